@@ -1,0 +1,68 @@
+"""autolog: one import and one line, and every LLM call your program makes is logged.
+
+    from autolog import autolog
+
+    autolog.patch_openai()
+
+`import autolog` works the same: the package's functions are the methods of its one recorder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from autolog._recorder import Recorder
+from autolog._span import Span
+from autolog._version import __version__
+from autolog.errors import AutologError, ConfigError, PatchError, StoreError
+
+autolog = Recorder()
+
+configure = autolog.configure
+context = autolog.context
+current_span = autolog.current_span
+flush = autolog.flush
+patch = autolog.patch
+patch_anthropic = autolog.patch_anthropic
+patch_openai = autolog.patch_openai
+shutdown = autolog.shutdown
+span = autolog.span
+status = autolog.status
+traceparent = autolog.traceparent
+unpatch = autolog.unpatch
+unpatch_anthropic = autolog.unpatch_anthropic
+unpatch_openai = autolog.unpatch_openai
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`autolog.testing` without importing it first, and without paying for it until then."""
+    if name == "testing":
+        return importlib.import_module("autolog.testing")
+    raise AttributeError(f"module 'autolog' has no attribute {name!r}")
+
+
+__all__ = [
+    "AutologError",
+    "ConfigError",
+    "PatchError",
+    "Recorder",
+    "Span",
+    "StoreError",
+    "__version__",
+    "autolog",
+    "configure",
+    "context",
+    "current_span",
+    "flush",
+    "patch",
+    "patch_anthropic",
+    "patch_openai",
+    "shutdown",
+    "span",
+    "status",
+    "traceparent",
+    "unpatch",
+    "unpatch_anthropic",
+    "unpatch_openai",
+]

@@ -1,0 +1,204 @@
+"""From the bytes of a body to data: JSON, server-sent events, AWS event streams, multipart forms, content codings.
+
+Pure functions for the worker thread and the server. Whatever the bytes are, none of them raises: what cannot be read
+is left out, for a body that was cut off must still tell what it can.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_decoder = msgspec.json.Decoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a stream: its name, if it has one, and its JSON data."""
+
+    name: str | None
+    data: dict[str, Any]
+
+
+def decode_json(body: bytes | str | None) -> Any:
+    """The JSON value in `body`, or None if there is none."""
+    if not body:
+        return None
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # NaN, Infinity, a byte-order mark, UTF-16, lone surrogates: not RFC 8259, but they occur
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def decode_object(body: bytes | str | None) -> dict[str, Any]:
+    """The JSON object in `body`, or an empty one."""
+    value = decode_json(body)
+    return value if isinstance(value, dict) else {}
+
+
+def decode_text(body: bytes) -> str:
+    """A body as text if it is UTF-8, else as `base64:` and its base64 form."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(body).decode()
+
+
+# Content codings
+
+
+def decode_content(chunks: Iterable[bytes], encoding: str) -> bytes:
+    """The body behind a Content-Encoding; as much of it as arrived, or the bytes as they are for an unknown coding.
+
+    brotli is read when the `brotli` or `brotlicffi` package is there: without one, no client asks for it.
+    """
+    raw = b"".join(chunks)
+    for coding in reversed([part.strip() for part in encoding.lower().split(",") if part.strip()]):
+        decode = _CODINGS.get(coding)
+        if decode is None:
+            return raw
+        try:
+            raw = decode(raw)
+        except Exception:  # noqa: BLE001 - each library has its own error; what does not decode is kept as it came
+            return raw
+    return raw
+
+
+def _inflate(raw: bytes) -> bytes:
+    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(raw)  # 32: gzip or zlib header, whichever is there
+
+
+def _deflate(raw: bytes) -> bytes:
+    try:
+        return _inflate(raw)
+    except zlib.error:  # some servers send raw deflate data under this name
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw)
+
+
+def _brotli(raw: bytes) -> bytes:
+    try:
+        import brotli
+    except ImportError:
+        import brotlicffi as brotli
+    decoded: bytes = brotli.Decompressor().process(raw)
+    return decoded
+
+
+def _zstd(raw: bytes) -> bytes:
+    from autolog._zstd import zstd
+
+    decoded: bytes = zstd.ZstdDecompressor().decompress(raw)
+    return decoded
+
+
+_CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": _inflate,
+    "x-gzip": _inflate,
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+    "identity": bytes,
+}
+
+
+# Streams
+
+
+def read_events(body: bytes, content_type: str) -> list[Event]:
+    """The events of a streamed body, in order."""
+    if "amazon.eventstream" in content_type:
+        return list(_aws_events(body))
+    return list(_sse_events(body))
+
+
+def _sse_events(body: bytes) -> Iterator[Event]:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
+    name: str | None = None
+    data: list[bytes] = []
+    for line in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            name = line[6:].strip().decode(errors="replace")
+        elif not line:
+            yield from _event(name, data)
+            name, data = None, []
+    yield from _event(name, data)  # a stream that was cut off, or whose last event has no blank line
+
+
+def _event(name: str | None, data: list[bytes]) -> Iterator[Event]:
+    value = decode_json(b"\n".join(data)) if data else None
+    if isinstance(value, dict):
+        yield Event(name, value)
+
+
+def _aws_events(body: bytes) -> Iterator[Event]:
+    """`application/vnd.amazon.eventstream`: Bedrock wraps each event in a frame, as base64 inside JSON.
+
+    A frame: total length, header length, checksum (4 bytes each), headers, payload, checksum. Source: the Amazon
+    Event Stream specification (https://smithy.io/2.0/aws/amazon-eventstream.html).
+    """
+    start = 0
+    while start + 16 <= len(body):
+        total, headers = struct.unpack_from(">II", body, start)
+        if total < 16 + headers or start + total > len(body):
+            return
+        payload = decode_object(body[start + 12 + headers : start + total - 4])
+        start += total
+        inner = payload.get("bytes")
+        if isinstance(inner, str):
+            try:
+                payload = decode_object(base64.b64decode(inner))
+            except (binascii.Error, ValueError):
+                continue
+        elif "message" in payload:  # an exception frame, such as throttling in mid-stream
+            payload = {"type": "error", "error": payload}
+        if payload:
+            yield Event(payload.get("type") if isinstance(payload.get("type"), str) else None, payload)
+
+
+# Forms
+
+
+def read_form(body: bytes, content_type: str) -> dict[str, Any]:
+    """The plain fields of a multipart form; of a file only its name, under the field's name."""
+    _, found, boundary = content_type.partition("boundary=")
+    if not found:
+        return {}
+    fields: dict[str, Any] = {}
+    marker = b"--" + boundary.split(";")[0].strip().strip('"').encode()
+    for part in body.split(marker)[1:]:
+        head, found_end, content = part.partition(b"\r\n\r\n")
+        if not found_end:
+            continue
+        parameters = _disposition(head.decode(errors="replace"))
+        name = parameters.get("name")
+        if name is None:
+            continue
+        value = parameters.get("filename") or content.removesuffix(b"\r\n").decode(errors="replace")
+        if name in fields:
+            before = fields[name]
+            fields[name] = [*before, value] if isinstance(before, list) else [before, value]
+        else:
+            fields[name] = value
+    return fields
+
+
+def _disposition(head: str) -> dict[str, str]:
+    for line in head.split("\r\n"):
+        if line.lower().startswith("content-disposition:"):
+            pairs = (item.partition("=") for item in line.split(";")[1:])
+            return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+    return {}

@@ -1,0 +1,88 @@
+"""Options, from `configure(...)` or from AUTOLOG_* environment variables, checked where they are given."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from autolog.errors import ConfigError
+
+DEFAULT_STORE = "sqlite:///.autolog/logs.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All options. Each can be given to `configure()` or as AUTOLOG_<NAME> in the environment.
+
+    Attributes:
+        store: URL of the local store, `sqlite:///relative.db` or `sqlite:////absolute.db`.
+        enabled: record at all; with False everything passes through untouched.
+        capture_bodies: keep request and response bodies, arguments and results.
+        max_queue_records: how many calls may wait to be written before further ones are dropped and counted.
+        max_queue_bytes: how large they may be together, in bytes.
+    """
+
+    store: str = DEFAULT_STORE
+    enabled: bool = True
+    capture_bodies: bool = True
+    max_queue_records: int = 100_000
+    max_queue_bytes: int = 256 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if "://" not in self.store:
+            raise ConfigError("store", f"{self.store!r} is not a store URL; write for example {DEFAULT_STORE!r}")
+        for name in ("max_queue_records", "max_queue_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")
+
+
+NAMES = tuple(item.name for item in fields(Config))
+
+
+def config_from(
+    options: Mapping[str, Any], base: Config | None = None, environ: Mapping[str, str] | None = None
+) -> Config:
+    """`base` (or the environment's configuration) with `options` laid over it.
+
+    Raises:
+        ConfigError: an option that does not exist, or a value that is not of its type.
+    """
+    if base is None:
+        base = config_from(_environment(os.environ if environ is None else environ), Config())
+    checked = {}
+    for name, value in options.items():
+        if name not in NAMES:
+            close = difflib.get_close_matches(name, NAMES, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NAMES)}"
+            raise ConfigError(name, f"no such option; {hint}")
+        checked[name] = _typed(name, value, type(getattr(Config(), name)))
+    return replace(base, **checked)
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    prefixed = {f"AUTOLOG_{name.upper()}": name for name in NAMES}
+    return {name: environ[key] for key, name in prefixed.items() if environ.get(key)}
+
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def _typed(name: str, value: Any, kind: type) -> Any:
+    if kind is bool:
+        word = str(value).lower()
+        if word in _TRUE | _FALSE:
+            return word in _TRUE
+    elif kind is int and not isinstance(value, bool):
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(value, kind):
+        return value
+    elif kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise ConfigError(name, f"{value!r} is not {'true or false' if kind is bool else f'of type {kind.__name__}'}")

@@ -1,0 +1,245 @@
+"""Span in, record out: what the worker thread makes of what was captured. Pure, but for the reading of the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import perf_counter_ns, time_ns
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from autolog import _cost
+from autolog._bodies import decode_content, decode_json, decode_object, read_events, read_form
+from autolog._conversation import last_user_text
+from autolog._functions import Call
+from autolog._ids import format_span, format_trace, new_record_id
+from autolog._record import Record
+from autolog._snapshot import thaw
+from autolog._span import Span
+from autolog._wire import Exchange, request_content
+from autolog.providers import PROVIDERS, Provider, Reading, provider_at
+from autolog.providers._reading import read_error
+
+PREVIEW = 200
+
+#: Headers that are worth keeping and hold no secret.
+_KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
+                 "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "cf-ray", "x-should-retry"}  # fmt: skip
+_KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-")
+_SECRET_HEADERS = {
+    "openai-organization",
+    "openai-project",
+    "anthropic-organization-id",
+    "anthropic-workspace-id",
+}
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
+_SECRET_PARAMETERS = {"key", "api-key", "api_key", "apikey", "token", "access_token", "sig", "signature"}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def enrich(span: Span) -> Record:
+    """The record of an ended span, function call or provider call."""
+    record = _common(span)
+    if isinstance(span, Exchange):
+        _add_exchange(record, span)
+    else:
+        _add_values(record, span)
+    return record
+
+
+def _common(span: Span) -> Record:
+    end_ns = time_ns() - (perf_counter_ns() - span.end_ns)
+    start_ns = end_ns - (span.end_ns - span.start_ns)
+    context = span.context
+    start = _time(start_ns)
+    record = Record(
+        id=new_record_id(start_ns // 1_000_000),
+        kind=span.kind,
+        name=span.name,
+        trace_id=format_trace(span.trace),
+        span_id=format_span(span.span),
+        parent_span_id=None if span.parent_span is None else format_span(span.parent_span),
+        created_at=start,
+        start_time=start,
+        end_time=_time(end_ns),
+        duration=(span.end_ns - span.start_ns) / 1e9,
+        user=context.user,
+        session=context.session,
+        tags=list(context.tags),
+        metadata={key: thaw(value) for key, value in {**context.metadata, **(span.metadata or {})}.items()},
+    )
+    if span.error is not None:
+        record.status = "error"
+        record.error_type, record.error_message = span.error
+    return record
+
+
+def _time(epoch_ns: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=epoch_ns // 1000)
+
+
+# Functions and spans
+
+
+def _add_values(record: Record, span: Span) -> None:
+    if span.kind == "tool":
+        record.operation_name = "execute_tool"
+    elif span.kind == "agent":
+        record.operation_name = "invoke_agent"
+    given = span.arguments() if isinstance(span, Call) else thaw(span.input)
+    result = thaw(span.output)
+    if given is not None:
+        record.request_body = msgspec.json.encode(given)
+        record.input_preview = _preview(given if isinstance(given, str) else record.request_body.decode())
+    if result is not None:
+        record.response_body = msgspec.json.encode(result)
+        record.output_preview = _preview(result if isinstance(result, str) else record.response_body.decode())
+
+
+def _preview(text: str | None) -> str | None:
+    if not text:
+        return None
+    flat = " ".join(text[: PREVIEW * 4].split())
+    return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
+
+
+# Provider calls
+
+
+def _add_exchange(record: Record, exchange: Exchange) -> None:
+    provider = PROVIDERS[exchange.sdk]
+    request = exchange.request
+    record.request_method = request.method
+    record.request_url = clean_url(str(request.url))
+    record.request_headers = kept_headers(request.headers)
+    record.request_content_type = request.headers.get("content-type")
+    record.request_body = request_content(request)
+    record.retries = exchange.attempts - 1
+    record.status_code = exchange.status_code
+    record.truncated = exchange.truncated
+    record.sdk = exchange.sdk
+    if exchange.first_chunk_ns:
+        record.time_to_first_chunk = (exchange.first_chunk_ns - exchange.start_ns) / 1e9
+    headers = exchange.response_headers
+    if headers is not None:
+        record.response_headers = kept_headers(headers)
+        record.response_content_type = headers.get("content-type")
+        record.request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+        record.response_body = exchange.content
+        if exchange.streaming:
+            record.response_body = decode_content(exchange.chunks, headers.get("content-encoding", ""))
+    url = urlsplit(record.request_url)
+    record.provider_name = provider_at(url.netloc) or _provider_by_client(provider, exchange.client)
+    describe(record, provider, exchange.stream)
+
+
+def _provider_by_client(provider: Provider, client: type) -> str:
+    for word, name in provider.client_providers.items():
+        if any(word in base.__name__ for base in client.__mro__):
+            return name
+    return provider.provider_name
+
+
+def describe(record: Record, provider: Provider, stream: bool = False) -> None:
+    """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost."""
+    path = unquote(urlsplit(record.request_url or "").path)
+    asked = read_request(record.request_body, record.request_content_type or "")
+    answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
+    reading = provider.read(path, answer)
+    record.operation_name = provider.operation(path)
+    record.request_model = _text(asked.get("model")) or provider.model_in(path)
+    record.request_stream = stream or streamed or asked.get("stream") in (True, "true")
+    record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model)))
+    record.input_preview = _preview(last_user_text(asked))
+    record.output_preview = _preview(reading.output_text)
+    _add_reading(record, reading)
+    _add_error(record, reading, answer)
+    if record.operation_name not in {"count_tokens", "batch"}:
+        record.cost, record.cost_details = _cost.price(
+            record.provider_name,
+            (record.response_model, record.request_model),
+            reading.usage,
+            record.start_time,
+        )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
+    """The request's fields, be it JSON or a form."""
+    if not body:
+        return {}
+    return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
+
+
+def read_response(provider: Provider, path: str, body: bytes | None, content_type: str) -> tuple[Any, bool]:
+    """The response as one JSON value, put together if it came as a stream; and whether it did."""
+    if not body:
+        return None, False
+    if "event-stream" in content_type or "eventstream" in content_type:
+        return provider.assemble(path, read_events(body, content_type)), True
+    answer = decode_json(body) if body.lstrip()[:1] in (b"{", b"[") else None
+    if answer is None and body.lstrip()[:6] in (b"data: ", b"event:"):
+        return provider.assemble(path, read_events(body, content_type)), True
+    return answer, False
+
+
+def _add_reading(record: Record, reading: Reading) -> None:
+    usage = reading.usage
+    record.response_model = reading.model
+    record.response_id = reading.id
+    record.response_finish_reasons = reading.finish_reasons
+    record.response_service_tier = reading.service_tier
+    record.tool_calls = reading.tool_calls or None
+    record.usage = reading.raw_usage
+    record.usage_input_tokens = usage.input
+    record.usage_output_tokens = usage.output
+    record.usage_cache_read_input_tokens = usage.cache_read
+    record.usage_cache_creation_input_tokens = usage.cache_creation
+    record.usage_cache_creation_5m_input_tokens = usage.cache_creation_5m
+    record.usage_cache_creation_1h_input_tokens = usage.cache_creation_1h
+    record.usage_reasoning_output_tokens = usage.reasoning
+    record.usage_input_audio_tokens = usage.input_audio
+    record.usage_output_audio_tokens = usage.output_audio
+
+
+def _add_error(record: Record, reading: Reading, answer: Any) -> None:
+    """The provider's own words for an error stand before the exception's; a broken stream keeps the exception's."""
+    failed = record.status_code is not None and record.status_code >= 400
+    kind, message = reading.error_type, reading.error_message
+    if failed:
+        kind, message = read_error(answer) if answer is not None else (None, None)
+        kind = kind or (record.response_headers or {}).get("x-amzn-errortype", "").partition(":")[0] or None
+    if failed or kind or message:
+        record.status = "error"
+        record.error_type = kind or record.error_type or str(record.status_code)
+        record.error_message = message or record.error_message
+
+
+# What is kept of URLs and headers
+
+
+def clean_url(url: str) -> str:
+    """The URL without credentials: no user information, no key in the query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = parts.query
+    if query:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        query = urlencode(
+            [(name, "REDACTED" if name.lower() in _SECRET_PARAMETERS else value) for name, value in pairs]
+        )
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def kept_headers(headers: Any) -> dict[str, str]:
+    """The headers that are worth keeping: none of them can hold a key."""
+    return {
+        name: value
+        for name, value in ((str(name).lower(), str(value)) for name, value in headers.items())
+        if (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _SECRET_HEADERS
+    }

@@ -1,0 +1,42 @@
+"""Identifiers: W3C trace and span ids, and record ids that sort by time.
+
+A generator of our own, so that a program that seeds `random` neither repeats our ids nor sees its own numbers move.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+_random = random.Random()  # noqa: S311 - ids are unique, not secret
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+_bits = _random.getrandbits
+
+
+def new_trace() -> int:
+    """128 random bits, never all zero (W3C Trace Context)."""
+    return _bits(128) or 1
+
+
+def new_span() -> int:
+    """64 random bits, never all zero (W3C Trace Context)."""
+    return _bits(64) or 1
+
+
+def format_trace(trace: int) -> str:
+    """A trace id as text: 32 hexadecimal digits."""
+    return f"{trace:032x}"
+
+
+def format_span(span: int) -> str:
+    """A span id as text: 16 hexadecimal digits."""
+    return f"{span:016x}"
+
+
+def new_record_id(epoch_ms: int) -> str:
+    """A UUID version 7 (RFC 9562): its text sorts by the time, in milliseconds, that it was given."""
+    value = (epoch_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | _bits(12) << 64 | 0b10 << 62 | _bits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,144 @@
+"""Putting the wrappers of `_wire` into an SDK's classes, now or when it is imported, and taking them out again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from wrapt import register_post_import_hook
+
+from autolog import _wire
+from autolog._guard import report
+from autolog._span import Emit
+from autolog.errors import PatchError
+from autolog.providers import PROVIDERS, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class ChokePoint:
+    """A method that every call of an SDK passes through, and the parameters that we rely on."""
+
+    owner: str
+    method: str
+    parameters: tuple[str, ...]
+    wrap: Callable[[Callable[..., Any], Provider, Emit], Callable[..., Any]]
+
+
+CHOKE_POINTS = (
+    ChokePoint("SyncAPIClient", "request", ("self", "cast_to", "options"), _wire.wrap_request),
+    ChokePoint("AsyncAPIClient", "request", ("self", "cast_to", "options"), _wire.wrap_async_request),
+    ChokePoint("BaseClient", "_build_request", ("self", "options"), lambda f, _p, _e: _wire.wrap_build_request(f)),
+    ChokePoint(
+        "SyncAPIClient",
+        "_process_response",
+        ("self", "response"),
+        lambda f, _p, _e: _wire.wrap_process_response(f),
+    ),
+    ChokePoint(
+        "AsyncAPIClient",
+        "_process_response",
+        ("self", "response"),
+        lambda f, _p, _e: _wire.wrap_async_process_response(f),
+    ),
+)
+
+
+class Patch:
+    """The wrappers in one SDK. Patching twice is harmless; unpatching restores what was there."""
+
+    def __init__(self, provider: Provider, emit: Emit) -> None:
+        self._provider = provider
+        self._emit = emit
+        self._wanted = False
+        self._hooked = False
+        self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether calls of this SDK are recorded, or will be once it is imported."""
+        return self._wanted
+
+    def apply(self) -> None:
+        """Wrap the SDK's choke points: now if it is imported, else when it is.
+
+        Raises:
+            PatchError: the SDK is not installed, too old, or has other choke points than we know.
+        """
+        if self._wanted:
+            return
+        self._check_version()
+        module = sys.modules.get(self._provider.module)
+        if module is not None:
+            self._wrap(module)
+        elif not self._hooked:
+            self._hooked = True
+            register_post_import_hook(self._on_import, self._provider.module)
+        self._wanted = True
+
+    def remove(self) -> None:
+        """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
+        self._wanted = False
+        for (owner, method), (original, wrapper) in self._originals.items():
+            if owner.__dict__.get(method) is wrapper:
+                setattr(owner, method, original)
+        self._originals.clear()
+
+    def _on_import(self, module: ModuleType) -> None:
+        """The import goes on whatever happens here: it is too late to raise."""
+        if not self._wanted:
+            return
+        try:
+            self._wrap(module)
+        except PatchError as error:
+            self._wanted = False
+            report(f"patching {self._provider.name}", error)
+
+    def _check_version(self) -> None:
+        name, oldest = self._provider.name, self._provider.oldest
+        wanted = f"install {name} {'.'.join(map(str, oldest))} or newer: pip install -U {name}"
+        if name not in sys.modules and importlib.util.find_spec(name) is None:
+            raise PatchError(name, f"it is not installed; {wanted}")
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return  # on the path without its metadata: its choke points decide
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers < oldest:
+            raise PatchError(name, f"version {version} is too old; {wanted}")
+
+    def _wrap(self, module: ModuleType) -> None:
+        found = [(point, *self._find(module, point)) for point in CHOKE_POINTS]
+        for point, owner, original in found:
+            wrapper = point.wrap(original, self._provider, self._emit_if_wanted)
+            self._originals[owner, point.method] = (original, wrapper)
+            setattr(owner, point.method, wrapper)
+
+    def _emit_if_wanted(self, span: Any) -> None:
+        if self._wanted:
+            self._emit(span)
+
+    def _find(self, module: ModuleType, point: ChokePoint) -> tuple[type, Callable[..., Any]]:
+        """A choke point in the class's own `__dict__`, so that no inherited or bound object is put in its place."""
+        owner = getattr(module, point.owner, None)
+        original = vars(owner).get(point.method) if isinstance(owner, type) else None
+        if isinstance(owner, type) and callable(original):
+            parameters = inspect.signature(original).parameters
+            if all(name in parameters for name in point.parameters):
+                return owner, original
+        name, oldest = self._provider.name, self._provider.oldest
+        raise PatchError(
+            name,
+            f"{point.owner}.{point.method}({', '.join(point.parameters)}) is not there in this version; "
+            f"versions from {'.'.join(map(str, oldest))} to the current one work: pip install -U {name} autolog-llm",
+        )
+
+
+def make_patches(emit: Emit) -> dict[str, Patch]:
+    """One patch for every SDK that we know, none applied."""
+    return {name: Patch(provider, emit) for name, provider in PROVIDERS.items()}

@@ -1,0 +1,296 @@
+"""The way off the caller's thread: a bounded queue, one worker thread, flush, shutdown, fork, and the count of losses.
+
+Handing over is one append. The worker sleeps until the first item arrives, waits a moment for company, turns what is
+there into records and writes them to the sink in batches. A sink that fails is tried again with growing pauses while
+the queue, bounded by count and by bytes, holds what comes; what no longer fits is dropped and counted by reason.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from autolog._guard import guard, logger, report
+from autolog.errors import StoreError
+
+if TYPE_CHECKING:
+    from autolog._record import Record
+    from autolog._span import Span
+
+#: How long the worker waits for more after the first item, in seconds: small, for `tail` and for sudden exits.
+LINGER = 0.05
+#: How many records go to the sink at once.
+BATCH = 500
+#: How long the program's exit may wait for the last records, in seconds.
+EXIT_TIMEOUT = 2.0
+#: How long a fork may wait for the worker to finish a batch, in seconds.
+FORK_TIMEOUT = 0.5
+#: The longest pause between two tries of a sink that fails, in seconds.
+MAX_PAUSE = 30.0
+
+
+class Sink(Protocol):
+    """Where records go. `write` returns when they are kept, or raises; it may get the same record twice."""
+
+    def write(self, records: Sequence[Record]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Queue:
+    """Takes ended spans from any thread and brings their records to a sink from its own.
+
+    Args:
+        enrich: turns one ended span into a record; None means that it is not to be recorded.
+        open_sink: opens the sink; called on the worker thread, again after a fork and after a failure to open.
+        last_words: called when the queue closes, to hand over what is still in flight.
+        max_records: how many spans may wait. max_bytes: how large they may be together.
+    """
+
+    def __init__(
+        self,
+        enrich: Callable[[Span], Record | None],
+        open_sink: Callable[[], Sink],
+        max_records: int,
+        max_bytes: int,
+        last_words: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._enrich = enrich
+        self._open_sink = open_sink
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._last_words = last_words
+        self._sink: Sink | None = None
+        self.accepting = True
+        self.start_over()
+        _queues.add(self)
+
+    def start_over(self) -> None:
+        """An empty queue without a thread: at birth, and in a forked child, whose parent keeps what was queued."""
+        self._items: deque[Span] = deque()
+        self._ready: list[Record] = []
+        self._bytes = 0
+        self._wake = threading.Event()
+        self._idle = True
+        self._lock = threading.Lock()
+        self._work = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._drained = threading.Condition()
+        self._hurry = False
+        self._held = False
+        self._pause = 0.0
+        self._retry_at = 0.0
+        self.written = 0
+        self.dropped: Counter[str] = Counter()
+        self.last_error: str | None = None
+        # A connection must not be used, nor closed, on the other side of a fork: let it go unclosed.
+        self._inherited, self._sink = self._sink, None
+
+    # On the caller's thread
+
+    def put(self, span: Span) -> None:
+        """Hand over an ended span. Never blocks, never raises."""
+        if not self.accepting:
+            self.dropped["shut down"] += 1
+            return
+        if len(self._items) >= self._max_records or self._bytes + span.size > self._max_bytes:
+            self._drop("queue full", 1)
+            return
+        self._bytes += span.size
+        self._items.append(span)
+        if self._idle:
+            self._idle = False
+            if self._thread is None:
+                self._start()
+            self._wake.set()
+
+    @property
+    def queued(self) -> int:
+        """How many spans and records wait to be written."""
+        return len(self._items) + len(self._ready)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was handed over before is written; False if the time, in seconds, did not suffice."""
+        deadline = monotonic() + timeout
+        self._hurry = True
+        self._retry_at = 0.0
+        try:
+            if self._thread is None or not self._thread.is_alive():
+                self._deliver_here(deadline)
+            else:
+                self._wake.set()
+                with self._drained:
+                    while self.queued and (left := deadline - monotonic()) > 0:
+                        self._drained.wait(min(left, 0.05))
+        finally:
+            self._hurry = False
+        return not self.queued
+
+    def close(self, timeout: float) -> bool:
+        """Flush, take nothing more, and close the sink; False if something was left, which is counted as dropped."""
+        with guard("ending what is in flight"):
+            self._last_words()
+        self.accepting = False
+        done = self.flush(timeout)
+        if left := self.queued:
+            self._drop("not written before exit", left)
+        thread, self._thread = self._thread, None
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(0.2)
+        if self._sink is not None and done:
+            with guard("closing the sink"):
+                self._sink.close()
+            self._sink = None
+        _queues.discard(self)
+        return done
+
+    def hold(self, timeout: float) -> None:
+        """Keep the worker from starting another batch, until `release`."""
+        self._held = self._work.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Let the worker go on."""
+        if self._held:
+            self._held = False
+            self._work.release()
+
+    def _drop(self, reason: str, count: int) -> None:
+        if not self.dropped[reason]:
+            logger.warning("autolog is losing records: %s", reason)
+        self.dropped[reason] += count
+
+    # On the worker's thread
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="autolog", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # no more threads, or the interpreter is going: flush will deliver
+                report("starting the worker thread", error)
+                self._idle = True
+                return
+            self._thread = thread
+            _flush_before_child_exits()
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while self._thread is me or self._thread is None:
+            if not self.queued:
+                self._wake.clear()
+                self._idle = True
+                if not self._items:
+                    if not self.accepting:
+                        return
+                    self._wake.wait()
+                self._idle = False
+            pause = self._retry_at - monotonic()
+            if pause > 0 or (not self._hurry and len(self._items) < BATCH):
+                self._wake.clear()
+                self._wake.wait(LINGER if self._hurry else max(LINGER, pause))
+            if self._thread is not me and self._thread is not None:
+                return
+            with guard("delivering records"):
+                self._deliver()
+
+    def _deliver_here(self, deadline: float) -> None:
+        """Deliver from the calling thread: there is no worker (never needed, or it died with the process)."""
+        while self.queued and monotonic() < deadline:
+            before = self.queued
+            with guard("delivering records"):
+                self._deliver()
+            if self.queued >= before and self._retry_at:
+                break
+
+    def _deliver(self) -> None:
+        with self._work:
+            while len(self._ready) < BATCH and self._items:
+                span = self._items[0]  # stays queued, for `flush` to see, until it is among the records
+                try:
+                    with guard("reading a call"):
+                        record = self._enrich(span)
+                        if record is not None:
+                            self._ready.append(record)
+                finally:
+                    self._items.popleft()
+                    # Producers add without a lock and may lose an addition: an empty queue sets it right.
+                    self._bytes = self._bytes - span.size if self._items else 0
+            if self._ready and monotonic() >= self._retry_at:
+                self._write()
+        if not self.queued:
+            with self._drained:
+                self._drained.notify_all()
+
+    def _write(self) -> None:
+        try:
+            if self._sink is None:
+                self._sink = self._open_sink()
+            self._sink.write(self._ready)
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises: count, say it once, try again
+            self._failed(error)
+            return
+        if self.last_error is not None:
+            logger.warning("autolog can write records again")
+            self.last_error = None
+        self.written += len(self._ready)
+        self._ready = []
+        self._pause = self._retry_at = 0.0
+
+    def _failed(self, error: Exception) -> None:
+        if self.last_error is None:
+            known = isinstance(error, StoreError)
+            logger.warning("autolog cannot write records, will retry: %s", error, exc_info=None if known else error)
+        self.last_error = f"{type(error).__name__}: {error}"
+        self._pause = min(MAX_PAUSE, self._pause * 2 or 0.5)
+        self._retry_at = monotonic() + self._pause
+
+
+# Forks and exits
+
+_queues: weakref.WeakSet[Queue] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    """Let the worker finish what it is at, so that the child inherits no half-done import or half-held lock."""
+    for queue in list(_queues):
+        queue.hold(FORK_TIMEOUT)
+
+
+def _after_fork_in_parent() -> None:
+    for queue in list(_queues):
+        queue.release()
+
+
+def _after_fork_in_child() -> None:
+    for queue in list(_queues):
+        queue.start_over()
+
+
+def _flush_all() -> None:
+    deadline = monotonic() + EXIT_TIMEOUT
+    for queue in list(_queues):
+        with guard("flushing at exit"):
+            queue.close(max(0.1, deadline - monotonic()))
+
+
+def _flush_before_child_exits() -> None:
+    """A multiprocessing child leaves by `os._exit`, past `atexit`, but runs its own finalizers first."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, _flush_all, exitpriority=100)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+atexit.register(_flush_all)

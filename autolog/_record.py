@@ -1,0 +1,122 @@
+"""The record: the one shape that capture, queue, stores, dialects and pages speak.
+
+Field names are the attributes of the OpenTelemetry semantic conventions for generative AI
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/) without `gen_ai.`, dots as underscores. `usage_input_tokens` is
+the whole input, cached and cache-writing tokens included, as those conventions have it; the provider's own usage
+object stands verbatim in `usage`. What is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One logged call, function or span. Times are UTC; durations are seconds; money is US dollars."""
+
+    id: str
+    kind: str = "llm"
+    name: str | None = None
+    project: str = "default"
+
+    # Its place in the trace (W3C sizes: 32 and 16 hexadecimal digits)
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+
+    # Who was asked for what, and who answered
+    operation_name: str | None = None
+    provider_name: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    request_stream: bool | None = None
+    response_finish_reasons: list[str] | None = None
+    response_service_tier: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+    # Tokens
+    usage_input_tokens: int | None = None
+    usage_output_tokens: int | None = None
+    usage_cache_read_input_tokens: int | None = None
+    usage_cache_creation_input_tokens: int | None = None
+    usage_cache_creation_5m_input_tokens: int | None = None
+    usage_cache_creation_1h_input_tokens: int | None = None
+    usage_reasoning_output_tokens: int | None = None
+    usage_input_audio_tokens: int | None = None
+    usage_output_audio_tokens: int | None = None
+    usage: dict[str, Any] | None = None
+
+    # Money
+    cost: float | None = None
+    cost_details: dict[str, Any] | None = None
+
+    # How it went
+    status: str = "ok"
+    status_code: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    retries: int | None = None
+
+    # When
+    created_at: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    duration: float | None = None
+    time_to_first_chunk: float | None = None
+
+    # For whom
+    user: str | None = None
+    session: str | None = None
+    tags: list[str] = []
+    metadata: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+
+    # The wire
+    request_id: str | None = None
+    request_method: str | None = None
+    request_url: str | None = None
+    request_headers: dict[str, str] | None = None
+    request_content_type: str | None = None
+    response_headers: dict[str, str] | None = None
+    response_content_type: str | None = None
+    truncated: bool = False
+    sdk: str | None = None
+    input_preview: str | None = None
+    output_preview: str | None = None
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+
+
+FIELDS: tuple[str, ...] = Record.__struct_fields__
+BODIES = ("request_body", "response_body")
+
+_json = msgspec.json.Encoder()
+
+
+def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
+    """The record as plain JSON data, every field present; bodies, if asked for, as JSON where they are JSON."""
+    data: dict[str, Any] = {name: getattr(record, name) for name in FIELDS if name not in BODIES}
+    if bodies:
+        data["request_body"] = readable(record.request_body)
+        data["response_body"] = readable(record.response_body)
+    result: dict[str, Any] = msgspec.to_builtins(data)
+    return result
+
+
+def to_json(record: Record, bodies: bool = False) -> str:
+    """The record as one line of JSON."""
+    return _json.encode(to_dict(record, bodies)).decode()
+
+
+def readable(body: bytes | None) -> Any:
+    """A body as JSON data if it is JSON, else as text, else as `base64:...`."""
+    if body is None:
+        return None
+    from autolog._bodies import decode_json, decode_text
+
+    parsed = decode_json(body)
+    return decode_text(body) if parsed is None and body.strip() != b"null" else parsed

@@ -1,0 +1,247 @@
+"""The recorder: what users hold. It decorates, opens spans, patches SDKs, and delegates all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from autolog import _context, _guard, _patch, _wire
+from autolog._config import Config, config_from
+from autolog._functions import decorate
+from autolog._queue import Queue, Sink
+from autolog._span import Span
+from autolog.errors import PatchError
+
+if TYPE_CHECKING:
+    from autolog._record import Record
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Recorder:
+    """Records provider calls, functions and spans, and ships them off the calling thread.
+
+    The package's own recorder is `autolog`; its methods are also functions of the package. Making one starts no
+    thread and opens nothing.
+    """
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._queue: Queue | None = None
+        self._diverted: Sink | None = None
+        self._patches = _patch.make_patches(self._emit)
+
+    # Setting up
+
+    def configure(self, **options: Any) -> None:
+        """Set options; those not given keep their value, at first from AUTOLOG_* variables. See the README's table.
+
+        Opens the store, so that what is wrong with it shows here and not later.
+
+        Raises:
+            ConfigError: an unknown option or an impossible value.
+            StoreError: the store cannot be opened or written.
+        """
+        config = config_from(options, self._config)
+        sink = None if self._diverted else _open_sink(config)
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.close(2.0)
+        if sink is not None:
+            sink.close()
+        self._config = config
+
+    def patch(self) -> list[str]:
+        """Record the calls of every known SDK that is installed; returns their names."""
+        patched = []
+        for name, patch in self._patches.items():
+            try:
+                patch.apply()
+            except PatchError as error:
+                if "not installed" not in error.problem:
+                    raise
+            else:
+                patched.append(name)
+        return patched
+
+    def unpatch(self) -> None:
+        """Stop recording the calls of all SDKs."""
+        for patch in self._patches.values():
+            patch.remove()
+
+    def patch_openai(self) -> None:
+        """Record every call of the openai SDK that costs money, of clients that exist and that are yet to come.
+
+        Raises:
+            PatchError: openai is not installed, too old, or changed where we hold on to it.
+        """
+        self._patches["openai"].apply()
+
+    def unpatch_openai(self) -> None:
+        """Stop recording the openai SDK's calls, and restore its classes."""
+        self._patches["openai"].remove()
+
+    def patch_anthropic(self) -> None:
+        """Record every call of the anthropic SDK that costs money, of clients that exist and that are yet to come.
+
+        Raises:
+            PatchError: anthropic is not installed, too old, or changed where we hold on to it.
+        """
+        self._patches["anthropic"].apply()
+
+    def unpatch_anthropic(self) -> None:
+        """Stop recording the anthropic SDK's calls, and restore its classes."""
+        self._patches["anthropic"].remove()
+
+    # Marking up the program
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def __call__(self, function: F, /) -> F: ...
+
+    @overload
+    def __call__(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        kind: str = "function",
+        capture_input: bool = True,
+        capture_output: bool = True,
+    ) -> Callable[[F], F]: ...
+
+    def __call__(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        kind: str = "function",
+        capture_input: bool = True,
+        capture_output: bool = True,
+    ) -> Any:
+        """Decorate a function: each call becomes a span with its arguments, result, duration and error.
+
+        Works on sync and async functions, generators, async generators, methods, class and static methods.
+        """
+        if function is None:
+            return lambda given: decorate(given, self._emit, name, kind, capture_input, capture_output)
+        return decorate(function, self._emit, name, kind, capture_input, capture_output)
+
+    def span(self, name: str, *, kind: str = "span", **metadata: Any) -> Span:
+        """A span for `with` or `async with`; what is called inside becomes its child."""
+        span = Span(self._emit, str(name), str(kind))
+        return span.set(**metadata) if metadata else span
+
+    def context(
+        self,
+        *,
+        user: str | None = None,
+        session: str | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str | None = None,
+    ) -> _context.ContextScope:
+        """A block for `with` or `async with` whose calls carry a user, session, tags and metadata.
+
+        `traceparent` (W3C) makes them part of a trace that began in another process.
+        """
+        return _context.ContextScope(user, session, tags, metadata or {}, traceparent)
+
+    def current_span(self) -> Span | None:
+        """The span that the caller is in, to `set()` something on; None outside of any."""
+        span = _context.current_span.get()
+        return span if isinstance(span, Span) else None
+
+    def traceparent(self) -> str | None:
+        """The W3C `traceparent` header of the current span, to hand to another process of yours; None outside."""
+        span = _context.current_span.get()
+        return None if span is None else _context.format_traceparent(span)
+
+    # Delivery
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until everything recorded so far is written; False if `timeout` seconds did not suffice."""
+        return self._queue is None or self._queue.flush(timeout)
+
+    def shutdown(self, timeout: float = 2.0) -> bool:
+        """Flush and stop; False if something could not be written in time. A later call starts anew."""
+        queue, self._queue = self._queue, None
+        return queue is None or queue.close(timeout)
+
+    def status(self) -> dict[str, Any]:
+        """What the recorder is doing: what is patched, where records go, queued, written, dropped and why."""
+        queue = self._queue
+        return {
+            "enabled": self._current_config().enabled,
+            "patched": [name for name, patch in self._patches.items() if patch.active],
+            "store": self._current_config().store,
+            "queued": queue.queued if queue else 0,
+            "written": queue.written if queue else 0,
+            "dropped": dict(queue.dropped) if queue else {},
+            "last_error": queue.last_error if queue else None,
+            "failures": dict(_guard.failures),
+        }
+
+    @contextmanager
+    def diverted(self, sink: Sink) -> Iterator[None]:
+        """A block whose records go to `sink` only; what `autolog.testing.capture()` is made of."""
+        before, self._diverted = self._diverted, sink
+        queue, self._queue = self._queue, None
+        try:
+            yield
+        finally:
+            self._diverted = before
+            mine, self._queue = self._queue, queue
+            if mine is not None:
+                mine.close(10.0)
+
+    # Inside
+
+    def _current_config(self) -> Config:
+        if self._config is None:
+            self._config = config_from({})
+        return self._config
+
+    def _emit(self, span: Span) -> None:
+        queue = self._queue
+        if queue is None:
+            queue = self._open_queue()
+        queue.put(span)
+
+    def _open_queue(self) -> Queue:
+        try:
+            config = self._current_config()
+        except ValueError as error:  # a bad AUTOLOG_* variable, and nobody called configure() to hear of it
+            _guard.report("reading AUTOLOG_* variables", error)
+            self._config = config = Config()
+        diverted = self._diverted
+
+        def enrich(span: Span) -> Record | None:
+            from autolog._enrich import enrich
+
+            record = enrich(span)
+            if not config.capture_bodies:
+                record.request_body = record.response_body = record.input_preview = record.output_preview = None
+            return record
+
+        def open_sink() -> Sink:
+            return _open_sink(config) if diverted is None else diverted
+
+        self._queue = Queue(
+            enrich, open_sink, config.max_queue_records, config.max_queue_bytes, _wire.end_open_exchanges
+        )
+        return self._queue
+
+
+def _open_sink(config: Config) -> Sink:
+    from autolog._export import StoreSink
+    from autolog.stores import open_store
+
+    return StoreSink(open_store(config.store))

@@ -1,0 +1,152 @@
+"""Span: one thing in flight, ended once. `with autolog.span(...)`, `@autolog` and provider calls all make these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextvars import Token
+from time import perf_counter_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from autolog._context import Context, Parent, current_context, current_span, follow_threads, restore
+from autolog._guard import guard
+from autolog._ids import format_span, format_trace, new_span, new_trace
+from autolog._snapshot import freeze
+
+if TYPE_CHECKING:
+    from typing import Self
+
+#: Takes a span that has ended: the queue.
+Emit = Callable[["Span"], None]
+
+#: Changes in a forked child: what was begun before the fork is the parent's to end and to record.
+_process = object()
+
+
+def _after_fork_in_child() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class Span:
+    """A stretch of the program's work: a name, a start, an end, and its place in the trace.
+
+    Attributes:
+        name: what it is called in tables and trees.
+        kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent`, ...; any text; `llm` for provider calls.
+    """
+
+    __slots__ = (
+        "_emit",
+        "_process",
+        "_token",
+        "context",
+        "end_ns",
+        "error",
+        "input",
+        "kind",
+        "metadata",
+        "name",
+        "output",
+        "parent_span",
+        "size",
+        "span",
+        "start_ns",
+        "trace",
+    )
+
+    def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        self._emit = emit
+        self._process = _process
+        self._token: Token[Parent | None] | None = None
+        self.name = name
+        self.kind = kind
+        parent = current_span.get()
+        self.trace = new_trace() if parent is None else parent.trace
+        self.parent_span = None if parent is None else parent.span
+        self.span = new_span()
+        self.context: Context = current_context.get()
+        self.metadata: dict[str, Any] | None = None
+        self.input: Any = None
+        self.output: Any = None
+        self.error: tuple[str, str] | None = None
+        self.size = 1_000
+        self.end_ns = 0
+        self.start_ns = perf_counter_ns()
+
+    # What the user may ask of it and say of it
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits (W3C Trace Context)."""
+        return format_trace(self.trace)
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits (W3C Trace Context)."""
+        return format_span(self.span)
+
+    def set(self, *, input: Any = None, output: Any = None, **metadata: Any) -> Self:  # noqa: A002 - the field's word
+        """Add metadata to the span's record; `input` and `output` are kept as its request and response bodies.
+
+        Values are copied as they are now. Returns the span.
+        """
+        with guard("adding to a span"):
+            if input is not None:
+                self.input = freeze(input)
+            if output is not None:
+                self.output = freeze(output)
+            if metadata:
+                self.metadata = {
+                    **(self.metadata or {}),
+                    **{key: freeze(value) for key, value in metadata.items()},
+                }
+        return self
+
+    # Being entered and left
+
+    def __enter__(self) -> Self:
+        follow_threads()
+        self._token = current_span.set(self)
+        self.start_ns = perf_counter_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(current_span, self._token)
+        self._token = None
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span and hand it over to be recorded. Ending it again does nothing. Never raises."""
+        if self.end_ns or self._process is not _process:
+            return
+        self.end_ns = perf_counter_ns()
+        with guard("ending a span"):
+            if error is not None:
+                self.error = describe_error(error)
+            self._emit(self)
+
+
+def describe_error(error: BaseException) -> tuple[str, str]:
+    """The type's name and the message of an exception; the exception itself is not kept, for it keeps its frames."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        return name, str(error)
+    except Exception:  # noqa: BLE001 - its __str__ is the user's code
+        return name, ""

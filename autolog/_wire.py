@@ -1,0 +1,406 @@
+"""A provider call as it passed over the wire, and the wrappers that catch it, written once for every SDK.
+
+The openai and anthropic SDKs are generated from one base. Every HTTP call of theirs goes through three methods of
+`SyncAPIClient` / `AsyncAPIClient`:
+
+- `request`: the logical call, with its start, its end, its exception and its retries;
+- `_build_request`: one HTTP request for every attempt, its body already serialised by the SDK;
+- `_process_response`: the final response, before it is parsed or handed to the caller.
+
+`request` opens an `Exchange`, the other two fill it in. A response whose body is not yet read gets its `stream`
+replaced by a tee, which keeps the very chunks that the SDK reads and ends the exchange when the response is closed,
+breaks or is abandoned. Nothing is copied, walked or parsed here: that is `_enrich`'s work, on another thread.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextvars import ContextVar
+from time import perf_counter_ns
+from typing import Any, Protocol, cast
+
+from autolog._guard import guard
+from autolog._span import Emit, Span, describe_error
+
+#: A stream longer than this is no longer kept, only counted; the record says that it was cut.
+MAX_STREAM_BYTES = 64 * 1024 * 1024
+
+
+class SDK(Protocol):
+    """What the wrappers ask of a provider's module."""
+
+    name: str
+
+    def billable(self, method: str, path: str) -> bool:
+        """Whether a call to this SDK path costs money, and so is recorded."""
+        ...
+
+
+class Exchange(Span):
+    """One logical provider call: the last request sent, the final response, and how it ended."""
+
+    __slots__ = (
+        "attempts",
+        "chunks",
+        "client",
+        "content",
+        "content_size",
+        "first_chunk_ns",
+        "request",
+        "response_headers",
+        "sdk",
+        "status_code",
+        "stream",
+        "streaming",
+        "truncated",
+    )
+
+    def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
+        super().__init__(emit, "", "llm")
+        self.sdk = sdk
+        self.client = client
+        self.stream = stream
+        self.request: Any = None
+        self.attempts = 0
+        self.status_code: int | None = None
+        self.response_headers: Any = None
+        self.content: bytes | None = None
+        self.chunks: list[bytes] = []
+        self.content_size = 0
+        self.first_chunk_ns = 0
+        self.streaming = False
+        self.truncated = False
+
+    def sent(self, request: Any) -> Exchange:
+        """One more attempt is about to be sent. Returns the exchange that it belongs to.
+
+        After a successful response it is a call of its own (the SDK's middleware may make several inside one).
+        """
+        exchange = self
+        if self.status_code is not None and self.status_code < 400:
+            self.end()
+            exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
+            exchange.context, exchange.trace = self.context, self.trace
+            exchange.parent_span = self.parent_span
+        exchange.attempts += 1
+        exchange.request = request
+        return exchange
+
+    def received(self, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
+        """The final response: its body is complete already, or passes through a tee from now on.
+
+        An error response comes here only when the SDK's middleware is to see it; `failed` gets it if it stands.
+        """
+        if response.status_code >= 400:
+            return
+        self.status_code = response.status_code
+        self.response_headers = response.headers
+        if response.is_closed:
+            self.content = complete_content(response)
+        elif not isinstance(response.stream, _Tee):
+            self.streaming = True
+            response.stream = tee(response.stream, self)
+            open_exchanges.add(self)
+
+    def failed(self, error: BaseException) -> None:
+        """The call raised: keep what is known of it, with the provider's answer if there was one."""
+        self.error = describe_error(error)
+        response = getattr(error, "response", None)
+        if response is not None and self.status_code is None:
+            self.status_code = response.status_code
+            self.response_headers = response.headers
+            self.content = complete_content(response)
+        if self.request is None:
+            self.request = getattr(error, "request", None)
+        if self.request is not None:
+            self.end()
+
+    def returned(self) -> None:
+        """The call returned to the caller; a body that is still being read ends the exchange later."""
+        if self.status_code is not None and not self.streaming:
+            self.end()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the exchange once, whichever way it ends."""
+        if not self.end_ns:
+            open_exchanges.discard(self)
+            self.size += self.content_size + len(self.content or b"") + _upload_size(self.request)
+            super().end(error)
+
+
+#: Exchanges whose streams are still open; the recorder ends them at exit.
+open_exchanges: set[Exchange] = set()
+
+
+def end_open_exchanges() -> None:
+    """End the exchanges whose streams are still being read, with what has arrived."""
+    for exchange in list(open_exchanges):
+        exchange.end()
+
+
+_current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
+
+
+def _upload_size(request: Any) -> int:
+    try:
+        return len(request.content)
+    except Exception:  # noqa: BLE001 - a multipart upload: counted as it was sent
+        return sum(map(len, getattr(getattr(request, "stream", None), "sent", ())))
+
+
+def complete_content(response: Any) -> bytes | None:
+    """The body of a response that has been read, decoded; None if it was closed unread."""
+    try:
+        content: bytes = response.content
+    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own ResponseNotRead
+        return None
+    return content
+
+
+# The tee
+
+
+class _Tee:
+    """Stands in for a response's stream, passes every chunk on, and keeps it."""
+
+    def __init__(self, stream: Any, exchange: Exchange) -> None:
+        self._stream = stream
+        self._exchange = exchange
+        #: One iterator for all readers: after `[DONE]` the SDK drains the rest by iterating a second time.
+        self._iterator: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_stream"], name)
+
+    def __del__(self) -> None:
+        with guard("ending an abandoned stream"):
+            self._exchange.end()
+
+    def _keep(self, chunk: bytes) -> None:
+        exchange = self._exchange
+        exchange.content_size += len(chunk)
+        if exchange.content_size > MAX_STREAM_BYTES:
+            exchange.truncated = True
+        else:
+            exchange.chunks.append(chunk)
+
+
+class _SyncTee(_Tee):
+    def __iter__(self) -> Iterator[bytes]:
+        exchange, keep = self._exchange, self._keep
+        if self._iterator is None:
+            self._iterator = iter(self._stream)
+        try:
+            for chunk in self._iterator:
+                if not exchange.first_chunk_ns:
+                    exchange.first_chunk_ns = perf_counter_ns()
+                keep(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            exchange.error = describe_error(error)
+            raise
+
+    def close(self) -> None:
+        try:
+            self._stream.close()
+        finally:
+            self._exchange.end()
+
+
+class _AsyncTee(_Tee):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        exchange, keep = self._exchange, self._keep
+        if self._iterator is None:
+            self._iterator = aiter(self._stream)
+        try:
+            async for chunk in self._iterator:
+                if not exchange.first_chunk_ns:
+                    exchange.first_chunk_ns = perf_counter_ns()
+                keep(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            exchange.error = describe_error(error)
+            raise
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            self._exchange.end()
+
+
+@functools.cache
+def _tee_class(tee: type[_Tee], stream: Hashable) -> type:
+    """`tee` as a subclass of the byte-stream interface that `stream` has, be it httpx2's or httpx's."""
+    wanted = "SyncByteStream" if tee is _SyncTee else "AsyncByteStream"
+    bases = [base for base in cast("type", stream).__mro__ if base.__name__ == wanted]
+    return type(tee.__name__.strip("_"), (tee, *bases[:1]), {})
+
+
+def _sync_tee(stream: Any, exchange: Exchange) -> Any:
+    return _tee_class(_SyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
+
+
+def _async_tee(stream: Any, exchange: Exchange) -> Any:
+    return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
+
+
+class _UploadTee(_Tee):
+    """Stands in for a request's stream (a multipart upload): both kinds, for httpx's own is both."""
+
+    def __del__(self) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = self._restart()
+        for chunk in self._stream:
+            sent.append(chunk)
+            yield chunk
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        sent = self._restart()
+        async for chunk in self._stream:
+            sent.append(chunk)
+            yield chunk
+
+    def _restart(self) -> list[bytes]:
+        """A redirect or an authentication round sends the body again: keep the last sending."""
+        self.sent: list[bytes] = []
+        return self.sent
+
+
+def _tee_upload(request: Any) -> None:
+    stream = request.stream
+    bases = tuple(base for base in type(stream).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
+    request.stream = type("UploadTee", (_UploadTee, *bases), {})(stream, None)
+
+
+def request_content(request: Any) -> bytes | None:
+    """The exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
+    try:
+        content: bytes = request.content
+    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own RequestNotRead
+        sent = getattr(request.stream, "sent", None)
+        return None if sent is None else b"".join(sent)
+    return content
+
+
+# The wrappers
+
+
+def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, stream: bool) -> Exchange | None:
+    """An exchange for the call that is about to be made, or None if it is not to be recorded."""
+    with guard("starting a call"):
+        if sdk.billable(options.method, options.url):
+            return Exchange(emit, sdk.name, type(client), stream)
+    return None
+
+
+def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Callable[..., Any]:
+    """`SyncAPIClient.request`, recorded."""
+
+    @functools.wraps(original)
+    def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
+        if exchange is None:
+            return original(self, cast_to, options, **kwargs)
+        token = _current.set(exchange)
+        try:
+            result = original(self, cast_to, options, **kwargs)
+            _end_call()
+        except BaseException as error:
+            _fail_call(error)
+            raise
+        finally:
+            _current.reset(token)
+        return result
+
+    return request
+
+
+def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Callable[..., Any]:
+    """`AsyncAPIClient.request`, recorded."""
+
+    @functools.wraps(original)
+    async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
+        if exchange is None:
+            return await original(self, cast_to, options, **kwargs)
+        token = _current.set(exchange)
+        try:
+            result = await original(self, cast_to, options, **kwargs)
+            _end_call()
+        except BaseException as error:
+            _fail_call(error)
+            raise
+        finally:
+            _current.reset(token)
+        return result
+
+    return request
+
+
+def _end_call() -> None:
+    with guard("ending a call"):
+        exchange = _current.get()
+        if exchange is not None:
+            exchange.returned()
+
+
+def _fail_call(error: BaseException) -> None:
+    with guard("recording a failed call"):
+        exchange = _current.get()
+        if exchange is not None:
+            exchange.failed(error)
+
+
+def wrap_build_request(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`BaseClient._build_request`: the request of every attempt is kept, and an upload's bytes with it."""
+
+    @functools.wraps(original)
+    def _build_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+        request = original(self, *args, **kwargs)
+        exchange = _current.get()
+        if exchange is not None:
+            with guard("reading a request"):
+                if not hasattr(request, "_content"):
+                    _tee_upload(request)
+                sent = exchange.sent(request)
+                if sent is not exchange:
+                    _current.set(sent)
+        return request
+
+    return _build_request
+
+
+def wrap_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`SyncAPIClient._process_response`: the response is kept before the caller gets it."""
+
+    @functools.wraps(original)
+    def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _current.get()
+        if exchange is not None:
+            with guard("reading a response"):
+                exchange.received(kwargs["response"], _sync_tee)
+        return original(self, *args, **kwargs)
+
+    return _process_response
+
+
+def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`AsyncAPIClient._process_response`: the response is kept before the caller gets it."""
+
+    @functools.wraps(original)
+    async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _current.get()
+        if exchange is not None:
+            with guard("reading a response"):
+                exchange.received(kwargs["response"], _async_tee)
+        return await original(self, *args, **kwargs)
+
+    return _process_response

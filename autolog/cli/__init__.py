@@ -1,0 +1,69 @@
+"""The `autolog` command. Each command is a module here, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from autolog._version import __version__
+from autolog.errors import AutologError
+
+#: Command names, the module that each is in, and the line that `autolog --help` says of it.
+COMMANDS = {
+    "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
+    "logs": ("logs", "List what was recorded, newest first."),
+    "show": ("show", "One record: the conversation, tokens, cost and timing."),
+    "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),
+    "tail": ("tail", "Watch records as they arrive."),
+    "trace": ("trace", "One trace as a tree with durations and cost."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autolog")
+def cli() -> None:
+    """Every LLM call that your program makes, logged: see it here.
+
+    \b
+    Start with:  autolog demo
+    Then:        autolog logs --errors --since 1h
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line. Exit codes: 0 done, 1 not found or failed, 2 wrong usage, 130 interrupted."""
+    try:
+        result: Any = cli.main(args=args, prog_name="autolog", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except AutologError as error:
+        click.echo(f"autolog: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `autolog logs | head`
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,118 @@
+"""What commands share: which store, which records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from autolog._config import config_from
+from autolog.errors import AutologError
+from autolog.stores import Query, Store, open_store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Time(click.ParamType[datetime]):
+    """A time: ISO 8601, or an age such as 30m, 2h, 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        age = re.fullmatch(r"(\d+)([smhdw])", value)
+        if age:
+            return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither an age such as 30m, 2h or 7d nor a time such as 2026-11-20T12:00", param, ctx
+            )
+        return at if at.tzinfo else at.astimezone()
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """key=value."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        key, found, text = str(value).partition("=")
+        if not found or not key:
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
+        return key, text
+
+
+_STORE = click.option(
+    "--store", metavar="URL", help="The store to read; else AUTOLOG_STORE, else sqlite:///.autolog/logs.db."
+)
+
+_FILTERS = (
+    click.option("--model", help="The model asked for or the one that answered."),
+    click.option("--provider", help="openai, anthropic, azure.ai.openai, aws.bedrock, ..."),
+    click.option("--name", help="The function's, span's or call's name."),
+    click.option("--kind", help="llm, function, span, tool, ..."),
+    click.option("--status", type=click.Choice(["ok", "error"])),
+    click.option("--errors", is_flag=True, help="The same as --status error."),
+    click.option("--user"),
+    click.option("--session"),
+    click.option("--trace", help="A trace id."),
+    click.option("--tag", multiple=True, help="May be repeated: all must be there."),
+    click.option("--metadata", type=Pair(), multiple=True, help="May be repeated: all must hold."),
+    click.option("--text", help="Text in the prompt's or answer's beginning, name, error or model."),
+    click.option("--since", type=Time(), help="2h, 7d, or 2026-11-20T12:00."),
+    click.option("--until", type=Time(), help="As --since."),
+)
+
+
+def store_option(command: F) -> F:
+    """Gives the command `store`, an open store."""
+    return _STORE(command)
+
+
+def filter_options(command: F) -> F:
+    """Gives the command the options that `query_from` reads."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+def query_from(options: dict[str, Any]) -> Query:
+    """The query that the filter options amount to."""
+    names = {
+        "model": "model", "provider": "provider_name", "name": "name", "kind": "kind", "status": "status",
+        "user": "user", "session": "session", "trace": "trace_id",
+    }  # fmt: skip
+    equal = {field: options[option] for option, field in names.items() if options[option] is not None}
+    if options["errors"]:
+        equal["status"] = "error"
+    return Query(
+        equal=equal,
+        tags=options["tag"],
+        metadata=dict(options["metadata"]),
+        text=options["text"],
+        since=options["since"],
+        until=options["until"],
+    )
+
+
+def open_for_reading(url: str | None) -> Store:
+    """The store to read.
+
+    Raises:
+        AutologError: there is none yet.
+    """
+    url = url or config_from({}).store
+    store = open_store(url, create=False)
+    if store is None:
+        raise AutologError(
+            f"there are no logs yet at {url}\nRun `autolog demo` to make some, or name a store with --store."
+        )
+    return store

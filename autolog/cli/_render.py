@@ -1,0 +1,299 @@
+"""Records on a terminal. Whatever a log contains is shown as text: no markup, no control sequences."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from autolog._conversation import Message, Part, request_messages, response_messages
+from autolog._record import Record
+
+_KEPT = {"\n", "\t"}
+_ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
+
+
+def console() -> Console:
+    """Where commands print; as wide as it takes when it is not a terminal."""
+    made = Console(highlight=False, markup=False, emoji=False)
+    return made if made.is_terminal else Console(highlight=False, markup=False, emoji=False, width=max(made.width, 160))
+
+
+def safe(value: object) -> str:
+    """Text that a terminal only shows: control and direction-changing characters become visible marks."""
+    return "".join(
+        char if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"} else f"\\x{ord(char):02x}"
+        for char in str(value)
+    )
+
+
+def text(value: object, style: str = "") -> Text:
+    """`safe` text in a style."""
+    return Text(safe(value), style=style)
+
+
+# Figures
+
+
+def seconds(value: float | None) -> str:
+    """A duration in a fitting unit."""
+    if value is None:
+        return "–"
+    if value < 0.0995:
+        return f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
+    return f"{value:.2f} s" if value < 99.5 else f"{value / 60:.1f} min"
+
+
+def dollars(value: float | None) -> str:
+    """Money, with as many digits as small amounts need; – for unknown."""
+    if value is None:
+        return "–"
+    return f"${value:.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
+
+
+def number(value: float | None) -> str:
+    """A whole number with thousands separated; – for unknown."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def tokens(record: Record) -> str:
+    """Input and output tokens."""
+    if record.usage_input_tokens is None and record.usage_output_tokens is None:
+        return ""
+    return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
+
+
+def moment(at: datetime | None) -> str:
+    """Local time, with the date when it is not today's."""
+    if at is None:
+        return "–"
+    local = at.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M")
+
+
+def status(record: Record) -> Text:
+    """A mark, and what went wrong."""
+    if record.status == "ok":
+        return Text("ok", style="green")
+    return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
+
+
+# Tables
+
+
+def record_table(records: Iterable[Record]) -> Table:
+    """A line for each record."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    figures = {"latency", "first", "tokens", "cost"}
+    for heading in ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says"):
+        table.add_column(
+            heading,
+            justify="right" if heading in figures else "left",
+            no_wrap=heading != "name",
+            overflow="ellipsis",
+        )
+    for record in records:
+        table.add_row(*record_row(record))
+    return table
+
+
+def record_row(record: Record) -> list[RenderableType]:
+    """The cells of one record."""
+    said = record.error_message or record.output_preview or record.input_preview or ""
+    return [
+        Text(moment(record.created_at), style="dim"),
+        Text(short_id(record.id), style="blue"),
+        text(record.name or "?"),
+        status(record),
+        Text(seconds(record.duration)),
+        Text(seconds(record.time_to_first_chunk) if record.time_to_first_chunk is not None else ""),
+        Text(tokens(record)),
+        Text(dollars(record.cost) if record.kind == "llm" else ""),
+        text(record.user or ""),
+        text(said[:80] + ("…" if len(said) > 80 else ""), "dim"),
+    ]
+
+
+def short_id(record_id: str) -> str:
+    """The part of an id that is enough to name it, for ids of ours; others whole."""
+    return record_id[:18] if len(record_id) == 36 else record_id
+
+
+# One record
+
+
+def record_page(record: Record) -> Group:
+    """The conversation, then the figures."""
+    parts: list[RenderableType] = [_heading(record)]
+    request, response = bodies(record)
+    if record.kind == "llm":
+        messages = [*request_messages(request), *response_messages(response)]
+        parts += [_message(message) for message in messages] or [
+            _value("request", request),
+            _value("response", response),
+        ]
+    else:
+        parts += [_value("input", request), _value("output", response)]
+    if record.status == "error":
+        parts.append(Text.assemble(("error ", "bold red"), text(record.error_message or record.error_type or "")))
+    parts += [Text(""), _figures(record)]
+    return Group(*parts)
+
+
+def bodies(record: Record) -> tuple[Any, Any]:
+    """Request and response as data, a stream put together."""
+    from urllib.parse import urlsplit
+
+    from autolog._bodies import decode_json
+    from autolog._enrich import read_request, read_response
+    from autolog.providers import provider_of
+
+    if record.kind != "llm":
+        return decode_json(record.request_body), decode_json(record.response_body)
+    request = read_request(record.request_body, record.request_content_type or "")
+    path = urlsplit(record.request_url or "").path
+    provider = provider_of(path, request)
+    response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
+    return request, response
+
+
+def _heading(record: Record) -> Text:
+    provider = f" · {record.provider_name}" if record.provider_name else ""
+    model = f" · {record.response_model or record.request_model}" if record.request_model else ""
+    return Text.assemble(
+        (safe(record.name or "?"), "bold"),
+        (safe(f"{provider}{model} · "), "dim"),
+        status(record),
+        ("\n" + record.id, "dim"),
+    )
+
+
+def _message(message: Message) -> RenderableType:
+    style = _ROLES.get(message.role, "white")
+    rows: list[RenderableType] = [Text("\n" + safe(message.role), style=f"bold {style}")]
+    rows += [Padding(_part(part), (0, 0, 0, 2)) for part in message.parts]
+    return Group(*rows)
+
+
+def _part(part: Part) -> RenderableType:
+    if part.kind == "text":
+        return text(part.text)
+    if part.kind == "reasoning":
+        return text(part.text, "dim italic")
+    if part.kind == "refusal":
+        return Text.assemble(("refused: ", "red"), text(part.text))
+    if part.kind == "tool_call":
+        arguments = part.text or json.dumps(part.value, ensure_ascii=False)
+        return Text.assemble(("calls ", "dim"), (safe(part.name), "bold yellow"), text(f"({arguments})"))
+    if part.kind == "tool_result":
+        return Text.assemble(("returns ", "dim"), text(part.text or json.dumps(part.value, ensure_ascii=False)))
+    if part.kind == "json":
+        return text(json.dumps(part.value, ensure_ascii=False, indent=2), "dim")
+    return text(f"[{part.kind}] {part.text}", "magenta")
+
+
+def _value(label: str, value: Any) -> RenderableType:
+    if value is None or value == {}:
+        return Text("")
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return Group(Text(f"\n{label}", style="bold cyan"), Padding(text(shown), (0, 0, 0, 2)))
+
+
+def _figures(record: Record) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for label, value in _figure_rows(record):
+        if value not in (None, "", "–"):
+            table.add_row(label, text(value))
+    return table
+
+
+def _figure_rows(record: Record) -> list[tuple[str, object]]:
+    details = record.cost_details or {}
+    parts = ", ".join(f"{name} {dollars(details[name])}" for name in ("input", "output") if name in details)
+    token_parts = {
+        "cached": record.usage_cache_read_input_tokens,
+        "cache written": record.usage_cache_creation_input_tokens,
+        "reasoning": record.usage_reasoning_output_tokens,
+        "audio in": record.usage_input_audio_tokens,
+        "audio out": record.usage_output_audio_tokens,
+    }
+    extra = ", ".join(f"{name} {number(value)}" for name, value in token_parts.items() if value)
+    unknown = f"unknown: {details['unknown']}" if "unknown" in details else ""
+    return [
+        ("tokens", " · ".join(filter(None, (tokens(record), extra)))),
+        ("cost", " · ".join(filter(None, (dollars(record.cost) if record.cost is not None else unknown, parts)))),
+        ("latency", seconds(record.duration)),
+        ("first chunk", seconds(record.time_to_first_chunk)),
+        ("retries", record.retries or ""),
+        ("finish", ", ".join(record.response_finish_reasons or [])),
+        (
+            "started",
+            "" if record.start_time is None else record.start_time.astimezone().isoformat(timespec="milliseconds"),
+        ),
+        ("trace", record.trace_id),
+        ("request id", record.request_id),
+        ("user", record.user),
+        ("session", record.session),
+        ("tags", ", ".join(record.tags)),
+        ("metadata", json.dumps(record.metadata, ensure_ascii=False) if record.metadata else ""),
+    ]
+
+
+# One trace
+
+
+def trace_tree(records: Sequence[Record], width: int = 28) -> Tree:
+    """The spans of one trace as a tree with a bar for each: when it ran, and how long."""
+    ordered = sorted(records, key=lambda record: record.start_time or record.created_at or datetime.min)  # noqa: DTZ901
+    starts = [record.start_time.timestamp() for record in ordered if record.start_time]
+    ends = [start.timestamp() + (record.duration or 0) for record in ordered if (start := record.start_time)]
+    begin, length = min(starts, default=0.0), max(ends, default=0.0) - min(starts, default=0.0)
+    root = Tree(Text(f"trace {ordered[0].trace_id or ordered[0].id}", style="dim"), guide_style="dim")
+    known = {record.span_id for record in ordered if record.span_id}
+    branches: dict[str, Tree] = {}
+    waiting = list(ordered)
+    while waiting:
+        left = []
+        for record in waiting:
+            parent = record.parent_span_id if record.parent_span_id in known else None
+            if parent is None or parent in branches:
+                above = root if parent is None else branches[parent]
+                branch = above.add(_trace_line(record, begin, length, width))
+                if record.span_id:
+                    branches[record.span_id] = branch
+            else:
+                left.append(record)
+        if len(left) == len(waiting):  # parents in a circle: show them all the same
+            for record in left:
+                root.add(_trace_line(record, begin, length, width))
+            break
+        waiting = left
+    return root
+
+
+def _trace_line(record: Record, begin: float, length: float, width: int) -> Text:
+    start = (record.start_time.timestamp() - begin) / length if record.start_time and length else 0.0
+    share = (record.duration or 0) / length if length else 0.0
+    offset = min(width - 1, int(start * width))
+    size = max(1, min(width - offset, round(share * width)))
+    colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "blue"
+    line = Text.assemble((" " * offset, ""), ("━" * size, colour), (" " * (width - offset - size), ""), " ")
+    line.append_text(text(record.name or "?", "bold"))
+    line.append(f"  {seconds(record.duration)}", style="dim")
+    if record.kind == "llm":
+        line.append(f"  {tokens(record)}  {dollars(record.cost)}", style="dim")
+    if record.status == "error":
+        line.append("  ")
+        line.append_text(status(record))
+    return line

@@ -1,0 +1,126 @@
+"""`autolog demo`: a small app, run through the real SDKs against a stand-in provider, and what is then to be seen."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import time
+from typing import Any
+
+import click
+
+from autolog import autolog
+from autolog._config import config_from
+from autolog.cli._options import store_option
+from autolog.cli._render import console, record_table, trace_tree
+from autolog.cli._standin import standin
+from autolog.errors import AutologError
+from autolog.stores import Query, open_store
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+@click.command()
+@store_option
+def demo(store: str | None) -> None:
+    """See it work: a small app against a stand-in provider. No key, no network.
+
+    The app plans a trip: it looks something up, lets a model call a tool, streams two answers from two providers,
+    and asks for a model that does not exist. All of it is logged like any program of yours.
+    """
+    missing = [name for name in ("openai", "anthropic") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise AutologError(f"the demo runs through the SDKs themselves: pip install {' '.join(missing)}")
+    screen = console()
+    autolog.configure(**({"store": store} if store else {}))
+    autolog.patch()
+    screen.print("Running a small app against a stand-in provider on this machine ...", style="dim")
+    with standin() as address:
+        app = App(address)
+        with autolog.context(user="user:1", session="demo", tags=["demo"]), autolog.span("demo") as span:
+            app.plan_trip("Lisbon", days=2)
+    autolog.flush()
+    opened = open_store(config_from({"store": store} if store else {}).store)
+    found = opened.find(Query({"trace_id": span.trace_id}), 100, newest_first=False)
+    screen.print()
+    screen.print(trace_tree(found))
+    screen.print()
+    screen.print(record_table(record for record in found if record.kind == "llm"))
+    shown = next(record for record in found if record.kind == "llm")
+    screen.print(f"{len(found)} records in {opened.url}. Next:\n", style="dim")
+    for line in (
+        "autolog logs",
+        f"autolog show {shown.id[:18]}",
+        "autolog stats --by model",
+        "autolog tail",
+    ):
+        screen.print(f"  {line}", style="bold")
+    screen.print("\nIn your own program:\n", style="dim")
+    screen.print("  from autolog import autolog\n  autolog.patch()\n", style="bold")
+
+
+class App:
+    """The example: what a user's program might look like. Nothing in it is particular to the stand-in but addresses."""
+
+    def __init__(self, address: str) -> None:
+        import anthropic
+        import openai
+
+        self.openai = openai.OpenAI(base_url=f"{address}/v1", api_key="demo", max_retries=0)
+        self.anthropic = anthropic.Anthropic(base_url=address, api_key="demo", max_retries=0)
+
+    @autolog
+    def plan_trip(self, city: str, days: int = 1) -> str:
+        """Ask, let the model call a tool, stream the plan."""
+        with autolog.span("retrieve", kind="retrieval", index="guides") as span:
+            time.sleep(0.02)
+            span.set(documents=3)
+        messages: list[Any] = [{"role": "user", "content": f"Plan {days} days in {city}. What is the weather like?"}]
+        answer = self.openai.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[WEATHER])  # type: ignore[list-item]
+        message = answer.choices[0].message
+        messages.append(message.model_dump(exclude_none=True))
+        for call in message.tool_calls or []:
+            arguments = json.loads(call.function.arguments)  # type: ignore[union-attr]
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": self.get_weather(**arguments)})
+        plan = self.stream_plan(messages)
+        packing = self.packing_list(plan)
+        self.ask_in_vain()
+        return f"{plan}\n{packing}"
+
+    @autolog(kind="tool")
+    def get_weather(self, city: str) -> str:
+        """A tool of the app's own."""
+        time.sleep(0.03)
+        return f"sunny and 24 degrees in {city}"
+
+    @autolog
+    def stream_plan(self, messages: list[Any]) -> str:
+        """A streamed chat completion."""
+        stream = self.openai.chat.completions.create(
+            model="gpt-4o-mini", messages=messages, stream=True, stream_options={"include_usage": True}
+        )
+        return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+
+    @autolog
+    def packing_list(self, plan: str) -> str:
+        """A streamed message of the other provider."""
+        with self.anthropic.messages.stream(
+            model="claude-sonnet-4-5", max_tokens=200, messages=[{"role": "user", "content": plan}]
+        ) as stream:
+            return "".join(stream.text_stream)
+
+    @autolog
+    def ask_in_vain(self) -> None:
+        """A call that fails, as some do."""
+        import openai
+
+        with contextlib.suppress(openai.NotFoundError):
+            self.openai.chat.completions.create(model="no-such-model", messages=[{"role": "user", "content": "Hello?"}])

@@ -1,0 +1,36 @@
+"""`autolog show`"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from autolog._record import to_json
+from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._render import console, record_page
+
+
+@click.command()
+@click.argument("record_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="The record as JSON, bodies included.")
+@click.option("--raw", is_flag=True, help="The exact bytes of the request's and the response's body.")
+@store_option
+def show(record_id: str, as_json: bool, raw: bool, store: str | None) -> None:
+    """One record: the conversation, tokens, cost and timing. The beginning of an ID is enough.
+
+    \b
+    autolog show 0199d2c1-7e4a
+    autolog show 0199d2c1-7e4a --json | jq .response_body.usage
+    """
+    record = open_for_reading(store).get(record_id)
+    if record is None:
+        click.echo(f"autolog: no single record has an id that begins with {record_id!r}; see `autolog logs`", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(to_json(record, bodies=True))
+    elif raw:
+        for body in (record.request_body, record.response_body):
+            click.echo(body or b"")
+    else:
+        console().print(record_page(record))

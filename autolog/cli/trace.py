@@ -1,0 +1,38 @@
+"""`autolog trace`"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from autolog._record import to_json
+from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._render import console, trace_tree
+from autolog.stores import Query
+
+#: More spans than this are not drawn in a terminal.
+MAX_SPANS = 2_000
+
+
+@click.command()
+@click.argument("some_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
+@store_option
+def trace(some_id: str, as_json: bool, store: str | None) -> None:
+    """One trace as a tree with durations and cost. ID is a trace's, or that of any record in it."""
+    opened = open_for_reading(store)
+    records = opened.find(Query({"trace_id": some_id}), MAX_SPANS, newest_first=False)
+    if not records:
+        record = opened.get(some_id, bodies=False)
+        if record is not None:
+            query = Query({"trace_id": record.trace_id}) if record.trace_id else Query({"id": record.id})
+            records = opened.find(query, MAX_SPANS, newest_first=False)
+    if not records:
+        click.echo(f"autolog: no trace or record has the id {some_id!r}; see `autolog logs`", err=True)
+        sys.exit(1)
+    if as_json:
+        for record in records:
+            click.echo(to_json(record))
+    else:
+        console().print(trace_tree(records))

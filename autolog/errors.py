@@ -1,0 +1,49 @@
+"""Everything that autolog raises, and only at `configure()`, `patch_*()` and on the command line.
+
+    AutologError
+    ├── ConfigError     an option that does not exist or has an impossible value
+    ├── PatchError      an SDK that is missing, too old, or no longer has what we wrap
+    └── StoreError      a store that cannot be opened, read or written
+        └── StoreUnavailable    the same, but trying again later may help
+
+After set-up nothing of ours is raised into the user's program: see `_guard`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreUnavailable"]
+
+
+class AutologError(Exception):
+    """The root of all errors of this package."""
+
+
+class ConfigError(AutologError, ValueError):
+    """An option that does not exist or has an impossible value."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        self.option = option
+        self.problem = problem
+        super().__init__(f"{option}: {problem}")
+
+
+class PatchError(AutologError, RuntimeError):
+    """An SDK that cannot be patched: missing, too old, or changed where we hold on to it."""
+
+    def __init__(self, sdk: str, problem: str) -> None:
+        self.sdk = sdk
+        self.problem = problem
+        super().__init__(f"cannot patch {sdk}: {problem}")
+
+
+class StoreError(AutologError):
+    """A store that cannot be opened, read or written."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(f"store {url}: {problem}")
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is
+    """A store that cannot be used now, though a later try may succeed (locked, full, away)."""

@@ -1,0 +1,80 @@
+"""What a pair of bodies says: the answer that every provider's module gives for its own formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Usage:
+    """Token counts. `input` is the whole input, cached and cache-writing tokens included; `output` all output."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_creation: int | None = None
+    cache_creation_5m: int | None = None
+    cache_creation_1h: int | None = None
+    reasoning: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """The facts in one request and its response."""
+
+    model: str | None = None
+    id: str | None = None
+    finish_reasons: list[str] | None = None
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    service_tier: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    raw_usage: dict[str, Any] | None = None
+    output_text: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+def count(value: Any) -> int | None:
+    """A token count as providers give them: a non-negative whole number, else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value >= 0 and value == int(value) else None
+
+
+def text(value: Any) -> str | None:
+    """A text that says something, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """`value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects in `value`, if it is a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def total(*parts: int | None) -> int | None:
+    """The sum of what is known; None if nothing is."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def read_error(body: Any) -> tuple[str | None, str | None]:
+    """The type and message of an error body, in the shapes that providers use."""
+    if not isinstance(body, dict):
+        return None, None
+    inner = body.get("error")
+    if isinstance(inner, str):
+        return text(body.get("type")) or text(body.get("code")), inner
+    error = inner if isinstance(inner, dict) else body
+    kind = error.get("type") or error.get("code")
+    message = error.get("message") or error.get("detail") or error.get("msg")
+    if message is not None and not isinstance(message, str):
+        message = str(message)
+    return None if kind is None else str(kind), message

@@ -1,0 +1,160 @@
+"""Anthropic: what its SDK's calls are, and how its messages are read and put together."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from autolog._bodies import Event
+from autolog.providers._reading import Reading, Usage, count, mapping, objects, read_error, text, total
+
+name = "anthropic"
+module = "anthropic._base_client"
+oldest = (1, 0)
+provider_name = "anthropic"
+client_providers = {
+    "Bedrock": "aws.bedrock",
+    "AWS": "aws.bedrock",
+    "Vertex": "gcp.vertex_ai",
+    "GoogleCloud": "gcp.vertex_ai",
+}
+
+_MESSAGES = re.compile(r"/messages/?$|:(raw|streamRaw)Predict$|/invoke(-with-response-stream)?$|/v1/complete$")
+_ROUTES = (
+    (re.compile(r"/messages/batches/?$"), "batch"),
+    (re.compile(r"/messages/count_tokens/?$|/count-tokens:rawPredict$"), "count_tokens"),
+    (_MESSAGES, "chat"),
+)
+#: Calls that create or change things and cost nothing by themselves.
+_FREE = re.compile(
+    r"/(files|skills|models|organizations|environments|vaults|memory_stores|agents|user_profiles|webhooks|tunnels)(/|$)"
+    r"|/batches/[^/]+/cancel$|/oauth/|/(cancel|archive|pause|interrupt|delete)/?$"
+)
+
+
+def billable(method: str, path: str) -> bool:
+    """Whether a call costs money, or is a model call all the same."""
+    return method.lower() == "post" and not _FREE.search(path.partition("?")[0])
+
+
+def operation(path: str) -> str:
+    """The operation's name: `chat` as the conventions have it, else the end of the path."""
+    for pattern, operation_name in _ROUTES:
+        if pattern.search(path):
+            return operation_name
+    return path.strip("/").rpartition("/v1/")[2] or path.strip("/")
+
+
+def model_in(path: str) -> str | None:
+    """The model that a Bedrock or Vertex path names."""
+    found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
+    return (found[1] or found[2]) if found else None
+
+
+def read(path: str, body: Any) -> Reading:
+    """The facts in a response body."""
+    reading = Reading()
+    body = mapping(body)
+    reading.error_type, reading.error_message = read_error(body) if _is_error(body) else (None, None)
+    reading.model = text(body.get("model"))
+    reading.id = text(body.get("id"))
+    operation_name = operation(path)
+    if operation_name == "count_tokens":
+        reading.usage.input = count(body.get("input_tokens"))
+    if operation_name != "chat":
+        return reading
+    stop = text(body.get("stop_reason"))
+    reading.finish_reasons = [stop] if stop else None
+    content = objects(body.get("content"))
+    reading.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
+    reading.tool_calls = [
+        {"id": block.get("id"), "name": block.get("name"), "arguments": block.get("input")}
+        for block in content
+        if block.get("type") == "tool_use"
+    ]
+    if isinstance(body.get("usage"), dict):
+        reading.raw_usage = body["usage"]
+        reading.service_tier = text(body["usage"].get("service_tier"))
+        reading.usage = read_usage(body["usage"])
+    return reading
+
+
+def _is_error(body: dict[str, Any]) -> bool:
+    return body.get("type") == "error" or "error" in body or ("message" in body and "content" not in body)
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Anthropic counts input without what was read from or written to the cache; the whole input is their sum."""
+    read, written = (
+        count(usage.get("cache_read_input_tokens")),
+        count(usage.get("cache_creation_input_tokens")),
+    )
+    classes = mapping(usage.get("cache_creation"))
+    uncached = count(usage.get("input_tokens"))
+    return Usage(
+        input=None if uncached is None else total(uncached, read, written),
+        output=count(usage.get("output_tokens")),
+        cache_read=read,
+        cache_creation=written,
+        cache_creation_5m=count(classes.get("ephemeral_5m_input_tokens")),
+        cache_creation_1h=count(classes.get("ephemeral_1h_input_tokens")),
+        reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+    )
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:  # noqa: ARG001 - every provider answers the same question
+    """The message that a stream amounts to, as far as it came."""
+    message: dict[str, Any] = {}
+    blocks: dict[int, dict[str, Any]] = {}
+    for event in events:
+        data = event.data
+        kind = data.get("type") or event.name
+        if kind == "message_start":
+            message.update(mapping(data.get("message")))
+        elif kind == "content_block_start":
+            blocks[_index(data)] = dict(mapping(data.get("content_block")))
+        elif kind == "content_block_delta":
+            _grow(blocks.setdefault(_index(data), {}), mapping(data.get("delta")))
+        elif kind == "message_delta":
+            _finish(message, data)
+        elif kind == "error" or "error" in data:
+            message["error"] = data.get("error", data)
+    if blocks:
+        message["content"] = [_whole(blocks[index]) for index in sorted(blocks)]
+    return message
+
+
+def _index(data: dict[str, Any]) -> int:
+    return count(data.get("index")) or 0
+
+
+def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    kind = delta.get("type")
+    if kind == "input_json_delta":
+        block["_json"] = block.get("_json", "") + str(delta.get("partial_json") or "")
+    elif kind == "citations_delta":
+        block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+    else:
+        for key, value in delta.items():
+            if key == "type":
+                continue
+            before = block.get(key)
+            block[key] = before + value if isinstance(before, str) and isinstance(value, str) else value
+
+
+def _whole(block: dict[str, Any]) -> dict[str, Any]:
+    partial = block.pop("_json", None)
+    if partial:
+        from autolog._bodies import decode_json
+
+        parsed = decode_json(partial)
+        block["input"] = partial if parsed is None else parsed
+    return block
+
+
+def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
+    """A `message_delta`: later counts that are not null win over earlier ones."""
+    message.update(mapping(data.get("delta")))
+    usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
+    if usage:
+        message["usage"] = {**mapping(message.get("usage")), **usage}

@@ -1,0 +1,457 @@
+"""The store in one SQLite file.
+
+`log` has a row for every record, its fields as columns; what is never searched is JSON in `rest`. Bodies lie beside
+it in `body`, compressed with zstd, so that lists never read them. `tag` and `meta` turn tags and metadata into rows
+of their own, for a search in JSON reads every record. Times are integer microseconds since 1970, UTC.
+
+One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
+file: SQLite's lock is waited for. The connection is opened again if the process has forked.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autolog._record import FIELDS, Record
+from autolog._zstd import zstd
+from autolog.errors import StoreError, StoreUnavailable
+from autolog.stores import EQUAL_FIELDS, GROUPS, Aggregate, Query, Stored
+
+#: Marks a file as ours ("alog"), so that no other program's database is taken for one.
+APPLICATION_ID = 0x616C6F67
+BUSY_TIMEOUT = 10.0
+LEVEL = 3
+
+_TIMES = frozenset({"created_at", "start_time", "end_time"})
+_JSON = frozenset({"tags", "metadata", "scores"})
+_BODIES = ("request_body", "response_body")
+#: Columns of their own: what lists show and queries compare. All else is in `rest`.
+_COLUMNS = (
+    "id", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name", "provider_name",
+    "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "status", "status_code",
+    "error_type", "error_message", "created_at", "duration", "time_to_first_chunk", "user", "session", "tags",
+    "metadata", "scores", "input_preview", "output_preview",
+)  # fmt: skip
+_REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES)
+_DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
+
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_INSERT = (
+    f"INSERT INTO log ({_QUOTED}, rest) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+)
+_SELECT = f"SELECT n, {_QUOTED}, rest FROM log"  # noqa: S608
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MODEL = "coalesce(response_model, request_model)"
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    db.execute("""
+        CREATE TABLE log (
+            n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT, project TEXT NOT NULL,
+            trace_id TEXT, span_id TEXT, parent_span_id TEXT, operation_name TEXT, provider_name TEXT,
+            request_model TEXT, response_model TEXT, usage_input_tokens INTEGER, usage_output_tokens INTEGER,
+            cost REAL, status TEXT NOT NULL, status_code INTEGER, error_type TEXT, error_message TEXT,
+            created_at INTEGER NOT NULL, duration REAL, time_to_first_chunk REAL, user TEXT, session TEXT,
+            tags TEXT, metadata TEXT, scores TEXT, input_preview TEXT, output_preview TEXT, rest TEXT)""")
+    db.execute("CREATE TABLE body (n INTEGER PRIMARY KEY, request_body BLOB, response_body BLOB)")
+    db.execute("CREATE TABLE tag (tag TEXT, n INTEGER, PRIMARY KEY (tag, n)) WITHOUT ROWID")
+    db.execute("CREATE TABLE meta (key TEXT, value TEXT, n INTEGER, PRIMARY KEY (key, value, n)) WITHOUT ROWID")
+    db.execute("CREATE INDEX log_created ON log (created_at)")
+    db.execute("CREATE INDEX log_trace ON log (trace_id) WHERE trace_id IS NOT NULL")
+    for column in ("name", "request_model", "user", "session"):
+        db.execute(f'CREATE INDEX log_{column} ON log ("{column}", created_at) WHERE "{column}" IS NOT NULL')
+    db.execute("CREATE INDEX log_error ON log (created_at) WHERE status = 'error'")
+
+
+#: In order, each once and never changed after its release; a file's `user_version` says how many it has had.
+MIGRATIONS = (_create_tables,)
+
+
+class SQLiteStore:
+    """Records in one SQLite file. `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.path = _path(url)
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._pid = os.getpid()
+        self._make_folder()
+        self._writer = self._connect()
+        with self._translated():
+            self._migrate()
+
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether there is a file already."""
+        return _path(url).exists()
+
+    # Opening
+
+    def _make_folder(self) -> None:
+        folder = self.path.parent
+        try:
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                if folder.name == ".autolog":  # logs hold prompts: they do not belong into anybody's commit
+                    (folder / ".gitignore").write_text("*\n")
+        except OSError as error:
+            raise StoreError(self.url, f"cannot make the folder {folder}: {error.strerror}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error as error:
+            raise _translate(self.url, error) from error
+        return db
+
+    def _migrate(self) -> None:
+        db = self._writer
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != APPLICATION_ID and (application or tables):
+            raise StoreError(self.url, "this file is another program's database; choose another path")
+        if version > len(MIGRATIONS):
+            raise StoreError(self.url, "this file was written by a newer autolog: pip install -U autolog-llm")
+        db.execute("PRAGMA journal_mode = WAL")
+        if version == len(MIGRATIONS):
+            return
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            (version,) = db.execute("PRAGMA user_version").fetchone()  # another process may have been first
+            for migrate in MIGRATIONS[version:]:
+                migrate(db)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.pid = os.getpid()
+            self._local.db = self._connect()
+        db: sqlite3.Connection = self._local.db
+        return db
+
+    def _translated(self) -> _Translated:
+        return _Translated(self.url)
+
+    # Writing
+
+    def write(self, records: Sequence[Record]) -> None:
+        with self._lock, self._translated():
+            if self._pid != os.getpid():
+                self._pid, self._writer = os.getpid(), self._connect()
+            db = self._writer
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                for record in records:
+                    self._write_one(db, record)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _write_one(self, db: sqlite3.Connection, record: Record) -> None:
+        cursor = db.execute(_INSERT, _row(record))
+        if cursor.rowcount == 0:
+            self._merge(db, record)
+            return
+        self._write_beside(db, int(cursor.lastrowid or 0), record)
+
+    def _write_beside(self, db: sqlite3.Connection, n: int, record: Record) -> None:
+        if record.request_body is not None or record.response_body is not None:
+            db.execute(
+                "INSERT INTO body VALUES (?, ?, ?)",
+                (n, _pack(record.request_body), _pack(record.response_body)),
+            )
+        if record.tags:
+            db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(_clean(tag), n) for tag in record.tags])
+        if record.metadata:
+            db.executemany(
+                "INSERT OR IGNORE INTO meta VALUES (?, ?, ?)",
+                [(_clean(key), _as_text(value), n) for key, value in record.metadata.items()],
+            )
+
+    def _merge(self, db: sqlite3.Connection, record: Record) -> None:
+        """What the newer record knows is laid over what is there; it takes nothing away."""
+        n, old = self._load(db, "id = ?", (record.id,))[0]
+        old.request_body, old.response_body = self._bodies(db, n)
+        for name in FIELDS:
+            value = getattr(record, name)
+            if value is not None and value != _DEFAULTS[name]:
+                known = getattr(old, name)
+                setattr(old, name, {**known, **value} if name in {"metadata", "scores"} else value)
+        assignments = ", ".join(f'"{name}" = ?' for name in _COLUMNS)
+        db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*_row(old), n))  # noqa: S608
+        self._delete_beside(db, [n])
+        self._write_beside(db, n, old)
+
+    def _delete_beside(self, db: sqlite3.Connection, places: Sequence[int]) -> None:
+        for n in places:
+            tags, metadata = db.execute("SELECT tags, metadata FROM log WHERE n = ?", (n,)).fetchone() or (
+                None,
+                None,
+            )
+            db.execute("DELETE FROM body WHERE n = ?", (n,))
+            if tags:
+                db.execute("DELETE FROM tag WHERE n = ? AND tag IN (SELECT value FROM json_each(?))", (n, tags))
+            if metadata:
+                db.executemany(
+                    "DELETE FROM meta WHERE key = ? AND n = ?",
+                    [(_clean(key), n) for key in msgspec.json.decode(metadata)],
+                )
+
+    def delete(self, query: Query) -> int:
+        with self._lock, self._translated():
+            db = self._writer
+            where, values = _where(query)
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                places = [n for (n,) in db.execute(f"SELECT n FROM log WHERE {where}", values)]  # noqa: S608
+                self._delete_beside(db, places)
+                db.executemany("DELETE FROM log WHERE n = ?", [(n,) for n in places])
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        return len(places)
+
+    # Reading
+
+    def get(self, record_id: str, bodies: bool = True) -> Record | None:
+        with self._translated():
+            found = self._load(self._reader, "id = ?", (record_id,))
+            if not found and record_id:
+                found = self._load(self._reader, "id >= ? AND id < ? LIMIT 2", (record_id, record_id + "\U0010ffff"))
+            if len(found) != 1:
+                return None
+            n, record = found[0]
+            if bodies:
+                record.request_body, record.response_body = self._bodies(self._reader, n)
+            return record
+
+    def find(self, query: Query, limit: int = 50, offset: int = 0, newest_first: bool = True) -> list[Record]:
+        where, values = _where(query)
+        order = "DESC" if newest_first else "ASC"
+        with self._translated():
+            found = self._load(
+                self._reader,
+                f"{where} ORDER BY created_at {order}, n {order} LIMIT ? OFFSET ?",
+                (*values, limit, offset),
+            )
+        return [record for _, record in found]
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Stored]:
+        where, values = _where(query)
+        with self._translated():
+            found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT ?", (after, *values, limit))
+        return [Stored(n, record) for n, record in found]
+
+    def last(self) -> int:
+        with self._translated():
+            (n,) = self._reader.execute("SELECT coalesce(max(n), 0) FROM log").fetchone()
+        return int(n)
+
+    def scan(self, query: Query) -> Iterator[Record]:
+        where, values = _where(query)
+        after = 0
+        while True:
+            with self._translated():
+                found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT 200", (after, *values))
+                for n, record in found:
+                    record.request_body, record.response_body = self._bodies(self._reader, n)
+            yield from (record for _, record in found)
+            if not found:
+                return
+            after = found[-1][0]
+
+    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
+        if group is not None and group not in GROUPS:
+            raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+        where, values = _where(query)
+        key = _GROUP_SQL.get(group or "", f'"{group}"') if group else "NULL"
+        sql = f"""
+            WITH calls AS (
+                SELECT {key} AS "group", status, usage_input_tokens, usage_output_tokens, cost, duration,
+                    row_number() OVER (PARTITION BY {key} ORDER BY duration) AS place,
+                    count(duration) OVER (PARTITION BY {key}) AS known
+                FROM log WHERE {where} AND kind = 'llm')
+            SELECT "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
+                sum(cost), sum(cost IS NULL),
+                min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.50 THEN duration END),
+                min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.95 THEN duration END)
+            FROM (SELECT *, count(*) OVER (PARTITION BY "group") AS count_all FROM calls)
+            GROUP BY "group" ORDER BY count(*) DESC, "group" """  # noqa: S608 - key and where are our own words
+        with self._translated():
+            rows = self._reader.execute(sql, values).fetchall()
+        return [Aggregate(None if row[0] is None else str(row[0]), *row[1:]) for row in rows]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid():
+                self._writer.close()
+            reader = getattr(self._local, "db", None)
+            if reader is not None and self._local.pid == os.getpid():
+                reader.close()
+                self._local.pid = None
+
+    def _load(self, db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[tuple[int, Record]]:
+        return [_record(row) for row in db.execute(f"{_SELECT} WHERE {where}", values)]
+
+    def _bodies(self, db: sqlite3.Connection, n: int) -> tuple[bytes | None, bytes | None]:
+        row = db.execute("SELECT request_body, response_body FROM body WHERE n = ?", (n,)).fetchone()
+        return (_unpack(row[0]), _unpack(row[1])) if row else (None, None)
+
+
+def _path(url: str) -> Path:
+    name = url.removeprefix("sqlite:///")
+    if not url.startswith("sqlite:///") or not name:
+        raise StoreError(url, "write sqlite:///relative.db or sqlite:////absolute.db")
+    return Path(name).absolute()
+
+
+# Rows and records
+
+_GROUP_SQL = {
+    "model": _MODEL,
+    "provider": "provider_name",
+    "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
+    "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
+}
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    values = []
+    for name in _COLUMNS:
+        value = getattr(record, name)
+        if name in _TIMES:
+            value = _micros(value or datetime.now(UTC))
+        elif name in _JSON:
+            value = msgspec.json.encode(value).decode() if value else None
+        elif type(value) is str:
+            value = _clean(value)
+        values.append(value)
+    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != _DEFAULTS[name]}
+    return (*values, msgspec.json.encode(rest).decode() if rest else None)
+
+
+def _record(row: Sequence[Any]) -> tuple[int, Record]:
+    fields = msgspec.json.decode(row[-1]) if row[-1] else {}
+    for name, value in zip(_COLUMNS, row[1:-1], strict=True):
+        if value is None:
+            continue
+        if name in _TIMES:
+            fields[name] = _EPOCH + timedelta(microseconds=value)
+        elif name in _JSON:
+            fields[name] = msgspec.json.decode(value)
+        else:
+            fields[name] = value
+    return row[0], msgspec.convert(fields, Record)
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _clean(text: str) -> str:
+    """Text as SQLite takes it: a lone surrogate has no UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def _as_text(value: Any) -> str:
+    return _clean(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _pack(body: bytes | None) -> bytes | None:
+    return None if body is None else zstd.compress(body, LEVEL)
+
+
+def _unpack(body: bytes | None) -> bytes | None:
+    return None if body is None else zstd.decompress(body)
+
+
+# Conditions
+
+
+def _where(query: Query) -> tuple[str, list[Any]]:
+    clauses: list[str] = ["1"]
+    values: list[Any] = []
+    for name, value in query.equal.items():
+        if name == "model":
+            clauses.append("(request_model = ? OR response_model = ?)")
+            values += [value, value]
+        elif name in EQUAL_FIELDS:
+            clauses.append(f'"{name}" IS NULL' if value is None else f'"{name}" = ?')
+            values += [] if value is None else [value]
+        else:
+            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+    for tag in query.tags:
+        clauses.append("n IN (SELECT n FROM tag WHERE tag = ?)")
+        values.append(tag)
+    for key, value in query.metadata.items():
+        clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
+        values += [key, value]
+    if query.text:
+        fields = ("input_preview", "output_preview", "name", "error_message", "request_model")
+        clauses.append("(" + " OR ".join(f"instr(lower({name}), lower(?))" for name in fields) + ")")
+        values += [query.text] * len(fields)
+    for clause, at in (("created_at >= ?", query.since), ("created_at < ?", query.until)):
+        if at is not None:
+            clauses.append(clause)
+            values.append(_micros(at))
+    if query.roots:
+        clauses.append("parent_span_id IS NULL")
+    return " AND ".join(clauses), values
+
+
+# Errors
+
+
+class _Translated:
+    """Turns SQLite's errors into ours."""
+
+    __slots__ = ("url",)
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _translate(self.url, error) from error
+
+
+def _translate(url: str, error: sqlite3.Error) -> StoreError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_NOTADB"):
+        return StoreError(url, "the file is not a SQLite database; choose another path")
+    if name.startswith("SQLITE_CORRUPT"):
+        return StoreError(url, f"the file is damaged ({error}); move it away and a new one will be made")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+        return StoreError(url, f"cannot be written ({error}); check the path and its permissions")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")):
+        return StoreUnavailable(url, f"{error}")
+    return StoreError(url, f"{error}")

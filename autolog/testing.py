@@ -1,0 +1,65 @@
+"""For the tests of programs that use autolog: the records of a block, in a list.
+
+with autolog.testing.capture() as records:
+    answer("What is 2 + 2?")
+assert records[0].usage_output_tokens < 100
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import overload
+
+from autolog._record import Record
+from autolog._recorder import Recorder
+
+__all__ = ["Records", "capture"]
+
+
+class Records(Sequence[Record]):
+    """The records made so far, in the order in which their calls ended. Reading it waits for the worker thread."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._kept: list[Record] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._kept.extend(records)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _read(self) -> list[Record]:
+        self._recorder.flush()
+        return self._kept
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        return self._read()[index]
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+
+@contextmanager
+def capture(recorder: Recorder | None = None) -> Iterator[Records]:
+    """Records made inside the block go into the list that it gives, and nowhere else.
+
+    SDKs must be patched as usual (`autolog.patch_openai()`); nothing is written to any store meanwhile.
+    """
+    if recorder is None:
+        from autolog import autolog
+
+        recorder = autolog
+    records = Records(recorder)
+    with recorder.diverted(records):
+        yield records

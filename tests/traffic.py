@@ -1,0 +1,148 @@
+"""The recorded exchanges in ../shared/traffic, and a way to play one through the SDK that made it."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import anthropic
+import httpx2
+import openai
+from conftest import SHARED
+
+FOLDER = SHARED / "traffic"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One exchange, and what it says by an independent reading."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    def load(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self.path.read_text())
+        return data
+
+
+def recordings() -> list[Recording]:
+    return [Recording(path) for path in sorted(FOLDER.glob("*/*.json"))] if FOLDER.is_dir() else []
+
+
+class Chunked(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body that arrives in a few pieces."""
+
+    def __init__(self, body: bytes, pieces: int = 7) -> None:
+        size = max(1, len(body) // pieces)
+        self.pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Player:
+    """A client whose transport answers with one recording, and keeps what the SDK sent."""
+
+    def __init__(self, data: dict[str, Any], asynchronous: bool) -> None:
+        self.data = data
+        self.sent: list[bytes] = []
+        answer = data["response"]
+        self.body = (
+            base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer.get("body", "").encode()
+        )
+        self.client = self._client(asynchronous)
+
+    def _respond(self) -> httpx2.Response:
+        answer = self.data["response"]
+        return httpx2.Response(answer["status"], headers=answer["headers"], stream=Chunked(self.body))
+
+    def _handle(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append(request.read())
+        return self._respond()
+
+    async def _handle_async(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append(await request.aread())
+        return self._respond()
+
+    def _client(self, asynchronous: bool) -> Any:
+        sdk, url = self.data["sdk"], urlsplit(self.data["request"]["url"])
+        http: Any = (
+            httpx2.AsyncClient(transport=httpx2.MockTransport(self._handle_async))
+            if asynchronous
+            else httpx2.Client(transport=httpx2.MockTransport(self._handle))
+        )
+        prefix = "Async" if asynchronous else ""
+        origin = f"{url.scheme}://{url.netloc}"
+        common: dict[str, Any] = {"http_client": http, "max_retries": 0}
+        if sdk["client"] == "AzureOpenAI":
+            cls = getattr(openai, prefix + "AzureOpenAI")
+            return cls(azure_endpoint=origin, api_version="2024-10-21", api_key="test", **common)
+        if sdk["client"] == "AnthropicBedrock":
+            cls = getattr(anthropic, prefix + "AnthropicBedrock")
+            keys = {"aws_access_key": "AKIATEST", "aws_secret_key": "test", "aws_region": "us-east-1"}
+            return cls(base_url=origin, **keys, **common)
+        package: Any = openai if sdk["package"] == "openai" else anthropic
+        cls = getattr(package, prefix + sdk["client"])
+        return cls(base_url=origin + self._prefix(url.path), api_key="test", **common)
+
+    def _prefix(self, path: str) -> str:
+        if self.data["sdk"]["package"] == "anthropic":
+            return path.partition("/v1/")[0]
+        for end in ("/chat/completions", "/completions", "/responses", "/embeddings", "/audio/", "/images/",
+                    "/moderations", "/batches"):  # fmt: skip
+            if end in path:
+                return path.partition(end)[0]
+        raise AssertionError(path)
+
+    def method(self, form: str) -> Any:
+        """The SDK's method, as itself, through `with_raw_response` or through `with_streaming_response`."""
+        target = self.client
+        *path, last = self.data["sdk"]["method"].split(".")
+        for name in path:
+            target = getattr(target, name)
+        return getattr(target if form == "plain" else getattr(target, form), last)
+
+    def arguments(self) -> dict[str, Any]:
+        request = self.data["request"]
+        if "form" in request:
+            body: dict[str, Any] = dict(request["form"]["fields"])
+            for file in request["form"]["files"]:
+                content = base64.b64decode(file["base64"])
+                body[file["name"].removesuffix("[]")] = (file["filename"], content, file["content_type"])
+        else:
+            body = dict(request["body"])
+        known = inspect.signature(self.method("plain")).parameters
+        extra = {name: body.pop(name) for name in list(body) if name not in known}
+        if body.get("stream") in ("true", "false"):
+            body["stream"] = body["stream"] == "true"
+        path = urlsplit(request["url"]).path
+        for marker in ("/model/", "/deployments/"):
+            if "model" in known and marker in path:
+                body.setdefault("model", unquote(path.partition(marker)[2].partition("/")[0]))
+        if path.endswith("-stream"):
+            body["stream"] = True
+        if self.data["sdk"]["package"] == "anthropic":
+            body["timeout"] = 600  # else the SDK refuses long answers that are not streamed
+        if "max_tokens" in known and self.data["sdk"]["package"] == "anthropic":
+            body.setdefault("max_tokens", extra.pop("max_tokens_to_sample", 10))
+        return {**body, "extra_body": extra} if extra else body
