@@ -42,6 +42,14 @@ def decode_json(body: bytes | str | None) -> Any:
         return None
 
 
+def encode_json(value: Any) -> bytes:
+    """`value` as compact JSON; also what RFC 8259 parsers may refuse: lone surrogates, integers of any size."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
+        return json.dumps(value, separators=(",", ":"), default=str).encode()
+
+
 def decode_object(body: bytes | str | None) -> dict[str, Any]:
     """The JSON object in `body`, or an empty one."""
     value = decode_json(body)

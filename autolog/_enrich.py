@@ -7,10 +7,8 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-import msgspec
-
 from autolog import _cost
-from autolog._bodies import decode_content, decode_json, decode_object, read_events, read_form
+from autolog._bodies import decode_content, decode_json, decode_object, encode_json, read_events, read_form
 from autolog._conversation import last_user_text
 from autolog._functions import Call
 from autolog._ids import format_span, format_trace, new_record_id
@@ -91,10 +89,10 @@ def _add_values(record: Record, span: Span) -> None:
     given = span.arguments() if isinstance(span, Call) else thaw(span.input)
     result = thaw(span.output)
     if given is not None:
-        record.request_body = msgspec.json.encode(given)
+        record.request_body = encode_json(given)
         record.input_preview = _preview(given if isinstance(given, str) else record.request_body.decode())
     if result is not None:
-        record.response_body = msgspec.json.encode(result)
+        record.response_body = encode_json(result)
         record.output_preview = _preview(result if isinstance(result, str) else record.response_body.decode())
 
 

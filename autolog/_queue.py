@@ -50,7 +50,6 @@ class Queue:
     Args:
         enrich: turns one ended span into a record; None means that it is not to be recorded.
         open_sink: opens the sink; called on the worker thread, again after a fork and after a failure to open.
-        last_words: called when the queue closes, to hand over what is still in flight.
         max_records: how many spans may wait. max_bytes: how large they may be together.
     """
 
@@ -60,13 +59,11 @@ class Queue:
         open_sink: Callable[[], Sink],
         max_records: int,
         max_bytes: int,
-        last_words: Callable[[], None] = lambda: None,
     ) -> None:
         self._enrich = enrich
         self._open_sink = open_sink
         self._max_records = max_records
         self._max_bytes = max_bytes
-        self._last_words = last_words
         self._sink: Sink | None = None
         self.accepting = True
         self.start_over()
@@ -135,8 +132,6 @@ class Queue:
 
     def close(self, timeout: float) -> bool:
         """Flush, take nothing more, and close the sink; False if something was left, which is counted as dropped."""
-        with guard("ending what is in flight"):
-            self._last_words()
         self.accepting = False
         done = self.flush(timeout)
         if left := self.queued:
@@ -259,6 +254,9 @@ class Queue:
 
 _queues: weakref.WeakSet[Queue] = weakref.WeakSet()
 
+#: Called before the last flush, to hand over what is still in flight.
+before_exit: list[Callable[[], None]] = []
+
 
 def _before_fork() -> None:
     """Let the worker finish what it is at, so that the child inherits no half-done import or half-held lock."""
@@ -277,6 +275,9 @@ def _after_fork_in_child() -> None:
 
 
 def _flush_all() -> None:
+    for hand_over in before_exit:
+        with guard("ending what is in flight"):
+            hand_over()
     deadline = monotonic() + EXIT_TIMEOUT
     for queue in list(_queues):
         with guard("flushing at exit"):

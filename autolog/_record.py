@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from autolog._bodies import decode_json, decode_text, encode_json
+
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One logged call, function or span. Times are UTC; durations are seconds; money is US dollars."""
@@ -94,8 +96,6 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 FIELDS: tuple[str, ...] = Record.__struct_fields__
 BODIES = ("request_body", "response_body")
 
-_json = msgspec.json.Encoder()
-
 
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
     """The record as plain JSON data, every field present; bodies, if asked for, as JSON where they are JSON."""
@@ -109,14 +109,12 @@ def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
 
 def to_json(record: Record, bodies: bool = False) -> str:
     """The record as one line of JSON."""
-    return _json.encode(to_dict(record, bodies)).decode()
+    return encode_json(to_dict(record, bodies)).decode()
 
 
 def readable(body: bytes | None) -> Any:
     """A body as JSON data if it is JSON, else as text, else as `base64:...`."""
     if body is None:
         return None
-    from autolog._bodies import decode_json, decode_text
-
     parsed = decode_json(body)
     return decode_text(body) if parsed is None and body.strip() != b"null" else parsed

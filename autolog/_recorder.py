@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from autolog import _context, _guard, _patch, _wire
 from autolog._config import Config, config_from
 from autolog._functions import decorate
-from autolog._queue import Queue, Sink
+from autolog._queue import Queue, Sink, before_exit
 from autolog._span import Span
 from autolog.errors import PatchError
 
@@ -21,6 +21,9 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+before_exit.append(_wire.end_open_exchanges)
+
+
 class Recorder:
     """Records provider calls, functions and spans, and ships them off the calling thread.
 
@@ -30,6 +33,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._config: Config | None = None
+        self._enabled = True
         self._queue: Queue | None = None
         self._diverted: Sink | None = None
         self._patches = _patch.make_patches(self._emit)
@@ -172,6 +176,7 @@ class Recorder:
 
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
+        _wire.end_open_exchanges()
         queue, self._queue = self._queue, None
         return queue is None or queue.close(timeout)
 
@@ -213,7 +218,8 @@ class Recorder:
         queue = self._queue
         if queue is None:
             queue = self._open_queue()
-        queue.put(span)
+        if self._enabled:
+            queue.put(span)
 
     def _open_queue(self) -> Queue:
         try:
@@ -234,9 +240,8 @@ class Recorder:
         def open_sink() -> Sink:
             return _open_sink(config) if diverted is None else diverted
 
-        self._queue = Queue(
-            enrich, open_sink, config.max_queue_records, config.max_queue_bytes, _wire.end_open_exchanges
-        )
+        self._enabled = config.enabled
+        self._queue = Queue(enrich, open_sink, config.max_queue_records, config.max_queue_bytes)
         return self._queue
 
 

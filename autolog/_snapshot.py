@@ -45,10 +45,7 @@ def freeze(value: Any) -> Any:
             return Frozen(marshal.dumps(value, _MARSHAL))
         except ValueError:
             pass
-    try:
-        return _Walk().plain(value, _DEPTH)
-    except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
-        return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
+    return _Walk().plain(value, _DEPTH)
 
 
 def thaw(value: Any) -> Any:
@@ -96,6 +93,13 @@ class _Walk:
         self.left -= 1
         if depth == 0 or self.left <= 0:
             return f"<{kind.__qualname__}: left out>"
+        try:
+            return self._object(value, depth)
+        except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
+            return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
+
+    def _object(self, value: Any, depth: int) -> Any:
+        kind = type(value)
         if isinstance(value, Mapping):
             return {
                 key if type(key) is str else str(key): self.plain(item, depth - 1)
@@ -103,10 +107,6 @@ class _Walk:
             }
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.plain(item, depth - 1) for item in islice(value, self.left)]
-        return self._object(value, depth)
-
-    def _object(self, value: Any, depth: int) -> Any:
-        kind = type(value)
         if isinstance(value, Enum):
             return self.plain(value.value, depth - 1)
         if isinstance(value, (bytearray, memoryview)):

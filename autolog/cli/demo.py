@@ -113,7 +113,7 @@ class App:
     def packing_list(self, plan: str) -> str:
         """A streamed message of the other provider."""
         with self.anthropic.messages.stream(
-            model="claude-sonnet-4-5", max_tokens=200, messages=[{"role": "user", "content": plan}]
+            model="claude-sonnet-5", max_tokens=200, messages=[{"role": "user", "content": plan}]
         ) as stream:
             return "".join(stream.text_stream)
 

@@ -25,7 +25,7 @@ def stats(by: str, as_json: bool, store: str | None, **options: Any) -> None:
 
     \b
     autolog stats --by day --since 7d
-    autolog stats --by user --model claude-sonnet-4-5
+    autolog stats --by user --model claude-sonnet-5
     """
     rows = open_for_reading(store).aggregate(query_from(options), by)
     if as_json:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._record import FIELDS, Record
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
@@ -100,7 +101,7 @@ class SQLiteStore:
     def _make_folder(self) -> None:
         folder = self.path.parent
         try:
-            if not folder.exists():
+            if not folder.is_dir():
                 folder.mkdir(parents=True)
                 if folder.name == ".autolog":  # logs hold prompts: they do not belong into anybody's commit
                     (folder / ".gitignore").write_text("*\n")
@@ -197,9 +198,9 @@ class SQLiteStore:
             if value is not None and value != _DEFAULTS[name]:
                 known = getattr(old, name)
                 setattr(old, name, {**known, **value} if name in {"metadata", "scores"} else value)
+        self._delete_beside(db, [n])
         assignments = ", ".join(f'"{name}" = ?' for name in _COLUMNS)
         db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*_row(old), n))  # noqa: S608
-        self._delete_beside(db, [n])
         self._write_beside(db, n, old)
 
     def _delete_beside(self, db: sqlite3.Connection, places: Sequence[int]) -> None:
@@ -214,7 +215,7 @@ class SQLiteStore:
             if metadata:
                 db.executemany(
                     "DELETE FROM meta WHERE key = ? AND n = ?",
-                    [(_clean(key), n) for key in msgspec.json.decode(metadata)],
+                    [(_clean(key), n) for key in decode_object(metadata)],
                 )
 
     def delete(self, query: Query) -> int:
@@ -344,23 +345,23 @@ def _row(record: Record) -> tuple[Any, ...]:
         if name in _TIMES:
             value = _micros(value or datetime.now(UTC))
         elif name in _JSON:
-            value = msgspec.json.encode(value).decode() if value else None
+            value = encode_json(value).decode() if value else None
         elif type(value) is str:
             value = _clean(value)
         values.append(value)
     rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != _DEFAULTS[name]}
-    return (*values, msgspec.json.encode(rest).decode() if rest else None)
+    return (*values, encode_json(rest).decode() if rest else None)
 
 
 def _record(row: Sequence[Any]) -> tuple[int, Record]:
-    fields = msgspec.json.decode(row[-1]) if row[-1] else {}
+    fields = decode_object(row[-1])
     for name, value in zip(_COLUMNS, row[1:-1], strict=True):
         if value is None:
             continue
         if name in _TIMES:
             fields[name] = _EPOCH + timedelta(microseconds=value)
         elif name in _JSON:
-            fields[name] = msgspec.json.decode(value)
+            fields[name] = decode_json(value)
         else:
             fields[name] = value
     return row[0], msgspec.convert(fields, Record)
@@ -380,7 +381,7 @@ def _clean(text: str) -> str:
 
 
 def _as_text(value: Any) -> str:
-    return _clean(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return _clean(value) if isinstance(value, str) else encode_json(value).decode()
 
 
 def _pack(body: bytes | None) -> bytes | None:

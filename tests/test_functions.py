@@ -1,0 +1,411 @@
+"""`@autolog` and `autolog.span`: what is recorded, and that the function stays what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+import gc
+import inspect
+import json
+import pickle
+import threading
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from autolog import autolog
+from autolog._record import Record
+from autolog.testing import Records
+
+
+def body(data: bytes | None) -> Any:
+    return None if data is None else json.loads(data)
+
+
+@autolog
+def add(a: int, b: int = 2, *rest: int, scale: float = 1.0, **more: Any) -> float:
+    """Adds."""
+    return (a + b + sum(rest)) * scale
+
+
+@autolog
+async def add_later(a: int, b: int = 2) -> int:
+    await asyncio.sleep(0)
+    return a + b
+
+
+@autolog
+def count(to: int) -> Generator[int, str, str]:
+    got = []
+    for number in range(to):
+        got.append((yield number))
+    return ",".join(map(str, got))
+
+
+@autolog
+async def count_later(to: int) -> AsyncGenerator[int, str]:
+    for number in range(to):
+        await asyncio.sleep(0)
+        got = yield number
+        if got == "stop":
+            return
+
+
+class Shop:
+    @autolog
+    def sell(self, item: str) -> str:
+        return item
+
+    @autolog
+    @classmethod
+    def open(cls, name: str) -> str:
+        return cls.__name__ + name
+
+    @staticmethod
+    @autolog
+    def tax(price: float) -> float:
+        return price * 0.2
+
+    @autolog(name="shop.close", kind="tool", capture_input=False, capture_output=False)
+    async def close(self, secret: str) -> str:
+        return secret
+
+
+def one(records: Records) -> Record:
+    assert len(records) == 1
+    return records[0]
+
+
+def test_arguments_with_defaults_and_result(records: Records) -> None:
+    assert add(1, 2, 3, scale=2.0, extra="x") == 12
+    record = one(records)
+    assert (record.kind, record.name, record.status) == ("function", "add", "ok")
+    assert body(record.request_body) == {"a": 1, "b": 2, "rest": [3], "scale": 2.0, "more": {"extra": "x"}}
+    assert body(record.response_body) == 12
+    add(1)
+    assert body(records[1].request_body) == {"a": 1, "b": 2, "rest": [], "scale": 1.0, "more": {}}
+
+
+def test_arguments_as_they_were(records: Records) -> None:
+    @autolog
+    def spoil(items: list[Any], memory: list[int] = [1]) -> list[Any]:  # noqa: B006 - the very case
+        items.append("late")
+        memory.append(2)
+        return items
+
+    mine: list[Any] = [{"n": 1}]
+    result = spoil(mine)
+    result.append("later")
+    assert body(records[0].request_body) == {"items": [{"n": 1}], "memory": [1]}
+    assert body(records[0].response_body) == [{"n": 1}, "late"]
+    spoil([])
+    assert body(records[1].request_body) == {"items": [], "memory": [1, 2]}
+
+
+def test_all_kinds_of_values(records: Records) -> None:
+    class Colour(enum.Enum):
+        RED = "red"
+
+    @dataclasses.dataclass
+    class Point:
+        x: int
+        y: Any
+
+    class Odd:
+        def __repr__(self) -> str:
+            raise ValueError("no repr")
+
+    circle: list[Any] = []
+    circle.append(circle)
+
+    @autolog
+    def take(*values: Any) -> None: ...
+
+    take(Colour.RED, Point(1, {2}), Odd(), b"\xff", float("nan"), 2**80, "\ud800", object(), circle, {(1, 2): 3})
+    values = body(records[0].request_body)["values"]
+    assert values[:2] == ["red", {"x": 1, "y": [2]}]
+    assert "Odd: ValueError" in json.dumps(values)
+    assert values[3:7] == ["base64:/w==", "nan", 2**80, "\ud800"]
+
+
+def test_errors_pass_and_are_recorded(records: Records) -> None:
+    class Broken(Exception):
+        pass
+
+    error = Broken("why")
+
+    @autolog
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(Broken) as caught:
+        fail()
+    assert caught.value is error
+    assert error.__context__ is None
+    assert error.__cause__ is None
+    record = one(records)
+    assert (record.status, record.error_message, record.response_body) == ("error", "why", None)
+    assert record.error_type is not None
+    assert record.error_type.endswith("Broken")
+    with pytest.raises(TypeError, match=r"add\(\) missing 1 required positional argument"):
+        add()  # type: ignore[call-arg]
+    assert body(records[1].request_body) == {"args": [], "kwargs": {}}
+
+
+def test_async(records: Records) -> None:
+    assert asyncio.run(add_later(1)) == 3
+    assert body(one(records).request_body) == {"a": 1, "b": 2}
+    assert body(records[0].response_body) == 3
+
+
+def test_cancellation(records: Records) -> None:
+    @autolog
+    async def wait() -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert one(records).error_type == "asyncio.exceptions.CancelledError"
+
+
+def test_generators(records: Records) -> None:
+    running = count(3)
+    assert next(running) == 0
+    assert running.send("a") == 1
+    assert running.send("b") == 2
+    with pytest.raises(StopIteration) as stopped:
+        running.send("c")
+    assert stopped.value.value == "a,b,c"
+    record = one(records)
+    assert body(record.response_body) == [0, 1, 2]
+    assert record.status == "ok"
+
+
+def test_generators_thrown_into(records: Records) -> None:
+    @autolog
+    def patient() -> Generator[str, None, None]:
+        try:
+            yield "first"
+        except KeyError as error:
+            yield f"caught {error}"
+
+    running = patient()
+    next(running)
+    assert running.throw(KeyError("k")) == "caught 'k'"
+    with pytest.raises(OSError, match="out"):
+        running.throw(OSError("out"))
+    assert one(records).error_type == "OSError"
+
+
+def test_generators_closed_and_abandoned(records: Records) -> None:
+    closed = []
+
+    @autolog
+    def tidy() -> Generator[int, None, None]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append(True)
+
+    running = tidy()
+    next(running)
+    running.close()
+    for _ in tidy():
+        break
+    gc.collect()
+    assert closed == [True, True]
+    assert [(record.status, body(record.response_body)) for record in records] == [("ok", [1]), ("ok", [1])]
+
+
+def test_async_generators(records: Records) -> None:
+    async def main() -> None:
+        assert [number async for number in count_later(2)] == [0, 1]
+        running = count_later(5)
+        assert await anext(running) == 0
+        assert await running.asend("go") == 1
+        await running.aclose()
+        stopped = count_later(5)
+        await anext(stopped)
+        with pytest.raises(StopAsyncIteration):
+            await stopped.asend("stop")
+        async for _ in count_later(5):
+            break
+        gc.collect()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert [body(record.response_body) for record in records] == [[0, 1], [0, 1], [0], [0]]
+    assert {record.status for record in records} == {"ok"}
+
+
+def test_a_generator_is_current_only_while_it_runs(records: Records) -> None:
+    @autolog
+    def outer() -> Generator[int, None, None]:
+        add(1)
+        yield 1
+        add(2)
+
+    for _ in outer():
+        add(3)
+    by_argument = {body(record.request_body)["a"]: record for record in records if record.name == "add"}
+    parent = next(record for record in records if record.name != "add")
+    assert by_argument[1].parent_span_id == parent.span_id
+    assert by_argument[2].parent_span_id == parent.span_id
+    assert by_argument[3].parent_span_id is None
+
+
+def test_methods(records: Records) -> None:
+    shop = Shop()
+    assert shop.sell("tea") == "tea"
+    assert Shop.open("!") == "Shop!"
+    assert shop.open("?") == "Shop?"
+    assert Shop.tax(10) == 2.0
+    assert asyncio.run(shop.close("key")) == "key"
+    assert [record.name for record in records] == ["Shop.sell", "Shop.open", "Shop.open", "Shop.tax", "shop.close"]
+    assert [body(record.request_body) for record in records] == [
+        {"item": "tea"}, {"name": "!"}, {"name": "?"}, {"price": 10}, None,
+    ]  # fmt: skip
+    assert records[4].response_body is None
+    assert (records[4].kind, records[4].operation_name) == ("tool", "execute_tool")
+
+
+def test_a_decorated_function_is_what_it_was() -> None:
+    assert (
+        str(inspect.signature(add))
+        == "(a: 'int', b: 'int' = 2, *rest: 'int', scale: 'float' = 1.0, **more: 'Any') -> 'float'"
+    )
+    assert (add.__name__, add.__doc__, add.__module__) == ("add", "Adds.", __name__)
+    assert add.__annotations__["a"] == "int"
+    assert inspect.isfunction(add)
+    assert inspect.iscoroutinefunction(add_later)
+    assert inspect.isgeneratorfunction(count)
+    assert inspect.isasyncgenfunction(count_later)
+    assert inspect.iscoroutinefunction(Shop.close)
+    assert isinstance(Shop.__dict__["open"], classmethod)
+    assert isinstance(Shop.__dict__["tax"], staticmethod)
+    assert pickle.loads(pickle.dumps(add)) is add
+    assert pickle.loads(pickle.dumps(Shop().sell))("x") == "x"
+
+
+@pytest.mark.parametrize("thing", [3, "text", Shop])
+def test_only_functions_can_be_decorated(thing: Any) -> None:
+    with pytest.raises(TypeError, match="goes on functions"):
+        autolog(thing)
+
+
+# Spans
+
+
+def test_spans_nest(records: Records) -> None:
+    with autolog.span("outer", kind="chain", model="m") as outer:
+        with autolog.span("inner") as inner:
+            assert autolog.current_span() is inner
+            inner.set(documents=12, input={"q": "why"}, output=["because"])
+        assert autolog.traceparent() == f"00-{outer.trace_id}-{outer.span_id}-01"
+    assert autolog.current_span() is None
+    first, second = records
+    assert (first.name, first.parent_span_id, first.trace_id) == ("inner", outer.span_id, outer.trace_id)
+    assert first.metadata == {"documents": 12}
+    assert (body(first.request_body), body(first.response_body)) == ({"q": "why"}, ["because"])
+    assert (second.kind, second.metadata, second.parent_span_id) == ("chain", {"model": "m"}, None)
+
+
+def test_async_spans_and_errors(records: Records) -> None:
+    async def main() -> None:
+        async with autolog.span("a"):
+            raise LookupError("gone")
+
+    with pytest.raises(LookupError):
+        asyncio.run(main())
+    assert (one(records).error_type, records[0].error_message) == ("LookupError", "gone")
+
+
+def test_context(records: Records) -> None:
+    with autolog.context(user="u", tags=["a"], metadata={"x": 1, "y": 1}):
+        with autolog.context(session="s", tags="b", metadata={"y": 2}):
+            add(1)
+        add(2)
+    add(3)
+    assert [(item.user, item.session, item.tags, item.metadata) for item in records] == [
+        ("u", "s", ["a", "b"], {"x": 1, "y": 2}),
+        ("u", None, ["a"], {"x": 1, "y": 1}),
+        (None, None, [], {}),
+    ]
+
+
+def test_a_trace_from_another_process(records: Records) -> None:
+    with autolog.context(traceparent=f"00-{'a' * 32}-{'b' * 16}-01"):
+        add(1)
+    with autolog.context(traceparent="nonsense"):
+        add(1)
+    assert (records[0].trace_id, records[0].parent_span_id) == ("a" * 32, "b" * 16)
+    assert records[1].parent_span_id is None
+
+
+@pytest.mark.parametrize(
+    "way", ["gather", "to_thread", "run_in_executor", "pool", "map", "thread", "subclass", "timer"]
+)
+def test_parents_across_tasks_and_threads(records: Records, way: str) -> None:
+    class Worker(threading.Thread):
+        def run(self) -> None:
+            add(1)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with autolog.span("parent"), autolog.context(user="u"):
+            if way == "gather":
+                await asyncio.gather(add_later(1), add_later(1))
+            elif way == "to_thread":
+                await asyncio.to_thread(add, 1)
+            elif way == "run_in_executor":
+                await loop.run_in_executor(None, add, 1)
+            elif way in {"pool", "map"}:
+                with ThreadPoolExecutor(1) as pool:
+                    list(pool.map(add, [1, 2])) if way == "map" else pool.submit(add, 1).result()
+            else:
+                thread = {"thread": threading.Thread(target=add, args=(1,)), "subclass": Worker()}.get(way)
+                thread = thread or threading.Timer(0.01, add, args=(1,))
+                thread.start()
+                thread.join()
+
+    asyncio.run(main())
+    parent = next(record for record in records if record.name == "parent")
+    children = [record for record in records if record.name != "parent"]
+    assert children
+    assert {(child.parent_span_id, child.trace_id, child.user) for child in children} == {
+        (parent.span_id, parent.trace_id, "u")
+    }
+
+
+def test_a_pools_thread_does_not_keep_the_first_parent(records: Records) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with autolog.span("first"):
+            pool.submit(add, 1).result()
+        pool.submit(add, 2).result()
+    later = next(record for record in records if record.name == "add" and body(record.request_body)["a"] == 2)
+    assert later.parent_span_id is None
+
+
+def test_seeding_random_does_not_repeat_our_ids(records: Records) -> None:
+    import random
+
+    random.seed(1)
+    expected = [random.random(), random.random()]
+    random.seed(1)
+    seen = [random.random()]
+    add(1)
+    seen.append(random.random())
+    random.seed(1)
+    add(1)
+    assert seen == expected
+    assert len({record.span_id for record in records}) == 2

@@ -1,0 +1,139 @@
+"""Patching where something is wrong, and before the SDK is imported: in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import autolog
+
+HERE = Path(autolog.__file__).parents[1]
+
+
+def run(program: str, tmp_path: Path, *path: Path) -> str:
+    """What a program prints, with its errors."""
+    paths = os.pathsep.join(map(str, (*path, HERE)))
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def fake(tmp_path: Path, name: str, base_client: str, version: str | None = None) -> Path:
+    site = tmp_path / "site"
+    package = site / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from . import _base_client\n")
+    (package / "_base_client.py").write_text(base_client)
+    if version:
+        (site / f"{name}-{version}.dist-info").mkdir()
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return site
+
+
+def test_importing_costs_nothing(tmp_path: Path) -> None:
+    printed = run(
+        """
+        import sys, threading, os
+        before = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+        import autolog
+        from autolog import autolog as recorder
+        after = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+        assert recorder is autolog.autolog and callable(recorder)
+        loaded = {"openai", "anthropic", "httpx", "httpx2", "pydantic", "genai_prices", "rich", "click", "sqlite3"} & set(sys.modules)
+        print(threading.active_count(), after - before, loaded, os.listdir("."))
+        """,
+        tmp_path,
+    )
+    assert printed.strip() == "1 set() set() []"
+
+
+def test_patching_before_the_sdk_is_imported(tmp_path: Path) -> None:
+    printed = run(
+        """
+        import sys, autolog
+        autolog.patch()
+        assert "openai" not in sys.modules and "anthropic" not in sys.modules
+        import openai, httpx2
+        from autolog.testing import capture
+        with capture() as records:
+            transport = httpx2.MockTransport(lambda r: httpx2.Response(200, json={"id": "x", "model": "m"}))
+            openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=transport)).moderations.create(input="x")
+            print(len(records), records[0].operation_name)
+        autolog.unpatch()
+        print(openai._base_client.SyncAPIClient.request.__module__, hasattr(openai._base_client.SyncAPIClient.request, "__wrapped__"))
+        """,
+        tmp_path,
+    )
+    assert printed.splitlines() == ["1 moderation", "openai._base_client False"]
+
+
+def test_a_missing_sdk(tmp_path: Path) -> None:
+    printed = run(
+        """
+        import importlib.util as u, autolog
+        find = u.find_spec
+        u.find_spec = lambda name, *a: None if name == "openai" else find(name, *a)
+        try: autolog.patch_openai()
+        except autolog.PatchError as error: print(error)
+        print(autolog.patch())
+        """,
+        tmp_path,
+    )
+    first, second = printed.splitlines()
+    assert first == (
+        "cannot patch openai: it is not installed; install openai 2.0 or newer: pip install -U openai"
+    )
+    assert second == "['anthropic']"
+
+
+def test_an_sdk_that_is_too_old(tmp_path: Path) -> None:
+    site = fake(tmp_path, "openai", "", version="1.3.0")
+    printed = run(
+        """
+        import autolog
+        try: autolog.patch_openai()
+        except autolog.PatchError as error: print(error)
+        """,
+        tmp_path,
+        site,
+    )
+    assert "version 1.3.0 is too old; install openai 2.0 or newer" in printed
+
+
+@pytest.mark.parametrize(
+    "base_client",
+    [
+        "class BaseClient: pass",
+        "class BaseClient:\n  def _build_request(self, options): ...\n"
+        "class SyncAPIClient(BaseClient):\n  def request(self, other): ...\n  def _process_response(self, response): ...\n",
+    ],
+)
+def test_an_sdk_that_has_changed(tmp_path: Path, base_client: str) -> None:
+    site = fake(tmp_path, "openai", base_client, version="9.0.0")
+    program = """
+        import logging, autolog
+        logging.basicConfig(level="WARNING")
+        {before}
+        try: autolog.patch_openai()
+        except autolog.PatchError as error: print("raised", error)
+        import openai
+        print("imported", autolog.status()["patched"])
+        """
+    now = run(program.format(before="import openai"), tmp_path, site)
+    assert "raised cannot patch openai: SyncAPIClient.request" in now
+    later = run(program.format(before=""), tmp_path, site)
+    assert "raised" not in later
+    assert "cannot patch openai: SyncAPIClient.request" in later
+    assert "imported []" in later

@@ -1,0 +1,249 @@
+"""The way off the caller's thread: nothing blocks, nothing raises, losses are counted, forks and exits are survived."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import autolog
+from autolog import _guard
+from autolog._queue import Queue
+from autolog._record import Record
+from autolog._span import Span
+from autolog.errors import StoreUnavailable
+from autolog.stores import Query, open_store
+
+
+class Sink:
+    """Keeps records; fails or blocks on command."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.failures = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.gate.wait(10)
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("memory:", "away")
+        self.records.extend(records)
+
+    def close(self) -> None: ...
+
+
+def make(sink: Sink, max_records: int = 5000, max_bytes: int = 10_000_000) -> Queue:
+    return Queue(lambda span: Record(id=span.name), lambda: sink, max_records, max_bytes)
+
+
+def put(queue: Queue, *names: str) -> None:
+    for name in names:
+        Span(queue.put, name, "span").end()
+
+
+def test_everything_arrives_in_order() -> None:
+    sink = Sink()
+    queue = make(sink)
+    names = [str(number) for number in range(1200)]
+    put(queue, *names)
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == names
+    assert (queue.written, queue.queued) == (1200, 0)
+
+
+def test_what_does_not_fit_is_dropped_and_counted() -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_records=10)
+    started = time.perf_counter()
+    put(queue, *map(str, range(100)))
+    assert time.perf_counter() - started < 1
+    assert queue.dropped["queue full"] >= 80
+    sink.gate.set()
+    assert queue.flush(5)
+    assert queue.written + queue.dropped["queue full"] == 100
+
+
+def test_bytes_are_bounded_too() -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_bytes=5_000)
+    put(queue, *map(str, range(100)))
+    assert queue.dropped["queue full"] > 80
+    sink.gate.set()
+    assert queue.flush(5)
+
+
+def test_a_sink_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    sink.failures = 2
+    queue = make(sink)
+    put(queue, "a", "b")
+    deadline = time.monotonic() + 10
+    while not sink.records and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert len([line for line in caplog.messages if "cannot write" in line]) == 1
+    assert queue.last_error is None
+
+
+def test_closing_gives_up_in_time_and_counts() -> None:
+    sink = Sink()
+    sink.failures = 1000
+    queue = make(sink)
+    put(queue, "a", "b")
+    started = time.monotonic()
+    assert not queue.close(0.5)
+    assert time.monotonic() - started < 1.5
+    assert queue.dropped["not written before exit"] == 2
+    put(queue, "c")
+    assert queue.dropped["shut down"] == 1
+
+
+def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    def enrich(span: Span) -> Record:
+        if span.name == "bad":
+            raise ZeroDivisionError
+        return Record(id=span.name)
+
+    sink = Sink()
+    queue = Queue(enrich, lambda: sink, 100, 100_000)
+    put(queue, "a", "bad", "b")
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert _guard.failures.pop("reading a call") == 1
+
+
+def test_the_default_store_is_a_file_here(tmp_path: Path) -> None:
+    with autolog.span("s"):
+        pass
+    assert autolog.flush()
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db", create=False)
+    assert store is not None
+    assert [record.name for record in store.find(Query())] == ["s"]
+    assert autolog.status()["written"] == 1
+
+
+def test_a_store_that_fails_later_is_retried(tmp_path: Path) -> None:
+    autolog.configure(store=f"sqlite:///{tmp_path}/sub/logs.db")
+    for file in (tmp_path / "sub").iterdir():
+        file.unlink()
+    (tmp_path / "sub").rmdir()
+    (tmp_path / "sub").write_text("in the way")
+    with autolog.span("s"):
+        pass
+    assert not autolog.flush(0.5)
+    assert "StoreError" in autolog.status()["last_error"]
+    (tmp_path / "sub").unlink()
+    assert autolog.flush(5)
+    assert autolog.status()["written"] == 1
+
+
+# Whole processes
+
+
+def run(program: str, tmp_path: Path, timeout: float = 30) -> tuple[int, list[str], float]:
+    """Run a program with a store of its own; its exit code, what was recorded, and how long it took."""
+    path = tmp_path / "logs.db"
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "AUTOLOG_STORE": f"sqlite:///{path}", "PYTHONPATH": str(Path(autolog.__file__).parents[1])},
+        timeout=timeout,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "" or done.returncode != 0, done.stderr
+    took = time.monotonic() - started
+    store = open_store(f"sqlite:///{path}", create=False)
+    names = sorted(str(record.name) for record in store.find(Query(), 1000)) if store else []
+    return done.returncode, names, took
+
+
+EXITS = {
+    "normal": ("", 0),
+    "sys.exit": ("import sys; sys.exit(3)", 3),
+    "unhandled exception": ("raise ValueError('x')", 1),
+    "thread still running": (
+        "import threading, time; threading.Thread(target=time.sleep, args=(30,), daemon=True).start()",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("way", EXITS)
+def test_exits(way: str, tmp_path: Path) -> None:
+    end, expected = EXITS[way]
+    code, names, _ = run(f"import autolog\nwith autolog.span('s'): pass\n{end}\n", tmp_path)
+    assert (code, names) == (expected, ["s"])
+
+
+def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
+    _, names, _ = run(
+        """
+        import autolog, os, sys
+        with autolog.span("before"): pass
+        with autolog.span("around"):
+            pid = os.fork()
+            if pid == 0:
+                with autolog.span("child"): pass
+                sys.exit(0)
+            os.waitpid(pid, 0)
+        with autolog.span("after"): pass
+        """,
+        tmp_path,
+    )
+    assert names == ["after", "around", "before", "child"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        textwrap.dedent(f"""
+            import autolog, multiprocessing
+
+            def work(number):
+                with autolog.span(f"child {{number}}"): pass
+
+            if __name__ == "__main__":
+                with autolog.span("parent"): pass
+                context = multiprocessing.get_context({method!r})
+                children = [context.Process(target=work, args=(n,)) for n in range(3)]
+                [child.start() for child in children]
+                [child.join() for child in children]
+        """)
+    )
+    code, names, _ = run(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')" if method == "fork" else f"""
+        import subprocess, sys
+        sys.exit(subprocess.call([sys.executable, {str(script)!r}]))
+        """, tmp_path)  # fmt: skip
+    assert (code, names) == (0, ["child 0", "child 1", "child 2", "parent"])
+
+
+def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
+    code, _, took = run(
+        """
+        import autolog, os, sqlite3
+        path = os.environ["AUTOLOG_STORE"].removeprefix("sqlite:///")
+        autolog.configure()
+        lock = sqlite3.connect(path, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        with autolog.span("s"): pass
+        """,
+        tmp_path,
+    )
+    assert code == 0
+    assert took < 4

@@ -1,0 +1,268 @@
+"""One suite of behaviours for every store."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from autolog._record import Record
+from autolog.errors import StoreError
+from autolog.stores import Query, Store, open_store
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+Make = Callable[..., Record]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(f"sqlite:///{tmp_path}/logs.db")
+
+
+def record(number: int = 1, **fields: object) -> Record:
+    values: dict[str, object] = {
+        "id": f"id-{number:04}",
+        "created_at": NOON + timedelta(seconds=number),
+        "request_body": b'{"n": %d}' % number,
+        "response_body": b"\x00\xff answer",
+        "duration": number / 10,
+        **fields,
+    }
+    return Record(**values)  # type: ignore[arg-type]
+
+
+def ids(records: list[Record]) -> list[str]:
+    return [item.id for item in records]
+
+
+def test_a_record_comes_back_whole(store: Store) -> None:
+    given = record(
+        name="naïve 🙂",
+        usage={"prompt_tokens": 2**60},
+        usage_input_tokens=0,
+        cost=0.1 + 0.2,
+        tags=["a", "b"],
+        metadata={"deep": {"list": [1, None, "x"]}, "zero": 0},
+        tool_calls=[{"id": None, "name": "f", "arguments": "{}"}],
+        status="error",
+        truncated=True,
+        start_time=NOON,
+        response_headers={"x": "y"},
+    )
+    store.write([given])
+    assert store.get("id-0001") == given
+
+
+def test_lists_carry_no_bodies(store: Store) -> None:
+    store.write([record()])
+    assert store.find(Query())[0].request_body is None
+
+
+def test_newest_first_and_pages(store: Store) -> None:
+    store.write([record(number) for number in (2, 1, 3)])
+    assert ids(store.find(Query(), limit=2)) == ["id-0003", "id-0002"]
+    assert ids(store.find(Query(), limit=2, offset=2)) == ["id-0001"]
+    assert ids(store.find(Query(), newest_first=False)) == ["id-0001", "id-0002", "id-0003"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query({"model": "asked"}), [1]),
+        (Query({"model": "answered"}), [1]),
+        (Query({"user": "u"}), [2]),
+        (Query({"user": None}), [1, 3]),
+        (Query({"status": "error", "kind": "llm"}), [3]),
+        (Query(tags=("x",)), [1, 2]),
+        (Query(tags=("x", "y")), [2]),
+        (Query(metadata={"tier": "gold"}), [1]),
+        (Query(metadata={"count": "7"}), [2]),
+        (Query(metadata={"tier": "gold", "count": "7"}), []),
+        (Query(text="LISBON"), [3]),
+        (Query(text="100%"), []),
+        (Query(since=NOON + timedelta(seconds=2)), [2, 3]),
+        (Query(until=NOON + timedelta(seconds=2)), [1]),
+        (Query(roots=True), [1, 3]),
+    ],
+)
+def test_filters(store: Store, query: Query, found: list[int]) -> None:
+    store.write(
+        [
+            record(1, request_model="asked", response_model="answered", tags=["x"], metadata={"tier": "gold"}),
+            record(2, user="u", tags=["x", "y"], metadata={"count": 7}, parent_span_id="1" * 16, kind="span"),
+            record(3, status="error", input_preview="A day in Lisbon"),
+        ]
+    )
+    assert ids(store.find(query, newest_first=False)) == [f"id-{number:04}" for number in found]
+    assert ids(list(store.scan(query))) == [f"id-{number:04}" for number in found]
+    assert store.delete(query) == len(found)
+    assert len(store.find(Query())) == 3 - len(found)
+
+
+def test_an_unknown_filter_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="cannot filter by 'nonsense'"):
+        store.find(Query({"nonsense": 1}))
+
+
+def test_the_same_record_twice_is_one(store: Store) -> None:
+    store.write([record(), record()])
+    store.write([record()])
+    assert len(store.find(Query())) == 1
+
+
+def test_a_later_record_of_the_same_id_fills_gaps_and_takes_nothing_away(store: Store) -> None:
+    store.write([record(user="u", metadata={"a": 1}, tags=["old"], cost=0.0)])
+    store.write([Record(id="id-0001", metadata={"b": 2}, tags=["new"], output_preview="done")])
+    merged = store.get("id-0001")
+    assert merged is not None
+    assert (merged.user, merged.metadata, merged.tags) == ("u", {"a": 1, "b": 2}, ["new"])
+    assert (merged.output_preview, merged.request_body, merged.cost) == ("done", b'{"n": 1}', 0.0)
+    assert ids(store.find(Query(tags=("new",), metadata={"a": "1", "b": "2"}))) == ["id-0001"]
+    assert store.find(Query(tags=("old",))) == []
+
+
+def test_an_id_may_be_shortened_while_it_names_one(store: Store) -> None:
+    store.write([record(1), record(2)])
+    found = store.get("id-0002"[:7])
+    assert found is not None
+    assert found.id == "id-0002"
+    assert store.get("id-000") is None
+    assert store.get("nobody") is None
+
+
+def test_tail_follows_arrival(store: Store) -> None:
+    store.write([record(5)])
+    place = store.last()
+    store.write([record(1), record(9, user="u")])
+    assert [stored.record.id for stored in store.tail(Query(), place)] == ["id-0001", "id-0009"]
+    assert [stored.record.id for stored in store.tail(Query({"user": "u"}), place)] == ["id-0009"]
+
+
+def test_aggregate(store: Store) -> None:
+    store.write(
+        [record(n, request_model="m", usage_input_tokens=10, usage_output_tokens=n, cost=0.5) for n in range(1, 21)]
+        + [record(30, request_model="n", status="error", duration=None), record(31, kind="span")]
+    )
+    first, second = store.aggregate(Query(), "model")
+    assert (first.group, first.calls, first.errors, first.input_tokens, first.output_tokens) == ("m", 20, 0, 200, 210)
+    assert (first.cost, first.unpriced) == (10.0, 0)
+    assert (first.p50, first.p95) == (1.0, 1.9)
+    assert (second.group, second.errors, second.cost, second.unpriced, second.p50) == ("n", 1, None, 1, None)
+    (total,) = store.aggregate(Query())
+    assert (total.group, total.calls) == (None, 21)
+    assert [row.group for row in store.aggregate(Query(), "day")] == ["2026-11-20"]
+
+
+def test_aggregating_by_nonsense_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="cannot group by"):
+        store.aggregate(Query(), "nonsense; DROP TABLE log")
+
+
+def test_text_that_utf8_cannot_hold(store: Store) -> None:
+    store.write([record(name="\ud800", metadata={"\udfff": "\ud800"}, tags=["\ud800"])])
+    assert len(store.find(Query())) == 1
+
+
+def test_threads_write_and_read_at_once(store: Store) -> None:
+    def write(start: int) -> None:
+        for number in range(start, start + 50):
+            store.write([record(number)])
+            store.find(Query(), 1)
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.find(Query(), 1000)) == 200
+
+
+def _write_some(url: str, start: int) -> None:
+    store = open_store(url)
+    for number in range(start, start + 50):
+        store.write([record(number)])
+    store.close()
+
+
+def test_processes_write_one_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shared.db"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_write_some, args=(url, start)) for start in (0, 100, 200)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(open_store(url).find(Query(), 1000)) == 150
+
+
+# Bad files
+
+
+def test_an_unknown_scheme() -> None:
+    with pytest.raises(StoreError, match="no store is called 'postgres'"):
+        open_store("postgres://host/db")
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be taken for one" * 40)
+    with pytest.raises(StoreError, match="not a SQLite database; choose another path"):
+        open_store(f"sqlite:///{path}")
+
+
+def test_another_programs_database(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE t (x)")
+    db.close()
+    with pytest.raises(StoreError, match="another program's database"):
+        open_store(f"sqlite:///{path}")
+    check = sqlite3.connect(path)
+    assert check.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
+    check.close()
+
+
+def test_a_newer_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    open_store(url).close()
+    db = sqlite3.connect(tmp_path / "new.db")
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    with pytest.raises(StoreError, match="written by a newer autolog"):
+        open_store(url)
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "logs.db"
+    url = f"sqlite:///{path}"
+    store = open_store(url)
+    store.write([record(number) for number in range(500)])
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[4096 : len(data) // 2] = b"\xa5" * (len(data) // 2 - 4096)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="damaged"):
+        list(open_store(url).scan(Query()))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot make the folder"):
+        open_store(f"sqlite:///{tmp_path}/file/logs.db")
+
+
+def test_the_default_folder_stays_out_of_git(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/.autolog/logs.db").close()
+    assert (tmp_path / ".autolog" / ".gitignore").read_text() == "*\n"
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    assert open_store(f"sqlite:///{tmp_path}/none.db", create=False) is None
+    assert list(tmp_path.iterdir()) == []
