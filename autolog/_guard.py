@@ -37,11 +37,16 @@ class guard:  # noqa: N801 - reads as a statement
         if error is None or not isinstance(error, Exception):
             return False
         report(self.doing, error)
-        return not strict
+        return True
 
 
 def report(doing: str, error: Exception) -> None:
-    """Count a failure of ours, and log it the first time that it happens."""
+    """Count a failure of ours, and log it the first time that it happens; what `guard` does, without a block.
+
+    The capture path calls it from its own `except`, for a block costs a third of a microsecond.
+    """
     failures[doing] += 1
+    if strict:
+        raise error
     if failures[doing] == 1:
         logger.warning("autolog failed while %s; the program is not affected", doing, exc_info=error)

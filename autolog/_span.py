@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._context import Context, Parent, current_context, current_span, follow_threads, restore
-from autolog._guard import guard
+from autolog._guard import guard, report
 from autolog._ids import format_span, format_trace, new_span, new_trace
 from autolog._snapshot import freeze
 
@@ -136,10 +136,12 @@ class Span:
         if self.end_ns or self._process is not _process:
             return
         self.end_ns = perf_counter_ns()
-        with guard("ending a span"):
+        try:
             if error is not None:
                 self.error = describe_error(error)
             self._emit(self)
+        except Exception as failure:  # noqa: BLE001 - ours, never the program's
+            report("ending a span", failure)
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:

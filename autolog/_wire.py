@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, Protocol, cast
 
-from autolog._guard import guard
+from autolog._guard import guard, report
 from autolog._span import Emit, Span, describe_error
 
 #: A stream longer than this is no longer kept, only counted; the record says that it was cut.
@@ -45,7 +45,6 @@ class Exchange(Span):
         "chunks",
         "client",
         "content",
-        "content_size",
         "first_chunk_ns",
         "request",
         "response_headers",
@@ -67,7 +66,6 @@ class Exchange(Span):
         self.response_headers: Any = None
         self.content: bytes | None = None
         self.chunks: list[bytes] = []
-        self.content_size = 0
         self.first_chunk_ns = 0
         self.streaming = False
         self.truncated = False
@@ -125,7 +123,7 @@ class Exchange(Span):
         """End the exchange once, whichever way it ends."""
         if not self.end_ns:
             open_exchanges.discard(self)
-            self.size += self.content_size + len(self.content or b"") + _upload_size(self.request)
+            self.size += sum(map(len, self.chunks)) + len(self.content or b"") + _upload_size(self.request)
             super().end(error)
 
 
@@ -177,30 +175,33 @@ class _Tee:
         with guard("ending an abandoned stream"):
             self._exchange.end()
 
-    def _keep(self, chunk: bytes) -> None:
-        exchange = self._exchange
-        exchange.content_size += len(chunk)
-        if exchange.content_size > MAX_STREAM_BYTES:
-            exchange.truncated = True
-        else:
-            exchange.chunks.append(chunk)
+    def _first(self) -> None:
+        if not self._exchange.first_chunk_ns:
+            self._exchange.first_chunk_ns = perf_counter_ns()
 
 
 class _SyncTee(_Tee):
     def __iter__(self) -> Iterator[bytes]:
-        exchange, keep = self._exchange, self._keep
+        exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
         if self._iterator is None:
             self._iterator = iter(self._stream)
         try:
             for chunk in self._iterator:
-                if not exchange.first_chunk_ns:
-                    exchange.first_chunk_ns = perf_counter_ns()
+                self._first()
                 keep(chunk)
+                yield chunk
+                break
+            for chunk in self._iterator:
+                left -= len(chunk)
+                if left > 0:
+                    keep(chunk)
+                else:
+                    exchange.truncated = True
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            exchange.error = describe_error(error)
+            exchange.end(error)
             raise
 
     def close(self) -> None:
@@ -212,19 +213,26 @@ class _SyncTee(_Tee):
 
 class _AsyncTee(_Tee):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        exchange, keep = self._exchange, self._keep
+        exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
         if self._iterator is None:
             self._iterator = aiter(self._stream)
         try:
             async for chunk in self._iterator:
-                if not exchange.first_chunk_ns:
-                    exchange.first_chunk_ns = perf_counter_ns()
+                self._first()
                 keep(chunk)
+                yield chunk
+                break
+            async for chunk in self._iterator:
+                left -= len(chunk)
+                if left > 0:
+                    keep(chunk)
+                else:
+                    exchange.truncated = True
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            exchange.error = describe_error(error)
+            exchange.end(error)
             raise
 
     async def aclose(self) -> None:
@@ -295,9 +303,11 @@ def request_content(request: Any) -> bytes | None:
 
 def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, stream: bool) -> Exchange | None:
     """An exchange for the call that is about to be made, or None if it is not to be recorded."""
-    with guard("starting a call"):
+    try:
         if sdk.billable(options.method, options.url):
             return Exchange(emit, sdk.name, type(client), stream)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("starting a call", error)
     return None
 
 
@@ -346,10 +356,12 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Ca
 
 
 def _end_call() -> None:
-    with guard("ending a call"):
+    try:
         exchange = _current.get()
         if exchange is not None:
             exchange.returned()
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("ending a call", error)
 
 
 def _fail_call(error: BaseException) -> None:
@@ -367,12 +379,14 @@ def wrap_build_request(original: Callable[..., Any]) -> Callable[..., Any]:
         request = original(self, *args, **kwargs)
         exchange = _current.get()
         if exchange is not None:
-            with guard("reading a request"):
+            try:
                 if not hasattr(request, "_content"):
                     _tee_upload(request)
                 sent = exchange.sent(request)
                 if sent is not exchange:
                     _current.set(sent)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("reading a request", error)
         return request
 
     return _build_request
@@ -385,8 +399,10 @@ def wrap_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
     def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
         if exchange is not None:
-            with guard("reading a response"):
+            try:
                 exchange.received(kwargs["response"], _sync_tee)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("reading a response", error)
         return original(self, *args, **kwargs)
 
     return _process_response
@@ -399,8 +415,10 @@ def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., A
     async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
         if exchange is not None:
-            with guard("reading a response"):
+            try:
                 exchange.received(kwargs["response"], _async_tee)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("reading a response", error)
         return await original(self, *args, **kwargs)
 
     return _process_response

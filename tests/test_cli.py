@@ -21,7 +21,10 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     opened = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
-    chat = {"model": "gpt-4o", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi?"}]}
+    chat = {
+        "model": "gpt-4o",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi?"}],
+    }
     answer = {"model": "gpt-4o-1", "choices": [{"message": {"role": "assistant", "content": "Hello\x1b[31m red",
               "tool_calls": [{"id": "c", "function": {"name": "look", "arguments": "{}"}}]}}]}  # fmt: skip
     opened.write(

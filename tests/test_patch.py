@@ -38,7 +38,9 @@ def fake(tmp_path: Path, name: str, base_client: str, version: str | None = None
     (package / "_base_client.py").write_text(base_client)
     if version:
         (site / f"{name}-{version}.dist-info").mkdir()
-        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
     return site
 
 
@@ -65,11 +67,12 @@ def test_patching_before_the_sdk_is_imported(tmp_path: Path) -> None:
         import sys, autolog
         autolog.patch()
         assert "openai" not in sys.modules and "anthropic" not in sys.modules
-        import openai, httpx2
+        import openai
+        http = getattr(openai._base_client, 'httpx2', None) or openai._base_client.httpx
         from autolog.testing import capture
         with capture() as records:
-            transport = httpx2.MockTransport(lambda r: httpx2.Response(200, json={"id": "x", "model": "m"}))
-            openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=transport)).moderations.create(input="x")
+            transport = http.MockTransport(lambda r: http.Response(200, json={"id": "x", "model": "m"}))
+            openai.OpenAI(api_key="k", http_client=http.Client(transport=transport)).moderations.create(input="x")
             print(len(records), records[0].operation_name)
         autolog.unpatch()
         print(openai._base_client.SyncAPIClient.request.__module__, hasattr(openai._base_client.SyncAPIClient.request, "__wrapped__"))
@@ -92,9 +95,7 @@ def test_a_missing_sdk(tmp_path: Path) -> None:
         tmp_path,
     )
     first, second = printed.splitlines()
-    assert first == (
-        "cannot patch openai: it is not installed; install openai 2.0 or newer: pip install -U openai"
-    )
+    assert first == ("cannot patch openai: it is not installed; install openai 2.0 or newer: pip install -U openai")
     assert second == "['anthropic']"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import warnings
 from typing import Any
@@ -87,11 +88,15 @@ def both(recording: Recording, form: str, asynchronous: bool) -> tuple[Player, l
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("recording", recordings(), ids=lambda recording: recording.id)
 def test_recording(recording: Recording, form: str, asynchronous: bool) -> None:
+    if not Player(recording.load(), asynchronous).offered:
+        pytest.skip("this version of the SDK does not have the method")
     _, without = both(recording, form, asynchronous)
     with capture() as records:
         autolog.patch()
         player, seen = both(recording, form, asynchronous)
         assert seen == without
+        if not records:  # openai 2.x leaves a stream that brought an error to the garbage collector
+            gc.collect()
         assert len(records) == 1
         check_wire(records[0], player)
         check_facts(records[0], player.data)

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import anthropic
-import httpx2
 import openai
 from conftest import SHARED
+from sdk_http import ASYNC_STREAMS, SYNC_STREAMS, anthropic_http, openai_http
 
 FOLDER = SHARED / "traffic"
 
@@ -38,7 +38,7 @@ def recordings() -> list[Recording]:
     return [Recording(path) for path in sorted(FOLDER.glob("*/*.json"))] if FOLDER.is_dir() else []
 
 
-class Chunked(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class Chunked(*SYNC_STREAMS, *ASYNC_STREAMS):  # type: ignore[misc]
     """A body that arrives in a few pieces."""
 
     def __init__(self, body: bytes, pieces: int = 7) -> None:
@@ -66,34 +66,35 @@ class Player:
     def __init__(self, data: dict[str, Any], asynchronous: bool) -> None:
         self.data = data
         self.sent: list[bytes] = []
+        self.http = openai_http if data["sdk"]["package"] == "openai" else anthropic_http
         answer = data["response"]
         self.body = (
             base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer.get("body", "").encode()
         )
         self.client = self._client(asynchronous)
 
-    def _respond(self) -> httpx2.Response:
+    def _respond(self) -> Any:
         answer = self.data["response"]
-        return httpx2.Response(answer["status"], headers=answer["headers"], stream=Chunked(self.body))
+        return self.http.Response(answer["status"], headers=answer["headers"], stream=Chunked(self.body))
 
-    def _handle(self, request: httpx2.Request) -> httpx2.Response:
+    def _handle(self, request: Any) -> Any:
         self.sent.append(request.read())
         return self._respond()
 
-    async def _handle_async(self, request: httpx2.Request) -> httpx2.Response:
+    async def _handle_async(self, request: Any) -> Any:
         self.sent.append(await request.aread())
         return self._respond()
 
     def _client(self, asynchronous: bool) -> Any:
         sdk, url = self.data["sdk"], urlsplit(self.data["request"]["url"])
-        http: Any = (
-            httpx2.AsyncClient(transport=httpx2.MockTransport(self._handle_async))
+        made: Any = (
+            self.http.AsyncClient(transport=self.http.MockTransport(self._handle_async))
             if asynchronous
-            else httpx2.Client(transport=httpx2.MockTransport(self._handle))
+            else self.http.Client(transport=self.http.MockTransport(self._handle))
         )
         prefix = "Async" if asynchronous else ""
         origin = f"{url.scheme}://{url.netloc}"
-        common: dict[str, Any] = {"http_client": http, "max_retries": 0}
+        common: dict[str, Any] = {"http_client": made, "max_retries": 0}
         if sdk["client"] == "AzureOpenAI":
             cls = getattr(openai, prefix + "AzureOpenAI")
             return cls(azure_endpoint=origin, api_version="2024-10-21", api_key="test", **common)
@@ -121,6 +122,15 @@ class Player:
         for name in path:
             target = getattr(target, name)
         return getattr(target if form == "plain" else getattr(target, form), last)
+
+    @property
+    def offered(self) -> bool:
+        """Whether the installed SDK has the method."""
+        try:
+            self.method("plain")
+        except AttributeError:
+            return False
+        return True
 
     def arguments(self) -> dict[str, Any]:
         request = self.data["request"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -32,6 +33,7 @@ _FREE = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
     """Whether a call costs money, or is a model call all the same."""
     return method.lower() == "post" and not _FREE.search(path.partition("?")[0])

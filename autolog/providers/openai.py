@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -46,6 +47,7 @@ _FREE = re.compile(
 _VECTOR_STORE_FILES = re.compile(r"/vector_stores/[^/]+/(files|file_batches)$")
 
 
+@functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
     """Whether a call costs money, or is a model call all the same."""
     if method.lower() != "post":

@@ -1,0 +1,54 @@
+"""Every example runs, against the stand-in, and leaves the records that it promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autolog.cli._standin import standin
+from autolog.stores import Query, open_store
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+#: How many records each leaves.
+RECORDS = {"quickstart": 1, "streaming": 2, "tools": 5, "web_app": 5, "own_tests": 0}
+
+
+def test_all_examples_are_run() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(RECORDS)
+    listed = (EXAMPLES / "README.md").read_text()
+    assert all(f"`{name}.py`" in listed for name in RECORDS)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_example(name: str, tmp_path: Path) -> None:
+    with standin() as address:
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / f"{name}.py"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(EXAMPLES.parent),
+                "OPENAI_API_KEY": "test",
+                "OPENAI_BASE_URL": f"{address}/v1",
+                "ANTHROPIC_API_KEY": "test",
+                "ANTHROPIC_BASE_URL": address,
+            },
+            timeout=60,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db", create=False)
+    records = store.find(Query(), 100) if store else []
+    assert len(records) == RECORDS[name]
+    assert all(record.status == "ok" for record in records)
+    if name == "web_app":
+        assert {record.user for record in records} == {"user:42"}
+        assert len({record.trace_id for record in records}) == 1
