@@ -92,14 +92,15 @@ def status(record: Record) -> Text:
 
 def record_table(records: Iterable[Record]) -> Table:
     """A line for each record."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     figures = {"latency", "first", "tokens", "cost"}
     for heading in ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says"):
         table.add_column(
             heading,
             justify="right" if heading in figures else "left",
-            no_wrap=heading != "name",
+            no_wrap=True,
             overflow="ellipsis",
+            ratio=1 if heading == "says" else None,
         )
     for record in records:
         table.add_row(*record_row(record))

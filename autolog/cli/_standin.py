@@ -23,8 +23,7 @@ PACE = 0.015
 @contextmanager
 def standin() -> Iterator[str]:
     """Run the stand-in for the block; gives its address, such as `http://127.0.0.1:54321`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -32,6 +31,13 @@ def standin() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle of a stream is no error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
