@@ -12,11 +12,11 @@ from autolog._bodies import decode_content, decode_json, decode_object, encode_j
 from autolog._conversation import last_user_text
 from autolog._functions import Call
 from autolog._ids import format_span, format_trace, new_record_id
-from autolog._record import Record
+from autolog._record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._snapshot import thaw
 from autolog._span import Span
 from autolog._wire import Exchange, request_content
-from autolog.providers import PROVIDERS, Provider, Reading, provider_at
+from autolog.providers import PROVIDERS, Provider, Reading, Usage, provider_at, provider_of, provider_of_model
 from autolog.providers._reading import read_error
 
 PREVIEW = 200
@@ -140,27 +140,52 @@ def _provider_by_client(provider: Provider, client: type) -> str:
     return provider.provider_name
 
 
-def describe(record: Record, provider: Provider, stream: bool = False) -> None:
-    """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost."""
+def describe(record: Record, provider: Provider | None = None, stream: bool = False) -> None:
+    """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost.
+
+    What the record knows already stays: a log may come with its own figures. Without `provider` (an SDK's module),
+    the URL or the shape of the bodies tells whose format they are in.
+    """
     path = unquote(urlsplit(record.request_url or "").path)
     asked = read_request(record.request_body, record.request_content_type or "")
+    provider = provider or provider_of(path, asked, decode_object(record.response_body))
+    path = path or provider.guess_path(asked)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
     reading = provider.read(path, answer)
-    record.operation_name = provider.operation(path)
-    record.request_model = _text(asked.get("model")) or provider.model_in(path)
-    record.request_stream = stream or streamed or asked.get("stream") in (True, "true")
-    record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model)))
-    record.input_preview = _preview(last_user_text(asked))
-    record.output_preview = _preview(reading.output_text)
-    _add_reading(record, reading)
+    record.operation_name = record.operation_name or provider.operation(path) or None
+    record.request_model = record.request_model or _text(asked.get("model")) or provider.model_in(path)
+    if record.request_stream is None:
+        record.request_stream = stream or streamed or asked.get("stream") in (True, "true")
+    record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
+    record.input_preview = record.input_preview or _preview(last_user_text(asked))
+    record.output_preview = record.output_preview or _preview(reading.output_text)
+    usage = _add_reading(record, reading)
     _add_error(record, reading, answer)
-    if record.operation_name not in {"count_tokens", "batch"}:
-        record.cost, record.cost_details = _cost.price(
-            record.provider_name,
-            (record.response_model, record.request_model),
-            reading.usage,
-            record.start_time,
-        )
+    model = record.response_model or record.request_model
+    record.provider_name = record.provider_name or provider_of_model(model)
+    if record.cost is None and record.operation_name not in {"count_tokens", "batch"}:
+        models = (record.response_model, record.request_model)
+        record.cost, record.cost_details = _cost.price(record.provider_name, models, usage, record.start_time)
+
+
+#: What `describe` fills in, and `forget` takes back.
+_DERIVED = (
+    "response_model", "response_id", "response_finish_reasons", "response_service_tier", "tool_calls", "usage",
+    *USAGE_FIELDS, "input_preview", "output_preview", "operation_name", "request_stream",
+)  # fmt: skip
+
+
+def forget(record: Record) -> None:
+    """Take back what was derived from the bodies, for new bodies have come; what the caller gave stays.
+
+    `extra["given"]` names the fields that the caller gave.
+    """
+    given = record.extra.get("given", ())
+    for name in _DERIVED:
+        if name not in given:
+            setattr(record, name, None)
+    if not record.custom_cost:
+        record.cost = record.cost_details = None
 
 
 def _text(value: Any) -> str | None:
@@ -186,23 +211,20 @@ def read_response(provider: Provider, path: str, body: bytes | None, content_typ
     return answer, False
 
 
-def _add_reading(record: Record, reading: Reading) -> None:
-    usage = reading.usage
-    record.response_model = reading.model
-    record.response_id = reading.id
-    record.response_finish_reasons = reading.finish_reasons
-    record.response_service_tier = reading.service_tier
-    record.tool_calls = reading.tool_calls or None
-    record.usage = reading.raw_usage
-    record.usage_input_tokens = usage.input
-    record.usage_output_tokens = usage.output
-    record.usage_cache_read_input_tokens = usage.cache_read
-    record.usage_cache_creation_input_tokens = usage.cache_creation
-    record.usage_cache_creation_5m_input_tokens = usage.cache_creation_5m
-    record.usage_cache_creation_1h_input_tokens = usage.cache_creation_1h
-    record.usage_reasoning_output_tokens = usage.reasoning
-    record.usage_input_audio_tokens = usage.input_audio
-    record.usage_output_audio_tokens = usage.output_audio
+def _add_reading(record: Record, reading: Reading) -> Usage:
+    """Lay the reading under what is known; returns the usage that stands in the record then."""
+    record.response_model = record.response_model or reading.model
+    record.response_id = record.response_id or reading.id
+    record.response_finish_reasons = record.response_finish_reasons or reading.finish_reasons
+    record.response_service_tier = record.response_service_tier or reading.service_tier
+    record.tool_calls = record.tool_calls or reading.tool_calls or None
+    record.usage = record.usage or reading.raw_usage
+    usage = Usage()
+    for attribute, name in USAGE_FIELDS_BY_COUNT.items():
+        if getattr(record, name) is None:
+            setattr(record, name, getattr(reading.usage, attribute))
+        setattr(usage, attribute, getattr(record, name))
+    return usage
 
 
 def _add_error(record: Record, reading: Reading, answer: Any) -> None:

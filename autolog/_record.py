@@ -20,9 +20,13 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One logged call, function or span. Times are UTC; durations are seconds; money is US dollars."""
 
     id: str
+    seq: int | None = None
+    """The store's own number of it, in the order of arrival; set by the store."""
     kind: str = "llm"
     name: str | None = None
     project: str = "default"
+    dialect: str = "native"
+    """The wire format that it came in: native, otlp, responselog, portkey, humanloop, promptlayer."""
 
     # Its place in the trace (W3C sizes: 32 and 16 hexadecimal digits)
     trace_id: str | None = None
@@ -55,6 +59,10 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     # Money
     cost: float | None = None
     cost_details: dict[str, Any] | None = None
+    custom_cost: bool = False
+    """The caller gave the cost; it was not computed."""
+    cached: bool = False
+    """A gateway answered from its cache."""
 
     # How it went
     status: str = "ok"
@@ -69,13 +77,26 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     end_time: datetime | None = None
     duration: float | None = None
     time_to_first_chunk: float | None = None
+    received_at: datetime | None = None
+    updated_at: datetime | None = None
 
     # For whom
     user: str | None = None
     session: str | None = None
     tags: list[str] = []
     metadata: dict[str, Any] = {}
+
+    # What was said of it afterwards
+    score: float | None = None
     scores: dict[str, Any] = {}
+    feedback: int | None = None
+
+    # The prompt that it was made from
+    prompt_name: str | None = None
+    prompt_id: str | None = None
+    prompt_version: str | None = None
+    prompt_variables: dict[str, Any] | None = None
+    prompt_template: Any = None
 
     # The wire
     request_id: str | None = None
@@ -87,11 +108,30 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     response_content_type: str | None = None
     truncated: bool = False
     sdk: str | None = None
+    media: dict[str, Any] | None = None
+    request_meta: dict[str, Any] = {}
+    response_meta: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    """What a dialect keeps that has no field of its own."""
     input_preview: str | None = None
     output_preview: str | None = None
     request_body: bytes | None = None
     response_body: bytes | None = None
 
+
+#: The token fields, by the name that `providers.Usage` has for each.
+USAGE_FIELDS_BY_COUNT = {
+    "input": "usage_input_tokens",
+    "output": "usage_output_tokens",
+    "cache_read": "usage_cache_read_input_tokens",
+    "cache_creation": "usage_cache_creation_input_tokens",
+    "cache_creation_5m": "usage_cache_creation_5m_input_tokens",
+    "cache_creation_1h": "usage_cache_creation_1h_input_tokens",
+    "reasoning": "usage_reasoning_output_tokens",
+    "input_audio": "usage_input_audio_tokens",
+    "output_audio": "usage_output_audio_tokens",
+}
+USAGE_FIELDS = tuple(USAGE_FIELDS_BY_COUNT.values())
 
 FIELDS: tuple[str, ...] = Record.__struct_fields__
 BODIES = ("request_body", "response_body")

@@ -13,7 +13,7 @@ import pytest
 
 from autolog._record import Record
 from autolog.errors import StoreError
-from autolog.stores import Query, Store, open_store
+from autolog.stores import Condition, Query, Store, open_store
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -55,8 +55,12 @@ def test_a_record_comes_back_whole(store: Store) -> None:
         start_time=NOON,
         response_headers={"x": "y"},
     )
-    store.write([given])
-    assert store.get("id-0001") == given
+    assert store.write([given]) == [1]
+    found = store.get("id-0001")
+    assert found is not None
+    assert found.received_at == found.updated_at
+    given.seq, given.received_at, given.updated_at = 1, found.received_at, found.updated_at
+    assert found == given
 
 
 def test_lists_carry_no_bodies(store: Store) -> None:
@@ -127,21 +131,12 @@ def test_a_later_record_of_the_same_id_fills_gaps_and_takes_nothing_away(store: 
     assert store.find(Query(tags=("old",))) == []
 
 
-def test_an_id_may_be_shortened_while_it_names_one(store: Store) -> None:
-    store.write([record(1), record(2)])
-    found = store.get("id-0002"[:7])
-    assert found is not None
-    assert found.id == "id-0002"
-    assert store.get("id-000") is None
-    assert store.get("nobody") is None
-
-
 def test_tail_follows_arrival(store: Store) -> None:
     store.write([record(5)])
     place = store.last()
     store.write([record(1), record(9, user="u")])
-    assert [stored.record.id for stored in store.tail(Query(), place)] == ["id-0001", "id-0009"]
-    assert [stored.record.id for stored in store.tail(Query({"user": "u"}), place)] == ["id-0009"]
+    assert [stored.id for stored in store.tail(Query(), place)] == ["id-0001", "id-0009"]
+    assert [stored.id for stored in store.tail(Query({"user": "u"}), place)] == ["id-0009"]
 
 
 def test_aggregate(store: Store) -> None:
@@ -200,6 +195,93 @@ def test_processes_write_one_file(tmp_path: Path) -> None:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(open_store(url).find(Query(), 1000)) == 150
+
+
+def test_projects_do_not_meet(store: Store) -> None:
+    store.write([record(1, user="a"), record(1, project="other", user="b")])
+    assert store.get("id-0001", "default").user == "a"  # type: ignore[union-attr]
+    assert store.get("id-0001", "other").user == "b"  # type: ignore[union-attr]
+    assert store.get("id-0001") is None
+    assert store.update("id-0001", "third", lambda found: None) is None
+
+
+def test_update(store: Store) -> None:
+    store.write([record(user="u", tags=["old"], cost=1.0)])
+
+    def change(found: Record) -> None:
+        found.user, found.tags, found.cost, found.response_body = None, ["new"], 0.0, b"later"
+
+    updated = store.update("id-0001", "default", change)
+    assert updated == store.get("id-0001")
+    assert updated is not None
+    assert (updated.user, updated.cost, updated.response_body, updated.request_body) == (
+        None,
+        0.0,
+        b"later",
+        b'{"n": 1}',
+    )
+    assert ids(store.find(Query(tags=("new",)))) == ["id-0001"]
+    assert store.find(Query(tags=("old",))) == []
+
+
+def test_transactions_are_kept_or_not(store: Store) -> None:
+    with pytest.raises(LookupError), store.transaction():
+        store.write([record(1)])
+        raise LookupError
+    with store.transaction():
+        store.write([record(2)])
+        with pytest.raises(LookupError), store.transaction():
+            store.write([record(3)])
+            raise LookupError
+        store.write([record(4)])
+    assert ids(store.find(Query())) == ["id-0004", "id-0002"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (Condition("cost", "gt", (1,)), [2]),
+        (Condition("cost", "lt", (1,)), [1]),
+        (Condition("cost", "neq", (2,)), [1, 3]),
+        (Condition("tokens", "eq", (0, 30)), [2, 3]),
+        (Condition("model", "contains", ("%", "b_")), []),
+        (Condition("model", "contains", ("-mini",)), [1]),
+        (Condition("success", "eq", (0,)), [3]),
+        (Condition("provider", "eq", ("unknown",)), [3]),
+        (Condition("created_at", "gt", (NOON + timedelta(seconds=1),)), [2, 3]),
+        (Condition("metadata.key", "eq", ("k",)), [1, 2]),
+        (Condition("metadata.value", "eq", ("2",)), [2]),
+        (Condition("metadata.key", "neq", ("k",)), [3]),
+        (Condition("nothing", "eq", (1,)), []),
+    ],
+)
+def test_conditions(store: Store, condition: Condition, found: list[int]) -> None:
+    store.write(
+        [
+            record(1, cost=0.5, request_model="gpt-mini", metadata={"k": "1"}, provider_name="a", usage_input_tokens=1),
+            record(2, cost=2.0, metadata={"k": 2}, provider_name="b", usage_input_tokens=10, usage_output_tokens=20),
+            record(3, status="error"),
+        ]
+    )
+    query = Query(conditions=(condition,))
+    assert ids(store.find(query, newest_first=False)) == [f"id-{number:04}" for number in found]
+    assert store.count(query) == len(found)
+
+
+def test_order_and_extremes(store: Store) -> None:
+    store.write([record(n, cost=c) for n, c in ((1, 0.5), (2, None), (3, 0.5), (4, 0.1))])
+    assert ids(store.find(Query(), order_by="cost")) == ["id-0003", "id-0001", "id-0004", "id-0002"]
+    assert store.extremes(Query(), ["cost", "tokens_in"]) == {"cost": (0.1, 0.5), "tokens_in": (None, None)}
+    assert store.delete(Query(), limit=1, order_by="cost") == 1
+    assert store.get("id-0003") is None
+
+
+def test_documents(store: Store) -> None:
+    store.put_document("key", "b", {"x": 1})
+    store.put_document("key", "a", {"x": 2})
+    store.put_document("key", "b", {"x": 3})
+    assert store.documents("key") == {"b": {"x": 3}, "a": {"x": 2}}
+    assert store.documents("other") == {}
 
 
 # Bad files

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from autolog._config import config_from
+from autolog._record import Record
 from autolog.errors import AutologError
-from autolog.stores import Query, Store, open_store
+from autolog.stores import Condition, Query, Store, open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,6 +102,16 @@ def query_from(options: dict[str, Any]) -> Query:
         since=options["since"],
         until=options["until"],
     )
+
+
+def find_one(store: Store, record_id: str, bodies: bool = True) -> Record | None:
+    """A record by its id, or by a beginning of it that only one has."""
+    record = store.get(record_id, bodies=bodies)
+    if record is None and record_id:
+        begin = Condition("id", "ge", (record_id,)), Condition("id", "lt", (record_id + "\U0010ffff",))
+        found = store.find(Query(conditions=begin), limit=2, bodies=bodies)
+        record = found[0] if len(found) == 1 else None
+    return record
 
 
 def open_for_reading(url: str | None) -> Store:

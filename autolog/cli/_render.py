@@ -154,7 +154,7 @@ def bodies(record: Record) -> tuple[Any, Any]:
     """Request and response as data, a stream put together."""
     from urllib.parse import urlsplit
 
-    from autolog._bodies import decode_json
+    from autolog._bodies import decode_json, decode_object
     from autolog._enrich import read_request, read_response
     from autolog.providers import provider_of
 
@@ -162,7 +162,8 @@ def bodies(record: Record) -> tuple[Any, Any]:
         return decode_json(record.request_body), decode_json(record.response_body)
     request = read_request(record.request_body, record.request_content_type or "")
     path = urlsplit(record.request_url or "").path
-    provider = provider_of(path, request)
+    provider = provider_of(path, request, decode_object(record.response_body))
+    path = path or provider.guess_path(request)
     response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
     return request, response
 

@@ -30,12 +30,12 @@ def tail(as_json: bool, limit: int | None, store: str | None, **options: Any) ->
     opened, query = open_for_reading(store), query_from(options)
     place, shown, screen = opened.last(), 0, console()
     while True:
-        for stored in opened.tail(query, place):
-            place = stored.n
+        for record in opened.tail(query, place):
+            place = record.seq or place
             if as_json:
-                click.echo(to_json(stored.record))
+                click.echo(to_json(record))
             else:
-                cells = [cell for cell in record_row(stored.record) if isinstance(cell, Text)]
+                cells = [cell for cell in record_row(record) if isinstance(cell, Text)]
                 screen.print(Text("  ").join(cells), soft_wrap=True)
             shown += 1
             if shown == limit:

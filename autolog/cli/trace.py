@@ -7,7 +7,7 @@ import sys
 import click
 
 from autolog._record import to_json
-from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._options import find_one, open_for_reading, store_option
 from autolog.cli._render import console, trace_tree
 from autolog.stores import Query
 
@@ -24,7 +24,7 @@ def trace(some_id: str, as_json: bool, store: str | None) -> None:
     opened = open_for_reading(store)
     records = opened.find(Query({"trace_id": some_id}), MAX_SPANS, newest_first=False)
     if not records:
-        record = opened.get(some_id, bodies=False)
+        record = find_one(opened, some_id, bodies=False)
         if record is not None:
             query = Query({"trace_id": record.trace_id}) if record.trace_id else Query({"id": record.id})
             records = opened.find(query, MAX_SPANS, newest_first=False)

@@ -14,7 +14,7 @@ from autolog.providers import anthropic as _anthropic, openai as _openai
 from autolog.providers._hosts import provider_at
 from autolog.providers._reading import Reading, Usage
 
-__all__ = ["PROVIDERS", "Provider", "Reading", "Usage", "provider_at", "provider_of"]
+__all__ = ["PROVIDERS", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]
 
 
 class Provider(Protocol):
@@ -35,6 +35,8 @@ class Provider(Protocol):
 
     def operation(self, path: str) -> str: ...
 
+    def guess_path(self, request: dict[str, Any]) -> str: ...
+
     def model_in(self, path: str) -> str | None: ...
 
     def read(self, path: str, body: Any) -> Reading: ...
@@ -49,9 +51,23 @@ def _provider(module: ModuleType) -> Provider:
 PROVIDERS: dict[str, Provider] = {module.name: _provider(module) for module in (_openai, _anthropic)}
 
 
-def provider_of(path: str, body: dict[str, Any]) -> Provider:
-    """The provider whose formats a URL path and request body are in, when no SDK says so."""
-    speaks_anthropic = _anthropic.operation(path) in {"chat", "count_tokens"} and "/chat/" not in path
-    if speaks_anthropic or "anthropic_version" in body:
-        return PROVIDERS["anthropic"]
-    return PROVIDERS["openai"]
+def provider_of(path: str, request: dict[str, Any], response: dict[str, Any]) -> Provider:
+    """The provider whose formats a URL path and bodies are in, when no SDK says so."""
+    speaks_anthropic = path and _anthropic.operation(path) in {"chat", "count_tokens"} and "/chat/" not in path
+    shaped_so = response.get("type") == "message" or "stop_reason" in response or "anthropic_version" in request
+    return PROVIDERS["anthropic" if speaks_anthropic or shaped_so else "openai"]
+
+
+_MODEL_PREFIXES = (
+    ("gpt-", "openai"), ("chatgpt-", "openai"), ("o1", "openai"), ("o3", "openai"), ("o4", "openai"),
+    ("text-embedding-", "openai"), ("dall-e", "openai"), ("whisper-", "openai"), ("tts-", "openai"),
+    ("davinci", "openai"), ("omni-moderation", "openai"), ("claude", "anthropic"), ("gemini", "gcp.gemini"),
+    ("grok-", "x_ai"), ("deepseek-", "deepseek"), ("mistral-", "mistral_ai"), ("command-", "cohere"),
+    ("sonar", "perplexity"),
+)  # fmt: skip
+
+
+def provider_of_model(model: str | None) -> str | None:
+    """Who makes a model of this name, for logs that do not say who answered."""
+    name = (model or "").lower()
+    return next((provider for prefix, provider in _MODEL_PREFIXES if name.startswith(prefix)), None)

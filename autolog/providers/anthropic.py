@@ -47,6 +47,11 @@ def operation(path: str) -> str:
     return path.strip("/").rpartition("/v1/")[2] or path.strip("/")
 
 
+def guess_path(request: dict[str, Any]) -> str:  # noqa: ARG001 - every provider answers the same question
+    """The path that a request of this shape goes to, for logs that do not say."""
+    return "/v1/messages"
+
+
 def model_in(path: str) -> str | None:
     """The model that a Bedrock or Vertex path names."""
     found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)

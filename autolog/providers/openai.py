@@ -65,6 +65,15 @@ def operation(path: str) -> str:
     return re.split(r"/v\d+/", path)[-1].strip("/")
 
 
+def guess_path(request: dict[str, Any]) -> str:
+    """The path that a request of this shape goes to, for logs that do not say."""
+    if "messages" in request:
+        return "/v1/chat/completions"
+    if "input" in request:
+        return "/v1/embeddings" if "embedding" in str(request.get("model")) else "/v1/responses"
+    return "/v1/completions" if "prompt" in request else ""
+
+
 def model_in(path: str) -> str | None:
     """The deployment that an Azure path names."""
     found = re.search(r"/deployments/([^/]+)/", path)

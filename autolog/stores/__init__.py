@@ -6,7 +6,8 @@ A store is one narrow contract, `Store`; what each engine does for it is its own
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, overload
@@ -14,16 +15,40 @@ from typing import Any, Protocol, overload
 from autolog._record import Record
 from autolog.errors import StoreError
 
-__all__ = ["Aggregate", "Query", "Store", "Stored", "open_store"]
+__all__ = ["Aggregate", "Condition", "Query", "Store", "open_store"]
 
 #: Fields that a query may compare for equality.
 EQUAL_FIELDS = (
-    "project", "id", "kind", "name", "trace_id", "parent_span_id", "operation_name", "provider_name", "request_model",
-    "response_model", "status", "status_code", "error_type", "user", "session",
+    "project", "id", "seq", "kind", "name", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "user", "session",
+    "prompt_id", "prompt_version", "prompt_name", "feedback",
 )  # fmt: skip
+
+#: Fields that a condition may compare and an order may be by: those above, and these. `model` is the model asked for,
+#: else the one that answered; `provider` is `unknown` where nobody knows; `success` and `cached` are 0 or 1; times are
+#: instants; `duration` is in seconds.
+COMPARED_FIELDS = (
+    *EQUAL_FIELDS, "model", "provider", "success", "cached", "cost", "tokens", "tokens_in", "tokens_out", "duration",
+    "created_at", "request_content_type", "response_content_type", "score",
+)  # fmt: skip
+
+OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
 
 #: What `aggregate` can group by, besides nothing.
 GROUPS = ("model", "provider", "name", "user", "session", "day", "hour", "status", "kind", "error_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison (OPERATORS) with any of the values; `neq` with none of them. A null matches no lt, gt, le, ge.
+
+    `field` is one of COMPARED_FIELDS, `metadata.key` (the record has such a key), `metadata.value` (some value is
+    this, as text) or `nothing`, which no record matches.
+    """
+
+    field: str
+    operator: str
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +59,26 @@ class Query:
         equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering.
         tags: all of them must be there. metadata: key and value, compared as text.
         text: found in the previews, name, error message or model, whatever the case.
+        metadata_text: found literally in the metadata's JSON, whatever the case.
+        ids: the id contains one of these.
         since, until: on `created_at`, the first included, the second not.
+        roots: only records without a parent. conditions: all must hold.
     """
 
     equal: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     text: str | None = None
+    metadata_text: str | None = None
+    ids: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     roots: bool = False
+    conditions: tuple[Condition, ...] = ()
 
-    def where(self, **equal: Any) -> Query:
-        """This query with more fields that must be equal."""
-        return replace(self, equal={**self.equal, **equal})
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A record and its place in the order of arrival, counted from 1."""
-
-    n: int
-    record: Record
+    def where(self, *conditions: Condition, **equal: Any) -> Query:
+        """This query with more that must hold."""
+        return replace(self, equal={**self.equal, **equal}, conditions=(*self.conditions, *conditions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +97,57 @@ class Aggregate:
 
 
 class Store(Protocol):
-    """The contract. Every method may be called from any thread."""
+    """The contract. Every method may be called from any thread.
+
+    A record is known by its project and id. Methods that change something are on disk when they return; inside
+    `transaction()` they are when that ends.
+    """
 
     url: str
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Keep records; when it returns they are on disk. A record whose id is known fills that one's gaps."""
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
         ...
 
-    def get(self, record_id: str, bodies: bool = True) -> Record | None:
-        """One record by its id, or by a beginning of it that only one has."""
+    def write(self, records: Sequence[Record]) -> list[int]:
+        """Keep records; returns their places. A record whose id is known fills that one's gaps."""
         ...
 
-    def find(self, query: Query, limit: int = 50, offset: int = 0, newest_first: bool = True) -> list[Record]:
-        """Records without their bodies, by `created_at`."""
+    def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
+        """Let `change` alter a record, and keep it; None if there is no such record. Its id and place stay."""
         ...
 
-    def tail(self, query: Query, after: int, limit: int = 100) -> list[Stored]:
+    def delete(
+        self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
+    ) -> int:
+        """Delete what matches, the first `limit` in that order; returns how many there were."""
+        ...
+
+    def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
+        """One record by its id."""
+        ...
+
+    def find(
+        self,
+        query: Query,
+        limit: int = 50,
+        offset: int = 0,
+        newest_first: bool = True,
+        order_by: str = "created_at",
+        bodies: bool = False,
+    ) -> list[Record]:
+        """Records in order; those that are equal in it by their arrival."""
+        ...
+
+    def count(self, query: Query) -> int:
+        """How many match."""
+        ...
+
+    def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        """The least and the greatest value of fields (COMPARED_FIELDS) over what matches."""
+        ...
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
         """Records in the order of their arrival, after the given place."""
         ...
 
@@ -106,8 +163,12 @@ class Store(Protocol):
         """All matching records with their bodies, oldest first, without holding them all."""
         ...
 
-    def delete(self, query: Query) -> int:
-        """Delete what matches; returns how many there were."""
+    def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
+        """Keep a small JSON object that is no record: a key, an export."""
+        ...
+
+    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All documents of a kind, by key, in the order in which they were first kept."""
         ...
 
     def close(self) -> None:

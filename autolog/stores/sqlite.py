@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,30 +25,30 @@ from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._record import FIELDS, Record
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
-from autolog.stores import EQUAL_FIELDS, GROUPS, Aggregate, Query, Stored
+from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, GROUPS, OPERATORS, Aggregate, Condition, Query
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
 BUSY_TIMEOUT = 10.0
 LEVEL = 3
 
-_TIMES = frozenset({"created_at", "start_time", "end_time"})
-_JSON = frozenset({"tags", "metadata", "scores"})
+_TIMES = frozenset({"created_at", "received_at", "updated_at"})
+_JSON = frozenset({"tags", "metadata"})
+_FLAGS = frozenset({"cached"})
 _BODIES = ("request_body", "response_body")
 #: Columns of their own: what lists show and queries compare. All else is in `rest`.
 _COLUMNS = (
-    "id", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name", "provider_name",
-    "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "status", "status_code",
-    "error_type", "error_message", "created_at", "duration", "time_to_first_chunk", "user", "session", "tags",
-    "metadata", "scores", "input_preview", "output_preview",
+    "id", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "cached",
+    "status", "status_code", "error_type", "error_message", "created_at", "received_at", "updated_at", "duration",
+    "time_to_first_chunk", "user", "session", "tags", "metadata", "score", "feedback", "prompt_name", "prompt_id",
+    "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
 )  # fmt: skip
-_REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES)
+_REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES and name != "seq")
 _DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
 
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_INSERT = (
-    f"INSERT INTO log ({_QUOTED}, rest) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
-)
+_INSERT = f"INSERT INTO log ({_QUOTED}, rest) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
 _SELECT = f"SELECT n, {_QUOTED}, rest FROM log"  # noqa: S608
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,18 +58,23 @@ _MODEL = "coalesce(response_model, request_model)"
 def _create_tables(db: sqlite3.Connection) -> None:
     db.execute("""
         CREATE TABLE log (
-            n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT, project TEXT NOT NULL,
-            trace_id TEXT, span_id TEXT, parent_span_id TEXT, operation_name TEXT, provider_name TEXT,
-            request_model TEXT, response_model TEXT, usage_input_tokens INTEGER, usage_output_tokens INTEGER,
-            cost REAL, status TEXT NOT NULL, status_code INTEGER, error_type TEXT, error_message TEXT,
-            created_at INTEGER NOT NULL, duration REAL, time_to_first_chunk REAL, user TEXT, session TEXT,
-            tags TEXT, metadata TEXT, scores TEXT, input_preview TEXT, output_preview TEXT, rest TEXT)""")
+            n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT, project TEXT NOT NULL,
+            dialect TEXT NOT NULL, trace_id TEXT, span_id TEXT, parent_span_id TEXT, operation_name TEXT,
+            provider_name TEXT, request_model TEXT, response_model TEXT, usage_input_tokens INTEGER,
+            usage_output_tokens INTEGER, cost REAL, cached INTEGER NOT NULL, status TEXT NOT NULL, status_code INTEGER,
+            error_type TEXT, error_message TEXT, created_at INTEGER NOT NULL, received_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL, duration REAL, time_to_first_chunk REAL, user TEXT, session TEXT, tags TEXT,
+            metadata TEXT, score REAL, feedback INTEGER, prompt_name TEXT, prompt_id TEXT, prompt_version TEXT,
+            request_content_type TEXT, response_content_type TEXT, input_preview TEXT, output_preview TEXT, rest TEXT,
+            UNIQUE (project, id))""")
+    db.execute("CREATE TABLE document (kind TEXT, key TEXT, data TEXT NOT NULL, PRIMARY KEY (kind, key))")
     db.execute("CREATE TABLE body (n INTEGER PRIMARY KEY, request_body BLOB, response_body BLOB)")
     db.execute("CREATE TABLE tag (tag TEXT, n INTEGER, PRIMARY KEY (tag, n)) WITHOUT ROWID")
     db.execute("CREATE TABLE meta (key TEXT, value TEXT, n INTEGER, PRIMARY KEY (key, value, n)) WITHOUT ROWID")
     db.execute("CREATE INDEX log_created ON log (created_at)")
     db.execute("CREATE INDEX log_trace ON log (trace_id) WHERE trace_id IS NOT NULL")
-    for column in ("name", "request_model", "user", "session"):
+    db.execute("CREATE INDEX log_id ON log (id)")
+    for column in ("name", "request_model", "user", "session", "prompt_id"):
         db.execute(f'CREATE INDEX log_{column} ON log ("{column}", created_at) WHERE "{column}" IS NOT NULL')
     db.execute("CREATE INDEX log_error ON log (created_at) WHERE status = 'error'")
 
@@ -86,6 +92,7 @@ class SQLiteStore:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._pid = os.getpid()
+        self._depth = 0
         self._make_folder()
         self._writer = self._connect()
         with self._translated():
@@ -153,33 +160,62 @@ class SQLiteStore:
 
     # Writing
 
-    def write(self, records: Sequence[Record]) -> None:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         with self._lock, self._translated():
             if self._pid != os.getpid():
-                self._pid, self._writer = os.getpid(), self._connect()
-            db = self._writer
-            db.execute("BEGIN IMMEDIATE")
+                self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
+            db, inner = self._writer, self._depth > 0
+            db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
+            self._depth += 1
             try:
-                for record in records:
-                    self._write_one(db, record)
-                db.execute("COMMIT")
+                yield
+                db.execute("RELEASE change" if inner else "COMMIT")
             except BaseException:
                 if db.in_transaction:
-                    db.execute("ROLLBACK")
+                    db.execute("ROLLBACK TO change" if inner else "ROLLBACK")
+                    if inner:
+                        db.execute("RELEASE change")
                 raise
+            finally:
+                self._depth -= 1
 
-    def _write_one(self, db: sqlite3.Connection, record: Record) -> None:
+    def write(self, records: Sequence[Record]) -> list[int]:
+        with self.transaction():
+            return [self._write_one(self._writer, record) for record in records]
+
+    def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
+        with self.transaction():
+            db = self._writer
+            found = self._load(db, "project = ? AND id = ?", (project, record_id))
+            if not found:
+                return None
+            n, record = found[0]
+            record.request_body, record.response_body = self._bodies(db, n)
+            change(record)
+            record.id, record.project, record.updated_at = record_id, project, datetime.now(UTC)
+            self._rewrite(db, n, record)
+            return record
+
+    def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
+        with self.transaction():
+            self._writer.execute(
+                "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data",
+                (kind, key, encode_json(data).decode()),
+            )
+
+    def _write_one(self, db: sqlite3.Connection, record: Record) -> int:
         cursor = db.execute(_INSERT, _row(record))
         if cursor.rowcount == 0:
-            self._merge(db, record)
-            return
-        self._write_beside(db, int(cursor.lastrowid or 0), record)
+            return self._merge(db, record)
+        n = int(cursor.lastrowid or 0)
+        self._write_beside(db, n, record)
+        return n
 
     def _write_beside(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         if record.request_body is not None or record.response_body is not None:
             db.execute(
-                "INSERT INTO body VALUES (?, ?, ?)",
-                (n, _pack(record.request_body), _pack(record.response_body)),
+                "INSERT INTO body VALUES (?, ?, ?)", (n, _pack(record.request_body), _pack(record.response_body))
             )
         if record.tags:
             db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(_clean(tag), n) for tag in record.tags])
@@ -189,19 +225,25 @@ class SQLiteStore:
                 [(_clean(key), _as_text(value), n) for key, value in record.metadata.items()],
             )
 
-    def _merge(self, db: sqlite3.Connection, record: Record) -> None:
+    def _merge(self, db: sqlite3.Connection, record: Record) -> int:
         """What the newer record knows is laid over what is there; it takes nothing away."""
-        n, old = self._load(db, "id = ?", (record.id,))[0]
+        n, old = self._load(db, "project = ? AND id = ?", (record.project, record.id))[0]
         old.request_body, old.response_body = self._bodies(db, n)
         for name in FIELDS:
             value = getattr(record, name)
-            if value is not None and value != _DEFAULTS[name]:
+            if value is not None and value != _DEFAULTS[name] and name not in {"seq", "received_at"}:
                 known = getattr(old, name)
-                setattr(old, name, {**known, **value} if name in {"metadata", "scores"} else value)
+                merged = name in {"metadata", "scores", "request_meta", "response_meta", "extra"}
+                setattr(old, name, {**known, **value} if merged else value)
+        old.updated_at = datetime.now(UTC)
+        self._rewrite(db, n, old)
+        return n
+
+    def _rewrite(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         self._delete_beside(db, [n])
         assignments = ", ".join(f'"{name}" = ?' for name in _COLUMNS)
-        db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*_row(old), n))  # noqa: S608
-        self._write_beside(db, n, old)
+        db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*_row(record), n))  # noqa: S608
+        self._write_beside(db, n, record)
 
     def _delete_beside(self, db: sqlite3.Connection, places: Sequence[int]) -> None:
         for n in places:
@@ -218,52 +260,61 @@ class SQLiteStore:
                     [(_clean(key), n) for key in decode_object(metadata)],
                 )
 
-    def delete(self, query: Query) -> int:
-        with self._lock, self._translated():
+    def delete(
+        self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
+    ) -> int:
+        where, values = _where(query)
+        order = _order(order_by, descending)
+        with self.transaction():
             db = self._writer
-            where, values = _where(query)
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                places = [n for (n,) in db.execute(f"SELECT n FROM log WHERE {where}", values)]  # noqa: S608
-                self._delete_beside(db, places)
-                db.executemany("DELETE FROM log WHERE n = ?", [(n,) for n in places])
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+            sql = f"SELECT n FROM log WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+            places = [n for (n,) in db.execute(sql, (*values, -1 if limit is None else limit))]
+            self._delete_beside(db, places)
+            db.executemany("DELETE FROM log WHERE n = ?", [(n,) for n in places])
         return len(places)
 
     # Reading
 
-    def get(self, record_id: str, bodies: bool = True) -> Record | None:
+    def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         with self._translated():
-            found = self._load(self._reader, "id = ?", (record_id,))
-            if not found and record_id:
-                found = self._load(self._reader, "id >= ? AND id < ? LIMIT 2", (record_id, record_id + "\U0010ffff"))
-            if len(found) != 1:
-                return None
-            n, record = found[0]
-            if bodies:
-                record.request_body, record.response_body = self._bodies(self._reader, n)
-            return record
-
-    def find(self, query: Query, limit: int = 50, offset: int = 0, newest_first: bool = True) -> list[Record]:
-        where, values = _where(query)
-        order = "DESC" if newest_first else "ASC"
-        with self._translated():
-            found = self._load(
-                self._reader,
-                f"{where} ORDER BY created_at {order}, n {order} LIMIT ? OFFSET ?",
-                (*values, limit, offset),
+            where, values = (
+                ("id = ?", (record_id,)) if project is None else ("project = ? AND id = ?", (project, record_id))
             )
-        return [record for _, record in found]
+            found = self._load(self._reader, f"{where} LIMIT 2", values)
+            return self._with_bodies(found, bodies)[0] if len(found) == 1 else None
 
-    def tail(self, query: Query, after: int, limit: int = 100) -> list[Stored]:
+    def find(
+        self,
+        query: Query,
+        limit: int = 50,
+        offset: int = 0,
+        newest_first: bool = True,
+        order_by: str = "created_at",
+        bodies: bool = False,
+    ) -> list[Record]:
+        where, values = _where(query)
+        sql = f"{where} ORDER BY {_order(order_by, newest_first)} LIMIT ? OFFSET ?"
+        with self._translated():
+            return self._with_bodies(self._load(self._reader, sql, (*values, limit, offset)), bodies)
+
+    def count(self, query: Query) -> int:
+        where, values = _where(query)
+        with self._translated():
+            (count,) = self._reader.execute(f"SELECT count(*) FROM log WHERE {where}", values).fetchone()  # noqa: S608
+        return int(count)
+
+    def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        where, values = _where(query)
+        columns = ", ".join(f"min({_expression(name)}), max({_expression(name)})" for name in fields)
+        with self._translated():
+            row = self._reader.execute(f"SELECT {columns} FROM log WHERE {where}", values).fetchone()  # noqa: S608
+        return {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(fields)}
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
         where, values = _where(query)
         with self._translated():
             found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT ?", (after, *values, limit))
-        return [Stored(n, record) for n, record in found]
+        return [record for _, record in found]
 
     def last(self) -> int:
         with self._translated():
@@ -276,12 +327,22 @@ class SQLiteStore:
         while True:
             with self._translated():
                 found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT 200", (after, *values))
-                for n, record in found:
-                    record.request_body, record.response_body = self._bodies(self._reader, n)
-            yield from (record for _, record in found)
+                records = self._with_bodies(found, bodies=True)
+            yield from records
             if not found:
                 return
             after = found[-1][0]
+
+    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
+        with self._translated():
+            rows = self._reader.execute("SELECT key, data FROM document WHERE kind = ? ORDER BY rowid", (kind,))
+            return {key: decode_object(data) for key, data in rows}
+
+    def _with_bodies(self, found: list[tuple[int, Record]], bodies: bool) -> list[Record]:
+        if bodies:
+            for n, record in found:
+                record.request_body, record.response_body = self._bodies(self._reader, n)
+        return [record for _, record in found]
 
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
         if group is not None and group not in GROUPS:
@@ -338,12 +399,39 @@ _GROUP_SQL = {
 }
 
 
+_FIELD_SQL = {
+    "seq": "n",
+    "model": "coalesce(request_model, response_model, '')",
+    "provider": "coalesce(provider_name, 'unknown')",
+    "success": "(status = 'ok')",
+    "tokens": "(coalesce(usage_input_tokens, 0) + coalesce(usage_output_tokens, 0))",
+    "tokens_in": "usage_input_tokens",
+    "tokens_out": "usage_output_tokens",
+    "request_content_type": "coalesce(request_content_type, 'application/json')",
+    "response_content_type": "coalesce(response_content_type, 'application/json')",
+    "created_at": "created_at",
+}
+
+
+def _expression(name: str) -> str:
+    """A field of COMPARED_FIELDS in SQL."""
+    if name not in COMPARED_FIELDS:
+        raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
+    return _FIELD_SQL.get(name, f'"{name}"')
+
+
+def _order(name: str, descending: bool) -> str:
+    direction = "DESC" if descending else "ASC"
+    return f"{_expression(name)} {direction}, n {direction}"
+
+
 def _row(record: Record) -> tuple[Any, ...]:
     values = []
+    now = datetime.now(UTC)
     for name in _COLUMNS:
         value = getattr(record, name)
         if name in _TIMES:
-            value = _micros(value or datetime.now(UTC))
+            value = _micros(value or now)
         elif name in _JSON:
             value = encode_json(value).decode() if value else None
         elif type(value) is str:
@@ -362,8 +450,11 @@ def _record(row: Sequence[Any]) -> tuple[int, Record]:
             fields[name] = _EPOCH + timedelta(microseconds=value)
         elif name in _JSON:
             fields[name] = decode_json(value)
+        elif name in _FLAGS:
+            fields[name] = bool(value)
         else:
             fields[name] = value
+    fields["seq"] = row[0]
     return row[0], msgspec.convert(fields, Record)
 
 
@@ -403,7 +494,8 @@ def _where(query: Query) -> tuple[str, list[Any]]:
             clauses.append("(request_model = ? OR response_model = ?)")
             values += [value, value]
         elif name in EQUAL_FIELDS:
-            clauses.append(f'"{name}" IS NULL' if value is None else f'"{name}" = ?')
+            column = "n" if name == "seq" else f'"{name}"'
+            clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
             values += [] if value is None else [value]
         else:
             raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
@@ -413,6 +505,16 @@ def _where(query: Query) -> tuple[str, list[Any]]:
     for key, value in query.metadata.items():
         clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
         values += [key, value]
+    for given in query.conditions:
+        clause, more = _condition(given)
+        clauses.append(clause)
+        values += more
+    if query.ids:
+        clauses.append("(" + " OR ".join("instr(id, ?)" for _ in query.ids) + ")")
+        values += query.ids
+    if query.metadata_text:
+        clauses.append("instr(lower(coalesce(metadata, '{}')), lower(?))")
+        values.append(query.metadata_text)
     if query.text:
         fields = ("input_preview", "output_preview", "name", "error_message", "request_model")
         clauses.append("(" + " OR ".join(f"instr(lower({name}), lower(?))" for name in fields) + ")")
@@ -424,6 +526,35 @@ def _where(query: Query) -> tuple[str, list[Any]]:
     if query.roots:
         clauses.append("parent_span_id IS NULL")
     return " AND ".join(clauses), values
+
+
+_SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
+
+
+def _condition(condition: Condition) -> tuple[str, list[Any]]:
+    values = [_micros(value) if isinstance(value, datetime) else value for value in condition.values]
+    if condition.field == "nothing":
+        return "0", []
+    if condition.field in {"metadata.key", "metadata.value"}:
+        column = "meta." + condition.field.rpartition(".")[2]
+        test, more = _comparison(column, "eq" if condition.operator == "neq" else condition.operator, values)
+        some = f"EXISTS (SELECT 1 FROM meta WHERE meta.n = log.n AND {test})"  # noqa: S608
+        return (f"NOT {some}" if condition.operator == "neq" else some), more
+    expression = _expression(condition.field)
+    if condition.operator == "neq":
+        test, more = _comparison(expression, "eq", values)
+        return f"NOT coalesce({test}, 0)", more
+    return _comparison(expression, condition.operator, values)
+
+
+def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str, list[Any]]:
+    if operator not in OPERATORS:
+        raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
+    if operator == "contains":
+        tests = [f"instr({expression}, ?)" for _ in values]
+        return f"({' OR '.join(tests) or '0'})", [str(value) for value in values]
+    tests = [f"{expression} IS NULL" if value is None else f"{expression} {_SIGNS[operator]} ?" for value in values]
+    return f"({' OR '.join(tests) or '0'})", [value for value in values if value is not None]
 
 
 # Errors
