@@ -78,6 +78,8 @@ def response_messages(body: Any) -> list[Message]:
             else Message("assistant", _parts(choice.get("text") or ""))
             for choice in objects(body["choices"])
         ]
+    if isinstance(body.get("messages"), list):
+        return [_message(item) for item in objects(body["messages"])]
     if isinstance(body.get("output"), list):
         return [_message(item) for item in objects(body["output"])]
     if isinstance(body.get("content"), (list, str)):

@@ -14,6 +14,8 @@ from autolog.errors import AutologError
 #: Command names, the module that each is in, and the line that `autolog --help` says of it.
 COMMANDS = {
     "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
+    "keys": ("keys", "Make, list and revoke the API keys of a server."),
+    "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "logs": ("logs", "List what was recorded, newest first."),
     "show": ("show", "One record: the conversation, tokens, cost and timing."),
     "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),

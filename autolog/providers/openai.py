@@ -82,6 +82,10 @@ def model_in(path: str) -> str | None:
 
 # Reading a whole response
 
+#: An error body without `error`, and what tells an answer from one.
+_MESSAGE_ALONE = {"message", "detail", "msg"}
+_ANSWER = {"object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content"}
+
 
 def read(path: str, body: Any) -> Reading:
     """The facts in a response body."""
@@ -89,7 +93,7 @@ def read(path: str, body: Any) -> Reading:
     body = mapping(body)
     if not body:
         return reading
-    if body.get("error") or not ({"object", "id", "model", "choices", "output", "data", "usage", "text"} & body.keys()):
+    if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
         reading.error_type, reading.error_message = read_error(body)
     reading.model = text(body.get("model"))
     reading.id = text(body.get("id"))
@@ -105,6 +109,8 @@ def read(path: str, body: Any) -> Reading:
         _read_choices(reading, objects(body["choices"]))
     elif body.get("object") == "response" or isinstance(body.get("output"), list):
         _read_output(reading, body)
+    elif isinstance(body.get("messages"), list):  # a template of messages, as some loggers have it
+        _read_choices(reading, [{"message": message} for message in objects(body["messages"])])
     elif isinstance(body.get("text"), str):
         reading.output_text = body["text"]
     return reading
@@ -145,7 +151,10 @@ def _read_choices(reading: Reading, choices: list[dict[str, Any]]) -> None:
     texts = []
     for choice in choices:
         message = mapping(choice.get("message"))
-        texts.append(text(message.get("content")) or text(message.get("refusal")) or text(choice.get("text")))
+        said = message.get("content")
+        if isinstance(said, list):
+            said = "".join(part for block in objects(said) if (part := text(block.get("text"))))
+        texts.append(text(said) or text(message.get("refusal")) or text(choice.get("text")))
         calls = objects(message.get("tool_calls"))
         if isinstance(message.get("function_call"), dict):
             calls.append({"id": None, "function": message["function_call"]})

@@ -48,7 +48,8 @@ _REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _B
 _DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
 
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_INSERT = f"INSERT INTO log ({_QUOTED}, rest) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+_MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
+_INSERT = f"INSERT INTO log ({_QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
 _SELECT = f"SELECT n, {_QUOTED}, rest FROM log"  # noqa: S608
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,67 @@
+"""`autolog serve`"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from autolog._config import config_from
+from autolog.cli._options import store_option
+from autolog.errors import AutologError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Which address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8790, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--max-body", default=32, show_default=True, type=click.IntRange(min=1), help="Request body, in MiB.")
+@click.option("--max-decompressed", default=128, show_default=True, type=click.IntRange(min=1), help="In MiB.")
+@click.option("--max-batch", default=10_000, show_default=True, type=click.IntRange(min=1), help="Items in one call.")
+@click.option("--max-connections", default=1_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
+@click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@store_option
+def serve(host: str, port: int, store: str | None, **options: Any) -> None:
+    """Run the server: five vendors' logging APIs, OTLP and our own over one store.
+
+    The first start makes an admin key and shows it once; AUTOLOG_SERVER_API_KEY sets a fixed one instead.
+
+    \b
+    autolog serve --host 0.0.0.0 --port 8790 --store sqlite:////var/lib/autolog/logs.db
+    """
+    try:
+        import uvicorn
+
+        from autolog.server import Limits, create_app
+        from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
+    except ImportError as error:
+        raise AutologError(
+            f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"
+        ) from error
+    from autolog.stores import open_store
+
+    url = store or config_from({}).store
+    opened = open_store(url)
+    if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(opened):
+        key = create_key(opened, "first start", ANY_PROJECT, SCOPES)
+        click.echo(f"Admin key, shown this once: {key}", err=True)
+    limits = Limits(
+        body_bytes=options["max_body"] * 1024 * 1024,
+        decompressed_bytes=options["max_decompressed"] * 1024 * 1024,
+        batch_items=options["max_batch"],
+        requests_per_second=options["rate"],
+        body_seconds=options["body_timeout"],
+        connections=options["max_connections"],
+    )
+    click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)
+    uvicorn.run(
+        create_app(opened, limits=limits),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=limits.connections,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )

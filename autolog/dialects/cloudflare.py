@@ -1,0 +1,332 @@
+"""Cloudflare AI Gateway logs: reading, filtering, feedback and deletion. Design notes, section 4.
+
+There is no call that inserts; what shows here was written through any other format. A row has no user, trace, tags
+or error text, and neither feedback nor score.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pydantic
+
+from autolog._record import Record
+from autolog.dialects._shared import (
+    Body,
+    Fault,
+    Json,
+    format_time,
+    from_body,
+    model_of,
+    model_type,
+    parse_json,
+    parse_time,
+    text_of,
+    url_path,
+)
+from autolog.stores import Condition, Query
+
+name = "cloudflare"
+
+HEAD = 4096
+MAX_PER_PAGE = 1000
+
+Pairs = list[tuple[str, str]]
+
+
+class Patch(Body):
+    feedback: float | None = pydantic.Field(default=None, ge=-1, le=1)
+    score: float | None = pydantic.Field(default=None, ge=0, le=100)
+    metadata: dict[str, str | int | float | bool] | None = None
+
+
+# Replies
+
+
+def encode_result(result: Any, info: Json | None = None) -> Json:
+    """The envelope of every answer."""
+    body: Json = {"success": True, "errors": [], "messages": [], "result": result}
+    return body if info is None else {**body, "result_info": info}
+
+
+_CODES = {401: 10000, 403: 10000, 404: 7002}
+
+
+def encode_fault(fault: Fault) -> Json:
+    """An error in this vendor's shape."""
+    code = _CODES.get(fault.status, 7001)
+    return {"success": False, "errors": [{"code": code, "message": fault.message}], "messages": [], "result": {}}
+
+
+def encode_row(record: Record) -> Json:
+    """One row of a list."""
+    return {
+        "id": record.id,
+        "cached": record.cached,
+        "created_at": format_time(record.created_at),
+        "duration": round((record.duration or 0) * 1000),
+        "model": model_of(record),
+        "path": url_path(record),
+        "provider": record.provider_name or "unknown",
+        "success": record.status == "ok",
+        "tokens_in": record.usage_input_tokens,
+        "tokens_out": record.usage_output_tokens,
+        "cost": record.cost if record.cost is not None else 0,
+        "custom_cost": record.custom_cost,
+        "metadata": json.dumps(record.metadata),
+        "model_type": model_type(record),
+        "request_type": model_type(record),
+        "request_content_type": record.request_content_type or "application/json",
+        "response_content_type": record.response_content_type or "application/json",
+        "status_code": record.status_code
+        if record.status_code is not None
+        else (200 if record.status == "ok" else 500),
+        "step": 0,
+    }
+
+
+def encode_detail(record: Record) -> Json:
+    """One row with the beginnings of its payloads."""
+    row = encode_row(record)
+    for side, body in (("request", record.request_body), ("response", record.response_body)):
+        text = text_of(from_body(body)) or ""
+        row[f"{side}_head"] = text[:HEAD]
+        row[f"{side}_head_complete"] = len(text) <= HEAD
+        row[f"{side}_size"] = len(text.encode(errors="surrogatepass"))
+    return row
+
+
+def encode_payload(body: bytes | None) -> Json:
+    """What the two payload calls answer."""
+    payload = from_body(body)
+    return encode_result({} if payload is None else payload)
+
+
+# Parameters
+
+ORDERS = {
+    "created_at": "created_at", "provider": "provider", "model": "model", "model_type": "operation_name",
+    "success": "success", "cached": "cached", "cost": "cost", "tokens_in": "tokens_in", "tokens_out": "tokens_out",
+    "duration": "duration", "feedback": "feedback",
+}  # fmt: skip
+
+#: What a filter may compare, and our field for it.
+FILTERS = {
+    "id": "id", "created_at": "created_at", "request_content_type": "request_content_type",
+    "response_content_type": "response_content_type", "request_type": "operation_name", "success": "success",
+    "cached": "cached", "provider": "provider", "model": "model", "model_type": "operation_name", "cost": "cost",
+    "tokens": "tokens", "tokens_in": "tokens_in", "tokens_out": "tokens_out", "duration": "duration",
+    "feedback": "feedback", "event_id": "id", "metadata.key": "metadata.key", "metadata.value": "metadata.value",
+    "prompts.prompt_id": "prompt_id", "prompts.version_id": "prompt_version", "authentication": "nothing",
+    "wholesale": "nothing", "compatibilityMode": "nothing", "dlp_action": "nothing", "user_agent": "nothing",
+}  # fmt: skip
+OPERATORS = ("eq", "neq", "contains", "lt", "gt")
+_NUMBERS = {"cost", "tokens", "tokens_in", "tokens_out", "duration", "feedback"}
+_FLAGS = {"success", "cached"}
+_OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "image": "image_generation"}
+_EXTREMES = ("cost", "duration", "tokens_in", "tokens_out", "total_tokens")
+#: The same in our fields.
+EXTREMES = ("cost", "duration", "tokens_in", "tokens_out", "tokens")
+
+
+class Listing:
+    """A list call's parameters: which rows, in which order, which page."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        given = dict(pairs)
+        self.page = _integer(given, "page", 1, 1, 10**9)
+        self.per_page = _integer(given, "per_page", 20, 1, MAX_PER_PAGE)
+        self.order_by, self.descending = decode_order(given)
+        self.meta_info = _flag("meta_info", given.get("meta_info", "false"))
+        conditions = [*decode_filters(pairs), *_deprecated(given)]
+        self.query = Query(
+            metadata_text=given.get("search") or None,
+            conditions=tuple(conditions),
+            since=_instant(given, "start_date"),
+            until=None,
+        )
+        until = _instant(given, "end_date")
+        if until is not None:
+            self.query = self.query.where(Condition("created_at", "le", (until,)))
+
+
+def decode_order(given: dict[str, str]) -> tuple[str, bool]:
+    """The order of a list or delete call: our field, and whether it descends."""
+    order = given.get("order_by", "created_at")
+    if order not in ORDERS:
+        raise Fault(400, f"order_by: {order[:50]!r} is not one of {', '.join(ORDERS)}")
+    direction = given.get("order_by_direction") or given.get("direction") or "desc"
+    if direction not in {"asc", "desc"}:
+        raise Fault(400, f"order_by_direction: {direction[:50]!r} is neither asc nor desc")
+    return ORDERS[order], direction == "desc"
+
+
+def decode_limit(given: dict[str, str]) -> int | None:
+    """The limit of a delete call."""
+    return _integer(given, "limit", 0, 1, 10**9) if "limit" in given else None
+
+
+def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tuple[Any, Any]] | None) -> Json:
+    """`result_info`."""
+    info: Json = {"page": listing.page, "per_page": listing.per_page, "count": count, "total_count": total}
+    for word in _EXTREMES if extremes is not None else ():
+        least, most = (extremes or {}).get("tokens" if word == "total_tokens" else word, (None, None))
+        scale = 1000 if word == "duration" else 1
+        info[f"min_{word}"] = 0 if least is None else round(least * scale, 12)
+        info[f"max_{word}"] = 0 if most is None else round(most * scale, 12)
+    return info
+
+
+def _integer(given: dict[str, str], key: str, default: int, least: int, most: int) -> int:
+    text = given.get(key)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[+-]?\d{1,12}", text) or not least <= int(text) <= most:
+        raise Fault(400, f"{key}: {text[:50]!r} is not a whole number from {least} to {most}")
+    return int(text)
+
+
+def _instant(given: dict[str, str], key: str) -> Any:
+    return parse_time(given.get(key) or None, key)
+
+
+def _flag(key: str, text: Any) -> bool:
+    words = {"true": True, "false": False, "1": True, "0": False}
+    if isinstance(text, bool):
+        return text
+    if str(text).lower() not in words:
+        raise Fault(400, f"{key}: {str(text)[:50]!r} is neither true nor false")
+    return words[str(text).lower()]
+
+
+def _deprecated(given: dict[str, str]) -> list[Condition]:
+    """The older parameters with one field each; ranges include their ends."""
+    conditions = [
+        _condition(key, "eq", [given[key]])
+        for key in (
+            "cached",
+            "success",
+            "model",
+            "model_type",
+            "provider",
+            "request_content_type",
+            "response_content_type",
+            "feedback",
+        )
+        if given.get(key)
+    ]
+    for word in _EXTREMES:
+        for prefix, operator in (("min_", "ge"), ("max_", "le")):
+            if given.get(prefix + word):
+                key = "tokens" if word == "total_tokens" else word
+                (value,) = _condition(key, "eq", [given[prefix + word]]).values
+                conditions.append(Condition(FILTERS[key], operator, (value,)))
+    return conditions
+
+
+def decode_filters(pairs: Pairs) -> list[Condition]:
+    """The filters of a call, in any of the three spellings that clients use.
+
+    The Python client sends parallel lists, `filters.key=a&filters.key=b&...`, that do not say which values belong to
+    which filter: one key takes all values; as many values as keys pair up; anything else is refused.
+
+    Raises:
+        Fault: 400.
+    """
+    given: dict[str, list[str]] = {}
+    for key, value in pairs:
+        if key == "filters" or key.startswith(("filters.", "filters[")):
+            given.setdefault(key, []).append(value)
+    if not given:
+        return []
+    if "filters" in given:
+        return [condition for text in given["filters"] for condition in _json_filters(text)]
+    if any(key.startswith("filters[") for key in given):
+        return _bracketed(given)
+    for key in given:
+        if key not in {"filters.key", "filters.operator", "filters.value"}:
+            raise Fault(400, f"{key[:50]!r} is not part of a filter")
+    return _parallel(given.get("filters.key", []), given.get("filters.operator", []), given.get("filters.value", []))
+
+
+def _parallel(keys: list[str], operators: list[str], values: list[str]) -> list[Condition]:
+    if not keys or len(keys) != len(operators):
+        raise Fault(400, "filters: each needs one key and one operator")
+    if len(keys) == 1:
+        return [_condition(keys[0], operators[0], list(values))]
+    if len(values) != len(keys):
+        raise Fault(400, "filters: which values belong to which filter cannot be told; send filters as a JSON array")
+    return [_condition(key, operator, [value]) for key, operator, value in zip(keys, operators, values, strict=True)]
+
+
+def _json_filters(text: str) -> list[Condition]:
+    value = parse_json(text.encode(errors="replace"))
+    items = [value] if isinstance(value, dict) else value
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Fault(400, "filters: is not a JSON array of filters")
+    return [_condition(item.get("key"), item.get("operator"), _listed(item.get("value"))) for item in items]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _bracketed(given: dict[str, list[str]]) -> list[Condition]:
+    filters: dict[str, dict[str, list[str]]] = {}
+    for key, values in given.items():
+        found = re.fullmatch(r"filters\[(\d{1,6})\]\[(key|operator|value)\](?:\[\d*\])?", key)
+        if not found:
+            raise Fault(400, f"{key[:50]!r} is not part of a filter")
+        filters.setdefault(found[1], {}).setdefault(found[2], []).extend(values)
+    return [
+        _condition("".join(parts.get("key", [])[:1]), "".join(parts.get("operator", [])[:1]), [*parts.get("value", [])])
+        for _, parts in sorted(filters.items(), key=lambda item: int(item[0]))
+    ]
+
+
+def _condition(key: Any, operator: Any, values: list[Any]) -> Condition:
+    if not isinstance(key, str) or key not in FILTERS:
+        raise Fault(400, f"filters: {str(key)[:50]!r} is not a key; there are {', '.join(FILTERS)}")
+    if operator not in OPERATORS:
+        raise Fault(400, f"filters: {str(operator)[:50]!r} is not an operator; there are {', '.join(OPERATORS)}")
+    values = [value for value in values if value is not None]
+    if not values and FILTERS[key] != "nothing":
+        raise Fault(400, f"filters: {key} has no value")
+    if operator == "contains":
+        typed: list[Any] = [text_of(value) for value in values]
+    else:
+        typed = [_typed(key, value) for value in values]
+    return Condition(FILTERS[key], operator, tuple(typed))
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key in _FLAGS:
+        return int(_flag(key, value))
+    if key in _NUMBERS:
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise Fault(400, f"{key}: {str(value)[:50]!r} is not a number") from error
+        if number != number or number in (float("inf"), float("-inf")):
+            raise Fault(400, f"{key}: {str(value)[:50]!r} is not a number")
+        return number / 1000 if key == "duration" else number
+    if key == "created_at":
+        return parse_time(value, key)
+    text = text_of(value) or ""
+    if "\ud800" <= max(text, default="") <= "\udfff":
+        text = text.encode(errors="replace").decode()
+    return _OPERATIONS.get(text, text) if key in {"model_type", "request_type"} else text
+
+
+def apply_patch(record: Record, patch: Patch) -> None:
+    """What a PATCH changes: null clears feedback and score, metadata merges by key."""
+    if "feedback" in patch.model_fields_set:
+        record.feedback = None if patch.feedback is None else round(patch.feedback)
+    if "score" in patch.model_fields_set:
+        record.score = patch.score
+    if patch.metadata:
+        record.metadata = {**record.metadata, **patch.metadata}

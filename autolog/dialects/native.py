@@ -1,0 +1,131 @@
+"""Our own protocol: records as they are, many at once, in JSON or MessagePack.
+
+In MessagePack the bodies are bytes, exact. In JSON they are JSON values, kept as the very text that was sent, so that
+anybody can post a record with curl. A record that is refused does not refuse the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from autolog._record import FIELDS, Record
+from autolog.dialects._shared import Fault, new_id
+
+name = "native"
+
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+_MSGPACKS = {MSGPACK, "application/x-msgpack", "application/vnd.msgpack"}
+
+
+class Incoming(Record, kw_only=True):
+    """A record as JSON has it: without an id it gets one, and its bodies are any JSON."""
+
+    id: str = ""
+    request_body: msgspec.Raw = msgspec.Raw(b"null")
+    response_body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Envelope(msgspec.Struct):
+    records: list[msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One element of a batch that is no record, and why."""
+
+    problem: str
+
+
+_json_envelope = msgspec.json.Decoder(_Envelope)
+_json_list = msgspec.json.Decoder(list[msgspec.Raw])
+_json_record = msgspec.json.Decoder(Incoming)
+_msgpack_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_msgpack_record = msgspec.msgpack.Decoder(Record)
+_msgpack = msgspec.msgpack.Encoder()
+
+
+def decode_batch(data: bytes, content_type: str) -> list[Record | Refused]:
+    """The records of a batch, each by itself: `[...]` or `{"records": [...]}`, or one object.
+
+    Raises:
+        Fault: 400, not a batch at all; 415, another content type.
+    """
+    kind = content_type.partition(";")[0].strip().lower() or JSON
+    try:
+        if kind in _MSGPACKS:
+            return [_read(_msgpack_record, item) for item in _msgpack_list.decode(data)]
+        if kind != JSON:
+            raise Fault(415, f"{kind[:100]!r} is neither {JSON} nor {MSGPACK}")
+        return [_read(_json_record, item) for item in _json_items(data)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Fault(400, f"not a batch of records: {error}") from error
+
+
+def _json_items(data: bytes) -> list[msgspec.Raw]:
+    start = data.lstrip()[:1]
+    if start == b"[":
+        return _json_list.decode(data)
+    if start == b"{" and b'"records"' in data:
+        return _json_envelope.decode(data).records
+    if start == b"{":
+        return [msgspec.Raw(data)]
+    raise Fault(400, "the body is neither a list of records nor an object")
+
+
+def _read(decoder: Any, item: msgspec.Raw) -> Record | Refused:
+    try:
+        record = decoder.decode(item)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        return Refused(str(error))
+    if isinstance(record, Incoming):
+        values = {field: getattr(record, field) for field in FIELDS}
+        for side in ("request_body", "response_body"):
+            raw = values[side]
+            values[side] = None if raw is None or bytes(raw) == b"null" else bytes(raw)
+        record = Record(**values)
+        record.id = record.id or new_id()
+    return _checked(record)
+
+
+def _checked(record: Record) -> Record | Refused:
+    if not record.id or len(record.id) > 200:
+        return Refused("id: must have 1 to 200 characters")
+    for field in ("created_at", "start_time", "end_time"):
+        at = getattr(record, field)
+        if at is not None:
+            if at.tzinfo is None:
+                at = at.replace(tzinfo=UTC)
+            if not datetime(1970, 1, 1, tzinfo=UTC) <= at < datetime(9999, 1, 1, tzinfo=UTC):
+                return Refused(f"{field}: is out of range")
+            setattr(record, field, at)
+    if record.status not in {"ok", "error"}:
+        return Refused("status: is neither ok nor error")
+    return record
+
+
+def encode_batch(records: Sequence[Record]) -> bytes:
+    """A batch in MessagePack, as the client sends it."""
+    return _msgpack.encode(records)
+
+
+def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
+    """What a batch answers, in its order: the id of each that was kept, or why it was not."""
+    return {
+        "accepted": sum(isinstance(result, str) for result in results),
+        "rejected": sum(isinstance(result, Refused) for result in results),
+        "results": [
+            {"status": 400, "error": result.problem} if isinstance(result, Refused) else {"status": 200, "id": result}
+            for result in results
+        ],
+    }
+
+
+def encode_fault(fault: Fault) -> dict[str, Any]:
+    """An error in our own shape."""
+    return {"error": {"message": fault.message, **({"details": fault.details} if fault.details else {})}}

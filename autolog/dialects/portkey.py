@@ -1,0 +1,333 @@
+"""Portkey: logs, feedback and log exports. Design notes, section 2 and section 6 (4, 6, 8).
+
+A log is the provider's request and response as they were, and metadata that holds the rest. What the format cannot
+hold: token counts and cost (they follow from the bodies), finish reasons, tags, scores.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pydantic
+
+from autolog._enrich import clean_url, describe
+from autolog._record import Record
+from autolog.dialects._shared import (
+    Body,
+    Fault,
+    Json,
+    fill_times,
+    format_time,
+    from_body,
+    nanoseconds,
+    new_id,
+    parse_json,
+    parse_time,
+    redacted_headers,
+    to_body,
+    validate,
+)
+from autolog.providers import provider_at
+
+name = "portkey"
+
+
+class Log(Body):
+    request: Json
+    response: Json
+    metadata: Json | None = None
+
+
+class Feedback(Body):
+    trace_id: str
+    value: int = pydantic.Field(ge=-10, le=10)
+    weight: float | None = pydantic.Field(default=None, ge=0, le=1)
+    metadata: Json | None = None
+
+
+class FeedbackUpdate(Body):
+    value: int = pydantic.Field(ge=-10, le=10)
+    weight: float | None = pydantic.Field(default=None, ge=0, le=1)
+    metadata: Json | None = None
+
+
+class ExportRequest(Body):
+    filters: Json
+    requested_data: list[str]
+    workspace_id: str | None = None
+    description: str | None = None
+
+
+class ExportUpdate(Body):
+    filters: Json | None = None
+    requested_data: list[str] | None = None
+    workspace_id: str | None = None
+    description: str | None = None
+
+
+#: Our fields, and the spellings that senders use for each in `metadata`, at the top level, or in headers.
+_IDENTITY = {
+    "trace_id": ("traceId", "trace_id"),
+    "span_id": ("spanId", "span_id"),
+    "parent_span_id": ("parentSpanId", "parent_span_id"),
+    "name": ("spanName", "span_name"),
+    "user": ("_user", "user", "user_id", "userId"),
+    "prompt_name": ("_prompt",),
+}
+_HEADERS = {
+    "x-portkey-trace-id": "traceId",
+    "x-portkey-span-id": "spanId",
+    "x-portkey-parent-span-id": "parentSpanId",
+    "x-portkey-span-name": "spanName",
+}
+
+
+def decode_logs(data: bytes, headers: dict[str, str]) -> list[Record]:
+    """The records of one call: an object or an array of them; one bad element refuses all.
+
+    Raises:
+        Fault: 400.
+    """
+    value = parse_json(data)
+    if isinstance(value, dict):
+        return [_decode_log(value, headers, ())]
+    if isinstance(value, list):
+        return [_decode_log(item, headers, (number,)) for number, item in enumerate(value)]
+    raise Fault(400, "the body is neither a log object nor an array of them")
+
+
+def _decode_log(item: Any, headers: dict[str, str], place: tuple[int, ...]) -> Record:
+    log = validate(Log, item, loc=("body", *place))
+    request, response = log.request, log.response
+    metadata = _gathered(log, headers)
+    record = Record(id=new_id(), dialect=name, metadata=_metadata(log, headers))
+    for field, spellings in _IDENTITY.items():
+        value = next((metadata[word] for word in spellings if metadata.get(word) not in (None, "")), None)
+        if value is not None:
+            setattr(record, field, value if isinstance(value, str) else str(value))
+    _read_request(record, request, headers)
+    _read_response(record, response)
+    _read_times(record, log, metadata)
+    _read_kind(record, metadata)
+    fill_times(record)
+    describe(record)
+    return record
+
+
+def _metadata(log: Log, headers: dict[str, str]) -> Json:
+    """The caller's own keys: those of the header under those of the body."""
+    given: Any = {}
+    if headers.get("x-portkey-metadata"):
+        try:
+            given = parse_json(headers["x-portkey-metadata"].encode())
+        except Fault:
+            given = {}
+    return {**(given if isinstance(given, dict) else {}), **(log.metadata or {})}
+
+
+def _gathered(log: Log, headers: dict[str, str]) -> Json:
+    """Where identity may stand: headers, then the top level, then metadata, the last winning."""
+    from_headers = {word: headers[header] for header, word in _HEADERS.items() if headers.get(header)}
+    return {**from_headers, **(log.model_extra or {}), **_metadata(log, headers)}
+
+
+def _read_request(record: Record, request: Json, headers: dict[str, str]) -> None:
+    url = request.get("url")
+    if isinstance(url, str) and url:
+        record.request_url = clean_url(url)
+    host = (record.request_url or "").partition("://")[2].partition("/")[0]
+    provider = request.get("provider") or headers.get("x-portkey-provider")
+    record.provider_name = provider if isinstance(provider, str) and provider else provider_at(host)
+    method = request.get("method")
+    record.request_method = method.upper() if isinstance(method, str) and method else "POST"
+    if isinstance(request.get("headers"), dict):
+        record.request_headers = redacted_headers(request["headers"])
+        record.request_content_type = _content_type(record.request_headers)
+    record.request_body = to_body(request["body"] if "body" in request else _rest(request))
+
+
+def _read_response(record: Record, response: Json) -> None:
+    status = response.get("status", 200)
+    if status is None:
+        status = 200
+    if isinstance(status, bool) or not isinstance(status, (int, float)):
+        raise Fault(400, "response.status: is not a number")
+    if not 0 <= status <= 9999:
+        raise Fault(400, f"response.status: {str(status)[:20]} is no HTTP status")
+    record.status_code = int(status)
+    if isinstance(response.get("headers"), dict):
+        record.response_headers = redacted_headers(response["headers"])
+        record.response_content_type = _content_type(record.response_headers)
+    record.response_body = to_body(response["body"] if "body" in response else _rest(response))
+    if response.get("streamingMode") is not None:
+        record.response_meta = {"streaming": bool(response["streamingMode"])}
+        record.request_stream = bool(response["streamingMode"])
+    took = response.get("response_time", response.get("time"))
+    if took not in (None, ""):
+        try:
+            record.duration = max(0.0, float(took) / 1000)
+        except (TypeError, ValueError) as error:
+            raise Fault(400, f"response.response_time: {str(took)[:50]!r} is not a number of milliseconds") from error
+
+
+def _rest(part: Json) -> Json | None:
+    """Senders that give no `body` give the payload itself."""
+    known = {"url", "provider", "method", "headers", "status", "response_time", "time", "streamingMode"}
+    rest = {key: value for key, value in part.items() if key not in known}
+    return rest or None
+
+
+def _content_type(headers: dict[str, str]) -> str | None:
+    return next((value for key, value in headers.items() if key.lower() == "content-type"), None)
+
+
+def _read_times(record: Record, log: Log, metadata: Json) -> None:
+    record.start_time = nanoseconds(metadata.get("startTime"))
+    record.end_time = nanoseconds(metadata.get("endTime"))
+    started = (log.model_extra or {}).get("start_time")
+    if record.start_time is None and isinstance(started, (int, float)) and not isinstance(started, bool):
+        record.start_time = parse_time(started, "start_time")
+
+
+def _read_kind(record: Record, metadata: Json) -> None:
+    if metadata.get("_logType") == "opentelemetry":
+        record.kind = "span"
+    source = metadata.get("source_metadata")
+    if isinstance(source, str) and source:
+        try:
+            source = parse_json(source.encode())
+        except Fault:
+            source = None
+    if isinstance(source, dict):
+        if source.get("type") in {"chain", "llm", "tool"}:
+            record.kind = source["type"]
+        if isinstance(source.get("tags"), list):
+            record.tags = [tag for tag in source["tags"] if isinstance(tag, str)]
+
+
+# Replies
+
+
+def encode_reply(ids: list[str]) -> Json:
+    """What a write answers: ids in input order."""
+    return {"status": "success", "ids": ids}
+
+
+_CODES = {400: "AB01", 401: "AB05", 403: "AB03", 404: "AB08", 429: "AB06"}
+
+
+def encode_fault(fault: Fault) -> Json:
+    """An error in this vendor's shape; `error.message` is what its client shows."""
+    code = _CODES.get(fault.status, "AB04" if fault.status >= 500 else "AB01")
+    return {
+        "success": False,
+        "data": {"message": fault.message, "errorCode": code},
+        "error": {"message": fault.message, "type": "invalid_request_error", "code": code},
+    }
+
+
+def encode_log(record: Record) -> Json:
+    """One log, as `GET /v1/logs/{id}` answers it."""
+    return {
+        "_id": record.id,
+        "request": {
+            "url": record.request_url or "",
+            "method": (record.request_method or "POST").lower(),
+            "headers": record.request_headers or {},
+            "body": from_body(record.request_body),
+            "portkeyHeaders": {},
+        },
+        "response": {
+            "status": record.status_code or (200 if record.status == "ok" else 500),
+            "headers": record.response_headers or {},
+            "body": from_body(record.response_body),
+            "responseTime": round((record.duration or 0) * 1000),
+            "lastUsedOptionJsonPath": "config",
+        },
+        "organisation_id": record.project,
+        "created_at": format_time(record.created_at),
+        "metrics": {
+            "cost": record.cost,
+            "req_units": record.usage_input_tokens,
+            "res_units": record.usage_output_tokens,
+            "total_units": _total(record),
+            "response_time": round((record.duration or 0) * 1000),
+        },
+    }
+
+
+def _total(record: Record) -> int | None:
+    known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
+    return sum(known) if known else None
+
+
+#: The columns of an export, and how each is read from a record.
+EXPORT_COLUMNS: dict[str, Any] = {
+    "id": lambda r: r.id,
+    "trace_id": lambda r: r.trace_id,
+    "created_at": lambda r: format_time(r.created_at),
+    "request": lambda r: encode_log(r)["request"],
+    "response": lambda r: encode_log(r)["response"],
+    "is_success": lambda r: r.status == "ok",
+    "ai_org": lambda r: r.provider_name,
+    "ai_model": lambda r: r.request_model or r.response_model,
+    "req_units": lambda r: r.usage_input_tokens,
+    "res_units": lambda r: r.usage_output_tokens,
+    "total_units": _total,
+    "request_url": lambda r: r.request_url,
+    "cost": lambda r: r.cost,
+    "cost_currency": lambda r: "USD",  # noqa: ARG005 - a column like the others
+    "response_time": lambda r: round((r.duration or 0) * 1000),
+    "response_status_code": lambda r: r.status_code,
+    "mode": lambda r: r.extra.get("mode", "single"),
+    "config": lambda r: r.extra.get("config"),
+    "prompt_slug": lambda r: r.prompt_name,
+    "metadata": lambda r: r.metadata,
+}
+
+
+def encode_export_row(record: Record, columns: list[str]) -> Json:
+    """One line of an export."""
+    return {column: EXPORT_COLUMNS[column](record) for column in columns if column in EXPORT_COLUMNS}
+
+
+# Requests, for the client's exporter
+
+
+def encode_request(records: list[Record]) -> tuple[str, str, list[Json]]:
+    """Method, path and body that log `records` with the vendor, in one call."""
+    return "POST", "/logs", [_encode(record) for record in records]
+
+
+def _encode(record: Record) -> Json:
+    metadata: Json = dict(record.metadata)
+    for field, word in (("trace_id", "traceId"), ("span_id", "spanId"), ("parent_span_id", "parentSpanId"),
+                        ("name", "spanName"), ("user", "_user"), ("prompt_name", "_prompt")):  # fmt: skip
+        if getattr(record, field):
+            metadata[word] = getattr(record, field)
+    request: Json = {
+        "url": record.request_url,
+        "provider": record.provider_name,
+        "method": (record.request_method or "POST").lower(),
+        "headers": record.request_headers,
+        "body": from_body(record.request_body),
+    }
+    response: Json = {
+        "status": record.status_code or (200 if record.status == "ok" else 500),
+        "headers": record.response_headers,
+        "body": from_body(record.response_body),
+        "response_time": None if record.duration is None else record.duration * 1000,
+        "streamingMode": bool(record.request_stream),
+    }
+    if record.start_time is not None:
+        metadata["startTime"] = _nanoseconds(record.start_time)
+    return {
+        "request": {key: value for key, value in request.items() if value is not None},
+        "response": {key: value for key, value in response.items() if value is not None},
+        "metadata": metadata,
+    }
+
+
+def _nanoseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000) * 1000

@@ -1,0 +1,142 @@
+"""ResponseLog: two calls, insert and update. `../dialects.md` of the design, section 1.
+
+What the format cannot hold: tokens other than in the response's `usage`, status and errors, times, tags, traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from autolog._enrich import describe, forget
+from autolog._record import Record
+from autolog.dialects._shared import Body, Fault, Json, from_body, new_id, to_body, validate
+
+name = "responselog"
+
+#: The largest image in one media item, decoded (documented).
+MAX_MEDIA_BYTES = 10 * 1024 * 1024
+
+
+class MediaItem(Body):
+    type: Literal["image"]
+    title: str | None = None
+    data: str
+
+
+class Media(Body):
+    request: list[MediaItem] | None = None
+    response: list[MediaItem] | None = None
+
+
+class Fields(Body):
+    model: Annotated[str, pydantic.Field(min_length=1)] | None = None
+    duration: Annotated[float, pydantic.Field(ge=0)] | None = None
+    initiator: str | None = None
+    description: str | None = None
+    request_data: Json | None = None
+    response_data: Json | None = None
+    metadata: Json | None = None
+    cost: float | None = None
+    media: Media | None = None
+
+
+class Insert(Fields):
+    model: Annotated[str, pydantic.Field(min_length=1)]
+
+
+class Update(Body):
+    id: Annotated[str | int, pydantic.Field(union_mode="left_to_right")]
+    update_data: Fields
+
+
+def decode_insert(body: Json) -> Record:
+    """The record that an insert makes.
+
+    Raises:
+        Fault: 400, or 413 for a media item that is too large.
+    """
+    fields = validate(Insert, body)
+    record = Record(id=new_id(), dialect=name)
+    _lay(record, fields)
+    describe(record)
+    return record
+
+
+def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
+    """The id that an update names, and what it changes.
+
+    Raises:
+        Fault: 400, or 413 for a media item that is too large.
+    """
+    update = validate(Update, body)
+    if isinstance(update.id, bool):
+        raise Fault(400, "id: is neither text nor a number")
+
+    def change(record: Record) -> None:
+        _lay(record, update.update_data)
+        forget(record)
+        describe(record)
+
+    _check_media(update.update_data.media)
+    return str(update.id), change
+
+
+def _lay(record: Record, fields: Fields) -> None:
+    _check_media(fields.media)
+    for attribute, value in {
+        "request_model": fields.model,
+        "duration": fields.duration,
+        "user": fields.initiator,
+        "name": fields.description,
+        "request_body": to_body(fields.request_data),
+        "response_body": to_body(fields.response_data),
+        "metadata": fields.metadata,
+        "media": None if fields.media is None else fields.media.model_dump(exclude_unset=True),
+    }.items():
+        if value is not None:
+            setattr(record, attribute, value)
+    if fields.cost is not None:
+        record.cost, record.custom_cost = fields.cost, True
+    extra = fields.model_extra or {}
+    if extra:
+        record.extra = {**record.extra, "fields": {**record.extra.get("fields", {}), **extra}}
+
+
+def _check_media(media: Media | None) -> None:
+    for side in ("request", "response"):
+        for item in (getattr(media, side) if media else None) or []:
+            if item.data.startswith(("http://", "https://")):
+                continue
+            content = item.data.partition(",")[2] if item.data.startswith("data:") else item.data
+            if len(content.rstrip("=")) * 3 // 4 > MAX_MEDIA_BYTES:
+                raise Fault(413, f"media.{side}: an image of more than {MAX_MEDIA_BYTES} bytes")
+
+
+def encode_reply(record_id: str) -> Json:
+    """What insert and update answer."""
+    return {"id": record_id, "success": True}
+
+
+def encode_fault(fault: Fault) -> Json:
+    """An error in this vendor's shape."""
+    return {"error": fault.message, **({"details": fault.details} if fault.details else {})}
+
+
+def encode_request(record: Record) -> tuple[str, str, Json]:
+    """Method, path and body that log `record` with the vendor."""
+    request, response = from_body(record.request_body), from_body(record.response_body)
+    fields: dict[str, Any] = {
+        "model": record.request_model or record.response_model or "unknown",
+        "duration": record.duration,
+        "initiator": record.user,
+        "description": record.name,
+        "request_data": request if isinstance(request, dict) or request is None else {"body": request},
+        "response_data": response if isinstance(response, dict) or response is None else {"body": response},
+        "metadata": record.metadata or None,
+        "cost": record.cost,
+        "media": record.media,
+    }
+    return "POST", "/api/logs/insert", {key: value for key, value in fields.items() if value is not None}

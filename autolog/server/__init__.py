@@ -1,0 +1,12 @@
+"""The bundled server: five vendors' logging APIs, OTLP and our own over one store.
+
+`create_app(store=...)` is an ASGI application; it mounts inside a Starlette or FastAPI application as well as it
+runs by itself (`autolog serve`).
+"""
+
+from __future__ import annotations
+
+from autolog.server._limits import Limits
+from autolog.server.app import create_app
+
+__all__ = ["Limits", "create_app"]

@@ -1,0 +1,134 @@
+"""API keys: made once and shown once, kept as hashes, each for one project and a set of scopes.
+
+A key is 32 random bytes, so a plain SHA-256 of it is safe to keep: there is nothing to guess. A key whose project is
+`*` is for all projects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from autolog.errors import AutologError
+from autolog.stores import Store
+
+SCOPES = ("ingest", "read", "admin")
+ANY_PROJECT = "*"
+PREFIX = "alk_"
+
+_KIND = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request comes from."""
+
+    key_id: str
+    project: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether the key has a scope; `admin` has all."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def create_key(store: Store, name: str, project: str = "default", scopes: Iterable[str] = ("ingest", "read")) -> str:
+    """Make a key, keep its hash, and return it: it cannot be seen again.
+
+    Raises:
+        AutologError: an unknown scope, or a project name that cannot be one.
+    """
+    scopes = sorted(set(scopes))
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise AutologError(f"{', '.join(unknown) or 'no scope'}: scopes are {', '.join(SCOPES)}")
+    if not 1 <= len(project) <= 64:
+        raise AutologError(f"{project!r}: a project's name has 1 to 64 characters")
+    key = PREFIX + secrets.token_urlsafe(32)
+    store.put_document(
+        _KIND,
+        secrets.token_hex(4),
+        {
+            "hash": _hash(key),
+            "name": name,
+            "project": project,
+            "scopes": scopes,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "revoked_at": None,
+        },
+    )
+    return key
+
+
+def list_keys(store: Store) -> dict[str, dict[str, Any]]:
+    """All keys by their id, without their hashes."""
+    return {
+        key_id: {name: value for name, value in data.items() if name != "hash"}
+        for key_id, data in store.documents(_KIND).items()
+    }
+
+
+def revoke_key(store: Store, key_id: str) -> None:
+    """Make a key useless.
+
+    Raises:
+        AutologError: there is no such key.
+    """
+    data = store.documents(_KIND).get(key_id)
+    if data is None:
+        raise AutologError(f"there is no key {key_id!r}; see `autolog keys list`")
+    store.put_document(_KIND, key_id, {**data, "revoked_at": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+class Keyring:
+    """The keys that open the server, read from the store anew every few seconds."""
+
+    #: How long a revoked key may still work, in seconds.
+    REFRESH = 2.0
+
+    def __init__(self, store: Store, fixed: str | None) -> None:
+        self._store = store
+        self._fixed = _hash(fixed) if fixed else None
+        self._lock = threading.Lock()
+        self._read_at = -self.REFRESH
+        self._known: dict[str, Principal] = {}
+        self.projects: frozenset[str] = frozenset({"default"})
+
+    def find(self, key: str) -> Principal | None:
+        """Who has this key; None for nobody. Every known hash is compared, in constant time."""
+        given = _hash(key)
+        if self._fixed is not None and hmac.compare_digest(given, self._fixed):
+            self.refresh()
+            return Principal("fixed", ANY_PROJECT, frozenset(SCOPES))
+        self.refresh()
+        found = None
+        for known, principal in self._known.items():
+            if hmac.compare_digest(given, known):
+                found = principal
+        return found
+
+    def refresh(self, at_once: bool = False) -> None:
+        """Read the keys again if that was long ago."""
+        with self._lock:
+            if not at_once and monotonic() - self._read_at < self.REFRESH:
+                return
+            documents = self._store.documents(_KIND)
+            self._read_at = monotonic()
+            self._known = {
+                data["hash"]: Principal(key_id, data["project"], frozenset(data["scopes"]))
+                for key_id, data in documents.items()
+                if not data.get("revoked_at")
+            }
+            named = {principal.project for principal in self._known.values()} - {ANY_PROJECT}
+            self.projects = frozenset({"default", *named})

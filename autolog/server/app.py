@@ -1,0 +1,184 @@
+"""The application: all routes over one store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from autolog._record import to_json
+from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
+from autolog.dialects._shared import Fault
+from autolog.server._http import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
+from autolog.server._keys import Keyring
+from autolog.server._limits import Limits
+from autolog.server._openapi import docs_page, document
+from autolog.server._writer import Writer
+from autolog.server.routes import (
+    cloudflare as cloudflare_routes,
+    humanloop as humanloop_routes,
+    native as native_routes,
+    otlp as otlp_routes,
+    portkey as portkey_routes,
+    promptlayer as promptlayer_routes,
+    responselog as responselog_routes,
+)
+from autolog.stores import Store, open_store
+
+ROUTES: list[Route] = [
+    *native_routes.ROUTES,
+    *responselog_routes.ROUTES,
+    *otlp_routes.ROUTES,
+    *portkey_routes.ROUTES,
+    *humanloop_routes.ROUTES,
+    *cloudflare_routes.ROUTES,
+    *promptlayer_routes.ROUTES,
+]
+
+#: How often a tail looks for new records, in seconds.
+TAIL_INTERVAL = 0.25
+
+
+def create_app(
+    store: str | Store = "sqlite:///.autolog/logs.db", *, api_key: str | None = None, limits: Limits | None = None
+) -> ASGIApp:
+    """An ASGI application that serves every dialect from one store.
+
+    Args:
+        store: an open store or its URL.
+        api_key: a fixed key with all scopes, for all projects; else AUTOLOG_SERVER_API_KEY, else only keys made with
+            `autolog keys create` open the server.
+        limits: bounds on requests.
+
+    Raises:
+        StoreError: the store cannot be opened.
+    """
+    opened = open_store(store) if isinstance(store, str) else store
+    limits = limits or Limits()
+    writer = Writer(opened, limits.pending_writes)
+    keyring = Keyring(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None)
+    services = Services(opened, keyring, limits, writer)
+    specification = document(ROUTES)
+
+    async def openapi(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
+        return JSONResponse(specification)
+
+    async def docs(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
+        return HTMLResponse(docs_page(ROUTES))
+
+    async def health(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
+        return JSONResponse({"status": "ok"})
+
+    async def tail(request: Request) -> Response:
+        try:
+            principal = await run_in_threadpool(authorise, services, key_of(request.headers), "read")
+            project = project_of(principal, request.headers.get("x-autolog-project"))
+            call = Call(services, principal, project, {}, request.query_params.multi_items(), {}, b"", "")
+            query = native_routes.query_of(call)
+        except Fault as fault:
+            return encode(fault_reply(native, fault))
+        return StreamingResponse(_events(opened, query, request), media_type="text/event-stream")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        yield
+        await run_in_threadpool(writer.close)
+
+    app = Starlette(
+        routes=[
+            StarletteRoute("/openapi.json", openapi),
+            StarletteRoute("/docs", docs),
+            StarletteRoute("/health", health),
+            StarletteRoute("/api/v1/tail", tail),
+            *_starlette_routes(services),
+        ],
+        exception_handlers={404: _not_found, 405: _not_found, HTTPException: _not_found},
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    return SingleSlashes(app)
+
+
+def _starlette_routes(services: Services) -> list[StarletteRoute]:
+    """One for each path, for a path with several methods answers 405 only then."""
+    by_path: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, []).append(route)
+    made = []
+    for path, members in by_path.items():
+        handlers = {route.method: endpoint(route, services) for route in members}
+
+        async def dispatch(request: Request, handlers: dict[str, Any] = handlers) -> Response:
+            response: Response = await handlers["GET" if request.method == "HEAD" else request.method](request)
+            return response
+
+        made.append(StarletteRoute(path, dispatch, methods=list(handlers)))
+    return made
+
+
+async def _events(store: Store, query: Any, request: Request) -> AsyncIterator[bytes]:
+    """Records as server-sent events from now on, or from the `Last-Event-ID` that a client comes back with."""
+    given = request.headers.get("last-event-id", "")
+    place = int(given) if given.isdigit() and len(given) < 19 else await run_in_threadpool(store.last)
+    quiet = 0.0
+    while not await request.is_disconnected():
+        records = await run_in_threadpool(store.tail, query, place)
+        for record in records:
+            place = record.seq or place
+            yield f"id: {place}\ndata: {to_json(record)}\n\n".encode()
+        quiet = 0.0 if records else quiet + TAIL_INTERVAL
+        if quiet >= 15:
+            quiet = 0.0
+            yield b": still here\n\n"
+        await asyncio.sleep(TAIL_INTERVAL)
+
+
+#: Whose shape an error has on a path that no route has.
+_SHAPES = (
+    ("/api/logs/", responselog),
+    ("/api/public/", promptlayer),
+    ("/api/v1/", native),
+    ("/v1/traces", native),
+    ("/v1/", portkey),
+    ("/v5/", humanloop),
+    ("/client/v4", cloudflare),
+    ("/accounts/", cloudflare),
+)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    default: Any = promptlayer if request.method == "POST" else native
+    shape = next((module for prefix, module in _SHAPES if request.url.path.startswith(prefix)), default)
+    message = f"{request.method} is not for this path" if status == 405 else "there is nothing at this path"
+    response = encode(fault_reply(shape, Fault(status, message)))
+    for name, value in (getattr(error, "headers", None) or {}).items():
+        response.headers[name] = value
+    return response
+
+
+class SingleSlashes:
+    """Doubled slashes at the start of a path become one: clients join base URL and path by plain concatenation."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+
+    @property
+    def state(self) -> Any:
+        """The inner application's state."""
+        return self.app.state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+        await self.app(scope, receive, send)

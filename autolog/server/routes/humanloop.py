@@ -1,0 +1,202 @@
+"""Humanloop: logs of prompts, flows, tools and evaluators."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from autolog._record import Record
+from autolog.dialects import humanloop as dialect, otlp
+from autolog.dialects._shared import Fault, Json
+from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.stores import Condition, Query, Store
+
+#: The file that logs of other formats are shown under: they belong to no prompt.
+OTHER = "logs"
+
+
+def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
+    def latest(file_id: str) -> Record | None:
+        found = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
+        return found[0] if found else None
+
+    return latest
+
+
+def create(kind: str, call: Call) -> Reply:
+    body = call.object()
+    given_environment = call.parameter("environment")
+    if given_environment:
+        body.setdefault("environment", given_environment)
+    record = dialect.decode_log(kind, body, call.project, _latest(call.store, call.project))
+    if kind == "evaluator" and call.store.get(record.extra["parent_id"], call.project, bodies=False) is None:
+        raise Fault(404, f"there is no log with the id {record.extra['parent_id'][:100]!r}")
+    wanted = call.parameter("version_id")
+    if wanted:
+        query = Query({"project": call.project, "prompt_id": record.prompt_id, "prompt_version": wanted})
+        known = call.store.find(query, 1)
+        if not known:
+            raise Fault(404, f"there is no version with the id {wanted[:100]!r}")
+        record.prompt_version, record.prompt_template = wanted, known[0].prompt_template
+    record.project, record.received_at = call.project, datetime.now(UTC)
+
+    def change(store: Store) -> None:
+        parent = store.get(record.parent_span_id, call.project, bodies=False) if record.parent_span_id else None
+        if parent is not None:
+            record.trace_id = parent.trace_id or parent.id
+        elif kind == "flow":
+            record.trace_id = record.trace_id or record.id
+        existing = store.get(record.id, call.project, bodies=False)
+        if existing is not None:
+            if existing.prompt_id != record.prompt_id:
+                raise Fault(
+                    422,
+                    "log_id: is taken by a log of another file",
+                    [{"loc": ["body", "log_id"], "msg": "is taken by a log of another file", "type": "value_error"}],
+                )
+            store.delete(Query({"project": call.project, "id": record.id}))
+        store.write([record])
+
+    call.write(change)
+    return Reply(200, dialect.encode_created(record))
+
+
+def _belongs(record: Record, file_id: str | None) -> bool:
+    return file_id is None or record.prompt_id == file_id or (file_id == OTHER and record.prompt_id is None)
+
+
+def update(call: Call) -> Reply:
+    data = call.object() if call.body.strip() else None
+    change = dialect.decode_update(data)
+    file_id = call.path.get("id")
+
+    def apply(store: Store) -> Record | None:
+        record = store.get(call.path["log_id"], call.project, bodies=False)
+        if record is None or not _belongs(record, file_id):
+            return None
+        return store.update(record.id, call.project, change) if data else store.get(record.id, call.project)
+
+    record = call.write(apply)
+    if record is None:
+        raise Fault(404, "there is no log with this id under this file")
+    return Reply(200, Encoder(call).log(record))
+
+
+class Encoder:
+    """Logs as replies, with what the store knows of their files; asks once for each file."""
+
+    def __init__(self, call: Call) -> None:
+        self._store, self._project = call.store, call.project
+        self._facts: dict[tuple[str | None, str | None], dialect.FileFacts] = {}
+
+    def log(self, record: Record, children: bool = False) -> Json:
+        linked = self._store.find(
+            Query({"project": self._project, "parent_span_id": record.id}), 100, newest_first=False
+        )
+        judged = [dialect.encode_evaluator_log(item) for item in linked if item.kind == "evaluator"]
+        below = [self.log(item) for item in linked if item.kind != "evaluator"] if children else []
+        return dialect.encode_log(record, self._facts_of(record), judged, below)
+
+    def _facts_of(self, record: Record) -> dialect.FileFacts:
+        key = (record.prompt_id, record.prompt_version)
+        if key not in self._facts:
+            file = Query({"project": self._project, "prompt_id": record.prompt_id})
+            times = self._store.extremes(file, ["created_at"])["created_at"] if record.prompt_id else (None, None)
+            first, last = (None if at is None else datetime.fromtimestamp(at / 1e6, UTC) for at in times)
+            of_version = file.where(prompt_version=record.prompt_version)
+            self._facts[key] = dialect.FileFacts(self._store.count(file), self._store.count(of_version), first, last)
+        return self._facts[key]
+
+
+def get_log(call: Call) -> Reply:
+    record = call.store.get(call.path["id"], call.project)
+    if record is None:
+        raise Fault(404, "there is no log with this id")
+    return Reply(200, Encoder(call).log(record, children=True))
+
+
+def list_logs(call: Call) -> Reply:
+    listing = dialect.Listing(call.query)
+    equal: dict[str, Any] = {"project": call.project}
+    if listing.file_id != OTHER:
+        equal["prompt_id"] = listing.file_id
+    if listing.version_id:
+        equal["prompt_version"] = listing.version_id
+    conditions = [] if listing.until is None else [Condition("created_at", "le", (listing.until,))]
+    if len(listing.in_trace) == 1:
+        conditions.append(Condition("trace_id", "neq" if True in listing.in_trace else "eq", (None,)))
+    query = Query(
+        equal,
+        ids=listing.ids,
+        text=listing.search,
+        metadata_text=listing.metadata_search,
+        since=listing.since,
+        conditions=tuple(conditions),
+    )
+    total = call.store.count(query)
+    offset = (listing.page - 1) * listing.size
+    records = call.store.find(query, listing.size, offset, bodies=True) if offset < total else []
+    if listing.sample:
+        records = random.sample(records, min(listing.sample, len(records)))
+    encoder = Encoder(call)
+    logs = [encoder.log(record, children=listing.include_children) for record in records]
+    return Reply(200, {"records": logs, "page": listing.page, "size": listing.size, "total": total})
+
+
+def delete_logs(call: Call) -> Reply:
+    ids = [value for key, value in call.query if key == "id" and value]
+    if not ids:
+        raise dialect.missing("query", "id")
+    condition = Condition("id", "eq", tuple(ids))
+    call.write(lambda store: store.delete(Query({"project": call.project}, conditions=(condition,))))
+    return Reply(204)
+
+
+def import_traces(call: Call) -> Reply:
+    """OTLP JSON in the protobuf mapping: ids are base64."""
+    records = otlp.decode_traces(call.object(), base64_ids=True)
+    now = datetime.now(UTC)
+    for record in records:
+        record.project, record.received_at = call.project, now
+    if records:
+        call.write(lambda store: store.write(records))
+    return Reply(200, {"records": [record.id for record in records]})
+
+
+_LIST_SCHEMAS: dict[str, Json] = {
+    "page": {"type": "integer", "minimum": 1},
+    "size": {"type": "integer", "minimum": 0},
+    "version_id": {"type": "string"},
+    "id": {"type": "array", "items": {"type": "string"}},
+    "search": {"type": "string"},
+    "metadata_search": {"type": "string"},
+    "start_date": {"type": "string"},
+    "end_date": {"type": "string"},
+    "in_trace_filter": {"type": "array", "items": {"type": "boolean"}},
+    "include_parent": {"type": "boolean"},
+    "include_trace_children": {"type": "boolean"},
+    "sample": {"type": "integer", "minimum": 0},
+}
+_LIST = tuple(Parameter(name, schema) for name, schema in _LIST_SCHEMAS.items())
+
+ROUTES = [
+    *(
+        Route("POST", f"/v5/{kind}s/log", functools.partial(create, kind), dialect, f"Humanloop: log to a {kind}",
+              model=dialect.LOGS[kind],
+              parameters=(Parameter("version_id", {"type": "string"}), Parameter("environment", {"type": "string"})))
+        for kind in dialect.LOGS
+    ),
+    Route("PATCH", "/v5/prompts/{id:path}/log/{log_id:path}", update, dialect, "Humanloop: change a prompt's log",
+          model=dialect.Fields),
+    Route("PATCH", "/v5/flows/logs/{log_id:path}", update, dialect, "Humanloop: change a flow's log",
+          model=dialect.Fields),
+    Route("GET", "/v5/logs", list_logs, dialect, "Humanloop: list logs of a file", "read",
+          parameters=(Parameter("file_id", {"type": "string"}, required=True), *_LIST)),
+    Route("GET", "/v5/logs/{id:path}", get_log, dialect, "Humanloop: one log", "read"),
+    Route("DELETE", "/v5/logs", delete_logs, dialect, "Humanloop: delete logs", "admin", ok=(204,),
+          parameters=(Parameter("id", {"type": "array", "items": {"type": "string"}}, required=True),)),
+    Route("POST", "/v5/import/otel/v1/traces", import_traces, dialect, "Humanloop: import OpenTelemetry spans"),
+]  # fmt: skip

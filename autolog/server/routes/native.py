@@ -1,0 +1,166 @@
+"""Our own API: records in, records out, sums, scores, and the tail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pydantic
+
+from autolog._enrich import describe
+from autolog._record import Record, to_dict
+from autolog.dialects import native as dialect
+from autolog.dialects._shared import Fault, parse_time, validate
+from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.stores import GROUPS, Query, Store
+
+MAX_LIMIT = 1_000
+
+
+def ingest(call: Call) -> Reply:
+    decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""))
+    if len(decoded) > call.services.limits.batch_items:
+        raise Fault(413, f"more than {call.services.limits.batch_items} records in one batch")
+    now = datetime.now(UTC)
+    records = [record for record in decoded if isinstance(record, Record)]
+    for record in records:
+        record.project, record.received_at, record.seq = call.project, now, None
+        record.created_at = record.created_at or record.start_time
+        if record.kind == "llm" and record.operation_name is None:
+            describe(record)
+    if records:
+        call.write(lambda store: store.write(records))
+    results = [item.id if isinstance(item, Record) else item for item in decoded]
+    return Reply(200, dialect.encode_results(results))
+
+
+# Reading
+
+_EQUAL = {
+    "provider": "provider_name", "name": "name", "kind": "kind", "status": "status", "user": "user",
+    "session": "session", "trace": "trace_id", "model": "model", "dialect": "dialect",
+}  # fmt: skip
+
+
+def query_of(call: Call) -> Query:
+    """The query that the parameters amount to; names as on the command line.
+
+    Raises:
+        Fault: 400.
+    """
+    given = dict(call.query)
+    equal: dict[str, Any] = {"project": call.project}
+    equal |= {field: given[word] for word, field in _EQUAL.items() if given.get(word)}
+    metadata = {}
+    for value in (value for key, value in call.query if key == "metadata"):
+        key, found, text = value.partition("=")
+        if not found or not key:
+            raise Fault(400, "metadata: is of the form key=value")
+        metadata[key] = text
+    return Query(
+        equal,
+        tags=tuple(value for key, value in call.query if key == "tag"),
+        metadata=metadata,
+        text=given.get("text") or None,
+        since=moment(given.get("since"), "since"),
+        until=moment(given.get("until"), "until"),
+    )
+
+
+_AGE = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """A time as ISO 8601, or as an age such as 2h."""
+    age = re.fullmatch(r"(\d{1,6})([smhdw])", text or "")
+    if age:
+        return datetime.now(UTC) - timedelta(**{_AGE[age[2]]: int(age[1])})
+    return parse_time(text or None, name)
+
+
+def whole(call: Call, name: str, default: int, most: int) -> int:
+    """A parameter that is a whole number from 0 to `most`.
+
+    Raises:
+        Fault: 400.
+    """
+    text = call.parameter(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) > most:
+        raise Fault(400, f"{name}: {text[:50]!r} is not a whole number from 0 to {most}")
+    return int(text)
+
+
+def list_records(call: Call) -> Reply:
+    query = query_of(call)
+    limit, offset = whole(call, "limit", 50, MAX_LIMIT), whole(call, "offset", 0, 10**9)
+    records = call.store.find(query, limit, offset)
+    return Reply(200, {"records": [to_dict(record) for record in records], "total": call.store.count(query)})
+
+
+def get_record(call: Call) -> Reply:
+    record = call.store.get(call.path["id"], call.project)
+    if record is None:
+        raise Fault(404, "there is no record with this id")
+    return Reply(200, to_dict(record, bodies=True))
+
+
+def delete_record(call: Call) -> Reply:
+    query = Query({"project": call.project, "id": call.path["id"]})
+    if not call.write(lambda store: store.delete(query)):
+        raise Fault(404, "there is no record with this id")
+    return Reply(200, {"deleted": 1})
+
+
+def aggregate(call: Call) -> Reply:
+    by = call.parameter("by")
+    if by is not None and by not in GROUPS:
+        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
+    return Reply(200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call), by)]})
+
+
+# Scores
+
+
+class Score(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
+
+    name: str = pydantic.Field(default="default", min_length=1, max_length=200)
+    value: float = pydantic.Field(allow_inf_nan=False)
+    comment: str | None = None
+
+
+def score(call: Call) -> Reply:
+    given = validate(Score, call.object())
+
+    def change(record: Record) -> None:
+        kept: Any = given.value if given.comment is None else {"value": given.value, "comment": given.comment}
+        record.scores = {**record.scores, given.name: kept}
+        if given.name == "default":
+            record.score = given.value
+
+    def apply(store: Store) -> Record | None:
+        return store.update(call.path["id"], call.project, change)
+
+    if call.write(apply) is None:
+        raise Fault(404, "there is no record with this id")
+    return Reply(200, {"id": call.path["id"]})
+
+
+_TEXT = {"type": "string"}
+FILTERS = tuple(Parameter(name, _TEXT) for name in (*_EQUAL, "text", "since", "until", "tag", "metadata"))
+
+ROUTES = [
+    Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in"),
+    Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
+          parameters=(*FILTERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
+                      Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}))),
+    Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
+    Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
+    Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
+    Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
+          parameters=(*FILTERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
+]  # fmt: skip

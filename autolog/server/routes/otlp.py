@@ -1,0 +1,35 @@
+"""OTLP traces, at the standard path and where Portkey users point theirs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from autolog.dialects import native as faults, otlp as dialect
+from autolog.dialects._shared import Fault
+from autolog.server._http import Call, Reply, Route
+
+PROTOBUF = "application/x-protobuf"
+
+
+def export(call: Call) -> Reply:
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == PROTOBUF:
+        records = dialect.decode_traces(dialect.decode_protobuf(call.body), base64_ids=True)
+    elif kind in {"application/json", ""}:
+        records = dialect.decode_traces(call.object(), base64_ids=False)
+    else:
+        raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
+    if len(records) > call.services.limits.batch_items:
+        raise Fault(413, f"more than {call.services.limits.batch_items} spans in one call")
+    now = datetime.now(UTC)
+    for record in records:
+        record.project, record.received_at = call.project, now
+    if records:
+        call.write(lambda store: store.write(records))
+    return Reply(200, b"", PROTOBUF) if kind == PROTOBUF else Reply(200, {"partialSuccess": None})
+
+
+ROUTES = [
+    Route("POST", path, export, faults, "OpenTelemetry: export traces")
+    for path in ("/v1/traces", "/v1/logs/otel/v1/traces", "/v1/otel/v1/traces")
+]

@@ -1,0 +1,29 @@
+"""ResponseLog: insert and update."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from autolog.dialects import responselog as dialect
+from autolog.dialects._shared import Fault
+from autolog.server._http import Call, Reply, Route
+
+
+def insert(call: Call) -> Reply:
+    record = dialect.decode_insert(call.object())
+    record.project, record.received_at = call.project, datetime.now(UTC)
+    call.write(lambda store: store.write([record]))
+    return Reply(200, dialect.encode_reply(record.id))
+
+
+def update(call: Call) -> Reply:
+    record_id, change = dialect.decode_update(call.object())
+    if call.write(lambda store: store.update(record_id, call.project, change)) is None:
+        raise Fault(404, "there is no log with this id")
+    return Reply(200, dialect.encode_reply(record_id))
+
+
+ROUTES = [
+    Route("POST", "/api/logs/insert", insert, dialect, "ResponseLog: insert a log", model=dialect.Insert),
+    Route("POST", "/api/logs/update", update, dialect, "ResponseLog: change a log", model=dialect.Update),
+]
