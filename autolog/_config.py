@@ -10,6 +10,7 @@ from typing import Any
 
 from autolog.errors import ConfigError
 
+DIALECTS = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer")
 DEFAULT_STORE = "sqlite:///.autolog/logs.db"
 
 
@@ -19,6 +20,10 @@ class Config:
 
     Attributes:
         store: URL of the local store, `sqlite:///relative.db` or `sqlite:////absolute.db`.
+        endpoint: base URL of a server to ship to instead, ours or a vendor's.
+        api_key: its key.
+        dialect: what is spoken there (DIALECTS).
+        sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
         max_queue_records: how many calls may wait to be written before further ones are dropped and counted.
@@ -26,6 +31,10 @@ class Config:
     """
 
     store: str = DEFAULT_STORE
+    endpoint: str | None = None
+    api_key: str | None = None
+    dialect: str = "native"
+    sinks: tuple[Any, ...] = ()
     enabled: bool = True
     capture_bodies: bool = True
     max_queue_records: int = 100_000
@@ -34,9 +43,39 @@ class Config:
     def __post_init__(self) -> None:
         if "://" not in self.store:
             raise ConfigError("store", f"{self.store!r} is not a store URL; write for example {DEFAULT_STORE!r}")
+        check_target(self.endpoint, self.dialect)
+        for sink in self.sinks:
+            check_sink(sink)
         for name in ("max_queue_records", "max_queue_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")
+
+
+def check_target(endpoint: Any, dialect: Any) -> None:
+    """Refuse a place to ship to that cannot be one.
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
+    if endpoint is not None and not str(endpoint).startswith(("http://", "https://")):
+        raise ConfigError("endpoint", f"{endpoint!r} is not an http:// or https:// URL")
+    if dialect not in DIALECTS:
+        reason = "; that vendor's API has no call that inserts" if dialect == "cloudflare" else ""
+        raise ConfigError("dialect", f"{dialect!r} is not one of {', '.join(DIALECTS)}{reason}")
+
+
+def check_sink(sink: Any) -> None:
+    """Refuse a sink that cannot be one.
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
+    if isinstance(sink, str) and "://" in sink and not sink.startswith("http"):
+        return
+    if not isinstance(sink, Mapping) or not sink.get("endpoint") or set(sink) - {"endpoint", "api_key", "dialect"}:
+        problem = f"{sink!r} is neither a store URL nor a mapping with endpoint, api_key and dialect"
+        raise ConfigError("sinks", problem)
+    check_target(sink["endpoint"], sink.get("dialect", "native"))
 
 
 NAMES = tuple(item.name for item in fields(Config))
@@ -58,15 +97,16 @@ def config_from(
             close = difflib.get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NAMES)}"
             raise ConfigError(name, f"no such option; {hint}")
-        checked[name] = _typed(name, value, type(getattr(Config(), name)))
+        checked[name] = _typed(name, value, _KINDS.get(name, str))
     return replace(base, **checked)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     prefixed = {f"AUTOLOG_{name.upper()}": name for name in NAMES}
-    return {name: environ[key] for key, name in prefixed.items() if environ.get(key)}
+    return {name: environ[key] for key, name in prefixed.items() if environ.get(key) and name != "sinks"}
 
 
+_KINDS = {item.name: type(item.default) for item in fields(Config) if item.default is not None}
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -81,7 +121,9 @@ def _typed(name: str, value: Any, kind: type) -> Any:
             return int(value)
         except (TypeError, ValueError):
             pass
-    elif isinstance(value, kind):
+    elif kind is tuple and isinstance(value, (list, tuple)):
+        return tuple(value)
+    elif isinstance(value, kind) or (value is None and name in {"endpoint", "api_key"}):
         return value
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)

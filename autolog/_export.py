@@ -1,11 +1,24 @@
-"""Sinks: where the queue's records go."""
+"""Sinks: where the queue's records go. Here alone the client opens a socket."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import email.utils
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from autolog._queue import Queue, Sink
 from autolog._record import Record
-from autolog.stores import Store
+from autolog._zstd import zstd
+from autolog.errors import AutologError, Undelivered
+from autolog.stores import Store, open_store
+
+if TYPE_CHECKING:
+    import httpx2
+
+#: How long one request may take, in seconds.
+TIMEOUT = 10.0
 
 
 class StoreSink:
@@ -19,3 +32,156 @@ class StoreSink:
 
     def close(self) -> None:
         self._store.close()
+
+
+class HTTPSink:
+    """Ships to a backend: many records a request where its format allows that, else one."""
+
+    def __init__(self, endpoint: str, api_key: str | None, dialect: str) -> None:
+        try:
+            import httpx2
+        except ImportError as error:
+            raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
+        self._endpoint = endpoint.rstrip("/")
+        self._encode, self._many = _encoder(dialect)
+        headers = {**_key_headers(dialect, api_key), "user-agent": "autolog"}
+        self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
+
+    def write(self, records: Sequence[Record]) -> int:
+        if self._many:
+            return self._send_many(records)
+        refused = 0
+        for number, record in enumerate(records):
+            try:
+                refused += self._send([record])
+            except Undelivered as error:
+                error.done = number
+                raise
+        return refused
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send_many(self, records: Sequence[Record]) -> int:
+        """One request; in halves if the backend finds it too large."""
+        try:
+            return self._send(records)
+        except _TooLargeError:
+            if len(records) == 1:
+                return 1
+        half = len(records) // 2
+        refused = self._send_many(records[:half])
+        try:
+            return refused + self._send_many(records[half:])
+        except Undelivered as error:
+            error.done += half
+            raise
+
+    def _send(self, records: Sequence[Record]) -> int:
+        """Send records in one request; returns how many were refused for good."""
+        import httpx2
+
+        path, content, headers = self._encode(records)
+        try:
+            response = self._client.post(self._endpoint + path, content=content, headers=headers)
+        except httpx2.HTTPError as error:
+            raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
+        if response.is_success:
+            return _refused(response)
+        problem = f"HTTP {response.status_code}: {response.text[:200]}"
+        if response.status_code == 413 and self._many:
+            raise _TooLargeError
+        if response.status_code in {400, 404, 405, 409, 413, 415, 422}:
+            return len(records)
+        raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
+
+
+class _TooLargeError(Exception):
+    """The backend refuses a batch for its size."""
+
+
+def _refused(response: httpx2.Response) -> int:
+    """How many of a batch our own server refused; vendors take all or nothing."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        try:
+            answer = response.json()
+        except ValueError:
+            return 0
+        rejected = answer.get("rejected") if isinstance(answer, dict) else None
+        return rejected if isinstance(rejected, int) else 0
+    return 0
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    """The pause that a backend asks for: seconds or a date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+# How each dialect is sent
+
+Encoded = tuple[str, bytes, dict[str, str]]
+
+
+def _encoder(dialect: str) -> tuple[Callable[[Sequence[Record]], Encoded], bool]:
+    """What makes a request of records, and whether it takes many."""
+    if dialect == "native":
+        from autolog.dialects import native
+
+        def encode_native(records: Sequence[Record]) -> Encoded:
+            data = zstd.compress(native.encode_batch(records), 3)
+            return "/api/v1/records", data, {"content-type": native.MSGPACK, "content-encoding": "zstd"}
+
+        return encode_native, True
+    import importlib
+
+    module: Any = importlib.import_module(f"autolog.dialects.{dialect}")
+    many = dialect in {"otlp", "portkey"}
+
+    def encode(records: Sequence[Record]) -> Encoded:
+        _, path, body = module.encode_request(list(records) if many else records[0])
+        return path, json.dumps(body, default=str).encode(), {"content-type": "application/json"}
+
+    return encode, many
+
+
+def _key_headers(dialect: str, key: str | None) -> dict[str, str]:
+    if not key:
+        return {}
+    if dialect in {"native", "otlp"}:
+        return {"authorization": f"Bearer {key}"}
+    return {"x-portkey-api-key" if dialect == "portkey" else "x-api-key": key}
+
+
+# Several at once
+
+
+class Fanout:
+    """Hands every record to several queues, each with its own sink, so that none waits for another."""
+
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        self.queues = queues
+
+    def write(self, records: Sequence[Record]) -> None:
+        for queue in self.queues:
+            queue.put_records(records)
+
+    def close(self) -> None:
+        for queue in self.queues:
+            queue.close(2.0)
+
+
+def open_target(target: str | Mapping[str, Any]) -> Sink:
+    """The sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
+    if isinstance(target, str):
+        return StoreSink(open_store(target))
+    return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

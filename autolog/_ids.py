@@ -14,6 +14,9 @@ if hasattr(os, "register_at_fork"):
 
 _bits = _random.getrandbits
 
+#: A number from 0 to 1, of our own generator: for jitter.
+random_share = _random.random
+
 
 def new_trace() -> int:
     """128 random bits, never all zero (W3C Trace Context)."""

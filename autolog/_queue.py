@@ -11,13 +11,13 @@ import atexit
 import os
 import sys
 import threading
-import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autolog._guard import guard, logger, report
+from autolog._ids import random_share
 from autolog.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,11 +37,25 @@ MAX_PAUSE = 30.0
 
 
 class Sink(Protocol):
-    """Where records go. `write` returns when they are kept, or raises; it may get the same record twice."""
+    """Where records go.
 
-    def write(self, records: Sequence[Record]) -> None: ...
+    `write` returns when they are kept, with how many were refused for good (None for none), or raises: `Undelivered`
+    if some are kept already, anything if none is. It may get the same record twice.
+    """
+
+    def write(self, records: Sequence[Record]) -> int | None: ...
 
     def close(self) -> None: ...
+
+
+class Made:
+    """A record that needs no reading, in the place of a span."""
+
+    __slots__ = ("record", "size")
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.size = 2_000 + len(record.request_body or b"") + len(record.response_body or b"")
 
 
 class Queue:
@@ -55,7 +69,7 @@ class Queue:
 
     def __init__(
         self,
-        enrich: Callable[[Span], Record | None],
+        enrich: Callable[[Any], Record | None],
         open_sink: Callable[[], Sink],
         max_records: int,
         max_bytes: int,
@@ -67,11 +81,11 @@ class Queue:
         self._sink: Sink | None = None
         self.accepting = True
         self.start_over()
-        _queues.add(self)
+        _queues.append(self)
 
     def start_over(self) -> None:
         """An empty queue without a thread: at birth, and in a forked child, whose parent keeps what was queued."""
-        self._items: deque[Span] = deque()
+        self._items: deque[Span | Made] = deque()
         self._ready: list[Record] = []
         self._bytes = 0
         self._wake = threading.Event()
@@ -92,7 +106,7 @@ class Queue:
 
     # On the caller's thread
 
-    def put(self, span: Span) -> None:
+    def put(self, span: Span | Made) -> None:
         """Hand over an ended span. Never blocks, never raises."""
         if not self.accepting:
             self.dropped["shut down"] += 1
@@ -107,6 +121,11 @@ class Queue:
             if self._thread is None:
                 self._start()
             self._wake.set()
+
+    def put_records(self, records: Sequence[Record]) -> None:
+        """Hand over records that are made already; what does not fit is dropped and counted."""
+        for record in records:
+            self.put(Made(record))
 
     @property
     def queued(self) -> int:
@@ -144,7 +163,8 @@ class Queue:
             with guard("closing the sink"):
                 self._sink.close()
             self._sink = None
-        _queues.discard(self)
+        if self in _queues:
+            _queues.remove(self)
         return done
 
     def hold(self, timeout: float) -> None:
@@ -230,14 +250,19 @@ class Queue:
         try:
             if self._sink is None:
                 self._sink = self._open_sink()
-            self._sink.write(self._ready)
+            refused = self._sink.write(self._ready) or 0
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count, say it once, try again
+            done = getattr(error, "done", 0)
+            self.written += done
+            del self._ready[:done]
             self._failed(error)
             return
+        if refused:
+            self._drop("refused by the backend", refused)
         if self.last_error is not None:
             logger.warning("autolog can write records again")
             self.last_error = None
-        self.written += len(self._ready)
+        self.written += len(self._ready) - refused
         self._ready = []
         self._pause = self._retry_at = 0.0
 
@@ -247,12 +272,15 @@ class Queue:
             logger.warning("autolog cannot write records, will retry: %s", error, exc_info=None if known else error)
         self.last_error = f"{type(error).__name__}: {error}"
         self._pause = min(MAX_PAUSE, self._pause * 2 or 0.5)
-        self._retry_at = monotonic() + self._pause
+        asked = getattr(error, "retry_after", None)
+        jitter = 0.75 + 0.5 * random_share()
+        self._retry_at = monotonic() + (self._pause * jitter if asked is None else min(asked, MAX_PAUSE))
 
 
 # Forks and exits
 
-_queues: weakref.WeakSet[Queue] = weakref.WeakSet()
+#: In the order in which they were made: one that feeds others is made before them, and closed before them.
+_queues: list[Queue] = []
 
 #: Called before the last flush, to hand over what is still in flight.
 before_exit: list[Callable[[], None]] = []
@@ -260,17 +288,17 @@ before_exit: list[Callable[[], None]] = []
 
 def _before_fork() -> None:
     """Let the worker finish what it is at, so that the child inherits no half-done import or half-held lock."""
-    for queue in list(_queues):
+    for queue in _queues:
         queue.hold(FORK_TIMEOUT)
 
 
 def _after_fork_in_parent() -> None:
-    for queue in list(_queues):
+    for queue in _queues:
         queue.release()
 
 
 def _after_fork_in_child() -> None:
-    for queue in list(_queues):
+    for queue in _queues:
         queue.start_over()
 
 
@@ -279,7 +307,7 @@ def _flush_all() -> None:
         with guard("ending what is in flight"):
             hand_over()
     deadline = monotonic() + EXIT_TIMEOUT
-    for queue in list(_queues):
+    for queue in _queues:
         with guard("flushing at exit"):
             queue.close(max(0.1, deadline - monotonic()))
 

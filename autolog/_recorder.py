@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from autolog import _context, _guard, _patch, _wire
 from autolog._config import Config, config_from
 from autolog._functions import decorate
-from autolog._queue import Queue, Sink, before_exit
+from autolog._queue import Made, Queue, Sink, before_exit
 from autolog._span import Span
 from autolog.errors import PatchError
 
@@ -35,6 +37,7 @@ class Recorder:
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
+        self._branches: list[Queue] = []
         self._diverted: Sink | None = None
         self._patches = _patch.make_patches(self._emit)
 
@@ -50,12 +53,10 @@ class Recorder:
             StoreError: the store cannot be opened or written.
         """
         config = config_from(options, self._config)
-        sink = None if self._diverted else _open_sink(config)
-        queue, self._queue = self._queue, None
-        if queue is not None:
-            queue.close(2.0)
-        if sink is not None:
-            sink.close()
+        if self._diverted is None:
+            for target in _targets(config):
+                _open_target(target).close()
+        self._close_queues(2.0)
         self._config = config
 
     def patch(self) -> list[str]:
@@ -168,29 +169,45 @@ class Recorder:
         span = _context.current_span.get()
         return None if span is None else _context.format_traceparent(span)
 
+    def score(self, record_id: str, value: float, *, name: str = "default", comment: str | None = None) -> None:
+        """Score a record that was made before: 1.0 for good, by your own scale; goes where records go."""
+        with _guard.guard("scoring"):
+            from autolog._record import Record
+
+            kept: Any = float(value) if comment is None else {"value": float(value), "comment": comment}
+            score = float(value) if name == "default" else None
+            record = Record(id=record_id, scores={name: kept}, score=score)
+            (self._queue or self._open_queue()).put(Made(record))
+
     # Delivery
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything recorded so far is written; False if `timeout` seconds did not suffice."""
-        return self._queue is None or self._queue.flush(timeout)
+        queues = [] if self._queue is None else [self._queue, *self._branches]
+        done = [queue.flush(timeout) for queue in queues]
+        return all(done)
 
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
         _wire.end_open_exchanges()
-        queue, self._queue = self._queue, None
-        return queue is None or queue.close(timeout)
+        return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
         """What the recorder is doing: what is patched, where records go, queued, written, dropped and why."""
-        queue = self._queue
+        config = self._current_config()
+        queues = [] if self._queue is None else [self._queue, *self._branches]
+        ends = self._branches or queues
+        dropped: Counter[str] = sum((queue.dropped for queue in queues), Counter())
         return {
-            "enabled": self._current_config().enabled,
+            "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
-            "store": self._current_config().store,
-            "queued": queue.queued if queue else 0,
-            "written": queue.written if queue else 0,
-            "dropped": dict(queue.dropped) if queue else {},
-            "last_error": queue.last_error if queue else None,
+            "store": config.store if config.endpoint is None else None,
+            "endpoint": config.endpoint,
+            "dialect": config.dialect if config.endpoint is not None else None,
+            "queued": sum(queue.queued for queue in queues),
+            "written": sum(queue.written for queue in ends),
+            "dropped": dict(dropped),
+            "last_error": next((queue.last_error for queue in queues if queue.last_error), None),
             "failures": dict(_guard.failures),
         }
 
@@ -198,14 +215,14 @@ class Recorder:
     def diverted(self, sink: Sink) -> Iterator[None]:
         """A block whose records go to `sink` only; what `autolog.testing.capture()` is made of."""
         before, self._diverted = self._diverted, sink
-        queue, self._queue = self._queue, None
+        kept = self._queue, self._branches
+        self._queue, self._branches = None, []
         try:
             yield
         finally:
             self._diverted = before
-            mine, self._queue = self._queue, queue
-            if mine is not None:
-                mine.close(10.0)
+            self._close_queues(10.0)
+            self._queue, self._branches = kept
 
     # Inside
 
@@ -229,7 +246,9 @@ class Recorder:
             self._config = config = Config()
         diverted = self._diverted
 
-        def enrich(span: Span) -> Record | None:
+        def read(span: Any) -> Record | None:
+            if isinstance(span, Made):
+                return span.record
             from autolog._enrich import enrich
 
             record = enrich(span)
@@ -237,16 +256,43 @@ class Recorder:
                 record.request_body = record.response_body = record.input_preview = record.output_preview = None
             return record
 
+        def make_queue(open_sink: Callable[[], Sink]) -> Queue:
+            return Queue(read, open_sink, config.max_queue_records, config.max_queue_bytes)
+
         def open_sink() -> Sink:
-            return _open_sink(config) if diverted is None else diverted
+            if diverted is not None:
+                return diverted
+            if not self._branches:
+                return _open_target(_targets(config)[0])
+            from autolog._export import Fanout
+
+            return Fanout(self._branches)
 
         self._enabled = config.enabled
-        self._queue = Queue(enrich, open_sink, config.max_queue_records, config.max_queue_bytes)
+        self._queue = make_queue(open_sink)
+        targets = _targets(config) if diverted is None else []
+        if len(targets) > 1:
+            self._branches = [make_queue(functools.partial(_open_target, target)) for target in targets]
         return self._queue
 
+    def _close_queues(self, timeout: float) -> bool:
+        queue, self._queue = self._queue, None
+        branches, self._branches = self._branches, []
+        done = queue is None or queue.close(timeout)
+        return all([done, *[branch.close(timeout) for branch in branches]])
 
-def _open_sink(config: Config) -> Sink:
-    from autolog._export import StoreSink
-    from autolog.stores import open_store
 
-    return StoreSink(open_store(config.store))
+def _targets(config: Config) -> list[Any]:
+    """Where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
+    first = (
+        config.store
+        if config.endpoint is None
+        else {"endpoint": config.endpoint, "api_key": config.api_key, "dialect": config.dialect}
+    )
+    return [first, *config.sinks]
+
+
+def _open_target(target: Any) -> Sink:
+    from autolog._export import open_target
+
+    return open_target(target)

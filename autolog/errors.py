@@ -5,13 +5,14 @@
     ├── PatchError      an SDK that is missing, too old, or no longer has what we wrap
     └── StoreError      a store that cannot be opened, read or written
         └── StoreUnavailable    the same, but trying again later may help
+            └── Undelivered     a backend that did not take all of a batch
 
 After set-up nothing of ours is raised into the user's program: see `_guard`.
 """
 
 from __future__ import annotations
 
-__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreUnavailable"]
+__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreUnavailable", "Undelivered"]
 
 
 class AutologError(Exception):
@@ -42,8 +43,20 @@ class StoreError(AutologError):
     def __init__(self, url: str, problem: str) -> None:
         self.url = url
         self.problem = problem
-        super().__init__(f"store {url}: {problem}")
+        super().__init__(f"{url}: {problem}")
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is
     """A store that cannot be used now, though a later try may succeed (locked, full, away)."""
+
+
+class Undelivered(StoreUnavailable):
+    """A backend that did not take all: the first `done` records are there; the rest may be tried again.
+
+    `retry_after` is the pause, in seconds, that the backend asked for.
+    """
+
+    def __init__(self, url: str, problem: str, done: int = 0, retry_after: float | None = None) -> None:
+        self.done = done
+        self.retry_after = retry_after
+        super().__init__(url, problem)

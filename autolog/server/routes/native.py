@@ -28,7 +28,7 @@ def ingest(call: Call) -> Reply:
     for record in records:
         record.project, record.received_at, record.seq = call.project, now, None
         record.created_at = record.created_at or record.start_time
-        if record.kind == "llm" and record.operation_name is None:
+        if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
             describe(record)
     if records:
         call.write(lambda store: store.write(records))

@@ -1,0 +1,46 @@
+"""A real server on a free port, over a store of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from autolog.server import Limits, create_app
+from autolog.stores import Query, Store, open_store
+
+KEY = "test-key"
+
+
+@dataclass
+class Live:
+    """Where it is, and what it keeps."""
+
+    url: str
+    store: Store
+
+    def records(self, **equal: Any) -> list[Any]:
+        return self.store.find(Query(equal), 1000, newest_first=False, order_by="seq", bodies=True)
+
+
+@contextlib.contextmanager
+def live(path: Path, limits: Limits | None = None) -> Iterator[Live]:
+    store = open_store(f"sqlite:///{path}")
+    config = uvicorn.Config(create_app(store, api_key=KEY, limits=limits), port=0, log_level="critical", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Live(f"http://127.0.0.1:{port}", store)
+    finally:
+        server.should_exit = True
+        thread.join(10)
