@@ -26,6 +26,7 @@ flush = autolog.flush
 patch = autolog.patch
 patch_anthropic = autolog.patch_anthropic
 patch_openai = autolog.patch_openai
+score = autolog.score
 shutdown = autolog.shutdown
 span = autolog.span
 status = autolog.status
@@ -58,6 +59,7 @@ __all__ = [
     "patch",
     "patch_anthropic",
     "patch_openai",
+    "score",
     "shutdown",
     "span",
     "status",

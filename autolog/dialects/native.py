@@ -74,6 +74,7 @@ def _json_items(data: bytes) -> list[msgspec.Raw]:
     if start == b"{" and b'"records"' in data:
         return _json_envelope.decode(data).records
     if start == b"{":
+        msgspec.json.decode(data)  # else half an object would pass for a bad record
         return [msgspec.Raw(data)]
     raise Fault(400, "the body is neither a list of records nor an object")
 

@@ -250,6 +250,9 @@ def _listed(value: Any) -> list[Any]:
 def _read_bodies(record: Record, attributes: Attributes) -> None:
     request = _payload(attributes, _REQUESTS, ("gen_ai.prompt", "llm.input_messages", "llm.prompts"), "messages")
     response = _payload(attributes, _RESPONSES, ("gen_ai.completion", "llm.output_messages"), "choices")
+    if isinstance(request, dict) and not {"messages", "input", "prompt"} & request.keys():
+        said = _payload(attributes, ("gen_ai.input.messages",), (), "messages")
+        request = {**request, **(said or {})}
     instructions = attributes.get("gen_ai.system_instructions")
     if instructions and isinstance(request, dict) and "system" not in request:
         parsed = decode_json(instructions) if isinstance(instructions, str) else instructions
