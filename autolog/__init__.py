@@ -37,9 +37,9 @@ unpatch_openai = autolog.unpatch_openai
 
 
 def __getattr__(name: str) -> ModuleType:
-    """`autolog.testing` without importing it first, and without paying for it until then."""
-    if name == "testing":
-        return importlib.import_module("autolog.testing")
+    """`autolog.testing` and `autolog.server`, imported when they are first used."""
+    if name in {"testing", "server"}:
+        return importlib.import_module(f"autolog.{name}")
     raise AttributeError(f"module 'autolog' has no attribute {name!r}")
 
 

@@ -90,6 +90,9 @@ def test_newest_first_and_pages(store: Store) -> None:
         (Query(metadata={"tier": "gold", "count": "7"}), []),
         (Query(text="LISBON"), [3]),
         (Query(text="100%"), []),
+        (Query(text="zoË"), [2]),
+        (Query(text='say "hi"'), [2]),
+        (Query(text="in the variables"), [1]),
         (Query(since=NOON + timedelta(seconds=2)), [2, 3]),
         (Query(until=NOON + timedelta(seconds=2)), [1]),
         (Query(roots=True), [1, 3]),
@@ -98,8 +101,23 @@ def test_newest_first_and_pages(store: Store) -> None:
 def test_filters(store: Store, query: Query, found: list[int]) -> None:
     store.write(
         [
-            record(1, request_model="asked", response_model="answered", tags=["x"], metadata={"tier": "gold"}),
-            record(2, user="u", tags=["x", "y"], metadata={"count": 7}, parent_span_id="1" * 16, kind="span"),
+            record(
+                1,
+                request_model="asked",
+                response_model="answered",
+                tags=["x"],
+                metadata={"tier": "gold"},
+                prompt_variables={"a": "In the Variables"},
+            ),
+            record(
+                2,
+                user="u",
+                tags=["x", "y"],
+                metadata={"count": 7},
+                parent_span_id="1" * 16,
+                kind="span",
+                request_body=b'{"x": "Zo\\u00eb, say \\"hi\\""}',
+            ),
             record(3, status="error", input_preview="A day in Lisbon"),
         ]
     )

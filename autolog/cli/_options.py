@@ -67,7 +67,7 @@ _FILTERS = (
     click.option("--trace", help="A trace id."),
     click.option("--tag", multiple=True, help="May be repeated: all must be there."),
     click.option("--metadata", type=Pair(), multiple=True, help="May be repeated: all must hold."),
-    click.option("--text", help="Text in the prompt's or answer's beginning, name, error or model."),
+    click.option("--text", help="Text in the prompt, answer, name, error or model."),
     click.option("--since", type=Time(), help="2h, 7d, or 2026-11-20T12:00."),
     click.option("--until", type=Time(), help="As --since."),
 )

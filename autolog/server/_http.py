@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import pydantic
@@ -19,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.dialects._shared import Fault, Json, parse_json, parse_object
 from autolog.errors import StoreError, StoreUnavailable
@@ -108,6 +110,20 @@ class Call:
     def write(self, change: Callable[[Store], T]) -> T:
         """Make a change; when it returns, it is on disk."""
         return self.services.writer.run(change)
+
+    def keep(self, records: Sequence[Record]) -> list[int]:
+        """Write records into the call's project; returns their places once they are on disk.
+
+        Raises:
+            Fault: 413, more than one call may bring.
+        """
+        most = self.services.limits.batch_items
+        if len(records) > most:
+            raise Fault(413, f"more than {most} records in one call")
+        now = datetime.now(UTC)
+        for record in records:
+            record.project, record.received_at, record.seq = self.project, now, None
+        return self.write(lambda store: store.write(records)) if records else []
 
     def json(self) -> Any:
         """The body's JSON value."""

@@ -58,7 +58,7 @@ class Query:
     Attributes:
         equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering.
         tags: all of them must be there. metadata: key and value, compared as text.
-        text: found in the previews, name, error message or model, whatever the case.
+        text: found in the bodies, prompt variables, name, error message or model, whatever the case.
         metadata_text: found literally in the metadata's JSON, whatever the case.
         ids: the id contains one of these.
         since, until: on `created_at`, the first included, the second not.

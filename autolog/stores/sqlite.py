@@ -25,7 +25,8 @@ from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._record import FIELDS, Record
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
-from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, GROUPS, OPERATORS, Aggregate, Condition, Query
+from autolog.stores import GROUPS, Aggregate, Query
+from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, where
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
@@ -120,6 +121,7 @@ class SQLiteStore:
         try:
             db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA synchronous = NORMAL")
+            db.create_function("body_has", 3, body_has, deterministic=True)
         except sqlite3.Error as error:
             raise _translate(self.url, error) from error
         return db
@@ -219,11 +221,11 @@ class SQLiteStore:
                 "INSERT INTO body VALUES (?, ?, ?)", (n, _pack(record.request_body), _pack(record.response_body))
             )
         if record.tags:
-            db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(_clean(tag), n) for tag in record.tags])
+            db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(clean(tag), n) for tag in record.tags])
         if record.metadata:
             db.executemany(
                 "INSERT OR IGNORE INTO meta VALUES (?, ?, ?)",
-                [(_clean(key), _as_text(value), n) for key, value in record.metadata.items()],
+                [(clean(key), _as_text(value), n) for key, value in record.metadata.items()],
             )
 
     def _merge(self, db: sqlite3.Connection, record: Record) -> int:
@@ -258,17 +260,17 @@ class SQLiteStore:
             if metadata:
                 db.executemany(
                     "DELETE FROM meta WHERE key = ? AND n = ?",
-                    [(_clean(key), n) for key in decode_object(metadata)],
+                    [(clean(key), n) for key in decode_object(metadata)],
                 )
 
     def delete(
         self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
     ) -> int:
-        where, values = _where(query)
-        order = _order(order_by, descending)
+        condition, values = where(query)
+        order = order_sql(order_by, descending)
         with self.transaction():
             db = self._writer
-            sql = f"SELECT n FROM log WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+            sql = f"SELECT n FROM log WHERE {condition} ORDER BY {order} LIMIT ?"  # noqa: S608
             places = [n for (n,) in db.execute(sql, (*values, -1 if limit is None else limit))]
             self._delete_beside(db, places)
             db.executemany("DELETE FROM log WHERE n = ?", [(n,) for n in places])
@@ -278,10 +280,10 @@ class SQLiteStore:
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         with self._translated():
-            where, values = (
+            condition, values = (
                 ("id = ?", (record_id,)) if project is None else ("project = ? AND id = ?", (project, record_id))
             )
-            found = self._load(self._reader, f"{where} LIMIT 2", values)
+            found = self._load(self._reader, f"{condition} LIMIT 2", values)
             return self._with_bodies(found, bodies)[0] if len(found) == 1 else None
 
     def find(
@@ -293,28 +295,28 @@ class SQLiteStore:
         order_by: str = "created_at",
         bodies: bool = False,
     ) -> list[Record]:
-        where, values = _where(query)
-        sql = f"{where} ORDER BY {_order(order_by, newest_first)} LIMIT ? OFFSET ?"
+        condition, values = where(query)
+        sql = f"{condition} ORDER BY {order_sql(order_by, newest_first)} LIMIT ? OFFSET ?"
         with self._translated():
             return self._with_bodies(self._load(self._reader, sql, (*values, limit, offset)), bodies)
 
     def count(self, query: Query) -> int:
-        where, values = _where(query)
+        condition, values = where(query)
         with self._translated():
-            (count,) = self._reader.execute(f"SELECT count(*) FROM log WHERE {where}", values).fetchone()  # noqa: S608
+            (count,) = self._reader.execute(f"SELECT count(*) FROM log WHERE {condition}", values).fetchone()  # noqa: S608
         return int(count)
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-        where, values = _where(query)
-        columns = ", ".join(f"min({_expression(name)}), max({_expression(name)})" for name in fields)
+        condition, values = where(query)
+        columns = ", ".join(f"min({expression(name)}), max({expression(name)})" for name in fields)
         with self._translated():
-            row = self._reader.execute(f"SELECT {columns} FROM log WHERE {where}", values).fetchone()  # noqa: S608
+            row = self._reader.execute(f"SELECT {columns} FROM log WHERE {condition}", values).fetchone()  # noqa: S608
         return {name: (row[2 * index], row[2 * index + 1]) for index, name in enumerate(fields)}
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
-        where, values = _where(query)
+        condition, values = where(query)
         with self._translated():
-            found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT ?", (after, *values, limit))
+            found = self._load(self._reader, f"n > ? AND {condition} ORDER BY n LIMIT ?", (after, *values, limit))
         return [record for _, record in found]
 
     def last(self) -> int:
@@ -323,11 +325,11 @@ class SQLiteStore:
         return int(n)
 
     def scan(self, query: Query) -> Iterator[Record]:
-        where, values = _where(query)
+        condition, values = where(query)
         after = 0
         while True:
             with self._translated():
-                found = self._load(self._reader, f"n > ? AND {where} ORDER BY n LIMIT 200", (after, *values))
+                found = self._load(self._reader, f"n > ? AND {condition} ORDER BY n LIMIT 200", (after, *values))
                 records = self._with_bodies(found, bodies=True)
             yield from records
             if not found:
@@ -348,14 +350,14 @@ class SQLiteStore:
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
         if group is not None and group not in GROUPS:
             raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
-        where, values = _where(query)
+        condition, values = where(query)
         key = _GROUP_SQL.get(group or "", f'"{group}"') if group else "NULL"
         sql = f"""
             WITH calls AS (
                 SELECT {key} AS "group", status, usage_input_tokens, usage_output_tokens, cost, duration,
                     row_number() OVER (PARTITION BY {key} ORDER BY duration) AS place,
                     count(duration) OVER (PARTITION BY {key}) AS known
-                FROM log WHERE {where} AND kind = 'llm')
+                FROM log WHERE {condition} AND kind = 'llm')
             SELECT "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
                 sum(cost), sum(cost IS NULL),
                 min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.50 THEN duration END),
@@ -375,8 +377,8 @@ class SQLiteStore:
                 reader.close()
                 self._local.pid = None
 
-    def _load(self, db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[tuple[int, Record]]:
-        return [_record(row) for row in db.execute(f"{_SELECT} WHERE {where}", values)]
+    def _load(self, db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[tuple[int, Record]]:
+        return [_record(row) for row in db.execute(f"{_SELECT} WHERE {condition}", values)]
 
     def _bodies(self, db: sqlite3.Connection, n: int) -> tuple[bytes | None, bytes | None]:
         row = db.execute("SELECT request_body, response_body FROM body WHERE n = ?", (n,)).fetchone()
@@ -400,43 +402,17 @@ _GROUP_SQL = {
 }
 
 
-_FIELD_SQL = {
-    "seq": "n",
-    "model": "coalesce(request_model, response_model, '')",
-    "provider": "coalesce(provider_name, 'unknown')",
-    "success": "(status = 'ok')",
-    "tokens": "(coalesce(usage_input_tokens, 0) + coalesce(usage_output_tokens, 0))",
-    "tokens_in": "usage_input_tokens",
-    "tokens_out": "usage_output_tokens",
-    "request_content_type": "coalesce(request_content_type, 'application/json')",
-    "response_content_type": "coalesce(response_content_type, 'application/json')",
-    "created_at": "created_at",
-}
-
-
-def _expression(name: str) -> str:
-    """A field of COMPARED_FIELDS in SQL."""
-    if name not in COMPARED_FIELDS:
-        raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
-    return _FIELD_SQL.get(name, f'"{name}"')
-
-
-def _order(name: str, descending: bool) -> str:
-    direction = "DESC" if descending else "ASC"
-    return f"{_expression(name)} {direction}, n {direction}"
-
-
 def _row(record: Record) -> tuple[Any, ...]:
     values = []
     now = datetime.now(UTC)
     for name in _COLUMNS:
         value = getattr(record, name)
         if name in _TIMES:
-            value = _micros(value or now)
+            value = micros(value or now)
         elif name in _JSON:
             value = encode_json(value).decode() if value else None
         elif type(value) is str:
-            value = _clean(value)
+            value = clean(value)
         values.append(value)
     rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != _DEFAULTS[name]}
     return (*values, encode_json(rest).decode() if rest else None)
@@ -459,21 +435,8 @@ def _record(row: Sequence[Any]) -> tuple[int, Record]:
     return row[0], msgspec.convert(fields, Record)
 
 
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _clean(text: str) -> str:
-    """Text as SQLite takes it: a lone surrogate has no UTF-8 form."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text
-
-
 def _as_text(value: Any) -> str:
-    return _clean(value) if isinstance(value, str) else encode_json(value).decode()
+    return clean(value) if isinstance(value, str) else encode_json(value).decode()
 
 
 def _pack(body: bytes | None) -> bytes | None:
@@ -482,80 +445,6 @@ def _pack(body: bytes | None) -> bytes | None:
 
 def _unpack(body: bytes | None) -> bytes | None:
     return None if body is None else zstd.decompress(body)
-
-
-# Conditions
-
-
-def _where(query: Query) -> tuple[str, list[Any]]:
-    clauses: list[str] = ["1"]
-    values: list[Any] = []
-    for name, value in query.equal.items():
-        if name == "model":
-            clauses.append("(request_model = ? OR response_model = ?)")
-            values += [value, value]
-        elif name in EQUAL_FIELDS:
-            column = "n" if name == "seq" else f'"{name}"'
-            clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
-            values += [] if value is None else [value]
-        else:
-            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
-    for tag in query.tags:
-        clauses.append("n IN (SELECT n FROM tag WHERE tag = ?)")
-        values.append(tag)
-    for key, value in query.metadata.items():
-        clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
-        values += [key, value]
-    for given in query.conditions:
-        clause, more = _condition(given)
-        clauses.append(clause)
-        values += more
-    if query.ids:
-        clauses.append("(" + " OR ".join("instr(id, ?)" for _ in query.ids) + ")")
-        values += query.ids
-    if query.metadata_text:
-        clauses.append("instr(lower(coalesce(metadata, '{}')), lower(?))")
-        values.append(query.metadata_text)
-    if query.text:
-        fields = ("input_preview", "output_preview", "name", "error_message", "request_model")
-        clauses.append("(" + " OR ".join(f"instr(lower({name}), lower(?))" for name in fields) + ")")
-        values += [query.text] * len(fields)
-    for clause, at in (("created_at >= ?", query.since), ("created_at < ?", query.until)):
-        if at is not None:
-            clauses.append(clause)
-            values.append(_micros(at))
-    if query.roots:
-        clauses.append("parent_span_id IS NULL")
-    return " AND ".join(clauses), values
-
-
-_SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
-
-
-def _condition(condition: Condition) -> tuple[str, list[Any]]:
-    values = [_micros(value) if isinstance(value, datetime) else value for value in condition.values]
-    if condition.field == "nothing":
-        return "0", []
-    if condition.field in {"metadata.key", "metadata.value"}:
-        column = "meta." + condition.field.rpartition(".")[2]
-        test, more = _comparison(column, "eq" if condition.operator == "neq" else condition.operator, values)
-        some = f"EXISTS (SELECT 1 FROM meta WHERE meta.n = log.n AND {test})"  # noqa: S608
-        return (f"NOT {some}" if condition.operator == "neq" else some), more
-    expression = _expression(condition.field)
-    if condition.operator == "neq":
-        test, more = _comparison(expression, "eq", values)
-        return f"NOT coalesce({test}, 0)", more
-    return _comparison(expression, condition.operator, values)
-
-
-def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str, list[Any]]:
-    if operator not in OPERATORS:
-        raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
-    if operator == "contains":
-        tests = [f"instr({expression}, ?)" for _ in values]
-        return f"({' OR '.join(tests) or '0'})", [str(value) for value in values]
-    tests = [f"{expression} IS NULL" if value is None else f"{expression} {_SIGNS[operator]} ?" for value in values]
-    return f"({' OR '.join(tests) or '0'})", [value for value in values if value is not None]
 
 
 # Errors

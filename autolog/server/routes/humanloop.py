@@ -158,11 +158,7 @@ def delete_logs(call: Call) -> Reply:
 def import_traces(call: Call) -> Reply:
     """OTLP JSON in the protobuf mapping: ids are base64."""
     records = otlp.decode_traces(call.object(), base64_ids=True)
-    now = datetime.now(UTC)
-    for record in records:
-        record.project, record.received_at = call.project, now
-    if records:
-        call.write(lambda store: store.write(records))
+    call.keep(records)
     return Reply(200, {"records": [record.id for record in records]})
 
 

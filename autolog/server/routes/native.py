@@ -21,17 +21,12 @@ MAX_LIMIT = 1_000
 
 def ingest(call: Call) -> Reply:
     decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""))
-    if len(decoded) > call.services.limits.batch_items:
-        raise Fault(413, f"more than {call.services.limits.batch_items} records in one batch")
-    now = datetime.now(UTC)
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:
-        record.project, record.received_at, record.seq = call.project, now, None
         record.created_at = record.created_at or record.start_time
         if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
             describe(record)
-    if records:
-        call.write(lambda store: store.write(records))
+    call.keep(records)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
     return Reply(200, dialect.encode_results(results))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from autolog.dialects import native as faults, otlp as dialect
 from autolog.dialects._shared import Fault
 from autolog.server._http import Call, Reply, Route
@@ -19,13 +17,7 @@ def export(call: Call) -> Reply:
         records = dialect.decode_traces(call.object(), base64_ids=False)
     else:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
-    if len(records) > call.services.limits.batch_items:
-        raise Fault(413, f"more than {call.services.limits.batch_items} spans in one call")
-    now = datetime.now(UTC)
-    for record in records:
-        record.project, record.received_at = call.project, now
-    if records:
-        call.write(lambda store: store.write(records))
+    call.keep(records)
     return Reply(200, b"", PROTOBUF) if kind == PROTOBUF else Reply(200, {"partialSuccess": None})
 
 

@@ -22,13 +22,7 @@ def log(call: Call) -> Reply:
     if call.headers.get("content-type", "").startswith("application/x-protobuf"):
         raise Fault(415, "this is Portkey's log call; send OTLP traces to /v1/traces")
     records = dialect.decode_logs(call.body, call.headers)
-    if len(records) > call.services.limits.batch_items:
-        raise Fault(413, f"more than {call.services.limits.batch_items} logs in one call")
-    now = datetime.now(UTC)
-    for record in records:
-        record.project, record.received_at = call.project, now
-    if records:
-        call.write(lambda store: store.write(records))
+    call.keep(records)
     return Reply(200, dialect.encode_reply([record.id for record in records]), headers=_request_id())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from datetime import UTC, datetime
 from time import time_ns
 from typing import Any
 
@@ -19,19 +18,14 @@ from autolog.stores import Condition, Query, Store
 MAX_PER_PAGE = 25
 
 
-def _keep(call: Call, record: Record) -> int:
-    record.project, record.received_at = call.project, datetime.now(UTC)
-    return call.write(lambda store: store.write([record]))[0]
-
-
 def log_request(call: Call) -> Reply:
     record = dialect.decode_log_request(call.object())
-    return Reply(201, dialect.encode_logged(record, _keep(call, record)))
+    return Reply(201, dialect.encode_logged(record, call.keep([record])[0]))
 
 
 def track_request(call: Call) -> Reply:
     record = dialect.decode_track_request(call.object())
-    return Reply(200, dialect.encode_tracked(record, _keep(call, record)))
+    return Reply(200, dialect.encode_tracked(record, call.keep([record])[0]))
 
 
 def _find(store: Store, project: str, request_id: str) -> Record | None:
@@ -163,17 +157,8 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
 
 def spans_bulk(call: Call) -> Reply:
     made = dialect.decode_spans(call.object())
-    if len(made) > call.services.limits.batch_items:
-        raise Fault(413, f"more than {call.services.limits.batch_items} spans in one call")
     flat = [record for pair in made for record in pair if record is not None]
-    now = datetime.now(UTC)
-    for record in flat:
-        record.project, record.received_at = call.project, now
-    places = (
-        dict(zip((record.id for record in flat), call.write(lambda store: store.write(flat)), strict=True))
-        if flat
-        else {}
-    )
+    places = dict(zip((record.id for record in flat), call.keep(flat), strict=True))
     return Reply(
         201,
         {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from autolog.dialects import responselog as dialect
 from autolog.dialects._shared import Fault
 from autolog.server._http import Call, Reply, Route
@@ -11,8 +9,7 @@ from autolog.server._http import Call, Reply, Route
 
 def insert(call: Call) -> Reply:
     record = dialect.decode_insert(call.object())
-    record.project, record.received_at = call.project, datetime.now(UTC)
-    call.write(lambda store: store.write([record]))
+    call.keep([record])
     return Reply(200, dialect.encode_reply(record.id))
 
 

@@ -1,0 +1,142 @@
+"""Queries as SQL conditions, for SQLite. Every value is bound; field names come from tables, never from outside."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._zstd import zstd
+from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FIELD_SQL = {
+    "seq": "n",
+    "model": "coalesce(request_model, response_model, '')",
+    "provider": "coalesce(provider_name, 'unknown')",
+    "success": "(status = 'ok')",
+    "tokens": "(coalesce(usage_input_tokens, 0) + coalesce(usage_output_tokens, 0))",
+    "tokens_in": "usage_input_tokens",
+    "tokens_out": "usage_output_tokens",
+    "request_content_type": "coalesce(request_content_type, 'application/json')",
+    "response_content_type": "coalesce(response_content_type, 'application/json')",
+    "created_at": "created_at",
+}
+
+
+def expression(name: str) -> str:
+    """A field of COMPARED_FIELDS in SQL."""
+    if name not in COMPARED_FIELDS:
+        raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
+    return _FIELD_SQL.get(name, f'"{name}"')
+
+
+def order_sql(name: str, descending: bool) -> str:
+    """An order by a field, and by arrival among equals."""
+    direction = "DESC" if descending else "ASC"
+    return f"{expression(name)} {direction}, n {direction}"
+
+
+def body_has(request: bytes | None, response: bytes | None, text: str) -> bool:
+    """Whether a text is in one of two packed bodies, whatever the case, also as JSON escapes it."""
+    needles = {text.casefold(), json.dumps(text.casefold())[1:-1].casefold()}
+    for packed in (request, response):
+        if packed is not None:
+            body = zstd.decompress(packed).decode(errors="replace").casefold()
+            if any(needle in body for needle in needles):
+                return True
+    return False
+
+
+def where(query: Query) -> tuple[str, list[Any]]:
+    """A query as a condition on `log`, and the values for its marks.
+
+    Raises:
+        ValueError: a field that cannot be compared.
+    """
+    clauses: list[str] = ["1"]
+    values: list[Any] = []
+    for name, value in query.equal.items():
+        if name == "model":
+            clauses.append("(request_model = ? OR response_model = ?)")
+            values += [value, value]
+        elif name in EQUAL_FIELDS:
+            column = "n" if name == "seq" else f'"{name}"'
+            clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
+            values += [] if value is None else [value]
+        else:
+            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+    for tag in query.tags:
+        clauses.append("n IN (SELECT n FROM tag WHERE tag = ?)")
+        values.append(tag)
+    for key, value in query.metadata.items():
+        clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
+        values += [key, value]
+    for given in query.conditions:
+        clause, more = _condition(given)
+        clauses.append(clause)
+        values += more
+    if query.ids:
+        clauses.append("(" + " OR ".join("instr(id, ?)" for _ in query.ids) + ")")
+        values += query.ids
+    if query.metadata_text:
+        clauses.append("instr(lower(coalesce(metadata, '{}')), lower(?))")
+        values.append(query.metadata_text)
+    if query.text:
+        fields = ("input_preview", "output_preview", "name", "error_message", "request_model")
+        tests = [f"instr(lower({name}), lower(?))" for name in fields]
+        tests.append("instr(lower(json_extract(rest, '$.prompt_variables')), lower(?))")
+        tests.append("EXISTS (SELECT 1 FROM body WHERE body.n = log.n AND body_has(request_body, response_body, ?))")
+        clauses.append("(" + " OR ".join(tests) + ")")
+        values += [clean(query.text)] * len(tests)
+    for clause, at in (("created_at >= ?", query.since), ("created_at < ?", query.until)):
+        if at is not None:
+            clauses.append(clause)
+            values.append(micros(at))
+    if query.roots:
+        clauses.append("parent_span_id IS NULL")
+    return " AND ".join(clauses), values
+
+
+_SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
+
+
+def _condition(condition: Condition) -> tuple[str, list[Any]]:
+    values = [micros(value) if isinstance(value, datetime) else value for value in condition.values]
+    if condition.field == "nothing":
+        return "0", []
+    if condition.field in {"metadata.key", "metadata.value"}:
+        column = "meta." + condition.field.rpartition(".")[2]
+        test, more = _comparison(column, "eq" if condition.operator == "neq" else condition.operator, values)
+        some = f"EXISTS (SELECT 1 FROM meta WHERE meta.n = log.n AND {test})"  # noqa: S608
+        return (f"NOT {some}" if condition.operator == "neq" else some), more
+    compared = expression(condition.field)
+    if condition.operator == "neq":
+        test, more = _comparison(compared, "eq", values)
+        return f"NOT coalesce({test}, 0)", more
+    return _comparison(compared, condition.operator, values)
+
+
+def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str, list[Any]]:
+    if operator not in OPERATORS:
+        raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
+    if operator == "contains":
+        tests = [f"instr({expression}, ?)" for _ in values]
+        return f"({' OR '.join(tests) or '0'})", [str(value) for value in values]
+    tests = [f"{expression} IS NULL" if value is None else f"{expression} {_SIGNS[operator]} ?" for value in values]
+    return f"({' OR '.join(tests) or '0'})", [value for value in values if value is not None]
+
+
+def micros(at: datetime) -> int:
+    """A time as the store keeps it: microseconds since 1970, UTC."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def clean(text: str) -> str:
+    """Text as SQLite takes it: a lone surrogate has no UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text

@@ -1,0 +1,27 @@
+"""Schemathesis over /openapi.json: whatever is asked, no 5xx and no answer that is not documented."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from live import KEY, live
+
+
+@pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
+def test_no_request_breaks_the_server(tmp_path: Path) -> None:
+    with live(tmp_path / "server.db") as server:
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json",
+                "--header", f"Authorization: Bearer {KEY}",
+                "--checks", "not_a_server_error,status_code_conformance,content_type_conformance",
+                "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--generation-database", "none",
+            ],
+            cwd=tmp_path, timeout=300, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "64/64" in done.stdout or "Tested:" in done.stdout
