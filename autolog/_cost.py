@@ -1,8 +1,23 @@
-"""What a call cost, in US dollars, from the tokens that it used: genai-prices knows the prices."""
+"""What a call cost, in US dollars, and how sure that is.
+
+genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
+was used and under which terms, as the response says. Where a provider states the cost itself (OpenRouter, Perplexity,
+xAI), that is the bill. What is not known is None, with the reason; never 0.
+
+`cost_details` of a record has
+
+- `input`, `cache_read`, `cache_write`, `input_audio`, `input_image`, `output`, `output_audio`, `output_image`, `tools`,
+  `other`: the parts, in dollars, those that are not zero; they add up to the cost;
+- `certainty`: `exact`, `estimated` (with `why`: a tier without a published price, for example) or `unknown`;
+- `tier`: the terms that were charged; `prices`: the table and its version; `model`, `provider`: the entry in it;
+- `unit_prices`: dollars for a million tokens (or as the unit says), those that were used.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from autolog._guard import logger
@@ -29,42 +44,209 @@ _UNITS = {
     "cache_write_1h_tokens": "cache_creation_1h",
     "input_audio_tokens": "input_audio",
     "output_audio_tokens": "output_audio",
+    "input_image_tokens": "input_image",
+    "output_image_tokens": "output_image",
+    "web_searches": "web_searches",
+    "storage_searches": "file_searches",
+    "audio_seconds": "audio_seconds",
+    "input_characters": "input_characters",
 }
+
+#: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
+_PARTS = {
+    "cache_read": ("cache_read_tokens",),
+    "cache_write": ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
+    "input_audio": ("input_audio_tokens",),
+    "input_image": ("input_image_tokens",),
+    "output_audio": ("output_audio_tokens",),
+    "output_image": ("output_image_tokens",),
+    "tools": ("web_searches", "storage_searches"),
+    "other": ("audio_seconds", "input_characters"),
+}
+
+#: Tiers that are charged at the standard price.
+_STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a call was served, as its response says; None where it does not.
+
+    Attributes:
+        tier: `flex`, `priority`, ... batch: one item of a batch. speed: Anthropic's `fast`.
+        geo: where inference ran, if the provider charges for that. reported: the cost by the provider's own account.
+    """
+
+    tier: str | None = None
+    batch: bool = False
+    speed: str | None = None
+    geo: str | None = None
+    reported: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The terms in a word or two."""
+        words = ["batch" if self.batch else None, self.tier if self.tier not in _STANDARD else None, self.speed]
+        return " ".join(word for word in words if word and word != "standard") or "standard"
+
+    def context(self) -> dict[str, str]:
+        """The terms as genai-prices asks for them."""
+        given = {
+            "service_tier": None if self.tier in _STANDARD or self.batch else self.tier,
+            "processing": "batch" if self.batch else None,
+            "speed": self.speed if self.speed not in _STANDARD else None,
+        }
+        return {key: value for key, value in given.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A cost and all that there is to say of it."""
+
+    cost: float | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def unknown(why: str) -> Priced:
+    """No cost, and the reason."""
+    return Priced(None, {"certainty": "unknown", "unknown": why})
 
 
 def price(
-    provider_name: str | None, models: tuple[str | None, ...], usage: Usage, at: datetime | None
-) -> tuple[float | None, dict[str, Any] | None]:
-    """The cost of `usage` and its parts, by the first of `models` that has a price at the time `at`.
-
-    Returns `(None, {"unknown": why})` when there is no telling, and `(None, None)` when there was nothing to price.
-    """
+    provider_name: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
+) -> Priced:
+    """The cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`."""
+    if terms.reported is not None:
+        return Priced(
+            terms.reported, {"certainty": "exact", "tier": terms.name, "prices": "as the provider reports it"}
+        )
     counts = {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
-    if usage.input is None and usage.output is None:
-        return None, None
-    import genai_prices
-
-    why = "no model named"
+    if not counts and usage.input is None and usage.output is None:
+        return unknown("the response says nothing of its usage")
+    problem = _impossible(usage)
+    if problem:
+        return unknown(problem)
+    why = "no model is named"
+    provider = _PRICED_AS.get(provider_name or "", provider_name)
     for model in dict.fromkeys(filter(None, models)):
         try:
-            result = genai_prices.calc_price(
-                genai_prices.Usage(**counts),
-                model,
-                provider_id=_PRICED_AS.get(provider_name or "", provider_name),
-                genai_request_timestamp=at,
-            )
+            return _calculate(provider, model, counts, terms, at)
         except LookupError as error:
             why = str(error.args[0] if error.args else error)
-            continue
-        except Exception as error:  # noqa: BLE001 - impossible usage raises; it costs a price, not a record
+        except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
             logger.debug("no price for %s", model, exc_info=error)
             why = f"{type(error).__name__}: {error}"
-            continue
-        return float(result.total_price), {
-            "input": float(result.input_price),
-            "output": float(result.output_price),
-            "model": result.model.id,
-            "provider": result.provider.id,
-            "prices": f"genai-prices {genai_prices.__version__}",
-        }
-    return None, {"unknown": why}
+    return unknown(why)
+
+
+def _impossible(usage: Usage) -> str | None:
+    """Usage that cannot be, though each number is one."""
+    if usage.input is not None:
+        inside = (usage.cache_read or 0) + (usage.cache_creation or 0)
+        if inside > usage.input:
+            return f"the response says {inside} cached tokens of {usage.input} input tokens"
+    if usage.output is not None and (usage.reasoning or 0) > usage.output:
+        return f"the response says {usage.reasoning} reasoning tokens of {usage.output} output tokens"
+    return None
+
+
+def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: Terms, at: datetime | None) -> Priced:
+    import genai_prices
+
+    def calculate(context: dict[str, str]) -> Any:
+        return genai_prices.calc_price(
+            genai_prices.Usage(**counts),
+            model,
+            provider_id=provider,
+            genai_request_timestamp=at,
+            price_context=context,
+        )
+
+    result = calculate(terms.context())
+    if not vars(result.model_price):
+        return unknown(f"{result.model.id} has no published price")
+    details: dict[str, Any] = _parts(result, counts)
+    details["certainty"] = "exact"
+    for key, value in terms.context().items():
+        without = {k: v for k, v in terms.context().items() if k != key}
+        if vars(calculate(without).model_price) == vars(result.model_price):
+            details["certainty"] = "estimated"
+            details["why"] = (
+                f"no published price for {key.replace('_', ' ')} {value!r} then; the standard one was taken"
+            )
+    if terms.geo not in _STANDARD | {"global", "not_available"}:
+        details["certainty"] = "estimated"
+        details["why"] = f"no published price for inference in {terms.geo!r}; the standard one was taken"
+    unpriced = _unpriced(result.model_price, counts)
+    if unpriced:
+        details["certainty"] = "estimated"
+        details["why"] = f"no published price for {', '.join(unpriced)}"
+    details |= {
+        "tier": terms.name,
+        "model": result.model.id,
+        "provider": result.provider.id,
+        "prices": f"genai-prices {genai_prices.__version__}",
+        "unit_prices": {key: _plain(value) for key, value in vars(result.model_price).items() if value is not None},
+    }
+    return Priced(float(result.total_price), details)
+
+
+#: Counts that no token price includes: without a price of their own they are missing from the total.
+_OWN_PRICE = {
+    "web_searches": "web_searches_kcount",
+    "storage_searches": "storage_searches_kcount",
+    "audio_seconds": ("audio_hours", "input_audio_hours"),
+    "input_characters": "input_mchars",
+}
+
+
+def _unpriced(model_price: Any, counts: dict[str, Any]) -> list[str]:
+    known = {key for key, value in vars(model_price).items() if value is not None}
+    missing = []
+    for unit, keys in _OWN_PRICE.items():
+        if counts.get(unit) and not known & ({keys} if isinstance(keys, str) else set(keys)):
+            missing.append(unit.replace("_", " "))
+    return missing
+
+
+def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
+    """The parts of a total: what the total would lack without each, and the plain rest."""
+    import genai_prices
+
+    def total(without: tuple[str, ...]) -> Any:
+        left = {unit: value for unit, value in counts.items() if unit not in without}
+        for side in ("input_tokens", "output_tokens"):
+            inside = sum(counts.get(unit, 0) for unit in without if _TOP.get(unit) == side)
+            if inside and side in left:
+                left[side] -= inside
+        return result.model_price.calc_price(genai_prices.Usage(**left))["total_price"]
+
+    whole = Decimal(result.total_price)
+    parts: dict[str, Decimal] = {}
+    for name, units in _PARTS.items():
+        if any(counts.get(unit) for unit in units):
+            parts[name] = whole - total(units)
+    outputs = sum(parts.get(name, Decimal(0)) for name in ("output_audio", "output_image"))
+    plain_output = result.output_price - outputs
+    plain_input = whole - plain_output - sum(parts.values(), Decimal(0))
+    parts = {"input": plain_input, "output": plain_output, **parts}
+    return {name: float(value) for name, value in parts.items() if value}
+
+
+#: Counts that stand inside the input or the output, so that leaving them out makes that smaller.
+_TOP = {
+    "cache_read_tokens": "input_tokens",
+    "cache_write_tokens": "input_tokens",
+    "input_audio_tokens": "input_tokens",
+    "input_image_tokens": "input_tokens",
+    "output_audio_tokens": "output_tokens",
+    "output_image_tokens": "output_tokens",
+}
+
+
+def _plain(value: Any) -> Any:
+    """A price as JSON: a number, or what it is up to and above some number of tokens."""
+    tiers = getattr(value, "tiers", None)
+    if tiers is None:
+        return float(value)
+    return {"base": float(value.base), **{f"above {tier.start}": float(tier.price) for tier in tiers}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -163,9 +164,32 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     _add_error(record, reading, answer)
     model = record.response_model or record.request_model
     record.provider_name = record.provider_name or provider_of_model(model)
-    if record.cost is None and record.operation_name not in {"count_tokens", "batch"}:
-        models = (record.response_model, record.request_model)
-        record.cost, record.cost_details = _cost.price(record.provider_name, models, usage, record.start_time)
+    if record.cost is None:
+        _add_cost(record, reading, usage, asked)
+
+
+#: Operations that cost nothing by themselves: a batch is billed with its items.
+_NOT_BILLED = {"count_tokens", "batch", "moderation"}
+
+
+def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
+    if record.operation_name in _NOT_BILLED:
+        return
+    if record.status == "error" and usage.input is None:
+        return  # what was refused is not billed
+    if record.operation_name == "speech" and isinstance(asked.get("input"), str):
+        usage.input_characters = len(asked["input"])
+    batch = record.response_service_tier == "batch"
+    terms = _cost.Terms(
+        tier=None if batch else record.response_service_tier,
+        batch=batch,
+        speed=reading.speed,
+        geo=reading.geo,
+        reported=reading.reported_cost,
+    )
+    models = (record.response_model, record.request_model)
+    priced = _cost.price(record.provider_name, models, usage, terms, record.start_time)
+    record.cost, record.cost_details = priced.cost, priced.details
 
 
 #: What `describe` fills in, and `forget` takes back.
@@ -219,7 +243,7 @@ def _add_reading(record: Record, reading: Reading) -> Usage:
     record.response_service_tier = record.response_service_tier or reading.service_tier
     record.tool_calls = record.tool_calls or reading.tool_calls or None
     record.usage = record.usage or reading.raw_usage
-    usage = Usage()
+    usage = replace(reading.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
         if getattr(record, name) is None:
             setattr(record, name, getattr(reading.usage, attribute))

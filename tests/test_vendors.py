@@ -357,6 +357,9 @@ def test_promptlayer_traceable(server: Live) -> None:
     while not server.records() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [record.name for record in server.records()] == ["my-step"]
+    for provider in (getattr(client, "tracer_provider", None), trace.get_tracer_provider()):
+        if hasattr(provider, "shutdown"):
+            provider.shutdown()  # else it tries to reach the server for ever
 
 
 def test_promptlayer_errors(server: Live) -> None:

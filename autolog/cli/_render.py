@@ -220,9 +220,18 @@ def _figures(record: Record) -> Table:
     return table
 
 
-def _figure_rows(record: Record) -> list[tuple[str, object]]:
+def _cost_words(record: Record) -> list[str]:
+    """The cost, its terms and parts, and how sure it is."""
     details = record.cost_details or {}
-    parts = ", ".join(f"{name} {dollars(details[name])}" for name in ("input", "output") if name in details)
+    if record.cost is None:
+        return [f"unknown: {details['unknown']}"] if details.get("unknown") else []
+    parts = [f"{name.replace('_', ' ')} {dollars(part)}" for name, part in details.items() if isinstance(part, float)]
+    tier = details.get("tier", "standard")
+    sure = f"estimated: {details.get('why', '')}" if details.get("certainty") == "estimated" else ""
+    return [dollars(record.cost), "" if tier == "standard" else tier, ", ".join(parts), sure]
+
+
+def _figure_rows(record: Record) -> list[tuple[str, object]]:
     token_parts = {
         "cached": record.usage_cache_read_input_tokens,
         "cache written": record.usage_cache_creation_input_tokens,
@@ -231,10 +240,9 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
         "audio out": record.usage_output_audio_tokens,
     }
     extra = ", ".join(f"{name} {number(value)}" for name, value in token_parts.items() if value)
-    unknown = f"unknown: {details['unknown']}" if "unknown" in details else ""
     return [
         ("tokens", " · ".join(filter(None, (tokens(record), extra)))),
-        ("cost", " · ".join(filter(None, (dollars(record.cost) if record.cost is not None else unknown, parts)))),
+        ("cost", " · ".join(filter(None, _cost_words(record)))),
         ("latency", seconds(record.duration)),
         ("first chunk", seconds(record.time_to_first_chunk)),
         ("retries", record.retries or ""),

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Usage:
-    """Token counts. `input` is the whole input, cached and cache-writing tokens included; `output` all output."""
+    """What was used. `input` is the whole input, cached and cache-writing tokens included; `output` all output."""
 
     input: int | None = None
     output: int | None = None
@@ -19,6 +19,12 @@ class Usage:
     reasoning: int | None = None
     input_audio: int | None = None
     output_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+    web_searches: int | None = None
+    file_searches: int | None = None
+    audio_seconds: float | None = None
+    input_characters: int | None = None
 
 
 @dataclass(slots=True)
@@ -32,6 +38,9 @@ class Reading:
     service_tier: str | None = None
     usage: Usage = field(default_factory=Usage)
     raw_usage: dict[str, Any] | None = None
+    speed: str | None = None
+    geo: str | None = None
+    reported_cost: float | None = None
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None

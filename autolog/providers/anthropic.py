@@ -82,6 +82,8 @@ def read(path: str, body: Any) -> Reading:
     if isinstance(body.get("usage"), dict):
         reading.raw_usage = body["usage"]
         reading.service_tier = text(body["usage"].get("service_tier"))
+        reading.speed = text(body["usage"].get("speed"))
+        reading.geo = text(body["usage"].get("inference_geo"))
         reading.usage = read_usage(body["usage"])
     return reading
 
@@ -105,6 +107,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         cache_creation=written,
         cache_creation_5m=count(classes.get("ephemeral_5m_input_tokens")),
         cache_creation_1h=count(classes.get("ephemeral_1h_input_tokens")),
+        web_searches=count(mapping(usage.get("server_tool_use")).get("web_search_requests")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
 

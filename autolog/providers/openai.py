@@ -105,6 +105,7 @@ def read(path: str, body: Any) -> Reading:
         usage = body.get("usage") or mapping(body.get("x_groq")).get("usage")
         if isinstance(usage, dict):
             reading.raw_usage, reading.usage = usage, read_usage(usage)
+            reading.reported_cost = reported_cost(usage)
     if isinstance(body.get("choices"), list):
         _read_choices(reading, objects(body["choices"]))
     elif body.get("object") == "response" or isinstance(body.get("output"), list):
@@ -132,9 +133,26 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         cache_read=_known(_first(inner, "cached_tokens"), _first(usage, "cached_tokens", "prompt_cache_hit_tokens")),
         cache_creation=_first(inner, "cache_write_tokens", "cache_creation_tokens"),
         reasoning=_known(_first(outer, "reasoning_tokens"), _first(usage, "reasoning_tokens")),
+        input_image=_first(inner, "image_tokens"),
+        output_image=_first(outer, "image_tokens"),
+        audio_seconds=seconds if isinstance(seconds := usage.get("seconds"), (int, float)) and seconds >= 0 else None,
         input_audio=_first(inner, "audio_tokens"),
         output_audio=_first(outer, "audio_tokens"),
     )
+
+
+#: xAI states costs in ticks: this many are a dollar (https://docs.x.ai/docs/models, read 2026-11).
+_TICKS = 10_000_000_000
+
+
+def reported_cost(usage: dict[str, Any]) -> float | None:
+    """The cost in dollars by the provider's own account: OpenRouter, Perplexity, xAI."""
+    cost, ticks = usage.get("cost"), usage.get("cost_in_usd_ticks")
+    if isinstance(cost, dict):
+        cost = cost.get("total_cost")
+    if isinstance(ticks, (int, float)) and not isinstance(ticks, bool):
+        cost = ticks / _TICKS
+    return float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost >= 0 else None
 
 
 def _first(values: dict[str, Any], *names: str) -> int | None:
@@ -177,6 +195,9 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
     if body.get("status") == "failed" and not reading.error_message:
         reading.error_type = "failed"
     texts: list[str | None] = []
+    for word, kind in (("web_searches", "web_search_call"), ("file_searches", "file_search_call")):
+        calls = sum(item.get("type") == kind for item in objects(body.get("output")))
+        setattr(reading.usage, word, calls or None)
     for item in objects(body.get("output")):
         if item.get("type") in {"function_call", "custom_tool_call"}:
             reading.tool_calls.append(

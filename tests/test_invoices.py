@@ -1,0 +1,169 @@
+"""Invoices: what a call costs by the providers' published price pages, each case with its arithmetic in words.
+
+Prices are those of genai-prices 0.2.3, verified there against the providers' pages in October 2026. Amounts agree to
+the millionth of a cent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from autolog._enrich import describe
+from autolog._record import Record
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1/messages"
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """A response, and its cost: `arithmetic` says how it comes about, in dollars per million tokens."""
+
+    name: str
+    url: str
+    response: dict[str, Any]
+    arithmetic: str
+    cost: float | None
+    certainty: str = "exact"
+    tier: str = "standard"
+    at: datetime = NOW
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+def chat(model: str, prompt: int, completion: int, tier: str | None = None, **details: int) -> dict[str, Any]:
+    inner = {f"{key.removeprefix('in_')}_tokens": value for key, value in details.items() if not key.startswith("out_")}
+    outer = {f"{key.removeprefix('out_')}_tokens": value for key, value in details.items() if key.startswith("out_")}
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": inner,
+             "completion_tokens_details": outer}  # fmt: skip
+    return {"object": "chat.completion", "model": model, "choices": [], "usage": usage, "service_tier": tier}
+
+
+def message(model: str, given: int, made: int, **usage: Any) -> dict[str, Any]:
+    usage = {"input_tokens": given, "output_tokens": made, **usage}
+    return {"type": "message", "model": model, "content": [], "stop_reason": "end_turn", "usage": usage}
+
+
+CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"
+
+INVOICES = [
+    # OpenAI: input, cached input, output
+    Invoice("plain", CHAT, chat("gpt-4o-2024-08-06", 1000, 100), "1,000 x 2.50 + 100 x 10", 0.0035),
+    Invoice("nothing said back", CHAT, chat("gpt-4o", 1000, 0), "1,000 x 2.50", 0.0025),
+    Invoice("cached input", CHAT, chat("gpt-4o", 1000, 100, cached=800), "200 x 2.50 + 800 x 1.25 + 100 x 10", 0.0025),
+    Invoice("all cached", CHAT, chat("gpt-4o", 1000, 0, cached=1000), "1,000 x 1.25", 0.00125),
+    Invoice("reasoning is output", CHAT, chat("gpt-5", 100, 1000, out_reasoning=900), "100 x 1.25 + 1,000 x 10", 0.010125),
+    Invoice("small model", CHAT, chat("gpt-4o-mini", 1_000_000, 1_000_000), "0.15 + 0.60", 0.75),
+    Invoice("asked for by an alias", CHAT, chat("", 1000, 100), "as gpt-4o: 1,000 x 2.50 + 100 x 10", 0.0035,
+            request={"model": "gpt-4o"}),
+    # OpenAI: the tier as served
+    Invoice("default tier", CHAT, chat("gpt-5", 1000, 100, "default"), "1,000 x 1.25 + 100 x 10", 0.00225),
+    Invoice("flex", CHAT, chat("gpt-5", 1000, 100, "flex"), "1,000 x 0.625 + 100 x 5", 0.001125, tier="flex"),
+    Invoice("flex, cached", CHAT, chat("gpt-5", 1000, 0, "flex", cached=1000), "1,000 x 0.0625", 0.0000625, tier="flex"),
+    Invoice("priority", CHAT, chat("gpt-5", 1000, 100, "priority"), "1,000 x 2.50 + 100 x 20", 0.0045, tier="priority"),
+    Invoice("asked for flex, served default", CHAT, chat("gpt-5", 1000, 100, "default"), "1,000 x 1.25 + 100 x 10", 0.00225,
+            request={"model": "gpt-5", "service_tier": "flex"}),
+    Invoice("a tier without a price", CHAT, chat("gpt-4-turbo", 1000, 100, "flex"), "standard: 1,000 x 10 + 100 x 30", 0.013,
+            certainty="estimated", tier="flex"),
+    Invoice("flex before its price was published", CHAT, chat("gpt-5", 1000, 100, "flex"), "standard: 1,000 x 1.25 + 100 x 10",
+            0.00225, certainty="estimated", tier="flex", at=datetime(2025, 9, 1, tzinfo=UTC)),
+    # OpenAI: the Responses API and its tools
+    Invoice("response", RESPONSES, {"object": "response", "model": "gpt-4o", "output": [],
+            "usage": {"input_tokens": 1000, "input_tokens_details": {"cached_tokens": 500}, "output_tokens": 100}},
+            "500 x 2.50 + 500 x 1.25 + 100 x 10", 0.002875),
+    Invoice("two web searches", RESPONSES, {"object": "response", "model": "gpt-5",
+            "output": [{"type": "web_search_call"}, {"type": "web_search_call"}],
+            "usage": {"input_tokens": 1000, "output_tokens": 100}}, "1,000 x 1.25 + 100 x 10 + 2 x 0.01", 0.02225),
+    Invoice("a file search", RESPONSES, {"object": "response", "model": "gpt-5", "output": [{"type": "file_search_call"}],
+            "usage": {"input_tokens": 1000, "output_tokens": 100}}, "1,000 x 1.25 + 100 x 10 + 0.0025", 0.00475),
+    Invoice("embeddings", f"{OPENAI}/embeddings", {"object": "list", "model": "text-embedding-3-small", "data": [],
+            "usage": {"prompt_tokens": 1_000_000, "total_tokens": 1_000_000}}, "1,000,000 x 0.02", 0.02),
+    # Azure prices OpenAI's models
+    Invoice("azure", "https://x.openai.azure.com/openai/deployments/d/chat/completions", chat("gpt-4o-2024-08-06", 1000, 100),
+            "1,000 x 2.50 + 100 x 10", 0.0035),
+    # Anthropic: input without the cache, cache reads, writes by class, output
+    Invoice("message", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100), "1,000 x 3 + 100 x 15", 0.0045),
+    Invoice("cache read", ANTHROPIC, message("claude-sonnet-4-5", 100, 100, cache_read_input_tokens=10_000),
+            "100 x 3 + 10,000 x 0.30 + 100 x 15", 0.0048),
+    Invoice("five-minute write", ANTHROPIC, message("claude-sonnet-4-5", 100, 100, cache_creation_input_tokens=10_000,
+            cache_creation={"ephemeral_5m_input_tokens": 10_000, "ephemeral_1h_input_tokens": 0}),
+            "100 x 3 + 10,000 x 3.75 + 100 x 15", 0.0393),
+    Invoice("one-hour write", ANTHROPIC, message("claude-sonnet-4-5", 100, 100, cache_creation_input_tokens=10_000,
+            cache_creation={"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 10_000}),
+            "100 x 3 + 10,000 x 6 + 100 x 15", 0.0618),
+    Invoice("both writes", ANTHROPIC, message("claude-sonnet-4-5", 0, 0, cache_creation_input_tokens=3000,
+            cache_creation={"ephemeral_5m_input_tokens": 1000, "ephemeral_1h_input_tokens": 2000}),
+            "1,000 x 3.75 + 2,000 x 6", 0.01575),
+    Invoice("a write of an unsaid class is the five-minute one", ANTHROPIC,
+            message("claude-sonnet-4-5", 0, 0, cache_creation_input_tokens=1000), "1,000 x 3.75", 0.00375),
+    Invoice("web searches", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100, server_tool_use={"web_search_requests": 3}),
+            "1,000 x 3 + 100 x 15 + 3 x 0.01", 0.0345),
+    Invoice("a batch item", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100, service_tier="batch"),
+            "half of 1,000 x 3 + 100 x 15", 0.00225, tier="batch"),
+    Invoice("inference bound to a place", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100, inference_geo="us"),
+            "standard: 1,000 x 3 + 100 x 15", 0.0045, certainty="estimated"),
+    # Compatible vendors
+    Invoice("openrouter says itself", "https://openrouter.ai/api/v1/chat/completions",
+            {**chat("anthropic/claude-sonnet-4.5", 10, 5), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.000837}},
+            "as reported", 0.000837),
+    Invoice("perplexity says itself", "https://api.perplexity.ai/chat/completions",
+            {**chat("sonar", 9, 9), "usage": {"prompt_tokens": 9, "completion_tokens": 9, "cost": {"total_cost": 0.00609}}},
+            "as reported: tokens and 0.006 for the request", 0.00609),
+    Invoice("xai counts in ticks", "https://api.x.ai/v1/responses",
+            {"object": "response", "model": "grok-4", "output": [], "usage": {"input_tokens": 303, "output_tokens": 272,
+             "cost_in_usd_ticks": 9243500}}, "9,243,500 of 10,000,000,000 ticks a dollar", 0.00092435),
+    Invoice("deepseek", "https://api.deepseek.com/chat/completions",
+            chat("deepseek-chat", 0, 0), "nothing used", 0.0),
+    # What cannot be told
+    Invoice("a model that nobody knows", CHAT, chat("gpt-unheard-of", 10, 5), "no price", None, certainty="unknown"),
+    Invoice("no usage", CHAT, {"object": "chat.completion", "model": "gpt-4o", "choices": []}, "no usage", None,
+            certainty="unknown"),
+    Invoice("more cached than given", CHAT, chat("gpt-4o", 10, 5, cached=20), "impossible", None, certainty="unknown"),
+    Invoice("negative tokens", CHAT, {"object": "chat.completion", "model": "gpt-4o", "choices": [],
+            "usage": {"prompt_tokens": -5, "completion_tokens": -1}}, "no usage that can be read", None, certainty="unknown"),
+    Invoice("words for numbers", CHAT, {"object": "chat.completion", "model": "gpt-4o", "choices": [],
+            "usage": {"prompt_tokens": "many"}}, "no usage that can be read", None, certainty="unknown"),
+]  # fmt: skip
+
+
+def bill(invoice: Invoice) -> Record:
+    record = Record(
+        id="x", request_url=invoice.url, start_time=invoice.at, status_code=200, request_content_type="application/json",
+        request_body=json.dumps(invoice.request).encode(), response_body=json.dumps(invoice.response).encode(),
+        provider_name=None,
+    )  # fmt: skip
+    from autolog.providers import provider_at
+
+    record.provider_name = provider_at(invoice.url.split("/")[2])
+    describe(record)
+    return record
+
+
+@pytest.mark.parametrize("invoice", INVOICES, ids=lambda invoice: invoice.name)
+def test_invoice(invoice: Invoice) -> None:
+    record = bill(invoice)
+    details = record.cost_details or {}
+    if invoice.cost is None:
+        assert record.cost is None
+        assert details["unknown"]
+    else:
+        assert record.cost == pytest.approx(invoice.cost, abs=1e-8), invoice.arithmetic
+        assert details["tier"] == invoice.tier
+        parts = [value for value in details.values() if isinstance(value, float)]
+        if parts:
+            assert sum(parts) == pytest.approx(invoice.cost, abs=1e-8)
+    assert details["certainty"] == invoice.certainty, details
+
+
+def test_the_parts() -> None:
+    both = next(invoice for invoice in INVOICES if invoice.name == "cache read")
+    details = bill(both).cost_details or {}
+    assert {key: value for key, value in details.items() if isinstance(value, float)} == pytest.approx(
+        {"input": 0.0003, "cache_read": 0.003, "output": 0.0015}
+    )
+    assert details["unit_prices"]["cache_read_mtok"] == {"base": 0.3, "above 200000": 0.6}
