@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autolog._ids import format_span, format_trace
+from autolog._snapshot import freeze
 
 if TYPE_CHECKING:
     from typing import Self
@@ -71,7 +72,7 @@ current_context: ContextVar[Context] = ContextVar("autolog_context", default=EMP
 class ContextScope:
     """`with` / `async with` block inside which calls carry a user, session, tags and metadata."""
 
-    __slots__ = ("_given", "_parent", "_span_token", "_token")
+    __slots__ = ("_given", "_parent", "_tokens")
 
     def __init__(
         self,
@@ -81,30 +82,28 @@ class ContextScope:
         metadata: Mapping[str, Any],
         traceparent: str | None,
     ) -> None:
-        given = (tags,) if isinstance(tags, str) else tags
+        given = (tags,) if isinstance(tags, str) else tags or ()
         self._given = (
             None if user is None else str(user),
             None if session is None else str(session),
             tuple(str(tag) for tag in given),
-            {str(key): value for key, value in metadata.items()},
+            {str(key): freeze(value) for key, value in metadata.items()},
         )
         self._parent = parse_traceparent(traceparent)
-        self._token: Token[Context] | None = None
-        self._span_token: Token[Parent | None] | None = None
+        self._tokens: list[tuple[Token[Context], Token[Parent | None] | None]] = []
 
     def __enter__(self) -> Self:
         follow_threads()
-        self._token = current_context.set(current_context.get().merged(*self._given))
-        if self._parent is not None:
-            self._span_token = current_span.set(self._parent)
+        token = current_context.set(current_context.get().merged(*self._given))
+        self._tokens.append((token, current_span.set(self._parent) if self._parent is not None else None))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        restore(current_span, self._span_token)
-        restore(current_context, self._token)
-        self._token = self._span_token = None
+        token, span_token = self._tokens.pop()
+        restore(current_span, span_token)
+        restore(current_context, token)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

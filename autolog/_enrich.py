@@ -12,6 +12,7 @@ from autolog import _cost
 from autolog._bodies import decode_content, decode_json, decode_object, encode_json, read_events, read_form
 from autolog._conversation import last_user_text
 from autolog._functions import Call
+from autolog._guard import guard
 from autolog._ids import format_span, format_trace, new_record_id
 from autolog._record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._snapshot import thaw
@@ -41,10 +42,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def enrich(span: Span) -> Record:
     """The record of an ended span, function call or provider call."""
     record = _common(span)
-    if isinstance(span, Exchange):
-        _add_exchange(record, span)
-    else:
-        _add_values(record, span)
+    with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
+        if isinstance(span, Exchange):
+            _add_exchange(record, span)
+        else:
+            _add_values(record, span)
     return record
 
 
@@ -194,20 +196,29 @@ def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, A
 
 #: What `describe` fills in, and `forget` takes back.
 _DERIVED = (
+    "provider_name", "error_type", "error_message",
     "response_model", "response_id", "response_finish_reasons", "response_service_tier", "tool_calls", "usage",
     *USAGE_FIELDS, "input_preview", "output_preview", "operation_name", "request_stream",
 )  # fmt: skip
 
 
-def forget(record: Record) -> None:
-    """Take back what was derived from the bodies, for new bodies have come; what the caller gave stays.
+def derive(record: Record) -> None:
+    """Describe a log as a vendor's client sent it, and note in `extra["given"]` what it said by itself."""
+    given = {name for name in _DERIVED if getattr(record, name) is not None} | set(record.extra.get("given", ()))
+    if record.status == "error":
+        given.add("status")
+    record.extra = {**record.extra, "given": sorted(given)}
+    describe(record)
 
-    `extra["given"]` names the fields that the caller gave.
-    """
+
+def forget(record: Record) -> None:
+    """Take back what was derived from the bodies, for new bodies have come; what the caller gave stays."""
     given = record.extra.get("given", ())
     for name in _DERIVED:
         if name not in given:
             setattr(record, name, None)
+    if "status" not in given and not (record.status_code or 0) >= 400:
+        record.status = "ok"
     if not record.custom_cost:
         record.cost = record.cost_details = None
 
@@ -269,7 +280,10 @@ def _add_error(record: Record, reading: Reading, answer: Any) -> None:
 
 def clean_url(url: str) -> str:
     """The URL without credentials: no user information, no key in the query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # not a URL at all, such as http://[
+        return ""
     host = parts.netloc.rpartition("@")[2]
     query = parts.query
     if query:

@@ -14,7 +14,7 @@ from typing import Any
 
 from autolog._context import current_span, follow_threads, restore
 from autolog._guard import guard
-from autolog._snapshot import freeze, thaw
+from autolog._snapshot import freeze, freeze_call, thaw
 from autolog._span import Emit, Span
 
 #: How many yielded values of a generator are kept.
@@ -45,7 +45,7 @@ class Call(Span):
         self.options = options
         self.defaults: Any = None
         if options.capture_input:
-            self.input = freeze((args[1:] if options.skip_first else args, kwargs))
+            self.input = freeze_call(args[1:] if options.skip_first else args, kwargs)
             if options.defaults_change:
                 self.defaults = freeze(options.defaults)
 
@@ -82,7 +82,7 @@ def decorate(function: Any, emit: Emit, name: str | None, kind: str, capture_inp
         return _wrap_async_generator(function, emit, options)
     if inspect.isgeneratorfunction(function):
         return _wrap_generator(function, emit, options)
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return _wrap_async(function, emit, options)
     return _wrap_sync(function, emit, options)
 
@@ -224,7 +224,11 @@ def _driven(inner: Generator[Any, Any, Any], call: Call | None, yielded: _Yielde
         try:
             sent = yield value
         except GeneratorExit:
-            inner.close()
+            token = current_span.set(call) if call is not None else None
+            try:
+                inner.close()
+            finally:
+                restore(current_span, token)
             raise
         except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
             step = functools.partial(inner.throw, thrown)
@@ -253,7 +257,11 @@ def _wrap_async_generator(function: Callable[..., Any], emit: Emit, options: Opt
                 try:
                     sent = yield value
                 except GeneratorExit:
-                    await inner.aclose()
+                    token = current_span.set(call) if call is not None else None
+                    try:
+                        await inner.aclose()
+                    finally:
+                        restore(current_span, token)
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - what is thrown in goes to the inner generator
                     step = functools.partial(inner.athrow, thrown)

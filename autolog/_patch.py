@@ -15,7 +15,7 @@ from wrapt import register_post_import_hook
 
 from autolog import _wire
 from autolog._guard import report
-from autolog._span import Emit
+from autolog._span import Emit, Span
 from autolog.errors import PatchError
 from autolog.providers import PROVIDERS, Provider
 
@@ -27,26 +27,28 @@ class ChokePoint:
     owner: str
     method: str
     parameters: tuple[str, ...]
-    wrap: Callable[[Callable[..., Any], Provider, Emit], Callable[..., Any]]
+    wrap: Callable[[Callable[..., Any], Provider, _wire.Outlet], Callable[..., Any]]
 
 
 CHOKE_POINTS = (
     ChokePoint("SyncAPIClient", "request", ("self", "cast_to", "options"), _wire.wrap_request),
     ChokePoint("AsyncAPIClient", "request", ("self", "cast_to", "options"), _wire.wrap_async_request),
-    ChokePoint("BaseClient", "_build_request", ("self", "options"), lambda f, _p, _e: _wire.wrap_build_request(f)),
-    ChokePoint(
-        "SyncAPIClient",
-        "_process_response",
-        ("self", "response"),
-        lambda f, _p, _e: _wire.wrap_process_response(f),
-    ),
-    ChokePoint(
-        "AsyncAPIClient",
-        "_process_response",
-        ("self", "response"),
-        lambda f, _p, _e: _wire.wrap_async_process_response(f),
-    ),
+    ChokePoint("BaseClient", "_build_request", ("self", "options"), _wire.wrap_build_request),
+    ChokePoint("SyncAPIClient", "_process_response", ("self", "response"), _wire.wrap_process_response),
+    ChokePoint("AsyncAPIClient", "_process_response", ("self", "response"), _wire.wrap_async_process_response),
 )
+
+
+class Outlet:
+    """Where one application of a patch hands its exchanges over, until the patch is removed."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.live = True
+
+    def __call__(self, span: Span) -> None:
+        if self.live:
+            self._emit(span)
 
 
 class Patch:
@@ -57,6 +59,7 @@ class Patch:
         self._emit = emit
         self._wanted = False
         self._hooked = False
+        self._outlet = Outlet(emit)
         self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
     @property
@@ -84,6 +87,7 @@ class Patch:
     def remove(self) -> None:
         """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
         self._wanted = False
+        self._outlet.live = False  # a wrapper that stays on passes through from now on, also after patching again
         for (owner, method), (original, wrapper) in self._originals.items():
             if owner.__dict__.get(method) is wrapper:
                 setattr(owner, method, original)
@@ -114,14 +118,11 @@ class Patch:
 
     def _wrap(self, module: ModuleType) -> None:
         found = [(point, *self._find(module, point)) for point in CHOKE_POINTS]
+        self._outlet = Outlet(self._emit)
         for point, owner, original in found:
-            wrapper = point.wrap(original, self._provider, self._emit_if_wanted)
+            wrapper = point.wrap(original, self._provider, self._outlet)
             self._originals[owner, point.method] = (original, wrapper)
             setattr(owner, point.method, wrapper)
-
-    def _emit_if_wanted(self, span: Any) -> None:
-        if self._wanted:
-            self._emit(span)
 
     def _find(self, module: ModuleType, point: ChokePoint) -> tuple[type, Callable[..., Any]]:
         """A choke point in the class's own `__dict__`, so that no inherited or bound object is put in its place."""
@@ -129,7 +130,8 @@ class Patch:
         original = vars(owner).get(point.method) if isinstance(owner, type) else None
         if isinstance(owner, type) and callable(original):
             parameters = inspect.signature(original).parameters
-            if all(name in parameters for name in point.parameters):
+            takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
+            if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all
                 return owner, original
         name, oldest = self._provider.name, self._provider.oldest
         raise PatchError(

@@ -29,7 +29,7 @@ LINGER = 0.05
 #: How many records go to the sink at once.
 BATCH = 500
 #: How long the program's exit may wait for the last records, in seconds.
-EXIT_TIMEOUT = 2.0
+EXIT_TIMEOUT = 1.7
 #: How long a fork may wait for the worker to finish a batch, in seconds.
 FORK_TIMEOUT = 0.5
 #: The longest pause between two tries of a sink that fails, in seconds.
@@ -87,7 +87,7 @@ class Queue:
         """An empty queue without a thread: at birth, and in a forked child, whose parent keeps what was queued."""
         self._items: deque[Span | Made] = deque()
         self._ready: list[Record] = []
-        self._bytes = 0
+        self._bytes = self._ready_bytes = 0
         self._wake = threading.Event()
         self._idle = True
         self._lock = threading.Lock()
@@ -111,7 +111,7 @@ class Queue:
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
-        if len(self._items) >= self._max_records or self._bytes + span.size > self._max_bytes:
+        if len(self._items) >= self._max_records or self._bytes + self._ready_bytes + span.size > self._max_bytes:
             self._drop("queue full", 1)
             return
         self._bytes += span.size
@@ -149,6 +149,12 @@ class Queue:
             self._hurry = False
         return not self.queued
 
+    def hasten(self) -> None:
+        """Let the worker deliver at once, without waiting for company."""
+        self._hurry = True
+        self._retry_at = 0.0
+        self._wake.set()
+
     def close(self, timeout: float) -> bool:
         """Flush, take nothing more, and close the sink; False if something was left, which is counted as dropped."""
         self.accepting = False
@@ -158,7 +164,7 @@ class Queue:
         thread, self._thread = self._thread, None
         self._wake.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(0.2)
+            thread.join(min(0.2, timeout))
         if self._sink is not None and done:
             with guard("closing the sink"):
                 self._sink.close()
@@ -236,6 +242,7 @@ class Queue:
                         record = self._enrich(span)
                         if record is not None:
                             self._ready.append(record)
+                        self._ready_bytes += span.size
                 finally:
                     self._items.popleft()
                     # Producers add without a lock and may lose an addition: an empty queue sets it right.
@@ -252,6 +259,9 @@ class Queue:
                 self._sink = self._open_sink()
             refused = self._sink.write(self._ready) or 0
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count, say it once, try again
+            if len(self._ready) > 1 and not isinstance(error, (StoreError, OSError)):
+                self._write_singly()
+                return
             done = getattr(error, "done", 0)
             self.written += done
             del self._ready[:done]
@@ -264,7 +274,25 @@ class Queue:
             self.last_error = None
         self.written += len(self._ready) - refused
         self._ready = []
+        self._ready_bytes = 0
         self._pause = self._retry_at = 0.0
+
+    def _write_singly(self) -> None:
+        """A record that the sink cannot take must not hold up the others: find it, and drop it."""
+        records, self._ready = self._ready, []
+        for number, record in enumerate(records):
+            try:
+                if self._sink is not None:
+                    self._sink.write([record])
+                self.written += 1
+            except (StoreError, OSError) as error:
+                self._ready = records[number:]
+                self._failed(error)
+                return
+            except Exception as error:  # noqa: BLE001 - this is the one
+                self._drop("cannot be written", 1)
+                report("writing a record", error)
+        self._ready_bytes = 0
 
     def _failed(self, error: Exception) -> None:
         if self.last_error is None:
@@ -287,9 +315,10 @@ before_exit: list[Callable[[], None]] = []
 
 
 def _before_fork() -> None:
-    """Let the worker finish what it is at, so that the child inherits no half-done import or half-held lock."""
+    """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
+    deadline = monotonic() + FORK_TIMEOUT
     for queue in _queues:
-        queue.hold(FORK_TIMEOUT)
+        queue.hold(max(0.0, deadline - monotonic()))
 
 
 def _after_fork_in_parent() -> None:
@@ -308,8 +337,10 @@ def _flush_all() -> None:
             hand_over()
     deadline = monotonic() + EXIT_TIMEOUT
     for queue in _queues:
+        queue.hasten()
+    for queue in _queues:
         with guard("flushing at exit"):
-            queue.close(max(0.1, deadline - monotonic()))
+            queue.close(max(0.05, deadline - monotonic()))
 
 
 def _flush_before_child_exits() -> None:

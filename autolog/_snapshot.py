@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import marshal
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -19,13 +20,19 @@ from typing import Any
 #: Immutable and small, or shared without harm: no copy is needed.
 _ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_PLAIN = _ATOMS | _CONTAINERS
 
 _DEPTH = 32
 _VALUES = 10_000
 _REPR = 1_000
 
-#: Marshal format 2 writes no back-references, so a cyclic value ends in a ValueError instead of a cycle.
-_MARSHAL = 2
+#: Marshal format 4 writes a value that stands in several places once, so shared and cyclic values stay small.
+_MARSHAL = 4
+#: How much of a value is written out at the end: shared parts count each time.
+_JSON_VALUES = 500_000
+_JSON_DEPTH = 100
+#: Longer integers are written in hexadecimal: decimal digits take quadratic time, and Python refuses many.
+_LONG = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +59,63 @@ def thaw(value: Any) -> Any:
     """The plain JSON data of a frozen value: dict, list, str, int, float, bool or None."""
     if type(value) is Frozen:
         value = marshal.loads(value.data)  # noqa: S302 - written by `freeze` in this process
-    return _json(value)
+    return _Writer().json(value, _JSON_DEPTH)
 
 
-def _json(value: Any) -> Any:
-    if value is None or value is True or value is False or type(value) in (str, int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if isinstance(value, dict):
-        return {key if type(key) is str else str(_json(key)): _json(item) for key, item in value.items()}
+def freeze_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The arguments of a call, frozen; as `(args, kwargs)`.
+
+    Marshal would take an array for its bytes, so arguments that are neither plain nor containers are walked.
+    """
+    for value in args:
+        if type(value) not in _PLAIN:
+            return _Walk().plain((args, kwargs), _DEPTH)
+    for value in kwargs.values():
+        if type(value) not in _PLAIN:
+            return _Walk().plain((args, kwargs), _DEPTH)
+    return freeze((args, kwargs))
+
+
+def weigh(value: Any) -> int:
+    """About how many bytes a frozen value holds."""
+    if type(value) is Frozen:
+        return len(value.data)
+    if isinstance(value, (str, bytes)):
+        return len(value)
     if isinstance(value, (list, tuple)):
-        return [_json(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((_json(item) for item in value), key=repr)
-    if isinstance(value, (bytes, bytearray)):
-        return _text(bytes(value))
-    return str(value)
+        return sum(weigh(item) for item in value)
+    return 100 * len(value) if isinstance(value, dict) else 0
+
+
+class _Writer:
+    """Writes plain data as JSON data, bounded in depth and in the number of values."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = _JSON_VALUES
+
+    def json(self, value: Any, depth: int) -> Any:
+        if value is None or value is True or value is False or type(value) is str:
+            return value
+        self.left -= 1
+        if isinstance(value, int):
+            return hex(value) if value.bit_length() > _LONG else int(value)
+        if isinstance(value, float):
+            return value if math.isfinite(value) else repr(value)
+        if isinstance(value, (bytes, bytearray)):
+            return _text(bytes(value))
+        if not isinstance(value, (dict, list, tuple, set, frozenset)):
+            return str(value)
+        if depth == 0 or self.left <= 0:
+            return f"<{type(value).__qualname__}: left out>"
+        if isinstance(value, dict):
+            return {
+                key if type(key) is str else str(self.json(key, depth - 1)): self.json(item, depth - 1)
+                for key, item in value.items()
+            }
+        items = [self.json(item, depth - 1) for item in value]
+        return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
 
 
 def _text(value: bytes) -> str:
@@ -95,7 +142,9 @@ class _Walk:
             return f"<{kind.__qualname__}: left out>"
         try:
             return self._object(value, depth)
-        except Exception as error:  # noqa: BLE001 - the value's own code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the value's own code may raise anything
             return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
 
     def _object(self, value: Any, depth: int) -> Any:
@@ -115,8 +164,10 @@ class _Walk:
             return str.__str__(value) if isinstance(value, str) else value + 0
         if hasattr(kind, "model_dump"):  # pydantic, and the SDKs' own models
             return self.plain(value.model_dump(warnings=False), depth - 1)
-        if is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, type):
             return {item.name: self.plain(getattr(value, item.name, None), depth - 1) for item in fields(value)}
+        if isinstance(value, array):
+            return f"<array {value.typecode} {len(value)}>"
         if hasattr(kind, "shape") and hasattr(kind, "dtype"):  # arrays: what they are, not what they hold
             return f"<{kind.__qualname__} {value.dtype} {tuple(value.shape)}>"
         if "__repr__" not in {name for base in kind.__mro__[:-1] for name in vars(base)}:

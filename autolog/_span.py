@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autolog._context import Context, Parent, current_context, current_span, follow_threads, restore
 from autolog._guard import guard, report
 from autolog._ids import format_span, format_trace, new_span, new_trace
-from autolog._snapshot import freeze
+from autolog._snapshot import freeze, weigh
 
 if TYPE_CHECKING:
     from typing import Self
@@ -139,6 +139,7 @@ class Span:
         try:
             if error is not None:
                 self.error = describe_error(error)
+            self.size += weigh(self.input) + weigh(self.output)
             self._emit(self)
         except Exception as failure:  # noqa: BLE001 - ours, never the program's
             report("ending a span", failure)
@@ -150,5 +151,7 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
         return name, str(error)
-    except Exception:  # noqa: BLE001 - its __str__ is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - its __str__ is the user's code
         return name, ""

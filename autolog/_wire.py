@@ -37,6 +37,14 @@ class SDK(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """Where a patch hands its exchanges over, while it is in force; a wrapper that outlives it passes through."""
+
+    live: bool
+
+    def __call__(self, span: Span) -> None: ...
+
+
 class Exchange(Span):
     """One logical provider call: the last request sent, the final response, and how it ended."""
 
@@ -109,9 +117,7 @@ class Exchange(Span):
             self.status_code = response.status_code
             self.response_headers = response.headers
             self.content = complete_content(response)
-        if self.request is None:
-            self.request = getattr(error, "request", None)
-        if self.request is not None:
+        if self.request is not None:  # else nothing was sent: there was no call
             self.end()
 
     def returned(self) -> None:
@@ -311,15 +317,17 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, stream: bool)
     return None
 
 
-def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Callable[..., Any]:
+def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """`SyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
     def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
-        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
-        if exchange is None:
+        if not emit.live:
             return original(self, cast_to, options, **kwargs)
-        token = _current.set(exchange)
+        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
+        if exchange is None and _current.get() is None:
+            return original(self, cast_to, options, **kwargs)
+        token = _current.set(exchange)  # None for a free call inside a billed one, which must not take its place
         try:
             result = original(self, cast_to, options, **kwargs)
             _end_call()
@@ -333,13 +341,15 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Callable
     return request
 
 
-def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Emit) -> Callable[..., Any]:
+def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """`AsyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
     async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+        if not emit.live:
+            return await original(self, cast_to, options, **kwargs)
         exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
-        if exchange is None:
+        if exchange is None and _current.get() is None:
             return await original(self, cast_to, options, **kwargs)
         token = _current.set(exchange)
         try:
@@ -371,14 +381,14 @@ def _fail_call(error: BaseException) -> None:
             exchange.failed(error)
 
 
-def wrap_build_request(original: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """`BaseClient._build_request`: the request of every attempt is kept, and an upload's bytes with it."""
 
     @functools.wraps(original)
     def _build_request(self: Any, *args: Any, **kwargs: Any) -> Any:
         request = original(self, *args, **kwargs)
         exchange = _current.get()
-        if exchange is not None:
+        if exchange is not None and emit.live:
             try:
                 if not hasattr(request, "_content"):
                     _tee_upload(request)
@@ -392,13 +402,13 @@ def wrap_build_request(original: Callable[..., Any]) -> Callable[..., Any]:
     return _build_request
 
 
-def wrap_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """`SyncAPIClient._process_response`: the response is kept before the caller gets it."""
 
     @functools.wraps(original)
     def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
-        if exchange is not None:
+        if exchange is not None and emit.live:
             try:
                 exchange.received(kwargs["response"], _sync_tee)
             except Exception as error:  # noqa: BLE001 - ours, never the program's
@@ -408,13 +418,13 @@ def wrap_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
     return _process_response
 
 
-def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """`AsyncAPIClient._process_response`: the response is kept before the caller gets it."""
 
     @functools.wraps(original)
     async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
-        if exchange is not None:
+        if exchange is not None and emit.live:
             try:
                 exchange.received(kwargs["response"], _async_tee)
             except Exception as error:  # noqa: BLE001 - ours, never the program's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import dataclasses
 import enum
@@ -301,6 +302,68 @@ def test_a_decorated_function_is_what_it_was() -> None:
 def test_only_functions_can_be_decorated(thing: Any) -> None:
     with pytest.raises(TypeError, match="goes on functions"):
         autolog(thing)
+
+
+def test_shared_cyclic_deep_and_huge_values(records: Records) -> None:
+    @autolog
+    def take(value: Any) -> None: ...
+
+    tree: dict[str, Any] = {"children": []}
+    for _ in range(3):
+        tree["children"].append({"parent": tree})
+    shared: Any = ["leaf"]
+    for _ in range(60):
+        shared = [shared, shared]
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    for value in (tree, shared, deep, 10**5000, array.array("d", [1.0]), Shop):
+        take(value)
+    assert len(records) == 6
+    assert "left out" in (records[0].request_body or b"").decode()
+    assert body(records[3].request_body)["value"].startswith("0x")
+    assert body(records[4].request_body) == {"value": "<array d 1>"}
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, ZeroDivisionError])
+def test_values_whose_own_code_raises(records: Records, kind: type[BaseException]) -> None:
+    class Rude(Exception):
+        def __repr__(self) -> str:
+            raise kind
+
+        __str__ = __repr__
+
+    @autolog
+    def take(value: Any) -> None:
+        raise value
+
+    with pytest.raises(Rude):
+        take(Rude())
+    with autolog.context(metadata={"rude": Rude(), "list": (mine := [1])}):
+        mine.append(2)
+        add(1)
+    assert records[0].status == "error"
+    assert records[1].metadata["list"] == [1]
+
+
+def test_callable_objects(records: Records) -> None:
+    class Later:
+        async def __call__(self, x: int) -> int:
+            add(x)
+            return x
+
+    assert asyncio.run(autolog(Later())(5)) == 5
+    inner, outer = records
+    assert body(outer.response_body) == 5
+    assert inner.parent_span_id == outer.span_id
+
+
+def test_a_context_entered_twice(records: Records) -> None:
+    context = autolog.context(user="u")
+    with context, context:
+        add(1)
+    add(2)
+    assert [record.user for record in records] == ["u", None]
 
 
 # Spans

@@ -109,6 +109,36 @@ def test_closing_gives_up_in_time_and_counts() -> None:
     assert queue.dropped["shut down"] == 1
 
 
+def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    class Picky(Sink):
+        def write(self, records: Sequence[Record]) -> None:
+            if any(record.id == "poison" for record in records):
+                raise OverflowError
+            super().write(records)
+
+    sink = Picky()
+    queue = make(sink)
+    put(queue, "a", "poison", "b")
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert queue.dropped["cannot be written"] == 1
+    _guard.failures.clear()
+
+
+def test_what_functions_hold_counts(tmp_path: Path) -> None:
+    autolog.configure(store=f"sqlite:///{tmp_path}/x.db", max_queue_bytes=1_000_000)
+    recorder = autolog.autolog
+    sink = Sink()
+    sink.gate.clear()
+    with recorder.diverted(sink):
+        for _ in range(50):
+            recorder(lambda text: None)("x" * 100_000)
+        assert autolog.status()["dropped"]["queue full"] > 30
+        sink.gate.set()
+
+
 def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "strict", False)
 

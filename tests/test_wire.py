@@ -436,7 +436,8 @@ def test_cancelling_a_call(patched: Records) -> None:
 
 @pytest.mark.parametrize(
     "body", [b"", b"not json", b"[]", b"null", b'{"usage": "many"}', b'{"choices": 3, "usage": {"prompt_tokens": -1}}',
-             b'{"choices": [null, {"message": 1}], "model": 7}', b"\xff\xfe", b'{"a":' * 5000],
+             b'{"choices": [null, {"message": 1}], "model": 7}', b"\xff\xfe", b'{"a":' * 5000,
+             b'{"usage": {"prompt_tokens": 1e999, "completion_tokens": 1000000000000000000000000000000}}'],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "application/vnd.amazon.eventstream"])
 def test_answers_that_make_no_sense(patched: Records, body: bytes, kind: str) -> None:
@@ -565,6 +566,32 @@ def test_middleware_that_asks_twice_makes_two_records(patched: Records) -> None:
     client.messages.create(model="m", max_tokens=9, messages=MESSAGES)
     assert [record.retries for record in patched] == [0, 0]
     assert len({record.span_id for record in patched}) == 2
+
+
+def test_a_free_call_inside_a_billed_one(address: str, patched: Records) -> None:
+    other = mock_openai(lambda _: http.Response(200, json={"object": "list", "data": []}))
+    made = http.Client(event_hooks={"request": [lambda _: other.models.list()]})
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="k", http_client=made)
+    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert [record.operation_name for record in patched] == ["chat"]
+
+
+def test_patching_again_over_somebody_elses_wrapper(address: str, records: Records) -> None:
+    from openai._base_client import SyncAPIClient
+
+    plain = SyncAPIClient.__dict__["request"]
+    autolog.patch_openai()
+    mine = SyncAPIClient.__dict__["request"]
+    SyncAPIClient.request = lambda self, *args, **kwargs: mine(self, *args, **kwargs)  # type: ignore[method-assign]
+    try:
+        autolog.unpatch_openai()
+        autolog.patch_openai()
+        SHAPES["chat, error"](Clients(address))
+        SHAPES["chat"](Clients(address))
+        assert len(records) == 2
+    finally:
+        autolog.unpatch_openai()
+        SyncAPIClient.request = plain  # type: ignore[method-assign]
 
 
 def test_many_threads_at_once(address: str, patched: Records) -> None:

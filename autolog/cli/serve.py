@@ -20,6 +20,7 @@ from autolog.errors import AutologError
 @click.option("--max-batch", default=10_000, show_default=True, type=click.IntRange(min=1), help="Items in one call.")
 @click.option("--max-connections", default=1_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
+@click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
@@ -52,6 +53,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         batch_items=options["max_batch"],
         requests_per_second=options["rate"],
         body_seconds=options["body_timeout"],
+        delete_all=not options["no_delete_all"],
         connections=options["max_connections"],
     )
     click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)

@@ -20,6 +20,12 @@ M = TypeVar("M", bound=pydantic.BaseModel)
 Json = dict[str, Any]
 
 
+#: Larger figures are mistakes, and would break whoever reads them.
+MAX_SECONDS = 1e9
+MAX_DOLLARS = 1e12
+MAX_TOKENS = 2**53
+
+
 class Fault(Exception):  # noqa: N818 - what is wrong with a request; each dialect gives it its shape
     """A request that is refused: an HTTP status, a sentence, and where the problem lies."""
 
@@ -197,8 +203,10 @@ def format_time(at: datetime | None) -> str | None:
 
 def fill_times(record: Record) -> None:
     """Start, end and duration each follow from the other two; `created_at` from the start."""
-    if record.duration is None and record.start_time and record.end_time:
+    computed = bool(record.extra.get("computed_duration"))
+    if (record.duration is None or computed) and record.start_time and record.end_time:
         record.duration = max(0.0, (record.end_time - record.start_time).total_seconds())
+        record.extra = {**record.extra, "computed_duration": True}
     record.created_at = record.created_at or record.start_time
 
 

@@ -163,6 +163,21 @@ def decode_order(given: dict[str, str]) -> tuple[str, bool]:
     return ORDERS[order], direction == "desc"
 
 
+#: What a delete call may say: a misspelt filter must not become a call without one.
+_DELETE = {"limit", "order_by", "order_by_direction", "direction"}
+
+
+def check_delete(pairs: Pairs) -> None:
+    """Refuse a delete call with parameters that it does not have.
+
+    Raises:
+        Fault: 400.
+    """
+    for key, _ in pairs:
+        if key not in _DELETE and key != "filters" and not key.startswith(("filters.", "filters[")):
+            raise Fault(400, f"{key[:50]!r} is not a parameter of this call")
+
+
 def decode_limit(given: dict[str, str]) -> int | None:
     """The limit of a delete call."""
     return _integer(given, "limit", 0, 1, 10**9) if "limit" in given else None
@@ -309,7 +324,7 @@ def _typed(key: str, value: Any) -> Any:
             if isinstance(value, bool):
                 raise TypeError
             number = float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise Fault(400, f"{key}: {str(value)[:50]!r} is not a number") from error
         if number != number or number in (float("inf"), float("-inf")):
             raise Fault(400, f"{key}: {str(value)[:50]!r} is not a number")

@@ -13,13 +13,16 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._enrich import describe, forget
+from autolog._enrich import derive, forget
 from autolog._record import Record
 from autolog.dialects._shared import (
+    MAX_DOLLARS,
+    MAX_SECONDS,
+    MAX_TOKENS,
     Body,
     Fault,
     Json,
@@ -35,6 +38,10 @@ from autolog.dialects._shared import (
 name = "humanloop"
 
 Pairs = list[tuple[str, str]]
+
+
+Tokens = Annotated[int, pydantic.Field(ge=0, lt=MAX_TOKENS)]
+Dollars = Annotated[float, pydantic.Field(ge=-MAX_DOLLARS, le=MAX_DOLLARS)]
 
 
 class Message(Body):
@@ -59,14 +66,14 @@ class Fields(Body):
     messages: list[Message] | None = None
     inputs: Json | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    prompt_cost: float | None = None
-    output_cost: float | None = None
+    prompt_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
+    prompt_cost: Dollars | None = None
+    output_cost: Dollars | None = None
     finish_reason: str | None = None
     error: str | None = None
-    provider_latency: float | None = None
+    provider_latency: Annotated[float, pydantic.Field(ge=0, le=MAX_SECONDS)] | None = None
     provider_request: Json | None = None
     provider_response: Json | None = None
     stdout: str | None = None
@@ -176,12 +183,21 @@ def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Reco
     if isinstance(log, EvaluatorLog):
         record.extra.update({"judgment": log.judgment, "parent_id": log.parent_id})
     _lay(record, log, present=_given(log))
-    if isinstance(settings, dict):
-        record.request_model = _text(settings.get("model"))
-        record.provider_name = _text(settings.get("provider"))
+    words = settings if isinstance(settings, dict) else front_matter(settings)
+    record.request_model = _text(words.get("model"))
+    record.provider_name = _text(words.get("provider"))
     fill_times(record)
     _complete(record)
     return record
+
+
+def front_matter(text: Any) -> Json:
+    """The settings at the head of a serialised prompt file: `name: value` lines between two lines of dashes."""
+    head = re.match(r"\s*---\s*\n(.*?)\n---", text, re.DOTALL) if isinstance(text, str) else None
+    lines = head[1].splitlines() if head else []
+    return {
+        key: value.strip("\"' ") for key, value in re.findall(r"^(\w+):[ \t]*(\S.*)$", "\n".join(lines), re.MULTILINE)
+    }
 
 
 def _given(fields: Fields) -> set[str]:
@@ -196,7 +212,7 @@ def _text(value: Any) -> str | None:
 def _complete(record: Record) -> None:
     if record.kind == "llm":
         described_name = record.name
-        describe(record)
+        derive(record)
         record.name = described_name
 
 
@@ -216,8 +232,9 @@ def decode_update(data: Json | None) -> Callable[[Record], None]:
     def change(record: Record) -> None:
         _lay(record, fields, present=set(fields.model_fields_set))
         fill_times(record)
-        forget(record)
-        _complete(record)
+        if fields.model_fields_set & _BODIES:
+            forget(record)
+            _complete(record)
 
     return change
 
@@ -257,12 +274,18 @@ def _lay(record: Record, fields: Fields, present: set[str]) -> None:
     if "error" in raw:
         record.error_message = raw["error"]
         record.status = "error" if raw["error"] is not None else "ok"
+        stated = {"error_message", "status"}
+        given = given | stated if raw["error"] is not None else given - stated
+        record.extra = {**record.extra, "given": sorted(given)}
     if {"prompt_cost", "output_cost"} & raw.keys():
         parts = [record.extra.get(key) for key in ("prompt_cost", "output_cost")]
         known = [part for part in parts if part is not None]
         record.cost, record.custom_cost = (sum(known), True) if known else (None, False)
         record.cost_details = {"input": parts[0], "output": parts[1]} if known else None
-    _lay_bodies(record)
+    if raw.keys() & _REQUEST:
+        record.request_body = to_body(_request(record.extra))
+    if raw.keys() & _RESPONSE:
+        record.response_body = to_body(_response(record.extra))
 
 
 def _plain(value: Any) -> Any:
@@ -271,19 +294,26 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _lay_bodies(record: Record) -> None:
-    """The bodies: the provider's own if given, else what the messages and the output amount to."""
-    extra = record.extra
-    request, response = extra.get("provider_request"), extra.get("provider_response")
-    if request is None and extra.get("messages") is not None:
-        request = {"messages": extra["messages"]}
-    if response is None:
-        message = extra.get("output_message")
-        if message is None and isinstance(extra.get("output"), str):
-            message = {"role": "assistant", "content": extra["output"]}
-        if message is not None:
-            response = {"choices": [{"index": 0, "message": message}]}
-    record.request_body, record.response_body = to_body(request), to_body(response)
+_REQUEST = {"provider_request", "messages"}
+_RESPONSE = {"provider_response", "output", "output_message"}
+_BODIES = _REQUEST | _RESPONSE
+
+
+def _request(extra: Json) -> Any:
+    """The request: the provider's own if given, else what the messages amount to."""
+    if extra.get("provider_request") is None and extra.get("messages") is not None:
+        return {"messages": extra["messages"]}
+    return extra.get("provider_request")
+
+
+def _response(extra: Json) -> Any:
+    """The response: the provider's own if given, else what the output amounts to."""
+    if extra.get("provider_response") is not None:
+        return extra["provider_response"]
+    message = extra.get("output_message")
+    if message is None and isinstance(extra.get("output"), str):
+        message = {"role": "assistant", "content": extra["output"]}
+    return None if message is None else {"choices": [{"index": 0, "message": message}]}
 
 
 # Replies
@@ -365,14 +395,19 @@ def encode_log(
         "start_time": format_time(record.start_time),
         "end_time": format_time(record.end_time),
         "log_status": extra.get("log_status"),
-        **{key: extra.get(key) for key in ("environment", "run_id", "source_datapoint_id", "output", "output_message",
-                                           "messages", "prompt_cost", "output_cost")},
-    }  # fmt: skip
+        **{key: extra.get(key) for key in _SHOWN},
+    }
     if record.dialect != name:
         log.update(_from_other(record))
     if kind == "evaluator":
         log["judgment"], log["parent_id"] = extra.get("judgment"), extra.get("parent_id")
     return log
+
+
+_SHOWN = (
+    "save", "environment", "run_id", "source_datapoint_id", "output", "output_message", "messages", "prompt_cost",
+    "output_cost",
+)  # fmt: skip
 
 
 def _finish_reason(record: Record) -> Any:

@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from autolog._bodies import decode_json
-from autolog._enrich import describe
+from autolog._enrich import derive
 from autolog._record import Record
-from autolog.dialects._shared import Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
+from autolog.dialects._shared import MAX_DOLLARS, Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
+from autolog.providers._reading import count
 
 name = "otlp"
 
@@ -108,7 +109,7 @@ def decode_traces(request: Json, base64_ids: bool) -> list[Record]:
             scope = scope_spans.get("scope")
             library = scope.get("name") if isinstance(scope, dict) else None
             spans = _objects(scope_spans, "spans")
-            records += [_decode_span(span, resource, library, base64_ids) for span in spans]
+            records += [_guarded_span(span, resource, library, base64_ids) for span in spans]
     return records
 
 
@@ -117,6 +118,13 @@ def _objects(value: Json, *names: str) -> Iterator[Json]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Fault(400, f"{names[0]}: is not a list of objects")
     yield from items
+
+
+def _guarded_span(span: Json, resource: Attributes, library: Any, base64_ids: bool) -> Record:
+    try:
+        return _decode_span(span, resource, library, base64_ids)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise Fault(400, f"a span is not of the shape of one: {type(error).__name__}") from error
 
 
 def _decode_span(span: Json, resource: Attributes, library: Any, base64_ids: bool) -> Record:
@@ -142,7 +150,7 @@ def _decode_span(span: Json, resource: Attributes, library: Any, base64_ids: boo
     fill_times(record)
     if record.kind == "llm":
         status, kept = record.status, record.name
-        describe(record)
+        derive(record)
         record.status, record.name = status, kept
     return record
 
@@ -217,8 +225,8 @@ def _read_attributes(record: Record, attributes: Attributes) -> None:
             setattr(record, field, str(value))
     for field, names in _COUNTS.items():
         value = _first(attributes, names)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-            setattr(record, field, int(value))
+        if count(value) is not None:
+            setattr(record, field, count(value))
     if record.provider_name:
         record.provider_name = _PROVIDERS.get(record.provider_name, record.provider_name)
     if record.operation_name is None:
@@ -228,7 +236,7 @@ def _read_attributes(record: Record, attributes: Attributes) -> None:
     if isinstance(reasons, list) and reasons:
         record.response_finish_reasons = [str(reason) for reason in reasons]
     cost = _first(attributes, ("operation.cost", "gen_ai.usage.cost", "llm.cost.total"))
-    if isinstance(cost, (int, float)) and not isinstance(cost, bool):
+    if isinstance(cost, (int, float)) and not isinstance(cost, bool) and abs(cost) <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(cost), True
     record.tags = [str(tag) for tag in _listed(attributes.get("tag.tags") or attributes.get("logfire.tags"))]
     metadata = attributes.get("metadata")
@@ -338,13 +346,13 @@ def _read_status(record: Record, span: Json) -> None:
     code = status.get("code") if isinstance(status, dict) else None
     if code in (2, "STATUS_CODE_ERROR") or record.error_type:
         record.status = "error"
-        record.error_message = (status or {}).get("message") or _exception(record, span)
+        record.error_message = text_of((status or {}).get("message")) or _exception(record, span)
     elif record.status_code is not None and record.status_code >= 400:
         record.status = "error"
 
 
 def _exception(record: Record, span: Json) -> str | None:
-    for event in span.get("events") or []:
+    for event in _listed(span.get("events")):
         attributes = _attributes(event)
         if "exception.message" in attributes or "exception.type" in attributes:
             record.error_type = record.error_type or text_of(attributes.get("exception.type"))

@@ -11,9 +11,10 @@ from typing import Any
 
 import pydantic
 
-from autolog._enrich import clean_url, describe
+from autolog._enrich import clean_url, derive
 from autolog._record import Record
 from autolog.dialects._shared import (
+    MAX_SECONDS,
     Body,
     Fault,
     Json,
@@ -100,36 +101,32 @@ def decode_logs(data: bytes, headers: dict[str, str]) -> list[Record]:
 def _decode_log(item: Any, headers: dict[str, str], place: tuple[int, ...]) -> Record:
     log = validate(Log, item, loc=("body", *place))
     request, response = log.request, log.response
-    metadata = _gathered(log, headers)
-    record = Record(id=new_id(), dialect=name, metadata=_metadata(log, headers))
+    sources = _sources(log, headers)
+    record = Record(id=new_id(), dialect=name, metadata={**sources[2], **sources[0]})
     for field, spellings in _IDENTITY.items():
-        value = next((metadata[word] for word in spellings if metadata.get(word) not in (None, "")), None)
+        value = next((part[word] for part in sources for word in spellings if part.get(word) not in (None, "")), None)
         if value is not None:
             setattr(record, field, value if isinstance(value, str) else str(value))
+    metadata = record.metadata
     _read_request(record, request, headers)
     _read_response(record, response)
     _read_times(record, log, metadata)
     _read_kind(record, metadata)
     fill_times(record)
-    describe(record)
+    derive(record)
     return record
 
 
-def _metadata(log: Log, headers: dict[str, str]) -> Json:
-    """The caller's own keys: those of the header under those of the body."""
+def _sources(log: Log, headers: dict[str, str]) -> tuple[Json, Json, Json, Json]:
+    """Where identity may stand, the first winning: metadata, the top level, the header's metadata, headers."""
     given: Any = {}
     if headers.get("x-portkey-metadata"):
         try:
-            given = parse_json(headers["x-portkey-metadata"].encode())
+            given = parse_json(headers["x-portkey-metadata"].encode("latin-1", errors="replace"))
         except Fault:
             given = {}
-    return {**(given if isinstance(given, dict) else {}), **(log.metadata or {})}
-
-
-def _gathered(log: Log, headers: dict[str, str]) -> Json:
-    """Where identity may stand: headers, then the top level, then metadata, the last winning."""
     from_headers = {word: headers[header] for header, word in _HEADERS.items() if headers.get(header)}
-    return {**from_headers, **(log.model_extra or {}), **_metadata(log, headers)}
+    return log.metadata or {}, log.model_extra or {}, given if isinstance(given, dict) else {}, from_headers
 
 
 def _read_request(record: Record, request: Json, headers: dict[str, str]) -> None:
@@ -163,12 +160,20 @@ def _read_response(record: Record, response: Json) -> None:
     if response.get("streamingMode") is not None:
         record.response_meta = {"streaming": bool(response["streamingMode"])}
         record.request_stream = bool(response["streamingMode"])
-    took = response.get("response_time", response.get("time"))
+    took = response.get("response_time")
+    took = response.get("time") if took in (None, "") else took
     if took not in (None, ""):
-        try:
-            record.duration = max(0.0, float(took) / 1000)
-        except (TypeError, ValueError) as error:
-            raise Fault(400, f"response.response_time: {str(took)[:50]!r} is not a number of milliseconds") from error
+        record.duration = _milliseconds(took)
+
+
+def _milliseconds(value: Any) -> float:
+    try:
+        seconds = float(value) / 1000
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    if isinstance(value, bool) or not 0 <= seconds <= MAX_SECONDS:
+        raise Fault(400, "response.response_time: is not a number of milliseconds")
+    return seconds
 
 
 def _rest(part: Json) -> Json | None:

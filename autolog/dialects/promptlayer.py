@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._enrich import describe
+from autolog._enrich import derive
 from autolog._record import Record
 from autolog.dialects._shared import (
+    MAX_DOLLARS,
+    MAX_TOKENS,
     Body,
     Fault,
     Json,
@@ -32,7 +34,7 @@ name = "promptlayer"
 MAX_ID = 2**53 - 1
 
 Text512 = Annotated[str, pydantic.Field(max_length=512)]
-Count = Annotated[int, pydantic.Field(ge=0)]
+Count = Annotated[int, pydantic.Field(ge=0, lt=MAX_TOKENS)]
 Time = Annotated[str | int | float, pydantic.Field(union_mode="left_to_right")]
 
 
@@ -64,7 +66,7 @@ class LogRequest(Body):
     prompt_input_variables: Json | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
-    price: Annotated[float, pydantic.Field(ge=0)] | None = None
+    price: Annotated[float, pydantic.Field(ge=0, le=MAX_DOLLARS)] | None = None
     function_name: str | None = None
     score: Annotated[int, pydantic.Field(ge=0, le=100)] | None = None
     score_name: str | None = None
@@ -178,7 +180,7 @@ def decode_log_request(body: Json) -> Record:
         dialect=name,
         provider_name=log.provider,
         request_model=log.model,
-        request_body=to_body({**log.input, **(log.parameters or {})}),
+        request_body=to_body({**(log.parameters or {}), **log.input}),
         response_body=to_body(log.output),
         start_time=parse_time(log.request_start_time, "request_start_time", 422),
         end_time=parse_time(log.request_end_time, "request_end_time", 422),
@@ -202,18 +204,11 @@ def decode_log_request(body: Json) -> Record:
         extra={"function_name": log.function_name, "api_type": log.api_type, "status": log.status or "SUCCESS",
                "input": log.input, "output": log.output},
     )  # fmt: skip
-    _check_order(record)
     fill_times(record)
     status = record.status
-    describe(record)
+    derive(record)
     record.status = status
     return record
-
-
-def _check_order(record: Record) -> None:
-    if record.start_time and record.end_time and record.end_time < record.start_time:
-        message = "request_end_time lies before request_start_time"
-        raise Fault(422, message, [{"loc": ["body", "request_end_time"], "msg": message, "type": "value_error"}])
 
 
 def _check_template(side: str, template: Json) -> None:
@@ -252,7 +247,7 @@ def decode_track_request(body: Json) -> Record:
     if log.group_id is not None:
         record.extra["group_id"] = log.group_id
     fill_times(record)
-    describe(record)
+    derive(record)
     return record
 
 

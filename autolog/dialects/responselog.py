@@ -10,9 +10,19 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._enrich import describe, forget
+from autolog._enrich import derive, describe, forget
 from autolog._record import Record
-from autolog.dialects._shared import Body, Fault, Json, from_body, new_id, to_body, validate
+from autolog.dialects._shared import (
+    MAX_DOLLARS,
+    MAX_SECONDS,
+    Body,
+    Fault,
+    Json,
+    from_body,
+    new_id,
+    to_body,
+    validate,
+)
 
 name = "responselog"
 
@@ -33,13 +43,13 @@ class Media(Body):
 
 class Fields(Body):
     model: Annotated[str, pydantic.Field(min_length=1)] | None = None
-    duration: Annotated[float, pydantic.Field(ge=0)] | None = None
+    duration: Annotated[float, pydantic.Field(ge=0, le=MAX_SECONDS)] | None = None
     initiator: str | None = None
     description: str | None = None
     request_data: Json | None = None
     response_data: Json | None = None
     metadata: Json | None = None
-    cost: float | None = None
+    cost: Annotated[float, pydantic.Field(ge=-MAX_DOLLARS, le=MAX_DOLLARS)] | None = None
     media: Media | None = None
 
 
@@ -61,7 +71,7 @@ def decode_insert(body: Json) -> Record:
     fields = validate(Insert, body)
     record = Record(id=new_id(), dialect=name)
     _lay(record, fields)
-    describe(record)
+    derive(record)
     return record
 
 
@@ -77,8 +87,9 @@ def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
 
     def change(record: Record) -> None:
         _lay(record, update.update_data)
-        forget(record)
-        describe(record)
+        if update.update_data.model_fields_set & {"model", "request_data", "response_data"}:
+            forget(record)
+            describe(record)
 
     _check_media(update.update_data.media)
     return str(update.id), change
@@ -111,7 +122,8 @@ def _check_media(media: Media | None) -> None:
             if item.data.startswith(("http://", "https://")):
                 continue
             content = item.data.partition(",")[2] if item.data.startswith("data:") else item.data
-            if len(content.rstrip("=")) * 3 // 4 > MAX_MEDIA_BYTES:
+            characters = len("".join(content.split()).rstrip("="))
+            if characters * 3 // 4 > MAX_MEDIA_BYTES:
                 raise Fault(413, f"media.{side}: an image of more than {MAX_MEDIA_BYTES} bytes")
 
 

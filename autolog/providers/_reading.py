@@ -46,11 +46,18 @@ class Reading:
     error_message: str | None = None
 
 
+#: Larger counts are nobody's tokens, and no store's integers.
+MAX_COUNT = 2**53
+
+
 def count(value: Any) -> int | None:
     """A token count as providers give them: a non-negative whole number, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if value >= 0 and value == int(value) else None
+    try:
+        return int(value) if 0 <= value < MAX_COUNT and value == int(value) else None
+    except (OverflowError, ValueError):
+        return None
 
 
 def text(value: Any) -> str | None:

@@ -168,8 +168,7 @@ async def _answer(route: Route, services: Services, request: Request) -> Reply:
         key = key_of(request.headers)
         if key is None and route.key_in_body:
             body = await read_body(request, services.limits)
-            given = parse_object(body).get("api_key")
-            key = given if isinstance(given, str) else None
+            key = _key_in(body)
         principal = await run_in_threadpool(authorise, services, key, route.scope)
     if body is None:
         body = await read_body(request, services.limits) if request.method in {"POST", "PUT", "PATCH"} else b""
@@ -184,6 +183,15 @@ async def _answer(route: Route, services: Services, request: Request) -> Reply:
         base_url=str(request.base_url).rstrip("/"),
     )
     return await run_in_threadpool(route.handler, call)
+
+
+def _key_in(body: bytes) -> str | None:
+    """The key inside a body; a body that cannot be read has none."""
+    try:
+        given = parse_object(body).get("api_key")
+    except Fault:
+        return None
+    return given if isinstance(given, str) else None
 
 
 # Keys

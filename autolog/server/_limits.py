@@ -17,6 +17,7 @@ class Limits:
         requests_per_second: for each key, with a burst of twice as many; 0 for no limit.
         body_seconds: how long a client may take to send a body.
         pending_writes: how many writes may wait for the store before further ones are answered 503.
+        delete_all: whether Cloudflare's delete call without filters deletes everything, as with the vendor.
         connections: how many connections at once (`autolog serve`).
     """
 
@@ -26,6 +27,7 @@ class Limits:
     requests_per_second: float = 0
     body_seconds: float = 60
     pending_writes: int = 2_000
+    delete_all: bool = True
     connections: int = 1_000
 
 

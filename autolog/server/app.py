@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -129,7 +130,7 @@ def _starlette_routes(services: Services) -> list[StarletteRoute]:
 async def _events(store: Store, query: Any, request: Request) -> AsyncIterator[bytes]:
     """Records as server-sent events from now on, or from the `Last-Event-ID` that a client comes back with."""
     given = request.headers.get("last-event-id", "")
-    place = int(given) if given.isdigit() and len(given) < 19 else await run_in_threadpool(store.last)
+    place = int(given) if re.fullmatch("[0-9]{1,18}", given) else await run_in_threadpool(store.last)
     quiet = 0.0
     while not await request.is_disconnected():
         records = await run_in_threadpool(store.tail, query, place)
@@ -148,6 +149,18 @@ _SHAPES = (
     ("/api/logs/", responselog),
     ("/api/public/", promptlayer),
     ("/api/v1/", native),
+    *(
+        (path, promptlayer)
+        for path in (
+            "/log-request",
+            "/track-",
+            "/rest/",
+            "/library-track-",
+            "/prompt-templates/",
+            "/create-group",
+            "/spans-bulk",
+        )
+    ),
     ("/v1/traces", native),
     ("/v1/", portkey),
     ("/v5/", humanloop),

@@ -16,7 +16,8 @@ _FIELD_SQL = {
     "model": "coalesce(request_model, response_model, '')",
     "provider": "coalesce(provider_name, 'unknown')",
     "success": "(status = 'ok')",
-    "tokens": "(coalesce(usage_input_tokens, 0) + coalesce(usage_output_tokens, 0))",
+    "tokens": "CASE WHEN usage_input_tokens IS NULL AND usage_output_tokens IS NULL THEN NULL "
+    "ELSE coalesce(usage_input_tokens, 0) + coalesce(usage_output_tokens, 0) END",
     "tokens_in": "usage_input_tokens",
     "tokens_out": "usage_output_tokens",
     "request_content_type": "coalesce(request_content_type, 'application/json')",
@@ -36,6 +37,14 @@ def order_sql(name: str, descending: bool) -> str:
     """An order by a field, and by arrival among equals."""
     direction = "DESC" if descending else "ASC"
     return f"{expression(name)} {direction}, n {direction}"
+
+
+def text_has(text: str | None, wanted: str) -> bool:
+    """Whether a column has a text, whatever the case, in any script, also as JSON escapes it."""
+    if text is None:
+        return False
+    folded, needle = str(text).casefold(), wanted.casefold()
+    return needle in folded or json.dumps(needle)[1:-1].casefold() in folded
 
 
 def body_has(request: bytes | None, response: bytes | None, text: str) -> bool:
@@ -64,29 +73,29 @@ def where(query: Query) -> tuple[str, list[Any]]:
         elif name in EQUAL_FIELDS:
             column = "n" if name == "seq" else f'"{name}"'
             clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
-            values += [] if value is None else [value]
+            values += [] if value is None else [_bindable(value)]
         else:
             raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
     for tag in query.tags:
         clauses.append("n IN (SELECT n FROM tag WHERE tag = ?)")
-        values.append(tag)
+        values.append(clean(tag))
     for key, value in query.metadata.items():
         clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
-        values += [key, value]
+        values += [clean(key), clean(value)]
     for given in query.conditions:
         clause, more = _condition(given)
         clauses.append(clause)
         values += more
     if query.ids:
-        clauses.append("(" + " OR ".join("instr(id, ?)" for _ in query.ids) + ")")
-        values += query.ids
+        clauses.append("EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr(id, wanted.value))")
+        values.append(json.dumps([clean(part) for part in query.ids]))
     if query.metadata_text:
-        clauses.append("instr(lower(coalesce(metadata, '{}')), lower(?))")
-        values.append(query.metadata_text)
+        clauses.append("text_has(coalesce(metadata, '{}'), ?)")
+        values.append(clean(query.metadata_text))
     if query.text:
         fields = ("input_preview", "output_preview", "name", "error_message", "request_model")
-        tests = [f"instr(lower({name}), lower(?))" for name in fields]
-        tests.append("instr(lower(json_extract(rest, '$.prompt_variables')), lower(?))")
+        tests = [f"text_has({name}, ?)" for name in fields]
+        tests += [f"text_has(json_extract(rest, '$.{path}'), ?)" for path in ("prompt_variables", "extra.output")]
         tests.append("EXISTS (SELECT 1 FROM body WHERE body.n = log.n AND body_has(request_body, response_body, ?))")
         clauses.append("(" + " OR ".join(tests) + ")")
         values += [clean(query.text)] * len(tests)
@@ -103,7 +112,7 @@ _SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 
 def _condition(condition: Condition) -> tuple[str, list[Any]]:
-    values = [micros(value) if isinstance(value, datetime) else value for value in condition.values]
+    values = [_bindable(value) for value in condition.values]
     if condition.field == "nothing":
         return "0", []
     if condition.field in {"metadata.key", "metadata.value"}:
@@ -122,10 +131,29 @@ def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str,
     if operator not in OPERATORS:
         raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
     if operator == "contains":
-        tests = [f"instr({expression}, ?)" for _ in values]
-        return f"({' OR '.join(tests) or '0'})", [str(value) for value in values]
-    tests = [f"{expression} IS NULL" if value is None else f"{expression} {_SIGNS[operator]} ?" for value in values]
-    return f"({' OR '.join(tests) or '0'})", [value for value in values if value is not None]
+        some = f"EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr({expression}, wanted.value))"  # noqa: S608
+        return some, [json.dumps([str(value) for value in values])]
+    known = [value for value in values if value is not None]
+    tests = [f"{expression} IS NULL"] if len(known) < len(values) and operator == "eq" else []
+    if operator == "eq" and known:
+        several = f"{expression} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        tests.append(several if len(known) > 1 else f"{expression} = ?")
+        known = [json.dumps(known)] if len(known) > 1 else known
+    elif known:  # below any of them is below the greatest
+        tests.append(f"{expression} {_SIGNS[operator]} ?")
+        known = [max(known) if operator in {"lt", "le"} else min(known)]
+    return f"({' OR '.join(tests) or '0'})", known
+
+
+def _bindable(value: Any) -> Any:
+    """A value as SQLite takes it: times as microseconds, text it can hold, no integer beyond its own."""
+    if isinstance(value, datetime):
+        return micros(value)
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return 1e308 if value > 0 else -1e308
+    return value
 
 
 def micros(at: datetime) -> int:

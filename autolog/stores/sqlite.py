@@ -26,7 +26,7 @@ from autolog._record import FIELDS, Record
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import GROUPS, Aggregate, Query
-from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, where
+from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, text_has, where
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
@@ -122,6 +122,7 @@ class SQLiteStore:
             db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA synchronous = NORMAL")
             db.create_function("body_has", 3, body_has, deterministic=True)
+            db.create_function("text_has", 2, text_has, deterministic=True)
         except sqlite3.Error as error:
             raise _translate(self.url, error) from error
         return db
@@ -190,6 +191,7 @@ class SQLiteStore:
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
         with self.transaction():
             db = self._writer
+            record_id = clean(record_id)
             found = self._load(db, "project = ? AND id = ?", (project, record_id))
             if not found:
                 return None
@@ -279,6 +281,7 @@ class SQLiteStore:
     # Reading
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
+        record_id = clean(record_id)
         with self._translated():
             condition, values = (
                 ("id = ?", (record_id,)) if project is None else ("project = ? AND id = ?", (project, record_id))

@@ -47,7 +47,11 @@ def delete_logs(call: Call) -> Reply:
     given = dict(call.query)
     order_by, descending = dialect.decode_order(given)
     limit = dialect.decode_limit(given)
-    query = Query({"project": _project(call)}, conditions=tuple(dialect.decode_filters(call.query)))
+    dialect.check_delete(call.query)
+    filters = dialect.decode_filters(call.query)
+    if not filters and not call.services.limits.delete_all:
+        raise Fault(400, "this server does not delete without filters")
+    query = Query({"project": _project(call)}, conditions=tuple(filters))
     call.write(lambda store: store.delete(query, limit, order_by, descending))
     return Reply(200, dialect.encode_result({"success": True}))
 

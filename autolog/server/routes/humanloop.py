@@ -18,10 +18,19 @@ from autolog.stores import Condition, Query, Store
 OTHER = "logs"
 
 
+#: Files are known by their logs; one whose logs are all gone is known by this.
+_FILE = "humanloop-file"
+
+
 def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
     def latest(file_id: str) -> Record | None:
         found = store.find(Query({"project": project, "prompt_id": file_id}), 1, order_by="seq")
-        return found[0] if found else None
+        if found:
+            return found[0]
+        kept = store.documents(_FILE).get(f"{project}/{file_id}")
+        if kept is None:
+            return None
+        return Record(id="", prompt_id=file_id, prompt_name=kept["path"], prompt_template=kept["settings"])
 
     return latest
 
@@ -42,6 +51,7 @@ def create(kind: str, call: Call) -> Reply:
             raise Fault(404, f"there is no version with the id {wanted[:100]!r}")
         record.prompt_version, record.prompt_template = wanted, known[0].prompt_template
     record.project, record.received_at = call.project, datetime.now(UTC)
+    new = _latest(call.store, call.project)(record.prompt_id or "") is None
 
     def change(store: Store) -> None:
         parent = store.get(record.parent_span_id, call.project, bodies=False) if record.parent_span_id else None
@@ -58,6 +68,9 @@ def create(kind: str, call: Call) -> Reply:
                     [{"loc": ["body", "log_id"], "msg": "is taken by a log of another file", "type": "value_error"}],
                 )
             store.delete(Query({"project": call.project, "id": record.id}))
+        if new:
+            kept = {"path": record.prompt_name, "settings": record.prompt_template}
+            store.put_document(_FILE, f"{call.project}/{record.prompt_id}", kept)
         store.write([record])
 
     call.write(change)
@@ -65,7 +78,10 @@ def create(kind: str, call: Call) -> Reply:
 
 
 def _belongs(record: Record, file_id: str | None) -> bool:
-    return file_id is None or record.prompt_id == file_id or (file_id == OTHER and record.prompt_id is None)
+    """`file_id` None is the call for flows, which does not name theirs."""
+    if file_id is None:
+        return record.kind == "flow"
+    return record.prompt_id == file_id or (file_id == OTHER and record.prompt_id is None)
 
 
 def update(call: Call) -> Reply:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
 
 from autolog._record import Record
 from autolog.dialects import portkey as dialect
-from autolog.dialects._shared import Fault, Json, new_uuid, parse_json, parse_time, validate
+from autolog.dialects._shared import Fault, Json, new_uuid, parse_json, parse_time, text_of, validate
 from autolog.server._http import Call, Reply, Route
 from autolog.stores import Condition, Query, Store
 
@@ -97,6 +98,7 @@ MAX_PAGE = 50_000
 def create_export(call: Call) -> Reply:
     given = validate(dialect.ExportRequest, call.object())
     query = _query(call.project, given.filters)
+    _paging(given.filters)
     export = {**given.model_dump(), "status": "draft", "project": call.project, "token": secrets.token_urlsafe(24),
               "created_at": datetime.now(UTC).isoformat()}  # fmt: skip
     export_id = new_uuid()
@@ -129,8 +131,16 @@ def _query(project: str, filters: Json) -> Query:
     if not isinstance(metadata, dict):
         raise Fault(400, "filters.metadata: is not an object")
     since = parse_time(filters.get("time_of_generation_min"), "filters.time_of_generation_min")
-    wanted = {str(key): str(value) for key, value in metadata.items()}
+    wanted = {str(key): text_of(value) or "" for key, value in metadata.items()}
     return Query({"project": project}, metadata=wanted, since=since, conditions=tuple(conditions))
+
+
+def _paging(filters: Json) -> tuple[int, int]:
+    """Page size and page number, which clients send as numbers and as text."""
+    size, page = (str(filters.get(key, value)) for key, value in (("page_size", MAX_PAGE), ("current_page", 0)))
+    if not re.fullmatch("[0-9]{1,9}", size) or not re.fullmatch("[0-9]{1,9}", page):
+        raise Fault(400, "filters.page_size and filters.current_page are whole numbers")
+    return min(int(size), MAX_PAGE), min(int(page), 10**6)
 
 
 def _export(call: Call) -> Json:
@@ -191,10 +201,7 @@ def export_file(call: Call) -> Reply:
     if export is None or not hmac.compare_digest(token.encode(), export["token"].encode()):
         raise Fault(404, "there is no export with this id")
     filters = export["filters"] or {}
-    size, page = filters.get("page_size", MAX_PAGE), filters.get("current_page", 0)
-    if not isinstance(size, int) or not isinstance(page, int):
-        raise Fault(400, "filters.page_size and filters.current_page are whole numbers")
-    size, page = max(0, min(size, MAX_PAGE)), max(0, min(page, 10**6))
+    size, page = _paging(filters)
     records = call.store.find(_query(export["project"], filters), size, page * size, bodies=True)
     lines = [json.dumps(dialect.encode_export_row(record, export["requested_data"])) for record in records]
     return Reply(200, "".join(line + "\n" for line in lines).encode(), "application/jsonl")

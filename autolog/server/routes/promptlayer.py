@@ -68,7 +68,7 @@ def get_template(call: Call) -> Reply:
         {
             "id": record.seq,
             "prompt_name": name,
-            "version": int(version) if version.isdigit() else 1,
+            "version": int(version) if re.fullmatch("[0-9]{1,9}", version) else 1,
             **blueprint,
             "commit_message": None,
             "llm_kwargs": {"model": record.request_model, **(record.request_meta.get("parameters") or {})},
@@ -139,7 +139,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
     if not group:
         return ()
     filters = group.get("filters", [])
-    if group.get("logic", "AND") not in {"AND", "and"} or not isinstance(filters, list):
+    if str(group.get("logic", "AND")).upper() != "AND" or not isinstance(filters, list):
         raise Fault(400, "filter_group: only a flat list of filters joined by AND is understood")
     made = []
     for item in filters:
