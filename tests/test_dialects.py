@@ -559,3 +559,118 @@ def test_whatever_comes_is_decoded_or_refused(value: Any) -> None:
             decode()  # type: ignore[no-untyped-call]
         except Fault as fault:
             assert 400 <= fault.status < 500  # noqa: PT017 - being decoded is as good
+
+
+# Found in review
+
+
+def test_a_change_in_one_dialect_keeps_what_another_gave(server: Server) -> None:
+    given = {"model": "gpt-4o", "request_data": BODY, "response_data": ANSWER}
+    record_id = server.call("POST", "/api/logs/insert", given).json()["id"]
+    assert server.call("PATCH", f"/v5/flows/logs/{record_id}", {"metadata": {}}).status_code == 404
+    changed = server.call("PATCH", f"/v5/prompts/logs/log/{record_id}", {"metadata": {"z": 1}})
+    assert (changed.status_code, changed.json()["metadata"], changed.json()["prompt_tokens"]) == (200, {"z": 1}, 12)
+    assert json.loads(server.only().response_body or b"") == ANSWER
+    logged = server.call("POST", "/log-request", {**LOG, "input_tokens": 12}).json()["id"]
+    text_id = server.rows()[1].id
+    server.call("POST", "/api/logs/update", {"id": text_id, "update_data": {"metadata": {"a": 1}}})
+    server.call("POST", "/api/logs/update", {"id": text_id, "update_data": {"response_data": {"x": 1}}})
+    assert server.call("GET", f"/api/public/v2/requests/{logged}").json()["input_tokens"] == 12
+
+
+def test_new_bodies_take_back_what_old_ones_said(server: Server) -> None:
+    bad = {"model": "gpt-4o", "response_data": {"error": {"message": "boom", "type": "server_error"}}}
+    record_id = server.call("POST", "/api/logs/insert", bad).json()["id"]
+    assert server.only().status == "error"
+    change = {"model": "claude-sonnet-5", "response_data": {"usage": {"prompt_tokens": 1}}}
+    server.call("POST", "/api/logs/update", {"id": record_id, "update_data": change})
+    record = server.only()
+    assert (record.status, record.error_message, record.provider_name) == ("ok", None, "anthropic")
+    made = server.call(
+        "POST",
+        "/v5/prompts/log",
+        {"path": "a", "start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"},
+    ).json()
+    path = f"/v5/prompts/{made['prompt_id']}/log/{made['id']}"
+    assert server.call("PATCH", path, {"end_time": "2026-01-02T03:04:09Z"}).json()["provider_latency"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "statuses"),
+    [
+        ("POST", "/v1/logs", {"request": {}, "response": {"response_time": "inf"}}, {400}),
+        ("POST", "/v1/logs", b'{"request":{},"response":{"response_time":1' + b"0" * 400 + b"}}", {400}),
+        ("POST", "/v1/logs", {"request": {"url": "http://["}, "response": {}}, {200}),
+        ("POST", "/v1/logs", {"request": {}, "response": {"response_time": None, "time": 100}}, {200}),
+        ("POST", "/api/logs/insert", {"model": "m", "duration": 1e308}, {400}),
+        ("POST", "/api/logs/insert", {"model": "m", "response_data": {"usage": {"prompt_tokens": 2**63}}}, {200}),
+        ("POST", "/api/logs/update", {"id": "\ud800", "update_data": {}}, {404}),
+        ("POST", "/v5/prompts/log", {"path": "a", "provider_latency": 1e308}, {422}),
+        ("POST", "/v5/prompts/log", {"path": "a", "prompt_tokens": 2**63}, {422}),
+        ("POST", "/v5/prompts/log", {"path": "a", "log_id": "\ud800", "trace_parent_id": "\ud800"}, {200, 422}),
+        ("POST", "/log-request", {**LOG, "input_tokens": 2**63}, {422}),
+        ("POST", "/log-request", {**LOG, "request_end_time": "2020-01-01T00:00:00"}, {201}),
+        ("POST", "/rest/track-score", {"request_id": "\ud800", "score": 1}, {404}),
+        ("POST", "/v1/feedback", {"trace_id": "\ud800", "value": 1}, {200}),
+        ("POST", "/api/public/v2/requests/search", {"filter_group": {"logic": [], "filters": 5}}, {400}),
+        ("POST", "/api/public/v2/requests/search", {"filter_group": {"filters": [{"field": "id", "operator": "is", "value": 2**70}]}}, {200}),
+        ("POST", "/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "a" * 32, "spanId": "b" * 16, "events": 5,
+                                "status": {"code": 2, "message": {}}}]}]}]}, {200, 400}),
+        ("GET", LOGS + "?filters=" + json.dumps([{"key": "cost", "operator": "gt", "value": [10**400]}]), None, {400}),
+        ("GET", LOGS + "?filters=" + json.dumps([{"key": "model", "operator": "contains", "value": ["\ud800"]}]), None, {200}),
+        ("GET", LOGS + "?filters=" + json.dumps([{"key": "model", "operator": "eq", "value": ["x"] * 1500}]), None, {200}),
+        ("DELETE", "/v5/logs?" + "&".join(f"id={n}" for n in range(1100)), None, {204}),
+        ("GET", "/v5/logs?file_id=logs&" + "&".join(f"id={n}" for n in range(1100)), None, {200}),
+        ("DELETE", LOGS + "?model=zzz", None, {400}),
+    ],
+)  # fmt: skip
+def test_hostile_input(server: Server, method: str, path: str, body: Any, statuses: set[int]) -> None:
+    answer = server.call(method, path, body)
+    assert answer.status_code in statuses, answer.text
+    for read in (LOGS, "/v5/logs?file_id=logs", "/api/v1/records"):
+        assert server.call("GET", read).status_code == 200
+    assert server.call("POST", "/api/public/v2/requests/search", {}).status_code == 200
+
+
+def test_portkey_body_wins_over_headers(server: Server) -> None:
+    headers = {
+        "x-portkey-trace-id": "hdr",
+        "x-portkey-metadata": '{"_user": "hdr", "c": "é"}'.encode().decode("latin-1"),
+    }
+    body = json.dumps({"request": {}, "response": {}, "metadata": {"trace_id": "body", "user": "body"}}).encode()
+    raw = [(k.encode(), v.encode("latin-1")) for k, v in {**headers, "x-api-key": KEY}.items()]
+    assert server.client.post("/v1/logs", content=body, headers=raw).status_code == 200
+    record = server.only()
+    assert (record.trace_id, record.user, record.metadata["c"]) == ("body", "body", "é")
+
+
+def test_smaller_rules(server: Server, tmp_path: Path) -> None:
+    image = base64.encodebytes(b"x" * 10 * 1024 * 1024).decode()
+    media = {"request": [{"type": "image", "data": image}]}
+    assert server.call("POST", "/api/logs/insert", {"model": "m", "media": media}).status_code == 200
+    assert server.call("POST", "/track-request", b"garbage{", key=None).status_code == 401
+    assert server.call("GET", "/log-request").json() == {"success": False, "message": "GET is not for this path"}
+    text = "---\nmodel: gpt-4o\nprovider: openai\n---\n<system>Hi</system>"
+    made = server.call(
+        "POST", "/v5/prompts/log", {"path": "p", "prompt": text, "save": True, "output": "Straße"}
+    ).json()
+    log = server.call("GET", f"/v5/logs/{made['id']}").json()
+    assert (log["prompt"]["model"], log["save"]) == ("gpt-4o", True)
+    found = server.call("GET", "/v5/logs", params={"file_id": made["prompt_id"], "search": "STRASSE"}).json()
+    assert found["total"] == 1
+    server.call("DELETE", "/v5/logs", params={"id": made["id"]})
+    assert server.call("POST", "/v5/prompts/log", {"id": made["prompt_id"], "output": "again"}).status_code == 200
+    server.call("POST", "/api/logs/insert", {"model": "m", "metadata": {"k": "É"}})
+    assert server.call("GET", LOGS, params={"search": "é"}).json()["result_info"]["total_count"] == 1
+    tokens = json.dumps([{"key": "tokens", "operator": "lt", "value": [5]}])
+    assert server.call("GET", LOGS, params={"filters": tokens}).json()["result"] == []
+
+
+def test_deleting_everything_can_be_forbidden(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    with TestClient(create_app(store, api_key=KEY, limits=Limits(delete_all=False))) as client:  # type: ignore[arg-type]
+        server = Server(client, store)
+        fill(server)
+        assert server.call("DELETE", LOGS).status_code == 400
+        assert server.call("DELETE", LOGS, params={"limit": 1}).status_code == 400
+        assert len(server.rows()) == 5
