@@ -23,6 +23,9 @@ class Config:
         endpoint: base URL of a server to ship to instead, ours or a vendor's.
         api_key: its key.
         dialect: what is spoken there (DIALECTS).
+        prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
+            `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
+            and returns its cost in dollars, or None to leave it.
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
@@ -35,6 +38,7 @@ class Config:
     api_key: str | None = None
     dialect: str = "native"
     sinks: tuple[Any, ...] = ()
+    prices: Any = None
     enabled: bool = True
     capture_bodies: bool = True
     max_queue_records: int = 100_000
@@ -46,6 +50,7 @@ class Config:
         check_target(self.endpoint, self.dialect)
         for sink in self.sinks:
             check_sink(sink)
+        check_prices(self.prices)
         for name in ("max_queue_records", "max_queue_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")
@@ -62,6 +67,27 @@ def check_target(endpoint: Any, dialect: Any) -> None:
     if dialect not in DIALECTS:
         reason = "; that vendor's API has no call that inserts" if dialect == "cloudflare" else ""
         raise ConfigError("dialect", f"{dialect!r} is not one of {', '.join(DIALECTS)}{reason}")
+
+
+PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
+
+
+def check_prices(prices: Any) -> None:
+    """Refuse prices that are none.
+
+    Raises:
+        ConfigError: what is wrong with them.
+    """
+    if prices is None or callable(prices):
+        return
+    if not isinstance(prices, Mapping):
+        raise ConfigError("prices", f"{prices!r} is neither a mapping of models to prices nor a function")
+    for model, entry in prices.items():
+        if not isinstance(entry, Mapping) or not entry or set(entry) - set(PRICE_NAMES):
+            raise ConfigError("prices", f"{model!r}: {entry!r} is not a mapping with some of {', '.join(PRICE_NAMES)}")
+        for name, value in entry.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+                raise ConfigError("prices", f"{model!r}: {name} {value!r} is not dollars for a million tokens")
 
 
 def check_sink(sink: Any) -> None:
@@ -103,7 +129,9 @@ def config_from(
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     prefixed = {f"AUTOLOG_{name.upper()}": name for name in NAMES}
-    return {name: environ[key] for key, name in prefixed.items() if environ.get(key) and name != "sinks"}
+    return {
+        name: environ[key] for key, name in prefixed.items() if environ.get(key) and name not in {"sinks", "prices"}
+    }
 
 
 _KINDS = {item.name: type(item.default) for item in fields(Config) if item.default is not None}
@@ -121,6 +149,8 @@ def _typed(name: str, value: Any, kind: type) -> Any:
             return int(value)
         except (TypeError, ValueError):
             pass
+    elif name == "prices":
+        return value
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
     elif isinstance(value, kind) or (value is None and name in {"endpoint", "api_key"}):

@@ -139,6 +139,45 @@ def price(
     return unknown(why)
 
 
+def own_price(record: Any, prices: Any) -> Priced | None:
+    """The cost of a record by the user's prices (see `Config.prices`); None where they say nothing of it."""
+    if callable(prices):
+        try:
+            cost = prices(record)
+            if cost is not None and not 0 <= float(cost) < float("inf"):
+                return unknown(f"the price function returned {cost!r}")
+        except Exception as error:  # noqa: BLE001 - it is the user's code; the record is kept
+            logger.warning("the price function failed for record %s", record.id, exc_info=error)
+            return unknown(f"the price function raised {type(error).__name__}: {error}")
+        said: dict[str, Any] = {"certainty": "exact", "tier": "standard", "prices": "your function"}
+        return None if cost is None else Priced(float(cost), said)
+    entry = prices.get(record.response_model) or prices.get(record.request_model)
+    if entry is None or (record.usage_input_tokens is None and record.usage_output_tokens is None):
+        return None
+    read, written = record.usage_cache_read_input_tokens or 0, record.usage_cache_creation_input_tokens or 0
+    counts = {
+        "input": max(0, (record.usage_input_tokens or 0) - read - written),
+        "cache_read": read,
+        "cache_write": written,
+        "output": record.usage_output_tokens or 0,
+    }
+    for name, instead in (("cache_read", "input"), ("cache_write", "input")):
+        if name not in entry:  # without a price of its own, the cache costs what input does
+            counts[instead] += counts.pop(name)
+    missing = [name for name, count in counts.items() if count and name not in entry]
+    if missing:
+        return unknown(f"your prices do not say what {', '.join(missing)} costs")
+    parts = {name: count * entry[name] / 1_000_000 for name, count in counts.items() if count}
+    details: dict[str, Any] = {
+        **parts,
+        "certainty": "exact",
+        "tier": "standard",
+        "prices": "yours",
+        "unit_prices": dict(entry),
+    }
+    return Priced(sum(parts.values()), details)
+
+
 def _impossible(usage: Usage) -> str | None:
     """Usage that cannot be, though each number is one."""
     if usage.input is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns, time_ns
@@ -39,8 +40,12 @@ _SECRET_PARAMETERS = {"key", "api-key", "api_key", "apikey", "token", "access_to
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def enrich(span: Span) -> Record:
-    """The record of an ended span, function call or provider call."""
+def enrich(span: Span) -> Record | None:
+    """The record of an ended span, function call or provider call; None if it says nothing new."""
+    if isinstance(span, Exchange):
+        path = unquote(urlsplit(str(span.request.url)).path)
+        if PROVIDERS[span.sdk].later(span.request.method, path):
+            return _completion(span)
     record = _common(span)
     with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
         if isinstance(span, Exchange):
@@ -79,6 +84,38 @@ def _common(span: Span) -> Record:
 
 def _time(epoch_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=epoch_ns // 1000)
+
+
+# Background responses: one record, begun by the call that created it and completed by a later read
+
+_FINAL = {"completed", "failed", "incomplete", "cancelled"}
+
+
+def _background_id(response_id: str) -> str:
+    """The record id of a background response: whoever reads it later finds the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"autolog:response:{response_id}"))
+
+
+def _completion(exchange: Exchange) -> Record | None:
+    """What a later read of a background response adds to its record; None for any other read."""
+    provider = PROVIDERS[exchange.sdk]
+    read = _common(exchange)
+    _add_exchange(read, exchange)
+    path = unquote(urlsplit(read.request_url or "").path)
+    answer, _ = read_response(provider, path, read.response_body, read.response_content_type or "")
+    if not isinstance(answer, dict) or answer.get("background") is not True or answer.get("status") not in _FINAL:
+        return None
+    if not read.response_id:
+        return None
+    completed = Record(id=_background_id(read.response_id), end_time=read.end_time)
+    for name in (*_DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
+        if name not in {"input_preview", "operation_name", "request_stream"}:
+            setattr(completed, name, getattr(read, name))
+    completed.operation_name = "chat"
+    begun, ended = answer.get("created_at"), answer.get("completed_at")
+    if isinstance(begun, (int, float)) and isinstance(ended, (int, float)) and ended >= begun:
+        completed.duration = float(ended - begun)
+    return completed
 
 
 # Functions and spans
@@ -134,6 +171,9 @@ def _add_exchange(record: Record, exchange: Exchange) -> None:
     url = urlsplit(record.request_url)
     record.provider_name = provider_at(url.netloc) or _provider_by_client(provider, exchange.client)
     describe(record, provider, exchange.stream)
+    background = decode_object(record.request_body).get("background") if exchange.sdk == "openai" else None
+    if background is True and record.response_id:
+        record.id = _background_id(record.response_id)
 
 
 def _provider_by_client(provider: Provider, client: type) -> str:

@@ -137,6 +137,18 @@ FIELDS: tuple[str, ...] = Record.__struct_fields__
 BODIES = ("request_body", "response_body")
 
 
+_DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
+_MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
+
+
+def merge(old: Record, new: Record) -> None:
+    """Lay what `new` knows over `old`, of the same id; it takes nothing away."""
+    for name in FIELDS:
+        value = getattr(new, name)
+        if value is not None and value != _DEFAULTS[name] and name not in {"seq", "received_at"}:
+            setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
+
+
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
     """The record as plain JSON data, every field present; bodies, if asked for, as JSON where they are JSON."""
     data: dict[str, Any] = {name: getattr(record, name) for name in FIELDS if name not in BODIES}

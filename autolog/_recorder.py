@@ -252,6 +252,10 @@ class Recorder:
             from autolog._enrich import enrich
 
             record = enrich(span)
+            if record is None:
+                return None
+            if config.prices is not None and record.kind == "llm":
+                _price(record, config.prices)
             if not config.capture_bodies:
                 record.request_body = record.response_body = record.input_preview = record.output_preview = None
             return record
@@ -280,6 +284,14 @@ class Recorder:
         branches, self._branches = self._branches, []
         done = queue is None or queue.close(timeout)
         return all([done, *[branch.close(timeout) for branch in branches]])
+
+
+def _price(record: Record, prices: Any) -> None:
+    from autolog._cost import own_price
+
+    priced = own_price(record, prices)
+    if priced is not None:
+        record.cost, record.cost_details = priced.cost, priced.details
 
 
 def _targets(config: Config) -> list[Any]:

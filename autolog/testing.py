@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import overload
 
-from autolog._record import Record
+from autolog._record import Record, merge
 from autolog._recorder import Recorder
 
 __all__ = ["Records", "capture"]
@@ -25,7 +25,13 @@ class Records(Sequence[Record]):
         self._kept: list[Record] = []
 
     def write(self, records: Sequence[Record]) -> None:
-        self._kept.extend(records)
+        known = {record.id: record for record in self._kept}
+        for record in records:
+            if record.id in known:
+                merge(known[record.id], record)
+            else:
+                known[record.id] = record
+                self._kept.append(record)
 
     def close(self) -> None:
         """Nothing to close."""

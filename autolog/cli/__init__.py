@@ -15,6 +15,7 @@ from autolog.errors import AutologError
 COMMANDS = {
     "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
     "keys": ("keys", "Make, list and revoke the API keys of a server."),
+    "reprice": ("reprice", "Compute costs again with today's price table, keeping the old figures."),
     "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "logs": ("logs", "List what was recorded, newest first."),
     "show": ("show", "One record: the conversation, tokens, cost and timing."),

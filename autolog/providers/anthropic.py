@@ -39,6 +39,11 @@ def billable(method: str, path: str) -> bool:
     return method.lower() == "post" and not _FREE.search(path.partition("?")[0])
 
 
+def later(method: str, path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
+    """Whether a call gives an earlier response again: none of this SDK's does."""
+    return False
+
+
 def operation(path: str) -> str:
     """The operation's name: `chat` as the conventions have it, else the end of the path."""
     for pattern, operation_name in _ROUTES:

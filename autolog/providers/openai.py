@@ -47,9 +47,24 @@ _FREE = re.compile(
 _VECTOR_STORE_FILES = re.compile(r"/vector_stores/[^/]+/(files|file_batches)$")
 
 
+#: Calls that give an earlier response again, perhaps now complete: reading it, resuming its stream, cancelling it.
+_LATER = re.compile(r"/responses/[^/]+$|/responses/[^/]+/cancel$")
+_NEW_RESPONSES = re.compile(r"/responses/(compact|input_tokens)$")
+
+
+@functools.lru_cache(maxsize=1024)
+def later(method: str, path: str) -> bool:
+    """Whether a call gives an earlier response again, which must not be billed twice."""
+    path = path.partition("?")[0].rstrip("/")
+    wanted = "post" if path.endswith("/cancel") else "get"
+    return method.lower() == wanted and bool(_LATER.search(path)) and not _NEW_RESPONSES.search(path)
+
+
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
-    """Whether a call costs money, or is a model call all the same."""
+    """Whether a call costs money, or is a model call all the same, or completes one."""
+    if later(method, path):
+        return True
     if method.lower() != "post":
         return False
     path = path.partition("?")[0].rstrip("/")

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import decode_json, decode_object, encode_json
-from autolog._record import FIELDS, Record
+from autolog._record import FIELDS, Record, merge
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import GROUPS, Aggregate, Query
@@ -234,12 +234,7 @@ class SQLiteStore:
         """What the newer record knows is laid over what is there; it takes nothing away."""
         n, old = self._load(db, "project = ? AND id = ?", (record.project, record.id))[0]
         old.request_body, old.response_body = self._bodies(db, n)
-        for name in FIELDS:
-            value = getattr(record, name)
-            if value is not None and value != _DEFAULTS[name] and name not in {"seq", "received_at"}:
-                known = getattr(old, name)
-                merged = name in {"metadata", "scores", "request_meta", "response_meta", "extra"}
-                setattr(old, name, {**known, **value} if merged else value)
+        merge(old, record)
         old.updated_at = datetime.now(UTC)
         self._rewrite(db, n, old)
         return n

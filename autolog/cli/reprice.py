@@ -1,0 +1,55 @@
+"""`autolog reprice`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from autolog._enrich import describe
+from autolog._record import Record
+from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
+from autolog.cli._render import dollars
+
+
+@click.command()
+@filter_options
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@store_option
+def reprice(dry_run: bool, store: str | None, **options: Any) -> None:
+    """Compute costs again from the bodies, with today's price table.
+
+    The old figures stay in `cost_details.before`. Costs that a caller gave are left alone.
+
+    \b
+    autolog reprice --since 30d --model gpt-5 --dry-run
+    """
+    opened = open_for_reading(store)
+    changed = seen = 0
+    before = after = 0.0
+    for record in opened.scan(query_from(options).where(kind="llm")):
+        if record.custom_cost:
+            continue
+        seen += 1
+        old = record.cost
+        _price_again(record)
+        if record.cost == old:
+            continue
+        changed, before, after = changed + 1, before + (old or 0), after + (record.cost or 0)
+        if not dry_run:
+            opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
+    would = "would change" if dry_run else "changed"
+    click.echo(f"{would} {changed} of {seen} costs, in sum from {dollars(before)} to {dollars(after)}")
+
+
+def _price_again(record: Record) -> None:
+    old, details = record.cost, record.cost_details or {}
+    record.cost = record.cost_details = None
+    describe(record)
+    past = [*details.get("before", []), {"cost": old, "prices": details.get("prices")}]
+    if record.cost != old:
+        record.cost_details = {**(record.cost_details or {}), "before": past}
+
+
+def _lay(kept: Record, new: Record) -> None:
+    kept.cost, kept.cost_details = new.cost, new.cost_details
