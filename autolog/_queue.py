@@ -174,14 +174,24 @@ class Queue:
         return done
 
     def hold(self, timeout: float) -> None:
-        """Keep the worker from starting another batch, until `release`."""
-        self._held = self._work.acquire(timeout=timeout)
+        """End the worker after the batch that it is at, until `release`: a process about to fork wants no threads."""
+        deadline = monotonic() + timeout
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._thread = None
+            self._wake.set()
+            thread.join(timeout)
+        self._held = self._work.acquire(timeout=max(0.0, deadline - monotonic()))
 
     def release(self) -> None:
-        """Let the worker go on."""
+        """Let the worker go on with the next span, or at `flush` and exit.
+
+        Not at once: Python counts threads after a fork, and warns of any.
+        """
         if self._held:
             self._held = False
             self._work.release()
+        self._idle = True
 
     def _drop(self, reason: str, count: int) -> None:
         if not self.dropped[reason]:
@@ -195,18 +205,19 @@ class Queue:
             if self._thread is not None:
                 return
             thread = threading.Thread(target=self._run, name="autolog", daemon=True)
+            self._thread = thread
             try:
                 thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is going: flush will deliver
-                report("starting the worker thread", error)
+                self._thread = None
                 self._idle = True
+                report("starting the worker thread", error)
                 return
-            self._thread = thread
             _flush_before_child_exits()
 
     def _run(self) -> None:
         me = threading.current_thread()
-        while self._thread is me or self._thread is None:
+        while self._thread is me:
             if not self.queued:
                 self._wake.clear()
                 self._idle = True
@@ -219,7 +230,7 @@ class Queue:
             if pause > 0 or (not self._hurry and len(self._items) < BATCH):
                 self._wake.clear()
                 self._wake.wait(LINGER if self._hurry else max(LINGER, pause))
-            if self._thread is not me and self._thread is not None:
+            if self._thread is not me:
                 return
             with guard("delivering records"):
                 self._deliver()
