@@ -1,4 +1,4 @@
-"""ResponseLog: two calls, insert and update. `../dialects.md` of the design, section 1.
+"""ResponseLog: two calls, insert and update. Design notes, section 1.
 
 What the format cannot hold: tokens other than in the response's `usage`, status and errors, times, tags, traces.
 """
