@@ -135,13 +135,11 @@ class Queue:
     def flush(self, timeout: float) -> bool:
         """Wait until all that was handed over before is written; False if the time, in seconds, did not suffice."""
         deadline = monotonic() + timeout
-        self._hurry = True
-        self._retry_at = 0.0
+        self.hasten()
         try:
             if self._thread is None or not self._thread.is_alive():
                 self._deliver_here(deadline)
             else:
-                self._wake.set()
                 with self._drained:
                     while self.queued and (left := deadline - monotonic()) > 0:
                         self._drained.wait(min(left, 0.05))
@@ -347,9 +345,10 @@ def _flush_all() -> None:
         with guard("ending what is in flight"):
             hand_over()
     deadline = monotonic() + EXIT_TIMEOUT
-    for queue in _queues:
+    closing = _queues.copy()  # closing takes a queue off the list
+    for queue in closing:
         queue.hasten()
-    for queue in _queues:
+    for queue in closing:
         with guard("flushing at exit"):
             queue.close(max(0.05, deadline - monotonic()))
 

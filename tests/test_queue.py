@@ -15,7 +15,7 @@ import pytest
 
 import autolog
 from autolog import _guard
-from autolog._queue import Queue
+from autolog._queue import Queue, _flush_all
 from autolog._record import Record
 from autolog._span import Span
 from autolog.errors import StoreUnavailable
@@ -218,6 +218,14 @@ def test_exits(way: str, tmp_path: Path) -> None:
     end, expected = EXITS[way]
     code, names, _ = run(f"import autolog\nwith autolog.span('s'): pass\n{end}\n", tmp_path)
     assert (code, names) == (expected, ["s"])
+
+
+def test_exit_closes_every_queue() -> None:
+    queues = [make(Sink()) for _ in range(4)]
+    for queue in queues:
+        put(queue, "a")
+    _flush_all()
+    assert [(queue.accepting, queue.written) for queue in queues] == [(False, 1)] * 4
 
 
 def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
