@@ -137,7 +137,8 @@ FIELDS: tuple[str, ...] = Record.__struct_fields__
 BODIES = ("request_body", "response_body")
 
 
-_DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
+#: What each field is when nobody says; None for the id, which has no default.
+DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
 _MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
 
 
@@ -145,7 +146,7 @@ def merge(old: Record, new: Record) -> None:
     """Lay what `new` knows over `old`, of the same id; it takes nothing away."""
     for name in FIELDS:
         value = getattr(new, name)
-        if value is not None and value != _DEFAULTS[name] and name not in {"seq", "received_at"}:
+        if value is not None and value != DEFAULTS[name] and name not in {"seq", "received_at"}:
             setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
 
 

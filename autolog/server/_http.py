@@ -111,6 +111,10 @@ class Call:
         """Make a change; when it returns, it is on disk."""
         return self.services.writer.run(change)
 
+    def stamp(self, record: Record) -> None:
+        """Make a record the call's: of its project, received now."""
+        record.project, record.received_at, record.seq = self.project, datetime.now(UTC), None
+
     def keep(self, records: Sequence[Record]) -> list[int]:
         """Write records into the call's project; returns their places once they are on disk.
 
@@ -120,9 +124,8 @@ class Call:
         most = self.services.limits.batch_items
         if len(records) > most:
             raise Fault(413, f"more than {most} records in one call")
-        now = datetime.now(UTC)
         for record in records:
-            record.project, record.received_at, record.seq = self.project, now, None
+            self.stamp(record)
         return self.write(lambda store: store.write(records)) if records else []
 
     def json(self) -> Any:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import decode_json, decode_object, encode_json
-from autolog._record import FIELDS, Record, merge
+from autolog._record import DEFAULTS, FIELDS, Record, merge
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import GROUPS, Aggregate, Query
@@ -46,7 +46,6 @@ _COLUMNS = (
     "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
 )  # fmt: skip
 _REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES and name != "seq")
-_DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
 
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
@@ -412,7 +411,7 @@ def _row(record: Record) -> tuple[Any, ...]:
         elif type(value) is str:
             value = clean(value)
         values.append(value)
-    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != _DEFAULTS[name]}
+    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != DEFAULTS[name]}
     return (*values, encode_json(rest).decode() if rest else None)
 
 

@@ -50,7 +50,7 @@ def create(kind: str, call: Call) -> Reply:
         if not known:
             raise Fault(404, f"there is no version with the id {wanted[:100]!r}")
         record.prompt_version, record.prompt_template = wanted, known[0].prompt_template
-    record.project, record.received_at = call.project, datetime.now(UTC)
+    call.stamp(record)
     new = _latest(call.store, call.project)(record.prompt_id or "") is None
 
     def change(store: Store) -> None:
