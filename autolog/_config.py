@@ -26,6 +26,9 @@ class Config:
         prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
             `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
             and returns its cost in dollars, or None to leave it.
+        stream_usage: what to do about chat streams that would not tell their usage: None for nothing, `request` to
+            ask the provider for it and hide the answer from the caller, `estimate` to count with tiktoken.
+        update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
@@ -39,6 +42,8 @@ class Config:
     dialect: str = "native"
     sinks: tuple[Any, ...] = ()
     prices: Any = None
+    stream_usage: str | None = None
+    update_prices: bool = False
     enabled: bool = True
     capture_bodies: bool = True
     max_queue_records: int = 100_000
@@ -51,6 +56,8 @@ class Config:
         for sink in self.sinks:
             check_sink(sink)
         check_prices(self.prices)
+        if self.stream_usage not in {None, "request", "estimate"}:
+            raise ConfigError("stream_usage", f"{self.stream_usage!r} is neither 'request' nor 'estimate'")
         for name in ("max_queue_records", "max_queue_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")
@@ -153,7 +160,7 @@ def _typed(name: str, value: Any, kind: type) -> Any:
         return value
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
-    elif isinstance(value, kind) or (value is None and name in {"endpoint", "api_key"}):
+    elif isinstance(value, kind) or (value is None and name in {"endpoint", "api_key", "stream_usage"}):
         return value
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)

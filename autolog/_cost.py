@@ -1,8 +1,9 @@
 """What a call cost, in US dollars, and how sure that is.
 
 genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
-was used and under which terms, as the response says. Where a provider states the cost itself (OpenRouter, Perplexity,
-xAI), that is the bill. What is not known is None, with the reason; never 0.
+was used and under which terms, as the response says. What it has no unit for (a container, a second of video) is in
+`_units`. Where a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the bill. What is not known is
+None, with the reason; never 0.
 
 `cost_details` of a record has
 
@@ -15,12 +16,14 @@ xAI), that is the bill. What is not known is None, with the reason; never 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from autolog._guard import logger
+from autolog._units import UNITS, geo_factor
 from autolog.providers import Usage
 
 #: genai-prices' names for those providers that the OpenTelemetry conventions name otherwise.
@@ -46,6 +49,8 @@ _UNITS = {
     "output_audio_tokens": "output_audio",
     "input_image_tokens": "input_image",
     "output_image_tokens": "output_image",
+    "cache_audio_read_tokens": "cache_audio_read",
+    "cache_image_read_tokens": "cache_image_read",
     "web_searches": "web_searches",
     "storage_searches": "file_searches",
     "audio_seconds": "audio_seconds",
@@ -54,7 +59,7 @@ _UNITS = {
 
 #: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
 _PARTS = {
-    "cache_read": ("cache_read_tokens",),
+    "cache_read": ("cache_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens"),
     "cache_write": ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
     "input_audio": ("input_audio_tokens",),
     "input_image": ("input_image_tokens",),
@@ -63,6 +68,9 @@ _PARTS = {
     "tools": ("web_searches", "storage_searches"),
     "other": ("audio_seconds", "input_characters"),
 }
+
+#: The parts that a factor on tokens multiplies.
+_PARTS_OF_TOKENS = frozenset({"input", "output"} | _PARTS.keys() - {"tools", "other"})
 
 #: Tiers that are charged at the standard price.
 _STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
@@ -113,30 +121,96 @@ def unknown(why: str) -> Priced:
 
 
 def price(
-    provider_name: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
+    provider_name: str | None,
+    models: tuple[str | None, ...],
+    usage: Usage,
+    terms: Terms,
+    at: datetime | None,
+    further: Sequence[tuple[str | None, Usage]] = (),
 ) -> Priced:
-    """The cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`."""
+    """The cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
+
+    `further` was used beside it, by other models (None for the same one).
+    """
     if terms.reported is not None:
         return Priced(
             terms.reported, {"certainty": "exact", "tier": terms.name, "prices": "as the provider reports it"}
         )
-    counts = {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
-    if not counts and usage.input is None and usage.output is None:
+    provider = _PRICED_AS.get(provider_name or "", provider_name)
+    bills = [(models, usage), *(((model,) if model else models, used) for model, used in further)]
+    priced = [_tokens(provider, names, used, terms, at) for names, used in bills if _says_something(used)]
+    if usage.units:
+        priced.append(_by_unit(usage.units))
+    if not priced:
         return unknown("the response says nothing of its usage")
+    return _summed(priced)
+
+
+def _says_something(usage: Usage) -> bool:
+    return usage.input is not None or usage.output is not None or bool(_counts(usage))
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    return {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
+
+
+def _tokens(
+    provider: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
+) -> Priced:
     problem = _impossible(usage)
     if problem:
         return unknown(problem)
     why = "no model is named"
-    provider = _PRICED_AS.get(provider_name or "", provider_name)
     for model in dict.fromkeys(filter(None, models)):
         try:
-            return _calculate(provider, model, counts, terms, at)
+            return _calculate(provider, model, _counts(usage), terms, at)
         except LookupError as error:
             why = str(error.args[0] if error.args else error)
         except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
             logger.debug("no price for %s", model, exc_info=error)
             why = f"{type(error).__name__}: {error}"
     return unknown(why)
+
+
+def _by_unit(units: dict[str, float]) -> Priced:
+    """What is billed by the piece, from our own table."""
+    parts: dict[str, float] = {}
+    prices: dict[str, float] = {}
+    for name, number in units.items():
+        unit = UNITS.get(name)
+        if unit is None:
+            return unknown(f"no published price for: {name}")
+        parts[unit.part] = parts.get(unit.part, 0.0) + number * unit.dollars
+        prices[name] = unit.dollars
+    sources = sorted({UNITS[name].source for name in units})
+    said = {"certainty": "exact", "tier": "standard", "prices": ", ".join(sources), "unit_prices": prices}
+    return Priced(sum(parts.values()), {**parts, **said})
+
+
+def _summed(priced: list[Priced]) -> Priced:
+    """Several bills as one: unknown if one is, and as sure as the least sure."""
+    for one in priced:
+        if one.cost is None:
+            return one
+    first = priced[0]
+    if len(priced) == 1:
+        return first
+    details: dict[str, Any] = {}
+    for one in priced:
+        for key, value in one.details.items():
+            if isinstance(value, float):
+                details[key] = details.get(key, 0.0) + value
+            elif key == "unit_prices":
+                details[key] = {**details.get(key, {}), **value}
+            elif key == "prices":
+                known = details.get(key)
+                details[key] = value if known in (None, value) else f"{known}; {value}"
+            else:
+                details.setdefault(key, value)
+    unsure = [one.details for one in priced if one.details["certainty"] != "exact"]
+    if unsure:
+        details |= {"certainty": "estimated", "why": "; ".join(dict.fromkeys(detail["why"] for detail in unsure))}
+    return Priced(sum(one.cost or 0.0 for one in priced), details)
 
 
 def own_price(record: Any, prices: Any) -> Priced | None:
@@ -213,10 +287,19 @@ def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: 
             details["why"] = (
                 f"no published price for {key.replace('_', ' ')} {value!r} then; the standard one was taken"
             )
+    total = float(result.total_price)
     if terms.geo not in _STANDARD | {"global", "not_available"}:
-        details["certainty"] = "estimated"
-        details["why"] = f"no published price for inference in {terms.geo!r}; the standard one was taken"
+        factor = geo_factor(result.model.id, terms.geo or "")
+        if factor is None:
+            details["certainty"] = "estimated"
+            details["why"] = f"no published price for inference in {terms.geo!r}; the standard one was taken"
+        else:
+            for part in details.keys() & _PARTS_OF_TOKENS:
+                total += details[part] * (factor - 1)
+                details[part] *= factor
     unpriced = _unpriced(result.model_price, counts)
+    if unpriced and not result.total_price:
+        return unknown(f"no published price for {', '.join(unpriced)} of {result.model.id}")
     if unpriced:
         details["certainty"] = "estimated"
         details["why"] = f"no published price for {', '.join(unpriced)}"
@@ -227,7 +310,7 @@ def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: 
         "prices": f"genai-prices {genai_prices.__version__}",
         "unit_prices": {key: _plain(value) for key, value in vars(result.model_price).items() if value is not None},
     }
-    return Priced(float(result.total_price), details)
+    return Priced(total, details)
 
 
 #: Counts that no token price includes: without a price of their own they are missing from the total.

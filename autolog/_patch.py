@@ -42,9 +42,10 @@ CHOKE_POINTS = (
 class Outlet:
     """Where one application of a patch hands its exchanges over, until the patch is removed."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, asks_usage: bool) -> None:
         self._emit = emit
         self.live = True
+        self.asks_usage = asks_usage
 
     def __call__(self, span: Span) -> None:
         if self.live:
@@ -59,7 +60,8 @@ class Patch:
         self._emit = emit
         self._wanted = False
         self._hooked = False
-        self._outlet = Outlet(emit)
+        self._asks_usage = False
+        self._outlet = Outlet(emit, False)
         self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
     @property
@@ -83,6 +85,10 @@ class Patch:
             self._hooked = True
             register_post_import_hook(self._on_import, self._provider.module)
         self._wanted = True
+
+    def ask_usage(self, wanted: bool) -> None:
+        """Whether streams of this SDK are asked for the usage that they would not tell."""
+        self._asks_usage = self._outlet.asks_usage = wanted
 
     def remove(self) -> None:
         """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
@@ -118,7 +124,7 @@ class Patch:
 
     def _wrap(self, module: ModuleType) -> None:
         found = [(point, *self._find(module, point)) for point in CHOKE_POINTS]
-        self._outlet = Outlet(self._emit)
+        self._outlet = Outlet(self._emit, self._asks_usage)
         for point, owner, original in found:
             wrapper = point.wrap(original, self._provider, self._outlet)
             self._originals[owner, point.method] = (original, wrapper)

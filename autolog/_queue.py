@@ -62,14 +62,14 @@ class Queue:
     """Takes ended spans from any thread and brings their records to a sink from its own.
 
     Args:
-        enrich: turns one ended span into a record; None means that it is not to be recorded.
+        enrich: turns one ended span into records: one as a rule, none if it says nothing, many for a batch's results.
         open_sink: opens the sink; called on the worker thread, again after a fork and after a failure to open.
         max_records: how many spans may wait. max_bytes: how large they may be together.
     """
 
     def __init__(
         self,
-        enrich: Callable[[Any], Record | None],
+        enrich: Callable[[Any], list[Record]],
         open_sink: Callable[[], Sink],
         max_records: int,
         max_bytes: int,
@@ -248,9 +248,7 @@ class Queue:
                 span = self._items[0]  # stays queued, for `flush` to see, until it is among the records
                 try:
                     with guard("reading a call"):
-                        record = self._enrich(span)
-                        if record is not None:
-                            self._ready.append(record)
+                        self._ready += self._enrich(span)
                         self._ready_bytes += span.size
                 finally:
                     self._items.popleft()
@@ -266,7 +264,8 @@ class Queue:
         try:
             if self._sink is None:
                 self._sink = self._open_sink()
-            refused = self._sink.write(self._ready) or 0
+            batch = self._ready[:BATCH]
+            refused = self._sink.write(batch) or 0
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count, say it once, try again
             if len(self._ready) > 1 and not isinstance(error, (StoreError, OSError)):
                 self._write_singly()
@@ -281,9 +280,10 @@ class Queue:
         if self.last_error is not None:
             logger.warning("autolog can write records again")
             self.last_error = None
-        self.written += len(self._ready) - refused
-        self._ready = []
-        self._ready_bytes = 0
+        self.written += len(batch) - refused
+        del self._ready[: len(batch)]
+        if not self._ready:
+            self._ready_bytes = 0
         self._pause = self._retry_at = 0.0
 
     def _write_singly(self) -> None:

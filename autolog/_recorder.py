@@ -57,10 +57,16 @@ class Recorder:
             for target in _targets(config):
                 _open_target(target).close()
         self._close_queues(2.0)
+        self._adopt(config)
+
+    def _adopt(self, config: Config) -> None:
         self._config = config
+        for patch in self._patches.values():
+            patch.ask_usage(config.stream_usage == "request")
 
     def patch(self) -> list[str]:
         """Record the calls of every known SDK that is installed; returns their names."""
+        self._current_config()
         patched = []
         for name, patch in self._patches.items():
             try:
@@ -83,6 +89,7 @@ class Recorder:
         Raises:
             PatchError: openai is not installed, too old, or changed where we hold on to it.
         """
+        self._current_config()
         self._patches["openai"].apply()
 
     def unpatch_openai(self) -> None:
@@ -95,6 +102,7 @@ class Recorder:
         Raises:
             PatchError: anthropic is not installed, too old, or changed where we hold on to it.
         """
+        self._current_config()
         self._patches["anthropic"].apply()
 
     def unpatch_anthropic(self) -> None:
@@ -227,9 +235,16 @@ class Recorder:
     # Inside
 
     def _current_config(self) -> Config:
-        if self._config is None:
-            self._config = config_from({})
-        return self._config
+        """The configuration; at first the environment's, or the default one if that is wrong: nobody would hear."""
+        if self._config is not None:
+            return self._config
+        try:
+            config = config_from({})
+        except ValueError as error:
+            _guard.report("reading AUTOLOG_* variables", error)
+            config = Config()
+        self._adopt(config)
+        return config
 
     def _emit(self, span: Span) -> None:
         queue = self._queue
@@ -239,26 +254,23 @@ class Recorder:
             queue.put(span)
 
     def _open_queue(self) -> Queue:
-        try:
-            config = self._current_config()
-        except ValueError as error:  # a bad AUTOLOG_* variable, and nobody called configure() to hear of it
-            _guard.report("reading AUTOLOG_* variables", error)
-            self._config = config = Config()
+        config = self._current_config()
         diverted = self._diverted
 
-        def read(span: Any) -> Record | None:
+        def read(span: Any) -> list[Record]:
             if isinstance(span, Made):
-                return span.record
+                return [span.record]
             from autolog._enrich import enrich
 
-            record = enrich(span)
-            if record is None:
-                return None
-            if config.prices is not None and record.kind == "llm":
-                _price(record, config.prices)
-            if not config.capture_bodies:
-                record.request_body = record.response_body = record.input_preview = record.output_preview = None
-            return record
+            records = enrich(span)
+            if config.stream_usage == "estimate":
+                _estimate(records)
+            for record in records:
+                if config.prices is not None and record.kind == "llm":
+                    _price(record, config.prices)
+                if not config.capture_bodies:
+                    record.request_body = record.response_body = record.input_preview = record.output_preview = None
+            return records
 
         def make_queue(open_sink: Callable[[], Sink]) -> Queue:
             return Queue(read, open_sink, config.max_queue_records, config.max_queue_bytes)
@@ -284,6 +296,13 @@ class Recorder:
         branches, self._branches = self._branches, []
         done = queue is None or queue.close(timeout)
         return all([done, *[branch.close(timeout) for branch in branches]])
+
+
+def _estimate(records: list[Record]) -> None:
+    from autolog._estimate import estimate
+
+    for record in records:
+        estimate(record)
 
 
 def _price(record: Record, prices: Any) -> None:

@@ -14,12 +14,15 @@ breaks or is abandoned. Nothing is copied, walked or parsed here: that is `_enri
 
 from __future__ import annotations
 
+import copy
 import functools
+import re
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, Protocol, cast
 
+from autolog._bodies import decode_object
 from autolog._guard import guard, report
 from autolog._span import Emit, Span, describe_error
 
@@ -36,11 +39,17 @@ class SDK(Protocol):
         """Whether a call to this SDK path costs money, and so is recorded."""
         ...
 
+    def has_usage_option(self, path: str) -> bool:
+        """Whether a stream from this path tells its usage only if asked to, by `stream_options.include_usage`."""
+        ...
+
 
 class Outlet(Protocol):
     """Where a patch hands its exchanges over, while it is in force; a wrapper that outlives it passes through."""
 
     live: bool
+    asks_usage: bool
+    """Whether streams are to be asked for their usage."""
 
     def __call__(self, span: Span) -> None: ...
 
@@ -49,6 +58,7 @@ class Exchange(Span):
     """One logical provider call: the last request sent, the final response, and how it ended."""
 
     __slots__ = (
+        "asked_usage",
         "attempts",
         "chunks",
         "client",
@@ -77,6 +87,7 @@ class Exchange(Span):
         self.first_chunk_ns = 0
         self.streaming = False
         self.truncated = False
+        self.asked_usage = False
 
     def sent(self, request: Any) -> Exchange:
         """One more attempt is about to be sent. Returns the exchange that it belongs to.
@@ -89,6 +100,7 @@ class Exchange(Span):
             exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
             exchange.context, exchange.trace = self.context, self.trace
             exchange.parent_span = self.parent_span
+            exchange.asked_usage = self.asked_usage
         exchange.attempts += 1
         exchange.request = request
         return exchange
@@ -104,9 +116,11 @@ class Exchange(Span):
         self.response_headers = response.headers
         if response.is_closed:
             self.content = complete_content(response)
-        elif not isinstance(response.stream, _Tee):
+        elif not isinstance(response.stream, (_Tee, _Hider)):
             self.streaming = True
             response.stream = tee(response.stream, self)
+            if self.asked_usage and "content-encoding" not in response.headers:
+                response.stream = hide_usage(response.stream)
             open_exchanges.add(self)
 
     def failed(self, error: BaseException) -> None:
@@ -264,6 +278,86 @@ def _async_tee(stream: Any, exchange: Exchange) -> Any:
     return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
+# Hiding the usage that the caller did not ask for
+
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+
+
+class UsageFilter:
+    """Takes out of server-sent events what `stream_options.include_usage` adds to them."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The bytes of the events that are complete with this chunk, less what is to be hidden."""
+        self._rest += chunk
+        kept = []
+        while end := _EVENT_END.search(self._rest):
+            event, self._rest = self._rest[: end.end()], self._rest[end.end() :]
+            if not self._is_usage(event):
+                kept.append(_NO_USAGE.sub(b"", event))
+        return b"".join(kept)
+
+    def rest(self) -> bytes:
+        """What is left when the stream has ended."""
+        rest, self._rest = self._rest, b""
+        return b"" if self._is_usage(rest) else rest
+
+    @staticmethod
+    def _is_usage(event: bytes) -> bool:
+        """The chunk with usage and no choices. Azure's first chunk has no choices either, but no usage."""
+        if not _NO_CHOICES.search(event) or b'"usage"' not in event:
+            return False
+        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+        chunk = decode_object(data)
+        return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
+
+
+class _Hider:
+    """Stands before a tee, so that the tee keeps what was on the wire and the caller gets what was asked for."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._filter = UsageFilter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_stream"], name)
+
+
+class _SyncHider(_Hider):
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if kept := self._filter.feed(chunk):
+                yield kept
+        if rest := self._filter.rest():
+            yield rest
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _AsyncHider(_Hider):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            if kept := self._filter.feed(chunk):
+                yield kept
+        if rest := self._filter.rest():
+            yield rest
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def hide_usage(tee: Any) -> Any:
+    """A stream that gives what `tee` gives, but for the usage."""
+    hider = _SyncHider if isinstance(tee, _SyncTee) else _AsyncHider
+    bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
+    return type(hider.__name__.strip("_"), (hider, *bases), {})(tee)
+
+
 class _UploadTee(_Tee):
     """Stands in for a request's stream (a multipart upload): both kinds, for httpx's own is both."""
 
@@ -381,25 +475,47 @@ def _fail_call(error: BaseException) -> None:
             exchange.failed(error)
 
 
-def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """`BaseClient._build_request`: the request of every attempt is kept, and an upload's bytes with it."""
 
     @functools.wraps(original)
-    def _build_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-        request = original(self, *args, **kwargs)
+    def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
-        if exchange is not None and emit.live:
-            try:
-                if not hasattr(request, "_content"):
-                    _tee_upload(request)
-                sent = exchange.sent(request)
-                if sent is not exchange:
-                    _current.set(sent)
-            except Exception as error:  # noqa: BLE001 - ours, never the program's
-                report("reading a request", error)
+        if exchange is None or not emit.live:
+            return original(self, options, *args, **kwargs)
+        if emit.asks_usage and exchange.stream:
+            options = _asking_usage(options, exchange, sdk)
+        request = original(self, options, *args, **kwargs)
+        try:
+            if exchange.asked_usage:
+                request.headers["accept-encoding"] = "identity"  # what is compressed could not be hidden
+            if not hasattr(request, "_content"):
+                _tee_upload(request)
+            sent = exchange.sent(request)
+            if sent is not exchange:
+                _current.set(sent)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("reading a request", error)
         return request
 
     return _build_request
+
+
+def _asking_usage(options: Any, exchange: Exchange, sdk: SDK) -> Any:
+    """The options of a streaming call, with the question for its usage added if it lacks it."""
+    with guard("asking for usage"):
+        body, extra = options.json_data, getattr(options, "extra_json", None) or {}
+        if isinstance(body, dict) and sdk.has_usage_option(options.url):
+            asked = extra.get("stream_options") or body.get("stream_options") or {}
+            if isinstance(asked, dict) and not asked.get("include_usage"):
+                asking = {"stream_options": {**asked, "include_usage": True}}
+                changed = copy.copy(options)
+                changed.json_data = {**body, **asking}
+                if "stream_options" in extra:
+                    changed.extra_json = {**extra, **asking}
+                exchange.asked_usage = True
+                return changed
+    return options
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike

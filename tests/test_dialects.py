@@ -132,7 +132,7 @@ COMMON = {"request_model": "gpt-4o", "provider_name": "openai", "usage_input_tok
 
 
 def described() -> Record:
-    from autolog._enrich import describe
+    from autolog._describe import describe
 
     record = Record(**{name: getattr(CALL, name) for name in CALL.__struct_fields__})
     describe(record)

@@ -19,7 +19,7 @@ from sdk_http import openai_http as http
 
 import autolog
 from autolog._cost import own_price
-from autolog._enrich import describe
+from autolog._describe import describe
 from autolog._record import Record
 from autolog.cli import cli
 from autolog.cli._standin import standin
@@ -116,7 +116,7 @@ INVOICES = [
     Invoice("a batch item", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100, service_tier="batch"),
             "half of 1,000 x 3 + 100 x 15", 0.00225, tier="batch"),
     Invoice("inference bound to a place", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100, inference_geo="us"),
-            "standard: 1,000 x 3 + 100 x 15", 0.0045, certainty="estimated"),
+            "before Claude 4.6 the place is free: 1,000 x 3 + 100 x 15", 0.0045),
     # Compatible vendors
     Invoice("openrouter says itself", "https://openrouter.ai/api/v1/chat/completions",
             {**chat("anthropic/claude-sonnet-4.5", 10, 5), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.000837}},

@@ -42,7 +42,7 @@ class Sink:
 
 
 def make(sink: Sink, max_records: int = 5000, max_bytes: int = 10_000_000) -> Queue:
-    return Queue(lambda span: Record(id=span.name), lambda: sink, max_records, max_bytes)
+    return Queue(lambda span: [Record(id=span.name)], lambda: sink, max_records, max_bytes)
 
 
 def put(queue: Queue, *names: str) -> None:
@@ -142,10 +142,10 @@ def test_what_functions_hold_counts(tmp_path: Path) -> None:
 def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "strict", False)
 
-    def enrich(span: Span) -> Record:
+    def enrich(span: Span) -> list[Record]:
         if span.name == "bad":
             raise ZeroDivisionError
-        return Record(id=span.name)
+        return [Record(id=span.name)]
 
     sink = Sink()
     queue = Queue(enrich, lambda: sink, 100, 100_000)

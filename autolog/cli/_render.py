@@ -155,7 +155,7 @@ def bodies(record: Record) -> tuple[Any, Any]:
     from urllib.parse import urlsplit
 
     from autolog._bodies import decode_json, decode_object
-    from autolog._enrich import read_request, read_response
+    from autolog._describe import read_request, read_response
     from autolog.providers import provider_of
 
     if record.kind != "llm":

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from autolog._bodies import decode_json
-from autolog._enrich import derive
+from autolog._describe import derive
 from autolog._record import Record
 from autolog.dialects._shared import MAX_DOLLARS, Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
 from autolog.providers._reading import count

@@ -11,8 +11,9 @@ from typing import Any
 
 import pydantic
 
-from autolog._enrich import clean_url, derive
+from autolog._describe import derive
 from autolog._record import Record
+from autolog._redact import clean_url
 from autolog.dialects._shared import (
     MAX_SECONDS,
     Body,

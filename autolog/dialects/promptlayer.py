@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._enrich import derive
+from autolog._describe import derive
 from autolog._record import Record
 from autolog.dialects._shared import (
     MAX_DOLLARS,

@@ -6,15 +6,16 @@ Nothing here imports an SDK: `_patch` does, when the user's program has.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Protocol, cast
 
 from autolog._bodies import Event
 from autolog.providers import anthropic as _anthropic, openai as _openai
 from autolog.providers._hosts import provider_at
-from autolog.providers._reading import Reading, Usage
+from autolog.providers._reading import Item, Reading, Usage
 
-__all__ = ["PROVIDERS", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]
+__all__ = ["PROVIDERS", "Item", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]
 
 
 class Provider(Protocol):
@@ -33,7 +34,13 @@ class Provider(Protocol):
 
     def billable(self, method: str, path: str) -> bool: ...
 
+    def has_usage_option(self, path: str) -> bool: ...
+
     def later(self, method: str, path: str) -> bool: ...
+
+    def holder(self, path: str) -> str | None: ...
+
+    def items(self, path: str, body: bytes) -> Iterator[Item]: ...
 
     def operation(self, path: str) -> str: ...
 
@@ -42,6 +49,8 @@ class Provider(Protocol):
     def model_in(self, path: str) -> str | None: ...
 
     def read(self, path: str, body: Any) -> Reading: ...
+
+    def units(self, path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]: ...
 
     def assemble(self, path: str, events: list[Event]) -> dict[str, Any]: ...
 

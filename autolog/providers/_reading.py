@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from autolog._bodies import decode_object
 
 
 @dataclass(slots=True)
@@ -25,6 +28,41 @@ class Usage:
     file_searches: int | None = None
     audio_seconds: float | None = None
     input_characters: int | None = None
+    cache_audio_read: int | None = None
+    cache_image_read: int | None = None
+    units: dict[str, float] = field(default_factory=dict)
+    """What is billed by the piece, by the names in `_units.UNITS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A thing that outlives the call that made it: a background response, a batch, a run, a session.
+
+    Attributes:
+        key: what it is and its id, the same in every answer that tells of it.
+        operation: the operation that it is. final: nothing more is to come, or what came stands for the whole so far.
+    """
+
+    key: str
+    operation: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One answer out of many that came in one body: an item of a batch.
+
+    Attributes:
+        key: its id, the same whenever it is read. custom_id: its name by the user. path: the path it was asked at.
+        answer: the response body. error: type and message, if there is no answer.
+    """
+
+    key: str
+    custom_id: str | None
+    path: str
+    answer: dict[str, Any]
+    status_code: int | None = None
+    error: tuple[str | None, str | None] | None = None
 
 
 @dataclass(slots=True)
@@ -41,6 +79,9 @@ class Reading:
     speed: str | None = None
     geo: str | None = None
     reported_cost: float | None = None
+    lasting: Lasting | None = None
+    further: list[tuple[str | None, Usage]] = field(default_factory=list)
+    """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None
@@ -58,6 +99,24 @@ def count(value: Any) -> int | None:
         return int(value) if 0 <= value < MAX_COUNT and value == int(value) else None
     except (OverflowError, ValueError):
         return None
+
+
+def flaw(usage: Any) -> str | None:
+    """What in a usage object cannot be: text where a number belongs, a negative count."""
+    for key, value in mapping(usage).items():
+        if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
+            if value is not None and count(value) is None:
+                return f"the response says {key}: {value!r}"
+        elif isinstance(value, dict) and (inner := flaw(value)):
+            return inner
+    return None
+
+
+def seconds(value: Any) -> float | None:
+    """A duration in seconds, if it is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 <= value < MAX_COUNT else None
 
 
 def text(value: Any) -> str | None:
@@ -94,3 +153,10 @@ def read_error(body: Any) -> tuple[str | None, str | None]:
     if message is not None and not isinstance(message, str):
         message = str(message)
     return None if kind is None else str(kind), message
+
+
+def lines(body: bytes) -> Iterator[dict[str, Any]]:
+    """The JSON objects of JSON lines; lines that are none are left out."""
+    for line in body.splitlines():
+        if line[:1] == b"{" and (value := decode_object(line)):
+            yield value

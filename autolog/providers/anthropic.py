@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from autolog._bodies import Event
-from autolog.providers._reading import Reading, Usage, count, mapping, objects, read_error, text, total
+from autolog.providers._reading import (
+    Item,
+    Lasting,
+    Reading,
+    Usage,
+    count,
+    lines,
+    mapping,
+    objects,
+    read_error,
+    seconds,
+    text,
+    total,
+)
 
 name = "anthropic"
 module = "anthropic._base_client"
@@ -35,12 +49,30 @@ _FREE = re.compile(
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
-    """Whether a call costs money, or is a model call all the same."""
+    """Whether a call costs money, or is a model call all the same, or completes one."""
+    if later(method, path):
+        return True
     return method.lower() == "post" and not _FREE.search(path.partition("?")[0])
 
 
-def later(method: str, path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
-    """Whether a call gives an earlier response again: none of this SDK's does."""
+#: Calls that tell more of what an earlier call began.
+_LATER = re.compile(
+    r"/messages/batches/[^/]+(/results)?$|/v1/sessions/[^/]+$|/v1/sessions/[^/]+(/threads/[^/]+)?/events/stream$"
+    r"|/v1/sessions/[^/]+/threads/[^/]+/stream$|/v1/dreams/[^/]+$"
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def later(method: str, path: str) -> bool:
+    """Whether a call tells more of what an earlier call began, which must not be billed twice."""
+    path = path.partition("?")[0].rstrip("/")
+    if method.lower() == "post":
+        return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
+    return method.lower() == "get" and bool(_LATER.search(path))
+
+
+def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
+    """Whether a stream tells its usage only if asked to: all of Anthropic's tell it."""
     return False
 
 
@@ -71,9 +103,12 @@ def read(path: str, body: Any) -> Reading:
     reading.model = text(body.get("model"))
     reading.id = text(body.get("id"))
     operation_name = operation(path)
+    reading.lasting = _lasting(body)
     if operation_name == "count_tokens":
         reading.usage.input = count(body.get("input_tokens"))
-    if operation_name != "chat":
+    if body.get("type") in {"session", "dream"}:
+        _read_work(reading, body)
+    if operation_name != "chat" or reading.lasting:
         return reading
     stop = text(body.get("stop_reason"))
     reading.finish_reasons = [stop] if stop else None
@@ -90,7 +125,59 @@ def read(path: str, body: Any) -> Reading:
         reading.speed = text(body["usage"].get("speed"))
         reading.geo = text(body["usage"].get("inference_geo"))
         reading.usage = read_usage(body["usage"])
+        reading.further = _further(body["usage"])
     return reading
+
+
+#: What outlives its call, by its `type`: the operation that it is, and the states in which it stays.
+_LASTING = {
+    "message_batch": ("batch", "processing_status", {"ended"}),
+    "session": ("invoke_agent", "status", None),
+    "dream": ("dream", "status", {"completed", "failed", "canceled"}),
+}
+
+
+def _lasting(body: dict[str, Any]) -> Lasting | None:
+    kind, identity = str(body.get("type")), text(body.get("id"))
+    if kind not in _LASTING or identity is None:
+        return None
+    operation_name, state, final = _LASTING[kind]
+    return Lasting(f"{kind}:{identity}", operation_name, final is None or body.get(state) in final)
+
+
+def _read_work(reading: Reading, body: dict[str, Any]) -> None:
+    """A session or a dream: its tokens so far, and for a session the cost by Anthropic's own account."""
+    worker = body.get("model") or mapping(body.get("agent")).get("model")
+    reading.model = text(worker) or text(mapping(worker).get("id"))
+    usage = mapping(body.get("usage"))
+    if usage:
+        reading.raw_usage = usage
+        reading.usage = read_usage(usage)
+        reading.reported_cost = _dollars(usage.get("list_cost"))
+
+
+def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:  # noqa: ARG001 - every provider answers the same question
+    """What is billed by the piece, by the names in `_units.UNITS`."""
+    active = seconds(mapping(mapping(answer).get("usage")).get("active_seconds"))
+    return {"hour of session": active / 3600} if active else {}
+
+
+def _dollars(amount: Any) -> float | None:
+    """A BetaMonetaryAmount: a decimal in minor units, so cents, as text."""
+    amount = mapping(amount)
+    try:
+        return float(amount["amount"]) / 100 if str(amount.get("currency", "USD")).upper() == "USD" else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _further(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
+    """What the top-level totals leave out: compactions, and advisors, which are billed as their own model."""
+    return [
+        (text(entry.get("model")), read_usage(entry))
+        for entry in objects(usage.get("iterations"))
+        if entry.get("type") in {"compaction", "advisor_message"}
+    ]
 
 
 def _is_error(body: dict[str, Any]) -> bool:
@@ -104,6 +191,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         count(usage.get("cache_creation_input_tokens")),
     )
     classes = mapping(usage.get("cache_creation"))
+    if written is None:
+        written = total(*map(count, classes.values()))
     uncached = count(usage.get("input_tokens"))
     return Usage(
         input=None if uncached is None else total(uncached, read, written),
@@ -117,13 +206,20 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     )
 
 
-def assemble(path: str, events: list[Event]) -> dict[str, Any]:  # noqa: ARG001 - every provider answers the same question
+def _session_in(path: str) -> str | None:
+    found = re.search(r"/sessions/([^/]+)/events/stream", path)  # a thread's stream tells of the thread alone
+    return found[1] if found else None
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """The message that a stream amounts to, as far as it came."""
     message: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
     for event in events:
         data = event.data
         kind = data.get("type") or event.name
+        if kind == "session.usage":  # a snapshot of all that the session has used
+            message = {"type": "session", "id": _session_in(path), "usage": data.get("usage")}
         if kind == "message_start":
             message.update(mapping(data.get("message")))
         elif kind == "content_block_start":
@@ -173,3 +269,37 @@ def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
     usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
     if usage:
         message["usage"] = {**mapping(message.get("usage")), **usage}
+
+
+# The results of a batch
+
+_RESULTS = re.compile(r"/messages/batches/([^/]+)/results$")
+
+
+def holder(path: str) -> str | None:
+    """The batch whose results a path gives."""
+    found = _RESULTS.search(path.rstrip("/"))
+    return found[1] if found else None
+
+
+def items(path: str, body: bytes) -> Iterator[Item]:
+    """The answers in a batch's results.
+
+    The format: https://platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11.
+    """
+    for line in lines(body):
+        result = mapping(line.get("result"))
+        kind = text(result.get("type"))
+        if kind is None:
+            continue
+        message = mapping(result.get("message"))
+        error: tuple[str | None, str | None] | None = None if message else (kind, None)
+        if isinstance(result.get("error"), dict):
+            error = read_error(result["error"])
+        yield Item(
+            key=f"{holder(path)}:{line.get('custom_id')}",
+            custom_id=text(line.get("custom_id")),
+            path="/v1/messages",
+            answer=message or mapping(result.get("error")),
+            error=error,
+        )

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from autolog._bodies import Event
-from autolog.providers._reading import Reading, Usage, count, mapping, objects, read_error, text
+from autolog.providers._openai_streams import assemble
+from autolog.providers._reading import (
+    Item,
+    Lasting,
+    Reading,
+    Usage,
+    count,
+    lines,
+    mapping,
+    objects,
+    read_error,
+    seconds,
+    text,
+)
+
+__all__ = ["assemble"]
 
 name = "openai"
 module = "openai._base_client"
@@ -32,6 +47,11 @@ _ROUTES = tuple(
         (r"/audio/translations$", "translation"),
         (r"/videos(/[^/]+/remix|/edits|/extensions|/characters)?$", "video_generation"),
         (r"/batches$", "batch"),
+        (r"/evals/[^/]+/runs$", "evaluation"),
+        (r"/graders/run$", "evaluation"),
+        (r"/fine_tuning/jobs$", "fine_tuning"),
+        (r"/vector_stores/[^/]+/search$", "retrieval"),
+        (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
         (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
     )
 )
@@ -47,17 +67,26 @@ _FREE = re.compile(
 _VECTOR_STORE_FILES = re.compile(r"/vector_stores/[^/]+/(files|file_batches)$")
 
 
-#: Calls that give an earlier response again, perhaps now complete: reading it, resuming its stream, cancelling it.
-_LATER = re.compile(r"/responses/[^/]+$|/responses/[^/]+/cancel$")
-_NEW_RESPONSES = re.compile(r"/responses/(compact|input_tokens)$")
+#: Calls that tell more of what an earlier call began: they read it, resume its stream, go on with it or end it.
+_LATER = {
+    "get": re.compile(
+        r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
+        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
+    ),
+    "post": re.compile(
+        r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
+        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$"
+    ),
+}
+_NOT_LATER = re.compile(r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/")
 
 
 @functools.lru_cache(maxsize=1024)
 def later(method: str, path: str) -> bool:
-    """Whether a call gives an earlier response again, which must not be billed twice."""
+    """Whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
-    wanted = "post" if path.endswith("/cancel") else "get"
-    return method.lower() == wanted and bool(_LATER.search(path)) and not _NEW_RESPONSES.search(path)
+    pattern = _LATER.get(method.lower())
+    return pattern is not None and bool(pattern.search(path)) and not _NOT_LATER.search(path)
 
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
@@ -69,6 +98,14 @@ def billable(method: str, path: str) -> bool:
         return False
     path = path.partition("?")[0].rstrip("/")
     return not _FREE.search(path) or bool(_VECTOR_STORE_FILES.search(path))
+
+
+_USAGE_OPTION = re.compile(r"/completions$")
+
+
+def has_usage_option(path: str) -> bool:
+    """Whether a stream from this path tells its usage only if asked to."""
+    return bool(_USAGE_OPTION.search(path.partition("?")[0]))
 
 
 def operation(path: str) -> str:
@@ -113,14 +150,21 @@ def read(path: str, body: Any) -> Reading:
     reading.model = text(body.get("model"))
     reading.id = text(body.get("id"))
     reading.service_tier = text(body.get("service_tier"))
-    operation_name = operation(path)
-    if operation_name == "count_tokens":
+    reading.lasting = _lasting(body)
+    if operation(path) == "count_tokens":
         reading.usage.input = count(body.get("input_tokens"))
-    elif operation_name != "batch":
+    elif body.get("object") == "batch":
+        reading.raw_usage = mapping(body.get("usage")) or None
+    else:
         usage = body.get("usage") or mapping(body.get("x_groq")).get("usage")
         if isinstance(usage, dict):
             reading.raw_usage, reading.usage = usage, read_usage(usage)
             reading.reported_cost = reported_cost(usage)
+    if operation(path) == "image_generation" and reading.usage.output_image is None:
+        reading.usage.output_image = reading.usage.output  # older answers do not say, but it is all images
+    _read_models(reading, body)
+    if isinstance(body.get("last_error"), dict):
+        reading.error_type, reading.error_message = read_error(body["last_error"])
     if isinstance(body.get("choices"), list):
         _read_choices(reading, objects(body["choices"]))
     elif body.get("object") == "response" or isinstance(body.get("output"), list):
@@ -130,6 +174,74 @@ def read(path: str, body: Any) -> Reading:
     elif isinstance(body.get("text"), str):
         reading.output_text = body["text"]
     return reading
+
+
+#: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
+_LASTING = {
+    "response": ("chat", {"completed", "failed", "incomplete", "cancelled"}),
+    "batch": ("batch", {"completed", "failed", "expired", "cancelled"}),
+    "thread.run": ("invoke_agent", {"completed", "failed", "cancelled", "expired", "incomplete"}),
+    "eval.run": ("evaluation", {"completed", "failed", "canceled", "cancelled"}),
+    "fine_tuning.job": ("fine_tuning", {"succeeded", "failed", "cancelled"}),
+    "video": ("video_generation", {"completed", "failed"}),
+    "agent.session": ("invoke_agent", {"idle", "in_progress", "requires_action", "failed"}),
+}
+
+
+def _lasting(body: dict[str, Any]) -> Lasting | None:
+    kind, identity = str(body.get("object")), text(body.get("id"))
+    if kind not in _LASTING or identity is None or (kind == "response" and body.get("background") is not True):
+        return None
+    operation_name, final = _LASTING[kind]
+    return Lasting(f"{kind}:{identity}", operation_name, body.get("status") in final)
+
+
+def _read_models(reading: Reading, body: dict[str, Any]) -> None:
+    """Usage by model: of an evaluation's run, of a grader."""
+    by_model = objects(body.get("per_model_usage"))
+    graded = mapping(body.get("model_grader_token_usage_per_model"))
+    by_model += [{"model_name": name, **mapping(usage)} for name, usage in graded.items()]
+    used = [
+        (text(usage.get("model_name")), read_usage({"prompt_tokens_details": usage, **usage})) for usage in by_model
+    ]
+    if svg := mapping(body.get("svg_usage")):
+        reading.further.append((text(svg.get("model")), read_usage(svg)))
+    if used:
+        reading.raw_usage = {"per_model_usage": by_model}
+        reading.further = used
+
+
+def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
+    """What is billed by the piece, by the names in `_units.UNITS`."""
+    answer = mapping(answer)
+    kind = answer.get("object")
+    if kind == "video" and answer.get("status") != "failed":
+        length = asked.get("seconds") if path.endswith("/extensions") else answer.get("seconds")
+        made = seconds(_number(length))
+        return {f"second of {answer.get('model')}, {answer.get('size')}": made} if made else {}
+    if kind == "fine_tuning.job" and (trained := count(answer.get("trained_tokens"))):
+        model = re.sub(r"-(\d{4}-\d\d-\d\d|\d{4})$", "", str(answer.get("model")))
+        return {f"million tokens of training {model}": trained / 1_000_000}
+    if kind == "container":
+        return {f"container {answer.get('memory_limit') or '1g'}": 1}
+    if kind == "response":
+        calls = [item for item in objects(answer.get("output")) if item.get("type") == "code_interpreter_call"]
+        containers = {str(call.get("container_id")) for call in calls}
+        return {"container 1g": len(containers)} if containers else {}
+    if operation(path) == "image_generation" and str(asked.get("model", "dall-e-2")).startswith("dall-e"):
+        hd = " hd" if asked.get("quality") == "hd" else ""
+        name = f"image of {asked.get('model', 'dall-e-2')}, {asked.get('size') or '1024x1024'}{hd}"
+        made_images = len(objects(answer.get("data")))
+        return {name: made_images} if made_images else {}
+    return {}
+
+
+def _number(value: Any) -> Any:
+    """A number that the API gives as text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
@@ -150,7 +262,9 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         reasoning=_known(_first(outer, "reasoning_tokens"), _first(usage, "reasoning_tokens")),
         input_image=_first(inner, "image_tokens"),
         output_image=_first(outer, "image_tokens"),
-        audio_seconds=seconds if isinstance(seconds := usage.get("seconds"), (int, float)) and seconds >= 0 else None,
+        audio_seconds=seconds(usage.get("seconds")),
+        cache_audio_read=_first(mapping(inner.get("cached_tokens_details")), "audio_tokens"),
+        cache_image_read=_first(mapping(inner.get("cached_tokens_details")), "image_tokens"),
         input_audio=_first(inner, "audio_tokens"),
         output_audio=_first(outer, "audio_tokens"),
     )
@@ -227,123 +341,47 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
     reading.output_text = "".join(filter(None, texts)) or None
 
 
-# Putting a stream together
+# The results of a batch
+
+_CONTENT = re.compile(r"/files/([^/]+)/content$")
+#: The path that a line of results was asked at, by the `object` of its answer.
+_PATHS = {
+    "chat.completion": "/v1/chat/completions",
+    "response": "/v1/responses",
+    "text_completion": "/v1/completions",
+    "list": "/v1/embeddings",
+}
 
 
-def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """The response that a stream amounts to, as far as it came."""
-    if any("choices" in event.data for event in events):
-        return _assemble_choices(events)
-    if any(isinstance(event.data.get("response"), dict) for event in events):
-        return _assemble_response(events)
-    return _assemble_typed(path, events)
+def holder(path: str) -> str | None:
+    """The file whose content a path gives; it may be the output of a batch."""
+    found = _CONTENT.search(path.rstrip("/"))
+    return found[1] if found else None
 
 
-def _assemble_choices(events: list[Event]) -> dict[str, Any]:
-    body: dict[str, Any] = {}
-    choices: dict[int, dict[str, Any]] = {}
-    for event in events:
-        for key, value in event.data.items():
-            if key == "choices":
-                for part in objects(value):
-                    _grow_choice(choices.setdefault(count(part.get("index")) or 0, {}), part)
-            elif value is not None or key not in body:
-                body[key] = value if value or not body.get(key) else body[key]
-    body["choices"] = [choices[index] for index in sorted(choices)]
-    body["object"] = str(body.get("object", "")).removesuffix(".chunk") or None
-    return body
+def items(path: str, body: bytes) -> Iterator[Item]:
+    """The answers in a batch's output or error file; none if the file is another.
+
+    The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
+    """
+    if b'"custom_id"' not in body[:100_000]:
+        return
+    for line in lines(body):
+        if "custom_id" not in line or not ("response" in line or "error" in line):
+            continue
+        response, error = mapping(line.get("response")), mapping(line.get("error"))
+        answer = mapping(response.get("body"))
+        yield Item(
+            key=text(line.get("id")) or f"{holder(path)}:{line['custom_id']}",
+            custom_id=text(line["custom_id"]),
+            path=_path_of(answer),
+            answer=answer,
+            status_code=count(response.get("status_code")),
+            error=read_error(error) if error else None,
+        )
 
 
-def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
-    for key, value in part.items():
-        if key == "delta":
-            _grow_message(choice.setdefault("message", {}), mapping(value))
-        elif key == "text":
-            choice["text"] = choice.get("text", "") + str(value or "")
-        elif key == "logprobs" and isinstance(value, dict):
-            choice["logprobs"] = _grown(mapping(choice.get("logprobs")), value)
-        elif value is not None or key not in choice:
-            choice[key] = value
-
-
-def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Lay a delta over what is there: texts and lists grow, objects merge, tool calls go by their index."""
-    for key, value in delta.items():
-        before = message.get(key)
-        if key == "tool_calls":
-            message[key] = _grow_calls(before if isinstance(before, list) else [], objects(value))
-        elif isinstance(before, str) and isinstance(value, str) and key not in {"role", "id", "type", "name"}:
-            message[key] = before + value
-        elif isinstance(before, dict) and isinstance(value, dict):
-            _grow_message(before, value)
-        elif isinstance(before, list) and isinstance(value, list):
-            message[key] = before + value
-        elif value is not None or key not in message:
-            message[key] = dict(value) if isinstance(value, dict) else value
-
-
-def _grown(before: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    after = dict(before)
-    _grow_message(after, delta)
-    return after
-
-
-def _grow_calls(calls: list[Any], parts: list[dict[str, Any]]) -> list[Any]:
-    for part in parts:
-        index = count(part.get("index"))
-        rest = {key: value for key, value in part.items() if key != "index"}
-        if index is None or index > len(calls):  # a vendor that sends whole calls, or skips
-            index = len(calls)
-        if index == len(calls):
-            calls.append({})
-        _grow_message(calls[index], rest)
-    return calls
-
-
-def _assemble_response(events: list[Event]) -> dict[str, Any]:
-    """The Responses API repeats the whole response in its first and last event; between them, what was done."""
-    body: dict[str, Any] = {}
-    items: dict[int, dict[str, Any]] = {}
-    error: Any = None
-    for event in events:
-        data = event.data
-        kind = str(data.get("type") or event.name or "")
-        if isinstance(data.get("response"), dict):
-            body = data["response"]
-        elif kind in {"response.output_item.added", "response.output_item.done"}:
-            items[count(data.get("output_index")) or 0] = dict(mapping(data.get("item")))
-        elif kind == "response.output_text.delta":
-            _grow_text(items, data)
-        elif kind == "error" or "error" in data:
-            error = data.get("error") or data
-    if items and not body.get("output"):
-        body = {**body, "output": [items[index] for index in sorted(items)]}
-    return {**body, "error": error} if error and not body.get("error") else body
-
-
-def _grow_text(items: dict[int, dict[str, Any]], data: dict[str, Any]) -> None:
-    item = items.setdefault(count(data.get("output_index")) or 0, {"type": "message", "role": "assistant"})
-    parts = item.setdefault("content", [])
-    if isinstance(parts, list):
-        if not parts:
-            parts.append({"type": "output_text", "text": ""})
-        if isinstance(parts[-1], dict):
-            parts[-1]["text"] = str(parts[-1].get("text") or "") + str(data.get("delta") or "")
-
-
-def _assemble_typed(path: str, events: list[Event]) -> dict[str, Any]:
-    """Streams whose last event says it all: transcriptions, speech, images, assistants' runs."""
-    body: dict[str, Any] = {}
-    texts: list[str] = []
-    for event in events:
-        data = mapping(event.data.get("data")) or event.data
-        kind = str(data.get("type") or event.name or "")
-        if kind == "error" or "error" in data:
-            body["error"] = data.get("error") or body.get("error") or (data if kind == "error" else None)
-        if kind.endswith(".delta"):
-            texts.append(str(data.get("delta") or ""))
-        elif kind.endswith((".done", ".completed")) or "usage" in data:
-            body.update({key: value for key, value in data.items() if value is not None and key != "type"})
-    if texts and "text" not in body and "audio" in path:
-        body["text"] = "".join(texts)
-    return body
+def _path_of(answer: dict[str, Any]) -> str:
+    if "results" in answer and "object" not in answer:
+        return "/v1/moderations"
+    return _PATHS.get(str(answer.get("object")), "/v1/chat/completions")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from autolog._enrich import describe
+from autolog._describe import describe
 from autolog._record import Record, to_dict
 from autolog.dialects import native as dialect
 from autolog.dialects._shared import Fault, parse_time, validate

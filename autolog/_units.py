@@ -1,0 +1,70 @@
+"""Published prices of what genai-prices has no unit for: containers, seconds of video, hours of a session, images.
+
+Each entry is a unit as a provider sells it: its name (made by `providers.*.units`), its price in US dollars, the part
+of the bill that it belongs to, and the page that says so. A unit that is not here has no price, and its call's cost is
+unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Unit(NamedTuple):
+    """One line of a price page."""
+
+    dollars: float
+    part: str
+    source: str
+
+
+_OPENAI = "developers.openai.com/api/docs/pricing, read 2026-11"
+_ANTHROPIC = "platform.claude.com/docs/en/about-claude/pricing, read 2026-11"
+
+UNITS: dict[str, Unit] = {
+    # A container of the code interpreter or hosted shell, for 20 minutes
+    "container 1g": Unit(0.03, "tools", _OPENAI),
+    "container 4g": Unit(0.12, "tools", _OPENAI),
+    "container 16g": Unit(0.48, "tools", _OPENAI),
+    "container 64g": Unit(1.92, "tools", _OPENAI),
+    # A second of video
+    "second of sora-2, 1280x720": Unit(0.10, "other", _OPENAI),
+    "second of sora-2, 720x1280": Unit(0.10, "other", _OPENAI),
+    "second of sora-2-pro, 1280x720": Unit(0.30, "other", _OPENAI),
+    "second of sora-2-pro, 720x1280": Unit(0.30, "other", _OPENAI),
+    "second of sora-2-pro, 1792x1024": Unit(0.50, "other", _OPENAI),
+    "second of sora-2-pro, 1024x1792": Unit(0.50, "other", _OPENAI),
+    # An image by the older models
+    "image of dall-e-2, 256x256": Unit(0.016, "output_image", _OPENAI),
+    "image of dall-e-2, 512x512": Unit(0.018, "output_image", _OPENAI),
+    "image of dall-e-2, 1024x1024": Unit(0.020, "output_image", _OPENAI),
+    "image of dall-e-3, 1024x1024": Unit(0.040, "output_image", _OPENAI),
+    "image of dall-e-3, 1024x1792": Unit(0.080, "output_image", _OPENAI),
+    "image of dall-e-3, 1792x1024": Unit(0.080, "output_image", _OPENAI),
+    "image of dall-e-3, 1024x1024 hd": Unit(0.080, "output_image", _OPENAI),
+    "image of dall-e-3, 1024x1792 hd": Unit(0.120, "output_image", _OPENAI),
+    "image of dall-e-3, 1792x1024 hd": Unit(0.120, "output_image", _OPENAI),
+    # A million tokens of training
+    "million tokens of training gpt-4.1": Unit(25.00, "other", _OPENAI),
+    "million tokens of training gpt-4.1-mini": Unit(5.00, "other", _OPENAI),
+    "million tokens of training gpt-4.1-nano": Unit(1.50, "other", _OPENAI),
+    "million tokens of training gpt-4o": Unit(25.00, "other", _OPENAI),
+    "million tokens of training gpt-4o-mini": Unit(3.00, "other", _OPENAI),
+    "million tokens of training gpt-3.5-turbo": Unit(8.00, "other", _OPENAI),
+    # An hour in which a managed agent ran
+    "hour of session": Unit(0.08, "other", _ANTHROPIC),
+}
+
+_CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+
+
+def geo_factor(model: str, geo: str) -> float | None:
+    """What inference bound to a place multiplies the price of a model's tokens by; None if nothing is published.
+
+    Anthropic takes 1.1 for `us` from Claude 4.6 on, and nothing for the models before.
+    """
+    found = _CLAUDE.match(model)
+    if found is None or geo != "us":
+        return None
+    return 1.1 if (int(found[1]), int(found[2] or 0)) >= (4, 6) else 1.0

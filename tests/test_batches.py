@@ -1,0 +1,196 @@
+"""Batches: the results are read, each item is billed once at half price, and belongs to its batch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from sdk_http import anthropic_http, openai_http
+
+import autolog
+from autolog.stores import Query, open_store
+from autolog.testing import Records
+
+ITEMS = 1000
+
+
+def openai_batch(status: str) -> dict[str, Any]:
+    ended = status == "completed"
+    return {
+        "id": "batch_1", "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": "file-in",
+        "completion_window": "24h", "status": status, "created_at": 1_793_500_000, "completed_at": 1_793_503_900 if ended else None,
+        "output_file_id": "file-out" if ended else None, "error_file_id": "file-err" if ended else None,
+        "usage": {"input_tokens": 1000 * ITEMS, "output_tokens": 100 * ITEMS, "total_tokens": 1100 * ITEMS} if ended else None,
+    }  # fmt: skip
+
+
+def openai_line(number: int) -> dict[str, Any]:
+    body = {
+        "id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1_793_500_000, "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"Answer {number}"}}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
+    }  # fmt: skip
+    return {
+        "id": f"batch_req_{number}",
+        "custom_id": f"request-{number}",
+        "response": {"status_code": 200, "request_id": f"req_{number}", "body": body},
+        "error": None,
+    }
+
+
+OPENAI_OUTPUT = "\n".join(json.dumps(openai_line(number)) for number in range(ITEMS)).encode()
+OPENAI_ERRORS = json.dumps(
+    {
+        "id": "batch_req_bad",
+        "custom_id": "request-bad",
+        "response": {
+            "status_code": 400,
+            "body": {"error": {"type": "invalid_request_error", "message": "No such model"}},
+        },
+        "error": None,
+    }
+).encode()
+
+
+def openai_handler(request: Any) -> Any:
+    path = request.url.path
+    if path.endswith("/file-out/content"):
+        return openai_http.Response(200, headers={"content-type": "application/octet-stream"}, content=OPENAI_OUTPUT)
+    if path.endswith("/file-err/content"):
+        return openai_http.Response(200, content=OPENAI_ERRORS)
+    if path.endswith("/file-other/content"):
+        return openai_http.Response(200, content=b'{"custom_id": "a", "method": "POST", "url": "/v1/x", "body": {}}\n')
+    return openai_http.Response(200, json=openai_batch("validating" if request.method == "POST" else "completed"))
+
+
+def openai_client() -> openai.OpenAI:
+    return openai.OpenAI(
+        api_key="k", http_client=openai_http.Client(transport=openai_http.MockTransport(openai_handler))
+    )
+
+
+def half(tokens_in: int, tokens_out: int) -> float:
+    """gpt-4o in a batch: 1.25 and 5 dollars for a million tokens, half of 2.50 and 10."""
+    return (tokens_in * 1.25 + tokens_out * 5) / 1_000_000
+
+
+def test_an_openai_batch_read_twice_has_one_bill(patched: Records, tmp_path: Path) -> None:
+    client = openai_client()
+    with autolog.context(user="u"), autolog.span("nightly"):
+        client.batches.create(input_file_id="file-in", endpoint="/v1/chat/completions", completion_window="24h")
+    for _ in range(2):
+        client.batches.retrieve("batch_1")
+        assert client.files.content("file-out").content == OPENAI_OUTPUT
+        with client.files.with_streaming_response.content("file-out") as streamed:
+            assert streamed.read() == OPENAI_OUTPUT
+        assert client.files.content("file-err").content == OPENAI_ERRORS
+        client.files.content("file-other")
+    items = [record for record in patched if record.metadata.get("custom_id")]
+    (batch,) = [record for record in patched if record.operation_name == "batch"]
+    assert len(items) == ITEMS + 1
+    assert sum(record.cost or 0 for record in patched) == pytest.approx(ITEMS * half(1000, 100))
+    first = next(record for record in items if record.metadata["custom_id"] == "request-0")
+    assert (first.cost, first.response_service_tier) == (pytest.approx(half(1000, 100)), "batch")
+    assert (first.cost_details or {})["certainty"] == "exact"
+    assert (first.operation_name, first.output_preview) == ("chat", "Answer 0")
+    assert {record.trace_id for record in items} == {batch.trace_id}
+    assert {record.parent_span_id for record in items} == {batch.span_id}
+    assert first.metadata["batch_id"] == "batch_1"
+    bad = next(record for record in items if record.metadata["custom_id"] == "request-bad")
+    assert (bad.status, bad.error_type, bad.cost, bad.status_code) == ("error", "invalid_request_error", None, 400)
+    assert (batch.user, batch.cost, batch.usage_input_tokens) == ("u", None, None)
+    assert "billed with its items" in (batch.cost_details or {})["unknown"]
+    assert batch.duration == 3900.0
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    for _ in range(2):
+        store.write(list(patched))
+    assert store.count(Query()) == ITEMS + 3  # with the span
+
+
+def anthropic_batch(status: str) -> dict[str, Any]:
+    return {
+        "id": "msgbatch_1", "type": "message_batch", "processing_status": status, "created_at": "2026-11-01T00:00:00Z",
+        "expires_at": "2026-11-02T00:00:00Z", "ended_at": "2026-11-01T01:00:00Z" if status == "ended" else None,
+        "request_counts": {"processing": 0, "succeeded": ITEMS, "errored": 1, "canceled": 0, "expired": 1},
+        "results_url": "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results" if status == "ended" else None,
+        "archived_at": None, "cancel_initiated_at": None,
+    }  # fmt: skip
+
+
+def anthropic_lines() -> bytes:
+    lines: list[dict[str, Any]] = []
+    for number in range(ITEMS):
+        message = {
+            "id": f"msg_{number}", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
+            "content": [{"type": "text", "text": f"Answer {number}"}], "stop_reason": "end_turn", "stop_sequence": None,
+            "usage": {"input_tokens": 1000, "output_tokens": 100, "service_tier": "batch"},
+        }  # fmt: skip
+        lines.append({"custom_id": f"request-{number}", "result": {"type": "succeeded", "message": message}})
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "No"}}
+    lines.append({"custom_id": "bad", "result": {"type": "errored", "error": error}})
+    lines.append({"custom_id": "late", "result": {"type": "expired"}})
+    return "\n".join(map(json.dumps, lines)).encode()
+
+
+def anthropic_handler(request: Any) -> Any:
+    if request.url.path.endswith("/results"):
+        return anthropic_http.Response(200, headers={"content-type": "application/x-jsonl"}, content=anthropic_lines())
+    return anthropic_http.Response(200, json=anthropic_batch("in_progress" if request.method == "POST" else "ended"))
+
+
+REQUEST: Any = {
+    "custom_id": "request-0",
+    "params": {"model": "claude-sonnet-4-5", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]},
+}
+
+
+def check_anthropic(records: Records) -> None:
+    items = [record for record in records if record.metadata.get("custom_id")]
+    (batch,) = [record for record in records if record.operation_name == "batch"]
+    assert len(items) == ITEMS + 2
+    # Half of 1,000 x 3 + 100 x 15 dollars for a million tokens
+    assert sum(record.cost or 0 for record in records) == pytest.approx(ITEMS * 0.00225)
+    assert {record.parent_span_id for record in items} == {batch.span_id}
+    assert {record.trace_id for record in items} == {batch.trace_id}
+    ends = {record.metadata["custom_id"]: record.error_type for record in items if record.status == "error"}
+    assert ends == {"bad": "invalid_request_error", "late": "expired"}
+
+
+@pytest.mark.parametrize("beta", [False, True])
+def test_an_anthropic_batch_read_twice_has_one_bill(patched: Records, beta: bool) -> None:
+    made = anthropic_http.Client(transport=anthropic_http.MockTransport(anthropic_handler))
+    client = anthropic.Anthropic(api_key="k", http_client=made)
+    batches: Any = client.beta.messages.batches if beta else client.messages.batches
+    batches.create(requests=[REQUEST])
+    for _ in range(2):
+        assert len(list(batches.results("msgbatch_1"))) == ITEMS + 2
+    check_anthropic(patched)
+
+
+def test_an_anthropic_batch_asynchronously(patched: Records) -> None:
+    async def run() -> None:
+        made = anthropic_http.AsyncClient(transport=anthropic_http.MockTransport(anthropic_handler))
+        client = anthropic.AsyncAnthropic(api_key="k", http_client=made)
+        await client.messages.batches.create(requests=[REQUEST])
+        for _ in range(2):
+            assert len([item async for item in await client.messages.batches.results("msgbatch_1")]) == ITEMS + 2
+
+    asyncio.run(run())
+    check_anthropic(patched)
+
+
+def test_results_read_in_another_process_find_their_batch_by_its_id(patched: Records) -> None:
+    """Nothing is known of where the batch was made: the items still name its span, whatever its trace."""
+    from autolog import _later
+
+    _later._batches.__init__()  # type: ignore[misc]
+    openai_client().batches.retrieve("batch_1")
+    openai_client().files.content("file-out")
+    items = [record for record in patched if record.metadata.get("custom_id")]
+    assert {record.metadata["batch_id"] for record in items} == {"batch_1"}
+    assert {record.parent_span_id for record in items} == {_later._span_id("batch:batch_1")}
