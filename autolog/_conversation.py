@@ -46,6 +46,7 @@ _MEDIA = {
     "image_url": "image",
     "input_image": "image",
     "input_audio": "audio",
+    "output_audio": "audio",
     "audio": "audio",
     "file": "file",
     "input_file": "file",
@@ -98,8 +99,8 @@ def last_user_text(body: Any) -> str | None:
 
 
 def plain_text(message: Message) -> str:
-    """The text of a message, without its other parts."""
-    return "\n".join(part.text for part in message.parts if part.kind in {"text", "refusal"} and part.text)
+    """The text of a message, written or spoken, without its other parts."""
+    return "\n".join(part.text for part in message.parts if part.kind in {"text", "refusal", "audio"} and part.text)
 
 
 def _message(item: dict[str, Any]) -> Message:
@@ -152,7 +153,7 @@ def _part(item: dict[str, Any]) -> Iterator[Part]:
         result = item.get("content", item.get("output"))
         yield Part("tool_result", _joined(result), id=item.get("tool_use_id") or item.get("call_id"), value=result)
     elif kind in _MEDIA:
-        yield Part(_MEDIA[kind], value=item)
+        yield Part(_MEDIA[kind], str(item.get("transcript") or ""), value=item)
     else:
         yield Part("json", value=item)
 

@@ -10,15 +10,18 @@ None, with the reason; never 0.
 - `input`, `cache_read`, `cache_write`, `input_audio`, `input_image`, `output`, `output_audio`, `output_image`, `tools`,
   `other`: the parts, in dollars, those that are not zero; they add up to the cost;
 - `certainty`: `exact`, `estimated` (with `why`: a tier without a published price, for example) or `unknown`;
-- `tier`: the terms that were charged; `prices`: the table and its version; `model`, `provider`: the entry in it;
+- `tier`: the terms that were charged; `prices`, `prices_date`: the table, its version and its date; `model`,
+  `provider`: the entry in it;
 - `unit_prices`: dollars for a million tokens (or as the unit says), those that were used.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -307,11 +310,43 @@ def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: 
         "tier": terms.name,
         "model": result.model.id,
         "provider": result.provider.id,
-        "prices": f"genai-prices {genai_prices.__version__}",
+        **_table(result.auto_update_timestamp),
         "unit_prices": {key: _plain(value) for key, value in vars(result.model_price).items() if value is not None},
     }
     return Priced(total, details)
 
+
+def _table(updated: datetime | None) -> dict[str, str]:
+    """Which price table this is, and of what date."""
+    import genai_prices
+
+    if updated is not None:
+        return {"prices": "genai-prices, updated", "prices_date": updated.date().isoformat()}
+    return {"prices": f"genai-prices {genai_prices.__version__}", "prices_date": _bundled_date()}
+
+
+@functools.cache
+def _bundled_date() -> str:
+    """The newest day on which the table that comes with genai-prices says that a price was verified or began."""
+    from genai_prices.data import providers
+
+    said = (str(getattr(item, "price_comments", "")) for provider in providers for item in (provider, *provider.models))
+    today = datetime.now(UTC).date().isoformat()
+    days = (day for words in said for day in re.findall(r"20\d\d-\d\d-\d\d", words) if day <= today)
+    return max(days, default="unknown")
+
+
+def keep_updated() -> None:
+    """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library's."""
+    global _updater
+    if _updater is None:
+        import genai_prices.update_prices
+
+        _updater = genai_prices.update_prices.UpdatePrices()
+        _updater.start()
+
+
+_updater: Any = None
 
 #: Counts that no token price includes: without a price of their own they are missing from the total.
 _OWN_PRICE = {
@@ -335,19 +370,18 @@ def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
     """The parts of a total: what the total would lack without each, and the plain rest."""
     import genai_prices
 
-    def total(without: tuple[str, ...]) -> Any:
-        left = {unit: value for unit, value in counts.items() if unit not in without}
-        for side in ("input_tokens", "output_tokens"):
-            inside = sum(counts.get(unit, 0) for unit in without if _TOP.get(unit) == side)
-            if inside and side in left:
-                left[side] -= inside
-        return result.model_price.calc_price(genai_prices.Usage(**left))["total_price"]
+    flat = _flat(result.model_price, counts.get("input_tokens", 0))
 
-    whole = Decimal(result.total_price)
+    def total(removed: dict[str, Any]) -> Decimal:
+        left = {unit: value - removed.get(unit, 0) for unit, value in counts.items()}
+        sum_left: Decimal = flat.calc_price(genai_prices.Usage(**left))["total_price"]
+        return sum_left
+
+    whole = total({})
     parts: dict[str, Decimal] = {}
     for name, units in _PARTS.items():
         if any(counts.get(unit) for unit in units):
-            parts[name] = whole - total(units)
+            parts[name] = whole - total(_without(units, counts))
     outputs = sum(parts.get(name, Decimal(0)) for name in ("output_audio", "output_image"))
     plain_output = result.output_price - outputs
     plain_input = whole - plain_output - sum(parts.values(), Decimal(0))
@@ -355,15 +389,41 @@ def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in parts.items() if value}
 
 
-#: Counts that stand inside the input or the output, so that leaving them out makes that smaller.
-_TOP = {
-    "cache_read_tokens": "input_tokens",
-    "cache_write_tokens": "input_tokens",
-    "input_audio_tokens": "input_tokens",
-    "input_image_tokens": "input_tokens",
-    "output_audio_tokens": "output_tokens",
-    "output_image_tokens": "output_tokens",
+def _flat(model_price: Any, input_tokens: int) -> Any:
+    """The prices as they are at this many input tokens: with tiers, a part would change the price of the rest."""
+    prices = {}
+    for key, value in vars(model_price).items():
+        if value is not None:
+            tiers = [tier.price for tier in getattr(value, "tiers", ()) if input_tokens > tier.start]
+            prices[key] = tiers[-1] if tiers else getattr(value, "base", value)
+    return type(model_price)(**prices)
+
+
+#: Counts that stand inside others, innermost first: what is cached audio is audio, and cached, and input.
+_INSIDE = {
+    "cache_read_tokens": ("input_tokens",),
+    "cache_write_tokens": ("input_tokens",),
+    "cache_write_5m_tokens": (),
+    "cache_write_1h_tokens": (),
+    "cache_audio_read_tokens": ("input_audio_tokens",),
+    "cache_image_read_tokens": ("input_image_tokens",),
+    "input_audio_tokens": ("input_tokens",),
+    "input_image_tokens": ("input_tokens",),
+    "output_audio_tokens": ("output_tokens",),
+    "output_image_tokens": ("output_tokens",),
 }
+#: Cached tokens of a kind are a part of the cache, not of their kind.
+_CACHED_OF = {"input_audio_tokens": "cache_audio_read_tokens", "input_image_tokens": "cache_image_read_tokens"}
+
+
+def _without(units: tuple[str, ...], counts: dict[str, Any]) -> dict[str, Any]:
+    """How much less there is of every count if these were not there."""
+    removed: dict[str, Any] = {}
+    for unit in units:
+        number = counts.get(unit, 0) - counts.get(_CACHED_OF.get(unit, ""), 0)
+        for name in (unit, *_INSIDE.get(unit, ())):
+            removed[name] = removed.get(name, 0) + number
+    return removed
 
 
 def _plain(value: Any) -> Any:

@@ -9,12 +9,14 @@ from urllib.parse import unquote, urlsplit
 from autolog import _later
 from autolog._bodies import decode_content, encode_json
 from autolog._describe import describe, preview
+from autolog._dialogue import read_frames
 from autolog._functions import Call
 from autolog._guard import guard
 from autolog._ids import format_span, format_trace, new_record_id
 from autolog._record import Record
 from autolog._redact import clean_url, kept_headers
 from autolog._snapshot import thaw
+from autolog._socket import Frames
 from autolog._span import Span
 from autolog._wire import Exchange, request_content
 from autolog.providers import PROVIDERS, Provider, provider_at
@@ -28,6 +30,8 @@ def enrich(span: Span) -> list[Record]:
     """The records of an ended span, function call or provider call: one as a rule, none if it says nothing new."""
     if isinstance(span, Exchange):
         return _call_records(span)
+    if isinstance(span, Frames):
+        return read_frames(span)
     record = _common(span)
     with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
         _add_values(record, span)

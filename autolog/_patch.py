@@ -13,8 +13,8 @@ from typing import Any
 
 from wrapt import register_post_import_hook
 
-from autolog import _wire
-from autolog._guard import report
+from autolog import _socket, _wire
+from autolog._guard import logger, report
 from autolog._span import Emit, Span
 from autolog.errors import PatchError
 from autolog.providers import PROVIDERS, Provider
@@ -38,6 +38,12 @@ CHOKE_POINTS = (
     ChokePoint("AsyncAPIClient", "_process_response", ("self", "response"), _wire.wrap_async_process_response),
 )
 
+#: Made by every WebSocket connection of an SDK that has them; older versions do not, and go without.
+SOCKET_POINTS = (
+    ChokePoint("WebSocketConnectionBase", "__init__", ("self", "connection"), _socket.wrap_socket),
+    ChokePoint("AsyncWebSocketConnectionBase", "__init__", ("self", "connection"), _socket.wrap_async_socket),
+)
+
 
 class Outlet:
     """Where one application of a patch hands its exchanges over, until the patch is removed."""
@@ -59,7 +65,10 @@ class Patch:
         self._provider = provider
         self._emit = emit
         self._wanted = False
-        self._hooked = False
+        self._hooked: set[str] = set()
+        self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
+        if provider.sockets is not None:
+            self._points[provider.sockets] = SOCKET_POINTS
         self._asks_usage = False
         self._outlet = Outlet(emit, False)
         self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
@@ -78,12 +87,13 @@ class Patch:
         if self._wanted:
             return
         self._check_version()
-        module = sys.modules.get(self._provider.module)
-        if module is not None:
-            self._wrap(module)
-        elif not self._hooked:
-            self._hooked = True
-            register_post_import_hook(self._on_import, self._provider.module)
+        self._outlet = Outlet(self._emit, self._asks_usage)
+        for name, points in self._points.items():
+            if name in sys.modules:
+                self._wrap(sys.modules[name], points)
+            elif name not in self._hooked:
+                self._hooked.add(name)
+                register_post_import_hook(self._on_import, name)
         self._wanted = True
 
     def ask_usage(self, wanted: bool) -> None:
@@ -104,7 +114,7 @@ class Patch:
         if not self._wanted:
             return
         try:
-            self._wrap(module)
+            self._wrap(module, self._points[module.__name__])
         except PatchError as error:
             self._wanted = False
             report(f"patching {self._provider.name}", error)
@@ -122,9 +132,14 @@ class Patch:
         if numbers < oldest:
             raise PatchError(name, f"version {version} is too old; {wanted}")
 
-    def _wrap(self, module: ModuleType) -> None:
-        found = [(point, *self._find(module, point)) for point in CHOKE_POINTS]
-        self._outlet = Outlet(self._emit, self._asks_usage)
+    def _wrap(self, module: ModuleType, points: tuple[ChokePoint, ...]) -> None:
+        try:
+            found = [(point, *self._find(module, point)) for point in points]
+        except PatchError as error:
+            if points is not SOCKET_POINTS:
+                raise
+            logger.info("WebSockets are not recorded: %s", error)
+            return
         for point, owner, original in found:
             wrapper = point.wrap(original, self._provider, self._outlet)
             self._originals[owner, point.method] = (original, wrapper)

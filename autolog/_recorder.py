@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from autolog import _context, _guard, _patch, _wire
+from autolog import _context, _guard, _patch, _socket, _wire
 from autolog._config import Config, config_from
 from autolog._functions import decorate
 from autolog._queue import Made, Queue, Sink, before_exit
@@ -23,7 +23,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-before_exit.append(_wire.end_open_exchanges)
+before_exit += [_wire.end_open_exchanges, _socket.close_open_channels]
 
 
 class Recorder:
@@ -198,6 +198,7 @@ class Recorder:
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
         _wire.end_open_exchanges()
+        _socket.close_open_channels()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
@@ -276,6 +277,11 @@ class Recorder:
             return Queue(read, open_sink, config.max_queue_records, config.max_queue_bytes)
 
         def open_sink() -> Sink:
+            if config.update_prices:
+                from autolog._cost import keep_updated
+
+                with _guard.guard("updating prices"):
+                    keep_updated()
             if diverted is not None:
                 return diverted
             if not self._branches:

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from sdk_http import openai_http as http
 
 import autolog
+from autolog import _cost
 from autolog._cost import own_price
 from autolog._describe import describe
 from autolog._record import Record
@@ -237,6 +238,29 @@ def test_reprice(tmp_path: Path) -> None:
     assert (record.cost_details or {})["before"] == [{"cost": 99.0, "prices": "an older table"}]
     assert store.get("mine").cost == 7.0  # type: ignore[union-attr]
     assert "0 of 1" in CliRunner().invoke(cli, ["reprice"]).output
+
+
+def test_updated_prices_are_used_and_named(patched: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genai_prices import data, data_snapshot, update_prices
+
+    fetched = data_snapshot.DataSnapshot(providers=data.providers, from_auto_update=True)
+    monkeypatch.setattr(update_prices.UpdatePrices, "fetch", lambda self: fetched)  # the tests need no network
+    with standin() as address:
+        autolog.configure(update_prices=True)
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
+        assert len(patched) == 1
+        _cost._updater.wait(5)
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
+    details = patched[1].cost_details or {}
+    _cost._updater.stop()
+    monkeypatch.setattr(_cost, "_updater", None)
+    data_snapshot.set_custom_snapshot(None)
+    assert (details["prices"], details["prices_date"]) == (
+        "genai-prices, updated",
+        fetched.timestamp.date().isoformat(),
+    )
+    assert details["certainty"] == "exact"
 
 
 # One generation, one bill

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from autolog._config import config_from
+from autolog._cost import keep_updated
 from autolog.cli._options import store_option
 from autolog.errors import AutologError
 
@@ -22,6 +23,7 @@ from autolog.errors import AutologError
 @click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     """Run the server: five vendors' logging APIs, OTLP and our own over one store.
@@ -56,6 +58,8 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         delete_all=not options["no_delete_all"],
         connections=options["max_connections"],
     )
+    if options["update_prices"]:
+        keep_updated()
     click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)
     uvicorn.run(
         create_app(opened, limits=limits),

@@ -25,6 +25,8 @@ class Provider(Protocol):
     """The SDK's import name and distribution."""
     module: str
     """Where its `SyncAPIClient` and `AsyncAPIClient` are."""
+    sockets: str | None
+    """Where its `WebSocketConnectionBase` is, if it has one."""
     oldest: tuple[int, int]
     """The oldest version that is tested."""
     provider_name: str

@@ -25,6 +25,7 @@ from autolog.providers._reading import (
 
 name = "anthropic"
 module = "anthropic._base_client"
+sockets = None
 oldest = (1, 0)
 provider_name = "anthropic"
 client_providers = {

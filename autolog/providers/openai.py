@@ -26,6 +26,7 @@ __all__ = ["assemble"]
 
 name = "openai"
 module = "openai._base_client"
+sockets = "openai._websocket_connection"
 oldest = (2, 0)
 provider_name = "openai"
 client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
@@ -37,7 +38,7 @@ _ROUTES = tuple(
         (r"/completions$", "text_completion"),
         (r"/responses/input_tokens$", "count_tokens"),
         (r"/responses/compact$", "compact"),
-        (r"/responses$", "chat"),
+        (r"/responses$|/realtime$", "chat"),
         (r"/decisions$", "decision"),
         (r"/embeddings$", "embeddings"),
         (r"/moderations$", "moderation"),
@@ -322,7 +323,8 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
     reading.finish_reasons = [reason] if reason else None
     if body.get("status") == "failed" and not reading.error_message:
-        reading.error_type = "failed"
+        reading.error_type, reading.error_message = read_error(mapping(body.get("status_details")))
+        reading.error_type = reading.error_type or "failed"
     texts: list[str | None] = []
     for word, kind in (("web_searches", "web_search_call"), ("file_searches", "file_search_call")):
         calls = sum(item.get("type") == kind for item in objects(body.get("output")))
@@ -337,7 +339,10 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
                 }
             )
         if item.get("type") == "message":
-            texts += [text(part.get("text")) or text(part.get("refusal")) for part in objects(item.get("content"))]
+            texts += [
+                text(part.get("text")) or text(part.get("refusal")) or text(part.get("transcript"))
+                for part in objects(item.get("content"))
+            ]
     reading.output_text = "".join(filter(None, texts)) or None
 
 
