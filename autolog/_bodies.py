@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -180,27 +181,50 @@ def _aws_events(body: bytes) -> Iterator[Event]:
 # Forms
 
 
-def read_form(body: bytes, content_type: str) -> dict[str, Any]:
-    """The plain fields of a multipart form; of a file only its name, under the field's name."""
+@dataclass(frozen=True, slots=True)
+class FormPart:
+    """One part of a multipart form: its field, its file's name if it is a file, and where its content stands."""
+
+    name: str
+    filename: str | None
+    content_type: str | None
+    start: int
+    end: int
+
+
+def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
+    """The parts of a multipart form."""
     _, found, boundary = content_type.partition("boundary=")
     if not found:
-        return {}
-    fields: dict[str, Any] = {}
+        return
     marker = b"--" + boundary.split(";")[0].strip().strip('"').encode()
-    for part in body.split(marker)[1:]:
-        head, found_end, content = part.partition(b"\r\n\r\n")
-        if not found_end:
-            continue
-        parameters = _disposition(head.decode(errors="replace"))
-        name = parameters.get("name")
-        if name is None:
-            continue
-        value = parameters.get("filename") or content.removesuffix(b"\r\n").decode(errors="replace")
-        if name in fields:
-            before = fields[name]
-            fields[name] = [*before, value] if isinstance(before, list) else [before, value]
+    at = body.find(marker)
+    while at >= 0:
+        at += len(marker)
+        end = body.find(marker, at)
+        head_end = body.find(b"\r\n\r\n", at, end if end >= 0 else len(body))
+        if head_end >= 0:
+            head = body[at:head_end].decode(errors="replace")
+            parameters = _disposition(head)
+            start, stop = head_end + 4, end if end >= 0 else len(body)
+            if body[stop - 2 : stop] == b"\r\n" and stop - 2 >= start:
+                stop -= 2
+            if "name" in parameters:
+                kind = re.search(r"(?im)^content-type:\s*([^\s;]+)", head)
+                yield FormPart(parameters["name"], parameters.get("filename"), kind[1] if kind else None, start, stop)
+        at = end
+
+
+def read_form(body: bytes, content_type: str) -> dict[str, Any]:
+    """The plain fields of a multipart form; of a file only its name, under the field's name."""
+    fields: dict[str, Any] = {}
+    for part in form_parts(body, content_type):
+        value = part.filename or body[part.start : part.end].decode(errors="replace")
+        if part.name in fields:
+            before = fields[part.name]
+            fields[part.name] = [*before, value] if isinstance(before, list) else [before, value]
         else:
-            fields[name] = value
+            fields[part.name] = value
     return fields
 
 

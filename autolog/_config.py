@@ -32,6 +32,8 @@ class Config:
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
+        max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only type,
+            size and hash.
         max_queue_records: how many calls may wait to be written before further ones are dropped and counted.
         max_queue_bytes: how large they may be together, in bytes.
     """
@@ -46,6 +48,7 @@ class Config:
     update_prices: bool = False
     enabled: bool = True
     capture_bodies: bool = True
+    max_media_bytes: int = 32 * 1024 * 1024
     max_queue_records: int = 100_000
     max_queue_bytes: int = 256 * 1024 * 1024
 
@@ -58,6 +61,8 @@ class Config:
         check_prices(self.prices)
         if self.stream_usage not in {None, "request", "estimate"}:
             raise ConfigError("stream_usage", f"{self.stream_usage!r} is neither 'request' nor 'estimate'")
+        if self.max_media_bytes < 0:
+            raise ConfigError("max_media_bytes", f"{self.max_media_bytes!r} is less than 0")
         for name in ("max_queue_records", "max_queue_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")

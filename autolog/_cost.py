@@ -18,6 +18,7 @@ None, with the reason; never 0.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from decimal import Decimal
 from typing import Any
 
 from autolog._guard import logger
-from autolog._units import UNITS, geo_factor
+from autolog._units import TWELVE_HOUR_WRITES, UNITS, geo_factor
 from autolog.providers import Usage
 
 #: genai-prices' names for those providers that the OpenTelemetry conventions name otherwise.
@@ -74,6 +75,10 @@ _PARTS = {
 
 #: The parts that a factor on tokens multiplies.
 _PARTS_OF_TOKENS = frozenset({"input", "output"} | _PARTS.keys() - {"tools", "other"})
+
+#: Who charges half for what is done in batches, whatever the model (platform.openai.com/docs/guides/batch,
+#: platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11).
+_HALF_IN_BATCHES = frozenset({"openai", "anthropic", "azure"})
 
 #: Tiers that are charged at the standard price.
 _STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
@@ -166,7 +171,7 @@ def _tokens(
     why = "no model is named"
     for model in dict.fromkeys(filter(None, models)):
         try:
-            return _calculate(provider, model, _counts(usage), terms, at)
+            return _calculate(provider, model, usage, terms, at)
         except LookupError as error:
             why = str(error.args[0] if error.args else error)
         except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
@@ -266,8 +271,10 @@ def _impossible(usage: Usage) -> str | None:
     return None
 
 
-def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: Terms, at: datetime | None) -> Priced:
+def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at: datetime | None) -> Priced:
     import genai_prices
+
+    counts = _counts(usage)
 
     def calculate(context: dict[str, str]) -> Any:
         return genai_prices.calc_price(
@@ -279,41 +286,65 @@ def _calculate(provider: str | None, model: str, counts: dict[str, Any], terms: 
         )
 
     result = calculate(terms.context())
-    if not vars(result.model_price):
+    prices = {key: value for key, value in vars(result.model_price).items() if value is not None}
+    if not prices:
         return unknown(f"{result.model.id} has no published price")
-    details: dict[str, Any] = _parts(result, counts)
-    details["certainty"] = "exact"
+    unpriced = [
+        unit.replace("_", " ") for unit, keys in _OWN_PRICE.items() if counts.get(unit) and not keys & prices.keys()
+    ]
+    if unpriced and not result.total_price:
+        return unknown(f"no published price for {', '.join(unpriced)} of {result.model.id}")
+    doubts = [f"no published price for {', '.join(unpriced)}"] if unpriced else []
+    halved = False
     for key, value in terms.context().items():
         without = {k: v for k, v in terms.context().items() if k != key}
         if vars(calculate(without).model_price) == vars(result.model_price):
-            details["certainty"] = "estimated"
-            details["why"] = (
-                f"no published price for {key.replace('_', ' ')} {value!r} then; the standard one was taken"
-            )
-    total = float(result.total_price)
-    if terms.geo not in _STANDARD | {"global", "not_available"}:
-        factor = geo_factor(result.model.id, terms.geo or "")
-        if factor is None:
-            details["certainty"] = "estimated"
-            details["why"] = f"no published price for inference in {terms.geo!r}; the standard one was taken"
-        else:
-            for part in details.keys() & _PARTS_OF_TOKENS:
-                total += details[part] * (factor - 1)
-                details[part] *= factor
-    unpriced = _unpriced(result.model_price, counts)
-    if unpriced and not result.total_price:
-        return unknown(f"no published price for {', '.join(unpriced)} of {result.model.id}")
-    if unpriced:
-        details["certainty"] = "estimated"
-        details["why"] = f"no published price for {', '.join(unpriced)}"
-    details |= {
+            if key == "processing" and result.provider.id in _HALF_IN_BATCHES:
+                halved = True
+                continue
+            words = key.replace("_", " ")
+            doubts.append(f"no published price for {words} {value!r} then; the standard one was taken")
+    doubts += [
+        f"no published price for {kind.replace('_', ' ')} tokens; that of text was taken"
+        for kind in ("input_audio", "output_audio")
+        if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in prices
+    ]
+    parts = _parts(result, counts)
+    if halved:
+        parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}
+    doubts += _surcharges(parts, result.model.id, usage, terms)
+    details: dict[str, Any] = {
+        **parts,
+        "certainty": "estimated" if doubts else "exact",
+        **({"why": "; ".join(doubts)} if doubts else {}),
         "tier": terms.name,
         "model": result.model.id,
         "provider": result.provider.id,
         **_table(result.auto_update_timestamp),
-        "unit_prices": {key: _plain(value) for key, value in vars(result.model_price).items() if value is not None},
+        "unit_prices": {key: _plain(value) for key, value in prices.items()},
     }
-    return Priced(total, details)
+    return Priced(math.fsum(parts.values()), details)
+
+
+def _surcharges(parts: dict[str, float], model: str, usage: Usage, terms: Terms) -> list[str]:
+    """Add to the parts what genai-prices does not model; returns what could not be added."""
+    doubts = []
+    if usage.cache_creation_12h:
+        if model in TWELVE_HOUR_WRITES and terms.name == "standard":
+            short = parts.get("cache_write", 0.0) / (usage.cache_creation or usage.cache_creation_12h)
+            parts["cache_write"] = (
+                short * ((usage.cache_creation or 0) - usage.cache_creation_12h)
+                + usage.cache_creation_12h * TWELVE_HOUR_WRITES[model] / 1_000_000
+            )
+        else:
+            doubts.append("no published price for 12-hour cache writes; that of 30 minutes was taken")
+    if terms.geo not in _STANDARD | {"global", "not_available"}:
+        factor = geo_factor(model, terms.geo or "")
+        if factor is None:
+            doubts.append(f"no published price for inference in {terms.geo!r}; the standard one was taken")
+        for part in parts.keys() & _PARTS_OF_TOKENS:
+            parts[part] *= factor or 1.0
+    return doubts
 
 
 def _table(updated: datetime | None) -> dict[str, str]:
@@ -350,20 +381,11 @@ _updater: Any = None
 
 #: Counts that no token price includes: without a price of their own they are missing from the total.
 _OWN_PRICE = {
-    "web_searches": "web_searches_kcount",
-    "storage_searches": "storage_searches_kcount",
-    "audio_seconds": ("audio_hours", "input_audio_hours"),
-    "input_characters": "input_mchars",
+    "web_searches": {"web_searches_kcount"},
+    "storage_searches": {"storage_searches_kcount"},
+    "audio_seconds": {"audio_hours", "input_audio_hours"},
+    "input_characters": {"input_mchars"},
 }
-
-
-def _unpriced(model_price: Any, counts: dict[str, Any]) -> list[str]:
-    known = {key for key, value in vars(model_price).items() if value is not None}
-    missing = []
-    for unit, keys in _OWN_PRICE.items():
-        if counts.get(unit) and not known & ({keys} if isinstance(keys, str) else set(keys)):
-            missing.append(unit.replace("_", " "))
-    return missing
 
 
 def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
@@ -377,7 +399,7 @@ def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
         sum_left: Decimal = flat.calc_price(genai_prices.Usage(**left))["total_price"]
         return sum_left
 
-    whole = total({})
+    whole = Decimal(result.total_price)
     parts: dict[str, Decimal] = {}
     for name, units in _PARTS.items():
         if any(counts.get(unit) for unit in units):

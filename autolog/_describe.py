@@ -10,9 +10,10 @@ from urllib.parse import unquote, urlsplit
 from autolog import _cost
 from autolog._bodies import decode_json, decode_object, read_events, read_form
 from autolog._conversation import last_user_text
+from autolog._media import note_media
 from autolog._record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Provider, Reading, Usage, provider_of, provider_of_model
-from autolog.providers._reading import flaw, read_error
+from autolog.providers._reading import flaw, mapping, read_error
 
 PREVIEW = 200
 
@@ -51,6 +52,8 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     if record.cost is None:
         usage.units = provider.units(path, asked, answer)
         _add_cost(record, reading, usage, asked)
+    if record.media is None:
+        note_media(record)
     return reading
 
 
@@ -70,7 +73,7 @@ def _region(url: str | None) -> str | None:
 
 def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
     if why := _NOT_BILLED.get(record.operation_name or ""):
-        record.cost_details = None if record.status == "error" else _cost.unknown(why).details
+        record.cost_details = _cost.unknown(why).details
         return
     if record.status == "error" and usage.input is None:
         record.cost_details = _cost.unknown("the call failed, and the answer says nothing of a bill").details
@@ -104,6 +107,8 @@ def _half(record: Record, usage: Usage) -> str | None:
     """A conversation is billed for both sides: one alone is no bill."""
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None
+    if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):
+        return None  # there was nothing else
     missing = "input" if usage.input is None else "output"
     return f"the response does not say how many {missing} tokens there were"
 
@@ -135,6 +140,7 @@ def forget(record: Record) -> None:
         record.status = "ok"
     if not record.custom_cost:
         record.cost = record.cost_details = None
+    record.media = None
 
 
 def _text(value: Any) -> str | None:

@@ -46,7 +46,7 @@ def completion(read: Record, reading: Reading) -> Record | None:
     if reading.lasting is None or not reading.lasting.final:
         return None
     completed = Record(id=lasting_id(reading.lasting.key), end_time=read.end_time, sdk=read.sdk)
-    for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
+    for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status", "media"):
         if name not in {"input_preview", "request_stream"}:
             setattr(completed, name, getattr(read, name))
     answer = decode_object(read.response_body)

@@ -108,7 +108,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     response_content_type: str | None = None
     truncated: bool = False
     sdk: str | None = None
-    media: dict[str, Any] | None = None
+    media: list[dict[str, Any]] | None = None
+    """The images, audio and files in the bodies; see `_media`."""
     request_meta: dict[str, Any] = {}
     response_meta: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -144,9 +145,12 @@ _MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "ext
 
 def merge(old: Record, new: Record) -> None:
     """Lay what `new` knows over `old`, of the same id; it takes nothing away."""
+    brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
+    stays = [entry for entry in old.media or () if entry["body"] not in brought]
+    old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
     for name in FIELDS:
         value = getattr(new, name)
-        if value is not None and value != DEFAULTS[name] and name not in {"seq", "received_at"}:
+        if value is not None and value != DEFAULTS[name] and name not in {"seq", "received_at", "media"}:
             setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
 
 

@@ -262,6 +262,7 @@ class Recorder:
             if isinstance(span, Made):
                 return [span.record]
             from autolog._enrich import enrich
+            from autolog._media import limit_media
 
             records = enrich(span)
             if config.stream_usage == "estimate":
@@ -269,8 +270,10 @@ class Recorder:
             for record in records:
                 if config.prices is not None and record.kind == "llm":
                     _price(record, config.prices)
+                limit_media(record, config.max_media_bytes)
                 if not config.capture_bodies:
                     record.request_body = record.response_body = record.input_preview = record.output_preview = None
+                    record.media = None
             return records
 
         def make_queue(open_sink: Callable[[], Sink]) -> Queue:

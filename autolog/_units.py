@@ -56,6 +56,10 @@ UNITS: dict[str, Unit] = {
     "hour of session": Unit(0.08, "other", _ANTHROPIC),
 }
 
+#: A million input tokens written to OpenAI's cache for 12 hours; genai-prices has the price for 30 minutes
+#: (its note on the model, verified there 2026-10-26).
+TWELVE_HOUR_WRITES = {"gpt-6.1-terra": 2.50}
+
 _CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 

@@ -105,12 +105,13 @@ def _lay(record: Record, fields: Fields) -> None:
         "request_body": to_body(fields.request_data),
         "response_body": to_body(fields.response_data),
         "metadata": fields.metadata,
-        "media": None if fields.media is None else fields.media.model_dump(exclude_unset=True),
     }.items():
         if value is not None:
             setattr(record, attribute, value)
     if fields.cost is not None:
         record.cost, record.custom_cost = fields.cost, True
+    if fields.media is not None:
+        record.extra = {**record.extra, "media": fields.media.model_dump(exclude_unset=True)}
     extra = fields.model_extra or {}
     if extra:
         record.extra = {**record.extra, "fields": {**record.extra.get("fields", {}), **extra}}
@@ -149,6 +150,6 @@ def encode_request(record: Record) -> tuple[str, str, Json]:
         "response_data": response if isinstance(response, dict) or response is None else {"body": response},
         "metadata": record.metadata or None,
         "cost": record.cost,
-        "media": record.media,
+        "media": record.extra.get("media"),
     }
     return "POST", "/api/logs/insert", {key: value for key, value in fields.items() if value is not None}

@@ -67,7 +67,8 @@ PROVIDERS: dict[str, Provider] = {module.name: _provider(module) for module in (
 def provider_of(path: str, request: dict[str, Any], response: dict[str, Any]) -> Provider:
     """The provider whose formats a URL path and bodies are in, when no SDK says so."""
     speaks_anthropic = path and _anthropic.operation(path) in {"chat", "count_tokens"} and "/chat/" not in path
-    shaped_so = response.get("type") == "message" or "stop_reason" in response or "anthropic_version" in request
+    kinds = {"message", "message_batch", "session", "dream"}
+    shaped_so = response.get("type") in kinds or "stop_reason" in response or "anthropic_version" in request
     return PROVIDERS["anthropic" if speaks_anthropic or shaped_so else "openai"]
 
 

@@ -19,6 +19,7 @@ class Usage:
     cache_creation: int | None = None
     cache_creation_5m: int | None = None
     cache_creation_1h: int | None = None
+    cache_creation_12h: int | None = None
     reasoning: int | None = None
     input_audio: int | None = None
     output_audio: int | None = None

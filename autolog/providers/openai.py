@@ -260,6 +260,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         output=_first(usage, "output_tokens", "completion_tokens"),
         cache_read=_known(_first(inner, "cached_tokens"), _first(usage, "cached_tokens", "prompt_cache_hit_tokens")),
         cache_creation=_first(inner, "cache_write_tokens", "cache_creation_tokens"),
+        cache_creation_12h=_first(mapping(inner.get("cache_write_tokens_details")), "ttl_12h_tokens"),
         reasoning=_known(_first(outer, "reasoning_tokens"), _first(usage, "reasoning_tokens")),
         input_image=_first(inner, "image_tokens"),
         output_image=_first(outer, "image_tokens"),
@@ -318,6 +319,15 @@ def _read_choices(reading: Reading, choices: list[dict[str, Any]]) -> None:
     reading.output_text = "\n".join(filter(None, texts)) or None
 
 
+_BY_THE_CALL = {"web_search_call", "file_search_call"}
+
+
+def _searched(item: dict[str, Any]) -> bool:
+    """Whether an item is a web search that is billed: opening a page, or looking in it, is not."""
+    action = mapping(item.get("action")).get("type")
+    return item["type"] == "web_search_call" and action in {None, "search"}
+
+
 def _read_output(reading: Reading, body: dict[str, Any]) -> None:
     """A response of the Responses API: its finish reason is its status, or why it is incomplete."""
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
@@ -326,9 +336,9 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
         reading.error_type, reading.error_message = read_error(mapping(body.get("status_details")))
         reading.error_type = reading.error_type or "failed"
     texts: list[str | None] = []
-    for word, kind in (("web_searches", "web_search_call"), ("file_searches", "file_search_call")):
-        calls = sum(item.get("type") == kind for item in objects(body.get("output")))
-        setattr(reading.usage, word, calls or None)
+    called = [item for item in objects(body.get("output")) if item.get("type") in _BY_THE_CALL]
+    reading.usage.web_searches = sum(_searched(item) for item in called) or None
+    reading.usage.file_searches = sum(item["type"] == "file_search_call" for item in called) or None
     for item in objects(body.get("output")):
         if item.get("type") in {"function_call", "custom_tool_call"}:
             reading.tool_calls.append(

@@ -163,6 +163,10 @@ class Store(Protocol):
         """All matching records with their bodies, oldest first, without holding them all."""
         ...
 
+    def media(self, sha256: str) -> bytes | None:
+        """An image, audio or file from the bodies, by its hash."""
+        ...
+
     def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
         """Keep a small JSON object that is no record: a key, an export."""
         ...

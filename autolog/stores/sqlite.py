@@ -1,7 +1,8 @@
 """The store in one SQLite file.
 
 `log` has a row for every record, its fields as columns; what is never searched is JSON in `rest`. Bodies lie beside
-it in `body`, compressed with zstd, so that lists never read them. `tag` and `meta` turn tags and metadata into rows
+it in `body`, compressed with zstd, so that lists never read them; their media lie in `media`, each once, however many
+bodies it stands in. `tag` and `meta` turn tags and metadata into rows
 of their own, for a search in JSON reads every record. Times are integer microseconds since 1970, UTC.
 
 One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
@@ -22,6 +23,7 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import decode_json, decode_object, encode_json
+from autolog._media import put_back, take_out
 from autolog._record import DEFAULTS, FIELDS, Record, merge
 from autolog._zstd import zstd
 from autolog.errors import StoreError, StoreUnavailable
@@ -80,8 +82,14 @@ def _create_tables(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX log_error ON log (created_at) WHERE status = 'error'")
 
 
+def _create_media(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE media (sha256 TEXT PRIMARY KEY, content BLOB NOT NULL)")
+    db.execute("CREATE TABLE media_use (n INTEGER, sha256 TEXT, PRIMARY KEY (n, sha256)) WITHOUT ROWID")
+    db.execute("CREATE INDEX media_use_sha256 ON media_use (sha256)")
+
+
 #: In order, each once and never changed after its release; a file's `user_version` says how many it has had.
-MIGRATIONS = (_create_tables,)
+MIGRATIONS = (_create_tables, _create_media)
 
 
 class SQLiteStore:
@@ -195,7 +203,7 @@ class SQLiteStore:
             if not found:
                 return None
             n, record = found[0]
-            record.request_body, record.response_body = self._bodies(db, n)
+            self._add_bodies(db, n, record)
             change(record)
             record.id, record.project, record.updated_at = record_id, project, datetime.now(UTC)
             self._rewrite(db, n, record)
@@ -218,9 +226,8 @@ class SQLiteStore:
 
     def _write_beside(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         if record.request_body is not None or record.response_body is not None:
-            db.execute(
-                "INSERT INTO body VALUES (?, ?, ?)", (n, _pack(record.request_body), _pack(record.response_body))
-            )
+            bodies = [self._take_media(db, n, record, side) for side in ("request", "response")]
+            db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(_pack, bodies)))
         if record.tags:
             db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(clean(tag), n) for tag in record.tags])
         if record.metadata:
@@ -229,10 +236,21 @@ class SQLiteStore:
                 [(clean(key), _as_text(value), n) for key, value in record.metadata.items()],
             )
 
+    def _take_media(self, db: sqlite3.Connection, n: int, record: Record, side: str) -> bytes | None:
+        """A body without its media, which go into their own table."""
+        body: bytes | None = getattr(record, f"{side}_body")
+        if body is None or not record.media:
+            return body
+        body, contents = take_out(body, [entry for entry in record.media if entry["body"] == side])
+        for sha256, content in contents.items():
+            db.execute("INSERT OR IGNORE INTO media VALUES (?, ?)", (sha256, content))
+            db.execute("INSERT OR IGNORE INTO media_use VALUES (?, ?)", (n, sha256))
+        return body
+
     def _merge(self, db: sqlite3.Connection, record: Record) -> int:
         """What the newer record knows is laid over what is there; it takes nothing away."""
         n, old = self._load(db, "project = ? AND id = ?", (record.project, record.id))[0]
-        old.request_body, old.response_body = self._bodies(db, n)
+        self._add_bodies(db, n, old)
         merge(old, record)
         old.updated_at = datetime.now(UTC)
         self._rewrite(db, n, old)
@@ -251,6 +269,11 @@ class SQLiteStore:
                 None,
             )
             db.execute("DELETE FROM body WHERE n = ?", (n,))
+            used = [sha256 for (sha256,) in db.execute("SELECT sha256 FROM media_use WHERE n = ?", (n,))]
+            if used:
+                db.execute("DELETE FROM media_use WHERE n = ?", (n,))
+                sql = "DELETE FROM media WHERE sha256 = ?1 AND NOT EXISTS (SELECT 1 FROM media_use WHERE sha256 = ?1)"
+                db.executemany(sql, [(sha256,) for sha256 in used])
             if tags:
                 db.execute("DELETE FROM tag WHERE n = ? AND tag IN (SELECT value FROM json_each(?))", (n, tags))
             if metadata:
@@ -341,7 +364,7 @@ class SQLiteStore:
     def _with_bodies(self, found: list[tuple[int, Record]], bodies: bool) -> list[Record]:
         if bodies:
             for n, record in found:
-                record.request_body, record.response_body = self._bodies(self._reader, n)
+                self._add_bodies(self._reader, n, record)
         return [record for _, record in found]
 
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
@@ -377,9 +400,27 @@ class SQLiteStore:
     def _load(self, db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[tuple[int, Record]]:
         return [_record(row) for row in db.execute(f"{_SELECT} WHERE {condition}", values)]
 
-    def _bodies(self, db: sqlite3.Connection, n: int) -> tuple[bytes | None, bytes | None]:
+    def _add_bodies(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         row = db.execute("SELECT request_body, response_body FROM body WHERE n = ?", (n,)).fetchone()
-        return (_unpack(row[0]), _unpack(row[1])) if row else (None, None)
+        if row is None:
+            return
+
+        def load(sha256: str) -> bytes | None:
+            known = db.execute(
+                "SELECT content FROM media JOIN media_use USING (sha256) WHERE n = ? AND sha256 = ?", (n, sha256)
+            ).fetchone()
+            return known[0] if known else None
+
+        for side, packed in zip(("request", "response"), row, strict=True):
+            body = _unpack(packed)
+            if body is not None and record.media:
+                body = put_back(body, [entry for entry in record.media if entry["body"] == side], load)
+            setattr(record, f"{side}_body", body)
+
+    def media(self, sha256: str) -> bytes | None:
+        with self._translated():
+            row = self._reader.execute("SELECT content FROM media WHERE sha256 = ?", (sha256,)).fetchone()
+        return row[0] if row else None
 
 
 def _path(url: str) -> Path:
