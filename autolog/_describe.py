@@ -52,6 +52,8 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     if record.cost is None:
         usage.units = provider.units(path, asked, answer)
         _add_cost(record, reading, usage, asked)
+    if record.cost is None and usage.input is None and (why := provider.unbilled(path)):
+        record.cost_details = _cost.unknown(why).details
     if record.media is None:
         note_media(record)
     return reading
@@ -82,7 +84,7 @@ def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, A
     if problem and reading.reported_cost is None:
         record.cost_details = _cost.unknown(problem).details
         return
-    if record.operation_name == "speech" and isinstance(asked.get("input"), str):
+    if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
         usage.input_characters = len(asked["input"])
     batch = record.response_service_tier == "batch"
     terms = _cost.Terms(

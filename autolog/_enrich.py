@@ -49,7 +49,7 @@ def _call_records(exchange: Exchange) -> list[Record]:
             return list(_later.batch_items(record, provider, path))
         reading = describe(record, provider, exchange.stream)
         if later:
-            completed = _later.completion(record, reading)
+            completed = _later.completion(record, provider, reading)
             return [] if completed is None else [completed]
         _later.settle(record, reading)
     return [] if later else [record]

@@ -31,20 +31,35 @@ def _span_id(key: str) -> str:
     return lasting_id(f"span:{key}").replace("-", "")[:16]
 
 
+#: The model of a thing that outlives its call, as far as this process has seen: not every answer names it.
+_models: dict[str, str] = {}
+
+
+def _keep(known: dict[str, str], key: str, value: str) -> None:
+    known[key] = value
+    if len(known) > MEMORY:
+        del known[next(iter(known))]
+
+
 def settle(record: Record, reading: Reading) -> None:
     """Give the record of a call that began something lasting the id that later calls will find."""
     if reading.lasting is None:
         return
     record.id = lasting_id(reading.lasting.key)
+    if record.response_model is not None:
+        _keep(_models, reading.lasting.key, record.response_model)
     if reading.lasting.operation == "batch":
         record.span_id = _span_id(reading.lasting.key)
         _batches.learn(record)
 
 
-def completion(read: Record, reading: Reading) -> Record | None:
+def completion(read: Record, provider: Provider, reading: Reading) -> Record | None:
     """What a later call adds to the record that an earlier one began; None if it is not over yet, or was no such."""
     if reading.lasting is None or not reading.lasting.final:
         return None
+    if read.response_model is None and (model := _models.get(reading.lasting.key)):
+        read.response_model = model
+        describe(read, provider)
     completed = Record(id=lasting_id(reading.lasting.key), end_time=read.end_time, sdk=read.sdk)
     for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status", "media"):
         if name not in {"input_preview", "request_stream"}:
@@ -83,22 +98,16 @@ class _Batches:
         answer = decode_object(record.response_body)
         batch = str(answer.get("id"))
         if record.request_method == "POST" and record.trace_id:
-            self._keep(self._traces, batch, record.trace_id)
+            _keep(self._traces, batch, record.trace_id)
         for name in ("output_file_id", "error_file_id"):
             if isinstance(answer.get(name), str):
-                self._keep(self._files, answer[name], batch)
+                _keep(self._files, answer[name], batch)
 
     def of_file(self, holder: str) -> str | None:
         return self._files.get(holder)
 
     def trace(self, batch: str) -> str:
         return self._traces.get(batch) or lasting_id(f"trace:{batch}").replace("-", "")
-
-    @staticmethod
-    def _keep(known: dict[str, str], key: str, value: str) -> None:
-        known[key] = value
-        if len(known) > MEMORY:
-            del known[next(iter(known))]
 
 
 _batches = _Batches()

@@ -38,11 +38,14 @@ CHOKE_POINTS = (
     ChokePoint("AsyncAPIClient", "_process_response", ("self", "response"), _wire.wrap_async_process_response),
 )
 
-#: Made by every WebSocket connection of an SDK that has them; older versions do not, and go without.
-SOCKET_POINTS = (
-    ChokePoint("WebSocketConnectionBase", "__init__", ("self", "connection"), _socket.wrap_socket),
-    ChokePoint("AsyncWebSocketConnectionBase", "__init__", ("self", "connection"), _socket.wrap_async_socket),
-)
+
+def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
+    """The constructors of a module's WebSocket connections, sync and async."""
+    sync, asynchronous = classes
+    return (
+        ChokePoint(sync, "__init__", ("self", "connection"), _socket.wrap_socket),
+        ChokePoint(asynchronous, "__init__", ("self", "connection"), _socket.wrap_async_socket),
+    )
 
 
 class Outlet:
@@ -67,8 +70,7 @@ class Patch:
         self._wanted = False
         self._hooked: set[str] = set()
         self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
-        if provider.sockets is not None:
-            self._points[provider.sockets] = SOCKET_POINTS
+        self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
         self._asks_usage = False
         self._outlet = Outlet(emit, False)
         self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
@@ -136,7 +138,7 @@ class Patch:
         try:
             found = [(point, *self._find(module, point)) for point in points]
         except PatchError as error:
-            if points is not SOCKET_POINTS:
+            if points is CHOKE_POINTS:
                 raise
             logger.info("WebSockets are not recorded: %s", error)
             return

@@ -148,9 +148,12 @@ def merge(old: Record, new: Record) -> None:
     brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in brought]
     old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
+    left = {"seq", "received_at", "media"}
+    if new.cost is None and old.cost is not None:
+        left.add("cost_details")  # why nothing is known matters only where nothing is
     for name in FIELDS:
         value = getattr(new, name)
-        if value is not None and value != DEFAULTS[name] and name not in {"seq", "received_at", "media"}:
+        if value is not None and value != DEFAULTS[name] and name not in left:
             setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
 
 

@@ -1,9 +1,10 @@
 """WebSockets of the openai SDK: what passes over a connection, kept frame by frame.
 
-Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.connect`, ...) is made by one constructor.
-Wrapped, it gives the new connection its own `recv_bytes`, `_send` and `close`, which note every frame and its time;
-the connection stays the SDK's object. Frames of audio are counted and not kept. Nothing is parsed here: when a frame
-may end a response, the frames so far go to the queue, and `_dialogue` reads them on the worker thread.
+Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.connect`, ...) is made by one constructor,
+or by one of two older ones. Wrapped, it gives the new connection its own `recv_bytes`, `_send` (`send` in the older
+classes) and `close`, which note every frame and its time; the connection stays the SDK's object. Frames of audio are
+counted and not kept. Nothing is parsed here: when a frame may end a response, the frames so far go to the queue, and
+`_dialogue` reads them on the worker thread.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
+from autolog._bodies import encode_json
 from autolog._guard import guard
 from autolog._span import Emit, Span, describe_error
 from autolog._wire import SDK, Outlet
@@ -154,7 +156,7 @@ def wrap_socket(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callabl
     @functools.wraps(original)
     def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
         original(self, connection, *args, **kwargs)
-        if emit.live:
+        if emit.live and "recv_bytes" not in vars(self):
             with guard("opening a connection"):
                 _attach(self, Channel(emit, sdk.name, _url(connection)))
 
@@ -176,10 +178,12 @@ def _attach(connection: Any, channel: Channel) -> None:
             channel.received(data)
         return data
 
-    def _send(data: Any) -> None:
+    name, encode = _sending(kind)
+
+    def send(data: Any) -> None:
         with guard("keeping a frame"):
-            channel.sent(data)
-        kind._send(this(), data)
+            channel.sent(encode(data))
+        getattr(kind, name)(this(), data)
 
     def close(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -188,7 +192,7 @@ def _attach(connection: Any, channel: Channel) -> None:
             with guard("ending a connection"):
                 channel.close()
 
-    _put(connection, channel, kind, recv_bytes, _send, close)
+    _put(connection, channel, {"recv_bytes": recv_bytes, name: send, "close": close})
 
 
 def wrap_async_socket(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
@@ -197,7 +201,7 @@ def wrap_async_socket(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> C
     @functools.wraps(original)
     def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
         original(self, connection, *args, **kwargs)
-        if emit.live:
+        if emit.live and "recv_bytes" not in vars(self):
             with guard("opening a connection"):
                 _attach_async(self, Channel(emit, sdk.name, _url(connection)))
 
@@ -219,10 +223,12 @@ def _attach_async(connection: Any, channel: Channel) -> None:
             channel.received(data)
         return data
 
-    async def _send(data: Any) -> None:
+    name, encode = _sending(kind)
+
+    async def send(data: Any) -> None:
         with guard("keeping a frame"):
-            channel.sent(data)
-        await kind._send(this(), data)
+            channel.sent(encode(data))
+        await getattr(kind, name)(this(), data)
 
     async def close(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -231,12 +237,23 @@ def _attach_async(connection: Any, channel: Channel) -> None:
             with guard("ending a connection"):
                 channel.close()
 
-    _put(connection, channel, kind, recv_bytes, _send, close)
+    _put(connection, channel, {"recv_bytes": recv_bytes, name: send, "close": close})
 
 
-def _put(connection: Any, channel: Channel, kind: type, *methods: Callable[..., Any]) -> None:
+def _sending(kind: type) -> tuple[str, Callable[[Any], Any]]:
+    """The method that all that is sent passes through, and what makes a message of what it is given."""
+    if hasattr(kind, "_send"):
+        return "_send", lambda data: data
+
+    def encode(event: Any) -> bytes:
+        return encode_json(event if isinstance(event, dict) else event.model_dump(mode="json", exclude_unset=True))
+
+    return "send", encode
+
+
+def _put(connection: Any, channel: Channel, methods: dict[str, Callable[..., Any]]) -> None:
     """Give this one connection its own methods. They know it weakly, so that it dies as it would have."""
-    for method in methods:
-        functools.update_wrapper(method, getattr(kind, method.__name__))
-        setattr(connection, method.__name__, method)
+    for name, method in methods.items():
+        functools.update_wrapper(method, getattr(type(connection), name))
+        setattr(connection, name, method)
     weakref.finalize(connection, channel.close)

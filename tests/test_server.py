@@ -305,14 +305,24 @@ client.messages.create(model="claude-sonnet-5", max_tokens=9, messages=[{{"role"
 """
 
 
+PATCH = """
+import autolog
+autolog.configure(endpoint={url!r}, api_key={key!r})
+autolog.patch()
+"""
+
+
+@pytest.mark.parametrize("layers", ["alone", "above autolog"])
 @pytest.mark.parametrize("name", SETUPS)
-def test_instrumented_programs_ship_to_us(running: Live, name: str, tmp_path: Path) -> None:
+def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str, tmp_path: Path) -> None:
+    """A span of somebody else's is a record; if autolog saw the same call on the wire, both are one."""
     from autolog.cli._standin import standin
 
     with standin() as address:
         call = (ANTHROPIC if name == "anthropic" else CALL).format(address=address)
+        patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
         done = subprocess.run(
-            [sys.executable, "-c", SETUPS[name] + call],
+            [sys.executable, "-c", patch + SETUPS[name] + call],
             env={
                 **os.environ,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": running.url,
@@ -331,8 +341,13 @@ def test_instrumented_programs_ship_to_us(running: Live, name: str, tmp_path: Pa
         pytest.skip(f"{name} is not installed")
     assert done.returncode == 0, done.stderr
     calls = [record for record in running.records() if record.kind == "llm"]
-    assert len(calls) == 1, (done.stderr, [record.extra["attributes"] for record in running.records()])
+    assert len(calls) == 1, (done.stderr, [record.extra for record in running.records()])
     (record,) = calls
+    if layers == "above autolog":
+        assert record.sdk
+        assert record.extra["otel"]["span_id"]
+        assert record.cost
+        return
     assert record.provider_name == ("anthropic" if name == "anthropic" else "openai")
     assert record.request_model == ("claude-sonnet-5" if name == "anthropic" else "gpt-4o")
     assert record.operation_name == "chat"

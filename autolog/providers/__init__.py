@@ -25,8 +25,8 @@ class Provider(Protocol):
     """The SDK's import name and distribution."""
     module: str
     """Where its `SyncAPIClient` and `AsyncAPIClient` are."""
-    sockets: str | None
-    """Where its `WebSocketConnectionBase` is, if it has one."""
+    sockets: dict[str, tuple[str, str]]
+    """Its classes of WebSocket connections, sync and async, by module; what a version does not have is left out."""
     oldest: tuple[int, int]
     """The oldest version that is tested."""
     provider_name: str
@@ -51,6 +51,8 @@ class Provider(Protocol):
     def model_in(self, path: str) -> str | None: ...
 
     def read(self, path: str, body: Any) -> Reading: ...
+
+    def unbilled(self, path: str) -> str | None: ...
 
     def units(self, path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]: ...
 

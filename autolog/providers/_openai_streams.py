@@ -10,6 +10,9 @@ from autolog.providers._reading import count, mapping, objects
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """The response that a stream amounts to, as far as it came."""
+    sessions = [event.data["session"] for event in events if isinstance(event.data.get("session"), dict)]
+    if sessions:  # an agent's: each tells all that it has used so far
+        return dict(sessions[-1])
     if any("choices" in event.data for event in events):
         return _assemble_choices(events)
     if any(isinstance(event.data.get("response"), dict) for event in events):

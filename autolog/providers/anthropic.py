@@ -25,7 +25,7 @@ from autolog.providers._reading import (
 
 name = "anthropic"
 module = "anthropic._base_client"
-sockets = None
+sockets: dict[str, tuple[str, str]] = {}
 oldest = (1, 0)
 provider_name = "anthropic"
 client_providers = {
@@ -155,6 +155,11 @@ def _read_work(reading: Reading, body: dict[str, Any]) -> None:
         reading.raw_usage = usage
         reading.usage = read_usage(usage)
         reading.reported_cost = _dollars(usage.get("list_cost"))
+
+
+def unbilled(path: str) -> str | None:
+    """Why a call to this path has no bill of its own; None if it has."""
+    return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None
 
 
 def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:  # noqa: ARG001 - every provider answers the same question

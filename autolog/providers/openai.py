@@ -26,7 +26,11 @@ __all__ = ["assemble"]
 
 name = "openai"
 module = "openai._base_client"
-sockets = "openai._websocket_connection"
+sockets = {
+    "openai._websocket_connection": ("WebSocketConnectionBase", "AsyncWebSocketConnectionBase"),
+    "openai.resources.beta.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),
+    "openai.resources.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),  # before the common base
+}
 oldest = (2, 0)
 provider_name = "openai"
 client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
@@ -61,7 +65,7 @@ _FREE = re.compile(
     r"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|organization|projects|webhooks|admin)(/|$)"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$"
     r"|/chat/completions/[^/]+$"
-    r"|/threads(/[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
+    r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
     r"|/vector_stores(/[^/]+)?$|/vector_stores/[^/]+/files/[^/]+$"
     r"|/evals(/[^/]+)?$|/checkpoints/.*/permissions$|/graders/validate$"
 )
@@ -152,6 +156,7 @@ def read(path: str, body: Any) -> Reading:
     reading.id = text(body.get("id"))
     reading.service_tier = text(body.get("service_tier"))
     reading.lasting = _lasting(body)
+    reading.model = reading.model or text(mapping(body.get("agent")).get("model"))
     if operation(path) == "count_tokens":
         reading.usage.input = count(body.get("input_tokens"))
     elif body.get("object") == "batch":
@@ -210,6 +215,20 @@ def _read_models(reading: Reading, body: dict[str, Any]) -> None:
     if used:
         reading.raw_usage = {"per_model_usage": by_model}
         reading.further = used
+
+
+_UNSEEN = (
+    (re.compile(r"/(realtime|live|chatkit)/"), "spent over WebRTC, SIP or in a browser, out of this program's sight"),
+    (re.compile(r"/live$"), "spent over WebRTC, SIP or in a browser, out of this program's sight"),
+    (re.compile(r"/vector_stores/"), "vector stores are billed by storage, not by the call"),
+    (re.compile(r"/agents/(sessions/[^/]+/events|automations)"), "billed with its session"),
+    (re.compile(r"/(voices|content_provenance_checks|characters)$"), "no price is published"),
+)
+
+
+def unbilled(path: str) -> str | None:
+    """Why a call to this path has no bill of its own; None if it has."""
+    return next((why for pattern, why in _UNSEEN if pattern.search(path)), None)
 
 
 def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:

@@ -24,6 +24,7 @@ from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.dialects._shared import Fault, Json, parse_json, parse_object
 from autolog.errors import StoreError, StoreUnavailable
+from autolog.server._doubles import Doubles
 from autolog.server._keys import ANY_PROJECT, Keyring, Principal
 from autolog.server._limits import Limits, RateLimiter
 from autolog.server._writer import Writer
@@ -87,6 +88,7 @@ class Services:
         self.limits = limits
         self.writer = writer
         self.rates = RateLimiter(limits.requests_per_second)
+        self.doubles = Doubles()
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ class Call:
             raise Fault(413, f"more than {most} records in one call")
         for record in records:
             self.stamp(record)
-        return self.write(lambda store: store.write(records)) if records else []
+        return self.write(lambda store: self.services.doubles.write(store, records)) if records else []
 
     def json(self) -> Any:
         """The body's JSON value."""

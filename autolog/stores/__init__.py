@@ -21,7 +21,7 @@ __all__ = ["Aggregate", "Condition", "Query", "Store", "open_store"]
 EQUAL_FIELDS = (
     "project", "id", "seq", "kind", "name", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
     "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "user", "session",
-    "prompt_id", "prompt_version", "prompt_name", "feedback",
+    "prompt_id", "prompt_version", "prompt_name", "feedback", "response_id",
 )  # fmt: skip
 
 #: Fields that a condition may compare and an order may be by: those above, and these. `model` is the model asked for,

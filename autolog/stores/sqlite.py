@@ -46,6 +46,7 @@ _COLUMNS = (
     "status", "status_code", "error_type", "error_message", "created_at", "received_at", "updated_at", "duration",
     "time_to_first_chunk", "user", "session", "tags", "metadata", "score", "feedback", "prompt_name", "prompt_id",
     "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
+    "response_id",
 )  # fmt: skip
 _REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES and name != "seq")
 
@@ -88,8 +89,14 @@ def _create_media(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX media_use_sha256 ON media_use (sha256)")
 
 
+def _add_response_id(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE log ADD COLUMN response_id TEXT")
+    db.execute("UPDATE log SET response_id = json_extract(rest, '$.response_id') WHERE rest LIKE '%response_id%'")
+    db.execute("CREATE INDEX log_response_id ON log (response_id) WHERE response_id IS NOT NULL")
+
+
 #: In order, each once and never changed after its release; a file's `user_version` says how many it has had.
-MIGRATIONS = (_create_tables, _create_media)
+MIGRATIONS = (_create_tables, _create_media, _add_response_id)
 
 
 class SQLiteStore:

@@ -1,0 +1,92 @@
+"""One call seen by two layers is one record.
+
+The anthropic SDK makes OpenTelemetry spans by itself, and so do LiteLLM, LangChain's instrumentations and others above
+the SDKs; a program that patches with autolog and exports such spans tells of each call twice. The response's id gives
+it away, or, where the span does not tell it, the same model and tokens at the same time. What autolog saw on the wire
+stays; the span fills its gaps and is named in `extra["otel"]`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from autolog._record import DEFAULTS, FIELDS, Record
+from autolog.stores import Query, Store
+
+#: How far apart the two may say that the call began: some servers give every response the same id.
+APART = timedelta(seconds=60)
+#: The same without an id: a layer above the SDK begins a little earlier.
+NEAR = timedelta(seconds=5)
+#: How many spans without a response id are remembered.
+RECENT = 1_000
+
+
+class Doubles:
+    """Writes records, those that tell of a call that is known already into that one's. For the writer's thread."""
+
+    def __init__(self) -> None:
+        self._nameless: deque[Record] = deque(maxlen=RECENT)
+
+    def write(self, store: Store, records: Sequence[Record]) -> list[int]:
+        for record in records:
+            if record.kind == "llm" and record.dialect in {"native", "otlp"} and record.start_time is not None:
+                self._fold(store, record)
+        return store.write(records)
+
+    def _fold(self, store: Store, record: Record) -> None:
+        for twin in self._candidates(store, record):
+            if twin.id == record.id or (twin.dialect == "otlp") == (record.dialect == "otlp"):
+                continue
+            if not _same(twin, record):
+                continue
+            if record.dialect == "otlp":
+                _fill_gaps(twin, record)
+            else:
+                store.delete(Query({"project": twin.project, "id": twin.id}))
+                record.extra = {**record.extra, "otel": _place(twin)}
+                record.metadata = {**twin.metadata, **record.metadata}
+                self._nameless = deque((span for span in self._nameless if span.id != twin.id), RECENT)
+            return
+        if record.dialect == "otlp" and record.response_id is None:
+            self._nameless.append(record)
+
+    def _candidates(self, store: Store, record: Record) -> Iterator[Record]:
+        calls = Query({"project": record.project, "kind": "llm"})
+        if record.response_id is not None:
+            yield from store.find(calls.where(response_id=record.response_id), limit=20)
+        if record.dialect != "otlp":
+            yield from [span for span in self._nameless if span.project == record.project]
+        elif record.response_id is None and record.start_time is not None:
+            end = record.end_time or record.start_time
+            near = Query({**calls.equal, "dialect": "native"}, since=record.start_time - NEAR, until=end + NEAR)
+            yield from store.find(near, limit=200)
+
+
+def _same(one: Record, other: Record) -> bool:
+    """Whether two records tell of the same call."""
+    if one.start_time is None or other.start_time is None or "otel" in one.extra or "otel" in other.extra:
+        return False
+    apart = abs(one.start_time - other.start_time)
+    if one.response_id is not None and other.response_id is not None:
+        return one.response_id == other.response_id and apart <= APART
+    models = {one.response_model or one.request_model, other.response_model or other.request_model}
+    tokens = {(record.usage_input_tokens, record.usage_output_tokens) for record in (one, other)}
+    return apart <= NEAR and len(models | {one.request_model, other.request_model}) <= 2 and len(tokens) == 1
+
+
+def _place(span: Record) -> dict[str, str | None]:
+    return {name: getattr(span, name) for name in ("trace_id", "span_id", "parent_span_id", "name")}
+
+
+def _fill_gaps(known: Record, span: Record) -> None:
+    """Make of a span what the known record lacks, under that one's id."""
+    place = _place(span)
+    for name in FIELDS:
+        if name not in {"metadata", "extra"} and getattr(known, name) != DEFAULTS[name]:
+            setattr(span, name, DEFAULTS[name])
+    span.id, span.project, span.kind, span.dialect = known.id, known.project, "llm", "native"
+    span.request_body = span.response_body = None
+    span.metadata = {key: value for key, value in span.metadata.items() if key not in known.metadata}
+    span.extra = {"otel": place}
