@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -366,3 +367,90 @@ def test_the_default_folder_stays_out_of_git(tmp_path: Path) -> None:
 def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert open_store(f"sqlite:///{tmp_path}/none.db", create=False) is None
     assert list(tmp_path.iterdir()) == []
+
+
+# Sums by the hour
+
+
+def sums(store: Store, dimension: str = "all") -> dict[str, tuple[int, int, int, float]]:
+    found: dict[str, tuple[int, int, int, float]] = {}
+    for hour in store.hours(None, dimension, NOON - timedelta(days=1), NOON + timedelta(days=1)):
+        calls, errors, tokens, cost = found.get(hour.value, (0, 0, 0, 0.0))
+        found[hour.value] = (calls + hour.calls, errors + hour.errors, tokens + hour.input_tokens, cost + hour.cost)
+    return found
+
+
+def test_hourly_sums_follow_every_change(store: Store) -> None:
+    store.write(
+        [record(n, request_model="m", user="u", tags=["a", "b"], cost=0.5, usage_input_tokens=10) for n in (1, 2)]
+    )
+    store.write([record(3, request_model="other", status="error"), record(4, kind="span")])
+    assert sums(store) == {"": (3, 1, 20, 1.0)}
+    assert sums(store, "model") == {"m": (2, 0, 20, 1.0), "other": (1, 1, 0, 0.0)}
+    assert sums(store, "tag") == {"a": (2, 0, 20, 1.0), "b": (2, 0, 20, 1.0)}
+    store.write([Record(id="id-0003", cost=2.0, usage_input_tokens=5), Record(id="id-0001", tags=["c"])])
+    assert sums(store) == {"": (3, 1, 25, 3.0)}
+    assert sums(store, "tag") == {"a": (1, 0, 10, 0.5), "b": (1, 0, 10, 0.5), "c": (1, 0, 10, 0.5)}
+    store.update("id-0002", "default", lambda kept: setattr(kept, "cost", None))
+    assert sums(store, "user") == {"u": (2, 0, 20, 0.5)}
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.write([record(9)])
+        raise ZeroDivisionError
+    with store.transaction():
+        store.write([record(10, request_model="m", cost=0.25)])
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            store.write([record(11)])
+            raise ZeroDivisionError
+    assert sums(store)[""] == (4, 1, 25, 2.75)
+    store.delete(Query({"model": "m"}))
+    store.delete(Query({"id": "id-0003"}))
+    assert sums(store) == sums(store, "model") == {}
+
+
+def test_hourly_percentiles_are_near(store: Store) -> None:
+    store.write([record(n, duration=n / 100) for n in range(1, 101)])
+    (hour,) = store.hours("default", "all", NOON, NOON + timedelta(minutes=1))
+    taken = sorted(value for value, count in hour.durations.items() for _ in range(count))
+    assert len(taken) == 100
+    assert taken[49] == pytest.approx(0.5, rel=0.06)
+    assert taken[94] == pytest.approx(0.95, rel=0.06)
+    assert list(store.hours("another", "all", NOON, NOON + timedelta(hours=1))) == []
+    with pytest.raises(ValueError, match="no sums by 'colour'"):
+        store.hours(None, "colour", NOON, NOON)
+
+
+def test_pages_go_on_where_the_last_one_ended(store: Store) -> None:
+    store.write(
+        [record(n, created_at=NOON + timedelta(seconds=n // 3), request_model="m", tags=["t"]) for n in range(20)]
+    )
+    for query in (Query(), Query({"model": "m"}), Query(tags=("t",)), Query({"model": "m"}, tags=("t",))):
+        seen: list[str] = []
+        page = store.find(query, 7)
+        while page:
+            seen += ids(page)
+            last = page[-1]
+            assert last.created_at is not None
+            assert last.seq is not None
+            page = store.find(replace(query, past=(last.created_at, last.seq)), 7)
+        assert seen == ids(store.find(query, 100))
+        assert len(seen) == 20
+
+
+def test_the_newest_with_a_filter_are_found_by_an_index(store: Store, tmp_path: Path) -> None:
+    """No plan sorts, and none reads the whole table."""
+    from autolog.stores._sqlite_where import order_sql, source, where
+
+    store.write([record(1)])
+    queries = [Query({name: "x"}) for name in ("model", "user", "session", "name", "provider_name", "prompt_id")]
+    queries += [Query(), Query(tags=("a",)), Query(metadata={"k": "v"}), Query({"status": "error"}), Query(since=NOON)]
+    with sqlite3.connect(f"{tmp_path}/logs.db") as db:
+        for query in queries:
+            table, first, rest = source(query)
+            condition, values = where(rest)
+            order = order_sql("created_at", True)
+            if first:
+                order = order.replace("created_at", "at").replace("n ", "place ")
+            sql = f"EXPLAIN QUERY PLAN SELECT log.id FROM {table} WHERE {condition} ORDER BY {order} LIMIT 50"
+            plan = [row[3] for row in db.execute(sql, (*first, *values))]
+            assert not any("TEMP B-TREE" in step for step in plan), (query, plan)
+            assert not any(step == "SCAN log" for step in plan), (query, plan)

@@ -15,7 +15,7 @@ from typing import Any, Protocol, overload
 from autolog._record import Record
 from autolog.errors import StoreError
 
-__all__ = ["Aggregate", "Condition", "Query", "Store", "open_store"]
+__all__ = ["DIMENSIONS", "Aggregate", "Condition", "Hour", "Query", "Store", "open_store"]
 
 #: Fields that a query may compare for equality.
 EQUAL_FIELDS = (
@@ -62,6 +62,7 @@ class Query:
         metadata_text: found literally in the metadata's JSON, whatever the case.
         ids: the id contains one of these.
         since, until: on `created_at`, the first included, the second not.
+        past: only what comes after this (created_at and seq) in an order by `created_at`: the next page.
         roots: only records without a parent. conditions: all must hold.
     """
 
@@ -73,6 +74,7 @@ class Query:
     ids: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    past: tuple[datetime, int] | None = None
     roots: bool = False
     conditions: tuple[Condition, ...] = ()
 
@@ -94,6 +96,25 @@ class Aggregate:
     unpriced: int
     p50: float | None
     p95: float | None
+
+
+#: By what the sums of each hour are kept.
+DIMENSIONS = ("all", "model", "provider", "name", "user", "tag")
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The provider calls of one hour with one value of a dimension. `durations`: how many calls took about so long."""
+
+    start: datetime
+    value: str
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    priced: int
+    durations: dict[float, int]
 
 
 class Store(Protocol):
@@ -157,6 +178,17 @@ class Store(Protocol):
 
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
         """Sums over the provider calls that match, by group (GROUPS), most calls first."""
+        ...
+
+    def hours(
+        self,
+        project: str | None,
+        dimension: str,
+        since: datetime,
+        until: datetime,
+        value: str | None = None,
+    ) -> list[Hour]:
+        """Sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all."""
         ...
 
     def scan(self, query: Query) -> Iterator[Record]:

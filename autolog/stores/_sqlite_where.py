@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,30 +59,50 @@ def body_has(request: bytes | None, response: bytes | None, text: str) -> bool:
     return False
 
 
+def source(query: Query) -> tuple[str, list[Any], Query]:
+    """What to read from, so that the newest come first without a sort: a facet's index if the query names one.
+
+    Returns the FROM clause, the values for its marks, and what of the query is still to be checked.
+    """
+    facet: tuple[str, Any] | None = None
+    if query.tags:
+        facet, query = ("tag", query.tags[0]), replace(query, tags=query.tags[1:])
+    elif isinstance(query.equal.get("model"), str):
+        facet = "model", query.equal["model"]
+        query = replace(query, equal={key: value for key, value in query.equal.items() if key != "model"})
+    if facet is not None:
+        sql = "(SELECT n AS place, at FROM facet WHERE facet.kind = ? AND value = ?) CROSS JOIN log ON n = place"
+        return sql, [facet[0], clean(facet[1])], query
+    if query.metadata:
+        key, value = next(iter(query.metadata.items()))
+        rest = {name: text for name, text in query.metadata.items() if name != key}
+        sql = "(SELECT n AS place, at FROM meta WHERE key = ? AND value = ?) CROSS JOIN log ON n = place"
+        return sql, [clean(key), clean(value)], replace(query, metadata=rest)
+    return "log", [], query
+
+
+_HAS_FACET = (
+    "EXISTS (SELECT 1 FROM facet WHERE facet.kind = ? AND value = ? AND facet.at = created_at AND facet.n = log.n)"
+)
+_HAS_META = "EXISTS (SELECT 1 FROM meta WHERE key = ? AND value = ? AND meta.at = created_at AND meta.n = log.n)"
+
+
 def where(query: Query) -> tuple[str, list[Any]]:
     """A query as a condition on `log`, and the values for its marks.
 
     Raises:
         ValueError: a field that cannot be compared.
     """
-    clauses: list[str] = ["1"]
-    values: list[Any] = []
-    for name, value in query.equal.items():
-        if name == "model":
-            clauses.append("(request_model = ? OR response_model = ?)")
-            values += [value, value]
-        elif name in EQUAL_FIELDS:
-            column = "n" if name == "seq" else f'"{name}"'
-            clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
-            values += [] if value is None else [_bindable(value)]
-        else:
-            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+    clauses, values = _equal(query)
     for tag in query.tags:
-        clauses.append("n IN (SELECT n FROM tag WHERE tag = ?)")
-        values.append(clean(tag))
+        clauses.append(_HAS_FACET)
+        values += ["tag", clean(tag)]
     for key, value in query.metadata.items():
-        clauses.append("n IN (SELECT n FROM meta WHERE key = ? AND value = ?)")
+        clauses.append(_HAS_META)
         values += [clean(key), clean(value)]
+    if query.past is not None:
+        clauses.append("(created_at, n) < (?, ?)")
+        values += [micros(query.past[0]), query.past[1]]
     for given in query.conditions:
         clause, more = _condition(given)
         clauses.append(clause)
@@ -106,6 +127,24 @@ def where(query: Query) -> tuple[str, list[Any]]:
     if query.roots:
         clauses.append("parent_span_id IS NULL")
     return " AND ".join(clauses), values
+
+
+def _equal(query: Query) -> tuple[list[str], list[Any]]:
+    clauses: list[str] = ["1"]
+    values: list[Any] = []
+    for name, value in query.equal.items():
+        if name == "model" and isinstance(value, str):
+            clauses.append(_HAS_FACET)
+            values += ["model", clean(value)]
+        elif name == "status" and value in {"ok", "error"}:
+            clauses.append(f"status = '{value}'")  # as a literal: the index on errors is a partial one
+        elif name in EQUAL_FIELDS:
+            column = "n" if name == "seq" else f'"{name}"'
+            clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
+            values += [] if value is None else [_bindable(value)]
+        else:
+            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+    return clauses, values
 
 
 _SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}

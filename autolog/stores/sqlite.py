@@ -16,87 +16,37 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from autolog._bodies import decode_json, decode_object, encode_json
+from autolog._bodies import decode_object, encode_json
 from autolog._media import put_back, take_out
-from autolog._record import DEFAULTS, FIELDS, Record, merge
-from autolog._zstd import zstd
+from autolog._record import Record, merge
 from autolog.errors import StoreError, StoreUnavailable
-from autolog.stores import GROUPS, Aggregate, Query
-from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, text_has, where
+from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
+from autolog.stores._sqlite_rollup import Rollups
+from autolog.stores._sqlite_rows import (
+    COLUMNS,
+    EPOCH,
+    INSERT,
+    QUOTED,
+    SELECT,
+    as_text,
+    facets,
+    from_row,
+    pack,
+    to_row,
+    unpack,
+)
+from autolog.stores._sqlite_schema import MIGRATIONS
+from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, source, text_has, where
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
 BUSY_TIMEOUT = 10.0
-LEVEL = 3
 
-_TIMES = frozenset({"created_at", "received_at", "updated_at"})
-_JSON = frozenset({"tags", "metadata"})
-_FLAGS = frozenset({"cached"})
-_BODIES = ("request_body", "response_body")
-#: Columns of their own: what lists show and queries compare. All else is in `rest`.
-_COLUMNS = (
-    "id", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
-    "provider_name", "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "cached",
-    "status", "status_code", "error_type", "error_message", "created_at", "received_at", "updated_at", "duration",
-    "time_to_first_chunk", "user", "session", "tags", "metadata", "score", "feedback", "prompt_name", "prompt_id",
-    "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
-    "response_id",
-)  # fmt: skip
-_REST = tuple(name for name in FIELDS if name not in _COLUMNS and name not in _BODIES and name != "seq")
-
-_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
-_INSERT = f"INSERT INTO log ({_QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
-_SELECT = f"SELECT n, {_QUOTED}, rest FROM log"  # noqa: S608
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MODEL = "coalesce(response_model, request_model)"
-
-
-def _create_tables(db: sqlite3.Connection) -> None:
-    db.execute("""
-        CREATE TABLE log (
-            n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT, project TEXT NOT NULL,
-            dialect TEXT NOT NULL, trace_id TEXT, span_id TEXT, parent_span_id TEXT, operation_name TEXT,
-            provider_name TEXT, request_model TEXT, response_model TEXT, usage_input_tokens INTEGER,
-            usage_output_tokens INTEGER, cost REAL, cached INTEGER NOT NULL, status TEXT NOT NULL, status_code INTEGER,
-            error_type TEXT, error_message TEXT, created_at INTEGER NOT NULL, received_at INTEGER NOT NULL,
-            updated_at INTEGER NOT NULL, duration REAL, time_to_first_chunk REAL, user TEXT, session TEXT, tags TEXT,
-            metadata TEXT, score REAL, feedback INTEGER, prompt_name TEXT, prompt_id TEXT, prompt_version TEXT,
-            request_content_type TEXT, response_content_type TEXT, input_preview TEXT, output_preview TEXT, rest TEXT,
-            UNIQUE (project, id))""")
-    db.execute("CREATE TABLE document (kind TEXT, key TEXT, data TEXT NOT NULL, PRIMARY KEY (kind, key))")
-    db.execute("CREATE TABLE body (n INTEGER PRIMARY KEY, request_body BLOB, response_body BLOB)")
-    db.execute("CREATE TABLE tag (tag TEXT, n INTEGER, PRIMARY KEY (tag, n)) WITHOUT ROWID")
-    db.execute("CREATE TABLE meta (key TEXT, value TEXT, n INTEGER, PRIMARY KEY (key, value, n)) WITHOUT ROWID")
-    db.execute("CREATE INDEX log_created ON log (created_at)")
-    db.execute("CREATE INDEX log_trace ON log (trace_id) WHERE trace_id IS NOT NULL")
-    db.execute("CREATE INDEX log_id ON log (id)")
-    for column in ("name", "request_model", "user", "session", "prompt_id"):
-        db.execute(f'CREATE INDEX log_{column} ON log ("{column}", created_at) WHERE "{column}" IS NOT NULL')
-    db.execute("CREATE INDEX log_error ON log (created_at) WHERE status = 'error'")
-
-
-def _create_media(db: sqlite3.Connection) -> None:
-    db.execute("CREATE TABLE media (sha256 TEXT PRIMARY KEY, content BLOB NOT NULL)")
-    db.execute("CREATE TABLE media_use (n INTEGER, sha256 TEXT, PRIMARY KEY (n, sha256)) WITHOUT ROWID")
-    db.execute("CREATE INDEX media_use_sha256 ON media_use (sha256)")
-
-
-def _add_response_id(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE log ADD COLUMN response_id TEXT")
-    db.execute("UPDATE log SET response_id = json_extract(rest, '$.response_id') WHERE rest LIKE '%response_id%'")
-    db.execute("CREATE INDEX log_response_id ON log (response_id) WHERE response_id IS NOT NULL")
-
-
-#: In order, each once and never changed after its release; a file's `user_version` says how many it has had.
-MIGRATIONS = (_create_tables, _create_media, _add_response_id)
 
 
 class SQLiteStore:
@@ -109,6 +59,7 @@ class SQLiteStore:
         self._local = threading.local()
         self._pid = os.getpid()
         self._depth = 0
+        self._rollups = Rollups()
         self._make_folder()
         self._writer = self._connect()
         with self._translated():
@@ -183,13 +134,20 @@ class SQLiteStore:
         with self._lock, self._translated():
             if self._pid != os.getpid():
                 self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
+                self._rollups = Rollups()
             db, inner = self._writer, self._depth > 0
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
+            self._rollups.begin()
+            ended = False
             try:
                 yield
+                ended = True
+                self._rollups.end(db)
                 db.execute("RELEASE change" if inner else "COMMIT")
             except BaseException:
+                if not ended:
+                    self._rollups.abandon()
                 if db.in_transaction:
                     db.execute("ROLLBACK TO change" if inner else "ROLLBACK")
                     if inner:
@@ -224,23 +182,27 @@ class SQLiteStore:
             )
 
     def _write_one(self, db: sqlite3.Connection, record: Record) -> int:
-        cursor = db.execute(_INSERT, _row(record))
+        record.created_at = record.created_at or datetime.now(UTC)
+        cursor = db.execute(INSERT, to_row(record))
         if cursor.rowcount == 0:
             return self._merge(db, record)
         n = int(cursor.lastrowid or 0)
+        self._rollups.note(record, 1)
         self._write_beside(db, n, record)
         return n
 
     def _write_beside(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         if record.request_body is not None or record.response_body is not None:
             bodies = [self._take_media(db, n, record, side) for side in ("request", "response")]
-            db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(_pack, bodies)))
-        if record.tags:
-            db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(clean(tag), n) for tag in record.tags])
+            db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(pack, bodies)))
+        at = micros(record.created_at or EPOCH)
+        db.executemany(
+            "INSERT OR IGNORE INTO facet VALUES (?, ?, ?, ?)", [(kind, value, at, n) for kind, value in facets(record)]
+        )
         if record.metadata:
             db.executemany(
-                "INSERT OR IGNORE INTO meta VALUES (?, ?, ?)",
-                [(clean(key), _as_text(value), n) for key, value in record.metadata.items()],
+                "INSERT OR IGNORE INTO meta VALUES (?, ?, ?, ?)",
+                [(clean(key), as_text(value), at, n) for key, value in record.metadata.items()],
             )
 
     def _take_media(self, db: sqlite3.Connection, n: int, record: Record, side: str) -> bytes | None:
@@ -265,15 +227,26 @@ class SQLiteStore:
 
     def _rewrite(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         self._delete_beside(db, [n])
-        assignments = ", ".join(f'"{name}" = ?' for name in _COLUMNS)
-        db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*_row(record), n))  # noqa: S608
+        self._rollups.note(record, 1)
+        assignments = ", ".join(f'"{name}" = ?' for name in COLUMNS)
+        db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*to_row(record), n))  # noqa: S608
         self._write_beside(db, n, record)
 
     def _delete_beside(self, db: sqlite3.Connection, places: Sequence[int]) -> None:
         for n in places:
-            tags, metadata = db.execute("SELECT tags, metadata FROM log WHERE n = ?", (n,)).fetchone() or (
-                None,
-                None,
+            found = self._load(db, "n = ?", (n,))
+            if not found:
+                continue
+            old = found[0][1]
+            self._rollups.note(old, -1)
+            at = micros(old.created_at or EPOCH)
+            db.executemany(
+                "DELETE FROM facet WHERE kind = ? AND value = ? AND at = ? AND n = ?",
+                [(kind, value, at, n) for kind, value in facets(old)],
+            )
+            db.executemany(
+                "DELETE FROM meta WHERE key = ? AND value = ? AND at = ? AND n = ?",
+                [(clean(key), as_text(value), at, n) for key, value in old.metadata.items()],
             )
             db.execute("DELETE FROM body WHERE n = ?", (n,))
             used = [sha256 for (sha256,) in db.execute("SELECT sha256 FROM media_use WHERE n = ?", (n,))]
@@ -281,13 +254,6 @@ class SQLiteStore:
                 db.execute("DELETE FROM media_use WHERE n = ?", (n,))
                 sql = "DELETE FROM media WHERE sha256 = ?1 AND NOT EXISTS (SELECT 1 FROM media_use WHERE sha256 = ?1)"
                 db.executemany(sql, [(sha256,) for sha256 in used])
-            if tags:
-                db.execute("DELETE FROM tag WHERE n = ? AND tag IN (SELECT value FROM json_each(?))", (n, tags))
-            if metadata:
-                db.executemany(
-                    "DELETE FROM meta WHERE key = ? AND n = ?",
-                    [(clean(key), n) for key in decode_object(metadata)],
-                )
 
     def delete(
         self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
@@ -322,16 +288,31 @@ class SQLiteStore:
         order_by: str = "created_at",
         bodies: bool = False,
     ) -> list[Record]:
-        condition, values = where(query)
-        sql = f"{condition} ORDER BY {order_sql(order_by, newest_first)} LIMIT ? OFFSET ?"
+        table, first, rest = source(query) if order_by == "created_at" else ("log", [], query)
+        condition, values = where(rest)
+        order = order_sql(order_by, newest_first)
+        if first:  # the facet's own order is the same, and its index gives it without a sort
+            order = order.replace("created_at", "at").replace("n ", "place ")
+        sql = f"SELECT n, {QUOTED}, rest FROM {table} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         with self._translated():
-            return self._with_bodies(self._load(self._reader, sql, (*values, limit, offset)), bodies)
+            rows = self._reader.execute(sql, (*first, *values, limit, offset))
+            return self._with_bodies([from_row(row) for row in rows], bodies)
 
     def count(self, query: Query) -> int:
-        condition, values = where(query)
+        table, first, rest = source(query)
+        condition, values = where(rest)
         with self._translated():
-            (count,) = self._reader.execute(f"SELECT count(*) FROM log WHERE {condition}", values).fetchone()  # noqa: S608
+            sql = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608
+            (count,) = self._reader.execute(sql, (*first, *values)).fetchone()
         return int(count)
+
+    def hours(
+        self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
+    ) -> list[Hour]:
+        if dimension not in DIMENSIONS:
+            raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+        with self._translated():
+            return list(_sqlite_rollup.read_hours(self._reader, project, dimension, since, until, value))
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
         condition, values = where(query)
@@ -405,7 +386,7 @@ class SQLiteStore:
                 self._local.pid = None
 
     def _load(self, db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[tuple[int, Record]]:
-        return [_record(row) for row in db.execute(f"{_SELECT} WHERE {condition}", values)]
+        return [from_row(row) for row in db.execute(f"{SELECT} WHERE {condition}", values)]
 
     def _add_bodies(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         row = db.execute("SELECT request_body, response_body FROM body WHERE n = ?", (n,)).fetchone()
@@ -419,7 +400,7 @@ class SQLiteStore:
             return known[0] if known else None
 
         for side, packed in zip(("request", "response"), row, strict=True):
-            body = _unpack(packed)
+            body = unpack(packed)
             if body is not None and record.media:
                 body = put_back(body, [entry for entry in record.media if entry["body"] == side], load)
             setattr(record, f"{side}_body", body)
@@ -445,51 +426,6 @@ _GROUP_SQL = {
     "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
 }
-
-
-def _row(record: Record) -> tuple[Any, ...]:
-    values = []
-    now = datetime.now(UTC)
-    for name in _COLUMNS:
-        value = getattr(record, name)
-        if name in _TIMES:
-            value = micros(value or now)
-        elif name in _JSON:
-            value = encode_json(value).decode() if value else None
-        elif type(value) is str:
-            value = clean(value)
-        values.append(value)
-    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != DEFAULTS[name]}
-    return (*values, encode_json(rest).decode() if rest else None)
-
-
-def _record(row: Sequence[Any]) -> tuple[int, Record]:
-    fields = decode_object(row[-1])
-    for name, value in zip(_COLUMNS, row[1:-1], strict=True):
-        if value is None:
-            continue
-        if name in _TIMES:
-            fields[name] = _EPOCH + timedelta(microseconds=value)
-        elif name in _JSON:
-            fields[name] = decode_json(value)
-        elif name in _FLAGS:
-            fields[name] = bool(value)
-        else:
-            fields[name] = value
-    fields["seq"] = row[0]
-    return row[0], msgspec.convert(fields, Record)
-
-
-def _as_text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else encode_json(value).decode()
-
-
-def _pack(body: bytes | None) -> bytes | None:
-    return None if body is None else zstd.compress(body, LEVEL)
-
-
-def _unpack(body: bytes | None) -> bytes | None:
-    return None if body is None else zstd.decompress(body)
 
 
 # Errors

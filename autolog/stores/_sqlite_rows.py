@@ -1,0 +1,90 @@
+"""Rows of the SQLite store and records: the same in two shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from autolog._bodies import decode_json, decode_object, encode_json
+from autolog._record import DEFAULTS, FIELDS, Record
+from autolog._zstd import zstd
+from autolog.stores._sqlite_where import clean, micros
+
+LEVEL = 3
+
+_TIMES = frozenset({"created_at", "received_at", "updated_at"})
+_JSON = frozenset({"tags", "metadata"})
+_FLAGS = frozenset({"cached"})
+_BODIES = ("request_body", "response_body")
+#: Columns of their own: what lists show and queries compare. All else is in `rest`.
+COLUMNS = (
+    "id", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "cached",
+    "status", "status_code", "error_type", "error_message", "created_at", "received_at", "updated_at", "duration",
+    "time_to_first_chunk", "user", "session", "tags", "metadata", "score", "feedback", "prompt_name", "prompt_id",
+    "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
+    "response_id",
+)  # fmt: skip
+_REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
+
+QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
+_MARKS = ", ".join("?" * (len(COLUMNS) + 1))
+INSERT = f"INSERT INTO log ({QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+SELECT = f"SELECT n, {QUOTED}, rest FROM log"  # noqa: S608
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_row(record: Record) -> tuple[Any, ...]:
+    values = []
+    now = datetime.now(UTC)
+    for name in COLUMNS:
+        value = getattr(record, name)
+        if name in _TIMES:
+            value = micros(value or now)
+        elif name in _JSON:
+            value = encode_json(value).decode() if value else None
+        elif type(value) is str:
+            value = clean(value)
+        values.append(value)
+    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != DEFAULTS[name]}
+    return (*values, encode_json(rest).decode() if rest else None)
+
+
+def from_row(row: Sequence[Any]) -> tuple[int, Record]:
+    fields = decode_object(row[-1])
+    for name, value in zip(COLUMNS, row[1:-1], strict=True):
+        if value is None:
+            continue
+        if name in _TIMES:
+            fields[name] = EPOCH + timedelta(microseconds=value)
+        elif name in _JSON:
+            fields[name] = decode_json(value)
+        elif name in _FLAGS:
+            fields[name] = bool(value)
+        else:
+            fields[name] = value
+    fields["seq"] = row[0]
+    return row[0], msgspec.convert(fields, Record)
+
+
+def as_text(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else encode_json(value).decode()
+
+
+def pack(body: bytes | None) -> bytes | None:
+    return None if body is None else zstd.compress(body, LEVEL)
+
+
+def unpack(body: bytes | None) -> bytes | None:
+    return None if body is None else zstd.decompress(body)
+
+
+def facets(record: Record) -> list[tuple[str, str]]:
+    """What a record is found by through `facet`: kind and value."""
+    found = [("tag", tag) for tag in record.tags]
+    found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
+    return [(kind, clean(value)) for kind, value in found]
