@@ -195,3 +195,15 @@ def _add_error(record: Record, reading: Reading, answer: Any) -> None:
         record.status = "error"
         record.error_type = kind or record.error_type or str(record.status_code)
         record.error_message = message or record.error_message
+
+
+def bodies(record: Record) -> tuple[Any, Any]:
+    """Request and response as data, a stream put together."""
+    if record.kind != "llm":
+        return decode_json(record.request_body), decode_json(record.response_body)
+    request = read_request(record.request_body, record.request_content_type or "")
+    path = urlsplit(record.request_url or "").path
+    provider = provider_of(path, request, decode_object(record.response_body))
+    path = path or provider.guess_path(request)
+    response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
+    return request, response

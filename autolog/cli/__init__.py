@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("show", "One record: the conversation, tokens, cost and timing."),
     "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),
     "tail": ("tail", "Watch records as they arrive."),
+    "ui": ("ui", "Look at the logs in the browser."),
     "trace": ("trace", "One trace as a tree with durations and cost."),
 }
 

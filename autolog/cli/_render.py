@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,9 +15,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from autolog._conversation import Message, Part, request_messages, response_messages
+from autolog._describe import bodies
+from autolog._display import Node, dollars, number, safe, seconds, short_id, span_tree, tokens
 from autolog._record import Record
 
-_KEPT = {"\n", "\t"}
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
@@ -28,48 +28,9 @@ def console() -> Console:
     return made if made.is_terminal else Console(highlight=False, markup=False, emoji=False, width=max(made.width, 160))
 
 
-def safe(value: object) -> str:
-    """Text that a terminal only shows: control and direction-changing characters become visible marks."""
-    return "".join(
-        char if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"} else f"\\x{ord(char):02x}"
-        for char in str(value)
-    )
-
-
 def text(value: object, style: str = "") -> Text:
     """`safe` text in a style."""
     return Text(safe(value), style=style)
-
-
-# Figures
-
-
-def seconds(value: float | None) -> str:
-    """A duration in a fitting unit."""
-    if value is None:
-        return "–"
-    if value < 0.0995:
-        return f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
-    return f"{value:.2f} s" if value < 99.5 else f"{value / 60:.1f} min"
-
-
-def dollars(value: float | None) -> str:
-    """Money, with as many digits as small amounts need; – for unknown."""
-    if value is None:
-        return "–"
-    return f"${value:.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
-
-
-def number(value: float | None) -> str:
-    """A whole number with thousands separated; – for unknown."""
-    return "–" if value is None else f"{value:,.0f}"
-
-
-def tokens(record: Record) -> str:
-    """Input and output tokens."""
-    if record.usage_input_tokens is None and record.usage_output_tokens is None:
-        return ""
-    return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
 
 
 def moment(at: datetime | None) -> str:
@@ -124,11 +85,6 @@ def record_row(record: Record) -> list[RenderableType]:
     ]
 
 
-def short_id(record_id: str) -> str:
-    """The part of an id that is enough to name it, for ids of ours; others whole."""
-    return record_id[:18] if len(record_id) == 36 else record_id
-
-
 # One record
 
 
@@ -148,24 +104,6 @@ def record_page(record: Record) -> Group:
         parts.append(Text.assemble(("error ", "bold red"), text(record.error_message or record.error_type or "")))
     parts += [Text(""), _figures(record)]
     return Group(*parts)
-
-
-def bodies(record: Record) -> tuple[Any, Any]:
-    """Request and response as data, a stream put together."""
-    from urllib.parse import urlsplit
-
-    from autolog._bodies import decode_json, decode_object
-    from autolog._describe import read_request, read_response
-    from autolog.providers import provider_of
-
-    if record.kind != "llm":
-        return decode_json(record.request_body), decode_json(record.response_body)
-    request = read_request(record.request_body, record.request_content_type or "")
-    path = urlsplit(record.request_url or "").path
-    provider = provider_of(path, request, decode_object(record.response_body))
-    path = path or provider.guess_path(request)
-    response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
-    return request, response
 
 
 def _heading(record: Record) -> Text:
@@ -265,44 +203,27 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
 
 def trace_tree(records: Sequence[Record], width: int = 28) -> Tree:
     """The spans of one trace as a tree with a bar for each: when it ran, and how long."""
-    ordered = sorted(records, key=lambda record: record.start_time or record.created_at or datetime.min)  # noqa: DTZ901
-    starts = [record.start_time.timestamp() for record in ordered if record.start_time]
-    ends = [start.timestamp() + (record.duration or 0) for record in ordered if (start := record.start_time)]
-    begin, length = min(starts, default=0.0), max(ends, default=0.0) - min(starts, default=0.0)
-    root = Tree(Text(f"trace {ordered[0].trace_id or ordered[0].id}", style="dim"), guide_style="dim")
-    known = {record.span_id for record in ordered if record.span_id}
-    branches: dict[str, Tree] = {}
-    waiting = list(ordered)
-    while waiting:
-        left = []
-        for record in waiting:
-            parent = record.parent_span_id if record.parent_span_id in known else None
-            if parent is None or parent in branches:
-                above = root if parent is None else branches[parent]
-                branch = above.add(_trace_line(record, begin, length, width))
-                if record.span_id:
-                    branches[record.span_id] = branch
-            else:
-                left.append(record)
-        if len(left) == len(waiting):  # parents in a circle: show them all the same
-            for record in left:
-                root.add(_trace_line(record, begin, length, width))
-            break
-        waiting = left
+    nodes = span_tree(records)
+    root = Tree(Text(f"trace {records[0].trace_id or records[0].id}", style="dim"), guide_style="dim")
+    branches = [root]
+    for node in nodes:
+        del branches[node.depth + 1 :]
+        branches.append(branches[node.depth].add(_trace_line(node, width)))
     return root
 
 
-def _trace_line(record: Record, begin: float, length: float, width: int) -> Text:
-    start = (record.start_time.timestamp() - begin) / length if record.start_time and length else 0.0
-    share = (record.duration or 0) / length if length else 0.0
-    offset = min(width - 1, int(start * width))
-    size = max(1, min(width - offset, round(share * width)))
+def _trace_line(node: Node, width: int) -> Text:
+    record = node.record
+    offset = min(width - 1, int(node.start * width))
+    size = max(1, min(width - offset, round(node.share * width)))
     colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "blue"
     line = Text.assemble((" " * offset, ""), ("━" * size, colour), (" " * (width - offset - size), ""), " ")
     line.append_text(text(record.name or "?", "bold"))
     line.append(f"  {seconds(record.duration)}", style="dim")
     if record.kind == "llm":
         line.append(f"  {tokens(record)}  {dollars(record.cost)}", style="dim")
+    elif node.calls:
+        line.append(f"  {number(node.calls)} calls  {dollars(node.cost)}", style="dim")
     if record.status == "error":
         line.append("  ")
         line.append_text(status(record))

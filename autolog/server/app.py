@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autolog._record import to_json
 from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
 from autolog.dialects._shared import Fault
+from autolog.server import dashboard
 from autolog.server._http import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
@@ -101,6 +102,7 @@ def create_app(
             StarletteRoute("/docs", docs),
             StarletteRoute("/health", health),
             StarletteRoute("/api/v1/tail", tail),
+            *dashboard.routes(services),
             *_starlette_routes(services),
         ],
         exception_handlers={404: _not_found, 405: _not_found, HTTPException: _not_found},

@@ -1,0 +1,45 @@
+"""`autolog ui`"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import webbrowser
+
+import click
+
+from autolog.cli._options import open_for_reading, store_option
+from autolog.errors import AutologError
+
+
+@click.command()
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 for any that is free.")
+@click.option("--no-browser", is_flag=True, help="Only say the address.")
+@store_option
+def ui(port: int, no_browser: bool, store: str | None) -> None:
+    """Look at the logs in the browser. Only this machine can reach it; Ctrl-C ends it.
+
+    \b
+    autolog ui
+    autolog ui --store sqlite:///other.db --no-browser
+    """
+    try:
+        import uvicorn
+
+        from autolog.server import create_app
+    except ImportError as error:
+        raise AutologError(
+            f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
+        ) from error
+    key = secrets.token_urlsafe(24)
+    app = create_app(open_for_reading(store), api_key=key)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
+    )
+    server = uvicorn.Server(config)
+    with config.bind_socket() as socket:
+        address = f"http://127.0.0.1:{socket.getsockname()[1]}/ui/enter?key={key}"
+        click.echo(f"autolog ui: {address}", err=True)
+        if not no_browser:
+            threading.Timer(0.5, webbrowser.open, [address]).start()
+        server.run(sockets=[socket])

@@ -1,0 +1,98 @@
+"""A record's conversation for a page: messages, their parts, and what of them a browser may show."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from markupsafe import Markup
+
+from autolog._bodies import decode_json
+from autolog._conversation import Part, request_messages, response_messages
+from autolog._describe import bodies
+from autolog._record import Record
+from autolog.server.dashboard.markup import json_tree, text
+
+#: Media that a browser shows without running anything in them.
+SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/=\s]+")
+#: What parameters are not: the conversation itself.
+_SAID = {"messages", "input", "prompt", "system", "instructions", "tools"}
+_THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div class="said">{}</div></details>')
+
+
+def messages_of(record: Record) -> list[dict[str, Any]]:
+    """Who said what, ready to be drawn: `role` and `parts` as HTML."""
+    request, response = bodies(record)
+    if record.kind != "llm":
+        return []
+    return [
+        {"role": message.role, "parts": [_part(part) for part in message.parts]}
+        for message in [*request_messages(request), *response_messages(response)]
+    ]
+
+
+def parameters_of(record: Record) -> dict[str, Any]:
+    """What was asked beside the conversation: model, temperature, ..."""
+    request, _ = bodies(record)
+    return {key: value for key, value in request.items() if key not in _SAID} if isinstance(request, dict) else {}
+
+
+def tools_of(record: Record) -> list[Any]:
+    """The tools that the model was offered."""
+    request, _ = bodies(record)
+    tools = request.get("tools") if isinstance(request, dict) else None
+    return tools if isinstance(tools, list) else []
+
+
+def values_of(record: Record) -> tuple[Markup, Markup]:
+    """The bodies of what is no conversation, drawn as JSON."""
+    drawn = [Markup("") if value is None else json_tree(value) for value in bodies(record)]
+    return drawn[0], drawn[1]
+
+
+def _part(part: Part) -> Markup:
+    if part.kind == "text":
+        return Markup('<div class="said">{}</div>').format(text(part.text))
+    if part.kind == "reasoning":
+        return _THOUGHT.format(text(part.text))
+    if part.kind == "refusal":
+        return Markup('<div class="said refused">{}</div>').format(text(part.text))
+    if part.kind == "tool_call":
+        value = decode_json(part.text) if part.text else part.value
+        drawn = json_tree(value) if isinstance(value, (dict, list)) else text(part.text or part.value or "")
+        return Markup('<div class="tool"><b>calls {}</b> {}</div>').format(text(part.name or "?"), drawn)
+    if part.kind == "tool_result":
+        value = decode_json(part.text) if part.text else part.value
+        drawn = json_tree(value) if isinstance(value, (dict, list)) else text(part.text)
+        return Markup('<div class="tool"><b>returns</b> {}</div>').format(drawn)
+    if part.kind in {"image", "audio", "file"}:
+        return _media(part)
+    return json_tree(part.value)
+
+
+def _media(part: Part) -> Markup:
+    """An image or a sound that came along is shown; one that lies elsewhere is named, and not fetched."""
+    url, kind = _source(part.value)
+    if url is not None and kind is not None and SHOWN.fullmatch(kind):
+        if kind.startswith("image/"):
+            return Markup('<img class="media" alt="image in the conversation" src="{}">').format(url)
+        return Markup('<audio controls src="{}"></audio><div class="said">{}</div>').format(url, text(part.text))
+    return Markup('<div class="tool"><b>{}</b> {}</div>').format(part.kind, json_tree(part.value))
+
+
+def _source(value: Any) -> tuple[str | None, str | None]:
+    """A data URL for the media in a part, in whichever way its provider writes it, and its type."""
+    if not isinstance(value, dict):
+        return None, None
+    source = value.get("source")
+    if isinstance(source, dict) and source.get("type") == "base64":
+        return f"data:{source.get('media_type')};base64,{source.get('data')}", str(source.get("media_type"))
+    sound = value.get("input_audio") or (value if "data" in value else None)
+    if isinstance(sound, dict) and isinstance(sound.get("data"), str):
+        kind = f"audio/{sound.get('format') or 'wav'}"
+        return f"data:{kind};base64,{sound['data']}", kind
+    image = value.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else image
+    found = _DATA_URL.fullmatch(url) if isinstance(url, str) else None
+    return (url, found[1]) if found else (None, None)

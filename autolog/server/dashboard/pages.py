@@ -1,0 +1,474 @@
+"""The dashboard's requests and pages. Every page is a GET whose URL says all; what changes something is a POST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter, methodcaller
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs
+
+import jinja2
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from autolog import _diff, _display
+from autolog._guard import logger
+from autolog._record import Record, to_json
+from autolog._version import __version__
+from autolog.dialects._shared import Fault
+from autolog.errors import StoreError
+from autolog.server._http import Services, authorise, key_of
+from autolog.server._keys import ANY_PROJECT, Principal
+from autolog.server.dashboard import charts, conversation, markup, snippets
+from autolog.server.dashboard.filters import PAGE, SORTS, Filters, place, read_filters
+from autolog.stores import DIMENSIONS, Condition, Query, Store
+
+HERE = Path(__file__).parent
+COOKIE = "autolog_key"
+#: Nothing but our own files, and media that came inside a body.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+STATIC = {
+    "app.css": "text/css",
+    "app.js": "text/javascript",
+    "theme.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+#: How long a search through texts may go on before it shows what it has, in seconds.
+SEARCH_SECONDS = 2.5
+MAX_SPANS = 2_000
+#: How often a live list looks for new records, in seconds.
+LIVE_INTERVAL = 0.5
+
+#: The overview's ranges, and the step of their charts.
+RANGES = {
+    "24h": (timedelta(hours=24), timedelta(hours=1)),
+    "7d": (timedelta(days=7), timedelta(hours=6)),
+    "30d": (timedelta(days=30), timedelta(days=1)),
+    "90d": (timedelta(days=90), timedelta(days=3)),
+}
+
+
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {
+        "safe_text": markup.text, "seconds": _display.seconds, "dollars": _display.dollars, "number": _display.number,
+        "json_tree": markup.json_tree, "moment": _moment, "exact": _exact, "short": _display.short_id,
+    }  # fmt: skip
+    made.globals |= {"version": __version__, "tokens": _display.tokens}
+    return made
+
+
+def _moment(at: datetime | None) -> str:
+    """UTC; the script shows the reader's own time in its place."""
+    return "–" if at is None else at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _exact(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat(timespec="milliseconds")
+
+
+Page = Callable[["Visit"], Response]
+
+
+class Visit:
+    """One request of somebody who may read, and what pages need to answer it."""
+
+    def __init__(self, services: Services, request: Request, principal: Principal, form: dict[str, str]) -> None:
+        self.services = services
+        self.request = request
+        self.form = form
+        self.project = None if principal.project == ANY_PROJECT else principal.project
+        self.may_write = principal.may("ingest")
+
+    @property
+    def store(self) -> Store:
+        return self.services.store
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return self.request.query_params.multi_items()
+
+    def parameter(self, name: str) -> str:
+        return self.request.query_params.get(name, "").strip()
+
+    def record(self, record_id: str, bodies: bool = True) -> Record:
+        """A record by its id.
+
+        Raises:
+            Fault: 404.
+        """
+        record = self.store.get(record_id, self.project, bodies=bodies)
+        if record is None:
+            raise Fault(404, f"There is no log with the id {record_id[:100]!r}; it may have been deleted.")
+        return record
+
+
+class Dashboard:
+    """The pages over one server's services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._templates = _environment()
+
+    def routes(self) -> list[Route]:
+        pages: list[tuple[str, Page, str]] = [
+            ("/ui/", self.logs, "GET"),
+            ("/ui/log/{id}", self.log, "GET"),
+            ("/ui/log/{id}/score", self.score, "POST"),
+            ("/ui/log/{id}/{side:str}", self.raw, "GET"),
+            ("/ui/trace/{id}", self.trace, "GET"),
+            ("/ui/overview", self.overview, "GET"),
+            ("/ui/compare", self.compare, "GET"),
+        ]
+        made = [Route(path, self._guarded(page), methods=[method]) for path, page, method in pages]
+        return [
+            Route("/", _to_logs, methods=["GET"]),
+            Route("/ui", _to_logs, methods=["GET"]),
+            Route("/ui/login", self._login, methods=["GET", "POST"]),
+            Route("/ui/logout", self._logout, methods=["POST"]),
+            Route("/ui/enter", self._enter, methods=["GET"]),
+            Route("/ui/static/{name}", _static, methods=["GET"]),
+            Route("/ui/events", self._events, methods=["GET"]),
+            *made,
+        ]
+
+    # Who may look
+
+    def _who(self, request: Request) -> Principal:
+        """Raises: Fault."""
+        return authorise(self._services, key_of(request.headers) or request.cookies.get(COOKIE), "read")
+
+    def _guarded(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                principal = await run_in_threadpool(self._who, request)
+                form = await _form(request) if request.method == "POST" else {}
+                return await run_in_threadpool(page, Visit(self._services, request, principal, form))
+            except Fault as fault:
+                if fault.status == 401:
+                    return RedirectResponse("/ui/login?next=" + _here(request), 303, HEADERS)
+                return self._error(fault.status, fault.message)
+            except StoreError as error:
+                return self._error(503, f"The store cannot be read now: {error.problem}")
+            except ValueError as error:
+                return self._error(400, str(error))
+            except Exception:  # noqa: BLE001 - a page, and not a stack trace
+                logger.exception("%s", request.url.path)
+                return self._error(500, "The server failed; its log says why.")
+
+        return answer
+
+    async def _login(self, request: Request) -> Response:
+        wrong = ""
+        if request.method == "POST":
+            try:
+                form = await _form(request)
+                await run_in_threadpool(authorise, self._services, form.get("key", "").strip(), "read")
+                return _with_key(form["key"].strip(), _inside(form.get("next", "")), request)
+            except Fault as fault:
+                wrong = fault.message
+        next_page = _inside(request.query_params.get("next", ""))
+        return self._page("login.html", 200 if not wrong else 401, wrong=wrong, next=next_page)
+
+    async def _enter(self, request: Request) -> Response:
+        """The link that `autolog ui` opens: its key becomes the cookie, and leaves the address bar."""
+        return _with_key(request.query_params.get("key", ""), "/ui/", request)
+
+    async def _logout(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint's signature
+        response = RedirectResponse("/ui/login", 303, HEADERS)
+        response.delete_cookie(COOKIE, path="/ui")
+        return response
+
+    # Making pages
+
+    def _page(self, name: str, code: int = 200, **values: Any) -> Response:
+        content = self._templates.get_template(name).render(**values)
+        return Response(content, code, HEADERS, "text/html")
+
+    def _error(self, status: int, message: str) -> Response:
+        return self._page("error.html", status, status=status, message=message)
+
+    # Pages
+
+    def logs(self, visit: Visit) -> Response:
+        filters = read_filters(visit.pairs, visit.project)
+        records, reached = _listed(visit.store, filters)
+        older = None
+        if len(records) > PAGE:
+            records = records[:PAGE]
+            last = records[-1]
+            if filters.sort == "time" and filters.descending and last.created_at and last.seq:
+                older = filters.url(past=place(last.created_at, last.seq))
+            else:
+                older = filters.url(offset=str(filters.offset + PAGE))
+        further = None if reached is None else filters.url(until=reached.isoformat())
+        return self._page("logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
+                          sorts=SORTS, given=dict(filters.given), place="logs")  # fmt: skip
+
+    def log(self, visit: Visit) -> Response:
+        record = visit.record(visit.request.path_params["id"])
+        newer, older = _neighbours(visit, record)
+        request, response = conversation.values_of(record) if record.kind != "llm" else ("", "")
+        return self._page(
+            "log.html", record=record, newer=newer, older=older, messages=conversation.messages_of(record),
+            parameters=conversation.parameters_of(record), tools=conversation.tools_of(record),
+            input=request, output=response, curl=snippets.as_curl(record), python=snippets.as_python(record),
+            as_json=to_json(record, bodies=True)[:markup.MAX_TEXT * 5], raw={
+                "request": _raw(record.request_body), "response": _raw(record.response_body)},
+            timing=_timing(record), may_write=visit.may_write, place="logs",
+        )  # fmt: skip
+
+    def raw(self, visit: Visit) -> Response:
+        """A body as it is, to be saved, never to be run by the browser."""
+        side = visit.request.path_params["side"]
+        record = visit.record(visit.request.path_params["id"])
+        body = {"request": record.request_body, "response": record.response_body}.get(side)
+        if body is None:
+            raise Fault(404, "This log has no such body.")
+        name = re.sub(r"[^\w.-]", "_", f"{record.id}-{side}")
+        disposition = {"content-disposition": f'attachment; filename="{name}"'}
+        return Response(body, 200, {**HEADERS, **disposition}, "application/octet-stream")
+
+    def score(self, visit: Visit) -> Response:
+        if not visit.may_write:
+            raise Fault(403, "This key may read and not score.")
+        record = visit.record(visit.request.path_params["id"], bodies=False)
+        text, comment = visit.form.get("value", ""), visit.form.get("comment", "").strip()
+        try:
+            value = float(text)
+        except ValueError:
+            raise Fault(400, f"{text[:50]!r} is not a number.") from None
+        if not -1e9 <= value <= 1e9:
+            raise Fault(400, f"{text[:50]!r} is not a score.")
+
+        def change(kept: Record) -> None:
+            kept.score = value
+            kept.scores = {**kept.scores, "default": {"value": value, "comment": comment} if comment else value}
+
+        self._services.writer.run(lambda store: store.update(record.id, record.project, change))
+        return RedirectResponse(f"/ui/log/{record.id}", 303, HEADERS)
+
+    def trace(self, visit: Visit) -> Response:
+        trace_id = visit.request.path_params["id"]
+        query = Query({"trace_id": trace_id, **({"project": visit.project} if visit.project else {})})
+        records = visit.store.find(query, MAX_SPANS, newest_first=False)
+        if not records:
+            raise Fault(404, f"There is no trace with the id {trace_id[:100]!r}.")
+        nodes = _display.span_tree(records)
+        return self._page("trace.html", nodes=nodes, trace_id=trace_id, most=MAX_SPANS, place="logs",
+                          calls=sum(node.calls for node in nodes if not node.depth),
+                          used=sum(node.tokens for node in nodes if not node.depth),
+                          cost=_sum(node.cost for node in nodes if not node.depth))  # fmt: skip
+
+    def overview(self, visit: Visit) -> Response:
+        chosen, by = visit.parameter("range") or "7d", visit.parameter("by") or "model"
+        dimension, _, value = visit.parameter("only").partition(":")
+        if chosen not in RANGES:
+            raise Fault(400, f"range: {chosen[:50]!r} is not one of {', '.join(RANGES)}")
+        if by not in DIMENSIONS[1:] or (dimension and dimension not in DIMENSIONS[1:]):
+            raise Fault(400, f"by: there are sums by {', '.join(DIMENSIONS[1:])}")
+        length, step = RANGES[chosen]
+        until = datetime.now(UTC)
+        since = until - length
+        only = (dimension, value) if dimension else ("all", None)
+        steps = charts.points(visit.store.hours(visit.project, only[0], since, until, only[1]), since, until, step)
+        groups = charts.totals(visit.store.hours(visit.project, by, since, until))
+        whole = charts.Total()
+        for point in steps:
+            _add(whole, point.total)
+        drawn = [charts.chart(title, steps, series, show, bars) for title, series, show, bars in _CHARTS]
+        return self._page(
+            "overview.html", charts=drawn, groups=groups[:100], whole=whole, by=by, range=chosen, ranges=list(RANGES),
+            dimensions=DIMENSIONS[1:], only=visit.parameter("only"), since=since, more=max(0, len(groups) - 100),
+            costly=sorted((group for group in groups if group.cost), key=lambda group: -group.cost)[:5],
+            failing=sorted((group for group in groups if group.errors), key=lambda group: -group.errors)[:5],
+            place="overview",
+        )  # fmt: skip
+
+    def compare(self, visit: Visit) -> Response:
+        ids = [visit.parameter("a"), visit.parameter("b")]
+        if not all(ids):
+            return self._page("compare.html", left=None, ids=ids, place="compare")
+        left, right = (visit.record(record_id) for record_id in ids)
+        return self._page(
+            "compare.html", left=left, right=right, ids=ids, place="compare",
+            figures=_diff.compare_figures(left, right),
+            asked=_diff.compare_lines(_diff.request_lines(left), _diff.request_lines(right)),
+            answered=_diff.compare_lines(_diff.answer_lines(left), _diff.answer_lines(right)),
+        )  # fmt: skip
+
+    # Live
+
+    async def _events(self, request: Request) -> Response:
+        try:
+            principal = await run_in_threadpool(self._who, request)
+            visit = Visit(self._services, request, principal, {})
+            filters = read_filters(visit.pairs, visit.project)
+        except Fault as fault:
+            return self._error(fault.status, fault.message)
+        return StreamingResponse(self._rows(visit, filters.query), 200, HEADERS, "text/event-stream")
+
+    async def _rows(self, visit: Visit, query: Query) -> AsyncIterator[bytes]:
+        """New records as rows of the table, from now on."""
+        store, template = visit.store, self._templates.get_template("rows.html")
+        at = await run_in_threadpool(store.last)
+        quiet = 0.0
+        yield b": live\n\n"
+        while not await visit.request.is_disconnected():
+            records = await run_in_threadpool(store.tail, query, at)
+            for record in records:
+                at = record.seq or at
+                row = template.render(records=[record])
+                yield f"data: {json.dumps(row)}\n\n".encode()
+            quiet = 0.0 if records else quiet + LIVE_INTERVAL
+            if quiet >= 15:
+                quiet = 0.0
+                yield b": still here\n\n"
+            await asyncio.sleep(LIVE_INTERVAL)
+
+
+def routes(services: Services) -> list[Route]:
+    """The dashboard's routes."""
+    return Dashboard(services).routes()
+
+
+# Helpers
+
+
+async def _to_logs(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
+    return RedirectResponse("/ui/", 303)
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return Response("there is nothing at this path", 404)
+    content = await run_in_threadpool((HERE / "static" / name).read_bytes)
+    return Response(content, 200, {**HEADERS, "cache-control": "max-age=3600"}, STATIC[name])
+
+
+def _here(request: Request) -> str:
+    from urllib.parse import quote
+
+    return quote(request.url.path + ("?" + request.url.query if request.url.query else ""))
+
+
+def _inside(path: str) -> str:
+    """A page of ours to go on to; anything else is the first one."""
+    return path if re.fullmatch(r"/ui/[^\\]*", path) and not path.startswith("/ui//") else "/ui/"
+
+
+def _with_key(key: str, path: str, request: Request) -> Response:
+    response = RedirectResponse(path, 303, HEADERS)
+    response.set_cookie(COOKIE, key, path="/ui", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """A form's fields. A page of another origin cannot post here with our cookie: it is SameSite=Strict.
+
+    Raises:
+        Fault: 403, from another site; 413, too large.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Fault(403, "This form was sent from another site.")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 100_000:
+            raise Fault(413, "This form is too large.")
+    return {
+        name: values[-1] for name, values in parse_qs(body.decode(errors="replace"), keep_blank_values=True).items()
+    }
+
+
+def _listed(store: Store, filters: Filters) -> tuple[list[Record], datetime | None]:
+    """A page of records and one more; and how far back the search went, if it stopped before the end."""
+    if filters.query.text is None or filters.sort != "time":
+        return store.find(filters.query, PAGE + 1, filters.offset, filters.descending, SORTS[filters.sort]), None
+    oldest = store.extremes(Query(), ["created_at"])["created_at"][0]
+    if oldest is None:
+        return [], None
+    begin = datetime.fromtimestamp(oldest / 1e6, UTC)
+    if filters.query.since is not None:
+        begin = max(begin, filters.query.since)
+    until = filters.query.until or datetime.now(UTC) + timedelta(days=1)
+    found: list[Record] = []
+    deadline, width = monotonic() + SEARCH_SECONDS, timedelta(hours=1)
+    while until > begin and len(found) <= PAGE:
+        if monotonic() > deadline:
+            return found, until
+        since = max(begin, until - width)
+        found += store.find(replace(filters.query, since=since, until=until), PAGE + 1 - len(found))
+        until, width = since, width * 2
+    return found, None
+
+
+def _neighbours(visit: Visit, record: Record) -> tuple[str | None, str | None]:
+    """The ids of the next newer and the next older record."""
+    if record.created_at is None or record.seq is None:
+        return None, None
+    base = Query({"project": visit.project} if visit.project else {})
+    older = visit.store.find(replace(base, past=(record.created_at, record.seq)), 1)
+    from_here = base.where(Condition("created_at", "ge", (record.created_at,)))
+    after = [
+        other
+        for other in visit.store.find(from_here, 20, newest_first=False)
+        if other.created_at and other.seq and (other.created_at, other.seq) > (record.created_at, record.seq)
+    ]
+    return after[0].id if after else None, older[0].id if older else None
+
+
+def _raw(body: bytes | None) -> str | None:
+    """The beginning of a body as text."""
+    return None if body is None else body[: markup.MAX_TEXT].decode(errors="replace")
+
+
+def _timing(record: Record) -> dict[str, float] | None:
+    """The share of a call's time before its first chunk."""
+    if not record.duration or record.time_to_first_chunk is None:
+        return None
+    return {"first": min(100.0, 100 * record.time_to_first_chunk / record.duration)}
+
+
+def _sum(values: Any) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _add(into: charts.Total, part: charts.Total) -> None:
+    for name in ("calls", "errors", "input_tokens", "output_tokens", "cost", "priced"):
+        setattr(into, name, getattr(into, name) + getattr(part, name))
+    into.durations.update(part.durations)
+
+
+_CHARTS: list[tuple[str, list[charts.Series], charts.Show, bool]] = [
+    ("Calls", [("calls", "calls", attrgetter("calls")), ("errors", "errors", attrgetter("errors"))],
+     _display.number, True),
+    ("Cost", [("cost", "cost", attrgetter("cost"))], _display.dollars, True),
+    ("Tokens", [("input", "input", attrgetter("input_tokens")), ("output", "output", attrgetter("output_tokens"))],
+     _display.number, False),
+    ("Latency", [(f"p{share}", f"p{share}", methodcaller("percentile", share / 100)) for share in (50, 95, 99)],
+     _display.seconds, False),
+]  # fmt: skip

@@ -1,0 +1,78 @@
+"""A provider call as something to paste elsewhere: curl, or the SDK's own call. Keys are never part of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from autolog._bodies import decode_object, decode_text
+from autolog._record import Record
+
+_KEYS = {"anthropic": "x-api-key: $ANTHROPIC_API_KEY"}
+#: Methods of the SDKs by what a URL ends with.
+_METHODS = (
+    ("/chat/completions", "chat.completions.create"),
+    ("/responses", "responses.create"),
+    ("/embeddings", "embeddings.create"),
+    ("/moderations", "moderations.create"),
+    ("/images/generations", "images.generate"),
+    ("/completions", "completions.create"),
+    ("/messages", "messages.create"),
+    ("/messages/count_tokens", "messages.count_tokens"),
+)
+
+
+def as_curl(record: Record) -> str | None:
+    """The request as a shell command; None if it is not text."""
+    if not record.request_url or record.request_body is None:
+        return None
+    body = decode_text(record.request_body)
+    if body.startswith("base64:"):
+        return None
+    headers = [f"content-type: {record.request_content_type or 'application/json'}"]
+    kept = record.request_headers or {}
+    headers += [
+        f"{name}: {kept[name]}" for name in ("anthropic-version", "anthropic-beta", "openai-beta") if name in kept
+    ]
+    key = _KEYS.get(record.sdk or "", "Authorization: Bearer $OPENAI_API_KEY")
+    lines = [
+        f"curl {shlex.quote(record.request_url)}",
+        f'-H "{key}"',
+        *(f"-H {shlex.quote(header)}" for header in headers),
+    ]
+    lines.append(f"--data-binary {shlex.quote(body)}")
+    return " \\\n  ".join(lines)
+
+
+def as_python(record: Record) -> str | None:
+    """The request as a call of the SDK that made it; None if it is none that we know."""
+    body = decode_object(record.request_body)
+    path = (record.request_url or "").partition("?")[0]
+    method = next((name for end, name in _METHODS if path.endswith(end)), None)
+    if method is None or not body:
+        return None
+    anthropic = method.startswith("messages")
+    sdk, kind = ("anthropic", "Anthropic") if anthropic else ("openai", "OpenAI")
+    base = path.partition("/v1/")[0] + ("" if anthropic else "/v1")
+    official = base in {"https://api.anthropic.com", "https://api.openai.com/v1"}
+    made = f"{kind}()" if official else f"{kind}(base_url={base!r})"
+    plain = {key: value for key, value in body.items() if key.isidentifier()}
+    arguments = "".join(f"    {key}={_literal(value)},\n" for key, value in plain.items())
+    return f"import {sdk}\n\nclient = {sdk}.{made}\nanswer = client.{method}(\n{arguments})\n"
+
+
+def _literal(value: object) -> str:
+    """A JSON value as Python writes it, indented."""
+    words = json.dumps(value, indent=4, ensure_ascii=False).replace("\n", "\n    ")
+    if isinstance(value, (str, int, float)) or value is None:
+        return repr(value)
+    return words if not _has_words(value) else repr(value)
+
+
+def _has_words(value: object) -> bool:
+    """Whether JSON and Python write it differently: true, false and null."""
+    if isinstance(value, dict):
+        return any(_has_words(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_words(item) for item in value)
+    return value is None or isinstance(value, bool)
