@@ -123,9 +123,9 @@ class Priced:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def unknown(why: str) -> Priced:
-    """No cost, and the reason."""
-    return Priced(None, {"certainty": "unknown", "unknown": why})
+def unknown(why: str, flaw: bool = False) -> Priced:
+    """No cost, and the reason; `flaw`: the usage is one that cannot be."""
+    return Priced(None, {"certainty": "unknown", "unknown": why, **({"flaw": True} if flaw else {})})
 
 
 def price(
@@ -167,7 +167,7 @@ def _tokens(
 ) -> Priced:
     problem = _impossible(usage)
     if problem:
-        return unknown(problem)
+        return unknown(problem, flaw=True)
     why = "no model is named"
     for model in dict.fromkeys(filter(None, models)):
         try:
@@ -233,7 +233,10 @@ def own_price(record: Any, prices: Any) -> Priced | None:
             return unknown(f"the price function raised {type(error).__name__}: {error}")
         said: dict[str, Any] = {"certainty": "exact", "tier": "standard", "prices": "your function"}
         return None if cost is None else Priced(float(cost), said)
-    entry = prices.get(record.response_model) or prices.get(record.request_model)
+    names = (record.response_model, record.request_model, _undated(record.response_model))
+    entry = next((prices[name] for name in names if name in prices), None)
+    if (record.cost_details or {}).get("flaw"):
+        return None  # what cannot be is no bill by any price
     if entry is None or (record.usage_input_tokens is None and record.usage_output_tokens is None):
         return None
     read, written = record.usage_cache_read_input_tokens or 0, record.usage_cache_creation_input_tokens or 0
@@ -250,19 +253,33 @@ def own_price(record: Any, prices: Any) -> Priced | None:
     if missing:
         return unknown(f"your prices do not say what {', '.join(missing)} costs")
     parts = {name: count * entry[name] / 1_000_000 for name, count in counts.items() if count}
+    known = record.cost_details or {}
+    doubts = [known["why"]] if known.get("why") else []
+    if known.get("tier", "standard") != "standard":
+        doubts.append(f"your prices do not tell of {known['tier']}")
+    if {"tools", "other"} & known.keys():
+        doubts.append("your prices do not tell of tools and other units")
     details: dict[str, Any] = {
         **parts,
-        "certainty": "exact",
-        "tier": "standard",
+        "certainty": "estimated" if doubts else "exact",
+        **({"why": "; ".join(doubts)} if doubts else {}),
+        "tier": known.get("tier", "standard"),
         "prices": "yours",
         "unit_prices": dict(entry),
     }
     return Priced(sum(parts.values()), details)
 
 
+def _undated(model: str | None) -> str | None:
+    """A model's name without the date of its version."""
+    return re.sub(r"-(\d{4}-\d\d-\d\d|\d{8})$", "", model) if model else None
+
+
 def _impossible(usage: Usage) -> str | None:
     """Usage that cannot be, though each number is one."""
     if usage.input is not None:
+        if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):
+            return f"the response says {usage.cache_creation_12h} tokens written for 12 hours of {usage.cache_creation}"
         inside = (usage.cache_read or 0) + (usage.cache_creation or 0)
         if inside > usage.input:
             return f"the response says {inside} cached tokens of {usage.input} input tokens"
@@ -408,6 +425,9 @@ def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
     plain_output = result.output_price - outputs
     plain_input = whole - plain_output - sum(parts.values(), Decimal(0))
     parts = {"input": plain_input, "output": plain_output, **parts}
+    if plain_input < 0:  # what is cached and what is audio overlap, and nobody says by how much
+        audio = next(name for name in ("input_audio", "input_image", "cache_read", "output") if name in parts)
+        parts[audio] += parts.pop("input")
     return {name: float(value) for name, value in parts.items() if value}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ from autolog._conversation import last_user_text
 from autolog._media import note_media
 from autolog._record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Provider, Reading, Usage, provider_of, provider_of_model
-from autolog.providers._reading import flaw, mapping, read_error
+from autolog.providers._reading import count, flaw, mapping, read_error
 
 PREVIEW = 200
 
@@ -82,7 +83,7 @@ def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, A
         return
     problem = flaw(reading.raw_usage) or _half(record, usage)
     if problem and reading.reported_cost is None:
-        record.cost_details = _cost.unknown(problem).details
+        record.cost_details = _cost.unknown(problem, flaw=True).details
         return
     if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
         usage.input_characters = len(asked["input"])
@@ -99,10 +100,31 @@ def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, A
     seller = "openai-decisions" if decision else record.provider_name
     priced = _cost.price(seller, models, usage, terms, record.start_time, reading.further)
     record.cost, record.cost_details = priced.cost, priced.details
+    doubts = [*_doubts(record, reading, usage, asked)] if reading.reported_cost is None else []
+    if priced.cost is not None and doubts:
+        why = "; ".join(filter(None, [priced.details.get("why"), *doubts]))
+        record.cost_details |= {"certainty": "estimated", "why": why}
     if priced.cost is None and record.request_stream and reading.raw_usage is None:
         record.cost_details["unknown"] += (
             "; a chat stream tells it with stream_options={'include_usage': True} or configure(stream_usage=...)"
         )
+
+
+def _doubts(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> Iterator[str]:
+    """Why a bill may not be what the provider will ask for, though everything in it has a price."""
+    if reading.doubt:
+        yield reading.doubt
+    if by := record.extra.get("usage_estimated"):
+        yield f"tokens counted with {by}, not by the provider"
+    if record.response_service_tier is None and asked.get("service_tier") in {"flex", "priority", "scale", "fast"}:
+        yield f"{asked['service_tier']} was asked for, and the answer does not say what was served"
+    if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
+        yield "a container may serve several responses, and is billed once"
+    whole = count(mapping(record.usage).get("total_tokens"))
+    if whole is not None and None not in (usage.input, usage.output):
+        more = whole - (usage.input or 0) - (usage.output or 0)
+        if more > 0 and record.operation_name == "chat":
+            yield f"the total says {more} tokens more than input and output together"
 
 
 def _half(record: Record, usage: Usage) -> str | None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from autolog._bodies import decode_object, encode_json
 from autolog._describe import describe
+from autolog._guard import guard
 from autolog._ids import format_span, format_trace, new_record_id, new_span
 from autolog._record import Record
 from autolog._redact import clean_url
@@ -26,6 +27,8 @@ from autolog.providers._reading import mapping, seconds, text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
+#: What was said before a response, as far as it is kept.
+MAX_ITEMS = 200
 #: PCM of 16 bits at 24 kHz, one channel, in base64: how many characters a second of audio takes.
 _CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
 
@@ -58,22 +61,27 @@ class Dialogue:
         self._open: list[_Turn] = []
         self._used: float | None = None
         self._audio_sent = 0
+        self._told = False
 
     def read(self, batch: Frames) -> list[Record]:
         """The records that these frames complete."""
         records: list[Record] = []
         for frame in batch.frames:
-            if frame.audio:
-                self._hear(frame)
-                continue
-            event = decode_object(frame.data)
-            if frame.sent:
-                self._on_sent(event, frame)
-            else:
-                records += self._on_received(event, frame.ns, text(event.get("stream_id")))
+            with guard("reading a frame"):
+                records += self._read_one(frame)
         if batch.closed:
             records += self._end(batch)
         return records
+
+    def _read_one(self, frame: Frame) -> list[Record]:
+        if frame.audio:
+            self._hear(frame)
+            return []
+        event = decode_object(frame.data)
+        if frame.sent:
+            self._on_sent(event, frame)
+            return []
+        return self._on_received(event, frame.ns, text(event.get("stream_id")))
 
     def _hear(self, frame: Frame) -> None:
         if frame.sent:
@@ -88,9 +96,12 @@ class Dialogue:
         if kind == "session.update":
             self._session = {**self._session, **mapping(event.get("session"))}
         elif kind == "conversation.item.create":
-            self._items.append(event.get("item"))
+            self._heard(event.get("item"))
         elif kind == "response.create" and frame.span is not None:
             self._asked.append(_Turn(frame.span, frame.ns, event, text(event.get("stream_id")), frame.span.parent_span))
+
+    def _heard(self, item: Any) -> None:
+        self._items = [*self._items[-MAX_ITEMS:], item]
 
     # What the server said
 
@@ -149,10 +160,15 @@ class Dialogue:
 
     def _fail(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
         """An error ends the response that it names, or the one in its lane; it may belong to none."""
-        named = text(mapping(event.get("error")).get("event_id"))
-        waiting = [turn for turn in self._asked if named is not None and turn.asked.get("event_id") == named]
-        if not waiting and named is None:
+        error = mapping(event.get("error"))
+        named = text(error.get("event_id"))
+        if named is not None:
+            waiting = [turn for turn in self._asked if turn.asked.get("event_id") == named]
+        elif "/responses" in self._path:
             waiting = [turn for turn in (*self._open, *self._asked) if turn.lane == lane][:1]
+        else:  # of a Realtime session most errors end nothing
+            refused = error.get("code") == "conversation_already_has_active_response"
+            waiting = self._asked[-1:] if refused else []
         for turn in waiting:
             (self._open if turn in self._open else self._asked).remove(turn)
         return [self._record(turn, {"error": event.get("error") or event}, ns) for turn in waiting]
@@ -167,7 +183,7 @@ class Dialogue:
             record.status, (record.error_type, record.error_message) = "error", error
             records.append(record)
         self._open, self._asked = [], []
-        if "/live" in self._path or "/translations" in self._path:
+        if ("/live" in self._path or "/translations" in self._path) and not self._told:
             records += self._session_record(now)
         return records
 
@@ -227,7 +243,7 @@ class Dialogue:
 
     def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
         said = {"type": "input_audio", "transcript": event.get("transcript")}
-        self._items.append({"type": "message", "role": "user", "content": [said]})
+        self._heard({"type": "message", "role": "user", "content": [said]})
         listening = mapping(mapping(mapping(self._session.get("audio")).get("input")).get("transcription"))
         model = listening.get("model") or mapping(self._session.get("input_audio_transcription")).get("model")
         answer = {"text": event.get("transcript"), "usage": event.get("usage")}
@@ -241,6 +257,7 @@ class Dialogue:
         span = self._channel.span
         if not self._session_ns:
             return []
+        self._told = True
         used, estimated = self._used, False
         if used is None and self._audio_sent:
             used, estimated = self._audio_sent / _CHARACTERS_A_SECOND, True

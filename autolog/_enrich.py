@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from autolog import _later
 from autolog._bodies import decode_content, encode_json
+from autolog._cost import unknown
 from autolog._describe import describe, preview
 from autolog._dialogue import read_frames
 from autolog._functions import Call
@@ -52,6 +53,8 @@ def _call_records(exchange: Exchange) -> list[Record]:
             completed = _later.completion(record, provider, reading)
             return [] if completed is None else [completed]
         _later.settle(record, reading)
+    if record.cost is None and record.cost_details is None:
+        record.cost_details = unknown("the answer could not be read").details
     return [] if later else [record]
 
 

@@ -42,9 +42,6 @@ def estimate(record: Record) -> None:
     by = f"tiktoken {encoding.name}"
     record.extra = {**record.extra, "usage_estimated": by}
     describe(record, PROVIDERS["openai"])
-    if record.cost is not None:
-        why = f"tokens counted with {by}, not by the provider"
-        record.cost_details = {**(record.cost_details or {}), "certainty": "estimated", "why": why}
 
 
 def _encoding(model: str | None) -> Any:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from autolog._bodies import decode_object, encode_json
 from autolog._describe import DERIVED, describe
+from autolog._guard import guard
 from autolog._record import Record
 from autolog.providers import Item, Provider, Reading
 
@@ -35,6 +36,10 @@ def _span_id(key: str) -> str:
 _models: dict[str, str] = {}
 
 
+#: Extensions of videos, and what was asked: a later answer gives the length of the whole.
+_extensions: dict[str, tuple[str, bytes | None]] = {}
+
+
 def _keep(known: dict[str, str], key: str, value: str) -> None:
     known[key] = value
     if len(known) > MEMORY:
@@ -48,6 +53,8 @@ def settle(record: Record, reading: Reading) -> None:
     record.id = lasting_id(reading.lasting.key)
     if record.response_model is not None:
         _keep(_models, reading.lasting.key, record.response_model)
+    if (record.request_url or "").partition("?")[0].endswith("/extensions"):
+        _extensions[reading.lasting.key] = record.request_url or "", record.request_body
     if reading.lasting.operation == "batch":
         record.span_id = _span_id(reading.lasting.key)
         _batches.learn(record)
@@ -60,10 +67,16 @@ def completion(read: Record, provider: Provider, reading: Reading) -> Record | N
     if read.response_model is None and (model := _models.get(reading.lasting.key)):
         read.response_model = model
         describe(read, provider)
+    if reading.lasting.key in _extensions:
+        read.request_url, read.request_body = _extensions[reading.lasting.key]
+        read.cost = read.cost_details = None
+        describe(read, provider)
     completed = Record(id=lasting_id(reading.lasting.key), end_time=read.end_time, sdk=read.sdk)
-    for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status", "media"):
+    completed.extra = {"completed": True}
+    for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
         if name not in {"input_preview", "request_stream"}:
             setattr(completed, name, getattr(read, name))
+    completed.media = [entry for entry in read.media or () if entry["body"] == "response"] or None
     answer = decode_object(read.response_body)
     begun, ended = _instant(answer, "created_at"), _instant(answer, "completed_at", "finished_at", "ended_at")
     if begun and ended and ended >= begun:
@@ -120,18 +133,20 @@ def batch_items(read: Record, provider: Provider, path: str) -> Iterator[Record]
         return
     batch = _batches.of_file(holder) if provider.name == "openai" else holder
     for item in provider.items(path, read.response_body):
-        yield _item(read, provider, item, batch or holder)
+        with guard("reading an item of a batch"):
+            yield _item(read, provider, item, batch, holder)
 
 
-def _item(read: Record, provider: Provider, item: Item, batch: str) -> Record:
+def _item(read: Record, provider: Provider, item: Item, batch: str | None, holder: str) -> Record:
     address = urlsplit(read.request_url or "")
     kind = "batch" if provider.name == "openai" else "message_batch"
+    joined = {"batch_file": holder} if batch is None else {"batch_id": batch}
     created = _instant(item.answer, "created", "created_at") or read.start_time
     record = Record(
         id=lasting_id(f"item:{item.key}"),
-        trace_id=_batches.trace(batch),
+        trace_id=_batches.trace(batch or holder),
         span_id=_span_id(f"item:{item.key}"),
-        parent_span_id=_span_id(f"{kind}:{batch}"),
+        parent_span_id=None if batch is None else _span_id(f"{kind}:{batch}"),
         created_at=created,
         start_time=created,
         sdk=read.sdk,
@@ -145,7 +160,7 @@ def _item(read: Record, provider: Provider, item: Item, batch: str) -> Record:
         user=read.user,
         session=read.session,
         tags=read.tags,
-        metadata={**read.metadata, "batch_id": batch, "custom_id": item.custom_id},
+        metadata={**read.metadata, **joined, "custom_id": item.custom_id},
     )
     if item.error is not None:
         record.status = "error"

@@ -175,6 +175,13 @@ def _decoded(text: bytes, encoding: str) -> bytes | None:
         return None
 
 
+def check_media(record: Record) -> None:
+    """Describe media anew where somebody else's description is not one of ours."""
+    shape = {"body": str, "type": str, "size": int, "sha256": str, "offset": int, "length": int, "encoding": str}
+    if any(not isinstance(entry.get(key), kind) for entry in record.media or () for key, kind in shape.items()):
+        note_media(record)
+
+
 def limit_media(record: Record, max_bytes: int) -> None:
     """Leave media larger than `max_bytes` out of a record's bodies for good; their entries stay, with `kept` false."""
     if not record.media or all(entry["size"] <= max_bytes for entry in record.media):
@@ -182,7 +189,9 @@ def limit_media(record: Record, max_bytes: int) -> None:
     for side in ("request", "response"):
         entries = [entry for entry in record.media if entry["body"] == side]
         name = f"{side}_body"
-        body: bytes = getattr(record, name)
+        body: bytes | None = getattr(record, name)
+        if body is None:
+            continue
         large = [entry for entry in entries if entry["size"] > max_bytes]
         setattr(record, name, take_out(body, large)[0] if large else body)
         gone = 0

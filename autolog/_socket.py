@@ -107,12 +107,12 @@ class Channel:
         """Bring what has passed so far to the worker."""
         with self._lock:
             frames, self._frames, waiting, self._waiting = self._frames, [], self._waiting, 0
-        if not frames and not closed:
-            return
-        batch = Frames(self._emit, self, frames, closed)
-        batch.size += waiting
-        batch.error = None if error is None else describe_error(error)
-        batch.end()
+            if (not frames and not closed) or self.span.elsewhere:
+                return
+            batch = Frames(self._emit, self, frames, closed)
+            batch.size += waiting
+            batch.error = None if error is None else describe_error(error)
+            batch.end()  # within the lock, so that the queue gets them in order
 
     def close(self, error: BaseException | None = None) -> None:
         """The connection is closed, by whichever side: what was not answered will not be."""
@@ -172,7 +172,7 @@ def _attach(connection: Any, channel: Channel) -> None:
         except BaseException as error:
             if _over(error):
                 with guard("ending a connection"):
-                    channel.close(error)
+                    channel.hand_over(closed=True, error=error)  # it may be made anew
             raise
         with guard("keeping a frame"):
             channel.received(data)
@@ -217,7 +217,7 @@ def _attach_async(connection: Any, channel: Channel) -> None:
         except BaseException as error:
             if _over(error):
                 with guard("ending a connection"):
-                    channel.close(error)
+                    channel.hand_over(closed=True, error=error)  # it may be made anew
             raise
         with guard("keeping a frame"):
             channel.received(data)

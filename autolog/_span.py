@@ -131,9 +131,14 @@ class Span:
     ) -> None:
         self.__exit__(kind, error, trace)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was begun in another process, which this one was forked from: it is that one's to end."""
+        return self._process is not _process
+
     def end(self, error: BaseException | None = None) -> None:
         """End the span and hand it over to be recorded. Ending it again does nothing. Never raises."""
-        if self.end_ns or self._process is not _process:
+        if self.end_ns or self.elsewhere:
             return
         self.end_ns = perf_counter_ns()
         try:

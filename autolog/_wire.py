@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
@@ -37,6 +39,10 @@ class SDK(Protocol):
 
     def billable(self, method: str, path: str) -> bool:
         """Whether a call to this SDK path costs money, and so is recorded."""
+        ...
+
+    def holder(self, path: str) -> str | None:
+        """What may hold the results of a batch, if the path gives such a thing."""
         ...
 
     def has_usage_option(self, path: str) -> bool:
@@ -63,6 +69,7 @@ class Exchange(Span):
         "chunks",
         "client",
         "content",
+        "download",
         "first_chunk_ns",
         "request",
         "response_headers",
@@ -88,6 +95,7 @@ class Exchange(Span):
         self.streaming = False
         self.truncated = False
         self.asked_usage = False
+        self.download = False
 
     def sent(self, request: Any) -> Exchange:
         """One more attempt is about to be sent. Returns the exchange that it belongs to.
@@ -114,13 +122,20 @@ class Exchange(Span):
             return
         self.status_code = response.status_code
         self.response_headers = response.headers
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        hiding = self.asked_usage and "event-stream" in response.headers.get("content-type", "")
         if response.is_closed:
             self.content = complete_content(response)
+            if hiding and self.content is not None:
+                hider = UsageFilter()
+                response._content = hider.feed(self.content) + hider.rest()
         elif not isinstance(response.stream, (_Tee, _Hider)):
             self.streaming = True
             response.stream = tee(response.stream, self)
-            if self.asked_usage and "content-encoding" not in response.headers:
-                response.stream = hide_usage(response.stream)
+            if hiding and encoding in {"identity", *_GZIP}:
+                self.response_headers = response.headers.copy()
+                response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
+                response.stream = hide_usage(response.stream, encoding)
             open_exchanges.add(self)
 
     def failed(self, error: BaseException) -> None:
@@ -139,16 +154,27 @@ class Exchange(Span):
         if self.status_code is not None and not self.streaming:
             self.end()
 
+    def holds_results(self, beginning: bytes) -> bool:
+        """Whether a file that was read may be a batch's results, by how it begins; all other files are not kept."""
+        return beginning.lstrip()[:1] == b"{" or bool((self.response_headers or {}).get("content-encoding"))
+
     def end(self, error: BaseException | None = None) -> None:
         """End the exchange once, whichever way it ends."""
         if not self.end_ns:
             open_exchanges.discard(self)
+            if self.download and not self.holds_results(self.chunks[0] if self.chunks else self.content or b""):
+                self.end_ns = perf_counter_ns()
+                return
             self.size += sum(map(len, self.chunks)) + len(self.content or b"") + _upload_size(self.request)
             super().end(error)
 
 
 #: Exchanges whose streams are still open; the recorder ends them at exit.
 open_exchanges: set[Exchange] = set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: open_exchanges.clear())  # the parent's to end
 
 
 def end_open_exchanges() -> None:
@@ -209,6 +235,8 @@ class _SyncTee(_Tee):
             for chunk in self._iterator:
                 self._first()
                 keep(chunk)
+                if exchange.download and not exchange.holds_results(chunk):
+                    left = 0
                 yield chunk
                 break
             for chunk in self._iterator:
@@ -240,6 +268,8 @@ class _AsyncTee(_Tee):
             async for chunk in self._iterator:
                 self._first()
                 keep(chunk)
+                if exchange.download and not exchange.holds_results(chunk):
+                    left = 0
                 yield chunk
                 break
             async for chunk in self._iterator:
@@ -280,6 +310,7 @@ def _async_tee(stream: Any, exchange: Exchange) -> Any:
 
 # Hiding the usage that the caller did not ask for
 
+_GZIP = {"gzip", "x-gzip"}
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
@@ -288,22 +319,28 @@ _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 class UsageFilter:
     """Takes out of server-sent events what `stream_options.include_usage` adds to them."""
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, encoding: str = "") -> None:
+        self._rest = bytearray()
+        self._seen = 0
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in _GZIP else bytes
 
     def feed(self, chunk: bytes) -> bytes:
         """The bytes of the events that are complete with this chunk, less what is to be hidden."""
-        self._rest += chunk
+        self._rest += self._inflate(chunk)
         kept = []
-        while end := _EVENT_END.search(self._rest):
-            event, self._rest = self._rest[: end.end()], self._rest[end.end() :]
+        begin = 0
+        while end := _EVENT_END.search(self._rest, max(begin, self._seen)):
+            event = bytes(self._rest[begin : end.end()])
+            begin = self._seen = end.end()
             if not self._is_usage(event):
                 kept.append(_NO_USAGE.sub(b"", event))
+        del self._rest[:begin]
+        self._seen = max(0, len(self._rest) - 3)  # an end may stand across two chunks
         return b"".join(kept)
 
     def rest(self) -> bytes:
         """What is left when the stream has ended."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return b"" if self._is_usage(rest) else rest
 
     @staticmethod
@@ -319,9 +356,9 @@ class UsageFilter:
 class _Hider:
     """Stands before a tee, so that the tee keeps what was on the wire and the caller gets what was asked for."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, encoding: str) -> None:
         self._stream = stream
-        self._filter = UsageFilter()
+        self._filter = UsageFilter(encoding)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_stream"], name)
@@ -351,11 +388,11 @@ class _AsyncHider(_Hider):
         await self._stream.aclose()
 
 
-def hide_usage(tee: Any) -> Any:
-    """A stream that gives what `tee` gives, but for the usage."""
+def hide_usage(tee: Any, encoding: str) -> Any:
+    """A stream that gives what `tee` gives, decoded, but for the usage."""
     hider = _SyncHider if isinstance(tee, _SyncTee) else _AsyncHider
     bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
-    return type(hider.__name__.strip("_"), (hider, *bases), {})(tee)
+    return type(hider.__name__.strip("_"), (hider, *bases), {})(tee, encoding)
 
 
 class _UploadTee(_Tee):
@@ -405,7 +442,9 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, stream: bool)
     """An exchange for the call that is about to be made, or None if it is not to be recorded."""
     try:
         if sdk.billable(options.method, options.url):
-            return Exchange(emit, sdk.name, type(client), stream)
+            exchange = Exchange(emit, sdk.name, type(client), stream)
+            exchange.download = options.method.lower() == "get" and sdk.holder(options.url) is not None
+            return exchange
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("starting a call", error)
     return None
@@ -427,7 +466,10 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
             _end_call()
         except BaseException as error:
             _fail_call(error)
-            raise
+            if not _question_refused(error):
+                raise
+            _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
+            result = _again(original, self, cast_to, options, kwargs)
         finally:
             _current.reset(token)
         return result
@@ -451,12 +493,47 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             _end_call()
         except BaseException as error:
             _fail_call(error)
-            raise
+            if not _question_refused(error):
+                raise
+            _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
+            try:
+                result = await original(self, cast_to, options, **kwargs)
+                _end_call()
+            except BaseException as second:
+                _fail_call(second)
+                raise
         finally:
             _current.reset(token)
         return result
 
     return request
+
+
+def _again(original: Callable[..., Any], client: Any, cast_to: Any, options: Any, kwargs: Any) -> Any:
+    """The call once more, without the question that its host refused."""
+    try:
+        result = original(client, cast_to, options, **kwargs)
+        _end_call()
+    except BaseException as error:
+        _fail_call(error)
+        raise
+    return result
+
+
+#: Hosts that refuse `stream_options`: they are not asked again.
+_refusing: set[str] = set()
+
+
+def _question_refused(error: BaseException) -> bool:
+    """Whether a call failed only because we asked for its usage; then it is made again without."""
+    exchange, response = _current.get(), getattr(error, "response", None)
+    if exchange is None or not exchange.asked_usage or response is None:
+        return False
+    with guard("reading a refusal"):
+        if response.status_code in {400, 404, 415, 422} and "stream_options" in response.text:
+            _refusing.add(exchange.request.url.host)
+            return True
+    return False
 
 
 def _end_call() -> None:
@@ -484,7 +561,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
         if exchange is None or not emit.live:
             return original(self, options, *args, **kwargs)
         if emit.asks_usage and exchange.stream:
-            options = _asking_usage(options, exchange, sdk)
+            options = _asking_usage(options, exchange, sdk, self)
         request = original(self, options, *args, **kwargs)
         try:
             if exchange.asked_usage:
@@ -501,11 +578,11 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
     return _build_request
 
 
-def _asking_usage(options: Any, exchange: Exchange, sdk: SDK) -> Any:
+def _asking_usage(options: Any, exchange: Exchange, sdk: SDK, client: Any) -> Any:
     """The options of a streaming call, with the question for its usage added if it lacks it."""
     with guard("asking for usage"):
         body, extra = options.json_data, getattr(options, "extra_json", None) or {}
-        if isinstance(body, dict) and sdk.has_usage_option(options.url):
+        if isinstance(body, dict) and sdk.has_usage_option(options.url) and client.base_url.host not in _refusing:
             asked = extra.get("stream_options") or body.get("stream_options") or {}
             if isinstance(asked, dict) and not asked.get("include_usage"):
                 asking = {"stream_options": {**asked, "include_usage": True}}

@@ -154,7 +154,7 @@ INVOICES = [
             request={"model": "dall-e-3"}),
     Invoice("two images, large and fine", f"{OPENAI}/images/generations", {"created": 1, "data": [{}, {}]}, "two at 0.12",
             0.24, request={"model": "dall-e-3", "size": "1792x1024", "quality": "hd"}),
-    Invoice("a video", f"{OPENAI}/videos", {"object": "video", "id": "v", "status": "queued", "model": "sora-2",
+    Invoice("a video", f"{OPENAI}/videos", {"object": "video", "id": "v", "status": "completed", "model": "sora-2",
             "seconds": "8", "size": "720x1280"}, "8 seconds at 0.10", 0.80),
     Invoice("a fine video", f"{OPENAI}/videos", {"object": "video", "id": "v", "status": "completed",
             "model": "sora-2-pro", "seconds": "4", "size": "1792x1024"}, "4 seconds at 0.50", 2.00),
@@ -163,7 +163,7 @@ INVOICES = [
     Invoice("a code interpreter called twice", RESPONSES, {"object": "response", "model": "gpt-5", "output": [
             {"type": "code_interpreter_call", "container_id": "c"}, {"type": "code_interpreter_call", "container_id": "c"}],
             "usage": {"input_tokens": 1000, "output_tokens": 100}}, "1,000 x 1.25 + 100 x 10 + one container at 0.03",
-            0.03225),
+            0.03225, certainty="estimated"),
     Invoice("pages opened are no searches", RESPONSES, {"object": "response", "model": "gpt-5", "output": [
             {"type": "web_search_call", "action": {"type": "search"}},
             {"type": "web_search_call", "action": {"type": "open_page"}}],

@@ -19,20 +19,27 @@ from autolog.cli._options import filter_options, open_for_reading, query_from, s
 def reprice(dry_run: bool, store: str | None, **options: Any) -> None:
     """Compute costs again from the bodies, with today's price table.
 
-    The old figures stay in `cost_details.before`. Costs that a caller gave are left alone.
+    The old figures stay in `cost_details.before`. Costs that a caller gave, or that your own prices made, are left
+    alone, and so are records without bodies.
 
     \b
     autolog reprice --since 30d --model gpt-5 --dry-run
     """
     opened = open_for_reading(store)
-    changed = seen = 0
+    changed = seen = bodiless = 0
     before = after = 0.0
     for record in opened.scan(query_from(options).where(kind="llm")):
-        if record.custom_cost:
+        details = record.cost_details or {}
+        if record.custom_cost or details.get("prices") in {"yours", "your function"}:
             continue
         seen += 1
+        if record.response_body is None and record.response_headers is not None:
+            bodiless += 1  # the bodies said more of it than the record does
+            continue
         old = record.cost
         _price_again(record)
+        if record.cost is None and old is not None:
+            continue
         if record.cost == old:
             continue
         changed, before, after = changed + 1, before + (old or 0), after + (record.cost or 0)
@@ -40,6 +47,8 @@ def reprice(dry_run: bool, store: str | None, **options: Any) -> None:
             opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
     would = "would change" if dry_run else "changed"
     click.echo(f"{would} {changed} of {seen} costs, in sum from {dollars(before)} to {dollars(after)}")
+    if bodiless:
+        click.echo(f"{bodiless} left as they are, for their bodies were not kept")
 
 
 def _price_again(record: Record) -> None:

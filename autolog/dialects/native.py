@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from autolog._record import FIELDS, Record
-from autolog.dialects._shared import Fault, new_id
+from autolog._record import FIELDS, USAGE_FIELDS, Record
+from autolog.dialects._shared import MAX_DOLLARS, Fault, new_id
+from autolog.providers._reading import MAX_COUNT
 
 name = "native"
 
@@ -107,6 +108,11 @@ def _checked(record: Record) -> Record | Refused:
             setattr(record, field, at)
     if record.status not in {"ok", "error"}:
         return Refused("status: is neither ok nor error")
+    for field in USAGE_FIELDS:
+        if (count := getattr(record, field)) is not None and not 0 <= count < MAX_COUNT:
+            return Refused(f"{field}: is not a number of tokens")
+    if record.cost is not None and not -MAX_DOLLARS <= record.cost <= MAX_DOLLARS:
+        return Refused("cost: is not an amount of dollars")
     return record
 
 

@@ -83,6 +83,8 @@ class Reading:
     lasting: Lasting | None = None
     further: list[tuple[str | None, Usage]] = field(default_factory=list)
     """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
+    doubt: str | None = None
+    """Why the usage may not be the whole bill."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None
@@ -107,10 +109,30 @@ def flaw(usage: Any) -> str | None:
     for key, value in mapping(usage).items():
         if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
             if value is not None and count(value) is None:
-                return f"the response says {key}: {value!r}"
-        elif isinstance(value, dict) and (inner := flaw(value)):
-            return inner
+                return f"the response says {key}: {str(value)[:50]!r}"
+        elif key.endswith("_details") and value is not None and not isinstance(value, dict):
+            return f"the response says {key}: {str(value)[:50]!r}"
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict) and (inner := flaw(part)):
+                return inner
     return None
+
+
+def kind_of(item: Any, key: str = "type") -> str:
+    """A word that says what an object is; empty if it is no word."""
+    value = mapping(item).get(key)
+    return value if isinstance(value, str) else ""
+
+
+def money(value: Any) -> float | None:
+    """An amount of money, if it is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        amount = float(value)
+    except OverflowError:
+        return None
+    return amount if 0 <= amount < MAX_COUNT else None
 
 
 def seconds(value: Any) -> float | None:

@@ -14,8 +14,10 @@ from autolog.providers._reading import (
     Reading,
     Usage,
     count,
+    kind_of,
     lines,
     mapping,
+    money,
     objects,
     read_error,
     seconds,
@@ -127,6 +129,10 @@ def read(path: str, body: Any) -> Reading:
         reading.geo = text(body["usage"].get("inference_geo"))
         reading.usage = read_usage(body["usage"])
         reading.further = _further(body["usage"])
+        models = {text(entry.get("model")) for entry in objects(body["usage"].get("iterations"))}
+        kinds = {kind_of(entry) for entry in objects(body["usage"].get("iterations"))}
+        if "fallback_message" in kinds or models - {None, reading.model} - {model for model, _ in reading.further}:
+            reading.doubt = "several models took part, and the totals do not say who used what"
     return reading
 
 
@@ -143,7 +149,7 @@ def _lasting(body: dict[str, Any]) -> Lasting | None:
     if kind not in _LASTING or identity is None:
         return None
     operation_name, state, final = _LASTING[kind]
-    return Lasting(f"{kind}:{identity}", operation_name, final is None or body.get(state) in final)
+    return Lasting(f"{kind}:{identity}", operation_name, final is None or kind_of(body, state) in final)
 
 
 def _read_work(reading: Reading, body: dict[str, Any]) -> None:
@@ -172,8 +178,8 @@ def _dollars(amount: Any) -> float | None:
     """A BetaMonetaryAmount: a decimal in minor units, so cents, as text."""
     amount = mapping(amount)
     try:
-        return float(amount["amount"]) / 100 if str(amount.get("currency", "USD")).upper() == "USD" else None
-    except (KeyError, TypeError, ValueError):
+        return money(float(amount["amount"]) / 100) if str(amount.get("currency", "USD")).upper() == "USD" else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -182,7 +188,7 @@ def _further(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
     return [
         (text(entry.get("model")), read_usage(entry))
         for entry in objects(usage.get("iterations"))
-        if entry.get("type") in {"compaction", "advisor_message"}
+        if kind_of(entry) in {"compaction", "advisor_message"}
     ]
 
 
@@ -248,9 +254,9 @@ def _index(data: dict[str, Any]) -> int:
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
     kind = delta.get("type")
     if kind == "input_json_delta":
-        block["_json"] = block.get("_json", "") + str(delta.get("partial_json") or "")
+        block["_json"] = str(block.get("_json") or "") + str(delta.get("partial_json") or "")
     elif kind == "citations_delta":
-        block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+        block["citations"] = [*objects(block.get("citations")), delta.get("citation")]
     else:
         for key, value in delta.items():
             if key == "type":
@@ -261,7 +267,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
 
 def _whole(block: dict[str, Any]) -> dict[str, Any]:
     partial = block.pop("_json", None)
-    if partial:
+    if isinstance(partial, str) and partial:
         from autolog._bodies import decode_json
 
         parsed = decode_json(partial)

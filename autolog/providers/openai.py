@@ -14,12 +14,15 @@ from autolog.providers._reading import (
     Reading,
     Usage,
     count,
+    kind_of,
     lines,
     mapping,
+    money,
     objects,
     read_error,
     seconds,
     text,
+    total,
 )
 
 __all__ = ["assemble"]
@@ -199,7 +202,7 @@ def _lasting(body: dict[str, Any]) -> Lasting | None:
     if kind not in _LASTING or identity is None or (kind == "response" and body.get("background") is not True):
         return None
     operation_name, final = _LASTING[kind]
-    return Lasting(f"{kind}:{identity}", operation_name, body.get("status") in final)
+    return Lasting(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final)
 
 
 def _read_models(reading: Reading, body: dict[str, Any]) -> None:
@@ -235,7 +238,7 @@ def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
     """What is billed by the piece, by the names in `_units.UNITS`."""
     answer = mapping(answer)
     kind = answer.get("object")
-    if kind == "video" and answer.get("status") != "failed":
+    if kind == "video" and answer.get("status") == "completed":
         length = asked.get("seconds") if path.endswith("/extensions") else answer.get("seconds")
         made = seconds(_number(length))
         return {f"second of {answer.get('model')}, {answer.get('size')}": made} if made else {}
@@ -247,7 +250,11 @@ def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
     if kind == "response":
         calls = [item for item in objects(answer.get("output")) if item.get("type") == "code_interpreter_call"]
         containers = {str(call.get("container_id")) for call in calls}
-        return {"container 1g": len(containers)} if containers else {}
+        asked_for = [tool.get("container") for tool in objects(asked.get("tools")) if tool.get("container")]
+        if any(isinstance(container, str) for container in asked_for):
+            return {}  # one that exists already, and was billed when it was made
+        sizes = [size for container in asked_for if (size := kind_of(container, "memory_limit"))]
+        return {f"container {(sizes or ['1g'])[0]}": len(containers)} if containers else {}
     if operation(path) == "image_generation" and str(asked.get("model", "dall-e-2")).startswith("dall-e"):
         hd = " hd" if asked.get("quality") == "hd" else ""
         name = f"image of {asked.get('model', 'dall-e-2')}, {asked.get('size') or '1024x1024'}{hd}"
@@ -278,7 +285,10 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         input=_first(usage, "input_tokens", "prompt_tokens"),
         output=_first(usage, "output_tokens", "completion_tokens"),
         cache_read=_known(_first(inner, "cached_tokens"), _first(usage, "cached_tokens", "prompt_cache_hit_tokens")),
-        cache_creation=_first(inner, "cache_write_tokens", "cache_creation_tokens"),
+        cache_creation=_known(
+            _first(inner, "cache_write_tokens", "cache_creation_tokens"),
+            total(*map(count, mapping(inner.get("cache_write_tokens_details")).values())),
+        ),
         cache_creation_12h=_first(mapping(inner.get("cache_write_tokens_details")), "ttl_12h_tokens"),
         reasoning=_known(_first(outer, "reasoning_tokens"), _first(usage, "reasoning_tokens")),
         input_image=_first(inner, "image_tokens"),
@@ -300,9 +310,9 @@ def reported_cost(usage: dict[str, Any]) -> float | None:
     cost, ticks = usage.get("cost"), usage.get("cost_in_usd_ticks")
     if isinstance(cost, dict):
         cost = cost.get("total_cost")
-    if isinstance(ticks, (int, float)) and not isinstance(ticks, bool):
-        cost = ticks / _TICKS
-    return float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost >= 0 else None
+    if (known := money(ticks)) is not None:
+        cost = known / _TICKS
+    return money(cost)
 
 
 def _first(values: dict[str, Any], *names: str) -> int | None:
@@ -343,8 +353,7 @@ _BY_THE_CALL = {"web_search_call", "file_search_call"}
 
 def _searched(item: dict[str, Any]) -> bool:
     """Whether an item is a web search that is billed: opening a page, or looking in it, is not."""
-    action = mapping(item.get("action")).get("type")
-    return item["type"] == "web_search_call" and action in {None, "search"}
+    return item["type"] == "web_search_call" and kind_of(item.get("action")) in {"", "search"}
 
 
 def _read_output(reading: Reading, body: dict[str, Any]) -> None:
@@ -355,11 +364,11 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
         reading.error_type, reading.error_message = read_error(mapping(body.get("status_details")))
         reading.error_type = reading.error_type or "failed"
     texts: list[str | None] = []
-    called = [item for item in objects(body.get("output")) if item.get("type") in _BY_THE_CALL]
+    called = [item for item in objects(body.get("output")) if kind_of(item) in _BY_THE_CALL]
     reading.usage.web_searches = sum(_searched(item) for item in called) or None
     reading.usage.file_searches = sum(item["type"] == "file_search_call" for item in called) or None
     for item in objects(body.get("output")):
-        if item.get("type") in {"function_call", "custom_tool_call"}:
+        if kind_of(item) in {"function_call", "custom_tool_call"}:
             reading.tool_calls.append(
                 {
                     "id": item.get("call_id"),
@@ -401,9 +410,9 @@ def items(path: str, body: bytes) -> Iterator[Item]:
     if b'"custom_id"' not in body[:100_000]:
         return
     for line in lines(body):
-        if "custom_id" not in line or not ("response" in line or "error" in line):
-            continue
         response, error = mapping(line.get("response")), mapping(line.get("error"))
+        if not text(line.get("custom_id")) or not (error or "body" in response or "status_code" in response):
+            continue
         answer = mapping(response.get("body"))
         yield Item(
             key=text(line.get("id")) or f"{holder(path)}:{line['custom_id']}",
@@ -416,6 +425,8 @@ def items(path: str, body: bytes) -> Iterator[Item]:
 
 
 def _path_of(answer: dict[str, Any]) -> str:
+    if "object" not in answer and isinstance(answer.get("data"), list):
+        return "/v1/images/generations"
     if "results" in answer and "object" not in answer:
         return "/v1/moderations"
     return _PATHS.get(str(answer.get("object")), "/v1/chat/completions")

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from autolog._cost import unknown
 from autolog._record import DEFAULTS, FIELDS, Record
 from autolog.stores import Query, Store
 
@@ -37,9 +38,11 @@ class Doubles:
 
     def _fold(self, store: Store, record: Record) -> None:
         for twin in self._candidates(store, record):
-            if twin.id == record.id or (twin.dialect == "otlp") == (record.dialect == "otlp"):
+            if twin.id == record.id or not _same(twin, record):
                 continue
-            if not _same(twin, record):
+            if twin.dialect == record.dialect:
+                if record.dialect == "otlp" and twin.trace_id == record.trace_id:
+                    self._unbill_outer(store, twin, record)
                 continue
             if record.dialect == "otlp":
                 _fill_gaps(twin, record)
@@ -51,6 +54,13 @@ class Doubles:
             return
         if record.dialect == "otlp" and record.response_id is None:
             self._nameless.append(record)
+
+    def _unbill_outer(self, store: Store, twin: Record, record: Record) -> None:
+        """Two spans of one call, one layer above the other: the upper one is no call."""
+        if record.parent_span_id == twin.span_id:
+            store.update(twin.id, twin.project, _unbill)
+        else:
+            _unbill(record)
 
     def _candidates(self, store: Store, record: Record) -> Iterator[Record]:
         calls = Query({"project": record.project, "kind": "llm"})
@@ -71,9 +81,15 @@ def _same(one: Record, other: Record) -> bool:
     apart = abs(one.start_time - other.start_time)
     if one.response_id is not None and other.response_id is not None:
         return one.response_id == other.response_id and apart <= APART
-    models = {one.response_model or one.request_model, other.response_model or other.request_model}
-    tokens = {(record.usage_input_tokens, record.usage_output_tokens) for record in (one, other)}
-    return apart <= NEAR and len(models | {one.request_model, other.request_model}) <= 2 and len(tokens) == 1
+    models = [{record.request_model, record.response_model} - {None} for record in (one, other)]
+    used = [(record.usage_input_tokens, record.usage_output_tokens, record.status) for record in (one, other)]
+    return apart <= NEAR and bool(models[0] & models[1]) and used[0] == used[1] and used[0][1] is not None
+
+
+def _unbill(record: Record) -> None:
+    """Make a span a step around a call, which bears the bill."""
+    record.kind, record.cost = "chain", None
+    record.cost_details = unknown("billed with the call below it").details
 
 
 def _place(span: Record) -> dict[str, str | None]:

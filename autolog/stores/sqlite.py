@@ -183,18 +183,27 @@ class SQLiteStore:
 
     def _write_one(self, db: sqlite3.Connection, record: Record) -> int:
         record.created_at = record.created_at or datetime.now(UTC)
+        taken = self._take_media(record)
         cursor = db.execute(INSERT, to_row(record))
         if cursor.rowcount == 0:
             return self._merge(db, record)
         n = int(cursor.lastrowid or 0)
         self._rollups.note(record, 1)
-        self._write_beside(db, n, record)
+        self._write_beside(db, n, record, *taken)
         return n
 
-    def _write_beside(self, db: sqlite3.Connection, n: int, record: Record) -> None:
-        if record.request_body is not None or record.response_body is not None:
-            bodies = [self._take_media(db, n, record, side) for side in ("request", "response")]
+    def _write_beside(
+        self,
+        db: sqlite3.Connection,
+        n: int,
+        record: Record,
+        bodies: Sequence[bytes | None],
+        contents: dict[str, bytes],
+    ) -> None:
+        if any(body is not None for body in bodies):
             db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(pack, bodies)))
+        db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", contents.items())
+        db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", [(n, sha256) for sha256 in contents])
         at = micros(record.created_at or EPOCH)
         db.executemany(
             "INSERT OR IGNORE INTO facet VALUES (?, ?, ?, ?)", [(kind, value, at, n) for kind, value in facets(record)]
@@ -205,16 +214,21 @@ class SQLiteStore:
                 [(clean(key), as_text(value), at, n) for key, value in record.metadata.items()],
             )
 
-    def _take_media(self, db: sqlite3.Connection, n: int, record: Record, side: str) -> bytes | None:
-        """A body without its media, which go into their own table."""
-        body: bytes | None = getattr(record, f"{side}_body")
-        if body is None or not record.media:
-            return body
-        body, contents = take_out(body, [entry for entry in record.media if entry["body"] == side])
-        for sha256, content in contents.items():
-            db.execute("INSERT OR IGNORE INTO media VALUES (?, ?)", (sha256, content))
-            db.execute("INSERT OR IGNORE INTO media_use VALUES (?, ?)", (n, sha256))
-        return body
+    def _take_media(self, record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
+        """The bodies without their media, and those. Entries that do not fit are taken from the record."""
+        bodies: list[bytes | None] = []
+        contents: dict[str, bytes] = {}
+        entries = record.media or []
+        for side in ("request", "response"):
+            body: bytes | None = getattr(record, f"{side}_body")
+            mine = [entry for entry in entries if entry["body"] == side]
+            if body is not None and mine:
+                body, taken = take_out(body, mine)
+                contents |= taken
+                if not taken and any(entry.get("kept") is not False for entry in mine):
+                    record.media = [entry for entry in record.media or () if entry["body"] != side] or None
+            bodies.append(body)
+        return bodies, contents
 
     def _merge(self, db: sqlite3.Connection, record: Record) -> int:
         """What the newer record knows is laid over what is there; it takes nothing away."""
@@ -228,9 +242,10 @@ class SQLiteStore:
     def _rewrite(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         self._delete_beside(db, [n])
         self._rollups.note(record, 1)
+        taken = self._take_media(record)
         assignments = ", ".join(f'"{name}" = ?' for name in COLUMNS)
         db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*to_row(record), n))  # noqa: S608
-        self._write_beside(db, n, record)
+        self._write_beside(db, n, record, *taken)
 
     def _delete_beside(self, db: sqlite3.Connection, places: Sequence[int]) -> None:
         for n in places:

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from autolog._describe import describe
+from autolog._media import check_media
 from autolog._record import Record, to_dict
 from autolog.dialects import native as dialect
 from autolog.dialects._shared import Fault, parse_time, validate
@@ -26,6 +27,7 @@ def ingest(call: Call) -> Reply:
         record.created_at = record.created_at or record.start_time
         if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
             describe(record)
+        check_media(record)
     call.keep(records)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
     return Reply(200, dialect.encode_results(results))
