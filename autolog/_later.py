@@ -37,7 +37,7 @@ _models: dict[str, str] = {}
 
 
 #: Extensions of videos, and what was asked: a later answer gives the length of the whole.
-_extensions: dict[str, tuple[str, bytes | None]] = {}
+_extensions: dict[str, Record] = {}
 
 
 def _keep(known: dict[str, str], key: str, value: str) -> None:
@@ -54,7 +54,7 @@ def settle(record: Record, reading: Reading) -> None:
     if record.response_model is not None:
         _keep(_models, reading.lasting.key, record.response_model)
     if (record.request_url or "").partition("?")[0].endswith("/extensions"):
-        _extensions[reading.lasting.key] = record.request_url or "", record.request_body
+        _extensions[reading.lasting.key] = record
     if reading.lasting.operation == "batch":
         record.span_id = _span_id(reading.lasting.key)
         _batches.learn(record)
@@ -67,8 +67,9 @@ def completion(read: Record, provider: Provider, reading: Reading) -> Record | N
     if read.response_model is None and (model := _models.get(reading.lasting.key)):
         read.response_model = model
         describe(read, provider)
-    if reading.lasting.key in _extensions:
-        read.request_url, read.request_body = _extensions[reading.lasting.key]
+    if begun := _extensions.get(reading.lasting.key):
+        for name in ("request_url", "request_body", "request_content_type"):
+            setattr(read, name, getattr(begun, name))
         read.cost = read.cost_details = None
         describe(read, provider)
     completed = Record(id=lasting_id(reading.lasting.key), end_time=read.end_time, sdk=read.sdk)
@@ -78,9 +79,9 @@ def completion(read: Record, provider: Provider, reading: Reading) -> Record | N
             setattr(completed, name, getattr(read, name))
     completed.media = [entry for entry in read.media or () if entry["body"] == "response"] or None
     answer = decode_object(read.response_body)
-    begun, ended = _instant(answer, "created_at"), _instant(answer, "completed_at", "finished_at", "ended_at")
-    if begun and ended and ended >= begun:
-        completed.duration = (ended - begun).total_seconds()
+    start, ended = _instant(answer, "created_at"), _instant(answer, "completed_at", "finished_at", "ended_at")
+    if start and ended and ended >= start:
+        completed.duration = (ended - start).total_seconds()
     if reading.lasting.operation == "batch":
         _batches.learn(read)
     return completed
