@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from autolog._budget import read_budget
 from autolog.errors import ConfigError
 
 DIALECTS = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer")
@@ -29,6 +30,9 @@ class Config:
         stream_usage: what to do about chat streams that would not tell their usage: None for nothing, `request` to
             ask the provider for it and hide the answer from the caller, `estimate` to count with tiktoken.
         update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
+        budgets: limits in dollars, each a mapping: `limit`, `per` (hour, day, week, month or a timedelta), one of
+            `user`, `tag`, `session`, `name` with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
+            function, or an exception class that further calls raise.
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
@@ -44,6 +48,7 @@ class Config:
     dialect: str = "native"
     sinks: tuple[Any, ...] = ()
     prices: Any = None
+    budgets: tuple[Any, ...] = ()
     stream_usage: str | None = None
     update_prices: bool = False
     enabled: bool = True
@@ -59,6 +64,8 @@ class Config:
         for sink in self.sinks:
             check_sink(sink)
         check_prices(self.prices)
+        for budget in self.budgets:
+            read_budget(budget)
         if self.stream_usage not in {None, "request", "estimate"}:
             raise ConfigError("stream_usage", f"{self.stream_usage!r} is neither 'request' nor 'estimate'")
         if self.max_media_bytes < 0:
@@ -142,7 +149,9 @@ def config_from(
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     prefixed = {f"AUTOLOG_{name.upper()}": name for name in NAMES}
     return {
-        name: environ[key] for key, name in prefixed.items() if environ.get(key) and name not in {"sinks", "prices"}
+        name: environ[key]
+        for key, name in prefixed.items()
+        if environ.get(key) and name not in {"sinks", "prices", "budgets"}
     }
 
 

@@ -25,13 +25,13 @@ class StoreSink:
     """Writes to a store in this process: the default, a SQLite file."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     def write(self, records: Sequence[Record]) -> None:
-        self._store.write(records)
+        self.store.write(records)
 
     def close(self) -> None:
-        self._store.close()
+        self.store.close()
 
 
 class HTTPSink:

@@ -55,6 +55,7 @@ class Outlet:
         self._emit = emit
         self.live = True
         self.asks_usage = asks_usage
+        self.check: Callable[[], None] | None = None
 
     def __call__(self, span: Span) -> None:
         if self.live:
@@ -72,6 +73,7 @@ class Patch:
         self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
         self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
         self._asks_usage = False
+        self._check: Callable[[], None] | None = None
         self._outlet = Outlet(emit, False)
         self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
@@ -90,6 +92,7 @@ class Patch:
             return
         self._check_version()
         self._outlet = Outlet(self._emit, self._asks_usage)
+        self._outlet.check = self._check
         for name, points in self._points.items():
             if name in sys.modules:
                 self._wrap(sys.modules[name], points)
@@ -98,9 +101,10 @@ class Patch:
                 register_post_import_hook(self._on_import, name)
         self._wanted = True
 
-    def ask_usage(self, wanted: bool) -> None:
-        """Whether streams of this SDK are asked for the usage that they would not tell."""
-        self._asks_usage = self._outlet.asks_usage = wanted
+    def instruct(self, ask_usage: bool, check: Callable[[], None] | None) -> None:
+        """Whether streams are asked for the usage that they would not tell, and what may forbid a call."""
+        self._asks_usage = self._outlet.asks_usage = ask_usage
+        self._check = self._outlet.check = check
 
     def remove(self) -> None:
         """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""

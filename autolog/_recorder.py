@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from autolog import _context, _guard, _patch, _socket, _wire
+from autolog._budget import Budgets
 from autolog._config import Config, config_from
 from autolog._functions import decorate
 from autolog._queue import Made, Queue, Sink, before_exit
@@ -39,6 +40,7 @@ class Recorder:
         self._queue: Queue | None = None
         self._branches: list[Queue] = []
         self._diverted: Sink | None = None
+        self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit)
 
     # Setting up
@@ -61,8 +63,10 @@ class Recorder:
 
     def _adopt(self, config: Config) -> None:
         self._config = config
+        self._budgets = Budgets(config.budgets) if config.budgets else None
+        check = self._budgets.check if self._budgets is not None and self._budgets.raising else None
         for patch in self._patches.values():
-            patch.ask_usage(config.stream_usage == "request")
+            patch.instruct(config.stream_usage == "request", check)
 
     def patch(self) -> list[str]:
         """Record the calls of every known SDK that is installed; returns their names."""
@@ -254,9 +258,9 @@ class Recorder:
         if self._enabled:
             queue.put(span)
 
-    def _open_queue(self) -> Queue:
-        config = self._current_config()
-        diverted = self._diverted
+    def _reader(self, config: Config) -> Callable[[Any], list[Record]]:
+        """What makes records of a span, on the worker thread: read, estimated, priced, counted, limited."""
+        budgets = self._budgets
 
         def read(span: Any) -> list[Record]:
             if isinstance(span, Made):
@@ -270,11 +274,21 @@ class Recorder:
             for record in records:
                 if config.prices is not None and record.kind == "llm":
                     _price(record, config.prices)
+                if budgets is not None:
+                    budgets.spend(record)
                 limit_media(record, config.max_media_bytes)
                 if not config.capture_bodies:
                     record.request_body = record.response_body = record.input_preview = record.output_preview = None
                     record.media = None
             return records
+
+        return read
+
+    def _open_queue(self) -> Queue:
+        config = self._current_config()
+        diverted, budgets = self._diverted, self._budgets
+
+        read = self._reader(config)
 
         def make_queue(open_sink: Callable[[], Sink]) -> Queue:
             return Queue(read, open_sink, config.max_queue_records, config.max_queue_bytes)
@@ -288,7 +302,10 @@ class Recorder:
             if diverted is not None:
                 return diverted
             if not self._branches:
-                return _open_target(_targets(config)[0])
+                sink = _open_target(_targets(config)[0])
+                if budgets is not None:
+                    _take_up(budgets, sink)
+                return sink
             from autolog._export import Fanout
 
             return Fanout(self._branches)
@@ -305,6 +322,15 @@ class Recorder:
         branches, self._branches = self._branches, []
         done = queue is None or queue.close(timeout)
         return all([done, *[branch.close(timeout) for branch in branches]])
+
+
+def _take_up(budgets: Budgets, sink: Sink) -> None:
+    """What was spent before counts, where the store is here to tell."""
+    from autolog._export import StoreSink
+
+    if isinstance(sink, StoreSink):
+        with _guard.guard("reading what was spent"):
+            budgets.begin(sink.store)
 
 
 def _estimate(records: list[Record]) -> None:

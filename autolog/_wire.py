@@ -56,6 +56,8 @@ class Outlet(Protocol):
     live: bool
     asks_usage: bool
     """Whether streams are to be asked for their usage."""
+    check: Callable[[], None] | None
+    """Raises what the user wants raised when a call may not be made: its budget is spent."""
 
     def __call__(self, span: Span) -> None: ...
 
@@ -457,6 +459,8 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
     def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
         if not emit.live:
             return original(self, cast_to, options, **kwargs)
+        if emit.check is not None and sdk.billable(options.method, options.url):
+            emit.check()
         exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
         if exchange is None and _current.get() is None:
             return original(self, cast_to, options, **kwargs)
@@ -484,6 +488,8 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
     async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
         if not emit.live:
             return await original(self, cast_to, options, **kwargs)
+        if emit.check is not None and sdk.billable(options.method, options.url):
+            emit.check()
         exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
         if exchange is None and _current.get() is None:
             return await original(self, cast_to, options, **kwargs)

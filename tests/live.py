@@ -30,9 +30,11 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(path: Path, limits: Limits | None = None) -> Iterator[Live]:
+def live(path: Path, limits: Limits | None = None, **options: Any) -> Iterator[Live]:
     store = open_store(f"sqlite:///{path}")
-    config = uvicorn.Config(create_app(store, api_key=KEY, limits=limits), port=0, log_level="critical", lifespan="on")
+    config = uvicorn.Config(
+        create_app(store, api_key=KEY, limits=limits, **options), port=0, log_level="critical", lifespan="on"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -14,15 +14,22 @@ from autolog.errors import AutologError
 #: Command names, the module that each is in, and the line that `autolog --help` says of it.
 COMMANDS = {
     "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
+    "diff": ("diff", "Two records side by side: figures, requests, answers."),
+    "doctor": ("doctor", "Check the configuration, the store or server, the SDKs and versions."),
+    "export": ("export", "Take records elsewhere: JSON lines, CSV, Parquet, vcrpy cassettes."),
+    "import": ("importing", "Bring records in: JSON lines, Parquet, another store."),
     "keys": ("keys", "Make, list and revoke the API keys of a server."),
-    "reprice": ("reprice", "Compute costs again with today's price table, keeping the old figures."),
-    "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "logs": ("logs", "List what was recorded, newest first."),
+    "prune": ("prune", "Delete old records: by age, size, project or any filter."),
+    "replay": ("replay", "Send a recorded request again, changed or not, and show the difference."),
+    "reprice": ("reprice", "Compute costs again with today's price table, keeping the old figures."),
+    "run": ("run", "Run a program with every installed SDK patched, without touching its code."),
+    "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "show": ("show", "One record: the conversation, tokens, cost and timing."),
     "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),
     "tail": ("tail", "Watch records as they arrive."),
-    "ui": ("ui", "Look at the logs in the browser."),
     "trace": ("trace", "One trace as a tree with durations and cost."),
+    "ui": ("ui", "Look at the logs in the browser."),
 }
 
 
@@ -36,7 +43,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, COMMANDS[cmd_name][0])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
+from autolog._budget import read_budget
 from autolog._config import config_from
 from autolog._record import Record
-from autolog.errors import AutologError
+from autolog.errors import AutologError, ConfigError
 from autolog.stores import Condition, Query, Store, open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +51,50 @@ class Pair(click.ParamType[tuple[str, str]]):
         if not found or not key:
             self.fail(f"{value!r} is not of the form key=value", param, ctx)
         return key, text
+
+
+_SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 500MB, 2G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).lower())
+        if not found:
+            self.fail(f"{value!r} is no size such as 500MB or 2G", param, ctx)
+        return int(float(found[1]) * _SIZES[found[2]])
+
+
+class BudgetOption(click.ParamType[dict[str, Any]]):
+    """LIMIT/PERIOD, and for whom and what then after commas."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        amount, *rest = str(value).split(",")
+        limit, _, period = amount.partition("/")
+        try:
+            given: dict[str, Any] = {"limit": float(limit), "per": period or "day"}
+            given |= dict(part.partition("=")[::2] for part in rest)
+            read_budget(given)
+        except (ValueError, ConfigError) as error:
+            self.fail(f"{value!r} is no budget such as 5/day,user=*: {error}", param, ctx)
+        return given
+
+
+def age_of(text: str) -> timedelta:
+    """An age such as 30d.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    found = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not found:
+        raise click.BadParameter(f"{text!r} is no age such as 12h or 30d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 _STORE = click.option(
@@ -111,6 +157,15 @@ def find_one(store: Store, record_id: str, bodies: bool = True) -> Record | None
         begin = Condition("id", "ge", (record_id,)), Condition("id", "lt", (record_id + "\U0010ffff",))
         found = store.find(Query(conditions=begin), limit=2, bodies=bodies)
         record = found[0] if len(found) == 1 else None
+    return record
+
+
+def require_one(store: Store, record_id: str) -> Record:
+    """A record by its id or the beginning of it; without one, the command ends with exit code 1."""
+    record = find_one(store, record_id)
+    if record is None:
+        click.echo(f"autolog: no single record has an id that begins with {record_id!r}; see `autolog logs`", err=True)
+        sys.exit(1)
     return record
 
 

@@ -35,6 +35,9 @@ def demo(store: str | None) -> None:
 
     The app plans a trip: it looks something up, lets a model call a tool, streams two answers from two providers,
     and asks for a model that does not exist. All of it is logged like any program of yours.
+
+    \b
+    autolog demo && autolog ui
     """
     missing = [name for name in ("openai", "anthropic") if importlib.util.find_spec(name) is None]
     if missing:

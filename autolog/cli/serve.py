@@ -9,7 +9,8 @@ import click
 
 from autolog._config import config_from
 from autolog._cost import keep_updated
-from autolog.cli._options import store_option
+from autolog._retention import Retain
+from autolog.cli._options import BudgetOption, Size, age_of, store_option
 from autolog.errors import AutologError
 
 
@@ -23,6 +24,10 @@ from autolog.errors import AutologError
 @click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h.")
+@click.option("--max-size", type=Size(), help="Delete the oldest beyond this: 500MB, 20G.")
+@click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
+              help="Warn when spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
@@ -58,11 +63,13 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         delete_all=not options["no_delete_all"],
         connections=options["max_connections"],
     )
+    age = None if options["retain"] is None else age_of(options["retain"])
+    retain = Retain(age, options["max_size"]) if age or options["max_size"] else None
     if options["update_prices"]:
         keep_updated()
     click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)
     uvicorn.run(
-        create_app(opened, limits=limits),
+        create_app(opened, limits=limits, budgets=options["budgets"], retain=retain),
         host=host,
         port=port,
         log_level="warning",

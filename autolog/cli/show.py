@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from autolog._record import to_json
-from autolog.cli._options import find_one, open_for_reading, store_option
+from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli._render import console, record_page
 
 
@@ -23,10 +21,7 @@ def show(record_id: str, as_json: bool, raw: bool, store: str | None) -> None:
     autolog show 0199d2c1-7e4a
     autolog show 0199d2c1-7e4a --json | jq .response_body.usage
     """
-    record = find_one(open_for_reading(store), record_id)
-    if record is None:
-        click.echo(f"autolog: no single record has an id that begins with {record_id!r}; see `autolog logs`", err=True)
-        sys.exit(1)
+    record = require_one(open_for_reading(store), record_id)
     if as_json:
         click.echo(to_json(record, bodies=True))
     elif raw:

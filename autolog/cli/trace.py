@@ -20,7 +20,11 @@ MAX_SPANS = 2_000
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
 @store_option
 def trace(some_id: str, as_json: bool, store: str | None) -> None:
-    """One trace as a tree with durations and cost. ID is a trace's, or that of any record in it."""
+    """One trace as a tree with durations and cost. ID is a trace's, or that of any record in it.
+
+    \b
+    autolog trace 0199d2c1-7e4a
+    """
     opened = open_for_reading(store)
     records = opened.find(Query({"trace_id": some_id}), MAX_SPANS, newest_first=False)
     if not records:

@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from autolog._budget import Budgets
 from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.dialects._shared import Fault, Json, parse_json, parse_object
@@ -89,6 +90,7 @@ class Services:
         self.writer = writer
         self.rates = RateLimiter(limits.requests_per_second)
         self.doubles = Doubles()
+        self.budgets: Budgets | None = None
 
 
 @dataclass(slots=True)
@@ -128,7 +130,13 @@ class Call:
             raise Fault(413, f"more than {most} records in one call")
         for record in records:
             self.stamp(record)
-        return self.write(lambda store: self.services.doubles.write(store, records)) if records else []
+        if not records:
+            return []
+        places = self.write(lambda store: self.services.doubles.write(store, records))
+        if self.services.budgets is not None:
+            for record in records:
+                self.services.budgets.spend(record)
+        return places
 
     def json(self) -> Any:
         """The body's JSON value."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,9 +17,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from autolog._budget import Budgets
+from autolog._guard import logger
 from autolog._record import to_json
+from autolog._retention import Retain
 from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
 from autolog.dialects._shared import Fault
+from autolog.errors import StoreError
 from autolog.server import dashboard
 from autolog.server._http import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
 from autolog.server._keys import Keyring
@@ -47,12 +51,19 @@ ROUTES: list[Route] = [
     *promptlayer_routes.ROUTES,
 ]
 
+#: How often old records are deleted, in seconds.
+PRUNE_INTERVAL = 600
 #: How often a tail looks for new records, in seconds.
 TAIL_INTERVAL = 0.25
 
 
 def create_app(
-    store: str | Store = "sqlite:///.autolog/logs.db", *, api_key: str | None = None, limits: Limits | None = None
+    store: str | Store = "sqlite:///.autolog/logs.db",
+    *,
+    api_key: str | None = None,
+    limits: Limits | None = None,
+    budgets: Sequence[Any] = (),
+    retain: Retain | None = None,
 ) -> ASGIApp:
     """An ASGI application that serves every dialect from one store.
 
@@ -61,6 +72,8 @@ def create_app(
         api_key: a fixed key with all scopes, for all projects; else AUTOLOG_SERVER_API_KEY, else only keys made with
             `autolog keys create` open the server.
         limits: bounds on requests.
+        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and stop nothing.
+        retain: how long records are kept, and how large the store may get.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -70,6 +83,9 @@ def create_app(
     writer = Writer(opened, limits.pending_writes)
     keyring = Keyring(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None)
     services = Services(opened, keyring, limits, writer)
+    if budgets:
+        services.budgets = Budgets(budgets)
+        services.budgets.begin(opened)
     specification = document(ROUTES)
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
@@ -93,7 +109,10 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        pruning = asyncio.create_task(_prune(services, retain)) if retain is not None else None
         yield
+        if pruning is not None:
+            pruning.cancel()
         await run_in_threadpool(writer.close)
 
     app = Starlette(
@@ -127,6 +146,19 @@ def _starlette_routes(services: Services) -> list[StarletteRoute]:
 
         made.append(StarletteRoute(path, dispatch, methods=list(handlers)))
     return made
+
+
+async def _prune(services: Services, retain: Retain) -> None:
+    """Delete what is too old or too much, now and every ten minutes."""
+    while True:
+        try:
+            deleted = await run_in_threadpool(retain.apply, services.store)
+        except StoreError as error:
+            logger.warning("old records could not be deleted: %s", error)
+        else:
+            if deleted:
+                logger.info("%d old records deleted", deleted)
+        await asyncio.sleep(PRUNE_INTERVAL)
 
 
 async def _events(store: Store, query: Any, request: Request) -> AsyncIterator[bytes]:

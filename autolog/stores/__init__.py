@@ -82,6 +82,10 @@ class Query:
         """This query with more that must hold."""
         return replace(self, equal={**self.equal, **equal}, conditions=(*self.conditions, *conditions))
 
+    def before(self, at: datetime) -> Query:
+        """This query for what came before a time."""
+        return replace(self, until=at if self.until is None else min(at, self.until))
+
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
@@ -205,6 +209,14 @@ class Store(Protocol):
 
     def documents(self, kind: str) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key, in the order in which they were first kept."""
+        ...
+
+    def size(self) -> int:
+        """How many bytes the store takes."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of what was deleted, if the engine does not do so by itself."""
         ...
 
     def close(self) -> None:

@@ -391,6 +391,19 @@ class SQLiteStore:
             rows = self._reader.execute(sql, values).fetchall()
         return [Aggregate(None if row[0] is None else str(row[0]), *row[1:]) for row in rows]
 
+    def size(self) -> int:
+        with self._translated():
+            (pages,) = self._reader.execute("PRAGMA page_count").fetchone()
+            (free,) = self._reader.execute("PRAGMA freelist_count").fetchone()
+            (page,) = self._reader.execute("PRAGMA page_size").fetchone()
+        return (int(pages) - int(free)) * int(page)
+
+    def compact(self) -> None:
+        """The file gets smaller; meanwhile nobody writes."""
+        with self._lock, self._translated():
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         with self._lock:
             if self._pid == os.getpid():

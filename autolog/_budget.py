@@ -1,0 +1,194 @@
+"""Budgets: a limit in dollars for a time, for all calls or those of a user, tag, session or function.
+
+Costs are summed up on the worker thread, from what the local store knows of the time before. When a limit is reached,
+its action is taken once for that time: a warning in the log, a POST to a URL, a call of a function, or an exception
+that every further call raises before anything is sent, until the time has passed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from autolog._context import Context, current_context
+from autolog._guard import guard, logger
+from autolog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autolog._record import Record
+    from autolog.stores import Store
+
+PERIODS = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=30),
+}
+#: What a budget can be for; `*` as the value means for each by itself.
+KINDS = ("user", "tag", "session", "name", "project")
+#: A period is summed up in so many steps, so that what is long ago falls out.
+STEPS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit. `kind` and `value`: for whom, None for all. `then`: `log`, a URL, an exception class or a function."""
+
+    limit: float
+    period: timedelta
+    kind: str | None = None
+    value: str | None = None
+    then: Any = "log"
+
+    @property
+    def raises(self) -> bool:
+        return isinstance(self.then, type) and issubclass(self.then, BaseException)
+
+    def values(self, call: Context | Record) -> Iterator[str]:
+        """Under which of its sums a call counts, or one that is about to be made."""
+        given = [""] if self.kind is None else call.tags if self.kind == "tag" else [getattr(call, self.kind, None)]
+        for value in given:
+            if value is not None and (self.value in (None, "*", value)):
+                yield value
+
+    def words(self, value: str, spent: float) -> str:
+        """What there is to say when it is reached."""
+        whom = f" by {self.kind} {value!r}" if self.kind else ""
+        return f"${spent:.4f} spent{whom} within {self.period}: the budget is ${self.limit:.2f}"
+
+
+def read_budget(given: Any) -> Budget:
+    """A budget as the user gives it: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
+    unknown = set(given) - {"limit", "per", "then", *KINDS}
+    if unknown:
+        raise ConfigError(
+            "budgets", f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, {', '.join(KINDS)}"
+        )
+    limit, per, then = given.get("limit"), given.get("per", "day"), given.get("then", "log")
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
+        raise ConfigError("budgets", f"limit: {limit!r} is not an amount of dollars")
+    period = per if isinstance(per, timedelta) else PERIODS.get(str(per))
+    if period is None or period <= timedelta():
+        raise ConfigError("budgets", f"per: {per!r} is not one of {', '.join(PERIODS)}, nor a timedelta")
+    kinds = [kind for kind in KINDS if given.get(kind) is not None]
+    if len(kinds) > 1:
+        raise ConfigError("budgets", f"{' and '.join(kinds)}: a budget is for one of them")
+    if then != "log" and not callable(then) and not str(then).startswith(("http://", "https://")):
+        raise ConfigError("budgets", f"then: {then!r} is neither 'log' nor a URL, an exception class or a function")
+    kind = kinds[0] if kinds else None
+    return Budget(float(limit), period, kind, None if kind is None else str(given[kind]), then)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What was spent in the last period, by steps."""
+
+    steps: deque[tuple[datetime, float]] = field(default_factory=deque)
+    total: float = 0.0
+    reached_at: datetime | None = None
+
+    def add(self, at: datetime, cost: float, period: timedelta) -> None:
+        if self.steps and at - self.steps[-1][0] < period / STEPS:
+            self.steps[-1] = (self.steps[-1][0], self.steps[-1][1] + cost)
+        else:
+            self.steps.append((at, cost))
+        self.total += cost
+
+    def forget(self, before: datetime) -> None:
+        while self.steps and self.steps[0][0] <= before:
+            self.total -= self.steps.popleft()[1]
+
+
+class Budgets:
+    """The budgets of a recorder and what was spent of them."""
+
+    def __init__(self, given: Sequence[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._budgets = [read_budget(one) for one in given]
+        self._sums: dict[tuple[int, str], _Sum] = {}
+        self._lock = threading.Lock()
+        self._now = now
+
+    @property
+    def raising(self) -> bool:
+        """Whether calls may have to be stopped."""
+        return any(budget.raises for budget in self._budgets)
+
+    def begin(self, store: Store) -> None:
+        """Take up what was spent before this process began, by the store's hourly sums."""
+        now = self._now()
+        for number, budget in enumerate(self._budgets):
+            only = None if budget.value in (None, "*") else budget.value
+            if budget.kind == "session" or (budget.kind == "project" and only is None):
+                continue  # there are no such sums by the hour
+            project, dimension = (only, "all") if budget.kind == "project" else (None, budget.kind or "all")
+            value = None if budget.kind == "project" else only
+            for hour in store.hours(project, dimension, now - budget.period, now, value):
+                key = (number, only or "" if budget.kind == "project" else hour.value)
+                with self._lock:
+                    self._sums.setdefault(key, _Sum()).add(hour.start, hour.cost, budget.period)
+
+    def spend(self, record: Record) -> None:
+        """Count a record; take the action of a budget that it uses up. Never raises."""
+        if record.kind != "llm" or not record.cost:
+            return
+        at = self._now()
+        for number, budget in enumerate(self._budgets):
+            for value in budget.values(record):
+                with self._lock:
+                    total = self._sums.setdefault((number, value), _Sum())
+                    total.forget(at - budget.period)
+                    total.add(at, record.cost, budget.period)
+                    reached = total.total >= budget.limit
+                    again = total.reached_at is not None and at - total.reached_at < budget.period
+                    if reached and not again:
+                        total.reached_at = at
+                if reached and not again:
+                    with guard("acting on a budget"):
+                        _act(budget, value, total.total)
+
+    def check(self) -> None:
+        """Raise the user's exception if the call that is about to be made is over a budget."""
+        context = current_context.get()
+        at = self._now()
+        for number, budget in enumerate(self._budgets):
+            if not budget.raises:
+                continue
+            for value in budget.values(context):
+                total = self._sums.get((number, value))
+                if total is None:
+                    continue
+                with self._lock:
+                    total.forget(at - budget.period)
+                    spent = total.total
+                if spent >= budget.limit:
+                    raise budget.then(budget.words(value, spent))
+
+
+def _act(budget: Budget, value: str, spent: float) -> None:
+    words = budget.words(value, spent)
+    logger.warning("%s", words)
+    if isinstance(budget.then, str) and budget.then != "log":
+        import httpx2
+
+        body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
+                "period_seconds": budget.period.total_seconds()}  # fmt: skip
+        try:
+            httpx2.post(budget.then, content=json.dumps(body), headers={"content-type": "application/json"}, timeout=5)
+        except httpx2.HTTPError as error:
+            logger.warning("the budget's webhook failed: %s", error)
+    elif callable(budget.then) and not budget.raises:
+        try:
+            budget.then(words)
+        except Exception:  # noqa: BLE001 - it is the user's code
+            logger.warning("the budget's function failed", exc_info=True)

@@ -1,0 +1,64 @@
+"""How long records are kept: by age, by any filter, by the size of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog.stores import Query, Store
+
+#: Records deleted in one transaction: readers and writers get their turns in between.
+CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """What a server keeps: records up to an age, and so many bytes; None for no bound."""
+
+    age: timedelta | None = None
+    size: int | None = None
+
+    def apply(self, store: Store) -> int:
+        """Delete what is beyond; returns how many records."""
+        deleted = 0
+        if self.age is not None:
+            deleted += prune_store(store, Query().before(datetime.now(UTC) - self.age), compact=False)["deleted"]
+        if self.size is not None:
+            deleted += prune_store(store, Query(), self.size, compact=False)["deleted"]
+        return deleted
+
+
+def prune_store(
+    store: Store, query: Query, max_size: int | None = None, dry_run: bool = False, compact: bool = True
+) -> dict[str, Any]:
+    """Delete what matches, oldest first; with `max_size` only until the store has so many bytes.
+
+    `compact` gives the space back to the system, for which writers wait; else later records use it.
+
+    Returns `deleted`, and `size` afterwards.
+    """
+    if dry_run:
+        return {"deleted": _surplus(store, query, max_size), "size": store.size()}
+    deleted = 0
+    left = _surplus(store, query, max_size)
+    while left > 0:
+        gone = store.delete(query, min(left, CHUNK), descending=False)
+        deleted, left = deleted + gone, left - gone
+        if not gone:
+            break
+    if deleted and compact:
+        store.compact()
+    return {"deleted": deleted, "size": store.size()}
+
+
+def _surplus(store: Store, query: Query, max_size: int | None) -> int:
+    """How many of the matching records have to go."""
+    matching = store.count(query)
+    if max_size is None:
+        return matching
+    size, all_records = store.size(), store.count(Query())
+    if size <= max_size or not all_records:
+        return 0
+    share = 1 - max_size / size
+    return min(matching, round(all_records * share) + 1)

@@ -1,0 +1,64 @@
+"""`autolog diff`"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from autolog._diff import Line, answer_lines, compare_figures, compare_lines, request_lines
+from autolog._display import safe
+from autolog._record import Record
+from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli._render import console
+
+
+@click.command()
+@click.argument("left", metavar="ID")
+@click.argument("right", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Figures and lines as JSON.")
+@store_option
+def diff(left: str, right: str, as_json: bool, store: str | None) -> None:
+    """Two records side by side. The beginning of an ID is enough. Exit code 0 whether they differ or not.
+
+    \b
+    autolog diff 0199d2c1-7e4a 0199d2c1-8f00
+    """
+    opened = open_for_reading(store)
+    show_difference(require_one(opened, left), require_one(opened, right), as_json)
+
+
+def show_difference(left: Record, right: Record, as_json: bool) -> None:
+    """Print what differs."""
+    figures = compare_figures(left, right)
+    asked = compare_lines(request_lines(left), request_lines(right))
+    answered = compare_lines(answer_lines(left), answer_lines(right))
+    if as_json:
+        sides = {"left": left.id, "right": right.id, "figures": {name: [one, other] for name, one, other in figures}}
+        lines = {"request": [asdict(line) for line in asked], "answer": [asdict(line) for line in answered]}
+        click.echo(json.dumps({**sides, **lines}))
+        return
+    screen = console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", safe(left.name or left.id), safe(right.name or right.id)):
+        table.add_column(heading)
+    for name, one, other in figures:
+        style = "" if one == other else "bold yellow"
+        table.add_row(Text(name, style="dim"), Text(safe(one), style=style), Text(safe(other), style=style))
+    screen.print(table)
+    for title, lines_ in (("asked", asked), ("answered", answered)):
+        screen.print(Text(f"\n{title}", style="bold cyan"))
+        for line in lines_:
+            for text in _drawn(line):
+                screen.print(text, soft_wrap=True)
+
+
+def _drawn(line: Line) -> list[Text]:
+    if line.kind == "same":
+        return [Text("  " + safe(line.left), style="dim")]
+    drawn = [] if line.left is None else [Text("- " + safe(line.left), style="red")]
+    return drawn if line.right is None else [*drawn, Text("+ " + safe(line.right), style="green")]

@@ -1,0 +1,113 @@
+"""`autolog doctor`"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.text import Text
+
+from autolog._config import Config, config_from
+from autolog._display import safe
+from autolog._version import __version__
+from autolog.cli._render import console
+from autolog.errors import AutologError
+from autolog.providers import PROVIDERS
+from autolog.stores import Query, open_store
+
+#: A check's name, whether all is well (None: nothing to check), and what there is to say.
+Check = tuple[str, bool | None, str]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor(as_json: bool) -> None:
+    """Check the configuration, the store or server, the SDKs and versions. Exit code 1 if something is wrong.
+
+    \b
+    autolog doctor
+    AUTOLOG_ENDPOINT=http://logs:8790 autolog doctor --json
+    """
+    checks = list(_checks())
+    if as_json:
+        rows: list[dict[str, Any]] = [{"check": name, "ok": ok, "says": words} for name, ok, words in checks]
+        click.echo(json.dumps({"ok": all(ok is not False for _, ok, _ in checks), "checks": rows}))
+    else:
+        for name, ok, words in checks:
+            mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")
+            console().print(mark + Text(f"{name}: ", "bold") + Text(safe(words)))
+    if any(ok is False for _, ok, _ in checks):
+        sys.exit(1)
+
+
+def _checks() -> Iterator[Check]:
+    yield "autolog", True, f"{__version__} on Python {platform.python_version()}, {platform.system()}"
+    try:
+        config = config_from({})
+    except AutologError as error:
+        yield "configuration", False, str(error)
+        config = Config()
+    else:
+        yield "configuration", True, "recording" if config.enabled else "switched off (AUTOLOG_ENABLED)"
+    yield _server(config) if config.endpoint else _store(config.store)
+    yield from _sdks()
+    for package in ("genai-prices", "wrapt", "msgspec"):
+        yield package, True, importlib.metadata.version(package)
+
+
+def _store(url: str) -> Check:
+    try:
+        store = open_store(url, create=False)
+        if store is None:
+            return "store", None, f"{url}: nothing yet; it is made with the first record"
+        newest = store.find(Query(), 1)
+        at = newest[0].created_at if newest else None
+        when = "" if at is None else f", the newest of {at:%Y-%m-%d %H:%M} UTC"
+        with store.transaction():  # can it be written?
+            pass
+        return "store", True, f"{url}: {store.count(Query()):,} records in {store.size():,} bytes{when}"
+    except AutologError as error:
+        return "store", False, str(error)
+
+
+def _server(config: Config) -> Check:
+    try:
+        import httpx2
+    except ImportError:
+        return "server", False, "shipping needs httpx2: pip install 'autolog-llm[ship]'"
+    address = str(config.endpoint).rstrip("/")
+    try:
+        if config.dialect != "native":
+            httpx2.get(address, timeout=5)
+            return "server", True, f"{address} answers ({config.dialect})"
+        headers = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
+        answer = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
+    except httpx2.HTTPError as error:
+        return "server", False, f"{address} cannot be reached: {error}"
+    problems = {401: "the API key is not known there", 403: "the API key may not read (it may still send)"}
+    if answer.is_success:
+        return "server", True, f"{address} takes records"
+    return (
+        "server",
+        answer.status_code == 403,
+        f"{address}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
+    )
+
+
+def _sdks() -> Iterator[Check]:
+    from autolog._patch import make_patches
+    from autolog.errors import PatchError
+
+    for name, patch in make_patches(lambda _: None).items():
+        try:
+            patch.apply()
+            __import__(PROVIDERS[name].module)
+            patch.remove()
+            yield name, True, f"{importlib.metadata.version(name)} can be patched"
+        except PatchError as error:
+            yield name, None if "not installed" in error.problem else False, error.problem

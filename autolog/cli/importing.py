@@ -1,0 +1,68 @@
+"""`autolog import`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from autolog import _files
+from autolog._config import config_from
+from autolog._record import Record
+from autolog.cli._options import store_option
+from autolog.cli._progress import counted
+from autolog.errors import AutologError
+from autolog.stores import Query, open_store
+
+BATCH = 500
+
+
+@click.command("import")
+@click.argument("source")
+@click.option("--project", help="Put all into this project.")
+@store_option
+def importing(source: str, project: str | None, store: str | None) -> None:
+    """Bring records in from a file (JSON lines or Parquet, as exported), another store's URL, or - for standard input.
+
+    Records that are there already are filled in, not doubled.
+
+    \b
+    autolog import week.parquet
+    autolog import sqlite:////backup/logs.db --store sqlite:///.autolog/logs.db
+    ssh server autolog export --since 1d | autolog import -
+    """
+    opened = open_store(store or config_from({}).store)
+    count = 0
+    batch: list[Record] = []
+    for record in counted(_records(source), None, "importing"):
+        record.seq = None
+        record.project = project or record.project
+        batch.append(record)
+        if len(batch) == BATCH:
+            opened.write(batch)
+            count, batch = count + len(batch), []
+    opened.write(batch)
+    click.echo(f"{count + len(batch)} records")
+
+
+def _records(source: str) -> Iterator[Record]:
+    if source == "-":
+        return _files.read_lines(sys.stdin)
+    if "://" in source:
+        other = open_store(source, create=False)
+        if other is None:
+            raise AutologError(f"there is no store at {source}")
+        return other.scan(Query())
+    path = Path(source)
+    if not path.is_file():
+        raise AutologError(f"there is no file {source}")
+    if path.suffix == ".parquet":
+        return _files.read_parquet(path)
+    return _lines(path)
+
+
+def _lines(path: Path) -> Iterator[Record]:
+    with path.open(encoding="utf-8") as file:
+        yield from _files.read_lines(file)

@@ -1,0 +1,56 @@
+"""`autolog prune`"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from autolog._retention import prune_store
+from autolog.cli._options import Size, Time, filter_options, open_for_reading, query_from, store_option
+
+
+@click.command()
+@filter_options
+@click.option("--older-than", type=Time(), help="30d, 12h, or a time.")
+@click.option("--max-size", type=Size(), help="Delete the oldest until the store is no larger: 500MB, 2G.")
+@click.option("--project", help="Only of this project.")
+@click.option("--dry-run", is_flag=True, help="Say how many, and delete none.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@store_option
+def prune(
+    older_than: datetime | None,
+    max_size: int | None,
+    project: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    store: str | None,
+    **options: Any,
+) -> None:
+    """Delete old records, and give their space back.
+
+    \b
+    autolog prune --older-than 30d
+    autolog prune --max-size 2G --yes
+    autolog prune --project staging --older-than 7d --dry-run
+    """
+    opened, query = open_for_reading(store), query_from(options)
+    if project is not None:
+        query = query.where(project=project)
+    if older_than is not None:
+        query = query.before(older_than)
+    if older_than is None and max_size is None and not (query.equal or query.tags or query.metadata or query.text):
+        raise click.UsageError("say what to delete: --older-than, --max-size, or a filter")
+    matching = opened.count(query)
+    if not dry_run and not yes and max_size is None:
+        click.confirm(f"Delete {matching:,} records from {opened.url}?", abort=True, err=True)
+    result = prune_store(opened, query, max_size, dry_run)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        word = "would delete" if dry_run else "deleted"
+        click.echo(f"{word} {result['deleted']:,} records; the store has {result['size']:,} bytes")

@@ -1,0 +1,128 @@
+"""`autolog replay`"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import click
+
+from autolog._bodies import decode_json, decode_object, encode_json
+from autolog._describe import describe
+from autolog._ids import new_record_id
+from autolog._record import Record, to_json
+from autolog._redact import kept_headers
+from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli.diff import show_difference
+from autolog.errors import AutologError
+
+_KEYS = {"anthropic": "ANTHROPIC_API_KEY", "azure.ai.openai": "AZURE_OPENAI_API_KEY"}
+_HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
+
+
+@click.command()
+@click.argument("record_id", metavar="ID")
+@click.option("--model", help="Ask this model instead.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a parameter; the value is JSON or text."
+)
+@click.option("--base-url", help="Ask this server instead, for example http://localhost:8000/v1.")
+@click.option("--key-env", help="The variable with the API key; else OPENAI_API_KEY, ANTHROPIC_API_KEY, ...")
+@click.option("--timeout", default=600.0, show_default=True, help="In seconds.")
+@click.option("--keep/--no-keep", default=True, help="Keep the new call in the store.")
+@click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")
+@store_option
+def replay(
+    record_id: str,
+    model: str | None,
+    changes: tuple[str, ...],
+    base_url: str | None,
+    key_env: str | None,
+    timeout: float,
+    keep: bool,
+    as_json: bool,
+    store: str | None,
+) -> None:
+    """Send the very request of a record again, and show what differs. This costs what the call costs.
+
+    \b
+    autolog replay 0199d2c1-7e4a
+    autolog replay 0199d2c1-7e4a --model gpt-5 --set temperature=0
+    """
+    opened = open_for_reading(store)
+    record = require_one(opened, record_id)
+    if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
+        raise AutologError(f"{record.id} has no request that could be sent again")
+    body = _changed(record.request_body, model, changes)
+    name = key_env or _KEYS.get(record.provider_name or "", "OPENAI_API_KEY")
+    key = os.environ.get(name)
+    if not key:
+        raise AutologError(f"no API key: set {name}, or name another variable with --key-env")
+    made = _send(record, body, _address(record.request_url, base_url), key, timeout)
+    made.metadata = {"replay_of": record.id}
+    if keep:
+        opened.write([made])
+    if as_json:
+        click.echo(to_json(made, bodies=True))
+    else:
+        show_difference(record, made, as_json=False)
+    if made.status == "error":
+        sys.exit(1)
+
+
+def _changed(body: bytes, model: str | None, changes: tuple[str, ...]) -> bytes:
+    """The request's body: the very bytes if nothing is to change."""
+    if model is None and not changes:
+        return body
+    fields = decode_object(body)
+    if not fields:
+        raise AutologError("the request is not JSON, so nothing in it can be changed")
+    if model is not None:
+        fields["model"] = model
+    for change in changes:
+        name, found, value = change.partition("=")
+        if not found or not name:
+            raise click.UsageError(f"--set {change!r} is not of the form NAME=VALUE")
+        parsed = decode_json(value)
+        fields[name] = value if parsed is None and value != "null" else parsed
+    return encode_json(fields)
+
+
+def _address(url: str, base_url: str | None) -> str:
+    if base_url is None:
+        return url
+    path = urlsplit(url).path
+    return base_url.rstrip("/") + (path.partition("/v1")[2] if base_url.rstrip("/").endswith("/v1") else path)
+
+
+def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Record:
+    try:
+        import httpx2
+    except ImportError as error:
+        raise AutologError("replaying needs httpx2: pip install 'autolog-llm[ship]'") from error
+    kept = record.request_headers or {}
+    headers = {name: kept[name] for name in _HEADERS if name in kept}
+    headers["content-type"] = record.request_content_type or "application/json"
+    anthropic = record.sdk == "anthropic" or record.provider_name == "anthropic"
+    headers |= {"x-api-key": key} if anthropic else {"authorization": f"Bearer {key}"}
+    if record.provider_name == "azure.ai.openai":
+        headers["api-key"] = key
+    start, begun = datetime.now(UTC), perf_counter()
+    try:
+        response = httpx2.post(url, content=body, headers=headers, timeout=timeout)
+    except httpx2.HTTPError as error:
+        raise AutologError(f"{url} did not answer: {error}") from error
+    taken = perf_counter() - begun
+    made = Record(
+        id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,
+        end_time=start + timedelta(seconds=taken), duration=taken, request_method="POST", request_url=url,
+        request_headers=kept_headers(headers), request_content_type=headers["content-type"], request_body=body,
+        status_code=response.status_code, response_headers=kept_headers(response.headers),
+        response_content_type=response.headers.get("content-type"), response_body=response.content,
+        provider_name=record.provider_name, user=record.user, session=record.session,
+    )  # fmt: skip
+    describe(made)
+    return made

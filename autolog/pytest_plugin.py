@@ -1,0 +1,59 @@
+"""The pytest plugin: records to assert on, and a budget that a test must not exceed.
+
+    def test_answer(autolog_records):
+        answer("What is 2 + 2?")
+        assert autolog_records[0].usage_output_tokens < 100
+
+`pytest --autolog-budget 0.05` fails every test whose calls cost more than five cents, and
+`@pytest.mark.autolog_budget(0.5)` sets another limit for one test. Both patch the installed SDKs. Without them the
+plugin does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from autolog.testing import Records
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("autolog")
+    group.addoption(
+        "--autolog-budget", type=float, metavar="DOLLARS", help="Fail a test whose LLM calls cost more than this."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "autolog_budget(dollars): fail the test if its LLM calls cost more than this")
+
+
+@pytest.fixture
+def autolog_records() -> Iterator[Records]:
+    """The records of the calls, functions and spans of this test, and nothing in any store."""
+    import autolog
+    from autolog.testing import capture
+
+    autolog.patch()
+    with capture() as records:
+        yield records
+
+
+@pytest.fixture(autouse=True)
+def _autolog_budget(request: pytest.FixtureRequest) -> Iterator[None]:
+    marker = request.node.get_closest_marker("autolog_budget")
+    limit = float(marker.args[0]) if marker else request.config.getoption("--autolog-budget")
+    if limit is None:
+        yield
+        return
+    records: Records = request.getfixturevalue("autolog_records")
+    yield
+    calls = [record for record in records if record.kind == "llm"]
+    spent = sum(record.cost or 0.0 for record in calls)
+    unknown = sum(record.cost is None and record.status == "ok" for record in calls)
+    if spent > limit:
+        more = f", and {unknown} more of unknown cost" if unknown else ""
+        pytest.fail(f"{len(calls)} LLM calls cost ${spent:.6f}{more}; the budget is ${limit:.6f}", pytrace=False)

@@ -1,0 +1,193 @@
+"""Budgets: what is spent is summed up for whom it should be, and the action is taken once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from live import KEY, Live, live
+from sdk_http import openai_http as http
+
+import autolog
+from autolog._budget import Budgets
+from autolog._record import Record
+from autolog.cli._standin import standin
+from autolog.errors import ConfigError
+from autolog.stores import open_store
+from autolog.testing import Records
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class TooExpensive(Exception):
+    pass
+
+
+def call(cost: float = 1.0, **fields: Any) -> Record:
+    return Record(id="x", cost=cost, **fields)
+
+
+def test_each_has_its_own_sum_and_the_action_is_taken_once() -> None:
+    said: list[str] = []
+    budgets = Budgets([{"limit": 2.5, "per": "hour", "user": "*", "then": said.append}], lambda: NOON)
+    for user in ("a", "b", "a", "a", "a"):
+        budgets.spend(call(user=user))
+    budgets.spend(call(user=None))
+    budgets.spend(call(user="b", cost=None))  # type: ignore[arg-type]
+    budgets.spend(Record(id="s", kind="span", user="b", cost=99.0))
+    assert len(said) == 1
+    assert "by user 'a'" in said[0]
+    assert "$2.50" in said[0]
+
+
+def test_what_is_long_ago_is_forgotten() -> None:
+    said: list[str] = []
+    now = [NOON]
+    budgets = Budgets([{"limit": 2, "per": timedelta(minutes=10), "then": said.append}], lambda: now[0])
+    budgets.spend(call())
+    now[0] += timedelta(minutes=11)
+    budgets.spend(call())
+    assert not said
+    budgets.spend(call())
+    assert len(said) == 1
+    now[0] += timedelta(minutes=11)
+    budgets.spend(call(2))
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize("kind", ["user", "tag", "session", "project"])
+def test_by_one_value(kind: str) -> None:
+    said: list[str] = []
+    budgets = Budgets([{"limit": 1, kind: "mine", "then": said.append}], lambda: NOON)
+    theirs = {"user": {"user": "x"}, "tag": {"tags": ["x"]}, "session": {"session": "x"}, "project": {"project": "x"}}[
+        kind
+    ]
+    mine = {
+        "user": {"user": "mine"},
+        "tag": {"tags": ["x", "mine"]},
+        "session": {"session": "mine"},
+        "project": {"project": "mine"},
+    }[kind]
+    budgets.spend(call(9, **theirs))
+    assert not said
+    budgets.spend(call(1, **mine))
+    assert len(said) == 1
+
+
+def test_the_exception_of_ones_choosing_stops_further_calls(patched: Records) -> None:
+    sent: list[Any] = []
+
+    def handler(request: Any) -> Any:
+        sent.append(request)
+        usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+        return http.Response(200, json={"object": "chat.completion", "model": "gpt-4o", "choices": [], "usage": usage})
+
+    autolog.configure(budgets=[{"limit": 0.003, "user": "a", "then": TooExpensive}])
+    client = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler)))
+    ask: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+    with autolog.context(user="a"):
+        client.chat.completions.create(**ask)
+        autolog.flush()
+        with pytest.raises(TooExpensive, match=r"by user 'a'.*budget is \$0.00"):
+            client.chat.completions.create(**ask)
+        client.models.list()  # what costs nothing goes on
+    client.chat.completions.create(**ask)
+    assert len(sent) == 3
+    assert len(patched) == 2
+    autolog.configure(budgets=[])
+    with autolog.context(user="a"):
+        client.chat.completions.create(**ask)
+
+
+def test_a_function_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    Budgets([{"limit": 1, "then": lambda words: 1 / 0}], lambda: NOON).spend(call())
+    assert "the budget's function failed" in caplog.text
+    assert "$1.0000 spent" in caplog.text
+
+
+def test_a_webhook_gets_the_figures() -> None:
+    got: list[Any] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Budgets([{"limit": 1, "tag": "*", "then": f"http://127.0.0.1:{server.server_port}/"}], lambda: NOON).spend(
+        call(2, tags=["t"])
+    )
+    server.shutdown()
+    server.server_close()
+    (body,) = got
+    assert (body["by"], body["value"], body["limit"], body["spent"]) == ("tag", "t", 1.0, 2.0)
+    Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(call(2))  # nobody there: logged
+
+
+def test_what_was_spent_before_the_process_began_counts(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    now = datetime.now(UTC)
+    store.write([Record(id=str(n), cost=1.0, user="a", project="p", created_at=now) for n in range(3)])
+    for budget in ({"user": "a"}, {"user": "*"}, {"project": "p"}, {}):
+        said: list[str] = []
+        budgets = Budgets([{"limit": 3.5, "per": "day", "then": said.append, **budget}])
+        budgets.begin(store)
+        assert not said
+        budgets.spend(call(1, user="a", project="p"))
+        assert len(said) == 1
+
+
+def test_in_use_with_a_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    autolog.configure(store=f"sqlite:///{tmp_path}/s.db", budgets=[{"limit": 1e-9, "per": "hour"}])
+    autolog.patch_openai()
+    with standin() as address:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
+    autolog.flush()
+    assert "the budget is" in caplog.text
+
+
+def test_on_the_server_by_project(tmp_path: Path) -> None:
+    said: list[str] = []
+    with live(tmp_path / "s.db", budgets=[{"limit": 1, "project": "*", "then": said.append}]) as running:
+        post(running, cost=0.6)
+        assert not said
+        post(running, cost=0.6)
+    assert len(said) == 1
+    assert "project 'default'" in said[0]
+
+
+def post(running: Live, cost: float) -> None:
+    import httpx2
+
+    body = [{"cost": cost, "operation_name": "chat", "request_model": "m"}]
+    httpx2.post(
+        f"{running.url}/api/v1/records", json=body, headers={"authorization": f"Bearer {KEY}"}
+    ).raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"per": "day"}, "limit: None"),
+        ({"limit": -1}, "limit: -1"),
+        ({"limit": 1, "per": "fortnight"}, "per: 'fortnight'"),
+        ({"limit": 1, "user": "a", "tag": "b"}, "for one of them"),
+        ({"limit": 1, "then": "shout"}, "then: 'shout'"),
+        ({"limit": 1, "colour": "red"}, "colour"),
+        (5, "not a mapping"),
+    ],
+)
+def test_a_budget_that_is_none(given: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        autolog.configure(budgets=[given])

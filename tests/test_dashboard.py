@@ -1,0 +1,492 @@
+"""The dashboard: every page over HTTP, and in a real browser if there is one (Debian's Chromium, through Playwright)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from live import KEY, Live, live
+from traffic import FOLDER, recordings
+
+from autolog._ids import format_span, format_trace
+from autolog._record import Record
+from autolog._span import new_span, new_trace
+from autolog.server import dashboard
+from autolog.server.dashboard import charts, snippets
+from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.markup import json_tree
+from autolog.stores import open_store
+
+NOW = datetime.now(UTC)
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(500)).decode()
+HOSTILE = (
+    '<script>document.title="owned"</script><img src=x onerror=alert(1)>"\'`{{7*7}}{% raw %}\x00\x1b[31m\u202eevil\u2066'
+    "</textarea></title>&amp;javascript:alert(1)"
+)
+
+
+def chat(record_id: str, said: str, answer: str, at: datetime, **fields: Any) -> Record:
+    request = {
+        "model": "gpt-4o",
+        "temperature": 0.5,
+        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": said}],
+    }
+    response = {
+        "object": "chat.completion",
+        "model": "gpt-4o",
+        "choices": [{"message": {"role": "assistant", "content": answer}}],
+    }
+    values: dict[str, Any] = {
+        "id": record_id, "created_at": at, "start_time": at, "duration": 1.5, "time_to_first_chunk": 0.5, "name": "chat gpt-4o",
+        "sdk": "openai", "provider_name": "openai", "operation_name": "chat", "request_model": "gpt-4o", "response_model": "gpt-4o",
+        "usage_input_tokens": 1000, "usage_output_tokens": 50, "cost": 0.003, "status_code": 200,
+        "cost_details": {"input": 0.0025, "output": 0.0005, "certainty": "exact", "tier": "standard"},
+        "request_url": "https://api.openai.com/v1/chat/completions", "request_content_type": "application/json",
+        "request_body": json.dumps(request).encode(), "response_body": json.dumps(response).encode(),
+        "input_preview": said[:50], "output_preview": answer[:50],
+    }  # fmt: skip
+    return Record(**{**values, **fields})
+
+
+def fill(running: Live) -> None:
+    trace, root, child = format_trace(new_trace()), format_span(new_span()), format_span(new_span())
+    image = {"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+             {"type": "image_url", "image_url": {"url": "https://elsewhere.example/pixel.png"}}]}  # fmt: skip
+    tools = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "t", "function": {"name": "weather", "arguments": '{"city": "Lisbon"}'}}],
+    }
+    running.store.write(
+        [
+            chat("plain", "Say hello", "Hello there", NOW - timedelta(minutes=1), user="ada", tags=["beta"], metadata={"tenant": "t1"},
+                 trace_id=trace, span_id=child, parent_span_id=root),
+            Record(id="root", kind="function", name="plan", trace_id=trace, span_id=root, created_at=NOW - timedelta(minutes=1),
+                   start_time=NOW - timedelta(minutes=1), duration=2.0, request_body=b'{"days": 2}', response_body=b'"done"'),
+            chat("other", "Say goodbye", "Farewell", NOW - timedelta(minutes=2), duration=3.0),
+            chat("failed", "Say nothing", "", NOW - timedelta(minutes=3), status="error", error_type="rate_limit", status_code=429,
+                 error_message="Slow down", cost=None, cost_details={"certainty": "unknown", "unknown": "the call failed"}),
+            chat("hostile", HOSTILE, HOSTILE, NOW - timedelta(minutes=4), name=HOSTILE, user=HOSTILE, tags=[HOSTILE],
+                 metadata={HOSTILE: HOSTILE}, error_message=HOSTILE, status="error", error_type=HOSTILE, request_model=HOSTILE,
+                 trace_id=HOSTILE, span_id="s"),
+            chat("broken", "x", "x", NOW - timedelta(minutes=5), request_body=b'{"messages": [{"role"', response_body=b"\xff\xfe\x00"),
+            chat("long", "A" * 1_000_000, "\n".join(["line"] * 5000), NOW - timedelta(minutes=6)),
+            chat("rich", "x", "x", NOW - timedelta(minutes=7), request_body=json.dumps({"model": "m", "messages": [image, tools,
+                 {"role": "tool", "tool_call_id": "t", "content": '{"sun": true}'}], "tools": [{"type": "function"}]}).encode()),
+            *[chat(f"old-{n:03}", f"Question {n}", "Answer", NOW - timedelta(hours=2, seconds=n), cost=n / 1000) for n in range(120)],
+        ]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live(tmp_path_factory.mktemp("ui") / "s.db") as made:
+        fill(made)
+        yield made
+
+
+@pytest.fixture
+def browser(running: Live) -> httpx2.Client:
+    """A client that has signed in."""
+    return httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
+
+
+PAGES = ("/ui/", "/ui/overview", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/?user=ada", "/ui/?text=goodbye",
+         *[f"/ui/log/{name}" for name in ("plain", "root", "failed", "hostile", "broken", "long", "rich")])  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole_and_harmless(browser: httpx2.Client, path: str) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    page = answer.text
+    assert "<script>" not in page
+    assert "onerror=alert" not in page.replace("onerror=alert(1)&gt;", "")
+    assert "\x1b" not in page
+    assert "\x00" not in page
+    assert "\u202e" not in page
+    assert "49" not in re.findall(r"`(\d+)", page)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert " style=" not in page
+    assert len(page) < 600_000
+
+
+def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
+    def ids(query: str) -> list[str]:
+        return re.findall(r'<tr data-id="([^"]+)"', browser.get(f"/ui/{query}").text)
+
+    assert ids("?user=ada") == ids("?tag=beta") == ids("?metadata=tenant%3Dt1") == ["plain"]
+    assert ids("?status=error") == ["failed", "hostile"]
+    assert ids("?kind=function") == ["root"]
+    assert ids("?text=farewell") == ["other"]
+    assert ids("?sort=-cost")[0] == "old-119"
+    assert ids("?sort=latency&since=1h")[:2] != ids("?sort=-latency&since=1h")[:2]
+    assert ids("?sort=-latency&since=1h")[0] == "other"
+    seen, path = [], "?model=gpt-4o"
+    while path:
+        page = browser.get(f"/ui/{path}").text
+        seen += re.findall(r'<tr data-id="([^"]+)"', page)
+        older = re.search(r'<a href="/ui/([^"]*)" rel="next">', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert len(seen) == len(set(seen)) == 127
+    by_cost, path = [], "?sort=cost&model=gpt-4o"
+    while path:
+        page = browser.get(f"/ui/{path}").text
+        by_cost += re.findall(r'<tr data-id="([^"]+)"', page)
+        older = re.search(r'<a href="/ui/([^"]*)" rel="next">', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert sorted(by_cost) == sorted(seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/ui/?status=maybe", 400, "neither ok nor error"),
+        ("/ui/?sort=colour", 400, "sort:"),
+        ("/ui/?metadata=x", 400, "key=value"),
+        ("/ui/?since=yesterday", 400, "since"),
+        ("/ui/?past=nowhere", 400, "no place in the list"),
+        ("/ui/?offset=-1", 400, "offset"),
+        ("/ui/overview?range=1y", 400, "range"),
+        ("/ui/overview?by=colour", 400, "by:"),
+        ("/ui/log/nobody", 404, "no log with the id"),
+        ("/ui/log/plain/side", 404, "no such body"),
+        ("/ui/trace/nobody", 404, "no trace"),
+        ("/ui/compare?a=plain&b=nobody", 404, "no log"),
+    ],
+)
+def test_what_makes_no_sense_gets_a_page_that_says_so(
+    browser: httpx2.Client, path: str, status: int, words: str
+) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert 'role="alert"' in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_who_may_look(running: Live) -> None:
+    anybody = httpx2.Client(base_url=running.url)
+    assert anybody.get("/ui/log/plain?x=1").headers["location"] == "/ui/login?next=/ui/log/plain%3Fx%3D1"
+    assert anybody.get("/ui/events").status_code == 401
+    assert anybody.post("/ui/login", data={"key": "wrong"}).status_code == 401
+    entered = anybody.post("/ui/login", data={"key": KEY, "next": "//evil.example/"})
+    assert entered.headers["location"] == "/ui/"
+    cookie = entered.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert anybody.get("/ui/log/plain").status_code == 200
+    crossed = anybody.post("/ui/log/plain/score", data={"value": "1"}, headers={"sec-fetch-site": "cross-site"})
+    assert crossed.status_code == 403
+    assert "max-age=0" in anybody.post("/ui/logout").headers["set-cookie"].lower()
+    assert httpx2.get(f"{running.url}/").headers["location"] == "/ui/"
+
+
+def test_a_key_of_one_project_sees_no_other(running: Live) -> None:
+    from autolog.server._keys import create_key
+
+    running.store.write([chat("secret", "x", "x", NOW - timedelta(days=3), project="theirs", trace_id="theirs")])
+    mine = httpx2.Client(base_url=running.url, headers={"x-api-key": create_key(running.store, "k", "mine", ["read"])})
+    import time
+
+    time.sleep(2.1)  # the keyring reads anew
+    assert "data-id" not in mine.get("/ui/").text
+    for path in (
+        "/ui/log/secret",
+        "/ui/log/plain",
+        "/ui/log/plain/request",
+        "/ui/trace/theirs",
+        "/ui/compare?a=plain&b=secret",
+    ):
+        assert mine.get(path).status_code == 404
+    assert "<dd>0</dd>" in mine.get("/ui/overview?range=90d").text
+    assert mine.post("/ui/log/plain/score", data={"value": "1"}).status_code == 403
+
+
+def test_scores_raw_bodies_and_snippets(browser: httpx2.Client, running: Live) -> None:
+    assert browser.post("/ui/log/other/score", data={"value": "0.5", "comment": "fine"}).status_code == 303
+    kept = running.store.get("other")
+    assert kept is not None
+    assert (kept.score, kept.scores["default"]["comment"]) == (0.5, "fine")
+    assert browser.post("/ui/log/other/score", data={"value": "lots"}).status_code == 400
+    raw = browser.get("/ui/log/hostile/request")
+    hostile = running.store.get("hostile")
+    assert hostile is not None
+    assert raw.content == hostile.request_body
+    assert (raw.headers["content-type"], raw.headers["content-disposition"][:10]) == (
+        "application/octet-stream",
+        "attachment",
+    )
+    record = running.store.get("plain")
+    assert record is not None
+    assert "$OPENAI_API_KEY" in (snippets.as_curl(record) or "")
+    python = snippets.as_python(record) or ""
+    compile(python, "snippet", "exec")
+    assert "client.chat.completions.create(" in python
+    assert snippets.as_python(chat("x", HOSTILE, "", NOW)) is not None
+    compile(snippets.as_python(chat("x", HOSTILE, "", NOW)) or "", "snippet", "exec")
+    assert snippets.as_curl(Record(id="x")) is None
+
+
+def test_charts_and_json() -> None:
+    drawn = json_tree({"a": [1, None, True, {"b": "<b>"}], "c": list(range(100_000))})
+    assert "&lt;b&gt;" in drawn
+    assert len(drawn) < 400_000
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    assert "more" in json_tree(deep)
+    total = charts.Total()
+    assert (total.percentile(0.5), total.known_cost) == (None, None)
+    steps = charts.points([], NOW - timedelta(days=1), NOW, timedelta(hours=1))
+    assert len(steps) in {24, 25}
+    assert charts._round_up(0.003) == pytest.approx(0.005)
+    assert read_filters([("user", " ")], None).shown == []
+
+
+# In a browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: apt-get install chromium")
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield made
+        made.close()
+
+
+class Watched:
+    """A page, signed in, and everything that it complained of or asked of other hosts."""
+
+    def __init__(self, chromium: Any, running: Live, **options: Any) -> None:
+        self.context = chromium.new_context(**options)
+        self.page = self.context.new_page()
+        self.base = running.url
+        self.complaints: list[str] = []
+        self.page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        self.page.on("request", self._asked)
+        self.page.goto(f"{running.url}/ui/login")
+        self.page.fill("input[name=key]", KEY)
+        self.page.click("button:has-text('Sign in')")
+        self.page.wait_for_url("**/ui/")
+        self.page.wait_for_load_state()
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "data:")):
+            self.complaints.append(f"asked {request.url}")
+
+    def rows(self) -> list[str]:
+        found: list[str] = self.page.eval_on_selector_all("#rows tr", "rows => rows.map(row => row.dataset.id)")
+        return found
+
+
+@pytest.fixture
+def watched(chromium: Any, running: Live) -> Iterator[Watched]:
+    made = Watched(chromium, running)
+    yield made
+    made.context.close()
+    assert not made.complaints
+
+
+def test_every_page_in_the_browser(watched: Watched) -> None:
+    for path in PAGES:
+        watched.page.goto(watched.base + path)
+        assert watched.page.title().endswith("autolog")
+        assert watched.page.locator("h1").count() == 1
+        unnamed = watched.page.eval_on_selector_all(
+            "input:not([type=hidden]), select, button, a",
+            "all => all.filter(one => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label'))).length",
+        )
+        assert unnamed == 0, path
+    assert (
+        watched.page.locator("img.media").count() == 1
+    )  # the last page has one image inside, and one elsewhere: not fetched
+
+
+def test_finding_a_call(watched: Watched) -> None:
+    page = watched.page
+    page.fill("input[name=text]", "goodbye")
+    page.press("input[name=text]", "Enter")
+    assert watched.rows() == ["other"]
+    assert "text=goodbye" in page.url
+    page.click("#rows a")
+    assert "Say goodbye" in page.inner_text("main")
+    page.go_back()
+    assert watched.rows() == ["other"]
+    page.click(".chips a >> nth=0")
+    assert len(watched.rows()) == 50
+    page.click("a[rel=next]")
+    first = watched.rows()
+    page.go_back()
+    page.go_forward()
+    assert watched.rows() == first
+
+
+def test_by_keyboard_alone(watched: Watched) -> None:
+    page = watched.page
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    rows = watched.rows()
+    page.click("#marked a")
+    assert page.input_value("input[name=a]") == rows[0]
+    assert page.input_value("input[name=b]") == rows[2]
+    assert page.locator(".diff tr.changed").count()
+    page.go_back()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ui/log/**")
+    here = page.url
+    page.keyboard.press("p")
+    page.wait_for_url(lambda url: url != here)
+    page.keyboard.press("n")
+    page.wait_for_url(here)
+    page.keyboard.press("?")
+    assert page.is_visible("#shortcuts")
+    page.goto(watched.base + "/ui/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_light_and_dark(watched: Watched) -> None:
+    page = watched.page
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(colour)
+    page.keyboard.press("t")
+    dark = page.evaluate(colour)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(colour) == dark
+    page.click("#theme")
+    assert page.evaluate(colour) == light
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert page.evaluate(colour) == dark
+
+
+def test_new_records_appear_while_one_looks(watched: Watched, running: Live) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/?user=live")
+    assert watched.rows() == []
+    page.wait_for_timeout(800)
+    running.store.write(
+        [chat("live-1", "x", "Live!", datetime.now(UTC), user="live"), chat("not-mine", "x", "x", datetime.now(UTC))]
+    )
+    page.wait_for_selector("tr[data-id=live-1]", timeout=5000)
+    assert watched.rows() == ["live-1"]
+    page.uncheck("#live")
+    running.store.write([chat("live-2", "x", "x", datetime.now(UTC), user="live")])
+    page.wait_for_timeout(1200)
+    assert watched.rows() == ["live-1"]
+
+
+def test_the_trace_and_the_overview(watched: Watched) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/log/plain")
+    page.click("text=the whole trace")
+    assert watched.rows() == ["root", "plain"]
+    assert "$0.003" in page.inner_text("tr[data-id=root]")
+    page.goto(watched.base + "/ui/overview")
+    assert page.locator("svg[role=img]").count() == 4
+    page.select_option("select[name=by]", "user")
+    page.click("button:has-text('Show')")
+    assert "by=user" in page.url
+    page.click("a.only >> nth=0")
+    assert "charts only of user:" in page.inner_text("main")
+    assert page.locator("rect.hover title").first.text_content()
+
+
+def test_hostile_content_is_only_shown(watched: Watched) -> None:
+    page = watched.page
+    for path in (
+        "/ui/",
+        "/ui/log/hostile",
+        "/ui/overview?by=user",
+        "/ui/compare?a=hostile&b=broken",
+        "/ui/?user=" + "%3Cscript%3E",
+    ):
+        page.goto(watched.base + path)
+        assert page.title() != "owned"
+        assert page.locator("img[src=x]").count() == 0
+    page.goto(watched.base + "/ui/log/hostile")
+    assert "<script>document.title" in page.inner_text("main")
+    assert "\\x202e" in page.inner_text("main")
+
+
+def test_copying(chromium: Any, running: Live) -> None:
+    watched = Watched(chromium, running, permissions=["clipboard-read", "clipboard-write"])
+    watched.page.goto(watched.base + "/ui/log/plain")
+    watched.page.click("summary:has-text('as Python')")
+    watched.page.click("details:has-text('as Python') button")
+    assert "client.chat.completions.create(" in watched.page.evaluate("navigator.clipboard.readText()")
+    watched.context.close()
+
+
+def test_on_a_narrow_screen(chromium: Any, running: Live) -> None:
+    watched = Watched(chromium, running, viewport={"width": 360, "height": 700})
+    for path in PAGES:
+        watched.page.goto(watched.base + path)
+        wide = watched.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, (path, wide)
+    watched.context.close()
+    assert not watched.complaints
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/traffic is not here")
+def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
+    from test_media import as_record
+
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    from autolog._describe import describe
+
+    names = []
+    for number, recording in enumerate(recordings()):
+        record = as_record(recording)
+        record.created_at = NOW - timedelta(minutes=number)
+        record.id = recording.id.replace("/", "-")
+        describe(record)
+        store.write([record])
+        names.append(record.id)
+    with live(tmp_path / "s.db") as running:
+        client = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
+        assert [client.get(f"/ui/log/{name}").status_code for name in names] == [200] * len(names)
+        watched = Watched(chromium, running)
+        for name in names[::8]:
+            watched.page.goto(f"{running.url}/ui/log/{name}")
+            assert watched.page.locator("h1").count() == 1
+        watched.context.close()
+        assert not watched.complaints
+
+
+def test_the_routes_are_one_list() -> None:
+    assert callable(dashboard.routes)
