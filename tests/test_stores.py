@@ -442,11 +442,17 @@ def test_the_newest_with_a_filter_are_found_by_an_index(store: Store, tmp_path: 
 
     store.write([record(1)])
     queries = [Query({name: "x"}) for name in ("model", "user", "session", "name", "provider_name", "prompt_id")]
+    queries += [query.where(project="default") for query in queries]
+    queries += [
+        Query({"project": "default"}),
+        Query({"project": "default"}, tags=("a",)),
+        Query({"user": "u", "model": "m"}),
+    ]
     queries += [Query(), Query(tags=("a",)), Query(metadata={"k": "v"}), Query({"status": "error"}), Query(since=NOON)]
     with sqlite3.connect(f"{tmp_path}/logs.db") as db:
         for query in queries:
             table, first, rest = source(query)
-            condition, values = where(rest)
+            condition, values = where(rest, "facet" if first else "created_at")
             order = order_sql("created_at", True)
             if first:
                 order = order.replace("created_at", "at").replace("n ", "place ")

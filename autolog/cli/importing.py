@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,9 @@ BATCH = 500
 @click.command("import")
 @click.argument("source")
 @click.option("--project", help="Put all into this project.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
-def importing(source: str, project: str | None, store: str | None) -> None:
+def importing(source: str, project: str | None, as_json: bool, store: str | None) -> None:
     """Bring records in from a file (JSON lines or Parquet, as exported), another store's URL, or - for standard input.
 
     Records that are there already are filled in, not doubled.
@@ -44,7 +46,8 @@ def importing(source: str, project: str | None, store: str | None) -> None:
             opened.write(batch)
             count, batch = count + len(batch), []
     opened.write(batch)
-    click.echo(f"{count + len(batch)} records")
+    count += len(batch)
+    click.echo(json.dumps({"imported": count}) if as_json else f"{count} records")
 
 
 def _records(source: str) -> Iterator[Record]:

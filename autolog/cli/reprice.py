@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -15,8 +16,9 @@ from autolog.cli._options import filter_options, open_for_reading, query_from, s
 @click.command()
 @filter_options
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
-def reprice(dry_run: bool, store: str | None, **options: Any) -> None:
+def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> None:
     """Compute costs again from the bodies, with today's price table.
 
     The old figures stay in `cost_details.before`. Costs that a caller gave, or that your own prices made, are left
@@ -45,6 +47,10 @@ def reprice(dry_run: bool, store: str | None, **options: Any) -> None:
         changed, before, after = changed + 1, before + (old or 0), after + (record.cost or 0)
         if not dry_run:
             opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
+    if as_json:
+        sums = {"before": before, "after": after}
+        click.echo(json.dumps({"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run, **sums}))
+        return
     would = "would change" if dry_run else "changed"
     click.echo(f"{would} {changed} of {seen} costs, in sum from {dollars(before)} to {dollars(after)}")
     if bodiless:

@@ -63,7 +63,8 @@ def _create_facets(db: sqlite3.Connection) -> None:
     db.execute("DROP TABLE old_meta")
     db.execute("DROP INDEX log_request_model")
     db.execute("CREATE INDEX log_provider_name ON log (provider_name, created_at) WHERE provider_name IS NOT NULL")
-    db.execute("CREATE INDEX log_cost ON log (cost) WHERE cost IS NOT NULL")
+    db.execute("CREATE INDEX log_project ON log (project, created_at)")
+    db.execute("CREATE INDEX log_cost ON log (cost)")
     db.execute("CREATE INDEX log_duration ON log (duration)")
 
 

@@ -304,7 +304,7 @@ class SQLiteStore:
         bodies: bool = False,
     ) -> list[Record]:
         table, first, rest = source(query) if order_by == "created_at" else ("log", [], query)
-        condition, values = where(rest)
+        condition, values = where(rest, "facet" if first else order_by)
         order = order_sql(order_by, newest_first)
         if first:  # the facet's own order is the same, and its index gives it without a sort
             order = order.replace("created_at", "at").replace("n ", "place ")
