@@ -192,7 +192,10 @@ class Store(Protocol):
         until: datetime,
         value: str | None = None,
     ) -> list[Hour]:
-        """Sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all."""
+        """Sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all.
+
+        Over more than ten days they are by the day.
+        """
         ...
 
     def scan(self, query: Query) -> Iterator[Record]:

@@ -1,8 +1,8 @@
-"""Sums by the hour, kept while writing, so that an overview costs the same however many logs there are.
+"""Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
 
-`rollup` has a row for each project, hour, dimension (`all`, `model`, `provider`, `name`, `user`, `tag`) and value. Only
-provider calls count. Durations are kept as a histogram whose buckets grow by a tenth, so that a percentile is within
-five per cent.
+`rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
+`provider`, `name`, `user`, `tag`) and value. Only provider calls count. Durations are kept as a histogram whose buckets
+grow by a tenth, so that a percentile is within five per cent.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from datetime import UTC, datetime, timedelta
 from autolog._record import Record
 from autolog.stores import Hour
 
-HOUR = 3_600_000_000
+_TABLES = {"rollup_hour": 1, "rollup_day": 24}
+#: Over longer times than this the days are read.
+BY_DAY = timedelta(days=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE = math.log(1.1)
 
 
 def create_tables(db: sqlite3.Connection) -> None:
-    db.execute("""
-        CREATE TABLE rollup (
+    for table in _TABLES:
+        db.execute(f"""
+        CREATE TABLE {table} (
             project TEXT, dimension TEXT, hour INTEGER, value TEXT, calls INTEGER NOT NULL, errors INTEGER NOT NULL,
             input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost REAL NOT NULL, priced INTEGER NOT NULL,
             histogram TEXT NOT NULL, PRIMARY KEY (project, dimension, hour, value)) WITHOUT ROWID""")
@@ -101,17 +104,25 @@ class Rollups:
             for key, change in changes.items():
                 _merge(outer.setdefault(key, _Sum()), change)
             return
-        for key, change in changes.items():
-            row = db.execute(f"SELECT {_SUMS} FROM rollup WHERE {_KEY}", key).fetchone()  # noqa: S608
-            if row is not None:
-                _merge(change, _sum(row))
-            if change.calls <= 0:
-                db.execute(f"DELETE FROM rollup WHERE {_KEY}", key)  # noqa: S608
-                continue
-            histogram = json.dumps({number: count for number, count in change.histogram.items() if count > 0})
-            sums = (change.calls, change.errors, change.input_tokens, change.output_tokens, max(0.0, change.cost))
-            db.execute("REPLACE INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                       (*key, *sums, change.priced, histogram))  # fmt: skip
+        for table, hours in _TABLES.items():
+            sums: dict[tuple[str, str, int, str], _Sum] = {}
+            for (project, dimension, hour, value), change in changes.items():
+                _merge(sums.setdefault((project, dimension, hour // hours * hours, value), _Sum()), change)
+            for key, change in sums.items():
+                _apply(db, table, key, change)
+
+
+def _apply(db: sqlite3.Connection, table: str, key: tuple[str, str, int, str], change: _Sum) -> None:
+    row = db.execute(f"SELECT {_SUMS} FROM {table} WHERE {_KEY}", key).fetchone()  # noqa: S608
+    if row is not None:
+        _merge(change, _sum(row))
+    if change.calls <= 0:
+        db.execute(f"DELETE FROM {table} WHERE {_KEY}", key)  # noqa: S608
+        return
+    histogram = json.dumps({number: count for number, count in change.histogram.items() if count > 0})
+    sums = (change.calls, change.errors, change.input_tokens, change.output_tokens, max(0.0, change.cost))
+    values = (*key, *sums, change.priced, histogram)
+    db.execute(f"REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
 
 _KEY = "project = ? AND dimension = ? AND hour = ? AND value = ?"
@@ -133,14 +144,16 @@ def _merge(into: _Sum, change: _Sum) -> None:
 def read_hours(
     db: sqlite3.Connection, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None
 ) -> Iterator[Hour]:
-    """The sums of each hour from `since` to `until`."""
+    """The sums of each hour from `since` to `until`, or of each day if that is long."""
+    table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
     first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
+    first = first // _TABLES[table] * _TABLES[table]
     condition, values = "dimension = ? AND hour >= ? AND hour < ?", [dimension, first, last]
     if project is not None:
         condition, values = f"project = ? AND {condition}", [project, *values]
     if value is not None:
         condition, values = f"{condition} AND value = ?", [*values, value]
-    sql = f"SELECT hour, value, {_SUMS} FROM rollup WHERE {condition} ORDER BY hour"  # noqa: S608
+    sql = f"SELECT hour, value, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
     for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
         histogram = {middle(int(number)): count for number, count in json.loads(durations).items()}
         yield Hour(_EPOCH + timedelta(hours=hour), found, calls, errors, given, made, cost, priced, histogram)

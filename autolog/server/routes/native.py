@@ -94,8 +94,13 @@ def whole(call: Call, name: str, default: int, most: int) -> int:
 def list_records(call: Call) -> Reply:
     query = query_of(call)
     limit, offset = whole(call, "limit", 50, MAX_LIMIT), whole(call, "offset", 0, 10**9)
-    records = call.store.find(query, limit, offset)
-    return Reply(200, {"records": [to_dict(record) for record in records], "total": call.store.count(query)})
+    records = call.store.find(query, limit + 1, offset)
+    answer: dict[str, Any] = {"records": [to_dict(record) for record in records[:limit]], "more": len(records) > limit}
+    if not answer["more"] and (records or not offset):
+        answer["total"] = offset + len(records)
+    elif call.parameter("total") in {"1", "true"}:  # reads an index to its end: only if somebody wants to know
+        answer["total"] = call.store.count(query)
+    return Reply(200, answer)
 
 
 def get_record(call: Call) -> Reply:
@@ -154,7 +159,8 @@ ROUTES = [
     Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in"),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
           parameters=(*FILTERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
-                      Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}))),
+                      Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),
+                      Parameter("total", {"type": "boolean"}))),
     Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
