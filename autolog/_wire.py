@@ -14,17 +14,14 @@ breaks or is abandoned. Nothing is copied, walked or parsed here: that is `_enri
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
-import re
-import zlib
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, Protocol, cast
 
-from autolog._bodies import decode_object
+from autolog import _asking
 from autolog._guard import guard, report
 from autolog._span import Emit, Span, describe_error
 
@@ -129,15 +126,15 @@ class Exchange(Span):
         if response.is_closed:
             self.content = complete_content(response)
             if hiding and self.content is not None:
-                hider = UsageFilter()
+                hider = _asking.UsageFilter()
                 response._content = hider.feed(self.content) + hider.rest()
-        elif not isinstance(response.stream, (_Tee, _Hider)):
+        elif not isinstance(response.stream, (_Tee, _asking.Hider)):
             self.streaming = True
             response.stream = tee(response.stream, self)
-            if hiding and encoding in {"identity", *_GZIP}:
+            if hiding and encoding in {"identity", *_asking.GZIP}:
                 self.response_headers = response.headers.copy()
                 response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
-                response.stream = hide_usage(response.stream, encoding)
+                response.stream = _asking.hide_usage(response.stream, encoding)
             open_exchanges.add(self)
 
     def failed(self, error: BaseException) -> None:
@@ -310,93 +307,6 @@ def _async_tee(stream: Any, exchange: Exchange) -> Any:
     return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
-# Hiding the usage that the caller did not ask for
-
-_GZIP = {"gzip", "x-gzip"}
-_EVENT_END = re.compile(rb"\r?\n\r?\n")
-_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
-
-
-class UsageFilter:
-    """Takes out of server-sent events what `stream_options.include_usage` adds to them."""
-
-    def __init__(self, encoding: str = "") -> None:
-        self._rest = bytearray()
-        self._seen = 0
-        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in _GZIP else bytes
-
-    def feed(self, chunk: bytes) -> bytes:
-        """The bytes of the events that are complete with this chunk, less what is to be hidden."""
-        self._rest += self._inflate(chunk)
-        kept = []
-        begin = 0
-        while end := _EVENT_END.search(self._rest, max(begin, self._seen)):
-            event = bytes(self._rest[begin : end.end()])
-            begin = self._seen = end.end()
-            if not self._is_usage(event):
-                kept.append(_NO_USAGE.sub(b"", event))
-        del self._rest[:begin]
-        self._seen = max(0, len(self._rest) - 3)  # an end may stand across two chunks
-        return b"".join(kept)
-
-    def rest(self) -> bytes:
-        """What is left when the stream has ended."""
-        rest, self._rest = bytes(self._rest), bytearray()
-        return b"" if self._is_usage(rest) else rest
-
-    @staticmethod
-    def _is_usage(event: bytes) -> bool:
-        """The chunk with usage and no choices. Azure's first chunk has no choices either, but no usage."""
-        if not _NO_CHOICES.search(event) or b'"usage"' not in event:
-            return False
-        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
-        chunk = decode_object(data)
-        return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
-
-
-class _Hider:
-    """Stands before a tee, so that the tee keeps what was on the wire and the caller gets what was asked for."""
-
-    def __init__(self, stream: Any, encoding: str) -> None:
-        self._stream = stream
-        self._filter = UsageFilter(encoding)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_stream"], name)
-
-
-class _SyncHider(_Hider):
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            if kept := self._filter.feed(chunk):
-                yield kept
-        if rest := self._filter.rest():
-            yield rest
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _AsyncHider(_Hider):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            if kept := self._filter.feed(chunk):
-                yield kept
-        if rest := self._filter.rest():
-            yield rest
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def hide_usage(tee: Any, encoding: str) -> Any:
-    """A stream that gives what `tee` gives, decoded, but for the usage."""
-    hider = _SyncHider if isinstance(tee, _SyncTee) else _AsyncHider
-    bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
-    return type(hider.__name__.strip("_"), (hider, *bases), {})(tee, encoding)
-
-
 class _UploadTee(_Tee):
     """Stands in for a request's stream (a multipart upload): both kinds, for httpx's own is both."""
 
@@ -470,7 +380,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
             _end_call()
         except BaseException as error:
             _fail_call(error)
-            if not _question_refused(error):
+            if not _refused(error):
                 raise
             _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
             result = _again(original, self, cast_to, options, kwargs)
@@ -499,7 +409,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             _end_call()
         except BaseException as error:
             _fail_call(error)
-            if not _question_refused(error):
+            if not _refused(error):
                 raise
             _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
             try:
@@ -526,20 +436,10 @@ def _again(original: Callable[..., Any], client: Any, cast_to: Any, options: Any
     return result
 
 
-#: Hosts that refuse `stream_options`: they are not asked again.
-_refusing: set[str] = set()
-
-
-def _question_refused(error: BaseException) -> bool:
-    """Whether a call failed only because we asked for its usage; then it is made again without."""
-    exchange, response = _current.get(), getattr(error, "response", None)
-    if exchange is None or not exchange.asked_usage or response is None:
-        return False
-    with guard("reading a refusal"):
-        if response.status_code in {400, 404, 415, 422} and "stream_options" in response.text:
-            _refusing.add(exchange.request.url.host)
-            return True
-    return False
+def _refused(error: BaseException) -> bool:
+    """Whether a call failed only because it was asked for its usage."""
+    exchange = _current.get()
+    return exchange is not None and exchange.asked_usage and _asking.refused(exchange.request, error)
 
 
 def _end_call() -> None:
@@ -566,8 +466,9 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
         exchange = _current.get()
         if exchange is None or not emit.live:
             return original(self, options, *args, **kwargs)
-        if emit.asks_usage and exchange.stream:
-            options = _asking_usage(options, exchange, sdk, self)
+        if emit.asks_usage and exchange.stream and sdk.has_usage_option(options.url):
+            options, asked = _asking.ask(options, self)
+            exchange.asked_usage = exchange.asked_usage or asked
         request = original(self, options, *args, **kwargs)
         try:
             if exchange.asked_usage:
@@ -582,23 +483,6 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
         return request
 
     return _build_request
-
-
-def _asking_usage(options: Any, exchange: Exchange, sdk: SDK, client: Any) -> Any:
-    """The options of a streaming call, with the question for its usage added if it lacks it."""
-    with guard("asking for usage"):
-        body, extra = options.json_data, getattr(options, "extra_json", None) or {}
-        if isinstance(body, dict) and sdk.has_usage_option(options.url) and client.base_url.host not in _refusing:
-            asked = extra.get("stream_options") or body.get("stream_options") or {}
-            if isinstance(asked, dict) and not asked.get("include_usage"):
-                asking = {"stream_options": {**asked, "include_usage": True}}
-                changed = copy.copy(options)
-                changed.json_data = {**body, **asking}
-                if "stream_options" in extra:
-                    changed.extra_json = {**extra, **asking}
-                exchange.asked_usage = True
-                return changed
-    return options
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
