@@ -1,12 +1,15 @@
 """The pytest plugin: records to assert on, and a budget that a test must not exceed.
 
+Switch it on with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It is
+not registered for every pytest run: pytest rewrites all modules of a package that registers a plugin, also those that
+our worker thread imports, and parsing in two threads crashes Python 3.11.
+
     def test_answer(autolog_records):
         answer("What is 2 + 2?")
         assert autolog_records[0].usage_output_tokens < 100
 
-`pytest --autolog-budget 0.05` fails every test whose calls cost more than five cents, and
-`@pytest.mark.autolog_budget(0.5)` sets another limit for one test. Both patch the installed SDKs. Without them the
-plugin does nothing.
+`--autolog-budget 0.05` fails every test whose calls cost more than five cents, and `@pytest.mark.autolog_budget(0.5)`
+sets another limit for one test. Both patch the installed SDKs.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from traffic import FOLDER, recordings
 from autolog._ids import format_span, format_trace
 from autolog._record import Record
 from autolog._span import new_span, new_trace
-from autolog.server import dashboard
 from autolog.server.dashboard import charts, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markup import json_tree
@@ -488,5 +487,30 @@ def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
         assert not watched.complaints
 
 
-def test_the_routes_are_one_list() -> None:
-    assert callable(dashboard.routes)
+def test_a_generated_store(chromium: Any, tmp_path: Path) -> None:
+    """Twenty thousand logs here; TEST_LOGS=1000000 for the walk over a million."""
+    from benchmarks.dashboard import PATHS as WALK, fill as generate
+
+    logs = int(os.environ.get("TEST_LOGS", "20000"))
+    path = Path(os.environ.get("TEST_STORE", tmp_path / "s.db"))
+    if not path.exists():
+        generate(open_store(f"sqlite:///{path}"), logs)
+    with live(path) as running:
+        watched = Watched(chromium, running)
+        page = watched.page
+        for address in WALK.values():
+            if address.startswith("/ui/"):
+                page.goto(running.url + address)
+                assert page.locator("h1").count() == 1
+        page.goto(f"{running.url}/ui/?model=gpt-4o")
+        seen = set(watched.rows())
+        for _ in range(4):
+            page.click("a[rel=next]")
+            page.wait_for_load_state()
+            assert not seen & set(watched.rows())
+            seen |= set(watched.rows())
+        assert len(seen) == 250
+        page.goto(f"{running.url}/ui/?text=no+such+words+anywhere")
+        assert "Nothing matches" in page.inner_text("main") or "Searched back to" in page.inner_text("main")
+        watched.context.close()
+        assert not watched.complaints

@@ -345,10 +345,10 @@ def test_plain():
 def test_the_plugin(pytester: pytest.Pytester) -> None:
     with standin() as address:
         pytester.makepyfile(TESTS.format(address=address))
-        alone = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+        alone = pytester.runpytest_subprocess("-p", "autolog.pytest_plugin")
         alone.assert_outcomes(passed=4, errors=1)
         alone.stdout.fnmatch_lines(["*1 LLM calls cost $0.0*; the budget is $0.000000*"])
-        limited = pytester.runpytest_subprocess("--autolog-budget", "0.0000001", "-p", "no:cacheprovider")
+        limited = pytester.runpytest_subprocess("-p", "autolog.pytest_plugin", "--autolog-budget", "0.0000001")
         limited.assert_outcomes(passed=4, errors=3)
 
 

@@ -110,6 +110,8 @@ _FILTERS = (
     click.option("--errors", is_flag=True, help="The same as --status error."),
     click.option("--user"),
     click.option("--session"),
+    click.option("--project", help="Of a store that a server shares among projects."),
+    click.option("--dialect", help="The format that it came in: native, otlp, portkey, ..."),
     click.option("--trace", help="A trace id."),
     click.option("--tag", multiple=True, help="May be repeated: all must be there."),
     click.option("--metadata", type=Pair(), multiple=True, help="May be repeated: all must hold."),
@@ -135,7 +137,7 @@ def query_from(options: dict[str, Any]) -> Query:
     """The query that the filter options amount to."""
     names = {
         "model": "model", "provider": "provider_name", "name": "name", "kind": "kind", "status": "status",
-        "user": "user", "session": "session", "trace": "trace_id",
+        "user": "user", "session": "session", "trace": "trace_id", "project": "project", "dialect": "dialect",
     }  # fmt: skip
     equal = {field: options[option] for option, field in names.items() if options[option] is not None}
     if options["errors"]:

@@ -14,9 +14,10 @@ from autolog.cli._render import console, record_table
 @click.command()
 @filter_options
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="How many at most.")
+@click.option("--sort", type=click.Choice(["time", "latency", "cost", "tokens"]), default="time", help="Largest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @store_option
-def logs(limit: int, as_json: bool, store: str | None, **options: Any) -> None:
+def logs(limit: int, sort: str, as_json: bool, store: str | None, **options: Any) -> None:
     """List what was recorded, newest first.
 
     \b
@@ -24,7 +25,8 @@ def logs(limit: int, as_json: bool, store: str | None, **options: Any) -> None:
     autolog logs --model gpt-4o --user user:42 --json | jq .cost
     """
     opened = open_for_reading(store)
-    records = opened.find(query_from(options), limit)
+    order = {"time": "created_at", "latency": "duration"}.get(sort, sort)
+    records = opened.find(query_from(options), limit, order_by=order)
     if as_json:
         for record in records:
             click.echo(to_json(record))

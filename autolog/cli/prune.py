@@ -16,7 +16,6 @@ from autolog.cli._options import Size, Time, filter_options, open_for_reading, q
 @filter_options
 @click.option("--older-than", type=Time(), help="30d, 12h, or a time.")
 @click.option("--max-size", type=Size(), help="Delete the oldest until the store is no larger: 500MB, 2G.")
-@click.option("--project", help="Only of this project.")
 @click.option("--dry-run", is_flag=True, help="Say how many, and delete none.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
@@ -24,7 +23,6 @@ from autolog.cli._options import Size, Time, filter_options, open_for_reading, q
 def prune(
     older_than: datetime | None,
     max_size: int | None,
-    project: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -39,8 +37,6 @@ def prune(
     autolog prune --project staging --older-than 7d --dry-run
     """
     opened, query = open_for_reading(store), query_from(options)
-    if project is not None:
-        query = query.where(project=project)
     if older_than is not None:
         query = query.before(older_than)
     if older_than is None and max_size is None and not (query.equal or query.tags or query.metadata or query.text):

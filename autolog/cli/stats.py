@@ -35,7 +35,7 @@ def stats(by: str, as_json: bool, store: str | None, **options: Any) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(by)
-    for heading in ("calls", "errors", "input", "output", "cost", "unpriced", "p50", "p95"):
+    for heading in ("calls", "errors", "input", "output", "cost", "unpriced", "p50", "p95", "p99"):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
@@ -48,5 +48,6 @@ def stats(by: str, as_json: bool, store: str | None, **options: Any) -> None:
             number(row.unpriced),
             seconds(row.p50),
             seconds(row.p95),
+            seconds(row.p99),
         )
     console().print(table if rows else "Nothing matches.")

@@ -35,7 +35,7 @@ COMPARED_FIELDS = (
 OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
 
 #: What `aggregate` can group by, besides nothing.
-GROUPS = ("model", "provider", "name", "user", "session", "day", "hour", "status", "kind", "error_type")
+GROUPS = ("model", "provider", "name", "user", "session", "tag", "day", "hour", "status", "kind", "error_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class Aggregate:
     unpriced: int
     p50: float | None
     p95: float | None
+    p99: float | None
 
 
 #: By what the sums of each hour are kept.

@@ -375,16 +375,18 @@ class SQLiteStore:
             raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
         condition, values = where(query)
         key = _GROUP_SQL.get(group or "", f'"{group}"') if group else "NULL"
+        table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
         sql = f"""
             WITH calls AS (
                 SELECT {key} AS "group", status, usage_input_tokens, usage_output_tokens, cost, duration,
                     row_number() OVER (PARTITION BY {key} ORDER BY duration) AS place,
                     count(duration) OVER (PARTITION BY {key}) AS known
-                FROM log WHERE {condition} AND kind = 'llm')
+                FROM {table} WHERE {condition} AND log.kind = 'llm')
             SELECT "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
                 sum(cost), sum(cost IS NULL),
                 min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.50 THEN duration END),
-                min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.95 THEN duration END)
+                min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.95 THEN duration END),
+                min(CASE WHEN duration IS NOT NULL AND place - (count_all - known) >= known * 0.99 THEN duration END)
             FROM (SELECT *, count(*) OVER (PARTITION BY "group") AS count_all FROM calls)
             GROUP BY "group" ORDER BY count(*) DESC, "group" """  # noqa: S608 - key and where are our own words
         with self._translated():
@@ -451,6 +453,7 @@ def _path(url: str) -> Path:
 _GROUP_SQL = {
     "model": _MODEL,
     "provider": "provider_name",
+    "tag": "facet.value",
     "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
 }
