@@ -1,8 +1,8 @@
 """The pytest plugin: records to assert on, and a budget that a test must not exceed.
 
-Switch it on with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It is
-not registered for every pytest run: pytest rewrites all modules of a package that registers a plugin, also those that
-our worker thread imports, and parsing in two threads crashes Python 3.11.
+Switch it on with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It
+is not registered for every pytest run: pytest rewrites all modules of a package that registers a plugin, also those
+that our worker thread imports, and parsing in two threads crashes Python 3.11.
 
     def test_answer(autolog_records):
         answer("What is 2 + 2?")
