@@ -460,3 +460,37 @@ def test_the_newest_with_a_filter_are_found_by_an_index(store: Store, tmp_path: 
             plan = [row[3] for row in db.execute(sql, (*first, *values))]
             assert not any("TEMP B-TREE" in step for step in plan), (query, plan)
             assert not any(step == "SCAN log" for step in plan), (query, plan)
+
+
+def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
+    from autolog.stores import _sqlite_schema
+    from autolog.stores.sqlite import APPLICATION_ID
+
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as db:
+        _sqlite_schema.MIGRATIONS[0](db)
+        at = int(NOON.timestamp() * 1_000_000)
+        for n in (1, 2):
+            db.execute(
+                "INSERT INTO log (n, id, kind, project, dialect, request_model, cost, cached, status, created_at, received_at,"
+                " updated_at, duration, tags, metadata, rest) VALUES (?, ?, 'llm', 'default', 'native', 'gpt-4o', 0.5, 0, 'ok',"
+                ' ?, ?, ?, 1.0, \'["t"]\', \'{"k": "v"}\', \'{"response_id": "resp_1"}\')',
+                (n, f"old-{n}", at, at, at),
+            )
+            db.execute("INSERT INTO tag VALUES ('t', ?)", (n,))
+            db.execute("INSERT INTO meta VALUES ('k', 'v', ?)", (n,))
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = open_store(f"sqlite:///{path}")
+    for query in (
+        Query({"model": "gpt-4o"}),
+        Query(tags=("t",)),
+        Query(metadata={"k": "v"}),
+        Query({"response_id": "resp_1"}),
+    ):
+        assert ids(store.find(query)) == ["old-2", "old-1"]
+    assert sums(store, "model") == {"gpt-4o": (2, 0, 0, 1.0)}
+    store.delete(Query({"id": "old-1"}))
+    assert sums(store) == {"": (1, 0, 0, 0.5)}
+    assert open_store(f"sqlite:///{path}").count(Query()) == 1
