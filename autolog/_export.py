@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ class StoreSink:
 
     def write(self, records: Sequence[Record]) -> None:
         self.store.write(records)
+
+    def note_losses(self, dropped: dict[str, int]) -> None:
+        """For `autolog doctor`: what this process could not keep, and why."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.store.put_document("losses", f"{now} {os.getpid()}", {"at": now, "pid": os.getpid(), "dropped": dropped})
 
     def close(self) -> None:
         self.store.close()

@@ -14,7 +14,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from autolog._guard import guard, logger, report
 from autolog._ids import random_share
@@ -46,6 +46,13 @@ class Sink(Protocol):
     def write(self, records: Sequence[Record]) -> int | None: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Losses(Protocol):
+    """A sink that remembers what was dropped on the way to it."""
+
+    def note_losses(self, dropped: dict[str, int]) -> None: ...
 
 
 class Made:
@@ -165,6 +172,8 @@ class Queue:
             thread.join(min(0.2, timeout))
         if self._sink is not None and done:
             with guard("closing the sink"):
+                if self.dropped and isinstance(self._sink, Losses):
+                    self._sink.note_losses(dict(self.dropped))
                 self._sink.close()
             self._sink = None
         if self in _queues:

@@ -285,3 +285,19 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     )
     assert code == 0
     assert took < 4
+
+
+def test_a_sink_that_can_remember_hears_of_losses_at_the_end() -> None:
+    class Remembering(Sink):
+        losses: dict[str, int] | None = None
+
+        def note_losses(self, dropped: dict[str, int]) -> None:
+            self.losses = dropped
+
+    sink = Remembering()
+    sink.gate.clear()
+    queue = make(sink, max_records=2)
+    put(queue, *map(str, range(50)))
+    sink.gate.set()
+    assert queue.close(5)
+    assert sink.losses == {"queue full": 50 - len(sink.records)}

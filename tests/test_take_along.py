@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from traffic import FOLDER, recordings
 
 import autolog
+from autolog._export import StoreSink
 from autolog._record import Record, to_dict
 from autolog.cli import cli
 from autolog.cli._standin import standin
@@ -285,6 +286,8 @@ def test_doctor(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10 records" in says["store"]
     assert "can be patched" in says["openai"]
     assert not autolog.status()["patched"]
+    StoreSink(store).note_losses({"queue full": 7})
+    assert "7 records (queue full)" in run("doctor").output
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be reached" in run("doctor").output
     assert run("doctor").exit_code == 1

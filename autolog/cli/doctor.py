@@ -55,6 +55,7 @@ def _checks() -> Iterator[Check]:
     else:
         yield "configuration", True, "recording" if config.enabled else "switched off (AUTOLOG_ENABLED)"
     yield _server(config) if config.endpoint else _store(config.store)
+    yield _losses(config.store)
     yield from _sdks()
     for package in ("genai-prices", "wrapt", "msgspec"):
         yield package, True, importlib.metadata.version(package)
@@ -73,6 +74,22 @@ def _store(url: str) -> Check:
         return "store", True, f"{url}: {store.count(Query()):,} records in {store.size():,} bytes{when}"
     except AutologError as error:
         return "store", False, str(error)
+
+
+def _losses(url: str) -> Check:
+    """What processes had to drop; a running one says it in `autolog.status()`."""
+    try:
+        store = open_store(url, create=False)
+        losses = list(store.documents("losses").values())[-5:] if store is not None else []
+    except AutologError:
+        losses = []
+    if not losses:
+        return "losses", True, "no process that has ended reports any; of a running one, autolog.status() tells"
+    said = [
+        f"{sum(loss['dropped'].values())} records ({', '.join(loss['dropped'])}), process {loss['pid']}, {loss['at']}"
+        for loss in losses
+    ]
+    return "losses", False, "; ".join(said)
 
 
 def _server(config: Config) -> Check:
