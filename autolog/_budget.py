@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from autolog._context import Context, current_context
+from autolog._context import Context, current_context, current_span
 from autolog._guard import guard, logger
 from autolog.errors import ConfigError
 
@@ -30,9 +30,11 @@ PERIODS = {
     "month": timedelta(days=30),
 }
 #: What a budget can be for; `*` as the value means for each by itself.
-KINDS = ("user", "tag", "session", "name", "project")
+KINDS = ("user", "tag", "session", "function", "project")
 #: A period is summed up in so many steps, so that what is long ago falls out.
 STEPS = 60
+#: With more sums than this, empty ones are let go.
+MAX_SUMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,12 @@ class Budget:
 
     def values(self, call: Context | Record) -> Iterator[str]:
         """Under which of its sums a call counts, or one that is about to be made."""
-        given = [""] if self.kind is None else call.tags if self.kind == "tag" else [getattr(call, self.kind, None)]
+        if self.kind == "tag":
+            given: list[str | None] = [*dict.fromkeys(call.tags)]
+        elif self.kind == "function":
+            given = [getattr(call, "caller", None) or getattr(current_span.get(), "name", None)]
+        else:
+            given = [""] if self.kind is None else [getattr(call, self.kind, None)]
         for value in given:
             if value is not None and (self.value in (None, "*", value)):
                 yield value
@@ -87,6 +94,10 @@ def read_budget(given: Any) -> Budget:
     if then != "log" and not callable(then) and not str(then).startswith(("http://", "https://")):
         raise ConfigError("budgets", f"then: {then!r} is neither 'log' nor a URL, an exception class or a function")
     kind = kinds[0] if kinds else None
+    if kind == "project" and isinstance(then, type):
+        raise ConfigError(
+            "budgets", "project: a program's calls are of one project; leave it out, or set it on the server"
+        )
     return Budget(float(limit), period, kind, None if kind is None else str(given[kind]), then)
 
 
@@ -135,14 +146,18 @@ class Budgets:
             value = None if budget.kind == "project" else only
             for hour in store.hours(project, dimension, now - budget.period, now, value):
                 key = (number, only or "" if budget.kind == "project" else hour.value)
-                with self._lock:
-                    self._sums.setdefault(key, _Sum()).add(hour.start, hour.cost, budget.period)
+                step = timedelta(days=1) if budget.period > timedelta(days=10) else timedelta(hours=1)
+                with self._lock:  # as late as it may have been: rather warned too soon than too late
+                    total = self._sums.setdefault(key, _Sum())
+                    total.add(min(now, hour.start + step), hour.cost, budget.period)
 
     def spend(self, record: Record) -> None:
         """Count a record; take the action of a budget that it uses up. Never raises."""
         if record.kind != "llm" or not record.cost:
             return
         at = self._now()
+        if len(self._sums) > MAX_SUMS:
+            self._sweep(at)
         for number, budget in enumerate(self._budgets):
             for value in budget.values(record):
                 with self._lock:
@@ -156,6 +171,14 @@ class Budgets:
                 if reached and not again:
                     with guard("acting on a budget"):
                         _act(budget, value, total.total)
+
+    def _sweep(self, at: datetime) -> None:
+        """Let go of the sums of those who have spent nothing for a period."""
+        with self._lock:
+            for (number, value), total in list(self._sums.items()):
+                total.forget(at - self._budgets[number].period)
+                if not total.steps:
+                    del self._sums[number, value]
 
     def check(self) -> None:
         """Raise the user's exception if the call that is about to be made is over a budget."""
@@ -183,10 +206,15 @@ def _act(budget: Budget, value: str, spent: float) -> None:
 
         body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
                 "period_seconds": budget.period.total_seconds()}  # fmt: skip
-        try:
-            httpx2.post(budget.then, content=json.dumps(body), headers={"content-type": "application/json"}, timeout=5)
-        except httpx2.HTTPError as error:
-            logger.warning("the budget's webhook failed: %s", error)
+
+        def post() -> None:
+            try:
+                headers = {"content-type": "application/json"}
+                httpx2.post(str(budget.then), content=json.dumps(body), headers=headers, timeout=5)
+            except httpx2.HTTPError as error:
+                logger.warning("the budget's webhook failed: %s", error)
+
+        threading.Thread(target=post, name="autolog-webhook", daemon=True).start()
     elif callable(budget.then) and not budget.raises:
         try:
             budget.then(words)

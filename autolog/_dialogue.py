@@ -215,6 +215,7 @@ class Dialogue:
             id=new_record_id(start // 1_000_000),
             trace_id=format_trace(span.trace),
             span_id=format_span(new_span()),
+            caller=span.caller,
             parent_span_id=None if parent is None else format_span(parent),
             created_at=at,
             start_time=at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from autolog._record import Record
 
 #: Of longer texts only the beginning is compared.
 MAX_LINES = 3_000
+#: difflib looks at every pair of equal lines, and at some of them often.
+MAX_PAIRS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,10 @@ class Line:
 
 def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
     """The lines of two texts, those that are the same beside each other."""
+    cut = [max(0, len(side) - MAX_LINES) for side in (left, right)]
     left, right = left[:MAX_LINES], right[:MAX_LINES]
     lines: list[Line] = []
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in _changes(left, right):
         if kind == "equal":
             lines += [Line("same", one, other) for one, other in zip(left[a:b], right[c:d], strict=True)]
             continue
@@ -39,7 +43,22 @@ def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
             other = right[c + index] if c + index < d else None
             word = "added" if one is None else "removed" if other is None else "changed"
             lines.append(Line(word, one, other))
+    if any(cut):
+        said = [f"… {more:,} more lines, not compared" if more else None for more in cut]
+        lines.append(Line("changed", said[0], said[1]))
     return lines
+
+
+def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """difflib's changes; of texts that repeat themselves too much only the beginning and the end are matched."""
+    counts = Counter(right)
+    if sum(counts[line] for line in left) <= MAX_PAIRS:
+        return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
+    head = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    rest = min(len(left), len(right)) - head
+    tail = next((n for n in range(rest) if left[-1 - n] != right[-1 - n]), rest)
+    middle = ("replace", head, len(left) - tail, head, len(right) - tail)
+    return [("equal", 0, head, 0, head), middle, ("equal", middle[2], len(left), middle[4], len(right))]
 
 
 def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:

@@ -69,6 +69,7 @@ def _common(span: Span) -> Record:
         name=span.name,
         trace_id=format_trace(span.trace),
         span_id=format_span(span.span),
+        caller=span.caller,
         parent_span_id=None if span.parent_span is None else format_span(span.parent_span),
         created_at=start,
         start_time=start,

@@ -11,12 +11,14 @@ import binascii
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from autolog._bodies import decode_object, decode_text, encode_json
+from autolog._bodies import decode_json, decode_object, decode_text, encode_json
+from autolog._media import check_media
 from autolog._record import FIELDS, Record, to_dict
 from autolog.errors import AutologError
 
@@ -41,13 +43,18 @@ def as_line(record: Record) -> dict[str, Any]:
     data = to_dict(record)
     for side in ("request_body", "response_body"):
         body = getattr(record, side)
-        data[side] = None if body is None else decode_text(body)
+        data[side] = None if body is None else _body_text(body)
     return data
+
+
+def _body_text(body: bytes) -> str:
+    """A body as text; as base64 if it is none, or looks like what stands for base64."""
+    return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
 
 
 def write_lines(records: Iterable[Record], file: IO[str]) -> None:
     for record in records:
-        file.write(json.dumps(as_line(record), ensure_ascii=False) + "\n")
+        file.write(json.dumps(as_line(record)) + "\n")
 
 
 def write_csv(records: Iterable[Record], file: IO[str]) -> None:
@@ -62,7 +69,10 @@ def write_csv(records: Iterable[Record], file: IO[str]) -> None:
 def _cell(value: Any) -> Any:
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
-    return "'" + value if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+    if isinstance(value, str):
+        value = value.encode(errors="replace").decode()
+        return "'" + value if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+    return value
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:
@@ -105,9 +115,9 @@ def _arrow_row(record: Record) -> dict[str, Any]:
     for name in FIELDS:
         value = getattr(record, name)
         if isinstance(value, bytes):
-            value = decode_text(value)
-        elif isinstance(value, (dict, list)):
-            value = encode_json(value).decode() if value else None
+            value = _body_text(value)
+        elif name in _STRUCTURED:
+            value = None if value is None or value in ({}, []) else encode_json(value).decode()
         elif isinstance(value, str):
             value = value.encode(errors="replace").decode()
         row[name] = value
@@ -189,8 +199,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
         for row in batch.to_pylist():
             number += 1
             for name, value in row.items():
-                structured = isinstance(value, str) and value[:1] in {"{", "["} and name in _STRUCTURED
-                row[name] = msgspec.json.decode(value) if structured else value
+                row[name] = decode_json(value) if isinstance(value, str) and name in _STRUCTURED else value
             yield _record(row, f"row {number}")
 
 
@@ -207,9 +216,17 @@ def _record(data: dict[str, Any], where: str) -> Record:
         if side in known:
             known[side] = _body(known[side])
     try:
-        return msgspec.convert(known, Record)
-    except msgspec.ValidationError as error:
+        record = msgspec.convert(known, Record)
+    except (msgspec.ValidationError, OverflowError) as error:
         raise AutologError(f"{where} is no record: {error}") from error
+    for name in _TIMES:
+        at = getattr(record, name)
+        if at is not None and at.tzinfo is None:
+            setattr(record, name, at.replace(tzinfo=UTC))
+    if record.status not in {"ok", "error"}:
+        raise AutologError(f"{where} is no record: status is neither ok nor error")
+    check_media(record)
+    return record
 
 
 def _body(value: Any) -> bytes:

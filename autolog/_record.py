@@ -28,6 +28,9 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     dialect: str = "native"
     """The wire format that it came in: native, otlp, responselog, portkey, humanloop, promptlayer."""
 
+    caller: str | None = None
+    """The function or span that it was called in, by name."""
+
     # Its place in the trace (W3C sizes: 32 and 16 hexadecimal digits)
     trace_id: str | None = None
     span_id: str | None = None

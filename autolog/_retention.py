@@ -41,10 +41,10 @@ def prune_store(
     if dry_run:
         return {"deleted": _surplus(store, query, max_size), "size": store.size()}
     deleted = 0
-    left = _surplus(store, query, max_size)
-    while left > 0:
-        gone = store.delete(query, min(left, CHUNK), descending=False)
-        deleted, left = deleted + gone, left - gone
+    while left := _surplus(store, query, max_size):
+        step = left if max_size is None else max(1, left // 50)  # records differ in size: measured again after each step
+        gone = store.delete(query, min(step, CHUNK), descending=False)
+        deleted += gone
         if not gone:
             break
     if deleted and compact:
@@ -53,7 +53,7 @@ def prune_store(
 
 
 def _surplus(store: Store, query: Query, max_size: int | None) -> int:
-    """How many of the matching records have to go."""
+    """About how many of the matching records have to go."""
     matching = store.count(query)
     if max_size is None:
         return matching

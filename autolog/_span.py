@@ -45,6 +45,7 @@ class Span:
         "_emit",
         "_process",
         "_token",
+        "caller",
         "context",
         "end_ns",
         "error",
@@ -69,6 +70,7 @@ class Span:
         parent = current_span.get()
         self.trace = new_trace() if parent is None else parent.trace
         self.parent_span = None if parent is None else parent.span
+        self.caller: str | None = getattr(parent, "name", None)
         self.span = new_span()
         self.context: Context = current_context.get()
         self.metadata: dict[str, Any] | None = None

@@ -106,7 +106,7 @@ class Exchange(Span):
             self.end()
             exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
             exchange.context, exchange.trace = self.context, self.trace
-            exchange.parent_span = self.parent_span
+            exchange.parent_span, exchange.caller = self.parent_span, self.caller
             exchange.asked_usage = self.asked_usage
         exchange.attempts += 1
         exchange.request = request

@@ -45,15 +45,39 @@ def autolog_records() -> Iterator[Records]:
         yield records
 
 
-@pytest.fixture(autouse=True)
-def _autolog_budget(request: pytest.FixtureRequest) -> Iterator[None]:
-    marker = request.node.get_closest_marker("autolog_budget")
-    limit = float(marker.args[0]) if marker else request.config.getoption("--autolog-budget")
-    if limit is None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    limit = _limit(item)
+    if limit is None or not isinstance(item, pytest.Function):
         yield
         return
-    records: Records = request.getfixturevalue("autolog_records")
-    yield
+    import autolog
+    from autolog.testing import Records, capture
+
+    records = item.funcargs.get("autolog_records")
+    if isinstance(records, Records):
+        yield
+        _check(records, limit)
+        return
+    autolog.patch()
+    with capture() as made:
+        yield
+        _check(made, limit)
+
+
+def _limit(item: pytest.Item) -> float | None:
+    """The test's budget in dollars, by its marker or the option."""
+    marker = item.get_closest_marker("autolog_budget")
+    if marker is None:
+        limit: float | None = item.config.getoption("--autolog-budget")
+        return limit
+    given = [*marker.args, *marker.kwargs.values()]
+    if len(given) != 1 or not isinstance(given[0], (int, float)):
+        raise pytest.UsageError(f"{item.nodeid}: autolog_budget takes one amount of dollars")
+    return float(given[0])
+
+
+def _check(records: Records, limit: float) -> None:
     calls = [record for record in records if record.kind == "llm"]
     spent = sum(record.cost or 0.0 for record in calls)
     unknown = sum(record.cost is None and record.status == "ok" for record in calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -127,6 +128,9 @@ def test_a_webhook_gets_the_figures() -> None:
     Budgets([{"limit": 1, "tag": "*", "then": f"http://127.0.0.1:{server.server_port}/"}], lambda: NOON).spend(
         call(2, tags=["t"])
     )
+    deadline = time.monotonic() + 5
+    while not got and time.monotonic() < deadline:
+        time.sleep(0.02)
     server.shutdown()
     server.server_close()
     (body,) = got

@@ -160,7 +160,7 @@ def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
         ("/ui/overview?range=1y", 400, "range"),
         ("/ui/overview?by=colour", 400, "by:"),
         ("/ui/log/nobody", 404, "no log with the id"),
-        ("/ui/log/plain/side", 404, "no such body"),
+        ("/ui/raw?id=plain&side=up", 404, "no such body"),
         ("/ui/trace/nobody", 404, "no trace"),
         ("/ui/compare?a=plain&b=nobody", 404, "no log"),
     ],
@@ -184,9 +184,9 @@ def test_who_may_look(running: Live) -> None:
     assert entered.headers["location"] == "/ui/"
     cookie = entered.headers["set-cookie"].lower()
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie
     assert anybody.get("/ui/log/plain").status_code == 200
-    crossed = anybody.post("/ui/log/plain/score", data={"value": "1"}, headers={"sec-fetch-site": "cross-site"})
+    crossed = anybody.post("/ui/score", data={"id": "plain", "value": "1"}, headers={"sec-fetch-site": "cross-site"})
     assert crossed.status_code == 403
     assert "max-age=0" in anybody.post("/ui/logout").headers["set-cookie"].lower()
     assert httpx2.get(f"{running.url}/").headers["location"] == "/ui/"
@@ -204,22 +204,22 @@ def test_a_key_of_one_project_sees_no_other(running: Live) -> None:
     for path in (
         "/ui/log/secret",
         "/ui/log/plain",
-        "/ui/log/plain/request",
+        "/ui/raw?id=plain&side=request",
         "/ui/trace/theirs",
         "/ui/compare?a=plain&b=secret",
     ):
         assert mine.get(path).status_code == 404
     assert "<dd>0</dd>" in mine.get("/ui/overview?range=90d").text
-    assert mine.post("/ui/log/plain/score", data={"value": "1"}).status_code == 403
+    assert mine.post("/ui/score", data={"id": "plain", "value": "1"}).status_code == 403
 
 
 def test_scores_raw_bodies_and_snippets(browser: httpx2.Client, running: Live) -> None:
-    assert browser.post("/ui/log/other/score", data={"value": "0.5", "comment": "fine"}).status_code == 303
+    assert browser.post("/ui/score", data={"id": "other", "value": "0.5", "comment": "fine"}).status_code == 303
     kept = running.store.get("other")
     assert kept is not None
     assert (kept.score, kept.scores["default"]["comment"]) == (0.5, "fine")
-    assert browser.post("/ui/log/other/score", data={"value": "lots"}).status_code == 400
-    raw = browser.get("/ui/log/hostile/request")
+    assert browser.post("/ui/score", data={"id": "other", "value": "lots"}).status_code == 400
+    raw = browser.get("/ui/raw?id=hostile&side=request")
     hostile = running.store.get("hostile")
     assert hostile is not None
     assert raw.content == hostile.request_body
@@ -514,3 +514,54 @@ def test_a_generated_store(chromium: Any, tmp_path: Path) -> None:
         assert "Nothing matches" in page.inner_text("main") or "Searched back to" in page.inner_text("main")
         watched.context.close()
         assert not watched.complaints
+
+
+def test_ids_of_any_kind_and_of_several_projects(running: Live, browser: httpx2.Client) -> None:
+    odd = ["a/b", "..", "plain/request", "é %?#&", "x" * 150]
+    running.store.write(
+        [chat(name, f"I am {number}", "x", NOW - timedelta(days=5), user="odd") for number, name in enumerate(odd)]
+    )
+    running.store.write([chat("plain", "I am another's", "x", NOW - timedelta(days=5), project="second", user="odd")])
+    page = browser.get("/ui/?user=odd").text
+    links = re.findall(r'<td><a href="([^"]+)"', page)
+    assert len(links) == 6
+    texts = [browser.get(link.replace("&amp;", "&")).text for link in links]
+    assert sum("I am another&#39;s" in text for text in texts) == 1
+    assert all(any(f"I am {number}" in text for text in texts) for number in range(5))
+
+
+def test_mounted_inside_another_application(tmp_path: Path) -> None:
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    from starlette.testclient import TestClient
+
+    from autolog.server import create_app
+
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([chat("plain", "Hello", "x", NOW)])
+    client = TestClient(Starlette(routes=[Mount("/logs", app=create_app(store, api_key=KEY))]), follow_redirects=False)
+    assert client.get("/logs/ui/log/plain").headers["location"] == "/logs/ui/login?next=/ui/log/plain"
+    entered = client.post("/logs/ui/login", data={"key": KEY, "next": "/ui/log/plain"})
+    assert entered.headers["location"] == "/logs/ui/log/plain"
+    page = client.get("/logs/ui/")
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:href|src|action|data-events)="(/[^"]*)"', page.text)
+    assert addresses
+    assert all(address.startswith("/logs/ui/") for address in addresses)
+    assert client.get("/logs/ui/static/app.css").status_code == 200
+
+
+def test_a_revoked_key_ends_the_stream(running: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autolog.server._keys import Keyring, create_key, list_keys, revoke_key
+    from autolog.server.dashboard import pages
+
+    monkeypatch.setattr(pages, "REASK", 0.2)
+    monkeypatch.setattr(Keyring, "REFRESH", 0.1)
+    key = create_key(running.store, "gone", "default", ["read"])
+    with httpx2.stream("GET", f"{running.url}/ui/events", headers={"x-api-key": key}, timeout=10) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == ": live"
+        revoke_key(
+            running.store, next(name for name, data in list_keys(running.store).items() if data["name"] == "gone")
+        )
+        assert "data" not in "".join(lines)  # it ends, else this waits for the timeout

@@ -494,3 +494,18 @@ def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
     store.delete(Query({"id": "old-1"}))
     assert sums(store) == {"": (1, 0, 0, 0.5)}
     assert open_store(f"sqlite:///{path}").count(Query()) == 1
+
+
+def test_sums_never_make_a_write_fail(store: Store) -> None:
+    store.write(
+        [record(n, usage_input_tokens=2**53 - 1, duration=float("inf") if n % 2 else float("nan")) for n in range(1100)]
+    )
+    store.write([record(n, usage_input_tokens=2**53 - 1) for n in range(1100, 2200)])
+    assert store.count(Query()) == 2200
+
+
+def test_by_the_function_that_calls_were_made_in(store: Store) -> None:
+    store.write([record(1, caller="answer", cost=1.0), record(2, caller="plan"), record(3)])
+    assert ids(store.find(Query({"caller": "answer"}))) == ["id-0001"]
+    assert {value: calls for value, (calls, *_) in sums(store, "function").items()} == {"answer": 1, "plan": 1}
+    assert {row.group: row.calls for row in store.aggregate(Query(), "function")} == {"answer": 1, "plan": 1, None: 1}

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from autolog._display import safe
 from autolog._version import __version__
 from autolog.errors import AutologError
 
@@ -72,7 +73,10 @@ def main(args: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except AutologError as error:
-        click.echo(f"autolog: {error}", err=True)
+        click.echo(f"autolog: {safe(error)}", err=True)
+        sys.exit(1)
+    except (FileNotFoundError, PermissionError, IsADirectoryError, UnicodeDecodeError, OverflowError) as error:
+        click.echo(f"autolog: {safe(error)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # `autolog logs | head`
         sys.stderr.close()

@@ -29,11 +29,16 @@ class Time(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        age = re.fullmatch(r"(\d+)([smhdw])", value)
+        age = re.fullmatch(r"(\d{1,6})([smhdw])", value)
         if age:
-            return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+            try:
+                return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+            except OverflowError:
+                return datetime(1970, 1, 1, tzinfo=UTC)
         try:
             at = datetime.fromisoformat(value)
+            if not 1970 <= at.year < 9999:
+                raise ValueError(value)
         except ValueError:
             self.fail(
                 f"{value!r} is neither an age such as 30m, 2h or 7d nor a time such as 2026-11-20T12:00", param, ctx
@@ -91,7 +96,7 @@ def age_of(text: str) -> timedelta:
     Raises:
         BadParameter: it is none.
     """
-    found = re.fullmatch(r"(\d+)([smhdw])", text)
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if not found:
         raise click.BadParameter(f"{text!r} is no age such as 12h or 30d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -105,6 +110,7 @@ _FILTERS = (
     click.option("--model", help="The model asked for or the one that answered."),
     click.option("--provider", help="openai, anthropic, azure.ai.openai, aws.bedrock, ..."),
     click.option("--name", help="The function's, span's or call's name."),
+    click.option("--function", help="The function or span that the call was made in."),
     click.option("--kind", help="llm, function, span, tool, ..."),
     click.option("--status", type=click.Choice(["ok", "error"])),
     click.option("--errors", is_flag=True, help="The same as --status error."),
@@ -138,6 +144,7 @@ def query_from(options: dict[str, Any]) -> Query:
     names = {
         "model": "model", "provider": "provider_name", "name": "name", "kind": "kind", "status": "status",
         "user": "user", "session": "session", "trace": "trace_id", "project": "project", "dialect": "dialect",
+        "function": "caller",
     }  # fmt: skip
     equal = {field: options[option] for option, field in names.items() if options[option] is not None}
     if options["errors"]:

@@ -113,7 +113,7 @@ def _heading(record: Record) -> Text:
         (safe(record.name or "?"), "bold"),
         (safe(f"{provider}{model} · "), "dim"),
         status(record),
-        ("\n" + record.id, "dim"),
+        ("\n" + safe(record.id), "dim"),
     )
 
 
@@ -201,14 +201,19 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
 # One trace
 
 
+#: Deeper spans are drawn as if they were here.
+MAX_DEPTH = 20
+
+
 def trace_tree(records: Sequence[Record], width: int = 28) -> Tree:
     """The spans of one trace as a tree with a bar for each: when it ran, and how long."""
     nodes = span_tree(records)
-    root = Tree(Text(f"trace {records[0].trace_id or records[0].id}", style="dim"), guide_style="dim")
+    root = Tree(Text(f"trace {safe(records[0].trace_id or records[0].id)}", style="dim"), guide_style="dim")
     branches = [root]
     for node in nodes:
-        del branches[node.depth + 1 :]
-        branches.append(branches[node.depth].add(_trace_line(node, width)))
+        depth = min(node.depth, MAX_DEPTH)  # a terminal is only so wide
+        del branches[depth + 1 :]
+        branches.append(branches[depth].add(_trace_line(node, width)))
     return root
 
 

@@ -39,11 +39,16 @@ def prune(
     opened, query = open_for_reading(store), query_from(options)
     if older_than is not None:
         query = query.before(older_than)
-    if older_than is None and max_size is None and not (query.equal or query.tags or query.metadata or query.text):
+    if (
+        older_than is None
+        and max_size is None
+        and not any((query.equal, query.tags, query.metadata, query.text, query.since, query.until))
+    ):
         raise click.UsageError("say what to delete: --older-than, --max-size, or a filter")
     matching = opened.count(query)
-    if not dry_run and not yes and max_size is None:
-        click.confirm(f"Delete {matching:,} records from {opened.url}?", abort=True, err=True)
+    if not dry_run and not yes:
+        what = f"{matching:,} records" if max_size is None else "the oldest records"
+        click.confirm(f"Delete {what} from {opened.url}?", abort=True, err=True)
     result = prune_store(opened, query, max_size, dry_run)
     if as_json:
         click.echo(json.dumps(result))

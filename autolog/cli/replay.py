@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -19,7 +20,12 @@ from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError
 
-_KEYS = {"anthropic": "ANTHROPIC_API_KEY", "azure.ai.openai": "AZURE_OPENAI_API_KEY"}
+#: Whose key may be sent where without being asked: to nobody but who gave it.
+_KEYS = (
+    (re.compile(r"(\w+\.)?api\.openai\.com"), "OPENAI_API_KEY"),
+    (re.compile(r"api\.anthropic\.com"), "ANTHROPIC_API_KEY"),
+    (re.compile(r"[\w-]+\.openai\.azure\.com"), "AZURE_OPENAI_API_KEY"),
+)
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 
 
@@ -30,8 +36,8 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
     "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a parameter; the value is JSON or text."
 )
 @click.option("--base-url", help="Ask this server instead, for example http://localhost:8000/v1.")
-@click.option("--key-env", help="The variable with the API key; else OPENAI_API_KEY, ANTHROPIC_API_KEY, ...")
-@click.option("--timeout", default=600.0, show_default=True, help="In seconds.")
+@click.option("--key-env", help="The variable with the API key; of OpenAI, Anthropic and Azure the usual one.")
+@click.option("--timeout", default=600.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @click.option("--keep/--no-keep", default=True, help="Keep the new call in the store.")
 @click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")
 @store_option
@@ -57,11 +63,9 @@ def replay(
     if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
         raise AutologError(f"{record.id} has no request that could be sent again")
     body = _changed(record.request_body, model, changes)
-    name = key_env or _KEYS.get(record.provider_name or "", "OPENAI_API_KEY")
-    key = os.environ.get(name)
-    if not key:
-        raise AutologError(f"no API key: set {name}, or name another variable with --key-env")
-    made = _send(record, body, _address(record.request_url, base_url), key, timeout)
+    address = _address(record.request_url, base_url)
+    key = _key(address, key_env)
+    made = _send(record, body, address, key, timeout)
     made.metadata = {"replay_of": record.id}
     if keep:
         opened.write([made])
@@ -71,6 +75,20 @@ def replay(
         show_difference(record, made, as_json=False)
     if made.status == "error":
         sys.exit(1)
+
+
+def _key(address: str, key_env: str | None) -> str:
+    """The API key for an address."""
+    host = urlsplit(address).hostname or ""
+    name = key_env or next((name for pattern, name in _KEYS if pattern.fullmatch(host)), None)
+    if name is None:
+        raise AutologError(f"whose key is for {host}? Name the variable that holds it with --key-env")
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise AutologError(f"no API key: set {name}, or name another variable with --key-env")
+    if not key.isascii() or not key.isprintable():
+        raise AutologError(f"the key in {name} has characters that no header can have")
+    return key
 
 
 def _changed(body: bytes, model: str | None, changes: tuple[str, ...]) -> bytes:
@@ -113,8 +131,8 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     start, begun = datetime.now(UTC), perf_counter()
     try:
         response = httpx2.post(url, content=body, headers=headers, timeout=timeout)
-    except httpx2.HTTPError as error:
-        raise AutologError(f"{url} did not answer: {error}") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        raise AutologError(f"{url} did not answer: {str(error).replace(key, '…')}") from error
     taken = perf_counter() - begun
     made = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,

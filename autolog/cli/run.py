@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -24,12 +25,17 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
     """
     autolog.patch()
     sys.argv = [program, *arguments]
-    if module:
-        sys.path.insert(0, str(Path.cwd()))
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-        return
-    path = Path(program)
-    if not path.is_file():
+    if not module and not Path(program).is_file():
         raise click.ClickException(f"there is no file {program}")
-    sys.path.insert(0, str(path.resolve().parent))
-    runpy.run_path(program, run_name="__main__")
+    try:
+        if module:
+            sys.path.insert(0, str(Path.cwd()))
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            sys.path.insert(0, str(Path(program).resolve().parent))
+            runpy.run_path(program, run_name="__main__")
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException:  # noqa: BLE001 - the program's own: it ends as it would have without us
+        traceback.print_exc()
+        sys.exit(1)

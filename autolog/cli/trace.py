@@ -35,6 +35,8 @@ def trace(some_id: str, as_json: bool, store: str | None) -> None:
     if not records:
         click.echo(f"autolog: no trace or record has the id {some_id!r}; see `autolog logs`", err=True)
         sys.exit(1)
+    if len(records) == MAX_SPANS:
+        click.echo(f"autolog: only the first {MAX_SPANS} spans of this trace are shown", err=True)
     if as_json:
         for record in records:
             click.echo(to_json(record))

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from autolog._record import FIELDS, USAGE_FIELDS, Record
-from autolog.dialects._shared import MAX_DOLLARS, Fault, new_id
+from autolog.dialects._shared import MAX_DOLLARS, MAX_SECONDS, Fault, new_id
 from autolog.providers._reading import MAX_COUNT
 
 name = "native"
@@ -111,6 +111,9 @@ def _checked(record: Record) -> Record | Refused:
     for field in USAGE_FIELDS:
         if (count := getattr(record, field)) is not None and not 0 <= count < MAX_COUNT:
             return Refused(f"{field}: is not a number of tokens")
+    for field in ("duration", "time_to_first_chunk"):
+        if (seconds := getattr(record, field)) is not None and not 0 <= seconds <= MAX_SECONDS:
+            return Refused(f"{field}: is not a duration in seconds")
     if record.cost is not None and not -MAX_DOLLARS <= record.cost <= MAX_DOLLARS:
         return Refused("cost: is not an amount of dollars")
     return record

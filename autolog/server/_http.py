@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 import pydantic
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -132,10 +133,17 @@ class Call:
             self.stamp(record)
         if not records:
             return []
+        if self.services.budgets is None:
+            return self.write(lambda store: self.services.doubles.write(store, records))
+        known = [self.store.get(record.id, record.project, bodies=False) for record in records]
+        costs = [
+            (record.cost or 0.0) - ((old.cost if old else None) or 0.0)
+            for record, old in zip(records, known, strict=True)
+        ]
         places = self.write(lambda store: self.services.doubles.write(store, records))
-        if self.services.budgets is not None:
-            for record in records:
-                self.services.budgets.spend(record)
+        for record, cost in zip(records, costs, strict=True):
+            if cost > 0:
+                self.services.budgets.spend(msgspec.structs.replace(record, cost=cost))
         return places
 
     def json(self) -> Any:

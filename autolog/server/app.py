@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -99,13 +99,17 @@ def create_app(
 
     async def tail(request: Request) -> Response:
         try:
-            principal = await run_in_threadpool(authorise, services, key_of(request.headers), "read")
+            key = key_of(request.headers)
+            principal = await run_in_threadpool(authorise, services, key, "read")
             project = project_of(principal, request.headers.get("x-autolog-project"))
             call = Call(services, principal, project, {}, request.query_params.multi_items(), {}, b"", "")
             query = native_routes.query_of(call)
         except Fault as fault:
             return encode(fault_reply(native, fault))
-        return StreamingResponse(_events(opened, query, request), media_type="text/event-stream")
+        return StreamingResponse(
+            _events(opened, query, request, lambda: services.keyring.find(key or "") is not None),
+            media_type="text/event-stream",
+        )
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
@@ -161,12 +165,12 @@ async def _prune(services: Services, retain: Retain) -> None:
         await asyncio.sleep(PRUNE_INTERVAL)
 
 
-async def _events(store: Store, query: Any, request: Request) -> AsyncIterator[bytes]:
+async def _events(store: Store, query: Any, request: Request, may: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Records as server-sent events from now on, or from the `Last-Event-ID` that a client comes back with."""
     given = request.headers.get("last-event-id", "")
     place = int(given) if re.fullmatch("[0-9]{1,18}", given) else await run_in_threadpool(store.last)
     quiet = 0.0
-    while not await request.is_disconnected():
+    while not await request.is_disconnected() and await run_in_threadpool(may):
         records = await run_in_threadpool(store.tail, query, place)
         for record in records:
             place = record.seq or place

@@ -35,7 +35,20 @@ COMPARED_FIELDS = (
 OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
 
 #: What `aggregate` can group by, besides nothing.
-GROUPS = ("model", "provider", "name", "user", "session", "tag", "day", "hour", "status", "kind", "error_type")
+GROUPS = (
+    "model",
+    "provider",
+    "name",
+    "user",
+    "session",
+    "tag",
+    "function",
+    "day",
+    "hour",
+    "status",
+    "kind",
+    "error_type",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,8 @@ class Query:
     """Which records: every condition must hold.
 
     Attributes:
-        equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering.
+        equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering, and
+            `caller`, the function or span that the call was made in.
         tags: all of them must be there. metadata: key and value, compared as text.
         text: found in the bodies, prompt variables, name, error message or model, whatever the case.
         metadata_text: found literally in the metadata's JSON, whatever the case.
@@ -104,7 +118,7 @@ class Aggregate:
 
 
 #: By what the sums of each hour are kept.
-DIMENSIONS = ("all", "model", "provider", "name", "user", "tag")
+DIMENSIONS = ("all", "model", "provider", "function", "user", "tag")
 
 
 @dataclass(frozen=True, slots=True)

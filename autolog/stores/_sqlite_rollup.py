@@ -1,8 +1,8 @@
 """Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
 
 `rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
-`provider`, `name`, `user`, `tag`) and value. Only provider calls count. Durations are kept as a histogram whose buckets
-grow by a tenth, so that a percentile is within five per cent.
+`provider`, `function`, `user`, `tag`) and value. Only provider calls count. Durations are kept as a histogram whose
+buckets grow by a tenth, so that a percentile is within five per cent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from autolog.stores import Hour
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: Over longer times than this the days are read.
 BY_DAY = timedelta(days=10)
+#: What nobody used: sums must never make a write fail.
+MAX_TOKENS = 2**62
+MAX_SECONDS = 1e9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE = math.log(1.1)
 
@@ -61,7 +64,7 @@ class _Sum:
         self.output_tokens += sign * (record.usage_output_tokens or 0)
         self.cost += sign * (record.cost or 0.0)
         self.priced += sign * (record.cost is not None)
-        if record.duration is not None:
+        if record.duration is not None and 0 <= record.duration < MAX_SECONDS:
             self.histogram[bucket(record.duration)] += sign
 
 
@@ -87,7 +90,7 @@ class Rollups:
             ("all", ""),
             ("model", record.response_model or record.request_model),
             ("provider", record.provider_name),
-            ("name", record.name),
+            ("function", record.caller),
             ("user", record.user),
             *(("tag", tag) for tag in set(record.tags)),
         ]
@@ -120,7 +123,8 @@ def _apply(db: sqlite3.Connection, table: str, key: tuple[str, str, int, str], c
         db.execute(f"DELETE FROM {table} WHERE {_KEY}", key)  # noqa: S608
         return
     histogram = json.dumps({number: count for number, count in change.histogram.items() if count > 0})
-    sums = (change.calls, change.errors, change.input_tokens, change.output_tokens, max(0.0, change.cost))
+    tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
+    sums = (change.calls, change.errors, *tokens, max(0.0, change.cost))
     values = (*key, *sums, change.priced, histogram)
     db.execute(f"REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 

@@ -87,4 +87,6 @@ def facets(record: Record) -> list[tuple[str, str]]:
     """What a record is found by through `facet`: kind and value."""
     found = [("tag", tag) for tag in record.tags]
     found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
+    if record.caller is not None:
+        found.append(("caller", record.caller))
     return [(kind, clean(value)) for kind, value in found]

@@ -73,9 +73,11 @@ def source(query: Query) -> tuple[str, list[Any], Query]:
         return "log", [], query  # its own index leaves less to check
     if query.tags:
         facet, query = ("tag", query.tags[0]), replace(query, tags=query.tags[1:])
-    elif isinstance(query.equal.get("model"), str):
-        facet = "model", query.equal["model"]
-        query = replace(query, equal={key: value for key, value in query.equal.items() if key != "model"})
+    else:
+        for kind in ("model", "caller"):
+            if facet is None and isinstance(query.equal.get(kind), str):
+                facet = kind, query.equal[kind]
+                query = replace(query, equal={key: value for key, value in query.equal.items() if key != kind})
     if facet is not None:
         sql = "(SELECT n AS place, at FROM facet WHERE facet.kind = ? AND value = ?) CROSS JOIN log ON n = place"
         return sql, [facet[0], clean(facet[1])], query
@@ -142,9 +144,9 @@ def _equal(query: Query, project_alone: bool) -> tuple[list[str], list[Any]]:
     clauses: list[str] = ["1"]
     values: list[Any] = []
     for name, value in query.equal.items():
-        if name == "model" and isinstance(value, str):
+        if name in {"model", "caller"} and isinstance(value, str):
             clauses.append(_HAS_FACET)
-            values += ["model", clean(value)]
+            values += [name, clean(value)]
         elif name == "status" and value in {"ok", "error"}:
             clauses.append(f"status = '{value}'")  # as a literal: the index on errors is a partial one
         elif name == "project" and not project_alone:

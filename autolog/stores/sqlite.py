@@ -454,6 +454,7 @@ _GROUP_SQL = {
     "model": _MODEL,
     "provider": "provider_name",
     "tag": "facet.value",
+    "function": "json_extract(rest, '$.caller')",
     "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
 }

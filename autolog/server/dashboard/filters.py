@@ -14,11 +14,30 @@ from autolog.stores import Query
 #: Filters by name: what they are called on the page, and the field that they compare.
 EQUAL = {
     "model": "model", "provider": "provider_name", "status": "status", "user": "user", "name": "name", "kind": "kind",
-    "session": "session", "trace": "trace_id", "dialect": "dialect",
+    "session": "session", "trace": "trace_id", "dialect": "dialect", "function": "caller",
 }  # fmt: skip
 #: What the table can be sorted by: the parameter, the field, the heading.
 SORTS = {"time": "created_at", "latency": "duration", "cost": "cost", "tokens": "tokens"}
 PAGE = 50
+#: What the form has fields for, and the kinds that it offers.
+FIELDS = frozenset(
+    {
+        "text",
+        "model",
+        "provider",
+        "function",
+        "name",
+        "status",
+        "kind",
+        "user",
+        "session",
+        "tag",
+        "metadata",
+        "since",
+        "until",
+    }
+)
+KINDS = ("llm", "function", "span", "tool", "agent", "retrieval", "chain")
 
 Pairs = list[tuple[str, str]]
 
@@ -42,6 +61,18 @@ class Filters:
     def shown(self) -> Pairs:
         """The filters alone: what narrows the list, without order and place."""
         return [(name, value) for name, value in self.given if name not in {"sort", "past", "offset"}]
+
+    @property
+    def others(self) -> Pairs:
+        """What the form has no field for, so that it does not lose it: each filter's further values, and the rest."""
+        seen: set[str] = set()
+        left = []
+        for name, value in reversed(self.given):
+            shown = name in FIELDS and name not in seen and (name != "kind" or value in KINDS)
+            seen.add(name)
+            if not shown and name not in {"past", "offset"}:
+                left.append((name, value))
+        return left[::-1]
 
     def url(self, path: str = "/ui/", **changes: str | None) -> str:
         """This list's URL with parameters changed, or taken out by None; a change begins at the first page."""

@@ -12,9 +12,10 @@ from operator import attrgetter, methodcaller
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import jinja2
+from markupsafe import escape
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -55,8 +56,12 @@ STATIC = {
 #: How long a search through texts may go on before it shows what it has, in seconds.
 SEARCH_SECONDS = 2.5
 MAX_SPANS = 2_000
+#: What can be copied as JSON or as a command, in characters.
+MAX_SNIPPET = 1_000_000
 #: How often a live list looks for new records, in seconds.
 LIVE_INTERVAL = 0.5
+#: How often its key is looked at again, in seconds.
+REASK = 2.0
 
 #: The overview's ranges, and the step of their charts.
 RANGES = {
@@ -73,10 +78,24 @@ def _environment() -> jinja2.Environment:
     )
     made.filters |= {
         "safe_text": markup.text, "seconds": _display.seconds, "dollars": _display.dollars, "number": _display.number,
-        "json_tree": markup.json_tree, "moment": _moment, "exact": _exact, "short": _display.short_id,
+        "json_tree": markup.json_tree, "log_url": _log_url, "whole": _whole,
+         "moment": _moment, "exact": _exact, "short": _display.short_id,
     }  # fmt: skip
     made.globals |= {"version": __version__, "tokens": _display.tokens}
     return made
+
+
+def _whole(value: object) -> str:
+    """Text as a parameter of a URL, slashes included."""
+    return quote(str(value).encode(errors="replace"), safe="")
+
+
+def _log_url(record: Record) -> str:
+    """Where a record's page is: its id in the path where it can be, its project named unless it is the default."""
+    project = "" if record.project == "default" else "project=" + _whole(record.project)
+    if re.fullmatch(r"[\w:~-][\w.:~-]*", record.id, re.ASCII):
+        return f"/ui/log/{record.id}" + (f"?{project}" if project else "")
+    return "/ui/log?id=" + _whole(record.id) + (f"&{project}" if project else "")
 
 
 def _moment(at: datetime | None) -> str:
@@ -97,6 +116,7 @@ class Visit:
     def __init__(self, services: Services, request: Request, principal: Principal, form: dict[str, str]) -> None:
         self.services = services
         self.request = request
+        self.root: str = _root(request)
         self.form = form
         self.project = None if principal.project == ANY_PROJECT else principal.project
         self.may_write = principal.may("ingest")
@@ -112,13 +132,21 @@ class Visit:
     def parameter(self, name: str) -> str:
         return self.request.query_params.get(name, "").strip()
 
+    @property
+    def id(self) -> str:
+        """The id that a path or a parameter names."""
+        return str(self.request.path_params.get("id") or self.parameter("id") or self.form.get("id", ""))
+
     def record(self, record_id: str, bodies: bool = True) -> Record:
         """A record by its id.
 
         Raises:
             Fault: 404.
         """
-        record = self.store.get(record_id, self.project, bodies=bodies)
+        project = self.project or self.parameter("project") or self.form.get("project") or None
+        record = self.store.get(record_id, project, bodies=bodies)
+        if record is None and project is None:
+            record = self.store.get(record_id, "default", bodies=bodies)  # it is in several projects
         if record is None:
             raise Fault(404, f"There is no log with the id {record_id[:100]!r}; it may have been deleted.")
         return record
@@ -135,9 +163,11 @@ class Dashboard:
         pages: list[tuple[str, Page, str]] = [
             ("/ui/", self.logs, "GET"),
             ("/ui/log/{id}", self.log, "GET"),
-            ("/ui/log/{id}/score", self.score, "POST"),
-            ("/ui/log/{id}/{side:str}", self.raw, "GET"),
+            ("/ui/log", self.log, "GET"),
+            ("/ui/score", self.score, "POST"),
+            ("/ui/raw", self.raw, "GET"),
             ("/ui/trace/{id}", self.trace, "GET"),
+            ("/ui/trace", self.trace, "GET"),
             ("/ui/overview", self.overview, "GET"),
             ("/ui/compare", self.compare, "GET"),
         ]
@@ -157,7 +187,7 @@ class Dashboard:
 
     def _who(self, request: Request) -> Principal:
         """Raises: Fault."""
-        return authorise(self._services, key_of(request.headers) or request.cookies.get(COOKIE), "read")
+        return authorise(self._services, key_of(request.headers) or request.cookies.get(_cookie(request)), "read")
 
     def _guarded(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -167,15 +197,16 @@ class Dashboard:
                 return await run_in_threadpool(page, Visit(self._services, request, principal, form))
             except Fault as fault:
                 if fault.status == 401:
-                    return RedirectResponse("/ui/login?next=" + _here(request), 303, HEADERS)
-                return self._error(fault.status, fault.message)
+                    root = _root(request)
+                    return RedirectResponse(f"{root}/ui/login?next=" + _here(request), 303, HEADERS)
+                return self._error(_root(request), fault.status, fault.message)
             except StoreError as error:
-                return self._error(503, f"The store cannot be read now: {error.problem}")
+                return self._error(_root(request), 503, f"The store cannot be read now: {error.problem}")
             except ValueError as error:
-                return self._error(400, str(error))
+                return self._error(_root(request), 400, str(error))
             except Exception:  # noqa: BLE001 - a page, and not a stack trace
                 logger.exception("%s", request.url.path)
-                return self._error(500, "The server failed; its log says why.")
+                return self._error(_root(request), 500, "The server failed; its log says why.")
 
         return answer
 
@@ -189,25 +220,31 @@ class Dashboard:
             except Fault as fault:
                 wrong = fault.message
         next_page = _inside(request.query_params.get("next", ""))
-        return self._page("login.html", 200 if not wrong else 401, wrong=wrong, next=next_page)
+        return self._page(_root(request), "login.html", 200 if not wrong else 401, wrong=wrong, next=next_page)
 
     async def _enter(self, request: Request) -> Response:
         """The link that `autolog ui` opens: its key becomes the cookie, and leaves the address bar."""
-        return _with_key(request.query_params.get("key", ""), "/ui/", request)
+        key = request.query_params.get("key", "")
+        return _with_key(key if key.isascii() and key.isprintable() else "", "/ui/", request)
 
-    async def _logout(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint's signature
-        response = RedirectResponse("/ui/login", 303, HEADERS)
-        response.delete_cookie(COOKIE, path="/ui")
+    async def _logout(self, request: Request) -> Response:
+        root = _root(request)
+        response = RedirectResponse(f"{root}/ui/login", 303, HEADERS)
+        response.delete_cookie(_cookie(request), path=f"{root}/ui")
         return response
 
     # Making pages
 
-    def _page(self, name: str, code: int = 200, **values: Any) -> Response:
+    def _page(self, at: Visit | str, name: str, code: int = 200, **values: Any) -> Response:
+        """A page; `at`: under which path the application is mounted. All links of ours begin with a quote and /ui."""
+        root = at if isinstance(at, str) else at.root
         content = self._templates.get_template(name).render(**values)
+        if root:
+            content = content.replace('"/ui', f'"{escape(root)}/ui')
         return Response(content, code, HEADERS, "text/html")
 
-    def _error(self, status: int, message: str) -> Response:
-        return self._page("error.html", status, status=status, message=message)
+    def _error(self, root: str, status: int, message: str) -> Response:
+        return self._page(root, "error.html", status, status=status, message=message)
 
     # Pages
 
@@ -223,26 +260,28 @@ class Dashboard:
             else:
                 older = filters.url(offset=str(filters.offset + PAGE))
         further = None if reached is None else filters.url(until=reached.isoformat())
-        return self._page("logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
-                          sorts=SORTS, given=dict(filters.given), place="logs")  # fmt: skip
+        return self._page(
+            visit, "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
+            sorts=SORTS, given=dict(filters.given), place="logs", last=visit.store.last(),
+        )  # fmt: skip
 
     def log(self, visit: Visit) -> Response:
-        record = visit.record(visit.request.path_params["id"])
+        record = visit.record(visit.id)
         newer, older = _neighbours(visit, record)
         request, response = conversation.values_of(record) if record.kind != "llm" else ("", "")
-        return self._page(
+        return self._page(visit,
             "log.html", record=record, newer=newer, older=older, messages=conversation.messages_of(record),
             parameters=conversation.parameters_of(record), tools=conversation.tools_of(record),
             input=request, output=response, curl=snippets.as_curl(record), python=snippets.as_python(record),
-            as_json=to_json(record, bodies=True)[:markup.MAX_TEXT * 5], raw={
+            as_json=_ascii_json(record), raw={
                 "request": _raw(record.request_body), "response": _raw(record.response_body)},
             timing=_timing(record), may_write=visit.may_write, place="logs",
         )  # fmt: skip
 
     def raw(self, visit: Visit) -> Response:
         """A body as it is, to be saved, never to be run by the browser."""
-        side = visit.request.path_params["side"]
-        record = visit.record(visit.request.path_params["id"])
+        side = visit.parameter("side")
+        record = visit.record(visit.id)
         body = {"request": record.request_body, "response": record.response_body}.get(side)
         if body is None:
             raise Fault(404, "This log has no such body.")
@@ -253,7 +292,7 @@ class Dashboard:
     def score(self, visit: Visit) -> Response:
         if not visit.may_write:
             raise Fault(403, "This key may read and not score.")
-        record = visit.record(visit.request.path_params["id"], bodies=False)
+        record = visit.record(visit.id, bodies=False)
         text, comment = visit.form.get("value", ""), visit.form.get("comment", "").strip()
         try:
             value = float(text)
@@ -267,16 +306,16 @@ class Dashboard:
             kept.scores = {**kept.scores, "default": {"value": value, "comment": comment} if comment else value}
 
         self._services.writer.run(lambda store: store.update(record.id, record.project, change))
-        return RedirectResponse(f"/ui/log/{record.id}", 303, HEADERS)
+        return RedirectResponse(visit.root + _log_url(record), 303, HEADERS)
 
     def trace(self, visit: Visit) -> Response:
-        trace_id = visit.request.path_params["id"]
+        trace_id = visit.id
         query = Query({"trace_id": trace_id, **({"project": visit.project} if visit.project else {})})
         records = visit.store.find(query, MAX_SPANS, newest_first=False)
         if not records:
             raise Fault(404, f"There is no trace with the id {trace_id[:100]!r}.")
         nodes = _display.span_tree(records)
-        return self._page("trace.html", nodes=nodes, trace_id=trace_id, most=MAX_SPANS, place="logs",
+        return self._page(visit, "trace.html", nodes=nodes, trace_id=trace_id, most=MAX_SPANS, place="logs",
                           calls=sum(node.calls for node in nodes if not node.depth),
                           used=sum(node.tokens for node in nodes if not node.depth),
                           cost=_sum(node.cost for node in nodes if not node.depth))  # fmt: skip
@@ -298,7 +337,7 @@ class Dashboard:
         for point in steps:
             _add(whole, point.total)
         drawn = [charts.chart(title, steps, series, show, bars) for title, series, show, bars in _CHARTS]
-        return self._page(
+        return self._page(visit,
             "overview.html", charts=drawn, groups=groups[:100], whole=whole, by=by, range=chosen, ranges=list(RANGES),
             dimensions=DIMENSIONS[1:], only=visit.parameter("only"), since=since, more=max(0, len(groups) - 100),
             costly=sorted((group for group in groups if group.cost), key=lambda group: -group.cost)[:5],
@@ -309,9 +348,9 @@ class Dashboard:
     def compare(self, visit: Visit) -> Response:
         ids = [visit.parameter("a"), visit.parameter("b")]
         if not all(ids):
-            return self._page("compare.html", left=None, ids=ids, place="compare")
+            return self._page(visit, "compare.html", left=None, ids=ids, place="compare")
         left, right = (visit.record(record_id) for record_id in ids)
-        return self._page(
+        return self._page(visit,
             "compare.html", left=left, right=right, ids=ids, place="compare",
             figures=_diff.compare_figures(left, right),
             asked=_diff.compare_lines(_diff.request_lines(left), _diff.request_lines(right)),
@@ -325,27 +364,36 @@ class Dashboard:
             principal = await run_in_threadpool(self._who, request)
             visit = Visit(self._services, request, principal, {})
             filters = read_filters(visit.pairs, visit.project)
+            given = request.headers.get("last-event-id") or request.query_params.get("after", "")
+            after = int(given) if re.fullmatch("[0-9]{1,18}", given) else await run_in_threadpool(visit.store.last)
         except Fault as fault:
-            return self._error(fault.status, fault.message)
-        return StreamingResponse(self._rows(visit, filters.query), 200, HEADERS, "text/event-stream")
+            return self._error(_root(request), fault.status, fault.message)
+        return StreamingResponse(self._rows(visit, filters.query, after), 200, HEADERS, "text/event-stream")
 
-    async def _rows(self, visit: Visit, query: Query) -> AsyncIterator[bytes]:
-        """New records as rows of the table, from now on."""
+    async def _rows(self, visit: Visit, query: Query, at: int) -> AsyncIterator[bytes]:
+        """New records as rows of the table, from a place on, for as long as the key opens the door."""
         store, template = visit.store, self._templates.get_template("rows.html")
-        at = await run_in_threadpool(store.last)
-        quiet = 0.0
+        quiet, asked = 0.0, monotonic()
         yield b": live\n\n"
         while not await visit.request.is_disconnected():
             records = await run_in_threadpool(store.tail, query, at)
             for record in records:
                 at = record.seq or at
                 row = template.render(records=[record])
-                yield f"data: {json.dumps(row)}\n\n".encode()
+                if visit.root:
+                    row = row.replace('"/ui', f'"{escape(visit.root)}/ui')
+                yield f"id: {at}\ndata: {json.dumps(row)}\n\n".encode()
             quiet = 0.0 if records else quiet + LIVE_INTERVAL
             if quiet >= 15:
                 quiet = 0.0
                 yield b": still here\n\n"
             await asyncio.sleep(LIVE_INTERVAL)
+            if monotonic() - asked > REASK:
+                asked = monotonic()
+                try:
+                    await run_in_threadpool(self._who, visit.request)
+                except Fault:
+                    return
 
 
 def routes(services: Services) -> list[Route]:
@@ -356,8 +404,13 @@ def routes(services: Services) -> list[Route]:
 # Helpers
 
 
-async def _to_logs(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
-    return RedirectResponse("/ui/", 303)
+def _root(request: Request) -> str:
+    """Under which path the application is mounted; empty if it is not."""
+    return str(request.scope.get("root_path", ""))
+
+
+async def _to_logs(request: Request) -> Response:
+    return RedirectResponse(f"{_root(request)}/ui/", 303)
 
 
 async def _static(request: Request) -> Response:
@@ -369,9 +422,8 @@ async def _static(request: Request) -> Response:
 
 
 def _here(request: Request) -> str:
-    from urllib.parse import quote
-
-    return quote(request.url.path + ("?" + request.url.query if request.url.query else ""))
+    path = request.url.path.removeprefix(_root(request))
+    return quote(path + ("?" + request.url.query if request.url.query else ""))
 
 
 def _inside(path: str) -> str:
@@ -379,14 +431,22 @@ def _inside(path: str) -> str:
     return path if re.fullmatch(r"/ui/[^\\]*", path) and not path.startswith("/ui//") else "/ui/"
 
 
+def _cookie(request: Request) -> str:
+    """The cookie's name: browsers share cookies among the ports of a host, and there may be several servers."""
+    return f"{COOKIE}_{request.url.port or 0}"
+
+
 def _with_key(key: str, path: str, request: Request) -> Response:
-    response = RedirectResponse(path, 303, HEADERS)
-    response.set_cookie(COOKIE, key, path="/ui", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    root = _root(request)
+    response = RedirectResponse(root + path, 303, HEADERS)
+    response.set_cookie(
+        _cookie(request), key, path=f"{root}/ui", httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )
     return response
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """A form's fields. A page of another origin cannot post here with our cookie: it is SameSite=Strict.
+    """A form's fields. A page of another site cannot post here with our cookie: SameSite=Lax, and browsers say so.
 
     Raises:
         Fault: 403, from another site; 413, too large.
@@ -405,7 +465,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _listed(store: Store, filters: Filters) -> tuple[list[Record], datetime | None]:
     """A page of records and one more; and how far back the search went, if it stopped before the end."""
-    if filters.query.text is None or filters.sort != "time":
+    if filters.query.text is None or filters.sort != "time" or not filters.descending or filters.offset:
         return store.find(filters.query, PAGE + 1, filters.offset, filters.descending, SORTS[filters.sort]), None
     oldest = store.extremes(Query(), ["created_at"])["created_at"][0]
     if oldest is None:
@@ -415,7 +475,7 @@ def _listed(store: Store, filters: Filters) -> tuple[list[Record], datetime | No
         begin = max(begin, filters.query.since)
     until = filters.query.until or datetime.now(UTC) + timedelta(days=1)
     found: list[Record] = []
-    deadline, width = monotonic() + SEARCH_SECONDS, timedelta(hours=1)
+    deadline, width = monotonic() + SEARCH_SECONDS, timedelta(minutes=5)
     while until > begin and len(found) <= PAGE:
         if monotonic() > deadline:
             return found, until
@@ -425,8 +485,8 @@ def _listed(store: Store, filters: Filters) -> tuple[list[Record], datetime | No
     return found, None
 
 
-def _neighbours(visit: Visit, record: Record) -> tuple[str | None, str | None]:
-    """The ids of the next newer and the next older record."""
+def _neighbours(visit: Visit, record: Record) -> tuple[Record | None, Record | None]:
+    """The next newer and the next older record."""
     if record.created_at is None or record.seq is None:
         return None, None
     base = Query({"project": visit.project} if visit.project else {})
@@ -437,12 +497,18 @@ def _neighbours(visit: Visit, record: Record) -> tuple[str | None, str | None]:
         for other in visit.store.find(from_here, 20, newest_first=False)
         if other.created_at and other.seq and (other.created_at, other.seq) > (record.created_at, record.seq)
     ]
-    return after[0].id if after else None, older[0].id if older else None
+    return after[0] if after else None, older[0] if older else None
 
 
 def _raw(body: bytes | None) -> str | None:
     """The beginning of a body as text."""
     return None if body is None else body[: markup.MAX_TEXT].decode(errors="replace")
+
+
+def _ascii_json(record: Record) -> str | None:
+    """All of a record as JSON that shows nothing but itself; None if that is too much for a page."""
+    text = json.dumps(json.loads(to_json(record, bodies=True)))
+    return text if len(text) <= MAX_SNIPPET else None
 
 
 def _timing(record: Record) -> dict[str, float] | None:

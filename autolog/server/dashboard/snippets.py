@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 
-from autolog._bodies import decode_object, decode_text
+from autolog._bodies import decode_json, decode_object
 from autolog._record import Record
 
 _KEYS = {"anthropic": "x-api-key: $ANTHROPIC_API_KEY"}
+#: A larger request is not shown as a command.
+MAX_BODY = 500_000
 #: Methods of the SDKs by what a URL ends with.
 _METHODS = (
     ("/chat/completions", "chat.completions.create"),
@@ -26,9 +28,10 @@ def as_curl(record: Record) -> str | None:
     """The request as a shell command; None if it is not text."""
     if not record.request_url or record.request_body is None:
         return None
-    body = decode_text(record.request_body)
-    if body.startswith("base64:"):
+    value = decode_json(record.request_body)
+    if value is None or len(record.request_body) > MAX_BODY:
         return None
+    body = json.dumps(value)  # ASCII: what a page shows is what is copied
     headers = [f"content-type: {record.request_content_type or 'application/json'}"]
     kept = record.request_headers or {}
     headers += [
@@ -48,12 +51,13 @@ def as_python(record: Record) -> str | None:
     """The request as a call of the SDK that made it; None if it is none that we know."""
     body = decode_object(record.request_body)
     path = (record.request_url or "").partition("?")[0]
-    method = next((name for end, name in _METHODS if path.endswith(end)), None)
-    if method is None or not body:
+    end, method = next(((end, name) for end, name in _METHODS if path.endswith(end)), ("", None))
+    if method is None or not body or len(record.request_body or b"") > MAX_BODY:
         return None
     anthropic = method.startswith("messages")
     sdk, kind = ("anthropic", "Anthropic") if anthropic else ("openai", "OpenAI")
-    base = path.partition("/v1/")[0] + ("" if anthropic else "/v1")
+    base = path.removesuffix(end)
+    base = base.removesuffix("/v1") if anthropic else base
     official = base in {"https://api.anthropic.com", "https://api.openai.com/v1"}
     made = f"{kind}()" if official else f"{kind}(base_url={base!r})"
     plain = {key: value for key, value in body.items() if key.isidentifier()}
@@ -63,10 +67,10 @@ def as_python(record: Record) -> str | None:
 
 def _literal(value: object) -> str:
     """A JSON value as Python writes it, indented."""
-    words = json.dumps(value, indent=4, ensure_ascii=False).replace("\n", "\n    ")
+    words = json.dumps(value, indent=4).replace("\n", "\n    ")
     if isinstance(value, (str, int, float)) or value is None:
-        return repr(value)
-    return words if not _has_words(value) else repr(value)
+        return ascii(value)
+    return words if not _has_words(value) else ascii(value)
 
 
 def _has_words(value: object) -> bool:

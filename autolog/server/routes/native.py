@@ -37,7 +37,7 @@ def ingest(call: Call) -> Reply:
 
 _EQUAL = {
     "provider": "provider_name", "name": "name", "kind": "kind", "status": "status", "user": "user",
-    "session": "session", "trace": "trace_id", "model": "model", "dialect": "dialect",
+    "session": "session", "trace": "trace_id", "model": "model", "dialect": "dialect", "function": "caller",
 }  # fmt: skip
 
 
@@ -73,7 +73,10 @@ def moment(text: str | None, name: str) -> datetime | None:
     """A time as ISO 8601, or as an age such as 2h."""
     age = re.fullmatch(r"(\d{1,6})([smhdw])", text or "")
     if age:
-        return datetime.now(UTC) - timedelta(**{_AGE[age[2]]: int(age[1])})
+        try:
+            return datetime.now(UTC) - timedelta(**{_AGE[age[2]]: int(age[1])})
+        except OverflowError:
+            return datetime(1970, 1, 1, tzinfo=UTC)
     return parse_time(text or None, name)
 
 

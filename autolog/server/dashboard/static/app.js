@@ -37,10 +37,13 @@ const table = byId("logs");
 const rows = byId("rows");
 const MOST_ROWS = 500;
 let source = null;
+let address = table?.dataset.events;
 
 function listen() {
-  source = new EventSource(table.dataset.events);
+  source?.close();
+  source = new EventSource(address);
   source.onmessage = (event) => {
+    address = address.replace(/after=\d+/, `after=${event.lastEventId}`); // a later connection goes on from here
     const body = document.createElement("tbody");
     body.innerHTML = JSON.parse(event.data); // made by the server's templates, which escape
     localTimes(body);
@@ -54,23 +57,27 @@ function listen() {
   };
 }
 const live = byId("live");
-if (live && table?.dataset.events) {
-  listen();
-  live.addEventListener("change", () => { if (live.checked) listen(); else source?.close(); });
+if (live && address) {
+  // A browser opens few connections to a host: a tab that nobody sees gives its own back.
+  const follow = () => { if (live.checked && !document.hidden) listen(); else source?.close(); };
+  follow();
+  live.addEventListener("change", follow);
+  document.addEventListener("visibilitychange", follow);
   addEventListener("pagehide", () => source?.close());
 }
 
 // Rows by keyboard and mouse
 
-let current = -1;
+let current = null;
 function select(step) {
   const all = rows ? [...rows.rows] : [];
   if (!all.length) return;
-  all[current]?.classList.remove("current");
-  current = Math.max(0, Math.min(all.length - 1, current + step));
-  all[current].classList.add("current");
-  all[current].querySelector("a")?.focus();
-  all[current].scrollIntoView({ block: "nearest" });
+  current?.classList.remove("current");
+  const at = current ? all.indexOf(current) : -1; // rows may have come above it
+  current = all[Math.max(0, Math.min(all.length - 1, at + step))];
+  current.classList.add("current");
+  current.querySelector("a")?.focus();
+  current.scrollIntoView({ block: "nearest" });
 }
 rows?.addEventListener("click", (event) => {
   if (event.target.closest("a, button") || getSelection().toString()) return;
@@ -81,7 +88,7 @@ rows?.addEventListener("click", (event) => {
 
 const marked = [];
 function mark() {
-  const row = rows?.rows[current];
+  const row = current;
   if (!row || !byId("marked")) return;
   const at = marked.indexOf(row.dataset.id);
   if (at >= 0) marked.splice(at, 1); else marked.push(row.dataset.id);
@@ -90,7 +97,8 @@ function mark() {
   note.hidden = !marked.length;
   note.querySelector("span").textContent = String(marked.length);
   const [a, b] = marked.slice(-2);
-  note.querySelector("a").href = "/ui/compare?" + new URLSearchParams(b ? { a, b } : { a: a ?? "" });
+  const link = note.querySelector("a");
+  link.href = link.getAttribute("href").split("?")[0] + "?" + new URLSearchParams(b ? { a, b } : { a: a ?? "" });
 }
 
 // The keyboard
