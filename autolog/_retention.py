@@ -42,7 +42,8 @@ def prune_store(
         return {"deleted": _surplus(store, query, max_size), "size": store.size()}
     deleted = 0
     while left := _surplus(store, query, max_size):
-        step = left if max_size is None else max(1, left // 50)  # records differ in size: measured again after each step
+        # Records differ in size: with a bound on that, it is measured again after a few
+        step = left if max_size is None else max(1, left // 50)
         gone = store.delete(query, min(step, CHUNK), descending=False)
         deleted += gone
         if not gone:

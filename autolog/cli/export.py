@@ -11,16 +11,16 @@ import click
 
 from autolog import _files
 from autolog._record import Record
-from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
+from autolog.cli._options import filter_options, open_for_reading, query_from, require_one, store_option
 from autolog.cli._progress import counted
-from autolog.stores import Query, Store
+from autolog.stores import Store
 
 
 @click.command()
 @filter_options
 @click.option("--format", "-f", "form", type=click.Choice(_files.FORMATS), help="Else by the file's name, else jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
-@click.option("--id", "ids", multiple=True, help="Only these records; may be repeated.")
+@click.option("--id", "ids", multiple=True, help="Only these records, or beginnings of ids; may be repeated.")
 @store_option
 def export(form: str | None, output: Path | None, ids: tuple[str, ...], store: str | None, **options: Any) -> None:
     """Take records elsewhere, oldest first, however many there are.
@@ -60,7 +60,4 @@ def _by_name(output: Path | None) -> str:
 
 def _chosen(store: Store, ids: tuple[str, ...]) -> Iterator[Record]:
     for record_id in ids:
-        found = store.find(Query({"id": record_id}), 1, bodies=True)
-        if not found:
-            raise click.ClickException(f"no record has the id {record_id!r}")
-        yield found[0]
+        yield require_one(store, record_id)

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from autolog._bodies import decode_json
-from autolog._conversation import Part, request_messages, response_messages
+from autolog._conversation import Message, Part, request_messages, response_messages
 from autolog._describe import bodies
 from autolog._record import Record
 from autolog.server.dashboard.markup import json_tree, text
@@ -16,6 +16,8 @@ from autolog.server.dashboard.markup import json_tree, text
 #: Media that a browser shows without running anything in them.
 SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/=\s]+")
+#: Of longer conversations the middle is left out; the raw body has all.
+MAX_MESSAGES = 300
 #: What parameters are not: the conversation itself.
 _SAID = {"messages", "input", "prompt", "system", "instructions", "tools"}
 _THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div class="said">{}</div></details>')
@@ -26,10 +28,12 @@ def messages_of(record: Record) -> list[dict[str, Any]]:
     request, response = bodies(record)
     if record.kind != "llm":
         return []
-    return [
-        {"role": message.role, "parts": [_part(part) for part in message.parts]}
-        for message in [*request_messages(request), *response_messages(response)]
-    ]
+    messages = [*request_messages(request), *response_messages(response)]
+    left_out = len(messages) - MAX_MESSAGES
+    if left_out > 0:
+        begin, end = messages[: MAX_MESSAGES // 4], messages[left_out + MAX_MESSAGES // 4 :]
+        messages = [*begin, Message("…", [Part("text", f"{left_out:,} messages are left out here")]), *end]
+    return [{"role": message.role, "parts": [_part(part) for part in message.parts]} for message in messages]
 
 
 def parameters_of(record: Record) -> dict[str, Any]:
