@@ -64,6 +64,7 @@ def demo(store: str | None) -> None:
         f"autolog show {shown.id[:18]}",
         "autolog stats --by model",
         "autolog tail",
+        "autolog ui",
     ):
         screen.print(f"  {line}", style="bold")
     screen.print("\nIn your own program:\n", style="dim")
