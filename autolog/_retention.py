@@ -40,11 +40,15 @@ def prune_store(
     """
     if dry_run:
         return {"deleted": _surplus(store, query, max_size), "size": store.size()}
-    deleted = 0
-    while left := _surplus(store, query, max_size):
-        # Records differ in size: with a bound on that, it is measured again after a few
-        step = left if max_size is None else max(1, left // 50)
-        gone = store.delete(query, min(step, CHUNK), descending=False)
+    deleted, step = 0, CHUNK
+    while True:
+        if max_size is not None:
+            # Records differ in size: it is measured again after a few
+            left = _surplus(store, query, max_size)
+            if not left:
+                break
+            step = min(CHUNK, max(1, left // 50))
+        gone = store.delete(query, step, descending=False)
         deleted += gone
         if not gone:
             break

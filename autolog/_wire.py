@@ -121,7 +121,6 @@ class Exchange(Span):
             return
         self.status_code = response.status_code
         self.response_headers = response.headers
-        encoding = response.headers.get("content-encoding", "identity").lower()
         hiding = self.asked_usage and "event-stream" in response.headers.get("content-type", "")
         if response.is_closed:
             self.content = complete_content(response)
@@ -131,7 +130,8 @@ class Exchange(Span):
         elif not isinstance(response.stream, (_Tee, _asking.Hider)):
             self.streaming = True
             response.stream = tee(response.stream, self)
-            if hiding and encoding in {"identity", *_asking.GZIP}:
+            encoding = response.headers.get("content-encoding", "identity").lower() if hiding else None
+            if encoding in {"identity", *_asking.GZIP}:
                 self.response_headers = response.headers.copy()
                 response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
                 response.stream = _asking.hide_usage(response.stream, encoding)
@@ -412,12 +412,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             if not _refused(error):
                 raise
             _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
-            try:
-                result = await original(self, cast_to, options, **kwargs)
-                _end_call()
-            except BaseException as second:
-                _fail_call(second)
-                raise
+            result = await _again_async(original, self, cast_to, options, kwargs)
         finally:
             _current.reset(token)
         return result
@@ -429,6 +424,17 @@ def _again(original: Callable[..., Any], client: Any, cast_to: Any, options: Any
     """The call once more, without the question that its host refused."""
     try:
         result = original(client, cast_to, options, **kwargs)
+        _end_call()
+    except BaseException as error:
+        _fail_call(error)
+        raise
+    return result
+
+
+async def _again_async(original: Callable[..., Any], client: Any, cast_to: Any, options: Any, kwargs: Any) -> Any:
+    """The same for an async call."""
+    try:
+        result = await original(client, cast_to, options, **kwargs)
         _end_call()
     except BaseException as error:
         _fail_call(error)

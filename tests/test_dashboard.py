@@ -125,6 +125,15 @@ def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
     def ids(query: str) -> list[str]:
         return re.findall(r'<tr data-id="([^"]+)"', browser.get(f"/ui/{query}").text)
 
+    def walk(path: str) -> list[str]:
+        found = []
+        while path:
+            page = browser.get(f"/ui/{path}").text
+            found += re.findall(r'<tr data-id="([^"]+)"', page)
+            older = re.search(r'<a href="/ui/([^"]*)" rel="next">', page)
+            path = older[1].replace("&amp;", "&") if older else ""
+        return found
+
     assert ids("?user=ada") == ids("?tag=beta") == ids("?metadata=tenant%3Dt1") == ["plain"]
     assert ids("?status=error") == ["failed", "hostile"]
     assert ids("?kind=function") == ["root"]
@@ -132,20 +141,9 @@ def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
     assert ids("?sort=-cost")[0] == "old-119"
     assert ids("?sort=latency&since=1h")[:2] != ids("?sort=-latency&since=1h")[:2]
     assert ids("?sort=-latency&since=1h")[0] == "other"
-    seen, path = [], "?model=gpt-4o"
-    while path:
-        page = browser.get(f"/ui/{path}").text
-        seen += re.findall(r'<tr data-id="([^"]+)"', page)
-        older = re.search(r'<a href="/ui/([^"]*)" rel="next">', page)
-        path = older[1].replace("&amp;", "&") if older else ""
+    seen = walk("?model=gpt-4o")
     assert len(seen) == len(set(seen)) == 127
-    by_cost, path = [], "?sort=cost&model=gpt-4o"
-    while path:
-        page = browser.get(f"/ui/{path}").text
-        by_cost += re.findall(r'<tr data-id="([^"]+)"', page)
-        older = re.search(r'<a href="/ui/([^"]*)" rel="next">', page)
-        path = older[1].replace("&amp;", "&") if older else ""
-    assert sorted(by_cost) == sorted(seen)
+    assert sorted(walk("?sort=cost&model=gpt-4o")) == sorted(seen)
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,14 @@ class Total:
     priced: int = 0
     durations: Counter[float] = field(default_factory=Counter)
 
-    def add(self, hour: Hour) -> None:
-        self.calls += hour.calls
-        self.errors += hour.errors
-        self.input_tokens += hour.input_tokens
-        self.output_tokens += hour.output_tokens
-        self.cost += hour.cost
-        self.priced += hour.priced
-        self.durations.update(hour.durations)
+    def add(self, part: Hour | Total) -> None:
+        self.calls += part.calls
+        self.errors += part.errors
+        self.input_tokens += part.input_tokens
+        self.output_tokens += part.output_tokens
+        self.cost += part.cost
+        self.priced += part.priced
+        self.durations.update(part.durations)
 
     @property
     def error_share(self) -> float:

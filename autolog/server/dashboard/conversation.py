@@ -23,11 +23,21 @@ _SAID = {"messages", "input", "prompt", "system", "instructions", "tools"}
 _THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div class="said">{}</div></details>')
 
 
-def messages_of(record: Record) -> list[dict[str, Any]]:
-    """Who said what, ready to be drawn: `role` and `parts` as HTML."""
+def contents(record: Record) -> dict[str, Any]:
+    """What the page of a log shows of its bodies, which are read once."""
     request, response = bodies(record)
-    if record.kind != "llm":
-        return []
+    llm = record.kind == "llm"
+    return {
+        "messages": _messages(request, response) if llm else [],
+        "parameters": _parameters(request),
+        "tools": _tools(request),
+        "input": "" if llm or request is None else json_tree(request),
+        "output": "" if llm or response is None else json_tree(response),
+    }
+
+
+def _messages(request: Any, response: Any) -> list[dict[str, Any]]:
+    """Who said what, ready to be drawn: `role` and `parts` as HTML."""
     messages = [*request_messages(request), *response_messages(response)]
     left_out = len(messages) - MAX_MESSAGES
     if left_out > 0:
@@ -36,23 +46,15 @@ def messages_of(record: Record) -> list[dict[str, Any]]:
     return [{"role": message.role, "parts": [_part(part) for part in message.parts]} for message in messages]
 
 
-def parameters_of(record: Record) -> dict[str, Any]:
+def _parameters(request: Any) -> dict[str, Any]:
     """What was asked beside the conversation: model, temperature, ..."""
-    request, _ = bodies(record)
     return {key: value for key, value in request.items() if key not in _SAID} if isinstance(request, dict) else {}
 
 
-def tools_of(record: Record) -> list[Any]:
+def _tools(request: Any) -> list[Any]:
     """The tools that the model was offered."""
-    request, _ = bodies(record)
     tools = request.get("tools") if isinstance(request, dict) else None
     return tools if isinstance(tools, list) else []
-
-
-def values_of(record: Record) -> tuple[Markup, Markup]:
-    """The bodies of what is no conversation, drawn as JSON."""
-    drawn = [Markup("") if value is None else json_tree(value) for value in bodies(record)]
-    return drawn[0], drawn[1]
 
 
 def _part(part: Part) -> Markup:

@@ -268,11 +268,9 @@ class Dashboard:
     def log(self, visit: Visit) -> Response:
         record = visit.record(visit.id)
         newer, older = _neighbours(visit, record)
-        request, response = conversation.values_of(record) if record.kind != "llm" else ("", "")
         return self._page(visit,
-            "log.html", record=record, newer=newer, older=older, messages=conversation.messages_of(record),
-            parameters=conversation.parameters_of(record), tools=conversation.tools_of(record),
-            input=request, output=response, curl=snippets.as_curl(record), python=snippets.as_python(record),
+            "log.html", record=record, newer=newer, older=older, **conversation.contents(record),
+            curl=snippets.as_curl(record), python=snippets.as_python(record),
             as_json=_ascii_json(record), raw={
                 "request": _raw(record.request_body), "response": _raw(record.response_body)},
             timing=_timing(record), may_write=visit.may_write, place="logs",
@@ -335,7 +333,7 @@ class Dashboard:
         groups = charts.totals(visit.store.hours(visit.project, by, since, until))
         whole = charts.Total()
         for point in steps:
-            _add(whole, point.total)
+            whole.add(point.total)
         drawn = [charts.chart(title, steps, series, show, bars) for title, series, show, bars in _CHARTS]
         return self._page(visit,
             "overview.html", charts=drawn, groups=groups[:100], whole=whole, by=by, range=chosen, ranges=list(RANGES),
@@ -521,12 +519,6 @@ def _timing(record: Record) -> dict[str, float] | None:
 def _sum(values: Any) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _add(into: charts.Total, part: charts.Total) -> None:
-    for name in ("calls", "errors", "input_tokens", "output_tokens", "cost", "priced"):
-        setattr(into, name, getattr(into, name) + getattr(part, name))
-    into.durations.update(part.durations)
 
 
 _CHARTS: list[tuple[str, list[charts.Series], charts.Show, bool]] = [
