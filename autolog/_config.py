@@ -9,10 +9,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from autolog._budget import read_budget
+from autolog._rules import read_rules
 from autolog.errors import ConfigError
 
 DIALECTS = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer")
 DEFAULT_STORE = "sqlite:///.autolog/logs.db"
+DEFAULT_JOURNAL = ".autolog/journal.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,20 @@ class Config:
         capture_bodies: keep request and response bodies, arguments and results.
         max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only type,
             size and hash.
-        max_queue_records: how many calls may wait to be written before further ones are dropped and counted.
+        max_field_chars: longer texts in bodies are cut there, which the record then says; None to keep all.
+        redact: what is replaced in every text before anything is kept: a regular expression, a function that gets
+            each record and returns it, changed or not, or None to drop it, a list of those, or a mapping with
+            `patterns`, `fields` (keys, or ends of paths such as `messages.name`) and `function`.
+        redact_secrets: replace API keys, tokens and passwords, by their shape and by the name of what holds them.
+        sample: the share of traces that is kept, from 0 to 1; the same traces in every process.
+        sample_keep_errors: keep failed calls of the other traces, too. sample_keep_slow: and those that took so many
+            seconds or more.
+        durable: have every record on disk before the call that it is of returns; takes about a millisecond of it.
+        journal: the file that keeps what cannot be delivered; empty for none.
+        journal_max_bytes: how large its records may be together; the oldest go. journal_max_age: how old, in seconds.
+        handle_sigterm: flush before SIGTERM ends the process, where nobody else handles it.
+        max_queue_records: how many calls may wait to be read, and records to be written; see the README for what
+            becomes of more.
         max_queue_bytes: how large they may be together, in bytes.
     """
 
@@ -54,6 +69,17 @@ class Config:
     enabled: bool = True
     capture_bodies: bool = True
     max_media_bytes: int = 32 * 1024 * 1024
+    max_field_chars: int | None = None
+    redact: Any = None
+    redact_secrets: bool = True
+    sample: float = 1.0
+    sample_keep_errors: bool = True
+    sample_keep_slow: float | None = None
+    durable: bool = False
+    journal: str = DEFAULT_JOURNAL
+    journal_max_bytes: int = 512 * 1024 * 1024
+    journal_max_age: float = 7 * 24 * 3600.0
+    handle_sigterm: bool = True
     max_queue_records: int = 100_000
     max_queue_bytes: int = 256 * 1024 * 1024
 
@@ -70,9 +96,17 @@ class Config:
             raise ConfigError("stream_usage", f"{self.stream_usage!r} is neither 'request' nor 'estimate'")
         if self.max_media_bytes < 0:
             raise ConfigError("max_media_bytes", f"{self.max_media_bytes!r} is less than 0")
-        for name in ("max_queue_records", "max_queue_bytes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(name, f"{getattr(self, name)!r} is less than 1")
+        for name in ("max_queue_records", "max_queue_bytes", "journal_max_bytes", "max_field_chars"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(name, f"{value!r} is less than 1")
+        if not 0 <= self.sample <= 1:
+            raise ConfigError("sample", f"{self.sample!r} is not a share from 0 to 1")
+        for name in ("journal_max_age", "sample_keep_slow"):
+            if (value := getattr(self, name)) is not None and not 0 <= value < float("inf"):
+                raise ConfigError(name, f"{value!r} is not a time in seconds")
+        if self.durable and not self.journal:
+            raise ConfigError("durable", "needs a journal")
+        read_rules(self.redact)
 
 
 def check_target(endpoint: Any, dialect: Any) -> None:
@@ -155,26 +189,34 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-_KINDS = {item.name: type(item.default) for item in fields(Config) if item.default is not None}
+_KINDS = {
+    **{item.name: type(item.default) for item in fields(Config) if item.default is not None},
+    "max_field_chars": int,
+    "sample_keep_slow": float,
+}
+#: What may be None, to set it back.
+_OPTIONAL = frozenset(item.name for item in fields(Config) if item.default is None)
+#: What `check_...` and `read_...` look into.
+_ANY = frozenset({"prices", "redact"})
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
 def _typed(name: str, value: Any, kind: type) -> Any:
+    if name in _ANY or (value is None and name in _OPTIONAL):
+        return value
     if kind is bool:
         word = str(value).lower()
         if word in _TRUE | _FALSE:
             return word in _TRUE
-    elif kind is int and not isinstance(value, bool):
+    elif kind in {int, float} and not isinstance(value, bool):
         try:
-            return int(value)
+            return kind(value)
         except (TypeError, ValueError):
             pass
-    elif name == "prices":
-        return value
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
-    elif isinstance(value, kind) or (value is None and name in {"endpoint", "api_key", "stream_usage"}):
+    elif isinstance(value, kind):
         return value
     elif kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)

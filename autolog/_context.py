@@ -50,16 +50,23 @@ class Context:
     session: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    capture_bodies: bool = True
 
     def merged(
-        self, user: str | None, session: str | None, tags: Iterable[str], metadata: Mapping[str, Any]
+        self,
+        user: str | None,
+        session: str | None,
+        tags: Iterable[str],
+        metadata: Mapping[str, Any],
+        capture_bodies: bool = True,
     ) -> Context:
-        """This context with another laid over it: tags add up, metadata merges by key."""
+        """This context with another laid over it: tags add up, metadata merges by key, no bodies stays no bodies."""
         return Context(
             user=self.user if user is None else user,
             session=self.session if session is None else session,
             tags=tuple(dict.fromkeys((*self.tags, *tags))),
             metadata={**self.metadata, **metadata},
+            capture_bodies=self.capture_bodies and capture_bodies,
         )
 
 
@@ -81,6 +88,7 @@ class ContextScope:
         tags: Iterable[str],
         metadata: Mapping[str, Any],
         traceparent: str | None,
+        capture_bodies: bool = True,
     ) -> None:
         given = (tags,) if isinstance(tags, str) else tags or ()
         self._given = (
@@ -88,6 +96,7 @@ class ContextScope:
             None if session is None else str(session),
             tuple(str(tag) for tag in given),
             {str(key): freeze(value) for key, value in metadata.items()},
+            bool(capture_bodies),
         )
         self._parent = parse_traceparent(traceparent)
         self._tokens: list[tuple[Token[Context], Token[Parent | None] | None]] = []

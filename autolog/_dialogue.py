@@ -8,6 +8,7 @@ a record of its own; so is the session, where seconds are what is billed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns, time_ns
 from typing import Any
@@ -63,8 +64,9 @@ class Dialogue:
         self._audio_sent = 0
         self._told = False
 
-    def read(self, batch: Frames) -> list[Record]:
-        """The records that these frames complete."""
+    def read(self, batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
+        """The records that these frames complete, their bodies redacted before they are read."""
+        self._redact = redact
         records: list[Record] = []
         for frame in batch.frames:
             with guard("reading a frame"):
@@ -204,6 +206,7 @@ class Dialogue:
             record.response_body = encode_json(response)
         if turn.first_ns:
             record.time_to_first_chunk = (turn.first_ns - turn.start_ns) / 1e9
+        self._redact(record)
         describe(record, PROVIDERS[self._channel.sdk], stream=True)
         return record
 
@@ -239,6 +242,7 @@ class Dialogue:
         record.duration = None
         record.operation_name, record.request_model = operation, text(model)
         record.response_body = encode_json(answer)
+        self._redact(record)
         describe(record, PROVIDERS[self._channel.sdk])
         return record
 
@@ -267,6 +271,7 @@ class Dialogue:
         record.request_model = text(self._session.get("model")) or self._model
         answer = {**self._session, "usage": {} if used is None else {"seconds": used}}
         record.response_body = encode_json(answer)
+        self._redact(record)
         describe(record, PROVIDERS[self._channel.sdk])
         if estimated and record.cost is not None:
             why = "seconds counted from the audio that was sent, as 16-bit PCM at 24 kHz"
@@ -274,10 +279,10 @@ class Dialogue:
         return [record]
 
 
-def read_frames(batch: Frames) -> list[Record]:
+def read_frames(batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
     """The records that a batch of frames completes, with all that came before it over the same connection."""
     channel = batch.channel
     if channel.dialogue is None:
         channel.dialogue = Dialogue(channel)
     dialogue: Dialogue = channel.dialogue
-    return dialogue.read(batch)
+    return dialogue.read(batch, redact)

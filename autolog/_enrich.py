@@ -7,7 +7,7 @@ from time import perf_counter_ns, time_ns
 from urllib.parse import unquote, urlsplit
 
 from autolog import _later
-from autolog._bodies import decode_content, encode_json
+from autolog._bodies import decode_content, decode_json, encode_json
 from autolog._cost import unknown
 from autolog._describe import describe, preview
 from autolog._dialogue import read_frames
@@ -15,7 +15,7 @@ from autolog._functions import Call
 from autolog._guard import guard
 from autolog._ids import format_span, format_trace, new_record_id
 from autolog._record import Record
-from autolog._redact import clean_url, kept_headers
+from autolog._redact import Redactor, clean_url, kept_headers
 from autolog._snapshot import thaw
 from autolog._socket import Frames
 from autolog._span import Span
@@ -27,25 +27,40 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-request
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def enrich(span: Span) -> list[Record]:
-    """The records of an ended span, function call or provider call: one as a rule, none if it says nothing new."""
+def enrich(span: Span, redactor: Redactor) -> list[Record]:
+    """The records of an ended span, function call or provider call: one as a rule, none if it says nothing new.
+
+    Bodies are redacted before they are read.
+    """
     if isinstance(span, Exchange):
-        return _call_records(span)
+        return _call_records(span, redactor)
     if isinstance(span, Frames):
-        return read_frames(span)
+        return read_frames(span, redactor.bodies)
     record = _common(span)
     with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
         _add_values(record, span)
+        redactor.bodies(record)
+        record.input_preview, record.output_preview = _shown(record.request_body), _shown(record.response_body)
     return [record]
 
 
-def _call_records(exchange: Exchange) -> list[Record]:
+def _shown(body: bytes | None) -> str | None:
+    """The beginning of a body, for lists: a text as it is, all else as JSON."""
+    if body is None:
+        return None
+    text = decode_json(body) if body.startswith(b'"') else None
+    return preview(text if isinstance(text, str) else body.decode(errors="replace"))
+
+
+def _call_records(exchange: Exchange, redactor: Redactor) -> list[Record]:
     provider = PROVIDERS[exchange.sdk]
     record = _common(exchange)
     path = unquote(urlsplit(str(exchange.request.url)).path)
     later = provider.later(exchange.request.method, path)
     with guard("reading a call"):
+        redactor.learn(exchange.request.headers)
         _add_exchange(record, exchange)
+        redactor.bodies(record)
         if later and provider.holder(path):
             return list(_later.batch_items(record, provider, path))
         reading = describe(record, provider, exchange.stream)
@@ -102,10 +117,8 @@ def _add_values(record: Record, span: Span) -> None:
     result = thaw(span.output)
     if given is not None:
         record.request_body = encode_json(given)
-        record.input_preview = preview(given if isinstance(given, str) else record.request_body.decode())
     if result is not None:
         record.response_body = encode_json(result)
-        record.output_preview = preview(result if isinstance(result, str) else record.response_body.decode())
 
 
 # Provider calls

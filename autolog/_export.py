@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import email.utils
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from autolog._queue import Queue, Sink
+import msgspec
+
+from autolog._bodies import decode_json
+from autolog._delivery import Sink
 from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.errors import AutologError, Undelivered
@@ -30,11 +32,6 @@ class StoreSink:
 
     def write(self, records: Sequence[Record]) -> None:
         self.store.write(records)
-
-    def note_losses(self, dropped: dict[str, int]) -> None:
-        """For `autolog doctor`: what this process could not keep, and why."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.store.put_document("losses", f"{now} {os.getpid()}", {"at": now, "pid": os.getpid(), "dropped": dropped})
 
     def close(self) -> None:
         self.store.close()
@@ -59,7 +56,7 @@ class HTTPSink:
         refused = 0
         for number, record in enumerate(records):
             try:
-                refused += self._send([record])
+                refused += self._send_many([record])
             except Undelivered as error:
                 error.done = number
                 raise
@@ -69,12 +66,12 @@ class HTTPSink:
         self._client.close()
 
     def _send_many(self, records: Sequence[Record]) -> int:
-        """One request; in halves if the backend finds it too large."""
+        """One request; in halves if the backend finds it too large, and a record that is too large without bodies."""
         try:
             return self._send(records)
         except _TooLargeError:
             if len(records) == 1:
-                return 1
+                return self._send_without_bodies(records[0])
         half = len(records) // 2
         refused = self._send_many(records[:half])
         try:
@@ -82,6 +79,13 @@ class HTTPSink:
         except Undelivered as error:
             error.done += half
             raise
+
+    def _send_without_bodies(self, record: Record) -> int:
+        small = msgspec.structs.replace(record, request_body=None, response_body=None, media=None, truncated=True)
+        try:
+            return self._send([small])
+        except _TooLargeError:
+            return 1
 
     def _send(self, records: Sequence[Record]) -> int:
         """Send records in one request; returns how many were refused for good."""
@@ -92,30 +96,30 @@ class HTTPSink:
             response = self._client.post(self._endpoint + path, content=content, headers=headers)
         except httpx2.HTTPError as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
-        if response.is_success:
-            return _refused(response)
-        problem = f"HTTP {response.status_code}: {response.text[:200]}"
-        if response.status_code == 413 and self._many:
+        answer = decode_json(response.content)
+        if answer is not None or not response.content.strip():  # else it is not the backend that speaks
+            if response.is_success:
+                return _refused(answer, len(records))
+            if response.status_code in _REFUSALS:
+                return len(records)
+        if response.status_code == 413:
             raise _TooLargeError
-        if response.status_code in {400, 404, 405, 409, 413, 415, 422}:
-            return len(records)
+        problem = f"HTTP {response.status_code}: {response.text[:200]}"
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
 
 
+#: What is wrong with a request, and will be wrong again. A path that is not there (404) may be, another time.
+_REFUSALS = frozenset({400, 409, 415, 422})
+
+
 class _TooLargeError(Exception):
-    """The backend refuses a batch for its size."""
+    """The backend refuses a request for its size."""
 
 
-def _refused(response: httpx2.Response) -> int:
+def _refused(answer: Any, count: int) -> int:
     """How many of a batch our own server refused; vendors take all or nothing."""
-    if response.headers.get("content-type", "").startswith("application/json"):
-        try:
-            answer = response.json()
-        except ValueError:
-            return 0
-        rejected = answer.get("rejected") if isinstance(answer, dict) else None
-        return rejected if isinstance(rejected, int) else 0
-    return 0
+    refused = answer.get("rejected") if isinstance(answer, dict) else None
+    return min(refused, count) if isinstance(refused, int) else 0
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
@@ -166,23 +170,6 @@ def _key_headers(dialect: str, key: str | None) -> dict[str, str]:
     if dialect in {"native", "otlp"}:
         return {"authorization": f"Bearer {key}"}
     return {"x-portkey-api-key" if dialect == "portkey" else "x-api-key": key}
-
-
-# Several at once
-
-
-class Fanout:
-    """Hands every record to several queues, each with its own sink, so that none waits for another."""
-
-    def __init__(self, queues: Sequence[Queue]) -> None:
-        self.queues = queues
-
-    def write(self, records: Sequence[Record]) -> None:
-        for queue in self.queues:
-            queue.put_records(records)
-
-    def close(self) -> None:
-        """The queues are closed by whoever made them."""
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:

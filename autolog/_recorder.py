@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from autolog import _context, _guard, _patch, _socket, _wire
 from autolog._budget import Budgets
 from autolog._config import Config, config_from
+from autolog._delivery import Delivery, Sink
 from autolog._functions import decorate
-from autolog._queue import Made, Queue, Sink, before_exit
-from autolog._span import Span
+from autolog._queue import DurableQueue, Made, Queue
+from autolog._reading import Reader
+from autolog._span import PrivateSpan, Span
+from autolog._worker import before_exit, flush_at_sigterm
 from autolog.errors import PatchError
 
 if TYPE_CHECKING:
-    from autolog._record import Record
+    from autolog._journal import Journal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +41,7 @@ class Recorder:
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
-        self._branches: list[Queue] = []
+        self._reader: Reader | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit)
@@ -67,6 +70,11 @@ class Recorder:
         check = self._budgets.check if self._budgets is not None and self._budgets.raising else None
         for patch in self._patches.values():
             patch.instruct(config.stream_usage == "request", check)
+        if config.handle_sigterm:
+            flush_at_sigterm()
+        if self._diverted is None and config.enabled:
+            for delivery in (self._queue or self._open_queue()).deliveries:
+                delivery.look()
 
     def patch(self) -> list[str]:
         """Record the calls of every known SDK that is installed; returns their names."""
@@ -151,9 +159,12 @@ class Recorder:
             return lambda given: decorate(given, self._emit, name, kind, capture_input, capture_output)
         return decorate(function, self._emit, name, kind, capture_input, capture_output)
 
-    def span(self, name: str, *, kind: str = "span", **metadata: Any) -> Span:
-        """A span for `with` or `async with`; what is called inside becomes its child."""
-        span = Span(self._emit, str(name), str(kind))
+    def span(self, name: str, *, kind: str = "span", capture_bodies: bool = True, **metadata: Any) -> Span:
+        """A span for `with` or `async with`; what is called inside becomes its child.
+
+        With `capture_bodies=False` neither it nor anything inside keeps what was said, only figures.
+        """
+        span = (Span if capture_bodies else PrivateSpan)(self._emit, str(name), str(kind))
         return span.set(**metadata) if metadata else span
 
     def context(
@@ -164,12 +175,14 @@ class Recorder:
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         traceparent: str | None = None,
+        capture_bodies: bool = True,
     ) -> _context.ContextScope:
         """A block for `with` or `async with` whose calls carry a user, session, tags and metadata.
 
-        `traceparent` (W3C) makes them part of a trace that began in another process.
+        `traceparent` (W3C) makes them part of a trace that began in another process; with `capture_bodies=False` they
+        keep figures only, nothing of what was said.
         """
-        return _context.ContextScope(user, session, tags, metadata or {}, traceparent)
+        return _context.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
 
     def current_span(self) -> Span | None:
         """The span that the caller is in, to `set()` something on; None outside of any."""
@@ -195,8 +208,8 @@ class Recorder:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything recorded so far is written; False if `timeout` seconds did not suffice."""
-        queues = [] if self._queue is None else [self._queue, *self._branches]
-        done = [queue.flush(timeout) for queue in queues]
+        deadline = monotonic() + timeout
+        done = [worker.flush(max(0.05, deadline - monotonic())) for worker in self._workers()]
         return all(done)
 
     def shutdown(self, timeout: float = 2.0) -> bool:
@@ -206,21 +219,25 @@ class Recorder:
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
-        """What the recorder is doing: what is patched, where records go, queued, written, dropped and why."""
+        """What the recorder is doing: what is patched, where records go, how many wait, were written, dropped and why.
+
+        `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
+        """
         config = self._current_config()
-        queues = [] if self._queue is None else [self._queue, *self._branches]
-        ends = self._branches or queues
-        dropped: Counter[str] = sum((queue.dropped for queue in queues), Counter())
+        workers, deliveries = self._workers(), self._queue.deliveries if self._queue is not None else []
+        dropped: Counter[str] = sum((worker.dropped for worker in workers), Counter())
         return {
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
             "store": config.store if config.endpoint is None else None,
             "endpoint": config.endpoint,
             "dialect": config.dialect if config.endpoint is not None else None,
-            "queued": sum(queue.queued for queue in queues),
-            "written": sum(queue.written for queue in ends),
+            "queued": sum(worker.queued for worker in workers),
+            "journalled": sum(delivery.waiting for delivery in deliveries),
+            "written": sum(delivery.written for delivery in deliveries),
+            "sampled_out": self._reader.sampled_out if self._reader is not None else 0,
             "dropped": dict(dropped),
-            "last_error": next((queue.last_error for queue in queues if queue.last_error), None),
+            "last_error": next((delivery.last_error for delivery in deliveries if delivery.last_error), None),
             "failures": dict(_guard.failures),
         }
 
@@ -228,14 +245,13 @@ class Recorder:
     def diverted(self, sink: Sink) -> Iterator[None]:
         """A block whose records go to `sink` only; what `autolog.testing.capture()` is made of."""
         before, self._diverted = self._diverted, sink
-        kept = self._queue, self._branches
-        self._queue, self._branches = None, []
+        kept, self._queue = self._queue, None
         try:
             yield
         finally:
             self._diverted = before
             self._close_queues(10.0)
-            self._queue, self._branches = kept
+            self._queue = kept
 
     # Inside
 
@@ -258,70 +274,45 @@ class Recorder:
         if self._enabled:
             queue.put(span)
 
-    def _reader(self, config: Config) -> Callable[[Any], list[Record]]:
-        """What makes records of a span, on the worker thread: read, estimated, priced, counted, limited."""
-        budgets = self._budgets
-
-        def read(span: Any) -> list[Record]:
-            if isinstance(span, Made):
-                return [span.record]
-            from autolog._enrich import enrich
-            from autolog._media import limit_media
-
-            records = enrich(span)
-            if config.stream_usage == "estimate":
-                _estimate(records)
-            for record in records:
-                if config.prices is not None and record.kind == "llm":
-                    _price(record, config.prices)
-                if budgets is not None:
-                    budgets.spend(record)
-                limit_media(record, config.max_media_bytes)
-                if not config.capture_bodies:
-                    record.request_body = record.response_body = record.input_preview = record.output_preview = None
-                    record.media = None
-            return records
-
-        return read
+    def _workers(self) -> list[Queue | Delivery]:
+        return [] if self._queue is None else [self._queue, *self._queue.deliveries]
 
     def _open_queue(self) -> Queue:
         config = self._current_config()
+        if self._queue is not None:  # configuring has opened it
+            return self._queue
+        self._reader = Reader(config, self._budgets)
+        bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
+        if diverted is not None:
+            return self._begin(Queue(self._reader, [Delivery(lambda: diverted, *bounds)], *bounds))
 
-        read = self._reader(config)
-
-        def make_queue(open_sink: Callable[[], Sink]) -> Queue:
-            return Queue(read, open_sink, config.max_queue_records, config.max_queue_bytes)
-
-        def open_sink() -> Sink:
-            if config.update_prices:
-                from autolog._cost import keep_updated
-
-                with _guard.guard("updating prices"):
-                    keep_updated()
-            if diverted is not None:
-                return diverted
-            if not self._branches:
-                sink = _open_target(_targets(config)[0])
-                if budgets is not None:
+        def opener(target: Any, first: bool) -> Callable[[], Sink]:
+            def open_sink() -> Sink:
+                sink = _open_target(target)
+                if first and budgets is not None:
                     _take_up(budgets, sink)
                 return sink
-            from autolog._export import Fanout
 
-            return Fanout(self._branches)
+            return open_sink
 
-        self._enabled = config.enabled
-        self._queue = make_queue(open_sink)
-        targets = _targets(config) if diverted is None else []
-        if len(targets) > 1:
-            self._branches = [make_queue(functools.partial(_open_target, target)) for target in targets]
-        return self._queue
+        deliveries = [
+            Delivery(opener(target, number == 0), *bounds, _journal(config, target))
+            for number, target in enumerate(_targets(config))
+        ]
+        kind = DurableQueue if config.durable else Queue
+        return self._begin(kind(self._reader, deliveries, *bounds))
+
+    def _begin(self, queue: Queue) -> Queue:
+        self._enabled = self._current_config().enabled
+        self._queue = queue
+        return queue
 
     def _close_queues(self, timeout: float) -> bool:
-        queue, self._queue = self._queue, None
-        branches, self._branches = self._branches, []
-        done = queue is None or queue.close(timeout)
-        return all([done, *[branch.close(timeout) for branch in branches]])
+        workers, self._queue = self._workers(), None
+        deadline = monotonic() + timeout
+        done = [worker.close(max(0.05, deadline - monotonic())) for worker in workers]
+        return all(done)
 
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:
@@ -331,21 +322,6 @@ def _take_up(budgets: Budgets, sink: Sink) -> None:
     if isinstance(sink, StoreSink):
         with _guard.guard("reading what was spent"):
             budgets.begin(sink.store)
-
-
-def _estimate(records: list[Record]) -> None:
-    from autolog._estimate import estimate
-
-    for record in records:
-        estimate(record)
-
-
-def _price(record: Record, prices: Any) -> None:
-    from autolog._cost import own_price
-
-    priced = own_price(record, prices)
-    if priced is not None:
-        record.cost, record.cost_details = priced.cost, priced.details
 
 
 def _targets(config: Config) -> list[Any]:
@@ -362,3 +338,11 @@ def _open_target(target: Any) -> Sink:
     from autolog._export import open_target
 
     return open_target(target)
+
+
+def _journal(config: Config, target: Any) -> Journal | None:
+    if not config.journal:
+        return None
+    from autolog._journal import journal_for
+
+    return journal_for(config, target)

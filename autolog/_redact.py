@@ -1,9 +1,25 @@
-"""What is not kept: credentials in URLs, headers that may hold a key."""
+"""What is not kept: credentials in URLs and headers, keys wherever they stand, and what the user's own rules name.
+
+Bodies are redacted before anything is read from them, so previews, tool calls and errors hold nothing else. A body
+without a finding stays byte for byte what it was.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from autolog._guard import report
+from autolog._record import Record
+from autolog._rules import read_rules
+from autolog._scrub import Edit, Path, scrub, scrub_value
+from autolog._secrets import may_hold_key, may_hold_name, names_secret, pieces_joined, secrets_in
+
+REDACTED = "[REDACTED]"
+#: How many keys of requests are remembered, to be found again elsewhere.
+_KNOWN = 16
 
 #: Headers that are worth keeping and hold no secret.
 _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
@@ -41,3 +57,121 @@ def kept_headers(headers: Any) -> dict[str, str]:
         for name, value in ((str(name).lower(), str(value)) for name, value in headers.items())
         if (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _SECRET_HEADERS
     }
+
+
+class Redactor:
+    """Takes secrets, and what the user's rules name, out of records. For one thread at a time."""
+
+    def __init__(self, given: Any, secrets: bool) -> None:
+        self._rules = read_rules(given)
+        self._secrets = secrets
+        self._own = True
+        environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
+        self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
+
+    def learn(self, headers: Any) -> None:
+        """Remember the keys in a request's headers: they are secrets wherever they stand."""
+        if not self._secrets:
+            return
+        for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):
+            value = str(headers.get(name) or "").rpartition(" ")[2]
+            if len(value) >= 8 and value not in self._known:
+                self._known = [value, *self._known][:_KNOWN]
+
+    def bodies(self, record: Record) -> None:
+        """Redact a record's bodies; if that fails they are left out."""
+        self._own = record.kind != "llm"
+        try:
+            for side in ("request", "response"):
+                body: bytes | None = getattr(record, f"{side}_body")
+                kind: str = getattr(record, f"{side}_content_type") or ""
+                if body and self._may_concern(body, kind):
+                    new, new_kind = scrub(body, kind, self)
+                    if new is not body:
+                        setattr(record, f"{side}_body", new)
+                        setattr(record, f"{side}_content_type", new_kind or None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
+            _leave_out(record)
+            report("redacting a body", error)
+
+    def record(self, record: Record) -> Record | None:
+        """Redact all else of a record, and let the user's function see it; None to drop it."""
+        self._own = True
+        try:
+            self._fields(record)
+            if self._rules.function is None:
+                return record
+            changed: Record | None = self._rules.function(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
+            _leave_out(record)
+            record.error_message = record.name = None
+            record.metadata, record.tags = {}, []
+            report("redacting a record", error)
+            return record
+        return changed
+
+    def _fields(self, record: Record) -> None:
+        for name in _TEXT_FIELDS:
+            value = getattr(record, name)
+            if value:
+                new = scrub_value(value, self, (name,))
+                if new is not value:
+                    setattr(record, name, new)
+
+    def _may_concern(self, body: bytes, kind: str) -> bool:
+        if self._rules.patterns or self._rules.fields:
+            return True
+        if not self._secrets:
+            return False
+        if self._may_hold(body):
+            return True
+        if "event-stream" in kind or body.startswith((b"data:", b"event:")):  # a key may come in pieces
+            return b'"index":1' in body or self._may_hold(pieces_joined(body))
+        return "amazon.eventstream" in kind
+
+    def _may_hold(self, body: bytes) -> bool:
+        return any(known.encode() in body for known in self._known) or may_hold_key(body) or may_hold_name(body)
+
+    # The rules of a walk
+
+    def hides(self, path: Path, value: Any) -> Any:
+        """A value whose key names a secret, or a field of the user's."""
+        if self._secrets and isinstance(value, str) and value and names_secret(path[-1], self._own):
+            return REDACTED
+        if self._rules.fields and value is not None:
+            lowered = tuple(part.lower() for part in path)
+            if any(lowered[-len(wanted) :] == wanted for wanted in self._rules.fields):
+                return REDACTED
+        return value
+
+    def edits(self, text: str, structural: bool = False) -> list[Edit]:
+        """What is secret in a text; the format's own words are not for the user's patterns."""
+        patterns = () if structural else self._rules.patterns
+        spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
+        if self._secrets:
+            for known in self._known:
+                spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
+            spans += secrets_in(text)
+        edits: list[Edit] = []
+        for start, end in sorted(spans):
+            if start == end:
+                continue
+            if edits and start < edits[-1][1]:
+                edits[-1] = (edits[-1][0], max(end, edits[-1][1]), REDACTED)
+            else:
+                edits.append((start, end, REDACTED))
+        return edits
+
+
+#: What of a record may hold words of the program or of the provider, besides the bodies.
+_TEXT_FIELDS = (
+    "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
+    "prompt_name", "prompt_variables", "prompt_template", "scores", "request_url", "request_headers",
+    "response_headers", "request_meta", "response_meta", "extra", "input_preview", "output_preview",
+)  # fmt: skip
+
+
+def _leave_out(record: Record) -> None:
+    record.request_body = record.response_body = record.input_preview = record.output_preview = None
+    record.media = record.tool_calls = record.prompt_variables = record.prompt_template = None
+    record.extra = {**record.extra, "redaction": "failed; what was said is left out"}

@@ -48,6 +48,9 @@ class Frame:
 class Frames(Span):
     """Frames on their way to the worker, in the place of a span."""
 
+    #: Those of one connection are to be read in the order in which they passed.
+    in_order = True
+
     __slots__ = ("channel", "closed", "frames")
 
     def __init__(self, emit: Emit, channel: Channel, frames: list[Frame], closed: bool) -> None:

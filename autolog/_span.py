@@ -152,6 +152,27 @@ class Span:
             report("ending a span", failure)
 
 
+class PrivateSpan(Span):
+    """A span of which, and inside of which, nothing is kept that was said: figures only."""
+
+    __slots__ = ("_context_token",)
+
+    def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        super().__init__(emit, name, kind)
+        self.context = self.context.merged(None, None, (), {}, capture_bodies=False)
+        self._context_token: Token[Context] | None = None
+
+    def __enter__(self) -> Self:
+        self._context_token = current_context.set(self.context)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(current_context, self._context_token)
+        super().__exit__(kind, error, trace)
+
+
 def describe_error(error: BaseException) -> tuple[str, str]:
     """The type's name and the message of an exception; the exception itself is not kept, for it keeps its frames."""
     kind = type(error)

@@ -5,6 +5,7 @@
     ├── PatchError      an SDK that is missing, too old, or no longer has what we wrap
     └── StoreError      a store that cannot be opened, read or written
         └── StoreUnavailable    the same, but trying again later may help
+            ├── StoreFull       there is no space left
             └── Undelivered     a backend that did not take all of a batch
 
 After set-up nothing of ours is raised into the user's program: see `_guard`.
@@ -12,7 +13,7 @@ After set-up nothing of ours is raised into the user's program: see `_guard`.
 
 from __future__ import annotations
 
-__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreUnavailable", "Undelivered"]
+__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreFull", "StoreUnavailable", "Undelivered"]
 
 
 class AutologError(Exception):
@@ -48,6 +49,10 @@ class StoreError(AutologError):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is
     """A store that cannot be used now, though a later try may succeed (locked, full, away)."""
+
+
+class StoreFull(StoreUnavailable):
+    """A store that has no space left, until somebody makes some."""
 
 
 class Undelivered(StoreUnavailable):

@@ -45,3 +45,13 @@ def patched(records: Records) -> Records:
     autolog.patch_openai()
     autolog.patch_anthropic()
     return records
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="The whole fault suite and fuzzing, for many minutes.")
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether to take all the time that it takes, and not only as much as every change can afford."""
+    return bool(request.config.getoption("--thorough"))

@@ -8,16 +8,19 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 import autolog
 from autolog import _guard
-from autolog._queue import Queue, _flush_all
+from autolog._delivery import Delivery
+from autolog._journal import Journal
+from autolog._queue import DurableQueue, Queue
 from autolog._record import Record
 from autolog._span import Span
+from autolog._worker import flush_all
 from autolog.errors import StoreUnavailable
 from autolog.stores import Query, open_store
 
@@ -41,8 +44,41 @@ class Sink:
     def close(self) -> None: ...
 
 
-def make(sink: Sink, max_records: int = 5000, max_bytes: int = 10_000_000) -> Queue:
-    return Queue(lambda span: [Record(id=span.name)], lambda: sink, max_records, max_bytes)
+class Line(Queue):
+    """A queue and its one delivery, as the recorder has them."""
+
+    delivery: Delivery
+
+    def flush(self, timeout: float) -> bool:
+        return super().flush(timeout) and self.delivery.flush(timeout)
+
+    def close(self, timeout: float) -> bool:
+        return super().close(timeout) & self.delivery.close(timeout)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        return dict(self.dropped + self.delivery.dropped)
+
+
+class DurableLine(DurableQueue, Line):
+    """The same, with every record on disk first."""
+
+
+def make(
+    sink: Sink,
+    max_records: int = 5000,
+    max_bytes: int = 10_000_000,
+    journal: Journal | None = None,
+    kind: type[Line] = Line,
+) -> Line:
+    delivery = Delivery(lambda: sink, max_records, max_bytes, journal)
+    line = kind(lambda span: [Record(id=span.name)], [delivery], max_records, max_bytes)
+    line.delivery = delivery
+    return line
+
+
+def journal_in(folder: Path, max_bytes: int = 10_000_000, max_age: float = 1000) -> Journal:
+    return Journal(folder / "journal.db", "somewhere", max_bytes, max_age)
 
 
 def put(queue: Queue, *names: str) -> None:
@@ -57,7 +93,7 @@ def test_everything_arrives_in_order() -> None:
     put(queue, *names)
     assert queue.flush(5)
     assert [record.id for record in sink.records] == names
-    assert (queue.written, queue.queued) == (1200, 0)
+    assert (queue.delivery.written, queue.queued) == (1200, 0)
 
 
 def test_what_does_not_fit_is_dropped_and_counted() -> None:
@@ -67,10 +103,10 @@ def test_what_does_not_fit_is_dropped_and_counted() -> None:
     started = time.perf_counter()
     put(queue, *map(str, range(100)))
     assert time.perf_counter() - started < 1
-    assert queue.dropped["queue full"] >= 80
+    assert queue.lost["queue full"] >= 70
     sink.gate.set()
     assert queue.flush(5)
-    assert queue.written + queue.dropped["queue full"] == 100
+    assert queue.delivery.written + queue.lost["queue full"] == 100
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -78,7 +114,7 @@ def test_bytes_are_bounded_too() -> None:
     sink.gate.clear()
     queue = make(sink, max_bytes=5_000)
     put(queue, *map(str, range(100)))
-    assert queue.dropped["queue full"] > 80
+    assert queue.lost["queue full"] > 80
     sink.gate.set()
     assert queue.flush(5)
 
@@ -93,7 +129,7 @@ def test_a_sink_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> N
         time.sleep(0.05)
     assert [record.id for record in sink.records] == ["a", "b"]
     assert len([line for line in caplog.messages if "cannot write" in line]) == 1
-    assert queue.last_error is None
+    assert queue.delivery.last_error is None
 
 
 def test_closing_gives_up_in_time_and_counts() -> None:
@@ -104,7 +140,7 @@ def test_closing_gives_up_in_time_and_counts() -> None:
     started = time.monotonic()
     assert not queue.close(0.5)
     assert time.monotonic() - started < 1.5
-    assert queue.dropped["not written before exit"] == 2
+    assert queue.lost["not written before exit"] == 2
     put(queue, "c")
     assert queue.dropped["shut down"] == 1
 
@@ -123,7 +159,7 @@ def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.M
     put(queue, "a", "poison", "b")
     assert queue.flush(5)
     assert [record.id for record in sink.records] == ["a", "b"]
-    assert queue.dropped["cannot be written"] == 1
+    assert queue.lost["cannot be written"] == 1
     _guard.failures.clear()
 
 
@@ -148,7 +184,8 @@ def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -
         return [Record(id=span.name)]
 
     sink = Sink()
-    queue = Queue(enrich, lambda: sink, 100, 100_000)
+    queue = make(sink)
+    queue._read = enrich
     put(queue, "a", "bad", "b")
     assert queue.flush(5)
     assert [record.id for record in sink.records] == ["a", "b"]
@@ -224,8 +261,8 @@ def test_exit_closes_every_queue() -> None:
     queues = [make(Sink()) for _ in range(4)]
     for queue in queues:
         put(queue, "a")
-    _flush_all()
-    assert [(queue.accepting, queue.written) for queue in queues] == [(False, 1)] * 4
+    flush_all()
+    assert [(queue.accepting, queue.delivery.written) for queue in queues] == [(False, 1)] * 4
 
 
 def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
@@ -287,17 +324,132 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     assert took < 4
 
 
-def test_a_sink_that_can_remember_hears_of_losses_at_the_end() -> None:
-    class Remembering(Sink):
-        losses: dict[str, int] | None = None
+# The journal
 
-        def note_losses(self, dropped: dict[str, int]) -> None:
-            self.losses = dropped
 
-    sink = Remembering()
+def test_what_cannot_be_delivered_waits_on_disk_and_is_resent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    sink.failures = 2
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a")
+    until(lambda: journal_in(tmp_path).waiting().records == 1)
+    assert queue.queued == queue.delivery.queued == 0
+    put(queue, "b")
+    until(lambda: len(sink.records) == 2)
+    assert sorted(record.id for record in sink.records) == ["a", "b"]
+    until(lambda: journal_in(tmp_path).waiting().records == 0)
+    assert queue.delivery.written == 2
+    assert len([line for line in caplog.messages if "cannot write" in line]) == 1
+
+
+def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> None:
+    away = Sink()
+    away.failures = 1000
+    queue = make(away, journal=journal_in(tmp_path))
+    put(queue, *map(str, range(700)))
+    started = time.monotonic()
+    assert not queue.close(1)
+    assert time.monotonic() - started < 2
+    assert queue.lost == {}
+    sink = Sink()
+    later = make(sink, journal=journal_in(tmp_path))
+    later.delivery.look()
+    until(lambda: len(sink.records) == 700)
+    assert {record.id for record in sink.records} == set(map(str, range(700)))
+
+
+def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) -> None:
+    sink = Sink()
     sink.gate.clear()
-    queue = make(sink, max_records=2)
-    put(queue, *map(str, range(50)))
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a", "b")
+    started = time.monotonic()
+    assert not queue.close(0.5)
+    assert time.monotonic() - started < 1.5
+    assert journal_in(tmp_path).waiting().records == 2
     sink.gate.set()
-    assert queue.close(5)
-    assert sink.losses == {"queue full": 50 - len(sink.records)}
+
+
+def test_more_than_fits_into_memory_goes_to_the_journal(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_records=10, journal=journal_in(tmp_path))
+    put(queue, *map(str, range(300)))
+    assert queue.lost == {}
+    sink.gate.set()
+    assert queue.flush(10)
+    until(lambda: len({record.id for record in sink.records}) == 300)
+
+
+def test_the_journal_is_bounded_and_says_what_it_shed(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path, max_bytes=3_000)
+    for number in range(100):
+        journal.add([Record(id=str(number), metadata={"x": os.urandom(50).hex()})])
+    waiting = journal.waiting()
+    assert 5 < waiting.records < 40
+    assert waiting.bytes <= 3_000
+    assert journal.shed() == {"journal full": 100 - waiting.records}
+    assert [int(record.id) for record, _ in journal.claim(100)][-1] == 99
+    young = journal_in(tmp_path, max_age=0)
+    assert young.claim(10) == []
+    assert young.shed() == {"too old in the journal": waiting.records}
+
+
+def test_losses_are_remembered_for_doctor(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.failures = 1000
+    journal = Journal(tmp_path / "journal.db", "somewhere", 1, 1000)
+    queue = make(sink, journal=journal)
+    put(queue, "a", "b")
+    queue.close(1)
+    assert [(loss["reason"], loss["count"]) for loss in journal.losses()] == [("journal full", 2)]
+
+
+def test_a_claim_is_void_when_its_process_is_gone(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    program = f"""
+        import os
+        from pathlib import Path
+        from autolog._journal import Journal
+        from autolog._record import Record
+        Journal(Path({str(tmp_path / "journal.db")!r}), "somewhere", 10**6, 1000).add([Record(id="a")], held=True)
+        os.kill(os.getpid(), 9)
+        """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
+    assert journal.waiting().records == 1
+    held = journal.add([Record(id="mine")], held=True)
+    claimed = journal.claim(10)
+    assert [record.id for record, _ in claimed] == ["a"]
+    assert journal.claim(10) == []  # both are ours
+    journal.release(held)
+    assert [record.id for record, _ in journal.claim(10)] == ["mine"]
+
+
+def test_durable_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, journal=journal_in(tmp_path), kind=DurableLine)
+    put(queue, "a")
+    assert journal_in(tmp_path).waiting().records == 1
+    sink.gate.set()
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a"]
+    until(lambda: journal_in(tmp_path).waiting().records == 0)
+
+
+def test_a_journal_that_cannot_be_written_is_no_harm(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "journal.db").write_text("something else, and long enough to be no empty file")
+    sink = Sink()
+    sink.failures = 1
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a")
+    until(lambda: len(sink.records) == 1)
+    assert (tmp_path / "journal.db").read_text().startswith("something else")
+    assert any("not a SQLite database" in line for line in caplog.messages)
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from traffic import FOLDER, recordings
 
 import autolog
-from autolog._export import StoreSink
+from autolog._config import config_from
+from autolog._journal import journal_for
 from autolog._record import Record, to_dict
 from autolog.cli import cli
 from autolog.cli._standin import standin
@@ -299,8 +300,15 @@ def test_doctor(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10 records" in says["store"]
     assert "can be patched" in says["openai"]
     assert not autolog.status()["patched"]
-    StoreSink(store).note_losses({"queue full": 7})
-    assert "7 records (queue full)" in run("doctor").output
+    assert (says["journal"], says["losses"][:10]) == ("nothing waits", "no process")
+    journal = journal_for(config_from({}), {"endpoint": "http://logs.example"})
+    journal.note_losses({"queue full": 7})
+    journal.add([Record(id="a"), Record(id="b")])
+    said = " ".join(run("doctor").output.split())
+    assert "7 (queue full)" in said
+    assert "2 records" in said
+    assert "wait for http://logs.example native" in said
+    assert run("doctor").exit_code == 1
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be reached" in run("doctor").output
     assert run("doctor").exit_code == 1

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from autolog._config import Config, config_from
 from autolog._display import safe
+from autolog._journal import journal_for
 from autolog._version import __version__
 from autolog.cli._render import console
 from autolog.errors import AutologError
@@ -55,7 +56,7 @@ def _checks() -> Iterator[Check]:
     else:
         yield "configuration", True, "recording" if config.enabled else "switched off (AUTOLOG_ENABLED)"
     yield _server(config) if config.endpoint else _store(config.store)
-    yield _losses(config.store)
+    yield from _journal(config)
     yield from _sdks()
     for package in ("genai-prices", "wrapt", "msgspec"):
         yield package, True, importlib.metadata.version(package)
@@ -76,20 +77,29 @@ def _store(url: str) -> Check:
         return "store", False, str(error)
 
 
-def _losses(url: str) -> Check:
-    """What processes had to drop; a running one says it in `autolog.status()`."""
+def _journal(config: Config) -> Iterator[Check]:
+    """What waits on disk for a sink that was away, and what processes had to drop; a running one knows more."""
+    if not config.journal:
+        yield "journal", None, "switched off: what cannot be delivered when a program ends is lost"
+        return
+    journal = journal_for(config, config.store)
     try:
-        store = open_store(url, create=False)
-        losses = list(store.documents("losses").values())[-5:] if store is not None else []
-    except AutologError:
-        losses = []
-    if not losses:
-        return "losses", True, "no process that has ended reports any; of a running one, autolog.status() tells"
+        waiting, losses = journal.all_waiting(), journal.losses()
+    except AutologError as error:
+        yield "journal", False, str(error)
+        return
     said = [
-        f"{sum(loss['dropped'].values())} records ({', '.join(loss['dropped'])}), process {loss['pid']}, {loss['at']}"
-        for loss in losses
+        f"{item.records:,} records ({item.bytes:,} bytes) wait for {item.target}"
+        + (f" since {item.oldest:%Y-%m-%d %H:%M} UTC" if item.oldest else "")
+        for item in waiting
     ]
-    return "losses", False, "; ".join(said)
+    resent = "; the next program that ships there sends them" if said else ""
+    yield "journal", not said, "; ".join(said) + resent or "nothing waits"
+    if losses:
+        words = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
+        yield "losses", False, "; ".join(words)
+    else:
+        yield "losses", True, "no process that has ended reports any; of a running one, autolog.status() tells"
 
 
 def _server(config: Config) -> Check:

@@ -21,6 +21,7 @@ from autolog.errors import AutologError
 @click.option("--max-decompressed", default=128, show_default=True, type=click.IntRange(min=1), help="In MiB.")
 @click.option("--max-batch", default=10_000, show_default=True, type=click.IntRange(min=1), help="Items in one call.")
 @click.option("--max-connections", default=1_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--max-memory", default=512, show_default=True, type=click.IntRange(min=1), help="All bodies, in MiB.")
 @click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
@@ -43,6 +44,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
 
         from autolog.server import Limits, create_app
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
+        from autolog.server._protocol import config, more_files
     except ImportError as error:
         raise AutologError(
             f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"
@@ -62,19 +64,13 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         body_seconds=options["body_timeout"],
         delete_all=not options["no_delete_all"],
         connections=options["max_connections"],
+        memory_bytes=options["max_memory"] * 1024 * 1024,
     )
     age = None if options["retain"] is None else age_of(options["retain"])
     retain = Retain(age, options["max_size"]) if age or options["max_size"] else None
     if options["update_prices"]:
         keep_updated()
     click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)
-    uvicorn.run(
-        create_app(opened, limits=limits, budgets=options["budgets"], retain=retain),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        limit_concurrency=limits.connections,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
+    more_files()
+    app = create_app(opened, limits=limits, budgets=options["budgets"], retain=retain)
+    uvicorn.Server(config(app, limits, host=host, port=port)).run()

@@ -27,12 +27,13 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
         import uvicorn
 
         from autolog.server import create_app
+        from autolog.server._protocol import only_from
     except ImportError as error:
         raise AutologError(
             f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     key = secrets.token_urlsafe(24)
-    app = create_app(open_for_reading(store), api_key=key)
+    app = only_from({"127.0.0.1", "localhost"}, create_app(open_for_reading(store), api_key=key))
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
     )

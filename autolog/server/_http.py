@@ -13,10 +13,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+import anyio
 import msgspec
 import pydantic
+from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -25,10 +28,11 @@ from autolog._budget import Budgets
 from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.dialects._shared import Fault, Json, parse_json, parse_object
-from autolog.errors import StoreError, StoreUnavailable
+from autolog.errors import StoreError, StoreFull, StoreUnavailable
 from autolog.server._doubles import Doubles
 from autolog.server._keys import ANY_PROJECT, Keyring, Principal
-from autolog.server._limits import Limits, RateLimiter
+from autolog.server._limits import Limits, Load, RateLimiter, Share
+from autolog.server._metrics import Metrics
 from autolog.server._writer import Writer
 from autolog.stores import Store
 
@@ -81,6 +85,10 @@ class Route:
     open: bool = False
 
 
+#: Threads for requests that write, and as many for those that only read: a slow disk stops no page.
+THREADS = 40
+
+
 class Services:
     """What handlers work with: made once for an application."""
 
@@ -90,8 +98,15 @@ class Services:
         self.limits = limits
         self.writer = writer
         self.rates = RateLimiter(limits.requests_per_second)
+        self.load = Load(limits)
+        self.metrics = Metrics(store, writer, self.load)
         self.doubles = Doubles()
         self.budgets: Budgets | None = None
+        self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
+
+    async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on a thread for its kind of request."""
+        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
 
 
 @dataclass(slots=True)
@@ -134,13 +149,16 @@ class Call:
         if not records:
             return []
         if self.services.budgets is None:
-            return self.write(lambda store: self.services.doubles.write(store, records))
+            places = self.write(lambda store: self.services.doubles.write(store, records))
+            self.services.metrics.kept(records[0].dialect, len(records))
+            return places
         known = [self.store.get(record.id, record.project, bodies=False) for record in records]
         costs = [
             (record.cost or 0.0) - ((old.cost if old else None) or 0.0)
             for record, old in zip(records, known, strict=True)
         ]
         places = self.write(lambda store: self.services.doubles.write(store, records))
+        self.services.metrics.kept(records[0].dialect, len(records))
         for record, cost in zip(records, costs, strict=True):
             if cost > 0:
                 self.services.budgets.spend(msgspec.structs.replace(record, cost=cost))
@@ -162,11 +180,17 @@ class Call:
 def endpoint(route: Route, services: Services) -> Callable[[Request], Any]:
     """The ASGI endpoint of a route."""
 
+    writes = route.scope != "read"
+
     async def handle(request: Request) -> Response:
+        started = perf_counter()
         try:
-            reply = await _answer(route, services, request)
+            with services.load.request() as share:
+                reply = await _answer(route, services, request, share, writes)
         except Fault as fault:
             reply = fault_reply(route.dialect, fault)
+        except StoreFull as error:
+            reply = fault_reply(route.dialect, Fault(507, f"the store is full: {error.problem}"), 30)
         except StoreUnavailable as error:
             reply = fault_reply(route.dialect, Fault(503, f"the store cannot be written now: {error.problem}"), 1)
         except StoreError as error:
@@ -177,22 +201,23 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Any]:
         except Exception:
             logger.exception("%s %s", route.method, route.path)
             reply = fault_reply(route.dialect, Fault(500, "the server failed; its log says why"))
+        services.metrics.served(route.dialect.name, route.method, route.path, reply.status, perf_counter() - started)
         return encode(reply)
 
     return handle
 
 
-async def _answer(route: Route, services: Services, request: Request) -> Reply:
+async def _answer(route: Route, services: Services, request: Request, share: Share, writes: bool) -> Reply:
     body: bytes | None = None
     principal = Principal("open", "default", frozenset())
     if not route.open:
         key = key_of(request.headers)
         if key is None and route.key_in_body:
-            body = await read_body(request, services.limits)
+            body = await read_body(request, services.limits, share)
             key = _key_in(body)
-        principal = await run_in_threadpool(authorise, services, key, route.scope)
+        principal = await services.in_thread(writes, authorise, services, key, route.scope)
     if body is None:
-        body = await read_body(request, services.limits) if request.method in {"POST", "PUT", "PATCH"} else b""
+        body = await read_body(request, services.limits, share) if request.method in {"POST", "PUT", "PATCH"} else b""
     call = Call(
         services=services,
         principal=principal,
@@ -203,7 +228,7 @@ async def _answer(route: Route, services: Services, request: Request) -> Reply:
         body=body,
         base_url=str(request.base_url).rstrip("/"),
     )
-    return await run_in_threadpool(route.handler, call)
+    return await services.in_thread(writes, route.handler, call)
 
 
 def _key_in(body: bytes) -> str | None:
@@ -261,16 +286,21 @@ def project_of(principal: Principal, wanted: str | None) -> str:
 
 # Bodies
 
+#: Codings within codings.
+MAX_CODINGS = 2
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+
+async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
     """The request's body, decompressed.
 
     Raises:
-        Fault: 413, too large; 408, too slow; 400, malformed compression; 415, an unknown one.
+        Fault: 413, too large; 408, too slow; 503, no room; 400, malformed compression; 415, an unknown one.
     """
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limits.body_bytes:
-        raise Fault(413, f"the body has more than {limits.body_bytes} bytes")
+    if length.isdigit():
+        if int(length) > limits.body_bytes:
+            raise Fault(413, f"the body has more than {limits.body_bytes} bytes")
+        share.hold(int(length))
     chunks, size = [], 0
     try:
         async with asyncio.timeout(limits.body_seconds):
@@ -278,12 +308,18 @@ async def read_body(request: Request, limits: Limits) -> bytes:
                 size += len(chunk)
                 if size > limits.body_bytes:
                     raise Fault(413, f"the body has more than {limits.body_bytes} bytes")
+                share.hold(size)
                 chunks.append(chunk)
     except TimeoutError:
-        raise Fault(400, f"the body did not arrive within {limits.body_seconds} seconds") from None
+        raise Fault(408, f"the body did not arrive within {limits.body_seconds} seconds") from None
     body = b"".join(chunks)
-    for coding in reversed(request.headers.get("content-encoding", "").lower().split(",")):
-        body = decompress(body, coding.strip(), limits.decompressed_bytes)
+    codings = [coding.strip() for coding in request.headers.get("content-encoding", "").lower().split(",")]
+    if len(codings) > MAX_CODINGS:
+        raise Fault(415, f"more than {MAX_CODINGS} content codings")
+    for coding in reversed(codings):
+        if coding not in {"", "identity"}:
+            body = await run_in_threadpool(decompress, body, coding, limits.decompressed_bytes)
+            share.hold(size + len(body))
     return body
 
 
@@ -318,7 +354,7 @@ def decompress(data: bytes, coding: str, most: int) -> bytes:
 
 def fault_reply(dialect: Dialect, fault: Fault, retry_after: float | None = None) -> Reply:
     """A fault in the shape of a dialect."""
-    if fault.status == 429 and fault.details:
+    if fault.status in {429, 503} and fault.details:
         retry_after = fault.details[0].get("retry_after")
     headers = {"retry-after": str(max(1, round(retry_after)))} if retry_after is not None else {}
     if fault.status == 401:

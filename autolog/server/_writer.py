@@ -49,6 +49,11 @@ class Writer:
             raise Busy(self._store.url, "too many writes are waiting") from None
         return future
 
+    @property
+    def pending(self) -> int:
+        """About how many changes wait."""
+        return self._waiting.qsize()
+
     def run(self, change: Callable[[Store], T]) -> T:
         """Queue a change and wait for its result."""
         return self.submit(change).result()

@@ -24,7 +24,7 @@ from autolog._retention import Retain
 from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
 from autolog.dialects._shared import Fault
 from autolog.errors import StoreError
-from autolog.server import dashboard
+from autolog.server import _status, dashboard
 from autolog.server._http import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
@@ -94,9 +94,6 @@ def create_app(
     async def docs(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
         return HTMLResponse(docs_page(ROUTES))
 
-    async def health(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
-        return JSONResponse({"status": "ok"})
-
     async def tail(request: Request) -> Response:
         try:
             key = key_of(request.headers)
@@ -123,8 +120,8 @@ def create_app(
         routes=[
             StarletteRoute("/openapi.json", openapi),
             StarletteRoute("/docs", docs),
-            StarletteRoute("/health", health),
             StarletteRoute("/api/v1/tail", tail),
+            *_status.routes(services),
             *dashboard.routes(services),
             *_starlette_routes(services),
         ],

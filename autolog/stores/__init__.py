@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, overload
 
 from autolog._record import Record
@@ -235,6 +236,14 @@ class Store(Protocol):
 
     def compact(self) -> None:
         """Give back the space of what was deleted, if the engine does not do so by itself."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of all that is committed to a new file, while others go on writing.
+
+        Raises:
+            StoreError: it cannot be written, or is not whole.
+        """
         ...
 
     def close(self) -> None:

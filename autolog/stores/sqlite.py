@@ -11,6 +11,7 @@ file: SQLite's lock is waited for. The connection is opened again if the process
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from autolog._bodies import decode_object, encode_json
+from autolog._folders import make_folder
 from autolog._media import put_back, take_out
 from autolog._record import Record, merge
-from autolog.errors import StoreError, StoreUnavailable
+from autolog.errors import StoreError
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
+from autolog.stores._sqlite_errors import translated
 from autolog.stores._sqlite_rollup import Rollups
 from autolog.stores._sqlite_rows import (
     COLUMNS,
@@ -73,23 +76,17 @@ class SQLiteStore:
     # Opening
 
     def _make_folder(self) -> None:
-        folder = self.path.parent
         try:
-            if not folder.is_dir():
-                folder.mkdir(parents=True)
-                if folder.name == ".autolog":  # logs hold prompts: they do not belong into anybody's commit
-                    (folder / ".gitignore").write_text("*\n")
+            make_folder(self.path.parent)
         except OSError as error:
-            raise StoreError(self.url, f"cannot make the folder {folder}: {error.strerror}") from error
+            raise StoreError(self.url, f"cannot make the folder {self.path.parent}: {error.strerror}") from error
 
     def _connect(self) -> sqlite3.Connection:
-        try:
+        with self._translated():
             db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA synchronous = NORMAL")
             db.create_function("body_has", 3, body_has, deterministic=True)
             db.create_function("text_has", 2, text_has, deterministic=True)
-        except sqlite3.Error as error:
-            raise _translate(self.url, error) from error
         return db
 
     def _migrate(self) -> None:
@@ -124,8 +121,8 @@ class SQLiteStore:
         db: sqlite3.Connection = self._local.db
         return db
 
-    def _translated(self) -> _Translated:
-        return _Translated(self.url)
+    def _translated(self) -> translated:
+        return translated(self.url)
 
     # Writing
 
@@ -406,6 +403,15 @@ class SQLiteStore:
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def backup(self, target: Path) -> None:
+        with translated(str(target)), contextlib.closing(sqlite3.connect(target)) as copy:
+            with self._translated():
+                self._reader.backup(copy)  # in one step: a step on its own would begin anew after every write
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+        if found != "ok":
+            raise StoreError(self.url, f"the copy is damaged, and so is the store: {found}")
+
     def close(self) -> None:
         with self._lock:
             if self._pid == os.getpid():
@@ -458,35 +464,3 @@ _GROUP_SQL = {
     "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
 }
-
-
-# Errors
-
-
-class _Translated:
-    """Turns SQLite's errors into ours."""
-
-    __slots__ = ("url",)
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise _translate(self.url, error) from error
-
-
-def _translate(url: str, error: sqlite3.Error) -> StoreError:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith("SQLITE_NOTADB"):
-        return StoreError(url, "the file is not a SQLite database; choose another path")
-    if name.startswith("SQLITE_CORRUPT"):
-        return StoreError(url, f"the file is damaged ({error}); move it away and a new one will be made")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
-        return StoreError(url, f"cannot be written ({error}); check the path and its permissions")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")):
-        return StoreUnavailable(url, f"{error}")
-    return StoreError(url, f"{error}")

@@ -1,0 +1,280 @@
+"""Threads that work behind the program's back: asleep without work, safe from forks and exits.
+
+`Queue` reads what was captured, `Delivery` brings the records to a sink; both are workers. All of them end together:
+at exit, at SIGTERM, when a multiprocessing child ends, within `EXIT_TIMEOUT` seconds whatever a sink does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, Protocol
+
+from autolog._guard import guard, logger, report
+
+#: How long the program's exit may wait for the last records, in seconds.
+EXIT_TIMEOUT = 1.6
+#: Of these, how long readers and senders leave to those after them.
+_LAST_PART = 0.4
+#: How long a fork may wait for workers to finish what they are at, in seconds.
+FORK_TIMEOUT = 0.5
+
+
+class Notebook(Protocol):
+    """Where what was lost is remembered beyond the process."""
+
+    def note_losses(self, dropped: Mapping[str, int]) -> None: ...
+
+
+class Worker:
+    """A thread and the work that waits for it. Subclasses say what there is to do (`_due`) and do it (`_step`).
+
+    Attributes:
+        accepting: whether it takes more work.
+        dropped: how much was lost, by reason.
+    """
+
+    #: Workers of an earlier stage feed those of a later one, and end before them.
+    stage = 0
+
+    def __init__(self) -> None:
+        self.accepting = True
+        self.notebook: Notebook | None = None
+        self.start_over()
+        workers.append(self)
+
+    def start_over(self) -> None:
+        """No work and no thread: at birth, and in a forked child, whose parent keeps what was waiting."""
+        self._wake = threading.Event()
+        self._idle = True
+        self._starting = threading.Lock()
+        self._work = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._drained = threading.Condition()
+        self._hurry = False
+        self._held = False
+        self.dropped: Counter[str] = Counter()
+
+    # What subclasses say
+
+    @property
+    def queued(self) -> int:
+        """How many things wait."""
+        raise NotImplementedError
+
+    def _due(self) -> float | None:
+        """In how many seconds there is something to do; None if there is nothing."""
+        raise NotImplementedError
+
+    def _step(self) -> None:
+        """Do a part of it, holding `_work`."""
+        raise NotImplementedError
+
+    # From any thread
+
+    def rouse(self) -> None:
+        """There is something to do, and the thread sleeps."""
+        self._idle = False
+        if self._thread is None:
+            self._start()
+        self._wake.set()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until nothing waits any more; False if the time, in seconds, did not suffice."""
+        deadline = monotonic() + timeout
+        self.hasten()
+        try:
+            if self._thread is None or not self._thread.is_alive():
+                self._work_here(deadline)
+            else:
+                with self._drained:
+                    while self.queued and (left := deadline - monotonic()) > 0:
+                        self._drained.wait(min(left, 0.05))
+        finally:
+            self._hurry = False
+        return not self.queued
+
+    def hasten(self) -> None:
+        """Let the thread go on at once, without waiting for company."""
+        self._hurry = True
+        self._wake.set()
+
+    def close(self, timeout: float) -> bool:
+        """Take nothing more, finish, and stop; False if something was left, which is given up."""
+        self.accepting = False
+        done = self.finish(timeout)
+        thread, self._thread = self._thread, None
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(min(0.2, timeout))
+        if self.notebook is not None and self.dropped:
+            with guard("noting losses"):
+                self.notebook.note_losses(self.dropped)
+        if self in workers:
+            workers.remove(self)
+        return done
+
+    def finish(self, timeout: float) -> bool:
+        """Do what waits, or give it up if the time, in seconds, does not suffice: then False."""
+        done = Worker.flush(self, timeout)
+        if not done:
+            self.give_up()
+        return done
+
+    def give_up(self) -> None:
+        """There is no more time for what waits."""
+        if left := self.queued:
+            self._drop("not written before exit", left)
+
+    def hold(self, timeout: float) -> None:
+        """End the thread after the part that it is at, until `release`: a process about to fork wants no threads."""
+        deadline = monotonic() + timeout
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._thread = None
+            self._wake.set()
+            thread.join(timeout)
+        self._held = self._work.acquire(timeout=max(0.0, deadline - monotonic()))
+
+    def release(self) -> None:
+        """Let the thread go on with the next work, or at `flush` and exit.
+
+        Not at once: Python counts threads after a fork, and warns of any.
+        """
+        if self._held:
+            self._held = False
+            self._work.release()
+        self._idle = True
+
+    def _drop(self, reason: str, count: int) -> None:
+        if not self.dropped[reason]:
+            logger.warning("autolog is losing records: %s", reason)
+        self.dropped[reason] += count
+
+    # The thread
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="autolog", daemon=True)
+            self._thread = thread
+            try:
+                thread.start()
+            except RuntimeError as error:  # no more threads, or the interpreter is going: flush will do the work
+                self._thread = None
+                self._idle = True
+                report("starting the worker thread", error)
+                return
+            _flush_before_child_exits()
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while self._thread is me:
+            self._wake.clear()
+            due = self._due()
+            if due is None:
+                self._idle = True
+                if self._due() is None:
+                    if not self.accepting:
+                        return
+                    self._wake.wait()
+                self._idle = False
+            elif (due <= 0 or not self._wake.wait(due)) and self._thread is me:
+                self._part()
+
+    def _work_here(self, deadline: float) -> None:
+        """Work on the calling thread: there is no other (never needed, or it died with the process)."""
+        while self.queued and monotonic() < deadline:
+            before = self.queued
+            self._part()
+            if self.queued >= before:
+                break
+
+    def _part(self) -> None:
+        with guard("delivering records"), self._work:
+            self._step()
+        if not self.queued:
+            with self._drained:
+                self._drained.notify_all()
+
+
+# Forks and exits
+
+workers: list[Worker] = []
+
+#: Called before the last flush, to hand over what is still in flight.
+before_exit: list[Callable[[], None]] = []
+
+
+def _in_order() -> list[Worker]:
+    return sorted(workers, key=lambda worker: worker.stage)
+
+
+def _before_fork() -> None:
+    """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
+    deadline = monotonic() + FORK_TIMEOUT
+    for worker in _in_order():
+        worker.hold(max(0.0, deadline - monotonic()))
+
+
+def _after_fork_in_parent() -> None:
+    for worker in workers:
+        worker.release()
+
+
+def _after_fork_in_child() -> None:
+    for worker in workers:
+        worker.start_over()
+
+
+def flush_all(end: bool = True) -> None:
+    """Bring away all there is, in the time that an exit may take; with `end` the workers stop for good."""
+    deadline = monotonic() + EXIT_TIMEOUT
+    for hand_over in before_exit:
+        with guard("ending what is in flight"):
+            hand_over()
+    closing = _in_order()
+    last = max((worker.stage for worker in closing), default=0)
+    for worker in closing:
+        with guard("flushing at exit"):
+            left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
+            worker.close(left) if end else worker.finish(left)
+
+
+def _flush_before_child_exits() -> None:
+    """A multiprocessing child leaves by `os._exit`, past `atexit`, but runs its own finalizers first."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, flush_all, exitpriority=100)
+
+
+def flush_at_sigterm() -> None:
+    """Let SIGTERM end the process as it does by default, but after a flush.
+
+    Only where nobody else handles it, and only from the main thread; elsewhere this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    with guard("handling SIGTERM"):
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
+    flush_all(end=False)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    signal.signal(number, _on_sigterm)  # the first process of a container outlives it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+atexit.register(flush_all)

@@ -1,0 +1,38 @@
+"""`autolog backup`"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from autolog.cli._options import open_for_reading, store_option
+from autolog.errors import AutologError
+
+
+@click.command()
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@store_option
+def backup(target: Path, force: bool, store: str | None) -> None:
+    """Copy the store into one file while programs and servers go on writing; checked before it gets its name.
+
+    To restore, put the file where the store was.
+
+    \b
+    autolog backup /backups/logs-2026-11-21.db --store sqlite:////var/lib/autolog/logs.db
+    """
+    if target.exists() and not force:
+        raise AutologError(f"{target} is there already; --force replaces it")
+    opened = open_for_reading(store)
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        opened.backup(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)

@@ -1,0 +1,52 @@
+"""Figures for Prometheus: `GET /metrics`, in the text format that its scrapers ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from autolog.server._limits import Load
+from autolog.server._writer import Writer
+from autolog.stores import Store
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """One application's figures."""
+
+    def __init__(self, store: Store, writer: Writer, load: Load) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        labels = ("dialect", "method", "path")
+        self._requests = Counter(
+            "autolog_requests", "Requests by route and status.", (*labels, "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "autolog_request_seconds", "How long requests took.", labels, buckets=_SECONDS, registry=self._registry
+        )
+        self._records = Counter(
+            "autolog_records_written", "Records that were acknowledged.", ("dialect",), registry=self._registry
+        )
+        self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
+        self._gauge("autolog_requests_in_flight", "Requests that are served or wait.", lambda: load.requests)
+        self._gauge("autolog_body_bytes", "Bytes of request bodies in memory.", lambda: load.bytes)
+        self._gauge("autolog_store_bytes", "How large the store is.", store.size)
+
+    def _gauge(self, name: str, words: str, read: Any) -> None:
+        Gauge(name, words, registry=self._registry).set_function(read)
+
+    def served(self, dialect: str, method: str, path: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(dialect, method, path, str(status)).inc()
+        self._seconds.labels(dialect, method, path).observe(seconds)
+
+    def kept(self, dialect: str, records: int) -> None:
+        """Records were written."""
+        self._records.labels(dialect).inc(records)
+
+    def text(self) -> tuple[bytes, str]:
+        """All figures, and their content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
