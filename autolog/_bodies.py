@@ -85,15 +85,20 @@ def decode_content(chunks: Iterable[bytes], encoding: str) -> bytes:
     return raw
 
 
+#: No body grows beyond this when it is decompressed; what comes after is left out.
+MAX_DECODED = 256 * 1024 * 1024
+
+
 def _inflate(raw: bytes) -> bytes:
-    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(raw)  # 32: gzip or zlib header, whichever is there
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib header, whichever is there
+    return inflater.decompress(raw, MAX_DECODED)
 
 
 def _deflate(raw: bytes) -> bytes:
     try:
         return _inflate(raw)
     except zlib.error:  # some servers send raw deflate data under this name
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, MAX_DECODED)
 
 
 def _brotli(raw: bytes) -> bytes:
@@ -108,7 +113,7 @@ def _brotli(raw: bytes) -> bytes:
 def _zstd(raw: bytes) -> bytes:
     from autolog._zstd import zstd
 
-    decoded: bytes = zstd.ZstdDecompressor().decompress(raw)
+    decoded: bytes = zstd.ZstdDecompressor().decompress(raw, max_length=MAX_DECODED)
     return decoded
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autolog.providers._reading import mapping, objects
+from autolog.providers._reading import mapping, objects, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ def response_messages(body: Any) -> list[Message]:
 def last_user_text(body: Any) -> str | None:
     """The text that the user said last."""
     for message in reversed(request_messages(body)):
-        if message.role == "user" and (text := plain_text(message)):
-            return text
+        if message.role == "user" and (said := plain_text(message)):
+            return said
     return None
 
 
@@ -104,7 +104,7 @@ def plain_text(message: Message) -> str:
 
 
 def _message(item: dict[str, Any]) -> Message:
-    kind = item.get("type")
+    kind = text(item.get("type"))
     if "role" not in item and kind is not None and kind != "message":
         return Message("tool" if kind in _RESULTS else "assistant", list(_part(item)))
     parts: list[Part] = []

@@ -116,7 +116,12 @@ def _doubts(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any
         yield reading.doubt
     if by := record.extra.get("usage_estimated"):
         yield f"tokens counted with {by}, not by the provider"
-    if record.response_service_tier is None and asked.get("service_tier") in {"flex", "priority", "scale", "fast"}:
+    if record.response_service_tier is None and _text(asked.get("service_tier")) in {
+        "flex",
+        "priority",
+        "scale",
+        "fast",
+    }:
         yield f"{asked['service_tier']} was asked for, and the answer does not say what was served"
     if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
         yield "a container may serve several responses, and is billed once"

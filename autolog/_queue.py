@@ -64,6 +64,9 @@ class Queue(Worker):
         self._bytes = 0
         self._reading = threading.RLock()
 
+    def _locks(self) -> list[threading.RLock]:
+        return [*super()._locks(), self._reading]
+
     def put(self, span: Span | Made) -> None:
         """Hand over an ended span. Never raises, and blocks only where memory is full and the journal is not."""
         if not self.accepting:
@@ -78,7 +81,7 @@ class Queue(Worker):
         if self._idle:
             self.rouse()
         elif waiting == self._crowd:
-            self._wake.set()
+            self._wake.ring()
 
     @property
     def queued(self) -> int:
@@ -88,14 +91,10 @@ class Queue(Worker):
         if not all(delivery.has_journal for delivery in self.deliveries) or getattr(span, "in_order", False):
             self._drop("queue full", 1)
             return
-        with guard("reading a call"):
-            records = self._read_one(span)
+        with guard("reading a call"), self._reading:
+            records = self._read(span)
             for delivery in self.deliveries:
                 delivery.keep(records)
-
-    def _read_one(self, span: Span | Made) -> list[Record]:
-        with self._reading:
-            return self._read(span)
 
     def _due(self) -> float | None:
         waiting = len(self._items)
@@ -107,8 +106,8 @@ class Queue(Worker):
         while len(self._made) < BATCH and self._items:
             span = self._items[0]  # stays queued, for `flush` to see, until its records are made
             try:
-                with guard("reading a call"):
-                    self._made += self._read_one(span)
+                with guard("reading a call"), self._reading:
+                    self._made += self._read(span)
             finally:
                 self._items.popleft()
                 # Producers add without a lock and may lose an addition: an empty queue sets it right.
@@ -127,7 +126,7 @@ class DurableQueue(Queue):
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
-        with guard("reading a call"):
-            records = self._read_one(span)
+        with guard("reading a call"), self._reading:
+            records = self._read(span)
             for delivery in self.deliveries:
                 delivery.put_safely(records)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from autolog import _context, _guard, _patch, _socket, _wire
+from autolog import _context, _guard, _patch, _socket, _wire, _worker
 from autolog._budget import Budgets
 from autolog._config import Config, config_from
 from autolog._delivery import Delivery, Sink
@@ -16,7 +16,6 @@ from autolog._functions import decorate
 from autolog._queue import DurableQueue, Made, Queue
 from autolog._reading import Reader
 from autolog._span import PrivateSpan, Span
-from autolog._worker import before_exit, flush_at_sigterm
 from autolog.errors import PatchError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-before_exit += [_wire.end_open_exchanges, _socket.close_open_channels]
+_worker.before_exit += [_wire.end_open_exchanges, _socket.close_open_channels]
 
 
 class Recorder:
@@ -71,7 +70,7 @@ class Recorder:
         for patch in self._patches.values():
             patch.instruct(config.stream_usage == "request", check)
         if config.handle_sigterm:
-            flush_at_sigterm()
+            _worker.flush_at_sigterm()
         if self._diverted is None and config.enabled:
             for delivery in (self._queue or self._open_queue()).deliveries:
                 delivery.look()
@@ -278,9 +277,12 @@ class Recorder:
         return [] if self._queue is None else [self._queue, *self._queue.deliveries]
 
     def _open_queue(self) -> Queue:
-        config = self._current_config()
-        if self._queue is not None:  # configuring has opened it
-            return self._queue
+        with _worker.opening:
+            config = self._current_config()
+            return self._queue or self._make_queue(config)  # configuring may have opened it, or another thread
+
+    def _make_queue(self, config: Config) -> Queue:
+        self._enabled = config.enabled
         self._reader = Reader(config, self._budgets)
         bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
@@ -304,7 +306,6 @@ class Recorder:
         return self._begin(kind(self._reader, deliveries, *bounds))
 
     def _begin(self, queue: Queue) -> Queue:
-        self._enabled = self._current_config().enabled
         self._queue = queue
         return queue
 

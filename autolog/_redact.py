@@ -11,6 +11,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from autolog._bodies import encode_json
 from autolog._guard import report
 from autolog._record import Record
 from autolog._rules import read_rules
@@ -111,12 +112,13 @@ class Redactor:
         return changed
 
     def _fields(self, record: Record) -> None:
-        for name in _TEXT_FIELDS:
-            value = getattr(record, name)
-            if value:
-                new = scrub_value(value, self, (name,))
-                if new is not value:
-                    setattr(record, name, new)
+        given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
+        if not self._may_concern(encode_json(given), ""):
+            return
+        for name, value in given.items():
+            new = scrub_value(value, self, (name,))
+            if new is not value:
+                setattr(record, name, new)
 
     def _may_concern(self, body: bytes, kind: str) -> bool:
         if self._rules.patterns or self._rules.fields:

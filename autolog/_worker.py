@@ -6,13 +6,17 @@ at exit, at SIGTERM, when a multiprocessing child ends, within `EXIT_TIMEOUT` se
 
 from __future__ import annotations
 
+import _thread
 import atexit
+import contextlib
+import functools
 import os
 import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Protocol
 
@@ -20,8 +24,8 @@ from autolog._guard import guard, logger, report
 
 #: How long the program's exit may wait for the last records, in seconds.
 EXIT_TIMEOUT = 1.6
-#: Of these, how long readers and senders leave to those after them.
-_LAST_PART = 0.4
+#: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
+_LAST_PART = 0.15
 #: How long a fork may wait for workers to finish what they are at, in seconds.
 FORK_TIMEOUT = 0.5
 
@@ -30,6 +34,30 @@ class Notebook(Protocol):
     """Where what was lost is remembered beyond the process."""
 
     def note_losses(self, dropped: Mapping[str, int]) -> None: ...
+
+
+class Bell:
+    """Wakes the one thread that waits. May be rung by signal handlers and finalizers, in the midst of ringing, too."""
+
+    __slots__ = ("_rings", "ring")
+
+    def __init__(self) -> None:
+        self._rings: SimpleQueue[None] = SimpleQueue()
+        self.ring = functools.partial(self._rings.put, None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it rang, or has rung since it was muted, within so many seconds."""
+        try:
+            self._rings.get(timeout=timeout)
+        except Empty:
+            return False
+        return True
+
+    def mute(self) -> None:
+        """Forget what has rung."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._rings.get_nowait()
 
 
 class Worker:
@@ -51,14 +79,14 @@ class Worker:
 
     def start_over(self) -> None:
         """No work and no thread: at birth, and in a forked child, whose parent keeps what was waiting."""
-        self._wake = threading.Event()
+        self._wake = Bell()
         self._idle = True
         self._starting = threading.Lock()
         self._work = threading.RLock()
         self._thread: threading.Thread | None = None
         self._drained = threading.Condition()
         self._hurry = False
-        self._held = False
+        self._held: list[threading.RLock] = []
         self.dropped: Counter[str] = Counter()
 
     # What subclasses say
@@ -83,7 +111,7 @@ class Worker:
         self._idle = False
         if self._thread is None:
             self._start()
-        self._wake.set()
+        self._wake.ring()
 
     def flush(self, timeout: float) -> bool:
         """Wait until nothing waits any more; False if the time, in seconds, did not suffice."""
@@ -103,14 +131,14 @@ class Worker:
     def hasten(self) -> None:
         """Let the thread go on at once, without waiting for company."""
         self._hurry = True
-        self._wake.set()
+        self._wake.ring()
 
     def close(self, timeout: float) -> bool:
         """Take nothing more, finish, and stop; False if something was left, which is given up."""
         self.accepting = False
         done = self.finish(timeout)
         thread, self._thread = self._thread, None
-        self._wake.set()
+        self._wake.ring()
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(0.2, timeout))
         if self.notebook is not None and self.dropped:
@@ -138,18 +166,22 @@ class Worker:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             self._thread = None
-            self._wake.set()
+            self._wake.ring()
             thread.join(timeout)
-        self._held = self._work.acquire(timeout=max(0.0, deadline - monotonic()))
+        self._held = [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
+
+    def _locks(self) -> list[threading.RLock]:
+        """What nobody may hold while the process forks."""
+        return [self._work]
 
     def release(self) -> None:
         """Let the thread go on with the next work, or at `flush` and exit.
 
         Not at once: Python counts threads after a fork, and warns of any.
         """
-        if self._held:
-            self._held = False
-            self._work.release()
+        for lock in self._held:
+            lock.release()
+        self._held = []
         self._idle = True
 
     def _drop(self, reason: str, count: int) -> None:
@@ -177,7 +209,7 @@ class Worker:
     def _run(self) -> None:
         me = threading.current_thread()
         while self._thread is me:
-            self._wake.clear()
+            self._wake.mute()
             due = self._due()
             if due is None:
                 self._idle = True
@@ -209,6 +241,9 @@ class Worker:
 
 workers: list[Worker] = []
 
+#: Held while workers are made and their modules imported: by one thread at a time, and by none during a fork.
+opening = threading.RLock()
+
 #: Called before the last flush, to hand over what is still in flight.
 before_exit: list[Callable[[], None]] = []
 
@@ -219,7 +254,9 @@ def _in_order() -> list[Worker]:
 
 def _before_fork() -> None:
     """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
+    global _opening_held
     deadline = monotonic() + FORK_TIMEOUT
+    _opening_held = opening.acquire(timeout=FORK_TIMEOUT)
     for worker in _in_order():
         worker.hold(max(0.0, deadline - monotonic()))
 
@@ -227,15 +264,38 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for worker in workers:
         worker.release()
+    if _opening_held:
+        opening.release()
 
 
 def _after_fork_in_child() -> None:
+    global opening, _flushing
+    _flushing = False
+    opening = threading.RLock()
     for worker in workers:
         worker.start_over()
 
 
+_opening_held = False
+
+
 def flush_all(end: bool = True) -> None:
     """Bring away all there is, in the time that an exit may take; with `end` the workers stop for good."""
+    global _flushing
+    _flushing = True
+    try:
+        _flush_all(end)
+    finally:
+        _flushing = False
+    if _terminated:
+        _end_by(_terminated)
+
+
+#: Whether a flush goes on, and the signal that came meanwhile.
+_flushing, _terminated = False, 0
+
+
+def _flush_all(end: bool) -> None:
     deadline = monotonic() + EXIT_TIMEOUT
     for hand_over in before_exit:
         with guard("ending what is in flight"):
@@ -246,6 +306,15 @@ def flush_all(end: bool = True) -> None:
         with guard("flushing at exit"):
             left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
             worker.close(left) if end else worker.finish(left)
+
+
+def _at_exit() -> None:
+    flush_all()
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        # That Ctrl-C ended the program, which decides its exit status, is forgotten whenever a text is executed, and
+        # modules that are imported during the flush may do so (dataclasses do): it is remembered anew.
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102
 
 
 def _flush_before_child_exits() -> None:
@@ -269,7 +338,32 @@ def flush_at_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
-    flush_all(end=False)
+    global _terminated
+    if _flushing:
+        _terminated = number
+        return
+    # On another thread: this one may hold, where it was interrupted, a lock that flushing needs.
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def flush() -> None:
+        try:
+            flush_all(end=False)
+        finally:
+            done.release()
+
+    with contextlib.suppress(RuntimeError):  # no thread to be had
+        _thread.start_new_thread(flush, ())
+        done.acquire(timeout=EXIT_TIMEOUT + 0.2)
+    _end_by(number)
+
+
+def _end_by(number: int) -> None:
+    """What the signal does by default."""
+    global _terminated
+    _terminated = 0
+    if threading.current_thread() is not threading.main_thread():
+        return
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     signal.signal(number, _on_sigterm)  # the first process of a container outlives it
@@ -277,4 +371,4 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-atexit.register(flush_all)
+atexit.register(_at_exit)

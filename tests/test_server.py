@@ -216,7 +216,7 @@ def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(SQLiteStore, "_write_one", full)
     answer = server.call("POST", "/api/logs/insert", {"model": "m"})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (507, "30")
     monkeypatch.undo()
     assert server.call("POST", "/api/logs/insert", {"model": "m"}).status_code == 200
 

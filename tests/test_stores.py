@@ -14,7 +14,7 @@ import pytest
 
 from autolog._record import Record
 from autolog.errors import StoreError
-from autolog.stores import Condition, Query, Store, open_store
+from autolog.stores import Condition, Query, Store, _sqlite_schema, open_store
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -462,8 +462,8 @@ def test_the_newest_with_a_filter_are_found_by_an_index(store: Store, tmp_path: 
             assert not any(step == "SCAN log" for step in plan), (query, plan)
 
 
-def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
-    from autolog.stores import _sqlite_schema
+@pytest.mark.parametrize("version", range(1, len(_sqlite_schema.MIGRATIONS) + 1))
+def test_a_file_of_every_version_is_brought_forward(version: int, tmp_path: Path) -> None:
     from autolog.stores.sqlite import APPLICATION_ID
 
     path = tmp_path / "old.db"
@@ -480,7 +480,9 @@ def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
             db.execute("INSERT INTO tag VALUES ('t', ?)", (n,))
             db.execute("INSERT INTO meta VALUES ('k', 'v', ?)", (n,))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 1")
+        for migrate in _sqlite_schema.MIGRATIONS[1:version]:
+            migrate(db)
+        db.execute(f"PRAGMA user_version = {version}")
     db.close()
     store = open_store(f"sqlite:///{path}")
     for query in (

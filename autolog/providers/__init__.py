@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from autolog._bodies import Event
 from autolog.providers import anthropic as _anthropic, openai as _openai
 from autolog.providers._hosts import provider_at
-from autolog.providers._reading import Item, Reading, Usage
+from autolog.providers._reading import Item, Reading, Usage, text
 
 __all__ = ["PROVIDERS", "Item", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]
 
@@ -70,7 +70,7 @@ def provider_of(path: str, request: dict[str, Any], response: dict[str, Any]) ->
     """The provider whose formats a URL path and bodies are in, when no SDK says so."""
     speaks_anthropic = path and _anthropic.operation(path) in {"chat", "count_tokens"} and "/chat/" not in path
     kinds = {"message", "message_batch", "session", "dream"}
-    shaped_so = response.get("type") in kinds or "stop_reason" in response or "anthropic_version" in request
+    shaped_so = text(response.get("type")) in kinds or "stop_reason" in response or "anthropic_version" in request
     return PROVIDERS["anthropic" if speaks_anthropic or shaped_so else "openai"]
 
 

@@ -109,7 +109,7 @@ def read(path: str, body: Any) -> Reading:
     reading.lasting = _lasting(body)
     if operation_name == "count_tokens":
         reading.usage.input = count(body.get("input_tokens"))
-    if body.get("type") in {"session", "dream"}:
+    if text(body.get("type")) in {"session", "dream"}:
         _read_work(reading, body)
     if operation_name != "chat" or reading.lasting:
         return reading

@@ -65,7 +65,8 @@ class Doubles:
     def _candidates(self, store: Store, record: Record) -> Iterator[Record]:
         calls = Query({"project": record.project, "kind": "llm"})
         if record.response_id is not None:
-            yield from store.find(calls.where(response_id=record.response_id), limit=20)
+            for dialect in ("otlp", "native") if record.dialect == "otlp" else ("otlp",):
+                yield from store.find(calls.where(response_id=record.response_id, dialect=dialect), limit=20)
         if record.dialect != "otlp":
             yield from [span for span in self._nameless if span.project == record.project]
         elif record.response_id is None and record.start_time is not None:

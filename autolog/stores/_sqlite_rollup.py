@@ -7,7 +7,6 @@ buckets grow by a tenth, so that a percentile is within five per cent.
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 from collections import Counter
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from autolog._bodies import decode_object, encode_json
 from autolog._record import Record
 from autolog.stores import Hour
 
@@ -122,7 +122,7 @@ def _apply(db: sqlite3.Connection, table: str, key: tuple[str, str, int, str], c
     if change.calls <= 0:
         db.execute(f"DELETE FROM {table} WHERE {_KEY}", key)  # noqa: S608
         return
-    histogram = json.dumps({number: count for number, count in change.histogram.items() if count > 0})
+    histogram = encode_json({number: count for number, count in change.histogram.items() if count > 0}).decode()
     tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
     sums = (change.calls, change.errors, *tokens, max(0.0, change.cost))
     values = (*key, *sums, change.priced, histogram)
@@ -134,7 +134,7 @@ _SUMS = "calls, errors, input_tokens, output_tokens, cost, priced, histogram"
 
 
 def _sum(row: tuple[int, int, int, int, float, int, str]) -> _Sum:
-    histogram = Counter({int(number): count for number, count in json.loads(row[6]).items()})
+    histogram = Counter({int(number): count for number, count in decode_object(row[6]).items()})
     return _Sum(*row[:6], histogram)
 
 
@@ -159,5 +159,5 @@ def read_hours(
         condition, values = f"{condition} AND value = ?", [*values, value]
     sql = f"SELECT hour, value, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
     for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
-        histogram = {middle(int(number)): count for number, count in json.loads(durations).items()}
+        histogram = {middle(int(number)): count for number, count in decode_object(durations).items()}
         yield Hour(_EPOCH + timedelta(hours=hour), found, calls, errors, given, made, cost, priced, histogram)

@@ -77,5 +77,19 @@ def _create_rollups(db: sqlite3.Connection) -> None:
     rollups.end(db)
 
 
+def _index_responses_by_dialect(db: sqlite3.Connection) -> None:
+    """Some servers give every response the same id: what came in one way must be found without reading the others."""
+    db.execute("DROP INDEX log_response_id")
+    db.execute("""
+        CREATE INDEX log_response_id ON log (response_id, dialect, created_at) WHERE response_id IS NOT NULL""")
+
+
 #: A file's `user_version` says how many it has had.
-MIGRATIONS = (_create_tables, _create_media, _add_response_id, _create_facets, _create_rollups)
+MIGRATIONS = (
+    _create_tables,
+    _create_media,
+    _add_response_id,
+    _create_facets,
+    _create_rollups,
+    _index_responses_by_dialect,
+)

@@ -91,9 +91,11 @@ class SQLiteStore:
 
     def _migrate(self) -> None:
         db = self._writer
+        db.execute("BEGIN")  # so that all three are of one moment: another process may be making the tables
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.execute("COMMIT")
         if application != APPLICATION_ID and (application or tables):
             raise StoreError(self.url, "this file is another program's database; choose another path")
         if version > len(MIGRATIONS):

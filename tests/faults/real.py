@@ -210,7 +210,8 @@ def program(text: str, folder: Path, **given: str) -> subprocess.Popen[str]:
     """A program with a working directory of its own, begun."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(text)],
-        cwd=folder, env=environment(**given), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=folder, env=environment(**given), text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

@@ -1,0 +1,75 @@
+"""What autolog costs and carries, beside its peers, in one run; ratios are what counts, for machines differ.
+
+    python tests/benchmarks client [--rounds 20] [--only autolog,langfuse] [--json FILE]
+    python tests/benchmarks server [--logs 100000] [--json FILE]
+
+Every peer gets an environment of its own, made by this command and kept in the folder that `--environments` names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from client import compare as client  # noqa: E402
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("what", choices=["client", "server"])
+    options.add_argument("--rounds", type=int, default=20)
+    options.add_argument("--only", default="", help="subjects besides the bare SDK and the floor, by comma")
+    options.add_argument("--logs", type=int, default=100_000)
+    options.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "autolog-benchmarks")
+    options.add_argument("--json", type=Path)
+    given = options.parse_args()
+    given.environments.mkdir(parents=True, exist_ok=True)
+    if given.what == "client":
+        chosen = [name for name in given.only.split(",") if name]
+        wanted = (
+            ["nothing", "floor", *chosen]
+            if chosen
+            else ["nothing", "floor", *sorted({*client.names()} - {"nothing", "floor"})]
+        )
+        rows = client.compare(given.environments, wanted, given.rounds)
+        show(rows)
+    else:
+        from server import compare as server
+
+        rows = server.compare(given.environments, given.logs)
+        show(rows)
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1))
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """One table for each case."""
+    for case in dict.fromkeys(row["case"] for row in rows):
+        mine = [row for row in rows if row["case"] == case]
+        columns = list(dict.fromkeys(key for row in mine for key in row if key not in {"case", "subject"}))
+        print(f"\n{case}")
+        print("  " + f"{'':24}" + "".join(f"{column:>22}" for column in columns))
+        for row in mine:
+            cells = "".join(f"{_cell(row.get(column)):>22}" for column in columns)
+            print("  " + f"{row['subject']:24}" + cells)
+
+
+def _cell(value: Any) -> str:
+    return (
+        ""
+        if value is None
+        else f"{value:,.2f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )
+
+
+if __name__ == "__main__":
+    main()

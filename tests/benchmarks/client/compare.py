@@ -1,0 +1,144 @@
+"""All subjects beside each other: their processes take turns, in blocks too short for the machine's moods."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from environments import environment
+
+HERE = Path(__file__).parent
+#: Calls in a block, by case; others have the first.
+COUNTS = {"": 60, "stream of 200 chunks": 8, "messages, stream of 200": 8, "async, 50 at once": 2,
+          "span": 400, "decorator, 3 deep": 200, "async decorator, 3 deep": 30}  # fmt: skip
+BASE = "nothing"
+
+
+@dataclass
+class Subject:
+    """One process, and what it has measured."""
+
+    name: str
+    process: subprocess.Popen[str]
+    cases: list[str] = field(default_factory=list)
+    begin: float = 0.0
+
+    def ask(self, case: str, count: int) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"case": case, "count": count}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def names() -> list[str]:
+    return sorted(file.stem for file in (HERE / "subjects").glob("[!_]*.py"))
+
+
+def requirements(name: str) -> list[str]:
+    """The list at the head of a subject's file, read without running it."""
+    import ast
+
+    tree = ast.parse((HERE / "subjects" / f"{name}.py").read_text())
+    for node in tree.body:
+        target = getattr(node, "target", None) or (getattr(node, "targets", None) or [None])[0]
+        if getattr(target, "id", "") == "REQUIREMENTS":
+            scope: dict[str, Any] = {"Path": Path, "__file__": str(HERE / "subjects" / f"{name}.py")}
+            found: list[str] = eval(compile(ast.Expression(node.value), name, "eval"), scope)
+            return found
+    return []
+
+
+def start(name: str, folder: Path, sink: str) -> Subject | None:
+    wanted = requirements(name)
+    here = name.startswith("autolog") and importlib.util.find_spec("autolog") is not None
+    python = Path(sys.executable) if here else environment(folder, name, wanted)
+    if python is None:
+        return None
+    process = subprocess.Popen(
+        [str(python), str(HERE / "worker.py"), str(HERE / "subjects" / f"{name}.py"), sink],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        print(f"  {name} cannot be run: {process.communicate()[1].strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    said = json.loads(line)
+    return Subject(name, process, said["cases"], said["begin"])
+
+
+def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+    """A row for each case and subject; times in microseconds a call, added to those of no instrumentation."""
+    sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
+    assert sink.stdout is not None
+    address = sink.stdout.readline().strip()
+    subjects = [found for name in wanted if (found := start(name, folder, address)) is not None]
+    rows: list[dict[str, Any]] = []
+    try:
+        for case in next(subject for subject in subjects if subject.name == BASE).cases:
+            able = [subject for subject in subjects if case in subject.cases]
+            rows += measure(case, able, rounds)
+            print(f"  {case}", file=sys.stderr)
+        rows += [{"case": "memory after 20,000 calls", **grown(subject)} for subject in subjects]
+    finally:
+        for subject in subjects:
+            subject.process.kill()
+        sink.kill()
+    return rows
+
+
+def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, Any]]:
+    count = COUNTS.get(case, COUNTS[""])
+    seen: dict[str, list[dict[str, Any]]] = {subject.name: [] for subject in subjects}
+    for subject in subjects:
+        subject.ask(case, count)  # warm
+    for number in range(rounds):
+        turn = number % len(subjects)
+        for subject in subjects[turn:] + subjects[:turn]:
+            seen[subject.name].append(subject.ask(case, count))
+    base = seen[BASE]
+    rows = []
+    for name, blocks in seen.items():
+        row: dict[str, Any] = {"case": case, "subject": name}
+        row["added p50"] = _added(blocks, base, "times", 50)
+        row["added p99"] = _added(blocks, base, "times", 99)
+        if blocks[0]["firsts"]:
+            row["added to first chunk"] = _added(blocks, base, "firsts", 50)
+            row["added per chunk"] = (row["added p50"] - row["added to first chunk"]) / 200
+        for key, label in (("thread", "own CPU"), ("cpu", "all CPU")):
+            row[label] = statistics.median(
+                (mine[key] - theirs[key]) / mine["calls"] * 1e6 for mine, theirs in zip(blocks, base, strict=True)
+            )
+        row["CPU off the thread"] = row["all CPU"] - row["own CPU"]
+        rows.append(row)
+    return rows
+
+
+def _added(blocks: list[dict[str, Any]], base: list[dict[str, Any]], key: str, percent: int) -> float:
+    """The median over rounds of what a block's percentile has more than the bare block's beside it."""
+
+    def at(block: dict[str, Any]) -> float:
+        times = sorted(block[key])
+        return float(times[min(len(times) - 1, len(times) * percent // 100)])
+
+    return statistics.median(at(mine) - at(theirs) for mine, theirs in zip(blocks, base, strict=True)) / 1000
+
+
+def grown(subject: Subject) -> dict[str, Any]:
+    """Resident MiB after a few calls and after many."""
+    before = subject.ask("chat", 2000)["memory"]
+    for _ in range(9):
+        after = subject.ask("chat", 2000)["memory"]
+    return {"subject": subject.name, "MiB before": before / 2**20, "MiB after": after / 2**20}

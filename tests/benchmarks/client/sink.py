@@ -1,0 +1,35 @@
+"""A backend that takes whatever any subject sends, and forgets it. Prints its address."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Sink(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        if self.headers.get("transfer-encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
+        else:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+        protobuf = "protobuf" in (self.headers.get("content-type") or "")
+        body = b"" if protobuf else b"{}"
+        self.send_response(200)
+        self.send_header("content-type", "application/x-protobuf" if protobuf else "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PATCH = do_PUT = do_POST
+
+    def log_message(self, *_: object) -> None: ...
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    server.daemon_threads = True
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()

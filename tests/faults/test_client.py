@@ -1,0 +1,505 @@
+"""A program that uses autolog, and whatever can happen around it: the backend's moods, exits, kills, forks, poverty."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from faults.real import (
+    KEY,
+    MOODS,
+    Moody,
+    Server,
+    environment,
+    free_port,
+    moody,
+    names_in,
+    program,
+    run,
+    running,
+    until,
+)
+
+#: Ten minutes of a backend's bad mood, in seconds: pauses and time limits are shortened alike.
+HASTE = """
+import autolog, autolog._delivery, autolog._export
+autolog._delivery.MAX_PAUSE, autolog._export.TIMEOUT = 0.4, 0.5
+"""
+
+
+def shipping(backend: Moody | Server) -> dict[str, str]:
+    return {"AUTOLOG_ENDPOINT": backend.url, "AUTOLOG_API_KEY": KEY}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    with running(tmp_path / "server.db") as server:
+        yield server
+
+
+def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == wanted:
+            return
+    raise AssertionError(process.stderr.read() if process.stderr else "it ended")
+
+
+def settle(folder: Path, backend: Moody | Server) -> None:
+    """A next start, for what an exit in a hurry has left in the journal."""
+    done = run("import autolog\nautolog.patch()\nassert autolog.flush(20)", folder, **shipping(backend))
+    assert done.returncode == 0, done.stderr
+
+
+# The backend's moods
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_a_mood_that_passes(mood: str, server: Server, tmp_path: Path, thorough: bool) -> None:
+    with moody(server) as backend:
+        process = program(
+            HASTE + f"""
+            import sys, time
+            for number in range({400 if thorough else 60}):
+                with autolog.span(str(number)): pass
+                print(number)
+                time.sleep({0.05 if thorough else 0.02})
+            sys.stdin.readline()
+            """.replace("\n            ", "\n"),
+            tmp_path, **shipping(backend),
+        )  # fmt: skip
+        count = 400 if thorough else 60
+        wait_for_line(process, str(count // 6))
+        backend.feel(mood)
+        wait_for_line(process, str(count - count // 6))
+        backend.feel("well")
+        until(lambda: len(server.names()) == count, 60)
+        process.kill()
+        _, said = process.communicate()
+    assert server.names() == sorted(map(str, range(count)))
+    assert said.count("\n") < 6, said
+
+
+WAYS = {
+    "normal": "",
+    "sys.exit": "import sys; sys.exit(3)",
+    "exception": "raise ValueError('x')",
+    "SIGTERM": "import os, signal; os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(60)",
+    "SIGINT": "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nos.kill(os.getpid(), signal.SIGINT); import time; time.sleep(60)",
+    "asyncio": "import asyncio, sys; asyncio.run(asyncio.sleep(0)); sys.exit(4)",
+}
+
+
+@pytest.mark.parametrize("mood", ["refuse", "hang", "500", "garbage", "well"])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Server, tmp_path: Path) -> None:
+    end = WAYS[way]
+    expected = run(end, tmp_path).returncode
+    with moody(server, mood) as backend:
+        process = program(
+            textwrap.dedent("""
+            import autolog, time
+            for number in range(200):
+                with autolog.span(str(number)) as span: span.set(output="x" * 1000)
+            time.sleep(0.3)
+            with autolog.span("last"): pass
+            print("ending")
+            """) + end,
+            tmp_path, **shipping(backend),
+        )  # fmt: skip
+        wait_for_line(process, "ending")
+        began = time.monotonic()
+        process.communicate(timeout=20)
+        took = time.monotonic() - began
+        assert process.returncode == expected
+        assert took < 2.6, took  # 2 seconds, and a busy machine's share
+        backend.feel("well")
+        run("import autolog\nwith autolog.span('next'): pass\nautolog.flush(10)", tmp_path, **shipping(backend))
+    assert server.names() == sorted([*map(str, range(200)), "last", "next"])
+
+
+def test_the_next_start_resends_without_a_call_of_its_own(server: Server, tmp_path: Path) -> None:
+    with moody(server, "refuse") as backend:
+        run("import autolog\nwith autolog.span('a'): pass", tmp_path, **shipping(backend))
+        backend.feel("well")
+        run("import autolog, time\nautolog.patch()\ntime.sleep(1)", tmp_path, **shipping(backend))
+    assert server.names() == ["a"]
+
+
+def test_several_processes_share_what_is_left(server: Server, tmp_path: Path) -> None:
+    with moody(server, "500") as backend:
+        many = """
+        import autolog
+        for number in range(1500):
+            with autolog.span(str(number)): pass
+        autolog.flush(3)
+        """
+        run(many, tmp_path, **shipping(backend))
+        backend.feel("well")
+        backend.asked = 0
+        later = [
+            program(
+                "import autolog, time\nwith autolog.span('own'): pass\nautolog.flush(8)\n",
+                tmp_path,
+                **shipping(backend),
+            )
+            for _ in range(4)
+        ]
+        for process in later:
+            process.communicate(timeout=30)
+        until(lambda: len(server.names()) == 1504)
+    assert server.names() == sorted([*map(str, range(1500)), *["own"] * 4])
+
+
+def test_another_key_does_not_send_it(server: Server, tmp_path: Path) -> None:
+    with moody(server, "500") as backend:
+        run("import autolog\nwith autolog.span('a'): pass", tmp_path, **shipping(backend))
+        backend.feel("well")
+        other = {**shipping(backend), "AUTOLOG_API_KEY": "another"}
+        run("import autolog\nwith autolog.span('b'): pass\nautolog.flush(1)", tmp_path, **other)
+        assert server.names() == []
+        done = subprocess.run(
+            [sys.executable, "-m", "autolog", "doctor"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        )
+    assert done.returncode == 1
+    assert len(re.findall(r"1 records", " ".join(done.stdout.split()))) == 2
+
+
+# Killed
+
+
+def test_killed_with_durable(server: Server, tmp_path: Path, thorough: bool) -> None:
+    for kill in range(12 if thorough else 2):
+        with moody(server, "hang" if kill % 2 else "well") as backend:
+            process = program(
+                f"""
+                import autolog
+                autolog.configure(durable=True)
+                for number in range(100_000):
+                    with autolog.span(f"{kill}-{{number}}"): pass
+                    print(number)
+                """,
+                tmp_path, **shipping(backend),
+            )  # fmt: skip
+            wait_for_line(process, str(150 + 40 * kill))
+            process.kill()
+            out, _ = process.communicate()
+            last = int(["", str(150 + 40 * kill), *out.split("\n")[:-1]][-1])
+            backend.feel("well")
+            settle(tmp_path, backend)
+        mine = [name for name in server.names() if name.startswith(f"{kill}-")]
+        assert set(mine) >= {f"{kill}-{number}" for number in range(last + 1)}
+        assert len(mine) == len(set(mine)) <= last + 2
+
+
+def test_killed_with_durable_and_a_local_store(tmp_path: Path) -> None:
+    process = program(
+        """
+        import autolog, sqlite3, os
+        autolog.configure(store="sqlite:///logs.db", durable=True)
+        lock = sqlite3.connect("logs.db", isolation_level=None); lock.execute("BEGIN EXCLUSIVE")
+        for number in range(100):
+            with autolog.span(str(number)): pass
+        os.kill(os.getpid(), 9)
+        """,
+        tmp_path,
+    )
+    process.communicate(timeout=30)
+    run("import autolog\nautolog.configure(store='sqlite:///logs.db')\nassert autolog.flush(10)", tmp_path)
+    assert names_in(tmp_path / "logs.db") == sorted(map(str, range(100)))
+
+
+def test_frozen_and_thawed(server: Server, tmp_path: Path) -> None:
+    """As a function host does between two calls: everything stops, connections die, time jumps."""
+    with moody(server) as backend:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent("""
+                import autolog, time
+                for number in range(40):
+                    with autolog.span(str(number)): pass
+                    print(number)
+                    time.sleep(0.05)
+                """)],
+            cwd=tmp_path, env=environment(**shipping(backend)), text=True, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        for _ in range(3):
+            time.sleep(0.5)
+            process.send_signal(signal.SIGSTOP)
+            backend.feel("cut")
+            time.sleep(0.7)
+            backend.feel("well")
+            process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=30)
+        settle(tmp_path, backend)
+    assert server.names() == sorted(map(str, range(40)))
+
+
+# Processes
+
+
+def test_forks_at_any_moment(server: Server, tmp_path: Path) -> None:
+    run(
+        """
+        import autolog, os, sys, threading, time
+        def busy():
+            while not done:
+                with autolog.span("thread"): pass
+                time.sleep(0.002)
+        done = False
+        threads = [threading.Thread(target=busy) for _ in range(3)]
+        [t.start() for t in threads]
+        for number in range(20):
+            pid = os.fork()
+            if pid == 0:
+                with autolog.span(f"child {number}"): pass
+                sys.exit(0)
+            os.waitpid(pid, 0)
+            with autolog.span(f"parent {number}"): pass
+        done = True
+        [t.join() for t in threads]
+        """,
+        tmp_path, **shipping(server),
+    )  # fmt: skip
+    settle(tmp_path, server)
+    names = [name for name in server.names() if name != "thread"]
+    assert names == sorted([f"{who} {number}" for who in ("child", "parent") for number in range(20)])
+
+
+WSGI = """
+import autolog
+autolog.configure()
+with autolog.span("loaded"): pass
+
+def application(environ, start_response):
+    with autolog.span("request"): pass
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [b"ok"]
+"""
+ASGI = """
+import autolog
+autolog.configure()
+
+async def application(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    async with autolog.span("request"): pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+@pytest.mark.parametrize("kind", ["gunicorn --preload", "gunicorn", "uvicorn --workers"])
+def test_web_servers(kind: str, server: Server, tmp_path: Path) -> None:
+    port = free_port()
+    if kind.startswith("gunicorn"):
+        pytest.importorskip("gunicorn")
+        (tmp_path / "web.py").write_text(WSGI)
+        command = ["gunicorn", "-w", "3", "-b", f"127.0.0.1:{port}", *kind.split()[1:], "web:application"]
+    else:
+        (tmp_path / "web.py").write_text(ASGI)
+        command = ["uvicorn", "--workers", "2", "--port", str(port), "web:application"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=tmp_path, env=environment(**shipping(server)),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+
+        def asks() -> bool:
+            try:
+                return httpx2.get(f"http://127.0.0.1:{port}/").status_code == 200
+            except httpx2.HTTPError:
+                return False
+
+        until(asks)
+        before = server.names().count("request")
+        assert all(asks() for _ in range(50))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    settle(tmp_path, server)
+    assert before + 50 <= server.names().count("request") <= before + 60
+    if "--preload" in kind:
+        assert server.names().count("loaded") == 1
+
+
+def test_celery(server: Server, tmp_path: Path) -> None:
+    pytest.importorskip("celery")
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "tasks.py").write_text(
+        textwrap.dedent(f"""
+        import autolog, celery
+        app = celery.Celery("tasks", broker="filesystem://")
+        app.conf.broker_transport_options = {{
+            "data_folder_in": "{tmp_path}/queue", "data_folder_out": "{tmp_path}/queue",
+            "control_folder": "{tmp_path}/control"}}
+        autolog.configure()
+        with autolog.span("imported"): pass
+
+        @app.task
+        @autolog.autolog
+        def work(number): ...
+        """)
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-c", "3", "-P", "prefork", "--without-mingle",
+         "--without-gossip", "-l", "error"],
+        cwd=tmp_path, env=environment(**shipping(server), C_FORCE_ROOT="1"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        run("import tasks\nfor number in range(30): tasks.work.delay(number)", tmp_path)
+        until(lambda: server.names().count("work") == 30, 60)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert server.names().count("work") == 30
+
+
+def test_a_subprocess_and_its_parent(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text("import autolog\nwith autolog.span('child'): pass\n")
+    run(
+        """
+        import autolog, subprocess, sys
+        with autolog.span("parent"): pass
+        subprocess.run([sys.executable, "child.py"], check=True)
+        """,
+        tmp_path, **shipping(server),
+    )  # fmt: skip
+    settle(tmp_path, server)
+    assert server.names() == ["child", "parent"]
+
+
+def test_a_pool_that_is_terminated(server: Server, tmp_path: Path) -> None:
+    run(
+        """
+        import autolog, multiprocessing
+        @autolog.autolog
+        def work(number): return number
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(3) as pool:  # ends by SIGTERM
+                assert sum(pool.map(work, range(50))) == 1225
+        """,
+        tmp_path, **shipping(server),
+    )  # fmt: skip
+    settle(tmp_path, server)
+    assert server.names().count("work") == 50
+
+
+# Poverty
+
+PROGRAM = """
+import os
+import openai
+http = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
+answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [
+    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi."}}]}
+client = openai.OpenAI(api_key="k", http_client=http.Client(
+    transport=http.MockTransport(lambda r: http.Response(200, json=answer))))
+
+def main():
+    for number in range(20):
+        said = client.chat.completions.create(model="gpt-4o", messages=[]).choices[0].message.content
+    print(said)
+"""
+WITH = "import autolog\nautolog.patch_openai()\n" + PROGRAM
+
+
+def poor(before: str, folder: Path, text: str = WITH, cwd: str | None = None, **given: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(before) + text + "\nmain()\n"],
+        cwd=cwd or folder, env=environment(**given), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "Hi.\n"), done.stderr
+    return done.stderr
+
+
+def test_no_home_and_nowhere_to_write(tmp_path: Path) -> None:
+    bare = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "TMP": "/nonexistent", "TEMP": "/nonexistent"}
+    said = poor("", tmp_path, cwd="/proc", **bare)
+    assert said.count("\n") < 5, said
+
+
+def test_a_read_only_working_directory_keeps_its_journal_among_temporary_files(tmp_path: Path) -> None:
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    poor("", tmp_path, cwd="/proc", TMPDIR=str(spare), AUTOLOG_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+    (journal,) = spare.glob("autolog-*/journal.db")
+    assert journal.stat().st_mode & 0o077 == 0
+    assert journal.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming nobody needs root")
+def test_no_threads_to_be_had(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder != Path("/") and folder.stat().st_uid == os.getuid() and folder.is_relative_to("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    nobody = "import resource, os\nos.setgid(65534); os.setuid(65534)\n"
+    limited = "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n"
+    probe = subprocess.run([sys.executable, "-c", nobody + "import openai"], env=environment(), capture_output=True)
+    if probe.returncode:
+        pytest.skip("nobody may not read the installed packages here")
+    poor(nobody + "import openai\n" + limited, tmp_path)
+    assert len(names_in(tmp_path / ".autolog" / "logs.db")) == 20
+
+
+def test_few_open_files(tmp_path: Path) -> None:
+    poor("import openai, resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))\n", tmp_path)
+
+
+def test_little_memory(tmp_path: Path) -> None:
+    limits = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (700 * 2**20, 700 * 2**20))\n"
+    poor("import openai\n" + limits, tmp_path)
+
+
+def test_a_broken_clock(tmp_path: Path) -> None:
+    poor(
+        """
+        import openai, time
+        count = 0
+        def jumping():
+            global count
+            count += 1
+            return [0.0, -1e10, 4e12, 1e9][count % 4]
+        time.time = jumping
+        time.time_ns = lambda: int(jumping() * 1e9)
+        """,
+        tmp_path,
+    )
+
+
+def test_a_json_that_somebody_has_replaced(tmp_path: Path) -> None:
+    poor(
+        """
+        import json, sys
+        dumps, loads = json.dumps, json.loads
+        def picky(function):
+            def call(*args, **kwargs):
+                if "autolog" in sys._getframe(1).f_globals["__name__"]:
+                    raise RuntimeError("not for you")
+                return function(*args, **kwargs)
+            return call
+        json.dumps, json.loads = picky(dumps), picky(loads)
+        """,
+        tmp_path,
+    )
+    assert len(names_in(tmp_path / ".autolog" / "logs.db")) == 20
+
+
+def test_a_store_that_is_taken_away_meanwhile(tmp_path: Path) -> None:
+    text = WITH.replace("    print(said)", textwrap.indent(textwrap.dedent("""
+        autolog.flush()
+        import shutil; shutil.rmtree(".autolog"); open(".autolog", "w").close()
+        client.chat.completions.create(model="gpt-4o", messages=[])
+        print(said)
+        """), "    "))  # fmt: skip
+    poor("", tmp_path, text)
