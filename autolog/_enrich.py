@@ -19,7 +19,7 @@ from autolog._redact import Redactor, clean_url, kept_headers
 from autolog._snapshot import thaw
 from autolog._socket import Frames
 from autolog._span import Span
-from autolog._wire import Exchange, request_content
+from autolog._wire import Exchange
 from autolog.providers import PROVIDERS, Provider, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
@@ -131,7 +131,7 @@ def _add_exchange(record: Record, exchange: Exchange) -> None:
     record.request_url = clean_url(str(request.url))
     record.request_headers = kept_headers(request.headers)
     record.request_content_type = request.headers.get("content-type")
-    record.request_body = request_content(request)
+    record.request_body = request.content
     record.retries = exchange.attempts - 1
     record.status_code = exchange.status_code
     record.truncated = exchange.truncated

@@ -38,12 +38,11 @@ class Options:
 class Call(Span):
     """One call of a decorated function; its input is the arguments as they were passed."""
 
-    __slots__ = ("defaults", "options")
+    defaults: Any = None
 
     def __init__(self, emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(emit, options.name, options.kind)
         self.options = options
-        self.defaults: Any = None
         if options.capture_input:
             self.input = freeze_call(args[1:] if options.skip_first else args, kwargs)
             if options.defaults_change:

@@ -12,20 +12,16 @@ _random = random.Random()  # noqa: S311 - ids are unique, not secret
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
-_bits = _random.getrandbits
+#: So many random bits. Trace ids have 128, span ids 64, and neither is 0 (W3C Trace Context).
+new_bits = _random.getrandbits
 
 #: A number from 0 to 1, of our own generator: for jitter.
 random_share = _random.random
 
 
-def new_trace() -> int:
-    """128 random bits, never all zero (W3C Trace Context)."""
-    return _bits(128) or 1
-
-
 def new_span() -> int:
-    """64 random bits, never all zero (W3C Trace Context)."""
-    return _bits(64) or 1
+    """A span id."""
+    return new_bits(64) or 1
 
 
 def format_trace(trace: int) -> str:
@@ -40,6 +36,6 @@ def format_span(span: int) -> str:
 
 def new_record_id(epoch_ms: int) -> str:
     """A UUID version 7 (RFC 9562): its text sorts by the time, in milliseconds, that it was given."""
-    value = (epoch_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | _bits(12) << 64 | 0b10 << 62 | _bits(62)
+    value = (epoch_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | new_bits(12) << 64 | 0b10 << 62 | new_bits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from autolog._delivery import BATCH, Delivery
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: How long the worker waits for more after the first item, in seconds: small, for `tail` and for sudden exits.
 LINGER = 0.05
+
+
+#: With more spans than this waiting, the worker no longer lets other threads go first.
+PATIENT = 2_000
 
 
 class Made:
@@ -104,6 +109,8 @@ class Queue(Worker):
 
     def _step(self) -> None:
         while len(self._made) < BATCH and self._items:
+            if len(self._items) < PATIENT and not self._hurry:
+                sleep(0)  # the interpreter lock goes to a thread that waits for it, at once and not after 5 ms
             span = self._items[0]  # stays queued, for `flush` to see, until its records are made
             try:
                 with guard("reading a call"), self._reading:

@@ -51,8 +51,6 @@ class Frames(Span):
     #: Those of one connection are to be read in the order in which they passed.
     in_order = True
 
-    __slots__ = ("channel", "closed", "frames")
-
     def __init__(self, emit: Emit, channel: Channel, frames: list[Frame], closed: bool) -> None:
         super().__init__(emit, "", "llm")
         self.channel = channel

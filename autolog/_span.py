@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autolog._context import Context, Parent, current_context, current_span, follow_threads, restore
 from autolog._guard import guard, report
-from autolog._ids import format_span, format_trace, new_span, new_trace
+from autolog._ids import format_span, format_trace, new_bits
 from autolog._snapshot import freeze, weigh
 
 if TYPE_CHECKING:
@@ -41,44 +41,30 @@ class Span:
         kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent`, ...; any text; `llm` for provider calls.
     """
 
-    __slots__ = (
-        "_emit",
-        "_process",
-        "_token",
-        "caller",
-        "context",
-        "end_ns",
-        "error",
-        "input",
-        "kind",
-        "metadata",
-        "name",
-        "output",
-        "parent_span",
-        "size",
-        "span",
-        "start_ns",
-        "trace",
-    )
+    # Most spans never have these; a default in the class costs a call nothing.
+    metadata: dict[str, Any] | None = None
+    input: Any = None
+    output: Any = None
+    error: tuple[str, str] | None = None
+    size = 1_000
+    end_ns = 0
+    parent_span: int | None = None
+    caller: str | None = None
+    _token: Token[Parent | None] | None = None
 
     def __init__(self, emit: Emit, name: str, kind: str) -> None:
         self._emit = emit
         self._process = _process
-        self._token: Token[Parent | None] | None = None
         self.name = name
         self.kind = kind
         parent = current_span.get()
-        self.trace = new_trace() if parent is None else parent.trace
-        self.parent_span = None if parent is None else parent.span
-        self.caller: str | None = getattr(parent, "name", None)
-        self.span = new_span()
+        if parent is None:
+            self.trace = new_bits(128) or 1
+        else:
+            self.trace, self.parent_span = parent.trace, parent.span
+            self.caller = getattr(parent, "name", None)
+        self.span = new_bits(64) or 1
         self.context: Context = current_context.get()
-        self.metadata: dict[str, Any] | None = None
-        self.input: Any = None
-        self.output: Any = None
-        self.error: tuple[str, str] | None = None
-        self.size = 1_000
-        self.end_ns = 0
         self.start_ns = perf_counter_ns()
 
     # What the user may ask of it and say of it
@@ -140,13 +126,14 @@ class Span:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span and hand it over to be recorded. Ending it again does nothing. Never raises."""
-        if self.end_ns or self.elsewhere:
+        if self.end_ns or self._process is not _process:
             return
         self.end_ns = perf_counter_ns()
         try:
             if error is not None:
                 self.error = describe_error(error)
-            self.size += weigh(self.input) + weigh(self.output)
+            if self.input is not None or self.output is not None:
+                self.size += weigh(self.input) + weigh(self.output)
             self._emit(self)
         except Exception as failure:  # noqa: BLE001 - ours, never the program's
             report("ending a span", failure)
@@ -154,8 +141,6 @@ class Span:
 
 class PrivateSpan(Span):
     """A span of which, and inside of which, nothing is kept that was said: figures only."""
-
-    __slots__ = ("_context_token",)
 
     def __init__(self, emit: Emit, name: str, kind: str) -> None:
         super().__init__(emit, name, kind)

@@ -19,7 +19,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from autolog import _asking
 from autolog._guard import guard, report
@@ -62,47 +62,35 @@ class Outlet(Protocol):
 class Exchange(Span):
     """One logical provider call: the last request sent, the final response, and how it ended."""
 
-    __slots__ = (
-        "asked_usage",
-        "attempts",
-        "chunks",
-        "client",
-        "content",
-        "download",
-        "first_chunk_ns",
-        "request",
-        "response_headers",
-        "sdk",
-        "status_code",
-        "stream",
-        "streaming",
-        "truncated",
-    )
+    # What every call has in the end, or few have; a default in the class costs a call nothing.
+    attempts = 0
+    status_code: int | None = None
+    response_headers: Any = None
+    content: bytes | None = None
+    first_chunk_ns = 0
+    streaming = False
+    truncated = False
+    asked_usage = False
+    download = False
+    request: Any = None
+    """The request as the SDK built it; when the call ends, what is kept of it (`Sent`)."""
+    chunks: list[bytes]
 
     def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
         super().__init__(emit, "", "llm")
         self.sdk = sdk
         self.client = client
         self.stream = stream
-        self.request: Any = None
-        self.attempts = 0
-        self.status_code: int | None = None
-        self.response_headers: Any = None
-        self.content: bytes | None = None
-        self.chunks: list[bytes] = []
-        self.first_chunk_ns = 0
-        self.streaming = False
-        self.truncated = False
-        self.asked_usage = False
-        self.download = False
+        self.chunks = []
 
-    def sent(self, request: Any) -> Exchange:
-        """One more attempt is about to be sent. Returns the exchange that it belongs to.
+    def followed_by(self, request: Any) -> Exchange:
+        """The exchange of a request that is about to be sent after there was a response.
 
-        After a successful response it is a call of its own (the SDK's middleware may make several inside one).
+        After an error it is one more attempt; after a success a call of its own (the SDK's middleware may make several
+        inside one).
         """
         exchange = self
-        if self.status_code is not None and self.status_code < 400:
+        if (self.status_code or 0) < 400:
             self.end()
             exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
             exchange.context, exchange.trace = self.context, self.trace
@@ -148,24 +136,34 @@ class Exchange(Span):
         if self.request is not None:  # else nothing was sent: there was no call
             self.end()
 
-    def returned(self) -> None:
-        """The call returned to the caller; a body that is still being read ends the exchange later."""
-        if self.status_code is not None and not self.streaming:
-            self.end()
-
     def holds_results(self, beginning: bytes) -> bool:
         """Whether a file that was read may be a batch's results, by how it begins; all other files are not kept."""
         return beginning.lstrip()[:1] == b"{" or bool((self.response_headers or {}).get("content-encoding"))
 
     def end(self, error: BaseException | None = None) -> None:
         """End the exchange once, whichever way it ends."""
-        if not self.end_ns:
+        if self.end_ns:
+            return
+        if self.streaming:
             open_exchanges.discard(self)
-            if self.download and not self.holds_results(self.chunks[0] if self.chunks else self.content or b""):
-                self.end_ns = perf_counter_ns()
-                return
-            self.size += sum(map(len, self.chunks)) + len(self.content or b"") + _upload_size(self.request)
-            super().end(error)
+            self.size += sum(map(len, self.chunks))
+        if self.download and not self.holds_results(self.chunks[0] if self.chunks else self.content or b""):
+            self.end_ns = perf_counter_ns()
+            return
+        request = self.request
+        if request is not None:
+            sent = self.request = Sent(request.method, request.url, request.headers, request_content(request))
+            self.size += len(sent.content or b"") + len(self.content or b"")
+        super().end(error)
+
+
+class Sent(NamedTuple):
+    """What is kept of a request: the SDK's object holds much more, and each would wait in memory."""
+
+    method: str
+    url: Any
+    headers: Any
+    content: bytes | None
 
 
 #: Exchanges whose streams are still open; the recorder ends them at exit.
@@ -183,13 +181,6 @@ def end_open_exchanges() -> None:
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
-
-
-def _upload_size(request: Any) -> int:
-    try:
-        return len(request.content)
-    except Exception:  # noqa: BLE001 - a multipart upload: counted as it was sent
-        return sum(map(len, getattr(getattr(request, "stream", None), "sent", ())))
 
 
 def complete_content(response: Any) -> bytes | None:
@@ -339,9 +330,8 @@ def _tee_upload(request: Any) -> None:
 
 def request_content(request: Any) -> bytes | None:
     """The exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
-    try:
-        content: bytes = request.content
-    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own RequestNotRead
+    content: bytes | None = getattr(request, "_content", None)
+    if content is None:
         sent = getattr(request.stream, "sent", None)
         return None if sent is None else b"".join(sent)
     return content
@@ -350,16 +340,20 @@ def request_content(request: Any) -> bytes | None:
 # The wrappers
 
 
-def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, stream: bool) -> Exchange | None:
+def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
     """An exchange for the call that is about to be made, or None if it is not to be recorded."""
     try:
         if sdk.billable(options.method, options.url):
-            exchange = Exchange(emit, sdk.name, type(client), stream)
-            exchange.download = options.method.lower() == "get" and sdk.holder(options.url) is not None
+            exchange = Exchange(emit, sdk.name, type(client), bool(kwargs.get("stream")))
+            if options.method in _GETS:
+                exchange.download = sdk.holder(options.url) is not None
             return exchange
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("starting a call", error)
     return None
+
+
+_GETS = frozenset({"get", "GET"})
 
 
 def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
@@ -371,7 +365,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
             return original(self, cast_to, options, **kwargs)
         if emit.check is not None and sdk.billable(options.method, options.url):
             emit.check()
-        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
+        exchange = open_exchange(sdk, emit, self, options, kwargs)
         if exchange is None and _current.get() is None:
             return original(self, cast_to, options, **kwargs)
         token = _current.set(exchange)  # None for a free call inside a billed one, which must not take its place
@@ -382,7 +376,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
             _fail_call(error)
             if not _refused(error):
                 raise
-            _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
+            _current.set(open_exchange(sdk, emit, self, options, kwargs))
             result = _again(original, self, cast_to, options, kwargs)
         finally:
             _current.reset(token)
@@ -400,7 +394,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             return await original(self, cast_to, options, **kwargs)
         if emit.check is not None and sdk.billable(options.method, options.url):
             emit.check()
-        exchange = open_exchange(sdk, emit, self, options, bool(kwargs.get("stream")))
+        exchange = open_exchange(sdk, emit, self, options, kwargs)
         if exchange is None and _current.get() is None:
             return await original(self, cast_to, options, **kwargs)
         token = _current.set(exchange)
@@ -411,7 +405,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             _fail_call(error)
             if not _refused(error):
                 raise
-            _current.set(open_exchange(sdk, emit, self, options, bool(kwargs.get("stream"))))
+            _current.set(open_exchange(sdk, emit, self, options, kwargs))
             result = await _again_async(original, self, cast_to, options, kwargs)
         finally:
             _current.reset(token)
@@ -451,8 +445,8 @@ def _refused(error: BaseException) -> bool:
 def _end_call() -> None:
     try:
         exchange = _current.get()
-        if exchange is not None:
-            exchange.returned()
+        if exchange is not None and exchange.status_code is not None and not exchange.streaming:
+            exchange.end()  # a body that is still being read ends it later
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("ending a call", error)
 
@@ -481,9 +475,11 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
                 request.headers["accept-encoding"] = "identity"  # what is compressed could not be hidden
             if not hasattr(request, "_content"):
                 _tee_upload(request)
-            sent = exchange.sent(request)
-            if sent is not exchange:
-                _current.set(sent)
+            if exchange.status_code is None:
+                exchange.attempts += 1
+                exchange.request = request
+            else:
+                _current.set(exchange.followed_by(request))
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
         return request

@@ -17,9 +17,8 @@ import pytest
 from live import KEY, Live, live
 from traffic import FOLDER, recordings
 
-from autolog._ids import format_span, format_trace
+from autolog._ids import format_span, format_trace, new_bits, new_span
 from autolog._record import Record
-from autolog._span import new_span, new_trace
 from autolog.server.dashboard import charts, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markup import json_tree
@@ -57,7 +56,7 @@ def chat(record_id: str, said: str, answer: str, at: datetime, **fields: Any) ->
 
 
 def fill(running: Live) -> None:
-    trace, root, child = format_trace(new_trace()), format_span(new_span()), format_span(new_span())
+    trace, root, child = format_trace(new_bits(128)), format_span(new_span()), format_span(new_span())
     image = {"role": "user", "content": [{"type": "text", "text": "See"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
              {"type": "image_url", "image_url": {"url": "https://elsewhere.example/pixel.png"}}]}  # fmt: skip
     tools = {

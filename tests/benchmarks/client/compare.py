@@ -7,10 +7,11 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from environments import environment
 
@@ -27,6 +28,7 @@ class Subject:
 
     name: str
     process: subprocess.Popen[str]
+    log: IO[str]
     cases: list[str] = field(default_factory=list)
     begin: float = 0.0
 
@@ -37,9 +39,17 @@ class Subject:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended")
+            raise EndedError(f"{self.name} ended in {case!r}: {self.errors()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def errors(self) -> str:
+        self.log.seek(0)
+        return " ".join(self.log.read().strip().splitlines()[-2:])
+
+
+class EndedError(Exception):
+    """A subject's process is gone."""
 
 
 def names() -> list[str]:
@@ -66,17 +76,20 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     python = Path(sys.executable) if here else environment(folder, name, wanted)
     if python is None:
         return None
+    log = tempfile.TemporaryFile("w+")
     process = subprocess.Popen(
         [str(python), str(HERE / "worker.py"), str(HERE / "subjects" / f"{name}.py"), sink],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
     )  # fmt: skip
+    subject = Subject(name, process, log)
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        print(f"  {name} cannot be run: {process.communicate()[1].strip().splitlines()[-1:]}", file=sys.stderr)
+        print(f"  {name} cannot be run: {subject.errors()}", file=sys.stderr)
         return None
     said = json.loads(line)
-    return Subject(name, process, said["cases"], said["begin"])
+    subject.cases, subject.begin = said["cases"], said["begin"]
+    return subject
 
 
 def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, Any]]:
@@ -91,7 +104,7 @@ def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, 
             able = [subject for subject in subjects if case in subject.cases]
             rows += measure(case, able, rounds)
             print(f"  {case}", file=sys.stderr)
-        rows += [{"case": "memory after 20,000 calls", **grown(subject)} for subject in subjects]
+        rows += [{"case": "memory after 20,000 calls", **grown(subject)} for subject in subjects if subject.cases]
     finally:
         for subject in subjects:
             subject.process.kill()
@@ -101,9 +114,15 @@ def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, 
 
 def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, Any]]:
     count = COUNTS.get(case, COUNTS[""])
-    seen: dict[str, list[dict[str, Any]]] = {subject.name: [] for subject in subjects}
-    for subject in subjects:
-        subject.ask(case, count)  # warm
+    seen: dict[str, list[dict[str, Any]]] = {}
+    for subject in subjects.copy():
+        try:
+            subject.ask(case, count)  # warm
+            seen[subject.name] = []
+        except EndedError as error:
+            print(f"  {error}", file=sys.stderr)
+            subjects.remove(subject)
+            subject.cases.clear()
     for number in range(rounds):
         turn = number % len(subjects)
         for subject in subjects[turn:] + subjects[:turn]:
