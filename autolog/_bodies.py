@@ -13,7 +13,6 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,8 +20,7 @@ import msgspec
 _decoder = msgspec.json.Decoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One event of a stream: its name, if it has one, and its JSON data."""
 
     name: str | None
@@ -186,8 +184,7 @@ def _aws_events(body: bytes) -> Iterator[Event]:
 # Forms
 
 
-@dataclass(frozen=True, slots=True)
-class FormPart:
+class FormPart(msgspec.Struct, frozen=True):
     """One part of a multipart form: its field, its file's name if it is a file, and where its content stands."""
 
     name: str

@@ -11,9 +11,10 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from autolog._context import Context, current_context, current_span
 from autolog._guard import guard, logger
@@ -37,8 +38,7 @@ STEPS = 60
 MAX_SUMS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True):
     """A limit. `kind` and `value`: for whom, None for all. `then`: `log`, a URL, an exception class or a function."""
 
     limit: float
@@ -101,11 +101,10 @@ def read_budget(given: Any) -> Budget:
     return Budget(float(limit), period, kind, None if kind is None else str(given[kind]), then)
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(msgspec.Struct):
     """What was spent in the last period, by steps."""
 
-    steps: deque[tuple[datetime, float]] = field(default_factory=deque)
+    steps: deque[tuple[datetime, float]] = msgspec.field(default_factory=deque)
     total: float = 0.0
     reached_at: datetime | None = None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from autolog._budget import read_budget
-from autolog._rules import read_rules
+import msgspec
+
 from autolog.errors import ConfigError
 
 DIALECTS = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer")
@@ -17,8 +15,7 @@ DEFAULT_STORE = "sqlite:///.autolog/logs.db"
 DEFAULT_JOURNAL = ".autolog/journal.db"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """All options. Each can be given to `configure()` or as AUTOLOG_<NAME> in the environment.
 
     Attributes:
@@ -90,8 +87,11 @@ class Config:
         for sink in self.sinks:
             check_sink(sink)
         check_prices(self.prices)
-        for budget in self.budgets:
-            read_budget(budget)
+        if self.budgets:
+            from autolog._budget import read_budget
+
+            for budget in self.budgets:
+                read_budget(budget)
         if self.stream_usage not in {None, "request", "estimate"}:
             raise ConfigError("stream_usage", f"{self.stream_usage!r} is neither 'request' nor 'estimate'")
         if self.max_media_bytes < 0:
@@ -106,7 +106,10 @@ class Config:
                 raise ConfigError(name, f"{value!r} is not a time in seconds")
         if self.durable and not self.journal:
             raise ConfigError("durable", "needs a journal")
-        read_rules(self.redact)
+        if self.redact is not None:
+            from autolog._rules import read_rules
+
+            read_rules(self.redact)
 
 
 def check_target(endpoint: Any, dialect: Any) -> None:
@@ -157,7 +160,7 @@ def check_sink(sink: Any) -> None:
     check_target(sink["endpoint"], sink.get("dialect", "native"))
 
 
-NAMES = tuple(item.name for item in fields(Config))
+NAMES: tuple[str, ...] = Config.__struct_fields__
 
 
 def config_from(
@@ -173,11 +176,13 @@ def config_from(
     checked = {}
     for name, value in options.items():
         if name not in NAMES:
+            import difflib
+
             close = difflib.get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NAMES)}"
             raise ConfigError(name, f"no such option; {hint}")
         checked[name] = _typed(name, value, _KINDS.get(name, str))
-    return replace(base, **checked)
+    return msgspec.structs.replace(base, **checked)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -189,13 +194,14 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+_DEFAULTS = dict(zip(NAMES, Config.__struct_defaults__, strict=True))
 _KINDS = {
-    **{item.name: type(item.default) for item in fields(Config) if item.default is not None},
+    **{name: type(default) for name, default in _DEFAULTS.items() if default is not None},
     "max_field_chars": int,
     "sample_keep_slow": float,
 }
 #: What may be None, to set it back.
-_OPTIONAL = frozenset(item.name for item in fields(Config) if item.default is None)
+_OPTIONAL = frozenset(name for name, default in _DEFAULTS.items() if default is None)
 #: What `check_...` and `read_...` look into.
 _ANY = frozenset({"prices", "redact"})
 _TRUE = {"1", "true", "yes", "on"}

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from autolog._ids import format_span, format_trace
 from autolog._snapshot import freeze
@@ -34,22 +35,20 @@ class Parent(Protocol):
     def span(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteParent:
+class RemoteParent(msgspec.Struct, frozen=True):
     """A span of another process, known from its `traceparent` header."""
 
     trace: int
     span: int
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Who and what the calls made inside are for."""
 
     user: str | None = None
     session: str | None = None
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
     capture_bodies: bool = True
 
     def merged(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from autolog import _cost
 from autolog._bodies import decode_json, decode_object, read_events, read_form
@@ -203,7 +204,7 @@ def _add_reading(record: Record, reading: Reading) -> Usage:
     record.response_service_tier = record.response_service_tier or reading.service_tier
     record.tool_calls = record.tool_calls or reading.tool_calls or None
     record.usage = record.usage or reading.raw_usage
-    usage = replace(reading.usage)
+    usage = msgspec.structs.replace(reading.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
         if getattr(record, name) is None:
             setattr(record, name, getattr(reading.usage, attribute))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from autolog._context import current_span, follow_threads, restore
 from autolog._guard import guard
@@ -21,8 +22,7 @@ from autolog._span import Emit, Span
 MAX_YIELDED = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How a function is recorded. `parameters` are those that its caller fills: without `self` or `cls`."""
 
     name: str

@@ -12,28 +12,30 @@ damaged by a power cut, which may cost the last entries.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import socket
-import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from autolog._config import DEFAULT_JOURNAL, Config
 from autolog._folders import make_folder, spare_folder
 from autolog._ids import new_span
-from autolog._record import Record
-from autolog._zstd import zstd
 from autolog.errors import StoreError
-from autolog.stores._sqlite_errors import translated
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from autolog._record import Record
+    from autolog._sqlite_errors import translated
 
 #: How long an entry that a process has taken belongs to it at most, in seconds.
 LEASE = 120.0
@@ -41,9 +43,6 @@ LEASE = 120.0
 BUSY_TIMEOUT = 1.0
 #: Changes in the file's shape; another program's file, or a newer one, is left alone.
 VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Record).decode
 
 #: This process, told from an earlier one with the same number; new in a forked child.
 _token = f"{new_span():016x}"
@@ -58,8 +57,33 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+# Every program that ships has a journal, and few ever open theirs: what only that needs is imported then.
+
+
+def _translated(path: Path) -> translated:
+    from autolog._sqlite_errors import translated
+
+    return translated(str(path))
+
+
+@functools.cache
+def _codec() -> tuple[Callable[[Record], bytes], Callable[[bytes], Record]]:
+    """From a record to an entry's data, and back."""
+    from autolog._record import Record
+    from autolog._zstd import zstd
+
+    encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Record).decode
+
+    def unpack(data: bytes) -> Record:
+        try:
+            return decode(zstd.decompress(data))
+        except zstd.ZstdError as error:
+            raise msgspec.DecodeError(str(error)) from error
+
+    return lambda record: zstd.compress(encode(record), 1), unpack
+
+
+class Waiting(msgspec.Struct, frozen=True):
     """What waits for one target: how many records, how many bytes, since when."""
 
     target: str
@@ -100,7 +124,8 @@ class Journal:
         Raises:
             StoreError: the file cannot be written.
         """
-        packed = [zstd.compress(_encode(record), 1) for record in records]
+        pack, _ = _codec()
+        packed = [pack(record) for record in records]
         now = time()
         owner, until = (_owner(), now + LEASE) if held else (None, 0.0)
         with self._transaction() as db:
@@ -137,10 +162,11 @@ class Journal:
                 (self.target, now, now + 2 * LEASE, limit),  # a lease from the future: the clock was set back
             ).fetchall()
             claimed: list[tuple[Record, int | None]] = []
+            _, unpack = _codec()
             for n, data in rows:
                 try:
-                    claimed.append((_decode(zstd.decompress(data)), n))
-                except (msgspec.DecodeError, msgspec.ValidationError, zstd.ZstdError):
+                    claimed.append((unpack(data), n))
+                except msgspec.DecodeError:
                     db.execute("DELETE FROM entry WHERE n = ?", (n,))
                     self._shed["unreadable in the journal"] += 1
             mine = [(_owner(), now + LEASE, n) for _, n in claimed]
@@ -157,7 +183,7 @@ class Journal:
             db.executemany("DELETE FROM entry WHERE n = ?", [(n,) for n in places])
             (left,) = db.execute("SELECT records FROM total").fetchone()
         if not left:
-            with translated(str(self.path)):
+            with _translated(self.path):
                 self._connection().execute("PRAGMA incremental_vacuum")
                 self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -202,7 +228,7 @@ class Journal:
         """
         if not self.exists():
             return []
-        with translated(str(self.path)):
+        with _translated(self.path):
             rows = self._connection().execute(
                 "SELECT target, count(*), sum(size), min(at) FROM entry GROUP BY target ORDER BY target"
             )
@@ -216,7 +242,7 @@ class Journal:
         """
         if not self.exists():
             return []
-        with translated(str(self.path)):
+        with _translated(self.path):
             rows = self._connection().execute("SELECT at, pid, reason, count FROM loss ORDER BY rowid")
             return [dict(zip(("at", "pid", "reason", "count"), row, strict=True)) for row in rows]
 
@@ -225,7 +251,7 @@ class Journal:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._connection()
-        with translated(str(self.path)):
+        with _translated(self.path):
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -263,7 +289,9 @@ class Journal:
         return path if make or path.exists() else None
 
     def _prepared(self, path: Path) -> sqlite3.Connection:
-        with translated(str(path)):
+        import sqlite3
+
+        with _translated(path):
             db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 path.chmod(0o600)

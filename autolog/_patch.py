@@ -7,21 +7,19 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from wrapt import register_post_import_hook
+import msgspec
 
-from autolog import _socket, _wire
+from autolog import _wire
 from autolog._guard import logger, report
 from autolog._span import Emit, Span
 from autolog.errors import PatchError
 from autolog.providers import PROVIDERS, Provider
 
 
-@dataclass(frozen=True, slots=True)
-class ChokePoint:
+class ChokePoint(msgspec.Struct, frozen=True):
     """A method that every call of an SDK passes through, and the parameters that we rely on."""
 
     owner: str
@@ -43,9 +41,21 @@ def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
     """The constructors of a module's WebSocket connections, sync and async."""
     sync, asynchronous = classes
     return (
-        ChokePoint(sync, "__init__", ("self", "connection"), _socket.wrap_socket),
-        ChokePoint(asynchronous, "__init__", ("self", "connection"), _socket.wrap_async_socket),
+        ChokePoint(sync, "__init__", ("self", "connection"), _wrap_socket),
+        ChokePoint(asynchronous, "__init__", ("self", "connection"), _wrap_async_socket),
     )
+
+
+def _wrap_socket(original: Callable[..., Any], sdk: Provider, emit: _wire.Outlet) -> Callable[..., Any]:
+    from autolog import _socket  # few programs import the SDK's WebSockets
+
+    return _socket.wrap_socket(original, sdk, emit)
+
+
+def _wrap_async_socket(original: Callable[..., Any], sdk: Provider, emit: _wire.Outlet) -> Callable[..., Any]:
+    from autolog import _socket
+
+    return _socket.wrap_async_socket(original, sdk, emit)
 
 
 class Outlet:
@@ -98,6 +108,8 @@ class Patch:
                 self._wrap(sys.modules[name], points)
             elif name not in self._hooked:
                 self._hooked.add(name)
+                from wrapt import register_post_import_hook
+
                 register_post_import_hook(self._on_import, name)
         self._wanted = True
 

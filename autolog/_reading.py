@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autolog._budget import Budgets
 from autolog._config import Config
 from autolog._guard import guard
 
 if TYPE_CHECKING:
+    from autolog._budget import Budgets
     from autolog._record import Record
     from autolog._redact import Redactor
     from autolog._span import Span

@@ -8,25 +8,21 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from autolog import _context, _guard, _patch, _socket, _wire, _worker
-from autolog._budget import Budgets
+from autolog import _context, _guard, _patch, _worker
 from autolog._config import Config, config_from
 from autolog._delivery import Delivery, Sink
-from autolog._functions import decorate
 from autolog._queue import DurableQueue, Made, Queue
 from autolog._reading import Reader
 from autolog._span import PrivateSpan, Span
 from autolog.errors import PatchError
 
 if TYPE_CHECKING:
+    from autolog._budget import Budgets
     from autolog._journal import Journal
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-_worker.before_exit += [_wire.end_open_exchanges, _socket.close_open_channels]
 
 
 class Recorder:
@@ -65,7 +61,7 @@ class Recorder:
 
     def _adopt(self, config: Config) -> None:
         self._config = config
-        self._budgets = Budgets(config.budgets) if config.budgets else None
+        self._budgets = _budgets(config)
         check = self._budgets.check if self._budgets is not None and self._budgets.raising else None
         for patch in self._patches.values():
             patch.instruct(config.stream_usage == "request", check)
@@ -154,6 +150,8 @@ class Recorder:
 
         Works on sync and async functions, generators, async generators, methods, class and static methods.
         """
+        from autolog._functions import decorate
+
         if function is None:
             return lambda given: decorate(given, self._emit, name, kind, capture_input, capture_output)
         return decorate(function, self._emit, name, kind, capture_input, capture_output)
@@ -213,8 +211,7 @@ class Recorder:
 
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
-        _wire.end_open_exchanges()
-        _socket.close_open_channels()
+        _worker.hand_over()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
@@ -314,6 +311,14 @@ class Recorder:
         deadline = monotonic() + timeout
         done = [worker.close(max(0.05, deadline - monotonic())) for worker in workers]
         return all(done)
+
+
+def _budgets(config: Config) -> Budgets | None:
+    if not config.budgets:
+        return None
+    from autolog._budget import Budgets
+
+    return Budgets(config.budgets)
 
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:

@@ -6,6 +6,7 @@ without a finding stays byte for byte what it was.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import Any
@@ -53,11 +54,18 @@ def clean_url(url: str) -> str:
 
 def kept_headers(headers: Any) -> dict[str, str]:
     """The headers that are worth keeping: none of them can hold a key."""
+    raw = getattr(headers, "raw", None)  # httpx's own headers decode every one that is asked for
+    pairs = headers.items() if raw is None else ((name.decode("latin-1"), value) for name, value in raw)
     return {
-        name: value
-        for name, value in ((str(name).lower(), str(value)) for name, value in headers.items())
-        if (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _SECRET_HEADERS
+        name: value if isinstance(value, str) else value.decode("latin-1")
+        for name, value in ((str(name).lower(), value) for name, value in pairs)
+        if _keeps(name)
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _keeps(name: str) -> bool:
+    return (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _SECRET_HEADERS
 
 
 class Redactor:
@@ -113,7 +121,9 @@ class Redactor:
 
     def _fields(self, record: Record) -> None:
         given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
-        if not self._may_concern(encode_json(given), ""):
+        if self._rules.patterns or self._rules.fields:
+            given |= {name: value for name in _CLEAN_FIELDS if (value := getattr(record, name))}
+        elif not self._may_concern(encode_json(given), ""):
             return
         for name, value in given.items():
             new = scrub_value(value, self, (name,))
@@ -168,9 +178,12 @@ class Redactor:
 #: What of a record may hold words of the program or of the provider, besides the bodies.
 _TEXT_FIELDS = (
     "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
-    "prompt_name", "prompt_variables", "prompt_template", "scores", "request_url", "request_headers",
-    "response_headers", "request_meta", "response_meta", "extra", "input_preview", "output_preview",
+    "prompt_name", "prompt_variables", "prompt_template", "scores", "request_meta",
+    "response_meta", "extra", "input_preview", "output_preview",
 )  # fmt: skip
+
+#: What holds no secret any more (`clean_url`, `kept_headers`), but may be what the user's rules are for.
+_CLEAN_FIELDS = ("request_url", "request_headers", "response_headers")
 
 
 def _leave_out(record: Record) -> None:

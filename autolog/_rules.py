@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from autolog.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class RedactionRules:
+class RedactionRules(msgspec.Struct, frozen=True):
     """What is to go besides secrets.
 
     Attributes:

@@ -78,14 +78,16 @@ def may_hold_key(body: bytes) -> bool:
             return _BEGINNINGS.search(body) is not None
         start, end = runs.rfind(b" ", 0, at) + 1, runs.find(b" ", at)
         end = len(body) if end < 0 else end
-        before = body[max(0, start - 24) : start].lower()
-        if _BEGINNINGS.search(body, max(0, start - 12), end) or any(word in before for word in _LEADS):
+        if _BEGINNINGS.search(body, max(0, start - 12), end) or _LEAD.search(body[max(0, start - 40) : start]):
             return True
         at = end
     return False
 
 
-_LEADS = (b"bearer ", b"basic ", b"key", b"secret", b"passw", b"token")
+#: What stands before a secret that has no shape of its own.
+_LEAD = re.compile(
+    rb"(?i)(?:key|secret|password|passwd|token)(?:\\*[\"'])?\s*[=:]\s*(?:\\*[\"'])?$|(?:bearer|basic) +[~+/.]*$"
+)
 
 
 def may_hold_name(body: bytes) -> bool:

@@ -20,6 +20,7 @@ from autolog._bodies import encode_json
 from autolog._guard import guard
 from autolog._span import Emit, Span, describe_error
 from autolog._wire import SDK, Outlet
+from autolog._worker import before_exit
 
 #: Frames wait for the end of a response, but no more bytes of them than this.
 MAX_WAITING = 1024 * 1024
@@ -133,6 +134,9 @@ def close_open_channels() -> None:
     for channel in list(open_channels):
         with guard("ending a connection"):
             channel.close()
+
+
+before_exit.append(close_open_channels)
 
 
 def _url(connection: Any) -> str:

@@ -19,11 +19,14 @@ import os
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextvars import ContextVar
 from time import perf_counter_ns
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
+
+import msgspec
 
 from autolog import _asking
 from autolog._guard import guard, report
 from autolog._span import Emit, Span, describe_error
+from autolog._worker import before_exit
 
 #: A stream longer than this is no longer kept, only counted; the record says that it was cut.
 MAX_STREAM_BYTES = 64 * 1024 * 1024
@@ -157,7 +160,7 @@ class Exchange(Span):
         super().end(error)
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a request: the SDK's object holds much more, and each would wait in memory."""
 
     method: str
@@ -178,6 +181,9 @@ def end_open_exchanges() -> None:
     """End the exchanges whose streams are still being read, with what has arrived."""
     for exchange in list(open_exchanges):
         exchange.end()
+
+
+before_exit.append(end_open_exchanges)
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)

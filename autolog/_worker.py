@@ -248,6 +248,13 @@ opening = threading.RLock()
 before_exit: list[Callable[[], None]] = []
 
 
+def hand_over() -> None:
+    """End what is in flight, with what has arrived."""
+    for end in before_exit:
+        with guard("ending what is in flight"):
+            end()
+
+
 def _in_order() -> list[Worker]:
     return sorted(workers, key=lambda worker: worker.stage)
 
@@ -297,9 +304,7 @@ _flushing, _terminated = False, 0
 
 def _flush_all(end: bool) -> None:
     deadline = monotonic() + EXIT_TIMEOUT
-    for hand_over in before_exit:
-        with guard("ending what is in flight"):
-            hand_over()
+    hand_over()
     closing = _in_order()
     last = max((worker.stage for worker in closing), default=0)
     for worker in closing:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from autolog._bodies import decode_object
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(msgspec.Struct):
     """What was used. `input` is the whole input, cached and cache-writing tokens included; `output` all output."""
 
     input: int | None = None
@@ -31,12 +31,11 @@ class Usage:
     input_characters: int | None = None
     cache_audio_read: int | None = None
     cache_image_read: int | None = None
-    units: dict[str, float] = field(default_factory=dict)
+    units: dict[str, float] = {}
     """What is billed by the piece, by the names in `_units.UNITS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lasting:
+class Lasting(msgspec.Struct, frozen=True):
     """A thing that outlives the call that made it: a background response, a batch, a run, a session.
 
     Attributes:
@@ -49,8 +48,7 @@ class Lasting:
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One answer out of many that came in one body: an item of a batch.
 
     Attributes:
@@ -66,22 +64,21 @@ class Item:
     error: tuple[str | None, str | None] | None = None
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """The facts in one request and its response."""
 
     model: str | None = None
     id: str | None = None
     finish_reasons: list[str] | None = None
-    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    tool_calls: list[dict[str, Any]] = []
     service_tier: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     raw_usage: dict[str, Any] | None = None
     speed: str | None = None
     geo: str | None = None
     reported_cost: float | None = None
     lasting: Lasting | None = None
-    further: list[tuple[str | None, Usage]] = field(default_factory=list)
+    further: list[tuple[str | None, Usage]] = []
     """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
     doubt: str | None = None
     """Why the usage may not be the whole bill."""

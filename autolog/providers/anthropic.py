@@ -37,14 +37,14 @@ client_providers = {
     "GoogleCloud": "gcp.vertex_ai",
 }
 
-_MESSAGES = re.compile(r"/messages/?$|:(raw|streamRaw)Predict$|/invoke(-with-response-stream)?$|/v1/complete$")
+_MESSAGES = r"/messages/?$|:(raw|streamRaw)Predict$|/invoke(-with-response-stream)?$|/v1/complete$"
 _ROUTES = (
-    (re.compile(r"/messages/batches/?$"), "batch"),
-    (re.compile(r"/messages/count_tokens/?$|/count-tokens:rawPredict$"), "count_tokens"),
+    (r"/messages/batches/?$", "batch"),
+    (r"/messages/count_tokens/?$|/count-tokens:rawPredict$", "count_tokens"),
     (_MESSAGES, "chat"),
 )
 #: Calls that create or change things and cost nothing by themselves.
-_FREE = re.compile(
+_FREE = (
     r"/(files|skills|models|organizations|environments|vaults|memory_stores|agents|user_profiles|webhooks|tunnels)(/|$)"
     r"|/batches/[^/]+/cancel$|/oauth/|/(cancel|archive|pause|interrupt|delete)/?$"
 )
@@ -55,11 +55,11 @@ def billable(method: str, path: str) -> bool:
     """Whether a call costs money, or is a model call all the same, or completes one."""
     if later(method, path):
         return True
-    return method.lower() == "post" and not _FREE.search(path.partition("?")[0])
+    return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0])
 
 
 #: Calls that tell more of what an earlier call began.
-_LATER = re.compile(
+_LATER = (
     r"/messages/batches/[^/]+(/results)?$|/v1/sessions/[^/]+$|/v1/sessions/[^/]+(/threads/[^/]+)?/events/stream$"
     r"|/v1/sessions/[^/]+/threads/[^/]+/stream$|/v1/dreams/[^/]+$"
 )
@@ -71,7 +71,7 @@ def later(method: str, path: str) -> bool:
     path = path.partition("?")[0].rstrip("/")
     if method.lower() == "post":
         return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
-    return method.lower() == "get" and bool(_LATER.search(path))
+    return method.lower() == "get" and bool(re.search(_LATER, path))
 
 
 def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
@@ -82,7 +82,7 @@ def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answer
 def operation(path: str) -> str:
     """The operation's name: `chat` as the conventions have it, else the end of the path."""
     for pattern, operation_name in _ROUTES:
-        if pattern.search(path):
+        if re.search(pattern, path):
             return operation_name
     return path.strip("/").rpartition("/v1/")[2] or path.strip("/")
 
@@ -285,12 +285,12 @@ def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 # The results of a batch
 
-_RESULTS = re.compile(r"/messages/batches/([^/]+)/results$")
+_RESULTS = r"/messages/batches/([^/]+)/results$"
 
 
 def holder(path: str) -> str | None:
     """The batch whose results a path gives."""
-    found = _RESULTS.search(path.rstrip("/"))
+    found = re.search(_RESULTS, path.rstrip("/"))
     return found[1] if found else None
 
 

@@ -39,7 +39,7 @@ provider_name = "openai"
 client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
 
 _ROUTES = tuple(
-    (re.compile(pattern), operation_name)
+    (pattern, operation_name)
     for pattern, operation_name in (
         (r"/chat/completions$", "chat"),
         (r"/completions$", "text_completion"),
@@ -64,7 +64,7 @@ _ROUTES = tuple(
     )
 )
 #: Calls that create or change things and cost nothing by themselves, or repeat what was billed before.
-_FREE = re.compile(
+_FREE = (
     r"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|organization|projects|webhooks|admin)(/|$)"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$"
     r"|/chat/completions/[^/]+$"
@@ -72,21 +72,21 @@ _FREE = re.compile(
     r"|/vector_stores(/[^/]+)?$|/vector_stores/[^/]+/files/[^/]+$"
     r"|/evals(/[^/]+)?$|/checkpoints/.*/permissions$|/graders/validate$"
 )
-_VECTOR_STORE_FILES = re.compile(r"/vector_stores/[^/]+/(files|file_batches)$")
+_VECTOR_STORE_FILES = r"/vector_stores/[^/]+/(files|file_batches)$"
 
 
 #: Calls that tell more of what an earlier call began: they read it, resume its stream, go on with it or end it.
 _LATER = {
-    "get": re.compile(
+    "get": (
         r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
     ),
-    "post": re.compile(
+    "post": (
         r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$"
     ),
 }
-_NOT_LATER = re.compile(r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/")
+_NOT_LATER = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -94,7 +94,7 @@ def later(method: str, path: str) -> bool:
     """Whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     pattern = _LATER.get(method.lower())
-    return pattern is not None and bool(pattern.search(path)) and not _NOT_LATER.search(path)
+    return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_LATER, path)
 
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
@@ -105,22 +105,22 @@ def billable(method: str, path: str) -> bool:
     if method.lower() != "post":
         return False
     path = path.partition("?")[0].rstrip("/")
-    return not _FREE.search(path) or bool(_VECTOR_STORE_FILES.search(path))
+    return not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
 
 
-_USAGE_OPTION = re.compile(r"/completions$")
+_USAGE_OPTION = r"/completions$"
 
 
 def has_usage_option(path: str) -> bool:
     """Whether a stream from this path tells its usage only if asked to."""
-    return bool(_USAGE_OPTION.search(path.partition("?")[0]))
+    return bool(re.search(_USAGE_OPTION, path.partition("?")[0]))
 
 
 def operation(path: str) -> str:
     """The operation's name: as the conventions have it where they do, else the end of the path."""
     path = path.rstrip("/")
     for pattern, operation_name in _ROUTES:
-        if pattern.search(path):
+        if re.search(pattern, path):
             return operation_name
     return re.split(r"/v\d+/", path)[-1].strip("/")
 
@@ -221,17 +221,17 @@ def _read_models(reading: Reading, body: dict[str, Any]) -> None:
 
 
 _UNSEEN = (
-    (re.compile(r"/(realtime|live|chatkit)/"), "spent over WebRTC, SIP or in a browser, out of this program's sight"),
-    (re.compile(r"/live$"), "spent over WebRTC, SIP or in a browser, out of this program's sight"),
-    (re.compile(r"/vector_stores/"), "vector stores are billed by storage, not by the call"),
-    (re.compile(r"/agents/(sessions/[^/]+/events|automations)"), "billed with its session"),
-    (re.compile(r"/(voices|content_provenance_checks|characters)$"), "no price is published"),
+    (r"/(realtime|live|chatkit)/", "spent over WebRTC, SIP or in a browser, out of this program's sight"),
+    (r"/live$", "spent over WebRTC, SIP or in a browser, out of this program's sight"),
+    (r"/vector_stores/", "vector stores are billed by storage, not by the call"),
+    (r"/agents/(sessions/[^/]+/events|automations)", "billed with its session"),
+    (r"/(voices|content_provenance_checks|characters)$", "no price is published"),
 )
 
 
 def unbilled(path: str) -> str | None:
     """Why a call to this path has no bill of its own; None if it has."""
-    return next((why for pattern, why in _UNSEEN if pattern.search(path)), None)
+    return next((why for pattern, why in _UNSEEN if re.search(pattern, path)), None)
 
 
 def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
@@ -386,7 +386,7 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
 
 # The results of a batch
 
-_CONTENT = re.compile(r"/files/([^/]+)/content$")
+_CONTENT = r"/files/([^/]+)/content$"
 #: The path that a line of results was asked at, by the `object` of its answer.
 _PATHS = {
     "chat.completion": "/v1/chat/completions",
@@ -398,7 +398,7 @@ _PATHS = {
 
 def holder(path: str) -> str | None:
     """The file whose content a path gives; it may be the output of a batch."""
-    found = _CONTENT.search(path.rstrip("/"))
+    found = re.search(_CONTENT, path.rstrip("/"))
     return found[1] if found else None
 
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -85,7 +85,9 @@ class Route:
     open: bool = False
 
 
-#: Threads for requests that write, and as many for those that only read: a slow disk stops no page.
+#: A request that writes is read on the writer's thread, too, unless its body is so large that others would wait.
+AT_ONCE = 256 * 1024
+#: Threads for larger ones, and as many for requests that only read: a slow disk stops no page.
 THREADS = 40
 
 
@@ -177,7 +179,7 @@ class Call:
         return dict(self.query).get(name)
 
 
-def endpoint(route: Route, services: Services) -> Callable[[Request], Any]:
+def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[Response]]:
     """The ASGI endpoint of a route."""
 
     writes = route.scope != "read"
@@ -215,7 +217,10 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         if key is None and route.key_in_body:
             body = await read_body(request, services.limits, share)
             key = _key_in(body)
-        principal = await services.in_thread(writes, authorise, services, key, route.scope)
+        if services.keyring.fresh:
+            principal = authorise(services, key, route.scope)
+        else:
+            principal = await services.in_thread(writes, authorise, services, key, route.scope)
     if body is None:
         body = await read_body(request, services.limits, share) if request.method in {"POST", "PUT", "PATCH"} else b""
     call = Call(
@@ -228,6 +233,8 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         body=body,
         base_url=str(request.base_url).rstrip("/"),
     )
+    if writes and len(body) <= AT_ONCE:
+        return await services.writer.perform(lambda _: route.handler(call))
     return await services.in_thread(writes, route.handler, call)
 
 

@@ -105,6 +105,11 @@ class Keyring:
         self._known: dict[str, Principal] = {}
         self.projects: frozenset[str] = frozenset({"default"})
 
+    @property
+    def fresh(self) -> bool:
+        """Whether a key can be looked up without reading the store."""
+        return monotonic() - self._read_at < self.REFRESH
+
     def find(self, key: str) -> Principal | None:
         """Who has this key; None for nobody. Every known hash is compared, in constant time."""
         given = _hash(key)

@@ -10,17 +10,20 @@ import asyncio
 import contextlib
 from typing import Any
 
-import h11
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+except ImportError:  # no wheel for this machine
+    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol  # type: ignore[assignment]
 
 
 def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
     """The protocol for at most so many connections, each idle for at most so long; for `uvicorn.Config(http=...)`."""
 
-    class Patrolled(H11Protocol):
+    class Patrolled(Protocol):
         """A connection that is closed if no request comes in time, or if others need its place more."""
 
         _patrol: asyncio.TimerHandle | None = None
@@ -37,8 +40,8 @@ def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
             self._relax()
             super().connection_lost(exc)
 
-        def handle_events(self) -> None:
-            super().handle_events()
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
             if not self.idle:
                 self._relax()
 
@@ -49,7 +52,7 @@ def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
         @property
         def idle(self) -> bool:
             """Whether no request is being received or answered."""
-            return self.cycle is None or (self.cycle.response_complete and self.conn.their_state is h11.IDLE)
+            return self.cycle is None or self.cycle.response_complete
 
         def _watch(self) -> None:
             self._relax()

@@ -1,15 +1,17 @@
 """Group commit: changes that arrive together share one transaction, and each caller hears of its own after the commit.
 
 One thread writes. It takes what waits, runs each change in a savepoint of its own, commits once, and only then answers
-all. A change that fails takes back its own part and no other.
+all. A change that fails takes back its own part and no other. A change may be a whole request: on this thread it is
+read, written and answered with a single change of threads, which costs more than all the rest.
 """
 
 from __future__ import annotations
 
-import queue
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from autolog.errors import StoreUnavailable
@@ -18,6 +20,10 @@ from autolog.stores import Store
 T = TypeVar("T")
 
 Change = Callable[[Store], Any]
+#: A change, and who waits for it: a thread, or a task of an event loop.
+Waiting = tuple[Change, "Future[Any] | asyncio.Future[Any]"]
+#: Who waited, the result, and what went wrong.
+Outcome = tuple["Future[Any] | asyncio.Future[Any]", Any, BaseException | None]
 
 #: How many changes share a transaction at most.
 GROUP = 256
@@ -32,9 +38,15 @@ class Writer:
 
     def __init__(self, store: Store, pending: int) -> None:
         self._store = store
-        self._waiting: queue.Queue[tuple[Change, Future[Any]] | None] = queue.Queue(pending)
+        self._most = pending
+        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="autolog-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def pending(self) -> int:
+        """About how many changes wait."""
+        return self._waiting.qsize()
 
     def submit(self, change: Callable[[Store], T]) -> Future[T]:
         """Queue a change; the future has its result once it is on disk.
@@ -43,20 +55,29 @@ class Writer:
             Busy: too many wait already.
         """
         future: Future[T] = Future()
-        try:
-            self._waiting.put_nowait((change, future))
-        except queue.Full:
-            raise Busy(self._store.url, "too many writes are waiting") from None
+        self._queue(change, future)
         return future
 
-    @property
-    def pending(self) -> int:
-        """About how many changes wait."""
-        return self._waiting.qsize()
-
     def run(self, change: Callable[[Store], T]) -> T:
-        """Queue a change and wait for its result."""
+        """Make a change and wait for its result. Inside another change it is a part of that one."""
+        if threading.current_thread() is self._thread:
+            return change(self._store)
         return self.submit(change).result()
+
+    async def perform(self, change: Callable[[Store], T]) -> T:
+        """The same for a task of an event loop.
+
+        Raises:
+            Busy: too many wait already.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue(change, future)
+        return await future
+
+    def _queue(self, change: Change, future: Any) -> None:
+        if self._waiting.qsize() >= self._most:
+            raise Busy(self._store.url, "too many writes are waiting")
+        self._waiting.put((change, future))
 
     def close(self) -> None:
         """Finish what was accepted, then stop."""
@@ -72,35 +93,53 @@ class Writer:
             while len(group) < GROUP:
                 try:
                     item = self._waiting.get_nowait()
-                except queue.Empty:
+                except Empty:
                     break
                 if item is None:
                     last = True
                     break
                 group.append(item)
-            self._commit(group)
+            _tell(self._commit(group))
             if last:
                 return
 
-    def _commit(self, group: list[tuple[Change, Future[Any]]]) -> None:
-        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _commit(self, group: list[Waiting]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         try:
             with self._store.transaction():
                 for change, future in group:
                     outcomes.append(self._attempt(change, future))
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and all must hear of it
-            for _, future in group:
-                future.set_exception(error)
-            return
-        for future, result, failure in outcomes:
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(result)
+            return [(future, None, error) for _, future in group]
+        return outcomes
 
-    def _attempt(self, change: Change, future: Future[Any]) -> tuple[Future[Any], Any, BaseException | None]:
+    def _attempt(self, change: Change, future: Any) -> Outcome:
         try:
             with self._store.transaction():
                 return future, change(self._store), None
         except Exception as error:  # noqa: BLE001 - its caller hears of it
             return future, None, error
+
+
+def _tell(outcomes: list[Outcome]) -> None:
+    """Each caller its own; an event loop all of its at once, for it must be woken."""
+    tasks: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        future = outcome[0]
+        if isinstance(future, Future):
+            _settle([outcome])
+        else:
+            tasks.setdefault(future.get_loop(), []).append(outcome)
+    for loop, mine in tasks.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, mine)
+
+
+def _settle(outcomes: list[Outcome]) -> None:
+    for future, result, failure in outcomes:
+        if future.done():  # its request was given up
+            continue
+        if failure is not None:
+            future.set_exception(failure)
+        else:
+            future.set_result(result)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -40,6 +40,9 @@ from autolog.server.routes import (
     responselog as responselog_routes,
 )
 from autolog.stores import Store, open_store
+
+#: Answers a request.
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 ROUTES: list[Route] = [
     *native_routes.ROUTES,
@@ -129,7 +132,12 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.services = services
-    return SingleSlashes(app)
+    direct = {
+        (route.method, route.path): endpoint(route, services)
+        for route in ROUTES
+        if "{" not in route.path and route.method != "GET"
+    }
+    return Entrance(app, direct)
 
 
 def _starlette_routes(services: Services) -> list[StarletteRoute]:
@@ -215,11 +223,16 @@ async def _not_found(request: Request, error: Exception) -> Response:
     return response
 
 
-class SingleSlashes:
-    """Doubled slashes at the start of a path become one: clients join base URL and path by plain concatenation."""
+class Entrance:
+    """The application's outermost part: straight to the routes without parameters, through Starlette to all else.
 
-    def __init__(self, app: Starlette) -> None:
+    Logs come to a few fixed paths, which need no search through the others. Doubled slashes at the start of a path
+    become one: clients join base URL and path by plain concatenation.
+    """
+
+    def __init__(self, app: Starlette, direct: Mapping[tuple[str, str], Endpoint]) -> None:
         self.app = app
+        self._direct = direct
 
     @property
     def state(self) -> Any:
@@ -227,6 +240,12 @@ class SingleSlashes:
         return self.app.state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("//"):
-            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+        if scope["type"] == "http":
+            if scope["path"].startswith("//"):
+                scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+            answer = None if scope.get("root_path") else self._direct.get((scope["method"], scope["path"]))
+            if answer is not None:
+                response = await answer(Request(scope, receive, send))
+                await response(scope, receive, send)
+                return
         await self.app(scope, receive, send)

@@ -77,11 +77,16 @@ def _create_rollups(db: sqlite3.Connection) -> None:
     rollups.end(db)
 
 
-def _index_responses_by_dialect(db: sqlite3.Connection) -> None:
-    """Some servers give every response the same id: what came in one way must be found without reading the others."""
+def _index_what_is_looked_up(db: sqlite3.Connection) -> None:
+    """What ingest asks for with every log must not take longer the more there is.
+
+    Some servers give every response the same id, so what came in one way is found without the others; and the latest
+    log of a prompt is found without sorting them all (an index ends with the row's number).
+    """
     db.execute("DROP INDEX log_response_id")
     db.execute("""
         CREATE INDEX log_response_id ON log (response_id, dialect, created_at) WHERE response_id IS NOT NULL""")
+    db.execute("CREATE INDEX log_prompt ON log (prompt_id) WHERE prompt_id IS NOT NULL")
 
 
 #: A file's `user_version` says how many it has had.
@@ -91,5 +96,5 @@ MIGRATIONS = (
     _add_response_id,
     _create_facets,
     _create_rollups,
-    _index_responses_by_dialect,
+    _index_what_is_looked_up,
 )

@@ -25,9 +25,9 @@ from autolog._bodies import decode_object, encode_json
 from autolog._folders import make_folder
 from autolog._media import put_back, take_out
 from autolog._record import Record, merge
+from autolog._sqlite_errors import translated
 from autolog.errors import StoreError
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
-from autolog.stores._sqlite_errors import translated
 from autolog.stores._sqlite_rollup import Rollups
 from autolog.stores._sqlite_rows import (
     COLUMNS,
@@ -61,7 +61,7 @@ class SQLiteStore:
         self._lock = threading.RLock()
         self._local = threading.local()
         self._pid = os.getpid()
-        self._depth = 0
+        self._depth = self._owner = 0
         self._rollups = Rollups()
         self._make_folder()
         self._writer = self._connect()
@@ -117,6 +117,8 @@ class SQLiteStore:
 
     @property
     def _reader(self) -> sqlite3.Connection:
+        if self._depth and self._owner == threading.get_ident():
+            return self._writer  # inside a transaction one sees what it has changed
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid = os.getpid()
             self._local.db = self._connect()
@@ -137,6 +139,7 @@ class SQLiteStore:
             db, inner = self._writer, self._depth > 0
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
+            self._owner = threading.get_ident()
             self._rollups.begin()
             ended = False
             try:
@@ -155,12 +158,22 @@ class SQLiteStore:
             finally:
                 self._depth -= 1
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A change of its own, or a part of the transaction that it is made in."""
+        if self._depth and self._owner == threading.get_ident():
+            with self._translated():
+                yield
+        else:
+            with self.transaction():
+                yield
+
     def write(self, records: Sequence[Record]) -> list[int]:
-        with self.transaction():
+        with self._changing():
             return [self._write_one(self._writer, record) for record in records]
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
-        with self.transaction():
+        with self._changing():
             db = self._writer
             record_id = clean(record_id)
             found = self._load(db, "project = ? AND id = ?", (project, record_id))
@@ -174,7 +187,7 @@ class SQLiteStore:
             return record
 
     def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
-        with self.transaction():
+        with self._changing():
             self._writer.execute(
                 "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data",
                 (kind, key, encode_json(data).decode()),
@@ -274,7 +287,7 @@ class SQLiteStore:
     ) -> int:
         condition, values = where(query)
         order = order_sql(order_by, descending)
-        with self.transaction():
+        with self._changing():
             db = self._writer
             sql = f"SELECT n FROM log WHERE {condition} ORDER BY {order} LIMIT ?"  # noqa: S608
             places = [n for (n,) in db.execute(sql, (*values, -1 if limit is None else limit))]

@@ -95,7 +95,7 @@ def test_a_key_anywhere_in_json_goes_and_all_else_stays(value: Any, chance: rand
 
 def plant(value: Any, chance: random.Random) -> Any:
     if isinstance(value, dict):
-        return {key: plant(item, chance) for key, item in value.items()}
+        return {f"k{key}": plant(item, chance) for key, item in value.items()}
     if isinstance(value, list):
         return [plant(item, chance) for item in value]
     if isinstance(value, str) and not value.startswith(("{", "[")) and chance.random() < 0.3:

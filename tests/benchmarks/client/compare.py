@@ -76,7 +76,7 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     python = Path(sys.executable) if here else environment(folder, name, wanted)
     if python is None:
         return None
-    log = tempfile.TemporaryFile("w+")
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
     process = subprocess.Popen(
         [str(python), str(HERE / "worker.py"), str(HERE / "subjects" / f"{name}.py"), sink],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,

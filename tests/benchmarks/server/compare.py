@@ -1,0 +1,267 @@
+"""What a server takes for each second of CPU: ours in every format, MLflow's and Phoenix beside it, and the limit.
+
+The same logs of 4 kB for all. A server's CPU is that of its whole process tree, from the first request until it rests, so
+that work put off counts, too. The limit is the same records decoded and written to the same store without any HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from environments import environment
+from faults.real import KEY, free_port
+
+from autolog._record import Record
+from autolog._zstd import zstd
+from autolog.dialects import humanloop, native, portkey, promptlayer, responselog
+from autolog.stores import open_store
+
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "seven",
+    "wizards",
+    "box",
+    "quietly",
+    "in",
+    "the",
+    "old",
+    "harbour",
+]
+BATCH = 500
+
+
+def records(count: int, name: str) -> Iterator[Record]:
+    """Logs of about 4 kB, none like another."""
+    import random
+
+    chance = random.Random(3)
+    for number in range(count):
+        text, said = (" ".join(chance.choices(WORDS, k=320)) for _ in range(2))
+        at = datetime.now(UTC)
+        yield Record(
+            id=f"{name}-{number}", name="answer", created_at=at, start_time=at, end_time=at, duration=0.8,
+            trace_id=f"{number:032x}", span_id=f"{number:016x}", operation_name="chat", provider_name="openai",
+            request_model="gpt-4o", response_model="gpt-4o-2024-08-06", response_id=f"chatcmpl-{name}-{number}",
+            usage_input_tokens=400, usage_output_tokens=380, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
+            metadata={"tenant": f"t{number % 20}"}, request_content_type="application/json",
+            request_body=json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}).encode(),
+            response_body=json.dumps({"id": f"chatcmpl-{name}-{number}", "object": "chat.completion", "model": "gpt-4o-2024-08-06",
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}],
+                "usage": {"prompt_tokens": 400, "completion_tokens": 380, "total_tokens": 780}}).encode(),
+        )  # fmt: skip
+
+
+def otlp(batch: list[Record]) -> bytes:
+    """The same logs as an OTLP export, as OpenInference names things."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    for record in batch:
+        now = time.time_ns()
+        span = scope.spans.add(
+            trace_id=os.urandom(16), span_id=os.urandom(8), name="answer", kind=3,
+            start_time_unix_nano=now - 800_000_000, end_time_unix_nano=now,
+        )  # fmt: skip
+        for key, value in (
+            ("openinference.span.kind", "LLM"), ("llm.model_name", "gpt-4o"), ("input.mime_type", "application/json"),
+            ("input.value", (record.request_body or b"").decode()), ("output.mime_type", "application/json"),
+            ("output.value", (record.response_body or b"").decode()), ("user.id", record.user or ""),
+        ):  # fmt: skip
+            span.attributes.add(key=key).value.string_value = value
+        for key, number in (("llm.token_count.prompt", 400), ("llm.token_count.completion", 380)):
+            span.attributes.add(key=key).value.int_value = number
+    data: bytes = request.SerializeToString()
+    return data
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process and its children have used."""
+    total, ticks = 0.0, os.sysconf("SC_CLK_TCK")
+    for member in tree(pid):
+        try:
+            parts = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += (int(parts[11]) + int(parts[12])) / ticks
+    return total
+
+
+def tree(pid: int) -> list[int]:
+    children = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += [int(child) for child in task.read_text().split()]
+    return [pid, *(member for child in children for member in tree(child))]
+
+
+def memory_of(pid: int) -> float:
+    """Resident MiB of a process tree."""
+    pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in tree(pid))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Running:
+    """A server's process, from its start until it answers."""
+
+    def __init__(self, command: list[str], port: int, alive: str, folder: Path, **variables: str) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.folder = folder
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while True:
+            try:
+                if httpx2.get(self.url + alive, timeout=5).status_code < 500:
+                    break
+            except httpx2.HTTPError:
+                pass
+            if self.process.poll() is not None or time.monotonic() - began > 180:
+                raise RuntimeError(f"{command[0]} does not start")
+            time.sleep(0.02)
+        self.ready = time.monotonic() - began
+        time.sleep(2)
+        self.idle = memory_of(self.process.pid)
+
+    def end(self) -> None:
+        for member in reversed(tree(self.process.pid)):
+            os.kill(member, 9)
+        self.process.wait()
+
+    def take(self, requests: list[tuple[str, bytes, dict[str, str]]], logs: int) -> dict[str, float]:
+        """Send requests from 32 connections; logs for each second of the server's CPU, and each second."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        client = httpx2.Client(base_url=self.url, timeout=120)
+        before, began = cpu_of(self.process.pid), time.monotonic()
+
+        def send(request: tuple[str, bytes, dict[str, str]]) -> int:
+            path, body, headers = request
+            return client.post(path, content=body, headers=headers).status_code
+
+        with ThreadPoolExecutor(32) as pool:
+            statuses = list(pool.map(send, requests))
+        took = time.monotonic() - began
+        if any(status >= 300 for status in statuses):
+            raise RuntimeError(f"refused: {set(statuses)}")
+        spent = cpu_of(self.process.pid)
+        while True:  # until it rests
+            time.sleep(1)
+            now = cpu_of(self.process.pid)
+            if now - spent < 0.05:
+                break
+            spent = now
+        return {"logs / CPU s": logs / max(now - before, 1e-3), "logs / s": logs / took}
+
+
+def limit(count: int) -> float:
+    """Logs for each second of CPU: batches decoded and written, without HTTP."""
+    batches = [native.encode_batch(batch) for batch in chunks(list(records(count, "limit")))]
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{folder}/limit.db")
+        began = time.process_time()
+        for batch in batches:
+            store.write([item for item in native.decode_batch(batch, native.MSGPACK) if isinstance(item, Record)])
+        return count / (time.process_time() - began)
+
+
+def chunks(items: list[Record]) -> list[list[Record]]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+
+
+def singles(
+    name: str, encode: Callable[[Record], tuple[str, Any]], count: int
+) -> list[tuple[str, bytes, dict[str, str]]]:
+    headers = {"authorization": f"Bearer {KEY}", "x-api-key": KEY, "content-type": "application/json"}
+    made = []
+    for record in records(count, name):
+        path, body = encode(record)
+        made.append((path, json.dumps(body, default=str).encode(), headers))
+    return made
+
+
+def at(base: str, encoded: tuple[str, str, Any]) -> tuple[str, Any]:
+    """A path below the base URL that a vendor's SDK is given."""
+    return base + encoded[1], encoded[2]
+
+
+def compare(folder: Path, logs: int) -> list[dict[str, Any]]:
+    """A row for each server and way in."""
+    bearer = {"authorization": f"Bearer {KEY}"}
+    packed = {**bearer, "content-type": native.MSGPACK}
+    proto = {**bearer, "content-type": "application/x-protobuf"}
+    one = max(1000, logs // 20)
+    rows: list[dict[str, Any]] = [
+        {"case": "ingest", "subject": "limit, no HTTP", "logs / CPU s": limit(min(logs, 10_000))}
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        port = free_port()
+        path = Path(name) / "logs.db"
+        server = Running(
+            [sys.executable, "-m", "autolog", "serve", "--port", str(port), "--store", f"sqlite:///{path}"],
+            port, "/ready", Path(name), AUTOLOG_SERVER_API_KEY=KEY,
+        )  # fmt: skip
+        start = {"ready after s": server.ready, "idle MiB": server.idle}
+        ways: dict[str, tuple[list[tuple[str, bytes, dict[str, str]]], int]] = {
+            "native, batches": ([("/api/v1/records", zstd.compress(native.encode_batch(batch), 3), {**packed, "content-encoding": "zstd"})
+                                 for batch in chunks(list(records(logs, "batch")))], logs),
+            "native, one by one": ([("/api/v1/records", native.encode_batch([record]), packed)
+                                    for record in records(one, "single")], one),
+            "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(one, "otlp")))], one),
+            "ResponseLog": (singles("rl", lambda record: responselog.encode_request(record)[1:], one), one),
+            "Portkey": (singles("pk", lambda record: at("/v1", portkey.encode_request([record])), one), one),
+            "Humanloop": (singles("hl", lambda record: at("/v5", humanloop.encode_request(record)), one), one),
+            "PromptLayer": (singles("pl", lambda record: promptlayer.encode_request(record)[1:], one), one),
+        }  # fmt: skip
+        for way, (requests, count) in ways.items():
+            rows.append({"case": "ingest", "subject": f"autolog, {way}", **server.take(requests, count), **start})
+            start = {}
+            print(f"  {way}", file=sys.stderr)
+            if way == "native, batches":
+                rows[-1]["bytes a log"] = open_store(f"sqlite:///{path}").size() / logs
+        server.end()
+    peers = {
+        "phoenix": (["arize-phoenix"], "phoenix", ["serve"], "/healthz", "/v1/traces", {}),
+        "mlflow": (["mlflow"], "mlflow", ["server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1"], "/health",
+                   "/v1/traces", {"x-mlflow-experiment-id": "0"}),
+    }  # fmt: skip
+    for peer, (wanted, command, options, alive, target, extra) in peers.items():
+        python = environment(folder, peer, wanted)
+        if python is None:
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            port = free_port()
+            listen = {"PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(free_port()), "PHOENIX_WORKING_DIR": name}
+            arguments = [*options, "--port", str(port)] if peer == "mlflow" else options
+            try:
+                server = Running([str(python.with_name(command)), *arguments], port, alive, Path(name), **listen)
+                few = max(500, one // 2)
+                requests = [(target, otlp(batch), {**proto, **extra}) for batch in chunks(list(records(few, "peer")))]
+                figures = server.take(requests, few)
+                rows.append({"case": "ingest", "subject": f"{peer}, OTLP batches", **figures,
+                             "ready after s": server.ready, "idle MiB": server.idle})  # fmt: skip
+                requests = [(target, otlp([record]), {**proto, **extra}) for record in records(300, "peer")]
+                rows.append({"case": "ingest", "subject": f"{peer}, OTLP one by one", **server.take(requests, 300)})
+                server.end()
+            except RuntimeError as error:
+                print(f"  {peer}: {error}", file=sys.stderr)
+    return rows
