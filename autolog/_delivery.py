@@ -159,6 +159,8 @@ class Delivery(Worker):
 
     def give_up(self) -> None:
         """There is no more time: what waits is kept in the journal, or lost."""
+        if self._journal is not None:
+            self._journal.hurry()
         held = self._work.acquire(timeout=0.1)  # in vain if the sink hangs
         try:
             entries = list(self._items)
@@ -234,6 +236,11 @@ class Delivery(Worker):
 
     # On the worker's thread
 
+    @property
+    def _batch(self) -> int:
+        """How many records go at once; few to a backend that takes one at a time, for a claim does not last."""
+        return min(BATCH, getattr(self._sink, "batch", BATCH))
+
     def _due(self) -> float | None:
         away = max(0.0, self._retry_at - monotonic())
         if self._items:
@@ -246,7 +253,7 @@ class Delivery(Worker):
             if self._set_aside(entries):
                 self._leave(len(entries))
         elif self._items:
-            batch = list(islice(self._items, BATCH))
+            batch = list(islice(self._items, self._batch))
             done = self._send([record for record, _ in batch])
             self._forget(batch[:done])
             self._leave(done)
@@ -262,7 +269,7 @@ class Delivery(Worker):
 
     def _resend(self, journal: Journal) -> None:
         try:
-            entries = journal.claim(BATCH)
+            entries = journal.claim(self._batch)
         except AutologError as error:
             self._backlog = False
             self._journal_failed(error)

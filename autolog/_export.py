@@ -47,6 +47,9 @@ class HTTPSink:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
         self._endpoint = endpoint.rstrip("/")
         self._encode, self._many = _encoder(dialect)
+        self._native = dialect == "native"
+        #: How many records to hand over at once.
+        self.batch = 500 if self._many else 20
         headers = {**_key_headers(dialect, api_key), "user-agent": "autolog"}
         self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
 
@@ -97,7 +100,7 @@ class HTTPSink:
         except httpx2.HTTPError as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
         answer = decode_json(response.content)
-        if answer is not None or not response.content.strip():  # else it is not the backend that speaks
+        if answer is not None or not response.content.strip() or not self._strange(response):
             if response.is_success:
                 return _refused(answer, len(records))
             if response.status_code in _REFUSALS:
@@ -106,6 +109,10 @@ class HTTPSink:
             raise _TooLargeError
         problem = f"HTTP {response.status_code}: {response.text[:200]}"
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
+
+    def _strange(self, response: httpx2.Response) -> bool:
+        """Whether it is not the backend that speaks, but something in between: our server speaks JSON, nobody HTML."""
+        return self._native or "html" in response.headers.get("content-type", "")
 
 
 #: What is wrong with a request, and will be wrong again. A path that is not there (404) may be, another time.

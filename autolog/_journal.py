@@ -69,18 +69,18 @@ def _translated(path: Path) -> translated:
 @functools.cache
 def _codec() -> tuple[Callable[[Record], bytes], Callable[[bytes], Record]]:
     """From a record to an entry's data, and back."""
-    from autolog._record import Record
+    from autolog._record import Record, pack
     from autolog._zstd import zstd
 
-    encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Record).decode
+    decode = msgspec.msgpack.Decoder(list[Record]).decode
 
     def unpack(data: bytes) -> Record:
         try:
-            return decode(zstd.decompress(data))
+            return decode(zstd.decompress(data))[0]
         except zstd.ZstdError as error:
             raise msgspec.DecodeError(str(error)) from error
 
-    return lambda record: zstd.compress(encode(record), 1), unpack
+    return lambda record: zstd.compress(pack([record]), 1), unpack
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -108,6 +108,7 @@ class Journal:
         self._max_age = max_age
         self._spare = spare
         self._local = threading.local()
+        self._patience = BUSY_TIMEOUT
         self._shed: Counter[str] = Counter()
 
     def exists(self) -> bool:
@@ -204,6 +205,12 @@ class Journal:
             db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
             db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
 
+    def hurry(self) -> None:
+        """There is no time to wait for other processes any more."""
+        self._patience = 0.1
+        with contextlib.suppress(StoreError):
+            self._connection().execute("PRAGMA busy_timeout = 100")
+
     def shed(self) -> dict[str, int]:
         """What was dropped since this was last asked, by reason."""
         shed, self._shed = self._shed, Counter()
@@ -292,7 +299,7 @@ class Journal:
         import sqlite3
 
         with _translated(path):
-            db = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(path, timeout=self._patience, isolation_level=None, check_same_thread=False)
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 path.chmod(0o600)
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -119,10 +119,10 @@ class Queue(Worker):
                 self._items.popleft()
                 # Producers add without a lock and may lose an addition: an empty queue sets it right.
                 self._bytes = self._bytes - span.size if self._items else 0
-        made = self._made
+        made, self._made = self._made, []
         for delivery in self.deliveries:
-            delivery.put(made)
-        self._made = []
+            with guard("handing over records"):
+                delivery.put(made)
 
 
 class DurableQueue(Queue):
@@ -133,7 +133,11 @@ class DurableQueue(Queue):
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
+        kept = False
         with guard("reading a call"), self._reading:
             records = self._read(span)
             for delivery in self.deliveries:
                 delivery.put_safely(records)
+            kept = True
+        if not kept:
+            self._drop("could not be read", 1)

@@ -8,6 +8,7 @@ object stands verbatim in `usage`. What is not known is None, never 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -167,6 +168,35 @@ def merge(old: Record, new: Record) -> None:
         value = getattr(new, name)
         if value is not None and value != DEFAULTS[name] and name not in left:
             setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def pack(records: Sequence[Record]) -> bytes:
+    """Records in MessagePack. What it cannot hold is replaced: lone surrogates by `?`, longer integers by digits."""
+    try:
+        return _pack(records)
+    except (UnicodeEncodeError, OverflowError):
+        return _pack([_packable(record) for record in records])
+
+
+def _packable(record: Record) -> Record:
+    values = {name: _replaced(getattr(record, name)) for name in FIELDS}
+    for name, value in values.items():
+        if isinstance(value, str) and isinstance(getattr(record, name), int):
+            values[name] = DEFAULTS[name]  # a figure that is none
+    return Record(**values)
+
+
+def _replaced(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return hex(value)
+    if isinstance(value, dict):
+        return {_replaced(key): _replaced(item) for key, item in value.items()}
+    return [_replaced(item) for item in value] if isinstance(value, list) else value
 
 
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:

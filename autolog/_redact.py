@@ -16,8 +16,8 @@ from autolog._bodies import encode_json
 from autolog._guard import report
 from autolog._record import Record
 from autolog._rules import read_rules
-from autolog._scrub import Edit, Path, scrub, scrub_value
-from autolog._secrets import may_hold_key, may_hold_name, names_secret, pieces_joined, secrets_in
+from autolog._scrub import Edit, Path, comes_in_pieces, scrub, scrub_value
+from autolog._secrets import may_hold_key, may_hold_name, names_secret, pieces_joined, secrets_in, several_at_once
 
 REDACTED = "[REDACTED]"
 #: How many keys of requests are remembered, to be found again elsewhere.
@@ -110,7 +110,9 @@ class Redactor:
             self._fields(record)
             if self._rules.function is None:
                 return record
-            changed: Record | None = self._rules.function(record)
+            changed = self._rules.function(record)
+            if changed is not None and not isinstance(changed, Record):
+                raise TypeError(f"the function in `redact` returned {type(changed).__name__}, not a Record or None")
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out(record)
             record.error_message = record.name = None
@@ -137,8 +139,8 @@ class Redactor:
             return False
         if self._may_hold(body):
             return True
-        if "event-stream" in kind or body.startswith((b"data:", b"event:")):  # a key may come in pieces
-            return b'"index":1' in body or self._may_hold(pieces_joined(body))
+        if comes_in_pieces(body, kind):  # a key may come in pieces
+            return several_at_once(body) or self._may_hold(pieces_joined(body))
         return "amazon.eventstream" in kind
 
     def _may_hold(self, body: bytes) -> bool:

@@ -6,27 +6,29 @@ none. A text that a stream brings in pieces is edited as one. JSON inside a text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from autolog._bodies import decode_json, encode_json, form_parts, read_events
 from autolog._record import Record
+from autolog._secrets import PIECES
 
 #: From where, to where, and what stands there instead.
 Edit = tuple[int, int, str]
 #: Keys by which a value was reached, outermost first; lists leave no trace.
 Path = tuple[str, ...]
+#: Gets a piece of a text, where it stands, and gives what is to stand there, or None to leave it.
+OnPiece = Callable[[Path, tuple[Any, ...], str], "str | None"]
 
-#: Keys whose texts a stream brings in pieces.
-_PIECES = frozenset({
-    "content", "text", "delta", "arguments", "partial_json", "thinking", "reasoning_content", "reasoning", "refusal",
-    "transcript", "input", "output",
-})  # fmt: skip
 #: Keys of the formats' own words, which tell models, kinds and prices.
 _STRUCTURE = frozenset({"model", "type", "object", "role", "finish_reason", "stop_reason", "service_tier", "status"})
 #: Fields of an event that tell which text its pieces belong to.
 _PLACES = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
 _DEPTH = 100
+#: Shorter keys of objects are no secrets.
+_LONG = 16
+_LINE_END = re.compile(rb"[}\]][ \t\r]*\n\s*[{\[]")
 
 
 class Rules(Protocol):
@@ -49,16 +51,28 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
         data = b"".join(b"data: %s\n\n" % encode_json(event.data) for event in read_events(body, content_type))
         changed = _lines(data, rules)
         return (body, content_type) if changed is data else (changed, "text/event-stream")
-    head = body.lstrip()[:6]
-    if "event-stream" in content_type or head[:5] == b"data:" or head == b"event:":
+    if is_streamed(body, content_type):
         return _lines(body, rules), content_type
-    value = decode_json(body) if head[:1] in (b"{", b"[", b'"') else None
+    value = decode_json(body) if body.lstrip()[:1] in (b"{", b"[", b'"') else None
+    if isinstance(value, list) and any(isinstance(item, dict) and "candidates" in item for item in value):
+        return _array(body, value, rules), content_type
     if value is not None:
         changed_value = _Walk(rules).walk(value)
         return (body if changed_value is value else encode_json(changed_value)), content_type
-    if head[:1] == b"{":
-        return _lines(body, rules), content_type
-    return _plain(body, rules), content_type
+    return _plain(body, content_type, rules), content_type
+
+
+def is_streamed(body: bytes, content_type: str) -> bool:
+    """Whether a body is one of lines: server-sent events, or JSON by the line."""
+    start = body.lstrip()[:6]
+    if any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines")):
+        return True
+    return start[:5] == b"data:" or start == b"event:" or (start[:1] == b"{" and _LINE_END.search(body) is not None)
+
+
+def comes_in_pieces(body: bytes, content_type: str) -> bool:
+    """Whether a text may be spread over several places of a body."""
+    return is_streamed(body, content_type) or (body.lstrip()[:1] == b"[" and b'"candidates"' in body)
 
 
 def scrub_value(value: Any, rules: Rules, path: Path = ()) -> Any:
@@ -76,29 +90,35 @@ def apply(text: str, edits: list[Edit]) -> str:
 class _Walk:
     """One walk over a JSON value; what has changed is made anew, all else stays what it is."""
 
-    def __init__(self, rules: Rules, on_piece: Callable[[Path, Any, str], str | None] | None = None) -> None:
+    def __init__(self, rules: Rules, on_piece: OnPiece | None = None) -> None:
         self._rules = rules
         self._on_piece = on_piece
 
-    def walk(self, value: Any, path: Path = (), owner: Any = None) -> Any:
+    def walk(self, value: Any, path: Path = (), owner: tuple[Any, ...] = ()) -> Any:
         if path:
             instead = self._rules.hides(path, value)
             if instead is not value:
                 return instead
         if isinstance(value, str):
-            if self._on_piece is not None and path and path[-1] in _PIECES:
+            if self._on_piece is not None and path and path[-1] in PIECES:
                 piece = self._on_piece(path, owner, value)
                 return value if piece is None else piece
             return self.text(value, bool(path) and path[-1] in _STRUCTURE)
         if len(path) > _DEPTH:
             return value
         if isinstance(value, dict):
-            changed = {key: self.walk(item, (*path, str(key)), value) for key, item in value.items()}
-            return value if all(changed[key] is item for key, item in value.items()) else changed
+            changed = {self.key(key): self.walk(item, (*path, str(key)), owner) for key, item in value.items()}
+            same = changed.keys() == value.keys() and all(changed[key] is item for key, item in value.items())
+            return value if same else changed
         if isinstance(value, list):
-            items = [self.walk(item, path, item if isinstance(item, dict) else owner) for item in value]
+            items = [self.walk(item, path, _numbered(item, owner)) for item in value]
             return value if all(new is old for new, old in zip(items, value, strict=True)) else items
         return value
+
+    def key(self, key: Any) -> Any:
+        """A key of an object, which may be a secret, too."""
+        edits = self._rules.edits(key, True) if isinstance(key, str) and len(key) >= _LONG else None
+        return apply(key, edits) if edits else key
 
     def text(self, value: str, structural: bool = False) -> str:
         """A text, as JSON if that is what it holds."""
@@ -111,13 +131,21 @@ class _Walk:
         return apply(value, edits) if edits else value
 
 
-def _plain(body: bytes, rules: Rules) -> bytes:
+def _numbered(item: Any, owner: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The indexes of the list items that a value is in, for those that say theirs."""
+    return (*owner, item.get("index")) if isinstance(item, dict) and "index" in item else owner
+
+
+def _plain(body: bytes, content_type: str, rules: Rules) -> bytes:
+    coding = "utf-8"
     try:
         text = body.decode()
-    except UnicodeDecodeError:  # a picture, sound: nothing that could be read
-        return body
+    except UnicodeDecodeError:
+        if not content_type.startswith(("text/", "application/json")):  # a picture, sound: nothing that could be read
+            return body
+        text, coding = body.decode("latin-1"), "latin-1"
     edits = rules.edits(text)
-    return apply(text, edits).encode() if edits else body
+    return apply(text, edits).encode(coding, errors="replace") if edits else body
 
 
 def _form(body: bytes, content_type: str, rules: Rules) -> bytes:
@@ -141,53 +169,65 @@ def _form(body: bytes, content_type: str, rules: Rules) -> bytes:
 
 def _lines(body: bytes, rules: Rules) -> bytes:
     """Server-sent events or JSON lines: each line's JSON walked, what comes in pieces edited as one text."""
-    lines = body.split(b"\n")
-    found: list[tuple[int, bytes, Any]] = []
-    for number, line in enumerate(lines):
-        prefix = line[: len(line) - len(line[5:].lstrip(b" "))] if line.startswith(b"data:") else b""
-        value = decode_json(line[len(prefix) :]) if line[len(prefix) : len(prefix) + 1] in (b"{", b"[") else None
-        if value is not None:
-            found.append((number, prefix, value))
-    pieces: dict[tuple[Any, ...], list[str]] = {}
-    for _, prefix, value in found:
-        _Walk(rules, _collector(pieces, value, bool(prefix))).walk(value)
-    edited = {key: _edited(texts, rules) for key, texts in pieces.items()}
+    lines = re.split(rb"(\r\n|\n|\r)", body)  # every second one is a line's end
+    prefixes: list[bytes] = []
+    values: list[Any] = []
+    places: list[int] = []
     changed = False
-    for number, prefix, value in found:
-        new = _Walk(rules, _replacer(edited, value, bool(prefix))).walk(value)
-        if new is not value:
-            changed = True
-            lines[number] = prefix + encode_json(new) + (b"\r" if lines[number].endswith(b"\r") else b"")
-    return b"\n".join(lines) if changed else body
+    for number in range(0, len(lines), 2):
+        line = lines[number]
+        prefix = line[: len(line) - len(line[5:].lstrip(b" "))] if line.startswith(b"data:") else b""
+        value = decode_json(line[len(prefix) :])
+        if isinstance(value, (dict, list)):
+            places.append(number)
+            prefixes.append(prefix)
+            values.append(value)
+        elif line:  # what is no JSON, or the beginning of some, is text
+            new = _plain(line, "text/plain", rules)
+            if new is not line:
+                lines[number], changed = new, True
+    for number, prefix, old, new in zip(places, prefixes, values, _streamed(values, rules), strict=True):
+        if new is not old:
+            lines[number], changed = prefix + encode_json(new), True
+    return b"".join(lines) if changed else body
 
 
-def _place(path: Path, owner: Any, event: Any) -> tuple[Any, ...]:
-    near = owner if isinstance(owner, dict) else {}
+def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
+    """A stream as one JSON array."""
+    new = _streamed(values, rules)
+    return body if all(one is other for one, other in zip(new, values, strict=True)) else encode_json(new)
+
+
+def _streamed(events: list[Any], rules: Rules) -> list[Any]:
+    """Events after all edits; what comes in pieces is edited as one text."""
+    pieces: dict[tuple[Any, ...], list[str]] = {}
+    for event in events:
+        _Walk(rules, _collector(pieces, event)).walk(event)
+    edited = {key: _edited(texts, rules) for key, texts in pieces.items()}
+    return [_Walk(rules, _replacer(edited, event)).walk(event) for event in events]
+
+
+def _place(path: Path, owner: tuple[Any, ...], event: Any) -> tuple[Any, ...]:
     top = event if isinstance(event, dict) else {}
-    choice = next((item for item in top.get("choices") or () if isinstance(item, dict)), {})
-    return (path, choice.get("index"), *(str(top.get(name)) for name in _PLACES), str(near.get("index")))
+    return (path, str(owner), *(str(top.get(name)) for name in _PLACES))
 
 
-def _collector(
-    pieces: dict[tuple[Any, ...], list[str]], event: Any, streamed: bool
-) -> Callable[[Path, Any, str], str | None] | None:
-    def collect(path: Path, owner: Any, text: str) -> str | None:
+def _collector(pieces: dict[tuple[Any, ...], list[str]], event: Any) -> OnPiece:
+    def collect(path: Path, owner: tuple[Any, ...], text: str) -> str | None:
         pieces.setdefault(_place(path, owner, event), []).append(text)
         return None
 
-    return collect if streamed else None
+    return collect
 
 
-def _replacer(
-    edited: dict[tuple[Any, ...], list[str] | None], event: Any, streamed: bool
-) -> Callable[[Path, Any, str], str | None] | None:
+def _replacer(edited: dict[tuple[Any, ...], list[str] | None], event: Any) -> OnPiece:
     """Gives the pieces back, in the order in which they were collected."""
 
-    def replace(path: Path, owner: Any, text: str) -> str | None:  # noqa: ARG001 - what it replaces
+    def replace(path: Path, owner: tuple[Any, ...], text: str) -> str | None:  # noqa: ARG001 - what it replaces
         left = edited[_place(path, owner, event)]
         return None if left is None else left.pop(0)
 
-    return replace if streamed else None
+    return replace
 
 
 def _edited(texts: list[str], rules: Rules) -> list[str] | None:

@@ -24,21 +24,25 @@ _SHAPES = (
     ("eyJ", r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),  # a JSON web token (RFC 7519)
     ("AccountKey=", r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}"),  # Azure
 )  # fmt: skip
-_KEY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(shape for _, shape in _SHAPES) + ")")
+#: Before a key stands no letter or digit, unless it belongs to an escape in text that is JSON and could not be parsed.
+_KEY = re.compile(
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))(?:" + "|".join(shape for _, shape in _SHAPES) + ")"
+)
 _BEGINNINGS = re.compile("|".join(re.escape(beginning) for beginning, _ in _SHAPES).encode())
 #: Those that need words around them; the group is the secret.
 _NAMED = (
-    re.compile(r"(?i:\b(?:bearer|basic)) +((?=\S*[0-9])[A-Za-z0-9._~+/-]{16,}=*)"),
+    re.compile(r"(?i:\b(?:bearer|basic)) {1,9}((?=[A-Za-z0-9._~+/-]{0,512}[0-9])[A-Za-z0-9._~+/-]{16,}=*)"),
     re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"),
-    re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"']*:([^\s/@\"']+)@"),
+    re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@"),
     re.compile(r"(?i)(?:api[_-]?key|access[_-]?key|secret|password|passwd|token)[\"']?\s*[=:]\s*[\"']?"
-               r"((?=[\w+/.-]*[0-9])[\w+/.-]{20,}=*)"),
+               r"((?=[\w+/.-]{0,512}[0-9])[\w+/.-]{20,}=*)"),
 )  # fmt: skip
 #: Keys of JSON objects whose texts are secrets, whatever they look like; without `-`, `_` and case.
 _NAMES = frozenset({
     "apikey", "xapikey", "authorization", "proxyauthorization", "accesstoken", "refreshtoken", "sessiontoken",
     "authtoken", "bearertoken", "clientsecret", "secretkey", "secretaccesskey", "awssecretaccesskey",
-    "awssessiontoken", "privatekey", "authorizationtoken",
+    "awssessiontoken", "privatekey", "authorizationtoken", "xgoogapikey", "ocpapimsubscriptionkey", "xauthtoken",
+    "xamzsecuritytoken", "apitoken", "apisecret",
 })  # fmt: skip
 #: The same for what a program's own functions and spans hold. In a conversation with a model they may be its subject.
 _OWN_NAMES = _NAMES | {"password", "passwd", "secret", "cookie", "setcookie", "passphrase"}
@@ -49,21 +53,28 @@ _SPELLED = frozenset(
         "api key", "x api key", "authorization", "proxy authorization", "access token", "refresh token",
         "session token", "auth token", "bearer token", "client secret", "secret key", "secret access key",
         "aws secret access key", "aws session token", "private key", "password", "passwd", "secret", "cookie",
-        "set cookie", "authorization token", "passphrase",
+        "set cookie", "authorization token", "passphrase", "x goog api key", "ocp apim subscription key",
+        "x auth token", "x amz security token", "api token", "api secret",
     )
     for spelled in (words.replace(" ", "").encode(), words.replace(" ", "_").encode(), words.replace(" ", "-").encode())
     for end in (b"", b"\\", b"\\\\\\")
 )  # fmt: skip
 _SEPARATORS = str.maketrans("", "", "-_ ")
 
+#: Keys whose texts a stream brings in pieces.
+PIECES = frozenset({
+    "content", "text", "delta", "arguments", "partial_json", "thinking", "reasoning_content", "reasoning", "refusal",
+    "transcript", "input", "output", "response",
+})  # fmt: skip
+
 #: A key has at least so many characters without a break.
 _RUN = 16
 _RUNS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-" else 32 for byte in range(256))
 #: Beyond so many long words, looking for keys in the whole body is quicker.
 _MANY = 200
-_PIECE = re.compile(
-    rb'"(?:content|text|delta|arguments|partial_json|thinking|reasoning_content|transcript)":\s*"((?:[^"\\]|\\.)*)"'
-)
+_PIECE = re.compile(rb'"(?:%s)":\s*"((?:[^"\\]|\\.)*)"' % "|".join(sorted(PIECES)).encode())
+#: Several texts that come at once may be confused in `pieces_joined`.
+_SEVERAL = re.compile(rb'"index":\s*[1-9]')
 
 
 def may_hold_key(body: bytes) -> bool:
@@ -93,6 +104,11 @@ _LEAD = re.compile(
 def may_hold_name(body: bytes) -> bool:
     """Whether there may be an object's key that names a secret."""
     return not _SPELLED.isdisjoint(body.lower().split(b'"'))
+
+
+def several_at_once(body: bytes) -> bool:
+    """Whether a stream may bring several texts at the same time."""
+    return _SEVERAL.search(body) is not None
 
 
 def pieces_joined(body: bytes) -> bytes:

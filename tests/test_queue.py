@@ -21,6 +21,7 @@ from autolog._queue import DurableQueue, Queue
 from autolog._record import Record
 from autolog._span import Span
 from autolog._worker import flush_all
+from autolog.dialects import native
 from autolog.errors import StoreUnavailable
 from autolog.stores import Query, open_store
 
@@ -446,6 +447,17 @@ def test_a_journal_that_cannot_be_written_is_no_harm(tmp_path: Path, caplog: pyt
     until(lambda: len(sink.records) == 1)
     assert (tmp_path / "journal.db").read_text().startswith("something else")
     assert any("not a SQLite database" in line for line in caplog.messages)
+
+
+def test_what_messagepack_cannot_hold_is_kept_all_the_same(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    odd = Record(id="a", input_preview="cut \ud83d", metadata={"n": 2**70, "deep": [{"\udc00": -(2**70)}]})
+    journal.add([odd])
+    ((back, _),) = journal.claim(1)
+    assert back.input_preview == "cut ?"
+    assert back.metadata == {"n": hex(2**70), "deep": [{"?": hex(-(2**70))}]}
+    (decoded,) = native.decode_batch(native.encode_batch([odd]), native.MSGPACK)
+    assert decoded == back
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:

@@ -160,6 +160,79 @@ def test_forms_and_lines() -> None:
     assert [json.loads(line) for line in redacted(lines).splitlines()] == [{"a": "x"}, {"a": REDACTED}]
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("event: error\ndata: Incorrect API key provided: {}\n\n", "text/event-stream"),
+        ('data: "bad key {}"\n\n', "text/event-stream"),
+        (": comment {}\n\n", "text/event-stream"),
+        ('data: {{"a": 1,\ndata: "b": "{}"}}\n\n', "text/event-stream"),
+        ('data: {{"a": "{}"}}\r\rdata: {{"a": 1}}\r\r', "text/event-stream"),
+        ('data: {{"choices": [{{"delta": {{"content": "{} and', "text/event-stream"),
+        ('{{"choices":[{{"message":{{"content":"Your key: {} is', "application/json"),
+        ('{{"choices":[{{"message":{{"content":"Your key:\\n{} is', "application/json"),
+        ('{{"a":1}}{{"b":"{}"}}', "application/json"),
+        ('{{"a":1}}\n{{"b":"{}', "application/x-ndjson"),
+        ("{{not json {}}}", "text/plain"),
+        ('{{"{}": "v"}}', "application/json"),
+        ("caf\xe9 {}", "text/plain; charset=latin-1"),
+        ("KEY_{}", "text/plain"),
+    ],
+)
+def test_bodies_that_are_broken_or_odd_keep_no_key(body: str, kind: str) -> None:
+    data = body.format(KEYS["openai"]).encode("latin-1")
+    found = redacted(data, kind, side="response")
+    assert KEYS["openai"].encode() not in found
+    assert REDACTED.encode() in found
+
+
+@pytest.mark.parametrize("field", ["refusal", "reasoning", "reasoning_content", "content"])
+def test_pieces_under_every_name(field: str) -> None:
+    key = KEYS["openai"]
+    body = stream(*({field: key[at : at + 3]} for at in range(0, len(key), 3)))
+    pieces = re.findall(rb'"%s":"([^"]*)"' % field.encode(), redacted(body, "text/event-stream", side="response"))
+    assert b"".join(pieces).decode() == REDACTED
+
+
+def test_two_choices_in_one_event() -> None:
+    key = KEYS["openai"]
+    events = [
+        {"choices": [{"index": 0, "delta": {"content": "w "}}, {"index": 1, "delta": {"content": key[at : at + 2]}}]}
+        for at in range(0, len(key), 2)
+    ]
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+    found = redacted(body, "text/event-stream", side="response")
+    said = [json.loads(line[6:])["choices"] for line in found.splitlines() if line]
+    assert "".join(choices[1]["delta"]["content"] for choices in said) == REDACTED
+    assert "".join(choices[0]["delta"]["content"] for choices in said) == "w " * len(events)
+
+
+def test_streams_that_are_no_server_sent_events() -> None:
+    key = KEYS["openai"]
+    lines = b"".join(
+        b"%s\n" % json.dumps({"message": {"content": key[at : at + 4]}}).encode() for at in range(0, len(key), 4)
+    )
+    found = redacted(lines, "application/x-ndjson", side="response")
+    assert "".join(json.loads(line)["message"]["content"] for line in found.splitlines()) == REDACTED
+    array = [{"candidates": [{"content": {"parts": [{"text": key[at : at + 4]}]}}]} for at in range(0, len(key), 4)]
+    found = redacted(array, side="response")
+    assert "".join(item["candidates"][0]["content"]["parts"][0]["text"] for item in json.loads(found)) == REDACTED
+
+
+@pytest.mark.parametrize("unit", ["deadbeef01", "token ", "a", "sk-", "bearer a", "://", "a@b"])
+def test_long_texts_take_no_longer_than_their_length_asks(unit: str) -> None:
+    import time
+
+    from autolog._secrets import secrets_in
+
+    def taken(size: int) -> float:
+        began = time.perf_counter()
+        list(secrets_in(unit * (size // len(unit))))
+        return time.perf_counter() - began
+
+    assert min(taken(40_000) for _ in range(3)) < 12 * min(taken(10_000) for _ in range(3)) + 0.02
+
+
 # Through the SDK
 
 
@@ -280,6 +353,14 @@ def test_a_function_that_fails_lets_nothing_through(monkeypatch: pytest.MonkeyPa
     record = kept(broken, input="something private", note="private")
     assert "private" not in everything(record)
     assert record.duration is not None
+    assert _guard.failures.pop("redacting a record") == 1
+
+
+@pytest.mark.parametrize("returned", ["oops", 5, []])
+def test_a_function_that_returns_something_else_stops_nothing(returned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+    record = kept(lambda record: returned, input="private")
+    assert "private" not in everything(record)
     assert _guard.failures.pop("redacting a record") == 1
 
 

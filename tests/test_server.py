@@ -204,6 +204,10 @@ def test_rate_limit(store: Store) -> None:
         assert (answer.status_code, int(answer.headers["retry-after"])) == (429, 1)
 
 
+def test_the_head_of_a_tail_ends(server: Server) -> None:
+    assert server.call("HEAD", "/api/v1/tail").status_code == 200
+
+
 def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import sqlite3
 

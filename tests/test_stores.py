@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autolog._record import Record
-from autolog.errors import StoreError
+from autolog.errors import StoreError, StoreFull
 from autolog.stores import Condition, Query, Store, _sqlite_schema, open_store
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -511,3 +512,43 @@ def test_by_the_function_that_calls_were_made_in(store: Store) -> None:
     assert ids(store.find(Query({"caller": "answer"}))) == ["id-0001"]
     assert {value: calls for value, (calls, *_) in sums(store, "function").items()} == {"answer": 1, "plan": 1}
     assert {row.group: row.calls for row in store.aggregate(Query(), "function")} == {"answer": 1, "plan": 1, None: 1}
+
+
+def test_a_disk_that_is_full_fails_only_those_that_it_is_too_small_for(tmp_path: Path) -> None:
+    from autolog.server._writer import Writer
+
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    writer = Writer(store, 100)
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
+    with store._lock:  # so that all three share a transaction
+        first = writer.submit(lambda store: None)
+        sizes = (10, 300_000, 10)
+        records = [record(number, request_body=os.urandom(size)) for number, size in enumerate(sizes)]
+        futures = [writer.submit(lambda store, one=one: store.write([one])) for one in records]
+    first.result(10)
+    assert futures[0].result(10)
+    assert futures[2].result(10)
+    with pytest.raises(StoreFull):
+        futures[1].result(10)
+    assert ids(store.find(Query())) == ["id-0002", "id-0000"]
+    writer.close()
+
+
+def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
+    from autolog.server._writer import Writer
+
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    writer = Writer(store, 100)
+    writer.run(lambda store: store.write([record(1)]))
+    pid = os.fork()
+    if pid == 0:
+        try:
+            writer.submit(lambda store: store.write([record(2)])).result(5)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    writer.run(lambda store: store.write([record(3)]))
+    assert store.count(Query()) == 3
+    writer.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from autolog._record import FIELDS, USAGE_FIELDS, Record
+from autolog._record import FIELDS, USAGE_FIELDS, Record, pack
 from autolog.dialects._shared import MAX_DOLLARS, MAX_SECONDS, Fault, new_id
 from autolog.providers._reading import MAX_COUNT
 
@@ -48,7 +48,6 @@ _json_list = msgspec.json.Decoder(list[msgspec.Raw])
 _json_record = msgspec.json.Decoder(Incoming)
 _msgpack_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _msgpack_record = msgspec.msgpack.Decoder(Record)
-_msgpack = msgspec.msgpack.Encoder()
 
 
 def decode_batch(data: bytes, content_type: str) -> list[Record | Refused]:
@@ -121,7 +120,7 @@ def _checked(record: Record) -> Record | Refused:
 
 def encode_batch(records: Sequence[Record]) -> bytes:
     """A batch in MessagePack, as the client sends it."""
-    return _msgpack.encode(records)
+    return pack(records)
 
 
 def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:

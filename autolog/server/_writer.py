@@ -8,9 +8,11 @@ read, written and answered with a single change of threads, which costs more tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -39,14 +41,22 @@ class Writer:
     def __init__(self, store: Store, pending: int) -> None:
         self._store = store
         self._most = pending
-        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="autolog-writer", daemon=True)
-        self._thread.start()
+        self._starting = threading.Lock()
+        self._pid = 0
+
+    def _start(self) -> None:
+        """The thread: at the first change, in the process that makes it. An application may be made before a fork."""
+        with self._starting:
+            if self._pid != os.getpid():
+                self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
+                self._thread = threading.Thread(target=self._run, name="autolog-writer", daemon=True)
+                self._thread.start()
+                self._pid = os.getpid()
 
     @property
     def pending(self) -> int:
         """About how many changes wait."""
-        return self._waiting.qsize()
+        return self._waiting.qsize() if self._pid == os.getpid() else 0
 
     def submit(self, change: Callable[[Store], T]) -> Future[T]:
         """Queue a change; the future has its result once it is on disk.
@@ -60,7 +70,7 @@ class Writer:
 
     def run(self, change: Callable[[Store], T]) -> T:
         """Make a change and wait for its result. Inside another change it is a part of that one."""
-        if threading.current_thread() is self._thread:
+        if self._pid == os.getpid() and threading.current_thread() is self._thread:
             return change(self._store)
         return self.submit(change).result()
 
@@ -75,14 +85,18 @@ class Writer:
         return await future
 
     def _queue(self, change: Change, future: Any) -> None:
+        if self._pid != os.getpid():
+            self._start()
         if self._waiting.qsize() >= self._most:
             raise Busy(self._store.url, "too many writes are waiting")
         self._waiting.put((change, future))
 
     def close(self) -> None:
         """Finish what was accepted, then stop."""
-        self._waiting.put(None)
-        self._thread.join()
+        if self._pid == os.getpid():
+            self._waiting.put(None)
+            self._thread.join()
+            self._pid = 0
 
     def _run(self) -> None:
         while True:
@@ -110,7 +124,10 @@ class Writer:
                 for change, future in group:
                     outcomes.append(self._attempt(change, future))
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and all must hear of it
-            return [(future, None, error) for _, future in group]
+            if len(group) > 1:  # one of them may be to blame: each by itself
+                return [outcome for item in group for outcome in self._commit([item])]
+            failure = outcomes[0][2] if outcomes and outcomes[0][2] is not None else error
+            return [(group[0][1], None, failure)]
         return outcomes
 
     def _attempt(self, change: Change, future: Any) -> Outcome:
@@ -131,15 +148,14 @@ def _tell(outcomes: list[Outcome]) -> None:
         else:
             tasks.setdefault(future.get_loop(), []).append(outcome)
     for loop, mine in tasks.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(_settle, mine)
 
 
 def _settle(outcomes: list[Outcome]) -> None:
     for future, result, failure in outcomes:
-        if future.done():  # its request was given up
-            continue
-        if failure is not None:
-            future.set_exception(failure)
-        else:
-            future.set_result(result)
+        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):  # its request was given up
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)

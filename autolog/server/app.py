@@ -106,6 +106,8 @@ def create_app(
             query = native_routes.query_of(call)
         except Fault as fault:
             return encode(fault_reply(native, fault))
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         return StreamingResponse(
             _events(opened, query, request, lambda: services.keyring.find(key or "") is not None),
             media_type="text/event-stream",

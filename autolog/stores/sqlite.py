@@ -15,6 +15,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from autolog._folders import make_folder
 from autolog._media import put_back, take_out
 from autolog._record import Record, merge
 from autolog._sqlite_errors import translated
-from autolog.errors import StoreError
+from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
 from autolog.stores._sqlite_rollup import Rollups
 from autolog.stores._sqlite_rows import (
@@ -52,6 +53,17 @@ BUSY_TIMEOUT = 10.0
 _MODEL = "coalesce(response_model, request_model)"
 
 
+def _after_fork_in_child() -> None:
+    for store in _open_stores:
+        store._lock = threading.RLock()  # whoever held it is not in this process
+
+
+#: For a fork.
+_open_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 class SQLiteStore:
     """Records in one SQLite file. `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`."""
 
@@ -60,6 +72,7 @@ class SQLiteStore:
         self.path = _path(url)
         self._lock = threading.RLock()
         self._local = threading.local()
+        _open_stores.add(self)
         self._pid = os.getpid()
         self._depth = self._owner = 0
         self._rollups = Rollups()
@@ -137,6 +150,8 @@ class SQLiteStore:
                 self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
                 self._rollups = Rollups()
             db, inner = self._writer, self._depth > 0
+            if inner and not db.in_transaction:  # a full disk: SQLite has taken back all of it
+                raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
             self._owner = threading.get_ident()
@@ -145,6 +160,9 @@ class SQLiteStore:
             try:
                 yield
                 ended = True
+                if not db.in_transaction:
+                    self._rollups.abandon()
+                    raise StoreUnavailable(self.url, "a part of the transaction has failed, and all of it with that")
                 self._rollups.end(db)
                 db.execute("RELEASE change" if inner else "COMMIT")
             except BaseException:
