@@ -23,6 +23,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("what", choices=["client", "server"])
     options.add_argument("--rounds", type=int, default=20)
+    options.add_argument("--memory-calls", type=int, default=20_000, help="0 to leave memory out")
     options.add_argument("--only", default="", help="subjects besides the bare SDK and the floor, by comma")
     options.add_argument("--logs", type=int, default=100_000)
     options.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "autolog-benchmarks")
@@ -36,7 +37,7 @@ def main() -> None:
             if chosen
             else ["nothing", "floor", *sorted({*client.names()} - {"nothing", "floor"})]
         )
-        rows = client.compare(given.environments, wanted, given.rounds)
+        rows = client.compare(given.environments, wanted, given.rounds, given.memory_calls)
         show(rows)
     else:
         from server import compare as server

@@ -92,7 +92,7 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     return subject
 
 
-def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int) -> list[dict[str, Any]]:
     """A row for each case and subject; times in microseconds a call, added to those of no instrumentation."""
     sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
     assert sink.stdout is not None
@@ -104,7 +104,9 @@ def compare(folder: Path, wanted: Sequence[str], rounds: int) -> list[dict[str, 
             able = [subject for subject in subjects if case in subject.cases]
             rows += measure(case, able, rounds)
             print(f"  {case}", file=sys.stderr)
-        rows += [{"case": "memory after 20,000 calls", **grown(subject)} for subject in subjects if subject.cases]
+        if memory_calls:
+            case = f"memory after {memory_calls:,} calls"
+            rows += [{"case": case, **grown(subject, memory_calls)} for subject in subjects if subject.cases]
     finally:
         for subject in subjects:
             subject.process.kill()
@@ -155,9 +157,9 @@ def _added(blocks: list[dict[str, Any]], base: list[dict[str, Any]], key: str, p
     return statistics.median(at(mine) - at(theirs) for mine, theirs in zip(blocks, base, strict=True)) / 1000
 
 
-def grown(subject: Subject) -> dict[str, Any]:
-    """Resident MiB after a few calls and after many."""
-    before = subject.ask("chat", 2000)["memory"]
+def grown(subject: Subject, calls: int) -> dict[str, Any]:
+    """Resident MiB after a tenth of so many calls and after all."""
+    before = after = subject.ask("chat", calls // 10)["memory"]
     for _ in range(9):
-        after = subject.ask("chat", 2000)["memory"]
+        after = subject.ask("chat", calls // 10)["memory"]
     return {"subject": subject.name, "MiB before": before / 2**20, "MiB after": after / 2**20}
