@@ -88,9 +88,9 @@ class Delivery(Worker):
     def put(self, records: Sequence[Record]) -> None:
         """Hand over records. Never raises."""
         if records and self._crowded(records):
-            if self.has_journal and self.keep(records):
+            if self.keep(records):
                 return
-            if len(self._items) + len(records) > self._max_records or self._bytes > self._max_bytes:
+            if self._full(records):
                 self._drop("queue full", len(records))
                 return
         self._take([(record, None) for record in records])
@@ -105,8 +105,7 @@ class Delivery(Worker):
         kept = self._add_to_journal(records) is not None
         if kept:
             self._backlog = True
-            if self._idle:
-                self.rouse()
+            self.look()
         return kept
 
     @property
@@ -124,7 +123,7 @@ class Delivery(Worker):
         return self._journal.waiting().records if self._journal is not None and self._backlog else 0
 
     def look(self) -> None:
-        """Resend what an earlier process left in the journal."""
+        """Let the thread resend what is in the journal, if it sleeps."""
         if self._backlog and self._idle:
             self.rouse()
 
@@ -135,8 +134,7 @@ class Delivery(Worker):
     def flush(self, timeout: float) -> bool:
         """Wait until all that was handed over is with the sink; False if it is not in time, or only in the journal."""
         deadline = monotonic() + timeout
-        if self._backlog and self._idle:
-            self.rouse()
+        self.look()
         done = super().flush(timeout)
         while self._backlog and monotonic() < deadline:
             with self._drained:
@@ -172,9 +170,14 @@ class Delivery(Worker):
             if held:
                 self._work.release()
 
+    def _full(self, records: Sequence[Record]) -> bool:
+        """Whether there is no room for these."""
+        return len(self._items) + len(records) > self._max_records or self._bytes > self._max_bytes
+
     def _crowded(self, records: Sequence[Record]) -> bool:
+        """Whether there is a better place for these than here."""
         if not self.has_journal:
-            return len(self._items) + len(records) > self._max_records or self._bytes > self._max_bytes
+            return self._full(records)
         since = self._sending_since
         return (
             len(self._items) >= min(MAX_WAITING, self._max_records)

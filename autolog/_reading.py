@@ -123,7 +123,6 @@ def _truncate(record: Record, most: int) -> None:
     from autolog._media import note_media
     from autolog._scrub import shorten
 
-    changed = shorten(record, most)
-    if changed:
+    if shorten(record, most):
         record.truncated = True
         note_media(record)

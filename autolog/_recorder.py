@@ -276,7 +276,9 @@ class Recorder:
     def _open_queue(self) -> Queue:
         with _worker.opening:
             config = self._current_config()
-            return self._queue or self._make_queue(config)  # configuring may have opened it, or another thread
+            if self._queue is None:  # configuring may have opened it, or another thread
+                self._queue = self._make_queue(config)
+            return self._queue
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
@@ -284,7 +286,7 @@ class Recorder:
         bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
         if diverted is not None:
-            return self._begin(Queue(self._reader, [Delivery(lambda: diverted, *bounds)], *bounds))
+            return Queue(self._reader, [Delivery(lambda: diverted, *bounds)], *bounds)
 
         def opener(target: Any, first: bool) -> Callable[[], Sink]:
             def open_sink() -> Sink:
@@ -300,11 +302,7 @@ class Recorder:
             for number, target in enumerate(_targets(config))
         ]
         kind = DurableQueue if config.durable else Queue
-        return self._begin(kind(self._reader, deliveries, *bounds))
-
-    def _begin(self, queue: Queue) -> Queue:
-        self._queue = queue
-        return queue
+        return kind(self._reader, deliveries, *bounds)
 
     def _close_queues(self, timeout: float) -> bool:
         workers, self._queue = self._workers(), None

@@ -16,7 +16,7 @@ from autolog._bodies import encode_json
 from autolog._guard import report
 from autolog._record import Record
 from autolog._rules import read_rules
-from autolog._scrub import Edit, Path, comes_in_pieces, scrub, scrub_value
+from autolog._scrub import Edit, Path, comes_in_pieces, scrub_bodies, scrub_value
 from autolog._secrets import may_hold_key, may_hold_name, names_secret, pieces_joined, secrets_in, several_at_once
 
 REDACTED = "[REDACTED]"
@@ -91,14 +91,7 @@ class Redactor:
         """Redact a record's bodies; if that fails they are left out."""
         self._own = record.kind != "llm"
         try:
-            for side in ("request", "response"):
-                body: bytes | None = getattr(record, f"{side}_body")
-                kind: str = getattr(record, f"{side}_content_type") or ""
-                if body and self._may_concern(body, kind):
-                    new, new_kind = scrub(body, kind, self)
-                    if new is not body:
-                        setattr(record, f"{side}_body", new)
-                        setattr(record, f"{side}_content_type", new_kind or None)
+            scrub_bodies(record, self, self._may_concern)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out(record)
             report("redacting a body", error)

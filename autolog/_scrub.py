@@ -62,6 +62,21 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
     return _plain(body, content_type, rules), content_type
 
 
+def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], bool]) -> bool:
+    """Scrub those of a record's bodies that the rules may concern, by body and content type; whether one changed."""
+    changed = False
+    for side in ("request", "response"):
+        body: bytes | None = getattr(record, f"{side}_body")
+        kind: str = getattr(record, f"{side}_content_type") or ""
+        if body and concerns(body, kind):
+            new, new_kind = scrub(body, kind, rules)
+            if new is not body:
+                changed = True
+                setattr(record, f"{side}_body", new)
+                setattr(record, f"{side}_content_type", new_kind or None)
+    return changed
+
+
 def is_streamed(body: bytes, content_type: str) -> bool:
     """Whether a body is one of lines: server-sent events, or JSON by the line."""
     start = body.lstrip()[:6]
@@ -280,14 +295,4 @@ class _Shorter:
 
 def shorten(record: Record, most: int) -> bool:
     """Cut texts of more than `most` characters in a record's bodies; whether there were any."""
-    changed = False
-    for side in ("request", "response"):
-        body: bytes | None = getattr(record, f"{side}_body")
-        kind: str = getattr(record, f"{side}_content_type") or ""
-        if body and len(body) > most:
-            new, new_kind = scrub(body, kind, _Shorter(most))
-            if new is not body:
-                changed = True
-                setattr(record, f"{side}_body", new)
-                setattr(record, f"{side}_content_type", new_kind or None)
-    return changed
+    return scrub_bodies(record, _Shorter(most), lambda body, _: len(body) > most)

@@ -38,30 +38,27 @@ oldest = (2, 0)
 provider_name = "openai"
 client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
 
-_ROUTES = tuple(
-    (pattern, operation_name)
-    for pattern, operation_name in (
-        (r"/chat/completions$", "chat"),
-        (r"/completions$", "text_completion"),
-        (r"/responses/input_tokens$", "count_tokens"),
-        (r"/responses/compact$", "compact"),
-        (r"/responses$|/realtime$", "chat"),
-        (r"/decisions$", "decision"),
-        (r"/embeddings$", "embeddings"),
-        (r"/moderations$", "moderation"),
-        (r"/images/(generations|edits|variations)$", "image_generation"),
-        (r"/audio/speech$", "speech"),
-        (r"/audio/transcriptions$", "transcription"),
-        (r"/audio/translations$", "translation"),
-        (r"/videos(/[^/]+/remix|/edits|/extensions|/characters)?$", "video_generation"),
-        (r"/batches$", "batch"),
-        (r"/evals/[^/]+/runs$", "evaluation"),
-        (r"/graders/run$", "evaluation"),
-        (r"/fine_tuning/jobs$", "fine_tuning"),
-        (r"/vector_stores/[^/]+/search$", "retrieval"),
-        (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
-        (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
-    )
+_ROUTES = (
+    (r"/chat/completions$", "chat"),
+    (r"/completions$", "text_completion"),
+    (r"/responses/input_tokens$", "count_tokens"),
+    (r"/responses/compact$", "compact"),
+    (r"/responses$|/realtime$", "chat"),
+    (r"/decisions$", "decision"),
+    (r"/embeddings$", "embeddings"),
+    (r"/moderations$", "moderation"),
+    (r"/images/(generations|edits|variations)$", "image_generation"),
+    (r"/audio/speech$", "speech"),
+    (r"/audio/transcriptions$", "transcription"),
+    (r"/audio/translations$", "translation"),
+    (r"/videos(/[^/]+/remix|/edits|/extensions|/characters)?$", "video_generation"),
+    (r"/batches$", "batch"),
+    (r"/evals/[^/]+/runs$", "evaluation"),
+    (r"/graders/run$", "evaluation"),
+    (r"/fine_tuning/jobs$", "fine_tuning"),
+    (r"/vector_stores/[^/]+/search$", "retrieval"),
+    (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
+    (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
 )
 #: Calls that create or change things and cost nothing by themselves, or repeat what was billed before.
 _FREE = (

@@ -150,20 +150,19 @@ class Call:
             self.stamp(record)
         if not records:
             return []
-        if self.services.budgets is None:
-            places = self.write(lambda store: self.services.doubles.write(store, records))
-            self.services.metrics.kept(records[0].dialect, len(records))
-            return places
-        known = [self.store.get(record.id, record.project, bodies=False) for record in records]
-        costs = [
-            (record.cost or 0.0) - ((old.cost if old else None) or 0.0)
-            for record, old in zip(records, known, strict=True)
-        ]
+        budgets, costs = self.services.budgets, list[float]()
+        if budgets is not None:
+            known = [self.store.get(record.id, record.project, bodies=False) for record in records]
+            costs = [
+                (record.cost or 0.0) - ((old.cost if old else None) or 0.0)
+                for record, old in zip(records, known, strict=True)
+            ]
         places = self.write(lambda store: self.services.doubles.write(store, records))
         self.services.metrics.kept(records[0].dialect, len(records))
-        for record, cost in zip(records, costs, strict=True):
-            if cost > 0:
-                self.services.budgets.spend(msgspec.structs.replace(record, cost=cost))
+        if budgets is not None:
+            for record, cost in zip(records, costs, strict=True):
+                if cost > 0:
+                    budgets.spend(msgspec.structs.replace(record, cost=cost))
         return places
 
     def json(self) -> Any:

@@ -129,8 +129,13 @@ class SQLiteStore:
             raise
 
     @property
+    def _inside(self) -> bool:
+        """Whether this thread is in a transaction."""
+        return self._depth > 0 and self._owner == threading.get_ident()
+
+    @property
     def _reader(self) -> sqlite3.Connection:
-        if self._depth and self._owner == threading.get_ident():
+        if self._inside:
             return self._writer  # inside a transaction one sees what it has changed
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid = os.getpid()
@@ -179,7 +184,7 @@ class SQLiteStore:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """A change of its own, or a part of the transaction that it is made in."""
-        if self._depth and self._owner == threading.get_ident():
+        if self._inside:
             with self._translated():
                 yield
         else:
