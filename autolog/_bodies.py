@@ -137,23 +137,19 @@ def read_events(body: bytes, content_type: str) -> list[Event]:
 
 def _sse_events(body: bytes) -> Iterator[Event]:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
-    name: str | None = None
-    data: list[bytes] = []
-    for line in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
-        if line.startswith(b"data:"):
-            data.append(line[5:].removeprefix(b" "))
-        elif line.startswith(b"event:"):
-            name = line[6:].strip().decode(errors="replace")
-        elif not line:
-            yield from _event(name, data)
-            name, data = None, []
-    yield from _event(name, data)  # a stream that was cut off, or whose last event has no blank line
-
-
-def _event(name: str | None, data: list[bytes]) -> Iterator[Event]:
-    value = decode_json(b"\n".join(data)) if data else None
-    if isinstance(value, dict):
-        yield Event(name, value)
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for block in body.split(b"\n\n"):
+        name: str | None = None
+        data: list[bytes] = []
+        for line in block.split(b"\n"):
+            if line.startswith(b"data:"):
+                data.append(line[5:])  # a blank before JSON says nothing
+            elif line.startswith(b"event:"):
+                name = line[6:].strip().decode(errors="replace")
+        value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
+        if isinstance(value, dict):
+            yield Event(name, value)
 
 
 def _aws_events(body: bytes) -> Iterator[Event]:

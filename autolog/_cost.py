@@ -17,16 +17,15 @@ None, with the reason; never 0.
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from autolog._guard import logger
+from autolog._tariff import PARTS, find_tariff
 from autolog._units import TWELVE_HOUR_WRITES, UNITS, geo_factor
 from autolog.providers import Usage
 
@@ -61,20 +60,8 @@ _UNITS = {
     "input_characters": "input_characters",
 }
 
-#: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
-_PARTS = {
-    "cache_read": ("cache_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens"),
-    "cache_write": ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
-    "input_audio": ("input_audio_tokens",),
-    "input_image": ("input_image_tokens",),
-    "output_audio": ("output_audio_tokens",),
-    "output_image": ("output_image_tokens",),
-    "tools": ("web_searches", "storage_searches"),
-    "other": ("audio_seconds", "input_characters"),
-}
-
 #: The parts that a factor on tokens multiplies.
-_PARTS_OF_TOKENS = frozenset({"input", "output"} | _PARTS.keys() - {"tools", "other"})
+_PARTS_OF_TOKENS = frozenset({"input", "output"} | PARTS.keys() - {"tools", "other"})
 
 #: Who charges half for what is done in batches, whatever the model (platform.openai.com/docs/guides/batch,
 #: platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11).
@@ -289,56 +276,39 @@ def _impossible(usage: Usage) -> str | None:
 
 
 def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at: datetime | None) -> Priced:
-    import genai_prices
-
     counts = _counts(usage)
-
-    def calculate(context: dict[str, str]) -> Any:
-        return genai_prices.calc_price(
-            genai_prices.Usage(**counts),
-            model,
-            provider_id=provider,
-            genai_request_timestamp=at,
-            price_context=context,
-        )
-
-    result = calculate(terms.context())
-    prices = {key: value for key, value in vars(result.model_price).items() if value is not None}
-    if not prices:
-        return unknown(f"{result.model.id} has no published price")
-    unpriced = [
-        unit.replace("_", " ") for unit, keys in _OWN_PRICE.items() if counts.get(unit) and not keys & prices.keys()
-    ]
-    if unpriced and not result.total_price:
-        return unknown(f"no published price for {', '.join(unpriced)} of {result.model.id}")
-    doubts = [f"no published price for {', '.join(unpriced)}"] if unpriced else []
+    tariff = find_tariff(provider, model, tuple(terms.context().items()), at)
+    if not tariff.unit_prices:
+        return unknown(f"{tariff.model} has no published price")
+    parts, missing = tariff.parts(counts)
+    if missing and not any(parts.values()):
+        return unknown(f"no published price for {', '.join(missing)} of {tariff.model}")
+    doubts = [f"no published price for {', '.join(missing)}"] if missing else []
     halved = False
-    for key, value in terms.context().items():
-        without = {k: v for k, v in terms.context().items() if k != key}
-        if vars(calculate(without).model_price) == vars(result.model_price):
-            if key == "processing" and result.provider.id in _HALF_IN_BATCHES:
-                halved = True
-                continue
-            words = key.replace("_", " ")
-            doubts.append(f"no published price for {words} {value!r} then; the standard one was taken")
+    for key, value in tariff.unpublished:
+        if key == "processing" and tariff.provider in _HALF_IN_BATCHES:
+            halved = True
+            continue
+        words = key.replace("_", " ")
+        doubts.append(f"no published price for {words} {value!r} then; the standard one was taken")
     doubts += [
         f"no published price for {kind.replace('_', ' ')} tokens; that of text was taken"
         for kind in ("input_audio", "output_audio")
-        if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in prices
+        if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
     ]
-    parts = _parts(result, counts)
     if halved:
         parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}
-    doubts += _surcharges(parts, result.model.id, usage, terms)
+    doubts += _surcharges(parts, tariff.model, usage, terms)
     details: dict[str, Any] = {
         **parts,
         "certainty": "estimated" if doubts else "exact",
         **({"why": "; ".join(doubts)} if doubts else {}),
         "tier": terms.name,
-        "model": result.model.id,
-        "provider": result.provider.id,
-        **_table(result.auto_update_timestamp),
-        "unit_prices": {key: _plain(value) for key, value in prices.items()},
+        "model": tariff.model,
+        "provider": tariff.provider,
+        "prices": tariff.table,
+        "prices_date": tariff.date,
+        "unit_prices": dict(tariff.unit_prices),
     }
     return Priced(math.fsum(parts.values()), details)
 
@@ -364,26 +334,6 @@ def _surcharges(parts: dict[str, float], model: str, usage: Usage, terms: Terms)
     return doubts
 
 
-def _table(updated: datetime | None) -> dict[str, str]:
-    """Which price table this is, and of what date."""
-    import genai_prices
-
-    if updated is not None:
-        return {"prices": "genai-prices, updated", "prices_date": updated.date().isoformat()}
-    return {"prices": f"genai-prices {genai_prices.__version__}", "prices_date": _bundled_date()}
-
-
-@functools.cache
-def _bundled_date() -> str:
-    """The newest day on which the table that comes with genai-prices says that a price was verified or began."""
-    from genai_prices.data import providers
-
-    said = (str(getattr(item, "price_comments", "")) for provider in providers for item in (provider, *provider.models))
-    today = datetime.now(UTC).date().isoformat()
-    days = (day for words in said for day in re.findall(r"20\d\d-\d\d-\d\d", words) if day <= today)
-    return max(days, default="unknown")
-
-
 def keep_updated() -> None:
     """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library's."""
     global _updater
@@ -395,82 +345,3 @@ def keep_updated() -> None:
 
 
 _updater: Any = None
-
-#: Counts that no token price includes: without a price of their own they are missing from the total.
-_OWN_PRICE = {
-    "web_searches": {"web_searches_kcount"},
-    "storage_searches": {"storage_searches_kcount"},
-    "audio_seconds": {"audio_hours", "input_audio_hours"},
-    "input_characters": {"input_mchars"},
-}
-
-
-def _parts(result: Any, counts: dict[str, Any]) -> dict[str, float]:
-    """The parts of a total: what the total would lack without each, and the plain rest."""
-    import genai_prices
-
-    flat = _flat(result.model_price, counts.get("input_tokens", 0))
-
-    def total(removed: dict[str, Any]) -> Decimal:
-        left = {unit: value - removed.get(unit, 0) for unit, value in counts.items()}
-        sum_left: Decimal = flat.calc_price(genai_prices.Usage(**left))["total_price"]
-        return sum_left
-
-    whole = Decimal(result.total_price)
-    parts: dict[str, Decimal] = {}
-    for name, units in _PARTS.items():
-        if any(counts.get(unit) for unit in units):
-            parts[name] = whole - total(_without(units, counts))
-    outputs = sum(parts.get(name, Decimal(0)) for name in ("output_audio", "output_image"))
-    plain_output = result.output_price - outputs
-    plain_input = whole - plain_output - sum(parts.values(), Decimal(0))
-    parts = {"input": plain_input, "output": plain_output, **parts}
-    if plain_input < 0:  # what is cached and what is audio overlap, and nobody says by how much
-        audio = next(name for name in ("input_audio", "input_image", "cache_read", "output") if name in parts)
-        parts[audio] += parts.pop("input")
-    return {name: float(value) for name, value in parts.items() if value}
-
-
-def _flat(model_price: Any, input_tokens: int) -> Any:
-    """The prices as they are at this many input tokens: with tiers, a part would change the price of the rest."""
-    prices = {}
-    for key, value in vars(model_price).items():
-        if value is not None:
-            tiers = [tier.price for tier in getattr(value, "tiers", ()) if input_tokens > tier.start]
-            prices[key] = tiers[-1] if tiers else getattr(value, "base", value)
-    return type(model_price)(**prices)
-
-
-#: Counts that stand inside others, innermost first: what is cached audio is audio, and cached, and input.
-_INSIDE = {
-    "cache_read_tokens": ("input_tokens",),
-    "cache_write_tokens": ("input_tokens",),
-    "cache_write_5m_tokens": (),
-    "cache_write_1h_tokens": (),
-    "cache_audio_read_tokens": ("input_audio_tokens",),
-    "cache_image_read_tokens": ("input_image_tokens",),
-    "input_audio_tokens": ("input_tokens",),
-    "input_image_tokens": ("input_tokens",),
-    "output_audio_tokens": ("output_tokens",),
-    "output_image_tokens": ("output_tokens",),
-}
-#: Cached tokens of a kind are a part of the cache, not of their kind.
-_CACHED_OF = {"input_audio_tokens": "cache_audio_read_tokens", "input_image_tokens": "cache_image_read_tokens"}
-
-
-def _without(units: tuple[str, ...], counts: dict[str, Any]) -> dict[str, Any]:
-    """How much less there is of every count if these were not there."""
-    removed: dict[str, Any] = {}
-    for unit in units:
-        number = counts.get(unit, 0) - counts.get(_CACHED_OF.get(unit, ""), 0)
-        for name in (unit, *_INSIDE.get(unit, ())):
-            removed[name] = removed.get(name, 0) + number
-    return removed
-
-
-def _plain(value: Any) -> Any:
-    """A price as JSON: a number, or what it is up to and above some number of tokens."""
-    tiers = getattr(value, "tiers", None)
-    if tiers is None:
-        return float(value)
-    return {"base": float(value.base), **{f"above {tier.start}": float(tier.price) for tier in tiers}}

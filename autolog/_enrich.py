@@ -15,7 +15,7 @@ from autolog._functions import Call
 from autolog._guard import guard
 from autolog._ids import format_span, format_trace, new_record_id
 from autolog._record import Record
-from autolog._redact import Redactor, clean_url, kept_headers
+from autolog._redact import Redactor, clean_url, kept_headers, plain_headers
 from autolog._snapshot import thaw
 from autolog._socket import Frames
 from autolog._span import Span
@@ -58,8 +58,9 @@ def _call_records(exchange: Exchange, redactor: Redactor) -> list[Record]:
     path = unquote(urlsplit(str(exchange.request.url)).path)
     later = provider.later(exchange.request.method, path)
     with guard("reading a call"):
-        redactor.learn(exchange.request.headers)
-        _add_exchange(record, exchange)
+        sent = plain_headers(exchange.request.headers)
+        redactor.learn(sent)
+        _add_exchange(record, exchange, sent)
         redactor.bodies(record)
         if later and provider.holder(path):
             return list(_later.batch_items(record, provider, path))
@@ -124,13 +125,13 @@ def _add_values(record: Record, span: Span) -> None:
 # Provider calls
 
 
-def _add_exchange(record: Record, exchange: Exchange) -> None:
+def _add_exchange(record: Record, exchange: Exchange, sent: dict[str, str]) -> None:
     provider = PROVIDERS[exchange.sdk]
     request = exchange.request
     record.request_method = request.method
     record.request_url = clean_url(str(request.url))
-    record.request_headers = kept_headers(request.headers)
-    record.request_content_type = request.headers.get("content-type")
+    record.request_headers = kept_headers(sent)
+    record.request_content_type = sent.get("content-type")
     record.request_body = request.content
     record.retries = exchange.attempts - 1
     record.status_code = exchange.status_code
@@ -138,8 +139,8 @@ def _add_exchange(record: Record, exchange: Exchange) -> None:
     record.sdk = exchange.sdk
     if exchange.first_chunk_ns:
         record.time_to_first_chunk = (exchange.first_chunk_ns - exchange.start_ns) / 1e9
-    headers = exchange.response_headers
-    if headers is not None:
+    if exchange.response_headers is not None:
+        headers = plain_headers(exchange.response_headers)
         record.response_headers = kept_headers(headers)
         record.response_content_type = headers.get("content-type")
         record.request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)

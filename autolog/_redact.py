@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -17,7 +18,7 @@ from autolog._guard import report
 from autolog._record import Record
 from autolog._rules import read_rules
 from autolog._scrub import Edit, Path, comes_in_pieces, scrub_bodies, scrub_value
-from autolog._secrets import may_hold_key, may_hold_name, names_secret, pieces_joined, secrets_in, several_at_once
+from autolog._secrets import may_hold_secret, names_secret, pieces_joined, secrets_in, several_at_once
 
 REDACTED = "[REDACTED]"
 #: How many keys of requests are remembered, to be found again elsewhere.
@@ -52,15 +53,16 @@ def clean_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
-def kept_headers(headers: Any) -> dict[str, str]:
-    """The headers that are worth keeping: none of them can hold a key."""
-    raw = getattr(headers, "raw", None)  # httpx's own headers decode every one that is asked for
+def plain_headers(headers: Any) -> dict[str, str]:
+    """Headers as a plain object, their names in small letters: httpx's own decode all of them for every look at one."""
+    raw = getattr(headers, "raw", None)
     pairs = headers.items() if raw is None else ((name.decode("latin-1"), value) for name, value in raw)
-    return {
-        name: value if isinstance(value, str) else value.decode("latin-1")
-        for name, value in ((str(name).lower(), value) for name, value in pairs)
-        if _keeps(name)
-    }
+    return {str(name).lower(): value if isinstance(value, str) else value.decode("latin-1") for name, value in pairs}
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that are worth keeping, of `plain_headers`: none of them can hold a key."""
+    return {name: value for name, value in headers.items() if _keeps(name)}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -78,12 +80,12 @@ class Redactor:
         environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
 
-    def learn(self, headers: Any) -> None:
-        """Remember the keys in a request's headers: they are secrets wherever they stand."""
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Remember the keys in a request's headers (as `plain_headers`): they are secrets wherever they stand."""
         if not self._secrets:
             return
         for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):
-            value = str(headers.get(name) or "").rpartition(" ")[2]
+            value = headers.get(name, "").rpartition(" ")[2]
             if len(value) >= 8 and value not in self._known:
                 self._known = [value, *self._known][:_KNOWN]
 
@@ -137,7 +139,7 @@ class Redactor:
         return "amazon.eventstream" in kind
 
     def _may_hold(self, body: bytes) -> bool:
-        return any(known.encode() in body for known in self._known) or may_hold_key(body) or may_hold_name(body)
+        return any(known.encode() in body for known in self._known) or may_hold_secret(body)
 
     # The rules of a walk
 

@@ -82,7 +82,9 @@ def is_streamed(body: bytes, content_type: str) -> bool:
     start = body.lstrip()[:6]
     if any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines")):
         return True
-    return start[:5] == b"data:" or start == b"event:" or (start[:1] == b"{" and _LINE_END.search(body) is not None)
+    if start[:5] == b"data:" or start == b"event:":
+        return True
+    return start[:1] == b"{" and b"\n" in body and _LINE_END.search(body) is not None
 
 
 def comes_in_pieces(body: bytes, content_type: str) -> bool:

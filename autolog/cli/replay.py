@@ -15,7 +15,7 @@ from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._describe import describe
 from autolog._ids import new_record_id
 from autolog._record import Record, to_json
-from autolog._redact import kept_headers
+from autolog._redact import kept_headers, plain_headers
 from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError
@@ -138,7 +138,7 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,
         end_time=start + timedelta(seconds=taken), duration=taken, request_method="POST", request_url=url,
         request_headers=kept_headers(headers), request_content_type=headers["content-type"], request_body=body,
-        status_code=response.status_code, response_headers=kept_headers(response.headers),
+        status_code=response.status_code, response_headers=kept_headers(plain_headers(response.headers)),
         response_content_type=response.headers.get("content-type"), response_body=response.content,
         provider_name=record.provider_name, user=record.user, session=record.session,
     )  # fmt: skip

@@ -28,8 +28,8 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
             if key == "choices":
                 for part in objects(value):
                     _grow_choice(choices.setdefault(count(part.get("index")) or 0, {}), part)
-            elif value is not None or key not in body:
-                body[key] = value if value or not body.get(key) else body[key]
+            elif value or key not in body or (value is not None and not body[key]):
+                body[key] = value
     body["choices"] = [choices[index] for index in sorted(choices)]
     body["object"] = str(body.get("object", "")).removesuffix(".chunk") or None
     return body

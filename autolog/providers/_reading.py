@@ -93,7 +93,9 @@ MAX_COUNT = 2**53
 
 def count(value: Any) -> int | None:
     """A token count as providers give them: a non-negative whole number, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) is int:
+        return value if 0 <= value < MAX_COUNT else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         return int(value) if 0 <= value < MAX_COUNT and value == int(value) else None

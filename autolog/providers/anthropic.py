@@ -79,6 +79,7 @@ def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answer
     return False
 
 
+@functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """The operation's name: `chat` as the conventions have it, else the end of the path."""
     for pattern, operation_name in _ROUTES:
@@ -92,6 +93,7 @@ def guess_path(request: dict[str, Any]) -> str:  # noqa: ARG001 - every provider
     return "/v1/messages"
 
 
+@functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """The model that a Bedrock or Vertex path names."""
     found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
@@ -163,6 +165,7 @@ def _read_work(reading: Reading, body: dict[str, Any]) -> None:
         reading.reported_cost = _dollars(usage.get("list_cost"))
 
 
+@functools.lru_cache(maxsize=1024)
 def unbilled(path: str) -> str | None:
     """Why a call to this path has no bill of its own; None if it has."""
     return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None

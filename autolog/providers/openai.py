@@ -113,6 +113,7 @@ def has_usage_option(path: str) -> bool:
     return bool(re.search(_USAGE_OPTION, path.partition("?")[0]))
 
 
+@functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """The operation's name: as the conventions have it where they do, else the end of the path."""
     path = path.rstrip("/")
@@ -131,6 +132,7 @@ def guess_path(request: dict[str, Any]) -> str:
     return "/v1/completions" if "prompt" in request else ""
 
 
+@functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """The deployment that an Azure path names."""
     found = re.search(r"/deployments/([^/]+)/", path)
@@ -226,6 +228,7 @@ _UNSEEN = (
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def unbilled(path: str) -> str | None:
     """Why a call to this path has no bill of its own; None if it has."""
     return next((why for pattern, why in _UNSEEN if re.search(pattern, path)), None)
@@ -313,7 +316,11 @@ def reported_cost(usage: dict[str, Any]) -> float | None:
 
 
 def _first(values: dict[str, Any], *names: str) -> int | None:
-    return _known(*(count(values.get(name)) for name in names))
+    for name in names:
+        value = values.get(name)
+        if value is not None and (known := count(value)) is not None:
+            return known
+    return None
 
 
 def _known(*values: int | None) -> int | None:

@@ -37,8 +37,10 @@ def main() -> None:
             if chosen
             else ["nothing", "floor", *sorted({*client.names()} - {"nothing", "floor"})]
         )
-        rows = client.compare(given.environments, wanted, given.rounds, given.memory_calls)
-        show(rows)
+        rows = []
+        for of_case in client.compare(given.environments, wanted, given.rounds, given.memory_calls):
+            show(of_case)
+            rows += of_case
     else:
         from server import compare as server
 
@@ -53,7 +55,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         columns = list(dict.fromkeys(key for row in mine for key in row if key not in {"case", "subject"}))
-        print(f"\n{case}")
+        print(f"\n{case}", flush=True)
         print("  " + f"{'':24}" + "".join(f"{column:>22}" for column in columns))
         for row in mine:
             cells = "".join(f"{_cell(row.get(column)):>22}" for column in columns)

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +41,8 @@ class Subject:
         if not line:
             raise EndedError(f"{self.name} ended in {case!r}: {self.errors()}")
         answer: dict[str, Any] = json.loads(line)
+        if "broken" in answer:
+            raise BrokenError(f"{self.name} breaks {case!r}: {answer['broken'][:200]}")
         return answer
 
     def errors(self) -> str:
@@ -50,6 +52,10 @@ class Subject:
 
 class EndedError(Exception):
     """A subject's process is gone."""
+
+
+class BrokenError(Exception):
+    """A subject raised where the bare SDK does not."""
 
 
 def names() -> list[str]:
@@ -92,26 +98,23 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     return subject
 
 
-def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int) -> list[dict[str, Any]]:
-    """A row for each case and subject; times in microseconds a call, added to those of no instrumentation."""
+def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int) -> Iterator[list[dict[str, Any]]]:
+    """For each case a row for each subject; times in microseconds a call, added to those of no instrumentation."""
     sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
     assert sink.stdout is not None
     address = sink.stdout.readline().strip()
     subjects = [found for name in wanted if (found := start(name, folder, address)) is not None]
-    rows: list[dict[str, Any]] = []
     try:
         for case in next(subject for subject in subjects if subject.name == BASE).cases:
             able = [subject for subject in subjects if case in subject.cases]
-            rows += measure(case, able, rounds)
-            print(f"  {case}", file=sys.stderr)
+            yield measure(case, able, rounds)
         if memory_calls:
             case = f"memory after {memory_calls:,} calls"
-            rows += [{"case": case, **grown(subject, memory_calls)} for subject in subjects if subject.cases]
+            yield [{"case": case, **grown(subject, memory_calls)} for subject in subjects if subject.cases]
     finally:
         for subject in subjects:
             subject.process.kill()
         sink.kill()
-    return rows
 
 
 def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, Any]]:
@@ -121,6 +124,9 @@ def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, A
         try:
             subject.ask(case, count)  # warm
             seen[subject.name] = []
+        except BrokenError as error:
+            print(f"  {error}", file=sys.stderr)
+            subjects.remove(subject)
         except EndedError as error:
             print(f"  {error}", file=sys.stderr)
             subjects.remove(subject)

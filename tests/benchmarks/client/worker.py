@@ -227,7 +227,11 @@ def main() -> None:
     print(json.dumps({"cases": list(known), "begin": ready}), file=out, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        figures = block(known[asked["case"]], asked["count"], subject.settle)
+        try:
+            figures = block(known[asked["case"]], asked["count"], subject.settle)
+        except Exception as error:
+            print(json.dumps({"broken": f"{type(error).__name__}: {error}"}), file=out, flush=True)
+            continue
         parts = PARTS.get(asked["case"], 1)
         figures["times"] = [nanoseconds / parts for nanoseconds in figures["times"]]
         figures["calls"] = asked["count"] * parts

@@ -1,19 +1,15 @@
 """OpenInference, as Phoenix uses it, on OpenTelemetry's SDK."""
 
-import sys
-from pathlib import Path
-
 REQUIREMENTS = ["openinference-instrumentation-openai", "openinference-instrumentation-anthropic", "openinference-instrumentation",
                 "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "openai", "anthropic"]  # fmt: skip
 
 
 def begin(sink: str) -> None:
     global span, settle, decorate
-    sys.path.insert(0, str(Path(__file__).parent))
-    from _otel import provider
     from openinference.instrumentation import OITracer, TraceConfig
     from openinference.instrumentation.anthropic import AnthropicInstrumentor
     from openinference.instrumentation.openai import OpenAIInstrumentor
+    from otel_sdk import provider
 
     made = provider(sink)
     OpenAIInstrumentor().instrument(tracer_provider=made)
