@@ -10,10 +10,7 @@ import msgspec
 
 from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._record import DEFAULTS, FIELDS, Record
-from autolog._zstd import zstd
 from autolog.stores._sqlite_where import clean, micros
-
-LEVEL = 3
 
 _TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
@@ -73,14 +70,6 @@ def from_row(row: Sequence[Any]) -> tuple[int, Record]:
 
 def as_text(value: Any) -> str:
     return clean(value) if isinstance(value, str) else encode_json(value).decode()
-
-
-def pack(body: bytes | None) -> bytes | None:
-    return None if body is None else zstd.compress(body, LEVEL)
-
-
-def unpack(body: bytes | None) -> bytes | None:
-    return None if body is None else zstd.decompress(body)
 
 
 def facets(record: Record) -> list[tuple[str, str]]:

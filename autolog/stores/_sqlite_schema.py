@@ -89,6 +89,10 @@ def _index_what_is_looked_up(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX log_prompt ON log (prompt_id) WHERE prompt_id IS NOT NULL")
 
 
+def _create_dictionary(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE dictionary (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT NULL)")
+
+
 #: A file's `user_version` says how many it has had.
 MIGRATIONS = (
     _create_tables,
@@ -97,4 +101,5 @@ MIGRATIONS = (
     _create_facets,
     _create_rollups,
     _index_what_is_looked_up,
+    _create_dictionary,
 )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog._zstd import zstd
 from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,17 +45,6 @@ def text_has(text: str | None, wanted: str) -> bool:
         return False
     folded, needle = str(text).casefold(), wanted.casefold()
     return needle in folded or json.dumps(needle)[1:-1].casefold() in folded
-
-
-def body_has(request: bytes | None, response: bytes | None, text: str) -> bool:
-    """Whether a text is in one of two packed bodies, whatever the case, also as JSON escapes it."""
-    needles = {text.casefold(), json.dumps(text.casefold())[1:-1].casefold()}
-    for packed in (request, response):
-        if packed is not None:
-            body = zstd.decompress(packed).decode(errors="replace").casefold()
-            if any(needle in body for needle in needles):
-                return True
-    return False
 
 
 #: Fields with an index of their own that few records share a value of.

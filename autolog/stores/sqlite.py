@@ -1,9 +1,9 @@
 """The store in one SQLite file.
 
 `log` has a row for every record, its fields as columns; what is never searched is JSON in `rest`. Bodies lie beside
-it in `body`, compressed with zstd, so that lists never read them; their media lie in `media`, each once, however many
-bodies it stands in. `tag` and `meta` turn tags and metadata into rows
-of their own, for a search in JSON reads every record. Times are integer microseconds since 1970, UTC.
+it in `body`, compressed (`_sqlite_bodies`), so that lists never read them; their media lie in `media`, each once,
+however many bodies it stands in. `facet` and `meta` turn tags, models and metadata into rows of their own, for a search
+in JSON reads every record. Times are integer microseconds since 1970, UTC.
 
 One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
 file: SQLite's lock is waited for. The connection is opened again if the process has forked.
@@ -12,6 +12,7 @@ file: SQLite's lock is waited for. The connection is opened again if the process
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 import threading
@@ -29,6 +30,7 @@ from autolog._record import Record, merge
 from autolog._sqlite_errors import translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
+from autolog.stores._sqlite_bodies import Bodies
 from autolog.stores._sqlite_rollup import Rollups
 from autolog.stores._sqlite_rows import (
     COLUMNS,
@@ -39,12 +41,10 @@ from autolog.stores._sqlite_rows import (
     as_text,
     facets,
     from_row,
-    pack,
     to_row,
-    unpack,
 )
 from autolog.stores._sqlite_schema import MIGRATIONS
-from autolog.stores._sqlite_where import body_has, clean, expression, micros, order_sql, source, text_has, where
+from autolog.stores._sqlite_where import clean, expression, micros, order_sql, source, text_has, where
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
@@ -64,6 +64,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+class _Connection(sqlite3.Connection):
+    """One that its own functions can refer to without keeping it open."""
+
+
 class SQLiteStore:
     """Records in one SQLite file. `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`."""
 
@@ -76,10 +80,13 @@ class SQLiteStore:
         self._pid = os.getpid()
         self._depth = self._owner = 0
         self._rollups = Rollups()
+        self._bodies = Bodies()
+        self._last = 0
         self._make_folder()
         self._writer = self._connect()
         with self._translated():
             self._migrate()
+            self._bodies.load(self._writer)
 
     @staticmethod
     def exists(url: str) -> bool:
@@ -96,9 +103,11 @@ class SQLiteStore:
 
     def _connect(self) -> sqlite3.Connection:
         with self._translated():
-            db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
             db.execute("PRAGMA synchronous = NORMAL")
-            db.create_function("body_has", 3, body_has, deterministic=True)
+            db.create_function("body_has", 3, functools.partial(self._bodies.has, weakref.ref(db)), deterministic=True)
             db.create_function("text_has", 2, text_has, deterministic=True)
         return db
 
@@ -157,6 +166,8 @@ class SQLiteStore:
             db, inner = self._writer, self._depth > 0
             if inner and not db.in_transaction:  # a full disk: SQLite has taken back all of it
                 raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
+            if not inner:
+                self._bodies.train(db, self._last)
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
             self._owner = threading.get_ident()
@@ -222,7 +233,7 @@ class SQLiteStore:
         cursor = db.execute(INSERT, to_row(record))
         if cursor.rowcount == 0:
             return self._merge(db, record)
-        n = int(cursor.lastrowid or 0)
+        n = self._last = int(cursor.lastrowid or 0)
         self._rollups.note(record, 1)
         self._write_beside(db, n, record, *taken)
         return n
@@ -236,7 +247,7 @@ class SQLiteStore:
         contents: dict[str, bytes],
     ) -> None:
         if any(body is not None for body in bodies):
-            db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(pack, bodies)))
+            db.execute("INSERT INTO body VALUES (?, ?, ?)", (n, *map(self._bodies.pack, bodies)))
         db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", contents.items())
         db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", [(n, sha256) for sha256 in contents])
         at = micros(record.created_at or EPOCH)
@@ -474,7 +485,7 @@ class SQLiteStore:
             return known[0] if known else None
 
         for side, packed in zip(("request", "response"), row, strict=True):
-            body = unpack(packed)
+            body = self._bodies.unpack(db, packed)
             if body is not None and record.media:
                 body = put_back(body, [entry for entry in record.media if entry["body"] == side], load)
             setattr(record, f"{side}_body", body)
