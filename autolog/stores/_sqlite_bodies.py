@@ -27,11 +27,14 @@ class Bodies:
 
     def __init__(self) -> None:
         self._known: dict[int, zstd.ZstdDict] = {}
-        self._newest: Any = None
+        self._compressor = zstd.ZstdCompressor(LEVEL)
         self._due = FIRST
 
     def pack(self, body: bytes | None) -> bytes | None:
-        return None if body is None else zstd.compress(body, LEVEL, zstd_dict=self._newest)
+        if body is None:
+            return None
+        self._compressor.set_pledged_input_size(len(body))
+        return self._compressor.compress(body, self._compressor.FLUSH_FRAME)
 
     def unpack(self, db: sqlite3.Connection, packed: bytes | None) -> bytes | None:
         """A body as it was.
@@ -59,11 +62,13 @@ class Bodies:
 
     def load(self, db: sqlite3.Connection) -> None:
         """Read the dictionaries that there are; the newest is for packing."""
+        newest: zstd.ZstdDict | None = None
         for name, n, data in db.execute("SELECT id, n, data FROM dictionary ORDER BY n, id").fetchall():
             if name not in self._known:
                 self._known[name] = zstd.ZstdDict(data)
-            self._newest = self._known[name].as_digested_dict
-            self._due = n * FACTOR
+            newest, self._due = self._known[name], n * FACTOR
+        if newest is not None:
+            self._compressor = zstd.ZstdCompressor(LEVEL, zstd_dict=newest.as_digested_dict)
 
     def train(self, db: sqlite3.Connection, last: int) -> None:
         """Train a dictionary if it is time, with `last` the place of the newest record; outside of a transaction.

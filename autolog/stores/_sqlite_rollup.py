@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from autolog._bodies import decode_object, encode_json
 from autolog._record import Record
@@ -28,7 +29,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE = math.log(1.1)
 
 
+def prepare(db: sqlite3.Connection) -> None:
+    """Teach a connection how histograms are added."""
+    db.create_function("histograms_added", 2, _histograms_added, deterministic=True)
+
+
 def create_tables(db: sqlite3.Connection) -> None:
+    prepare(db)
     for table in _TABLES:
         db.execute(f"""
         CREATE TABLE {table} (
@@ -111,31 +118,40 @@ class Rollups:
             sums: dict[tuple[str, str, int, str], _Sum] = {}
             for (project, dimension, hour, value), change in changes.items():
                 _merge(sums.setdefault((project, dimension, hour // hours * hours, value), _Sum()), change)
-            for key, change in sums.items():
-                _apply(db, table, key, change)
+            _apply(db, table, sums)
 
 
-def _apply(db: sqlite3.Connection, table: str, key: tuple[str, str, int, str], change: _Sum) -> None:
-    row = db.execute(f"SELECT {_SUMS} FROM {table} WHERE {_KEY}", key).fetchone()  # noqa: S608
-    if row is not None:
-        _merge(change, _sum(row))
-    if change.calls <= 0:
-        db.execute(f"DELETE FROM {table} WHERE {_KEY}", key)  # noqa: S608
-        return
-    histogram = encode_json({number: count for number, count in change.histogram.items() if count > 0}).decode()
-    tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
-    sums = (change.calls, change.errors, *tokens, max(0.0, change.cost))
-    values = (*key, *sums, change.priced, histogram)
-    db.execute(f"REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+def _apply(db: sqlite3.Connection, table: str, sums: dict[tuple[str, str, int, str], _Sum]) -> None:
+    db.executemany(_ADD.format(table=table), [(*key, *_values(change)) for key, change in sums.items()])
+    gone = [key for key, change in sums.items() if change.calls <= 0]
+    if gone:
+        db.executemany(f"DELETE FROM {table} WHERE {_KEY} AND calls <= 0", gone)  # noqa: S608
 
 
 _KEY = "project = ? AND dimension = ? AND hour = ? AND value = ?"
 _SUMS = "calls, errors, input_tokens, output_tokens, cost, priced, histogram"
+_ADD = f"""
+    INSERT INTO {{table}} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project, dimension, hour, value) DO UPDATE SET
+        calls = calls + excluded.calls, errors = errors + excluded.errors,
+        input_tokens = min(input_tokens + excluded.input_tokens, {MAX_TOKENS}),
+        output_tokens = min(output_tokens + excluded.output_tokens, {MAX_TOKENS}),
+        cost = max(0.0, cost + excluded.cost), priced = priced + excluded.priced,
+        histogram = histograms_added(histogram, excluded.histogram)"""  # noqa: S608
 
 
-def _sum(row: tuple[int, int, int, int, float, int, str]) -> _Sum:
-    histogram = Counter({int(number): count for number, count in decode_object(row[6]).items()})
-    return _Sum(*row[:6], histogram)
+def _values(change: _Sum) -> tuple[Any, ...]:
+    histogram = encode_json({number: count for number, count in change.histogram.items() if count}).decode()
+    tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
+    return (change.calls, change.errors, *tokens, change.cost, change.priced, histogram)
+
+
+def _histograms_added(one: str, other: str) -> str:
+    """Two histograms as one, each a JSON object of counts by bucket; what is not there has none."""
+    counts, more = decode_object(one), decode_object(other)
+    for number, count in more.items():
+        counts[number] = counts.get(number, 0) + count
+    return encode_json({number: count for number, count in counts.items() if count > 0}).decode()
 
 
 def _merge(into: _Sum, change: _Sum) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -25,6 +26,11 @@ COLUMNS = (
     "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
     "response_id",
 )  # fmt: skip
+_TIME_PLACES = tuple(COLUMNS.index(name) for name in _TIMES)
+_JSON_PLACES = tuple(COLUMNS.index(name) for name in _JSON)
+_TEXT_PLACES = tuple(
+    place for place, name in enumerate(COLUMNS) if "str" in str(Record.__annotations__[name]) and name not in _JSON
+)
 _REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
 
 QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -35,19 +41,27 @@ SELECT = f"SELECT n, {QUOTED}, rest FROM log"  # noqa: S608
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_column_values = attrgetter(*COLUMNS)
+_rest_values = attrgetter(*_REST)
+_REST_DEFAULTS = tuple(DEFAULTS[name] for name in _REST)
+
+
 def to_row(record: Record) -> tuple[Any, ...]:
-    values = []
     now = datetime.now(UTC)
-    for name in COLUMNS:
-        value = getattr(record, name)
-        if name in _TIMES:
-            value = micros(value or now)
-        elif name in _JSON:
-            value = encode_json(value).decode() if value else None
-        elif type(value) is str:
-            value = clean(value)
-        values.append(value)
-    rest = {name: value for name in _REST if (value := getattr(record, name)) is not None and value != DEFAULTS[name]}
+    values = list(_column_values(record))
+    for place in _TIME_PLACES:
+        values[place] = micros(values[place] or now)
+    for place in _JSON_PLACES:
+        values[place] = encode_json(values[place]).decode() if values[place] else None
+    for place in _TEXT_PLACES:
+        value = values[place]
+        if value is not None and not value.isascii():
+            values[place] = clean(value)
+    rest = {
+        name: value
+        for name, value, default in zip(_REST, _rest_values(record), _REST_DEFAULTS, strict=True)
+        if value is not None and value != default
+    }
     return (*values, encode_json(rest).decode() if rest else None)
 
 

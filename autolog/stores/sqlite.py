@@ -108,6 +108,7 @@ class SQLiteStore:
             )
             db.execute("PRAGMA synchronous = NORMAL")
             db.create_function("body_has", 3, functools.partial(self._bodies.has, weakref.ref(db)), deterministic=True)
+            _sqlite_rollup.prepare(db)
             db.create_function("text_has", 2, text_has, deterministic=True)
         return db
 
