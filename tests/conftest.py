@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +17,8 @@ from autolog import _guard
 from autolog.testing import Records, capture
 
 SHARED = Path(__file__).parents[2] / "shared"
+#: A ClickHouse server to test on; without one its engine is run here (`tests/clickhouse/front.py`).
+CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +61,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether to take all the time that it takes, and not only as much as every change can afford."""
     return bool(request.config.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a ClickHouse server, without a database."""
+    if CLICKHOUSE is not None:
+        yield CLICKHOUSE.rstrip("/")
+        return
+    if importlib.util.find_spec("chdb") is None:
+        if os.environ.get("CI"):
+            pytest.fail("the tests of the ClickHouse store need chdb")
+        pytest.skip("no ClickHouse: pip install chdb, or set AUTOLOG_TEST_CLICKHOUSE_URL")
+    front = Path(__file__).parent / "clickhouse" / "front.py"
+    process = subprocess.Popen(
+        [sys.executable, str(front), str(tmp_path_factory.mktemp("chdb"))], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip().removeprefix("http://")
+    yield f"clickhouse://default@{address}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def clickhouse_url(clickhouse_server: str) -> Iterator[str]:
+    """A ClickHouse database of the test's own; gone when it ends."""
+    from autolog.stores._clickhouse_client import Database
+    from autolog.stores._clickhouse_url import read_url
+
+    url = f"{clickhouse_server}/autolog_{uuid.uuid4().hex[:12]}"
+    yield url
+    database = Database(read_url(url))
+    database.command(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} SYNC", database=False)
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "clickhouse"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store is, of every engine in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/logs.db"
+    url: str = request.getfixturevalue("clickhouse_url")
+    return url

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +23,10 @@ Make = Callable[..., Record]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(f"sqlite:///{tmp_path}/logs.db")
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
 
 
 def record(number: int = 1, **fields: object) -> Record:
@@ -57,11 +59,11 @@ def test_a_record_comes_back_whole(store: Store) -> None:
         start_time=NOON,
         response_headers={"x": "y"},
     )
-    assert store.write([given]) == [1]
+    (place,) = store.write([given])
     found = store.get("id-0001")
     assert found is not None
     assert found.received_at == found.updated_at
-    given.seq, given.received_at, given.updated_at = 1, found.received_at, found.updated_at
+    given.seq, given.received_at, given.updated_at = place, found.received_at, found.updated_at
     assert found == given
 
 
@@ -437,10 +439,11 @@ def test_pages_go_on_where_the_last_one_ended(store: Store) -> None:
         assert len(seen) == 20
 
 
-def test_the_newest_with_a_filter_are_found_by_an_index(store: Store, tmp_path: Path) -> None:
+def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
     """No plan sorts, and none reads the whole table."""
     from autolog.stores._sqlite_where import order_sql, source, where
 
+    store = open_store(f"sqlite:///{tmp_path}/logs.db")
     store.write([record(1)])
     queries = [Query({name: "x"}) for name in ("model", "user", "session", "name", "provider_name", "prompt_id")]
     queries += [query.where(project="default") for query in queries]

@@ -260,7 +260,7 @@ def open_store(url: str, *, create: bool) -> Store | None: ...
 
 
 def open_store(url: str, *, create: bool = True) -> Store | None:
-    """The store at `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`.
+    """The store at `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, `clickhouse://user:key@host:8123/database`.
 
     One that is not there is made; with `create=False` the answer is None.
 
@@ -272,4 +272,8 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
         from autolog.stores.sqlite import SQLiteStore
 
         return SQLiteStore(url) if create or SQLiteStore.exists(url) else None
+    if scheme == "clickhouse":
+        from autolog.stores.clickhouse import ClickHouseStore
+
+        return ClickHouseStore(url)
     raise StoreError(url, f"no store is called {scheme!r}; write for example sqlite:///.autolog/logs.db")

@@ -7,7 +7,6 @@ buckets grow by a tenth, so that a percentile is within five per cent.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -18,15 +17,13 @@ from typing import Any
 from autolog._bodies import decode_object, encode_json
 from autolog._record import Record
 from autolog.stores import Hour
+from autolog.stores._buckets import BY_DAY, bucket, middle
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
-#: Over longer times than this the days are read.
-BY_DAY = timedelta(days=10)
 #: What nobody used: sums must never make a write fail.
 MAX_TOKENS = 2**62
 MAX_SECONDS = 1e9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BASE = math.log(1.1)
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -42,16 +39,6 @@ def create_tables(db: sqlite3.Connection) -> None:
             project TEXT, dimension TEXT, hour INTEGER, value TEXT, calls INTEGER NOT NULL, errors INTEGER NOT NULL,
             input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost REAL NOT NULL, priced INTEGER NOT NULL,
             histogram TEXT NOT NULL, PRIMARY KEY (project, dimension, hour, value)) WITHOUT ROWID""")
-
-
-def bucket(seconds: float) -> int:
-    """The bucket of a duration: the tenth root of ten, so to say; below a tenth of a millisecond all are one."""
-    return math.floor(math.log(max(seconds, 1e-4)) / _BASE)
-
-
-def middle(number: int) -> float:
-    """The duration that stands for a bucket, in seconds."""
-    return math.exp((number + 0.5) * _BASE)
 
 
 @dataclass(slots=True)

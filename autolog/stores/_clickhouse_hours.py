@@ -1,0 +1,180 @@
+"""Sums by the hour in ClickHouse: kept for hours that are over, reckoned anew where something has changed since.
+
+A sum that is added to with every insert counts twice what was sent twice, and whatever was corrected. So sums are made
+of the records themselves, once an hour is over, and their rows carry the stamp of that moment; `sealed` says which
+stamp is valid for an hour. Who writes into an hour that may be sealed marks it first, with a stamp in the near future:
+that outdates the seal, and no other is made until the write is over. All of it may be done by any server, and twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog.stores import Hour
+from autolog.stores._buckets import BY_DAY, middle
+from autolog.stores._clickhouse_where import Values
+
+#: An hour is sealed when it is over for so long.
+SETTLED = timedelta(minutes=5)
+#: No write takes longer.
+WRITING = timedelta(seconds=90)
+#: So many hours are sealed by one statement.
+AT_ONCE = 24 * 31
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
+_MAX = 2**62
+
+_VALUES = {
+    "all": "''",
+    "model": "coalesce(response_model, request_model)",
+    "provider": "provider_name",
+    "function": "caller",
+    "user": '"user"',
+}
+_DIMENSIONS = "arrayConcat({}, arrayMap(tag -> ('tag', tag), arrayDistinct(tags)))".format(
+    ", ".join(
+        f"if({value} IS NULL, [], [('{name}', ifNull(toString({value}), ''))])" for name, value in _VALUES.items()
+    )
+)
+_START = "toInt32(intDiv(toUnixTimestamp64Micro(created_at), 3600000000))"
+_BUCKET = "toInt32(floor(log(greatest(duration, 1e-4)) / log(1.1)))"
+_MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
+
+
+def _whole(column: str) -> str:
+    return f"toInt64(least(sum(toInt128(ifNull({column}, 0))), {_MAX}))"
+
+
+_SUMS = f"""
+    toInt64(count()) AS calls, toInt64(countIf(status = 'error')) AS errors,
+    {_whole("usage_input_tokens")} AS input_tokens, {_whole("usage_output_tokens")} AS output_tokens,
+    greatest(0., sum(ifNull(cost, 0))) AS cost_sum, toInt64(count(cost)) AS priced,
+    sumMapIf([ifNull({_BUCKET}, toInt32(0))], [toInt64(1)], ifNull({_MEASURED}, 0)) AS histogram"""
+
+Run = Callable[[str, dict[str, Any]], Sequence[Sequence[Any]]]
+
+
+def hour_of(at: datetime) -> int:
+    return (at - _EPOCH) // _HOUR
+
+
+def stamp(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def marks(hours: Iterable[int], now: datetime) -> list[list[int]]:
+    """The rows of `sealed` that outdate the seals of hours that are about to change."""
+    last = hour_of(now + WRITING - SETTLED)  # those before it may be sealed, or will be soon
+    return [[hour, stamp(now + WRITING), 0] for hour in sorted(set(hours)) if hour < last]
+
+
+class Sums:
+    """Reads sums for one store; `query` and `command` run statements, `insert` writes rows of `sealed`."""
+
+    def __init__(self, query: Run, command: Callable[[str, dict[str, Any]], None], seal: Callable[..., None]) -> None:
+        self._query = query
+        self._command = command
+        self._seal = seal
+
+    def read(
+        self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None, now: datetime
+    ) -> Iterator[Hour]:
+        """The sums of each hour from `since` to `until`, or of each day if that is long."""
+        step = 24 if until - since > BY_DAY else 1
+        first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
+        ((least, greatest),) = self._query(f"SELECT min({_START}), max({_START}) FROM log", {})
+        begin, end = max(first, least), min(last, greatest + 1)
+        if begin >= end:
+            return
+        seals = self._sealed(begin, end, now)
+        found: dict[tuple[int, str], list[Any]] = {}
+        for start, *sums in (*self._kept(seals, project, dimension, begin, end, value),
+                             *self._reckoned(seals, project, dimension, begin, end, value)):  # fmt: skip
+            _add(found, start // step * step, sums)
+        for (start, name), sums in sorted(found.items()):
+            calls, errors, given, made, cost, priced, counts = sums
+            durations = {middle(bucket): count for bucket, count in counts.items()}
+            yield Hour(_EPOCH + start * _HOUR, name, calls, errors, given, made, cost, priced, durations)
+
+    def _sealed(self, begin: int, end: int, now: datetime) -> dict[int, int]:
+        """The stamps of the hours whose sums are valid, after sealing what can be."""
+        latest = {
+            start: (at, whole)
+            for start, at, whole in self._query(
+                f"SELECT start, stamp, whole FROM sealed FINAL WHERE start >= {begin} AND start < {end}", {}
+            )
+        }
+        moment = stamp(now)
+        open_ones = [
+            hour
+            for hour in range(begin, min(end, hour_of(now - SETTLED)))
+            if hour not in latest or (not latest[hour][1] and latest[hour][0] < moment)
+        ]
+        for place in range(0, len(open_ones), AT_ONCE):
+            hours = open_ones[place : place + AT_ONCE]
+            self._make(hours, moment)
+            latest |= dict.fromkeys(hours, (moment, 1))
+        return {hour: at for hour, (at, whole) in latest.items() if whole}
+
+    def _make(self, hours: list[int], moment: int) -> None:
+        inside = f"created_at >= {_time(hours[0])} AND created_at < {_time(hours[-1] + 1)}"
+        self._command(
+            f"""INSERT INTO hour
+                SELECT project, pair.1, start, pair.2, calls, errors, input_tokens, output_tokens, cost_sum, priced,
+                    histogram.1, histogram.2, {moment}
+                FROM (SELECT project, pair, {_START} AS start, {_SUMS} FROM log FINAL ARRAY JOIN {_DIMENSIONS} AS pair
+                    WHERE kind = 'llm' AND {inside} AND start IN ({", ".join(map(str, hours))})
+                    GROUP BY project, pair, start)""",
+            {},
+        )
+        self._seal([[hour, moment, 1] for hour in hours])
+
+    def _kept(self, seals: dict[int, int], project: str | None, dimension: str, begin: int, end: int,
+              value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
+        if not seals:
+            return
+        values = Values()
+        condition = f"dimension = {values.mark(dimension)} AND start >= {begin} AND start < {end}"
+        condition += "" if project is None else f" AND project = {values.mark(project)}"
+        condition += "" if value is None else f" AND value = {values.mark(value)}"
+        rows = self._query(
+            "SELECT start, value, calls, errors, input_tokens, output_tokens, cost, priced, buckets, counts, stamp "
+            f"FROM hour FINAL WHERE {condition}",
+            values,
+        )
+        for *row, at in rows:
+            if seals.get(row[0]) == at:
+                yield row
+
+    def _reckoned(self, seals: dict[int, int], project: str | None, dimension: str, begin: int, end: int,
+                  value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
+        missing = [hour for hour in range(begin, end) if hour not in seals]
+        if not missing:
+            return
+        values = Values()
+        name = "arrayJoin(arrayDistinct(tags))" if dimension == "tag" else _VALUES[dimension]
+        condition = f"kind = 'llm' AND created_at >= {_time(missing[0])} AND created_at < {_time(missing[-1] + 1)}"
+        condition += "" if project is None else f" AND project = {values.mark(project)}"
+        of_value = "" if value is None else f" AND name = {values.mark(value)}"
+        yield from self._query(
+            f"SELECT start, ifNull(toString(name), ''), calls, errors, input_tokens, output_tokens, cost_sum, priced, "
+            f"histogram.1, histogram.2 FROM (SELECT {_START} AS start, {name} AS name, {_SUMS} FROM log FINAL "
+            f"WHERE {condition} AND start IN ({', '.join(map(str, missing))}) GROUP BY start, name) "
+            f"WHERE name IS NOT NULL{of_value}",
+            values,
+        )
+
+
+def _time(hour: int) -> str:
+    return f"fromUnixTimestamp64Micro(toInt64({hour * 3_600_000_000}), 'UTC')"
+
+
+def _add(found: dict[tuple[int, str], list[Any]], start: int, sums: Sequence[Any]) -> None:
+    value, *numbers, buckets, counts = sums
+    known = found.setdefault((start, value), [0, 0, 0, 0, 0.0, 0, {}])
+    for place, number in enumerate(numbers):
+        known[place] += number
+    for bucket, count in zip(buckets, counts, strict=True):
+        known[6][bucket] = known[6].get(bucket, 0) + count

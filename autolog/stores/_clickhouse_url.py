@@ -1,0 +1,104 @@
+"""Where a ClickHouse store is and how it is laid out, read from its URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from autolog.errors import StoreError
+
+_FORM = "write clickhouse://user:password@host:8123/database"
+_OPTIONS = {
+    "secure": "TLS: 1 or 0",
+    "verify": "whether to check the server's certificate: 1 or 0",
+    "cluster": "the cluster on which tables are made",
+    "replicated": "tables that copy themselves between a shard's replicas: 1 or 0",
+    "distributed": "tables spread over the cluster's shards: 1 or 0",
+    "ttl_days": "after how many days records delete themselves",
+    "async_insert": "whether the database gathers small inserts: 1 or 0",
+    "connect_timeout": "seconds",
+    "timeout": "seconds that a statement may take",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database, and how its tables are made.
+
+    Attributes:
+        shown: the URL without its password, for errors and logs.
+        cluster, replicated, distributed: for more than one node, see `_clickhouse_schema`.
+        ttl_days: records older than this delete themselves.
+        async_insert: the database gathers small inserts of many servers, and acknowledges them when they are kept.
+        connect_timeout, timeout: in seconds.
+    """
+
+    shown: str
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    secure: bool = False
+    verify: bool = True
+    cluster: str | None = None
+    replicated: bool = False
+    distributed: bool = False
+    ttl_days: int | None = None
+    async_insert: bool = True
+    connect_timeout: int = 5
+    timeout: int = 30
+
+
+def read_url(url: str) -> Place:
+    """The place that a URL names: `clickhouse://user:password@host:8123/database?option=value`.
+
+    Raises:
+        StoreError: it is not such a URL, or has an option that does not exist.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise StoreError(url.partition("@")[2] or url, f"{error}; {_FORM}") from None
+    shown = f"clickhouse://{host}{f':{port}' if port else ''}{parts.path}"
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    database = unquote(parts.path.strip("/"))
+    if not host or not database or "/" in database:
+        raise StoreError(shown, f"it names no host or no database; {_FORM}")
+    for name in given.keys() - _OPTIONS.keys():
+        known = "; ".join(f"{option} ({meaning})" for option, meaning in _OPTIONS.items())
+        raise StoreError(shown, f"there is no option {name!r}; there are {known}")
+
+    def flag(name: str, otherwise: bool) -> bool:
+        value = given.get(name)
+        if value not in {None, "0", "1"}:
+            raise StoreError(shown, f"{name}={value}: write 1 or 0")
+        return otherwise if value is None else value == "1"
+
+    def number(name: str, otherwise: int | None) -> int | None:
+        value = given.get(name)
+        if value is not None and not (value.isascii() and value.isdigit() and int(value)):
+            raise StoreError(shown, f"{name}={value}: write a whole number above 0")
+        return otherwise if value is None else int(value)
+
+    cluster, secure = given.get("cluster") or None, flag("secure", otherwise=False)
+    if flag("distributed", otherwise=False) and cluster is None:
+        raise StoreError(shown, "distributed=1 needs cluster=..., the name of a cluster in the server's configuration")
+    return Place(
+        shown=shown,
+        host=host,
+        port=port or (8443 if secure else 8123),
+        user=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=database,
+        secure=secure,
+        verify=flag("verify", otherwise=True),
+        cluster=cluster,
+        replicated=flag("replicated", otherwise=False),
+        distributed=flag("distributed", otherwise=False),
+        ttl_days=number("ttl_days", None),
+        async_insert=flag("async_insert", otherwise=True),
+        connect_timeout=number("connect_timeout", 5) or 5,
+        timeout=number("timeout", 30) or 30,
+    )

@@ -1,0 +1,576 @@
+"""The store on ClickHouse, for when one machine is not enough: any number of servers work on the same database.
+
+    clickhouse://user:password@host:8123/database
+
+A record is a row; a change is a row with a later version, and the latest stands (`_clickhouse_schema`). So a write may
+be repeated, and nothing is counted twice. Two servers that change the same record at the same moment see each other's
+rows after their inserts and merge them. There are no transactions in ClickHouse: changes are gathered and inserted
+together at the end, and inside a transaction only `get`, `update` and `write` see what it has changed.
+
+A place (`seq`) is a time: milliseconds since 2026, and 12 bits that tell apart what came together. It is unique in one
+server; two may give the same one, so a record's identity is its id. `tail` waits until the other servers' writes of the
+same moment have come.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autolog._bodies import decode_object, encode_json
+from autolog._record import Record, merge
+from autolog.errors import StoreError
+from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _clickhouse_hours as hours
+from autolog.stores._clickhouse_client import OLDEST, Database
+from autolog.stores._clickhouse_rows import (
+    SELECT,
+    TYPES,
+    Kept,
+    clean,
+    from_micros,
+    from_row,
+    give_media,
+    hashes_of,
+    micros,
+    to_row,
+    tombstone,
+)
+from autolog.stores._clickhouse_schema import MIGRATIONS, schema_table, ttl
+from autolog.stores._clickhouse_url import read_url
+from autolog.stores._clickhouse_where import Values, expression, order_sql, where
+
+_FROM = "FROM log FINAL"
+_BODIES = ("request_body", "response_body")
+_WITH_BODIES = f"{SELECT}, {', '.join(_BODIES)}"
+#: So many ids are asked for at once.
+_IDS = 1_000
+#: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
+GRACE = 0.3
+#: Since when places count, in milliseconds.
+_BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+#: The newest are looked for in windows that grow by this factor.
+_FIRST_WINDOW, _GROWTH = timedelta(hours=1), 8
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What a transaction has changed so far."""
+
+    records: dict[Key, Kept] = field(default_factory=dict)
+    documents: dict[Key, list[Any]] = field(default_factory=dict)
+
+
+class ClickHouseStore:
+    """Records in a ClickHouse database; for options in the URL see `_clickhouse_url`."""
+
+    def __init__(self, url: str) -> None:
+        self._place = read_url(url)
+        self.url = self._place.shown
+        self._db = Database(self._place)
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._layers: list[_Changes] = []
+        self._owner = 0
+        self._seq = self._version = 0
+        self._ahead = 0.0
+        self._looked = float("-inf")
+        self._sums = hours.Sums(
+            self._db.query,
+            self._db.command,
+            functools.partial(self._db.insert, "sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}),
+        )
+        self._prepare()
+
+    # Opening
+
+    def _prepare(self) -> None:
+        db, place = self._db, self._place
+        if db.version < OLDEST:
+            known = ".".join(map(str, db.version))
+            raise StoreError(self.url, f"ClickHouse {known} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
+        on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
+        if place.database not in db.databases():
+            db.command(f"CREATE DATABASE IF NOT EXISTS `{place.database.replace('`', '')}`{on}", database=False)
+        tables = {name for (name,) in db.query("SELECT name FROM system.tables WHERE database = currentDatabase()")}
+        if "autolog_schema" not in tables:
+            if tables & {"log", "place", "hour", "media", "document"}:
+                raise StoreError(self.url, "this database holds another program's tables; choose another database")
+            version = 0
+        else:
+            ((version,),) = db.query("SELECT max(version) FROM autolog_schema")
+        if version > len(MIGRATIONS):
+            raise StoreError(self.url, "this database was written by a newer autolog: pip install -U autolog-llm")
+        if version < len(MIGRATIONS):  # each statement may be run twice: another server may be doing so
+            for statement in schema_table(place):
+                db.command(statement)
+            for number, migrate in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in migrate(place):
+                    db.command(statement)
+                db.insert("autolog_schema", {"version": "UInt32"}, [[number]])
+        for statement in ttl(place):
+            db.command(statement)
+
+    # Places and versions
+
+    def _now(self) -> float:
+        """The database's clock, in seconds: all servers agree on it."""
+        if time.monotonic() - self._looked > 60:
+            before = time.time()
+            ((told,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
+            self._ahead = told / 1e6 - (before + time.time()) / 2
+            self._looked = time.monotonic()
+        return time.time() + self._ahead
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
+
+    def _next_seq(self) -> int:
+        earliest = _place_at(self._now()) + random.getrandbits(8)
+        self._seq = max(self._seq + 1, earliest)
+        return self._seq
+
+    def _next_version(self, after: int) -> int:
+        self._version = max(self._version + 1, after + 1, int(self._now() * 1e6))
+        return self._version
+
+    # Writing
+
+    @property
+    def _inside(self) -> bool:
+        """Whether this thread is in a transaction."""
+        return bool(self._layers) and self._owner == threading.get_ident() and self._pid == os.getpid()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._pid != os.getpid():  # whoever held the lock is not in this process
+            self._lock, self._layers, self._pid = threading.RLock(), [], os.getpid()
+        with self._lock:
+            self._owner = threading.get_ident()
+            self._layers.append(_Changes())
+            try:
+                yield
+            except BaseException:
+                self._layers.pop()
+                raise
+            changes = self._layers.pop()
+            if self._layers:
+                self._layers[-1].records |= changes.records
+                self._layers[-1].documents |= changes.documents
+            else:
+                self._commit(changes)
+
+    def _pending(self, key: Key) -> Kept | None:
+        """What this transaction has made of a record, if it has changed it."""
+        if not self._inside:
+            return None
+        return next((layer.records[key] for layer in reversed(self._layers) if key in layer.records), None)
+
+    def _set(self, kept: Kept) -> None:
+        self._layers[-1].records[(kept.record.project, kept.record.id)] = kept
+
+    def write(self, records: Sequence[Record]) -> list[int]:
+        with self.transaction():
+            for record in records:
+                record.created_at = record.created_at or datetime.now(UTC)
+            keys = list(dict.fromkeys((clean(record.project), clean(record.id)) for record in records))
+            known = self._load([key for key in keys if self._pending(key) is None])
+            return [self._write_one(record, known) for record in records]
+
+    def _write_one(self, record: Record, known: dict[Key, Kept]) -> int:
+        key = clean(record.project), clean(record.id)
+        old = self._pending(key) or known.get(key)
+        new = msgspec.structs.replace(record, project=key[0], id=key[1])
+        if old is None or old.gone:
+            now = datetime.now(UTC)
+            new.received_at, new.updated_at = new.received_at or now, new.updated_at or now
+            self._set(Kept(new, self._next_seq(), old.version if old else 0, was_at=old.was_at if old else None))
+        else:
+            merged = msgspec.structs.replace(old.record)
+            merge(merged, new)
+            merged.updated_at = datetime.now(UTC)
+            self._set(Kept(merged, old.seq, old.version, was_at=old.was_at))
+        return self._layers[-1].records[key].seq
+
+    def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
+        key = clean(project), clean(record_id)
+        with self.transaction():
+            old = self._pending(key) or self._load([key]).get(key)
+            if old is None or old.gone:
+                return None
+            record = msgspec.structs.replace(old.record, seq=old.seq)
+            change(record)
+            record.project, record.id, record.updated_at = *key, datetime.now(UTC)
+            self._set(Kept(record, old.seq, old.version, was_at=old.was_at))
+            return record
+
+    def delete(
+        self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
+    ) -> int:
+        values = Values()
+        condition, order = where(query, values), order_sql(order_by, descending)
+        most = "" if limit is None else f" LIMIT {int(limit)}"
+        with self.transaction():
+            rows = self._db.query(
+                f"SELECT project, id, toUnixTimestamp64Micro(created_at), version, seq, media_hashes "
+                f"{_FROM} WHERE {condition} ORDER BY {order}{most}", values,
+            )  # fmt: skip
+            for project, record_id, at, version, seq, hashes in rows:
+                pending = self._pending((project, record_id))
+                gone = Record(id=record_id, project=project, media=[{"sha256": sha256} for sha256 in hashes])
+                was_at = pending.was_at if pending else from_micros(at)
+                self._set(Kept(gone, seq, version, gone=True, was_at=was_at))
+        return len(rows)
+
+    def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
+        with self.transaction():
+            self._layers[-1].documents[(clean(kind), clean(key))] = [encode_json(data).decode()]
+
+    def _commit(self, changes: _Changes) -> None:
+        if changes.records:
+            self._commit_records(list(changes.records.values()))
+        if changes.documents:
+            self._commit_documents(changes.documents)
+
+    def _commit_records(self, changed: list[Kept], round_: int = 0) -> None:
+        rows, media = [], dict[str, bytes]()
+        bases = {(kept.record.project, kept.record.id): kept.version for kept in changed if kept.version}
+        for kept in changed:
+            kept.version = self._next_version(kept.version)
+            moved = not kept.gone and kept.was_at is not None and micros(kept.was_at) != micros(_made(kept))
+            if (kept.gone and kept.was_at is not None) or moved:  # the time is a part of the row's key
+                rows.append(tombstone(kept))
+                kept.version = self._next_version(kept.version)
+            if not kept.gone:
+                whole = msgspec.structs.replace(kept.record)
+                rows.append(to_row(kept))
+                kept.record, media = whole, media | kept.media
+        times = [at for kept in changed for at in (kept.was_at, None if kept.gone else _made(kept)) if at is not None]
+        outdated = hours.marks((hours.hour_of(from_micros(micros(at))) for at in times), self._moment())
+        self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
+        self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
+        self._db.insert("log", TYPES, rows)
+        self._merge_with_others(changed, bases, round_)
+        self._drop_media(set().union(*(_media_of(kept) for kept in changed if kept.gone)) - media.keys())
+
+    def _merge_with_others(self, changed: list[Kept], bases: dict[Key, int], round_: int) -> None:
+        """Another server may have changed the same records at the same time: both then make one of both."""
+        mine = {(kept.record.project, kept.record.id): kept for kept in changed if not kept.gone}
+        values, keys = Values(), [key for key in bases if key in mine]
+        if not keys or round_ > 3:
+            return
+        least = min(bases[key] for key in keys)
+        rows = self._db.query(
+            f"SELECT {_WITH_BODIES} FROM log WHERE {_of_keys(keys, values)} AND version > {least} AND NOT gone "
+            f"AND created_at IN ({', '.join(sorted({values.at(_made(mine[key])) for key in keys}))})",
+            values, raw=_BODIES,
+        )  # fmt: skip
+        others: dict[Key, list[Kept]] = {}
+        for row in rows:
+            found = from_row(row)
+            key = found.record.project, found.record.id
+            if found.version > bases[key] and found.version != mine[key].version:
+                others.setdefault(key, []).append(found)
+        again = []
+        for key, found_ones in others.items():
+            merged, kept = None, mine[key]
+            for one in sorted((*found_ones, kept), key=lambda one: one.version):
+                if one is not kept:
+                    self._give_media([one.record])
+                if merged is None:
+                    merged = msgspec.structs.replace(one.record)
+                else:
+                    merge(merged, one.record)
+            latest = max(kept.version, *(one.version for one in found_ones))
+            if merged is not None:
+                again.append(Kept(merged, kept.seq, latest, was_at=kept.was_at))
+        if again:
+            self._commit_records(again, round_ + 1)
+
+    def _commit_documents(self, changed: dict[Key, list[Any]]) -> None:
+        values = Values()
+        known = self._db.query(
+            f"SELECT kind, key, first, version FROM document FINAL WHERE {_of_keys(changed, values, 'kind, key')}",
+            values,
+        )
+        first = {(kind, key): (at, version) for kind, key, at, version in known}
+        rows = []
+        for (kind, key), (data,) in changed.items():
+            at, version = first.get((kind, key), (0, 0))
+            version = self._next_version(version)
+            rows.append([kind, key, data, at or version, version])
+        types = {"kind": "String", "key": "String", "data": "String", "first": "Int64", "version": "Int64"}
+        self._db.insert("document", types, rows)
+
+    def _drop_media(self, hashes: set[str]) -> None:
+        """Delete media that no record has any more."""
+        if not hashes:
+            return
+        values = Values()
+        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
+        used = self._db.query(
+            f"SELECT DISTINCT arrayJoin(media_hashes) AS one {_FROM} WHERE hasAny(media_hashes, [{marks}])", values
+        )
+        free = hashes - {one for (one,) in used}
+        if free:
+            local = "media_local" if self._place.distributed else "media"
+            on = f" ON CLUSTER `{self._place.cluster}`" if self._place.cluster else ""
+            values = Values()
+            marks = ", ".join(values.mark(sha256) for sha256 in free)
+            self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({marks})", values)
+
+    # Reading
+
+    def _load(self, keys: Sequence[Key], bodies: bool = True) -> dict[Key, Kept]:
+        """The records of these keys, whole."""
+        found: dict[Key, Kept] = {}
+        for start in range(0, len(keys), _IDS):
+            values = Values()
+            rows = self._db.query(
+                "SELECT project, id, toUnixTimestamp64Micro(created_at) FROM place FINAL "
+                f"WHERE {_of_keys(keys[start : start + _IDS], values)} AND NOT gone", values,
+            )  # fmt: skip
+            if rows:
+                found |= self._load_places(rows, bodies)
+        return found
+
+    def _load_places(self, places: Sequence[Sequence[Any]], bodies: bool) -> dict[Key, Kept]:
+        values = Values()
+        times = sorted({at for _, _, at in places})
+        marks = ", ".join(values.at(from_micros(at)) for at in times)
+        rows = self._db.query(
+            f"SELECT {_WITH_BODIES if bodies else SELECT} {_FROM} "
+            f"WHERE {_of_keys([(project, one) for project, one, _ in places], values)} AND created_at IN ({marks})",
+            values, raw=_BODIES if bodies else (),
+        )  # fmt: skip
+        kept = [from_row(row) for row in rows]
+        if bodies:
+            self._give_media([one.record for one in kept])
+        return {(one.record.project, one.record.id): one for one in kept}
+
+    def _give_media(self, records: Sequence[Record]) -> None:
+        wanted = hashes_of(records)
+        if not wanted:
+            return
+        values = Values()
+        marks = ", ".join(values.mark(sha256) for sha256 in wanted)
+        rows = self._db.query(f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})", values, raw=("content",))
+        contents: dict[str, bytes] = dict(rows)  # type: ignore[arg-type]
+        for record in records:
+            give_media(record, contents)
+
+    def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
+        record_id = clean(record_id)
+        if project is not None and (pending := self._pending((clean(project), record_id))) is not None:
+            return None if pending.gone else msgspec.structs.replace(pending.record, seq=pending.seq)
+        values = Values()
+        of_project = "" if project is None else f" AND project = {values.mark(clean(project))}"
+        places = self._db.query(
+            "SELECT project, id, toUnixTimestamp64Micro(created_at) FROM place FINAL "
+            f"WHERE id = {values.mark(record_id)}{of_project} AND NOT gone LIMIT 2", values,
+        )  # fmt: skip
+        if len(places) != 1:
+            return None
+        return next((kept.record for kept in self._load_places(places, bodies).values()), None)
+
+    def find(
+        self,
+        query: Query,
+        limit: int = 50,
+        offset: int = 0,
+        newest_first: bool = True,
+        order_by: str = "created_at",
+        bodies: bool = False,
+    ) -> list[Record]:
+        found: list[Kept] = []
+        for window in self._windows(query, order_by == "created_at" and newest_first and not offset):
+            found += self._rows(window, order_sql(order_by, newest_first), limit - len(found), offset, bodies)
+            if len(found) >= limit:
+                break
+        return [kept.record for kept in found]
+
+    def _windows(self, query: Query, newest: bool) -> Iterator[Query]:
+        """The query in pieces of time, newest first, each longer than the one before; or in one."""
+        if not newest or query.equal.keys() & {"id", "trace_id", "seq"}:
+            yield query
+            return
+        ((last,),) = self._db.query("SELECT toUnixTimestamp64Micro(max(created_at)) FROM log")
+        until, width = from_micros(last) + timedelta(microseconds=1), _FIRST_WINDOW
+        if query.until is not None:
+            until = min(until, query.until)
+        if query.past is not None:
+            until = min(until, query.past[0] + timedelta(microseconds=1))
+        since = query.since or from_micros(0)
+        while until > since:
+            begin = max(since, until - width) if width < timedelta(days=400) else since
+            yield replace(query, since=begin, until=until)
+            until, width = begin, width * _GROWTH
+
+    def _rows(self, query: Query, order: str, limit: int, offset: int, bodies: bool, more: str = "") -> list[Kept]:
+        values = Values()
+        rows = self._db.query(
+            f"SELECT {_WITH_BODIES if bodies else SELECT} {_FROM} WHERE {where(query, values)}{more} ORDER BY {order} "
+            f"LIMIT {int(limit)} OFFSET {int(offset)}", values, raw=_BODIES if bodies else (),
+        )  # fmt: skip
+        kept = [from_row(row) for row in rows]
+        if bodies:
+            self._give_media([one.record for one in kept])
+        return kept
+
+    def count(self, query: Query) -> int:
+        values = Values()
+        ((count,),) = self._db.query(f"SELECT count() {_FROM} WHERE {where(query, values)}", values)
+        return int(count)
+
+    def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        values = Values()
+        columns = ", ".join(f"min({expression(name)}), max({expression(name)})" for name in fields)
+        # None, and not the type's zero, where nothing matches
+        rows = self._db.query(f"SELECT count(), {columns} {_FROM} WHERE {where(query, values)}", values)
+        count, *row = rows[0]
+        return {
+            name: (row[2 * place], row[2 * place + 1]) if count else (None, None) for place, name in enumerate(fields)
+        }
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
+        def look() -> list[Kept]:
+            return self._rows(query, "seq ASC", limit, 0, bodies=False, more=f" AND seq > {int(after)}")
+
+        found = look()
+        early = self._now() - GRACE
+        if found and found[-1].seq >= _place_at(early):  # another server's, before these, may be on their way
+            time.sleep(max(0.0, _time_of(found[-1].seq) - early))
+            found = look()
+        return [kept.record for kept in found]
+
+    def last(self) -> int:
+        ((last,),) = self._db.query("SELECT max(seq) FROM log")
+        return int(last)
+
+    def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
+        while True:
+            found = self._rows(query, "seq ASC", 500, 0, bodies=True, more=f" AND seq > {int(after)}")
+            yield from (kept.record for kept in found)
+            if not found:
+                return
+            after = found[-1].seq
+
+    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
+        if group is not None and group not in GROUPS:
+            raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+        values = Values()
+        key = _GROUP_SQL.get(group, group) if group else "NULL"
+        # Of so many the least that is not below the share: just below it, for the engine takes the place after
+        rows = self._db.query(
+            f"""SELECT {key} AS grouped, count() AS calls, countIf(status = 'error'),
+                {_known_sum("usage_input_tokens")}, {_known_sum("usage_output_tokens")}, {_known_sum("cost")},
+                countIf(cost IS NULL),
+                quantilesExact(0.4999999999, 0.9499999999, 0.9899999999)(duration)
+            {_FROM} WHERE {where(query, values)} AND kind = 'llm' GROUP BY grouped ORDER BY calls DESC, grouped""",
+            values,
+        )  # fmt: skip
+        return [
+            Aggregate(None if name is None else str(name), *row[:-1], *_percentiles(row[-1])) for name, *row in rows
+        ]
+
+    def hours(
+        self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
+    ) -> list[Hour]:
+        if dimension not in DIMENSIONS:
+            raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+        return list(self._sums.read(project, dimension, since, until, value, self._moment()))
+
+    def media(self, sha256: str) -> bytes | None:
+        values = Values()
+        rows = self._db.query(
+            f"SELECT content FROM media WHERE sha256 = {values.mark(clean(sha256))} LIMIT 1", values, raw=("content",)
+        )
+        return rows[0][0] if rows else None
+
+    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
+        values = Values()
+        rows = self._db.query(
+            f"SELECT key, data FROM document FINAL WHERE kind = {values.mark(clean(kind))} ORDER BY first, key", values
+        )
+        found: dict[str, str] = dict(rows)  # type: ignore[arg-type]
+        for layer in self._layers if self._inside else ():
+            found |= {key: data for (of_kind, key), (data,) in layer.documents.items() if of_kind == kind}
+        return {key: decode_object(data) for key, data in found.items()}
+
+    def size(self) -> int:
+        ((size,),) = self._db.query(
+            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
+        )
+        return int(size or 0)
+
+    def compact(self) -> None:
+        """Merge all versions of all records into one, and let go of those that are gone."""
+        on = f" ON CLUSTER `{self._place.cluster}`" if self._place.cluster else ""
+        for name, more in (("log", " CLEANUP"), ("place", ""), ("document", ""), ("hour", ""), ("sealed", "")):
+            local = f"{name}_local" if self._place.distributed else name
+            self._db.command(f"OPTIMIZE TABLE `{local}`{on} FINAL{more}")
+
+    def backup(self, target: Path) -> None:
+        from autolog.stores._copy import copy
+        from autolog.stores.sqlite import SQLiteStore
+
+        with_target = SQLiteStore(f"sqlite:///{target.absolute()}")
+        try:
+            copy(self, with_target)
+        finally:
+            with_target.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _place_at(seconds: float) -> int:
+    return (int(seconds * 1000) - _BEGINNING) << 12
+
+
+def _time_of(seq: int) -> float:
+    return ((seq >> 12) + 1 + _BEGINNING) / 1000
+
+
+def _made(kept: Kept) -> datetime:
+    return kept.record.created_at or from_micros(0)
+
+
+def _media_of(kept: Kept) -> set[str]:
+    return {entry["sha256"] for entry in kept.record.media or ()}
+
+
+def _of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
+    pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in keys)
+    return f"({columns}) IN ({pairs})"
+
+
+def _known_sum(column: str) -> str:
+    """A sum that is NULL, and not 0, where nothing is known."""
+    return f"if(count({column}) = 0, NULL, sum({column}))"
+
+
+def _percentiles(found: Sequence[float]) -> list[float | None]:
+    return [None if value is None or value != value else value for value in found]
+
+
+_GROUP_SQL = {
+    "model": "coalesce(response_model, request_model)",
+    "provider": "provider_name",
+    "tag": "arrayJoin(tags)",
+    "function": "caller",
+    "day": "formatDateTime(created_at, '%Y-%m-%d', 'UTC')",
+    "hour": "formatDateTime(created_at, '%Y-%m-%dT%H:00', 'UTC')",
+}
