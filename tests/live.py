@@ -30,8 +30,9 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(path: Path, limits: Limits | None = None, **options: Any) -> Iterator[Live]:
-    store = open_store(f"sqlite:///{path}")
+def live(place: Path | str, limits: Limits | None = None, **options: Any) -> Iterator[Live]:
+    """A server over the store at a URL, or in a file."""
+    store = open_store(place if isinstance(place, str) else f"sqlite:///{place}")
     config = uvicorn.Config(
         create_app(store, api_key=KEY, limits=limits, **options), port=0, log_level="critical", lifespan="on"
     )

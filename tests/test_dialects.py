@@ -57,8 +57,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    store = open_store(f"sqlite:///{tmp_path}/server.db")
+def server(store_url: str) -> Iterator[Server]:
+    store = open_store(store_url)
     with TestClient(create_app(store, api_key=KEY, limits=Limits())) as client:  # type: ignore[arg-type]
         yield Server(client, store)
 
@@ -440,11 +440,12 @@ def test_promptlayer_search_spans_and_keys_in_bodies(server: Server) -> None:
     assert (answer.status_code, len(answer.json()["request_logs"])) == (201, 1)
     assert server.call("POST", "/spans-bulk", {"spans": [span, {"name": "bad"}]}).status_code == 400
     assert len(server.rows()) == 5
-    body = {"request_id": 1, "metadata": {"a": "b"}, "api_key": KEY}
+    first = server.rows()[0].seq
+    body = {"request_id": first, "metadata": {"a": "b"}, "api_key": KEY}
     assert server.call("POST", "/library-track-metadata", body, key=None).status_code == 200
     assert server.call("POST", "/library-track-metadata", {**body, "api_key": "no"}, key=None).status_code == 401
-    assert server.call("POST", "/library-track-score", {"request_id": 1, "score": 101}).status_code == 400
-    assert server.call("POST", "/rest/track-score", {"request_id": "1", "score": 7}).status_code == 200
+    assert server.call("POST", "/library-track-score", {"request_id": first, "score": 101}).status_code == 400
+    assert server.call("POST", "/rest/track-score", {"request_id": str(first), "score": 7}).status_code == 200
     assert server.rows()[0].scores == {"default": 7}
 
 

@@ -7,7 +7,6 @@ import importlib
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +24,8 @@ RESPONSE = {"status": 200, "headers": {"content-type": "application/json"}, "res
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Live]:
-    with live(tmp_path / "server.db") as running:
+def server(store_url: str) -> Iterator[Live]:
+    with live(store_url) as running:
         yield running
 
 

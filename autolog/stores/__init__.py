@@ -150,8 +150,11 @@ class Store(Protocol):
         """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
         ...
 
-    def write(self, records: Sequence[Record]) -> list[int]:
-        """Keep records; returns their places. A record whose id is known fills that one's gaps."""
+    def write(self, records: Sequence[Record], places: bool = False) -> list[int]:
+        """Keep records; returns their places. A record whose id is known fills that one's gaps.
+
+        With `places`, a new record gets the place that it says (`seq`), as long as it is free.
+        """
         ...
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
@@ -214,8 +217,8 @@ class Store(Protocol):
         """
         ...
 
-    def scan(self, query: Query) -> Iterator[Record]:
-        """All matching records with their bodies, oldest first, without holding them all."""
+    def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
+        """All matching records with their bodies in the order of their arrival, without holding them all."""
         ...
 
     def media(self, sha256: str) -> bytes | None:
@@ -228,6 +231,10 @@ class Store(Protocol):
 
     def documents(self, kind: str) -> dict[str, dict[str, Any]]:
         """All documents of a kind, by key, in the order in which they were first kept."""
+        ...
+
+    def document_kinds(self) -> list[str]:
+        """The kinds of which there are documents."""
         ...
 
     def size(self) -> int:

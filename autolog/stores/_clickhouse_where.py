@@ -106,7 +106,9 @@ def _any(tests: Any) -> str:
 def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
     """Whether one of the fields has a text, whatever the case, also as JSON escapes it."""
     folded = clean(text).casefold()
-    needles = [values.mark(needle) for needle in dict.fromkeys((folded, json.dumps(folded)[1:-1]))]
+    spelled = [folded, folded.replace("ss", "ß")]  # the one letter whose cases the engine does not know to be one
+    spelled += [json.dumps(one)[1:-1] for one in spelled]
+    needles = [values.mark(needle) for needle in dict.fromkeys(spelled)]
     return _any(
         f"positionCaseInsensitiveUTF8(ifNull({field}, ''), {needle}) > 0" for field in fields for needle in needles
     )

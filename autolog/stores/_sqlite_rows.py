@@ -34,8 +34,8 @@ _TEXT_PLACES = tuple(
 _REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
 
 QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
-_MARKS = ", ".join("?" * (len(COLUMNS) + 1))
-INSERT = f"INSERT INTO log ({QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+_MARKS = ", ".join("?" * (len(COLUMNS) + 2))
+INSERT = f"INSERT INTO log (n, {QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
 SELECT = f"SELECT n, {QUOTED}, rest FROM log"  # noqa: S608
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -181,22 +181,23 @@ class ClickHouseStore:
     def _set(self, kept: Kept) -> None:
         self._layers[-1].records[(kept.record.project, kept.record.id)] = kept
 
-    def write(self, records: Sequence[Record]) -> list[int]:
+    def write(self, records: Sequence[Record], places: bool = False) -> list[int]:
         with self.transaction():
             for record in records:
                 record.created_at = record.created_at or datetime.now(UTC)
             keys = list(dict.fromkeys((clean(record.project), clean(record.id)) for record in records))
             known = self._load([key for key in keys if self._pending(key) is None])
-            return [self._write_one(record, known) for record in records]
+            return [self._write_one(record, known, record.seq if places else None) for record in records]
 
-    def _write_one(self, record: Record, known: dict[Key, Kept]) -> int:
+    def _write_one(self, record: Record, known: dict[Key, Kept], place: int | None) -> int:
         key = clean(record.project), clean(record.id)
         old = self._pending(key) or known.get(key)
         new = msgspec.structs.replace(record, project=key[0], id=key[1])
         if old is None or old.gone:
             now = datetime.now(UTC)
             new.received_at, new.updated_at = new.received_at or now, new.updated_at or now
-            self._set(Kept(new, self._next_seq(), old.version if old else 0, was_at=old.was_at if old else None))
+            seq = self._next_seq() if place is None else place
+            self._set(Kept(new, seq, old.version if old else 0, was_at=old.was_at if old else None))
         else:
             merged = msgspec.structs.replace(old.record)
             merge(merged, new)
@@ -418,11 +419,15 @@ class ClickHouseStore:
             yield replace(query, since=begin, until=until)
             until, width = begin, width * _GROWTH
 
-    def _rows(self, query: Query, order: str, limit: int, offset: int, bodies: bool, more: str = "") -> list[Kept]:
+    def _rows(
+        self, query: Query, order: str, limit: int, offset: int, bodies: bool, after: int | None = None
+    ) -> list[Kept]:
+        """Rows in an order; after a place, with all those that share the last one's: two servers' may."""
         values = Values()
+        more, ties = ("", f" OFFSET {int(offset)}") if after is None else (f" AND seq > {int(after)}", " WITH TIES")
         rows = self._db.query(
             f"SELECT {_WITH_BODIES if bodies else SELECT} {_FROM} WHERE {where(query, values)}{more} ORDER BY {order} "
-            f"LIMIT {int(limit)} OFFSET {int(offset)}", values, raw=_BODIES if bodies else (),
+            f"LIMIT {int(limit)}{ties}", values, raw=_BODIES if bodies else (),
         )  # fmt: skip
         kept = [from_row(row) for row in rows]
         if bodies:
@@ -446,7 +451,7 @@ class ClickHouseStore:
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
         def look() -> list[Kept]:
-            return self._rows(query, "seq ASC", limit, 0, bodies=False, more=f" AND seq > {int(after)}")
+            return self._rows(query, "seq ASC", limit, 0, bodies=False, after=after)
 
         found = look()
         early = self._now() - GRACE
@@ -461,7 +466,7 @@ class ClickHouseStore:
 
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
         while True:
-            found = self._rows(query, "seq ASC", 500, 0, bodies=True, more=f" AND seq > {int(after)}")
+            found = self._rows(query, "seq ASC", 500, 0, bodies=True, after=after)
             yield from (kept.record for kept in found)
             if not found:
                 return
@@ -477,12 +482,13 @@ class ClickHouseStore:
             f"""SELECT {key} AS grouped, count() AS calls, countIf(status = 'error'),
                 {_known_sum("usage_input_tokens")}, {_known_sum("usage_output_tokens")}, {_known_sum("cost")},
                 countIf(cost IS NULL),
-                quantilesExact(0.4999999999, 0.9499999999, 0.9899999999)(duration)
+                quantilesExact(0.4999999999, 0.9499999999, 0.9899999999)(duration), count(duration)
             {_FROM} WHERE {where(query, values)} AND kind = 'llm' GROUP BY grouped ORDER BY calls DESC, grouped""",
             values,
         )  # fmt: skip
         return [
-            Aggregate(None if name is None else str(name), *row[:-1], *_percentiles(row[-1])) for name, *row in rows
+            Aggregate(None if name is None else str(name), *row, *(percentiles if known else (None, None, None)))
+            for name, *row, percentiles, known in rows
         ]
 
     def hours(
@@ -509,6 +515,9 @@ class ClickHouseStore:
             found |= {key: data for (of_kind, key), (data,) in layer.documents.items() if of_kind == kind}
         return {key: decode_object(data) for key, data in found.items()}
 
+    def document_kinds(self) -> list[str]:
+        return [kind for (kind,) in self._db.query("SELECT DISTINCT kind FROM document ORDER BY kind")]
+
     def size(self) -> int:
         ((size,),) = self._db.query(
             "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
@@ -526,11 +535,11 @@ class ClickHouseStore:
         from autolog.stores._copy import copy
         from autolog.stores.sqlite import SQLiteStore
 
-        with_target = SQLiteStore(f"sqlite:///{target.absolute()}")
+        kept = SQLiteStore(f"sqlite:///{target.absolute()}")
         try:
-            copy(self, with_target)
+            copy(self, kept)
         finally:
-            with_target.close()
+            kept.close()
 
     def close(self) -> None:
         self._db.close()
@@ -560,10 +569,6 @@ def _of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
 def _known_sum(column: str) -> str:
     """A sum that is NULL, and not 0, where nothing is known."""
     return f"if(count({column}) = 0, NULL, sum({column}))"
-
-
-def _percentiles(found: Sequence[float]) -> list[float | None]:
-    return [None if value is None or value != value else value for value in found]
 
 
 _GROUP_SQL = {

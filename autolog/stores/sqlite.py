@@ -203,9 +203,9 @@ class SQLiteStore:
             with self.transaction():
                 yield
 
-    def write(self, records: Sequence[Record]) -> list[int]:
+    def write(self, records: Sequence[Record], places: bool = False) -> list[int]:
         with self._changing():
-            return [self._write_one(self._writer, record) for record in records]
+            return [self._write_one(self._writer, record, record.seq if places else None) for record in records]
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
         with self._changing():
@@ -228,16 +228,21 @@ class SQLiteStore:
                 (kind, key, encode_json(data).decode()),
             )
 
-    def _write_one(self, db: sqlite3.Connection, record: Record) -> int:
+    def _write_one(self, db: sqlite3.Connection, record: Record, place: int | None = None) -> int:
         record.created_at = record.created_at or datetime.now(UTC)
         taken = self._take_media(record)
-        cursor = db.execute(INSERT, to_row(record))
+        cursor = db.execute(INSERT, (self._free(db, place), *to_row(record)))
         if cursor.rowcount == 0:
             return self._merge(db, record)
         n = self._last = int(cursor.lastrowid or 0)
         self._rollups.note(record, 1)
         self._write_beside(db, n, record, *taken)
         return n
+
+    def _free(self, db: sqlite3.Connection, place: int | None) -> int | None:
+        """A place, if nobody has it; else the next one is taken."""
+        taken = place is not None and db.execute("SELECT 1 FROM log WHERE n = ?", (place,)).fetchone()
+        return None if taken else place
 
     def _write_beside(
         self,
@@ -394,9 +399,8 @@ class SQLiteStore:
             (n,) = self._reader.execute("SELECT coalesce(max(n), 0) FROM log").fetchone()
         return int(n)
 
-    def scan(self, query: Query) -> Iterator[Record]:
+    def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
         condition, values = where(query)
-        after = 0
         while True:
             with self._translated():
                 found = self._load(self._reader, f"n > ? AND {condition} ORDER BY n LIMIT 200", (after, *values))
@@ -410,6 +414,10 @@ class SQLiteStore:
         with self._translated():
             rows = self._reader.execute("SELECT key, data FROM document WHERE kind = ? ORDER BY rowid", (kind,))
             return {key: decode_object(data) for key, data in rows}
+
+    def document_kinds(self) -> list[str]:
+        with self._translated():
+            return [kind for (kind,) in self._reader.execute("SELECT DISTINCT kind FROM document ORDER BY kind")]
 
     def _with_bodies(self, found: list[tuple[int, Record]], bodies: bool) -> list[Record]:
         if bodies:

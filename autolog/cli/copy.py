@@ -1,0 +1,47 @@
+"""`autolog copy`"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from autolog.cli._progress import bar
+from autolog.errors import AutologError
+from autolog.stores import Query, open_store
+from autolog.stores._copy import copy as copy_store
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target")
+@click.option("--again", is_flag=True, help="From the beginning, and not from where an earlier run stopped.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def copy(source: str, target: str, again: bool, as_json: bool) -> None:
+    """Move to another store: all records with their bodies, all keys and other documents.
+
+    Every batch is counted and summed where it arrived. Stopped or broken off, the next run goes on; records that came
+    to the source meanwhile are copied too. What is there already is filled in, not doubled.
+
+    \b
+    autolog copy sqlite:////var/lib/autolog/logs.db clickhouse://user:password@host:8123/autolog
+    autolog copy clickhouse://user:password@host:8123/autolog sqlite:///copy.db
+    """
+    given = open_store(source, create=False)
+    if given is None:
+        raise AutologError(f"there is no store at {source}")
+    taken = open_store(target)
+    if given.url == taken.url:
+        raise AutologError("source and target are the same store")
+    with bar("copying", given.count(Query())) as seen:
+        done = copy_store(given, taken, again, seen)
+    taken.close()
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+        return
+    earlier = f" ({done.before:,} before)" if done.before else ""
+    click.echo(
+        f"{done.records:,} records{earlier} and {done.documents:,} documents copied and checked: {done.calls:,} calls, "
+        f"{done.input_tokens + done.output_tokens:,} tokens, ${done.cost:,.4f}"
+    )
