@@ -282,5 +282,5 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
     if scheme == "clickhouse":
         from autolog.stores.clickhouse import ClickHouseStore
 
-        return ClickHouseStore(url)
+        return ClickHouseStore(url) if create or ClickHouseStore.exists(url) else None
     raise StoreError(url, f"no store is called {scheme!r}; write for example sqlite:///.autolog/logs.db")

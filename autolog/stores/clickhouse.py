@@ -96,6 +96,16 @@ class ClickHouseStore:
 
     # Opening
 
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether there is such a database already."""
+        place = read_url(url)
+        database = Database(place)
+        try:
+            return place.database in database.databases()
+        finally:
+            database.close()
+
     def _prepare(self) -> None:
         db, place = self._db, self._place
         if db.version < OLDEST:

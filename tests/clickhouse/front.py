@@ -4,11 +4,13 @@
 
 Speaks as much of https://clickhouse.com/docs/interfaces/http as clickhouse-connect's clients use: statements in the URL
 or the body, data behind an INSERT, parameters, settings, the database, compressed bodies, errors with their codes.
-Prints its address. One process has one engine; every connection of a client has its own session in it.
+Prints its address. One process has one engine; every connection of a client has its own session in it. Anybody may do
+anything, but the user `reader`, who may only read, and `locked`, whose password is `right`.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -57,6 +59,13 @@ class Front(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         given = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         body = self._body()
+        user, password = self._who()
+        if user == "locked" and password != "right":
+            said = "Code: 516. DB::Exception: locked: Authentication failed: password is incorrect"
+            self._answer(403, said.encode(), {"X-ClickHouse-Exception-Code": "516"})
+            return
+        if user == "reader":
+            given["readonly"] = "2"
         try:
             result, kind = self._run(given, body)
         except Exception as error:
@@ -65,6 +74,11 @@ class Front(BaseHTTPRequestHandler):
             self._answer(500, text, {"X-ClickHouse-Exception-Code": found[1] if found else "1002"})
             return
         self._answer(200, result, {"X-ClickHouse-Format": kind})
+
+    def _who(self) -> tuple[str, str]:
+        kind, _, value = self.headers.get("authorization", "").partition(" ")
+        user, _, password = base64.b64decode(value).decode().partition(":") if kind == "Basic" else ("", "", "")
+        return user, password
 
     def _run(self, given: dict[str, str], body: bytes) -> tuple[bytes, str]:
         if database := given.get("database"):
@@ -91,6 +105,8 @@ class Front(BaseHTTPRequestHandler):
         return b"", kind
 
     def _set(self, settings: dict[str, str]) -> None:
+        if self.settings.get("readonly"):
+            settings = {**self.settings, **settings}
         for name in self.settings.keys() - settings.keys():
             self.engine.query(f"SET {name} = DEFAULT")
         for name, value in settings.items():

@@ -41,10 +41,11 @@ def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 class Server:
-    """`autolog serve` on a port of its own; started, killed and started again over the same file."""
+    """`autolog serve` on a port of its own; started, killed and started again over the same file or database."""
 
-    def __init__(self, path: Path, *options: str) -> None:
-        self.path, self.port, self.options = path, free_port(), options
+    def __init__(self, place: Path | str, *options: str) -> None:
+        self.store = place if isinstance(place, str) else f"sqlite:///{place}"
+        self.port, self.options = free_port(), options
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -53,7 +54,7 @@ class Server:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "autolog", "serve", "--port", str(self.port),
-             "--store", f"sqlite:///{self.path}", *self.options],
+             "--store", self.store, *self.options],
             env=environment(AUTOLOG_SERVER_API_KEY=KEY), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         until(lambda: self.get("/ready") == 200)
@@ -71,7 +72,7 @@ class Server:
         self.process.wait(30)
 
     def names(self) -> list[str]:
-        return names_in(self.path)
+        return names_in(self.store)
 
     def memory(self) -> int:
         """Resident bytes."""
@@ -84,8 +85,8 @@ def resident(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
 
 
-def names_in(path: Path) -> list[str]:
-    store = open_store(f"sqlite:///{path}", create=False)
+def names_in(place: Path | str) -> list[str]:
+    store = open_store(place if isinstance(place, str) else f"sqlite:///{place}", create=False)
     if store is None:
         return []
     try:
@@ -95,8 +96,8 @@ def names_in(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(path: Path, *options: str) -> Iterator[Server]:
-    server = Server(path, *options)
+def running(place: Path | str, *options: str) -> Iterator[Server]:
+    server = Server(place, *options)
     server.start()
     try:
         yield server
