@@ -227,6 +227,21 @@ def test_projects_do_not_meet(store: Store) -> None:
     assert store.update("id-0001", "third", lambda found: None) is None
 
 
+def test_many_at_once(store: Store) -> None:
+    with store.transaction():
+        for start in range(0, 3000, 500):
+            store.write([record(number, request_body=os.urandom(500)) for number in range(start, start + 500)])
+    assert store.count(Query()) == 3000
+    assert len(list(store.scan(Query()))) == 3000
+
+
+def test_calls_by_their_responses(store: Store) -> None:
+    store.write([record(n, response_id=f"resp-{n % 3}", dialect="otlp" if n % 2 else "native") for n in range(30)])
+    store.write([record(99, response_id="resp-1", project="other", dialect="otlp")])
+    found = store.by_response("default", ["resp-1", "resp-2", "none"], "otlp", 3)
+    assert sorted(ids(found)) == ["id-0013", "id-0017", "id-0019", "id-0023", "id-0025", "id-0029"]
+
+
 def test_update(store: Store) -> None:
     store.write([record(user="u", tags=["old"], cost=1.0)])
 

@@ -8,9 +8,11 @@ stays; the span fills its gaps and is named in `extra["otel"]`.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from autolog._cost import unknown
 from autolog._record import DEFAULTS, FIELDS, Record
@@ -20,6 +22,8 @@ from autolog.stores import Query, Store
 APART = timedelta(seconds=60)
 #: The same without an id: a layer above the SDK begins a little earlier.
 NEAR = timedelta(seconds=5)
+#: How many calls with one response id are looked at.
+EACH = 20
 #: How many spans without a response id are remembered.
 RECENT = 1_000
 
@@ -31,13 +35,21 @@ class Doubles:
         self._nameless: deque[Record] = deque(maxlen=RECENT)
 
     def write(self, store: Store, records: Sequence[Record]) -> list[int]:
-        for record in records:
-            if record.kind == "llm" and record.dialect in {"native", "otlp"} and record.start_time is not None:
-                self._fold(store, record)
+        told = [
+            record
+            for record in records
+            if record.kind == "llm" and record.dialect in {"native", "otlp"} and record.start_time is not None
+        ]
+        if told:
+            twins = _Twins(store, told)
+            for record in told:
+                self._fold(store, record, twins)
         return store.write(records)
 
-    def _fold(self, store: Store, record: Record) -> None:
-        for twin in self._candidates(store, record):
+    def _fold(self, store: Store, record: Record, twins: _Twins) -> None:
+        spans = self._nameless if record.dialect != "otlp" else ()
+        nameless = [span for span in spans if span.project == record.project]
+        for twin in (*twins.of(record), *nameless):
             if twin.id == record.id or not _same(twin, record):
                 continue
             if twin.dialect == record.dialect:
@@ -48,6 +60,7 @@ class Doubles:
                 _fill_gaps(twin, record)
             else:
                 store.delete(Query({"project": twin.project, "id": twin.id}))
+                twins.gone.add(twin.id)
                 record.extra = {**record.extra, "otel": _place(twin)}
                 record.metadata = {**twin.metadata, **record.metadata}
                 self._nameless = deque((span for span in self._nameless if span.id != twin.id), RECENT)
@@ -62,17 +75,42 @@ class Doubles:
         else:
             _unbill(record)
 
-    def _candidates(self, store: Store, record: Record) -> Iterator[Record]:
-        calls = Query({"project": record.project, "kind": "llm"})
-        if record.response_id is not None:
-            for dialect in ("otlp", "native") if record.dialect == "otlp" else ("otlp",):
-                yield from store.find(calls.where(response_id=record.response_id, dialect=dialect), limit=20)
-        if record.dialect != "otlp":
-            yield from [span for span in self._nameless if span.project == record.project]
-        elif record.response_id is None and record.start_time is not None:
-            end = record.end_time or record.start_time
-            near = Query({**calls.equal, "dialect": "native"}, since=record.start_time - NEAR, until=end + NEAR)
-            yield from store.find(near, limit=200)
+
+class _Twins:
+    """What the store has that may tell of the same calls as some records: asked for once for all of them."""
+
+    def __init__(self, store: Store, records: Sequence[Record]) -> None:
+        self.gone: set[str] = set()
+        self._by_response: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        self._nearby: dict[tuple[str, Any], list[Record]] = defaultdict(list)
+        for project in {record.project for record in records}:
+            mine = [record for record in records if record.project == project]
+            for dialect, others in (("native", ("otlp",)), ("otlp", ("otlp", "native"))):
+                names = {record.response_id for record in mine if record.dialect == dialect and record.response_id}
+                for other in others if names else ():
+                    for twin in store.by_response(project, sorted(names), other, EACH):
+                        self._by_response[dialect, str(twin.response_id)].append(twin)
+            self._look_nearby(store, project, [one for one in mine if one.dialect == "otlp" and not one.response_id])
+
+    def _look_nearby(self, store: Store, project: str, spans: Sequence[Record]) -> None:
+        times = [at for span in spans for at in (span.start_time, span.end_time) if at is not None]
+        if times:
+            calls = Query({"project": project, "kind": "llm", "dialect": "native"})
+            near = replace(calls, since=min(times) - NEAR, until=max(times) + NEAR)
+            for twin in store.find(near, limit=200 + 10 * len(spans)):
+                self._nearby[project, _used(twin)].append(twin)
+
+    def of(self, record: Record) -> Iterator[Record]:
+        """Those that may tell of the same call as a record."""
+        if record.response_id:
+            found = self._by_response.get((record.dialect, record.response_id), ())
+        else:
+            found = self._nearby.get((record.project, _used(record)), ()) if record.dialect == "otlp" else ()
+        yield from (twin for twin in found if twin.id not in self.gone and twin.project == record.project)
+
+
+def _used(record: Record) -> tuple[int | None, int | None, str]:
+    return record.usage_input_tokens, record.usage_output_tokens, record.status
 
 
 def _same(one: Record, other: Record) -> bool:
@@ -83,7 +121,7 @@ def _same(one: Record, other: Record) -> bool:
     if one.response_id is not None and other.response_id is not None:
         return one.response_id == other.response_id and apart <= APART
     models = [{record.request_model, record.response_model} - {None} for record in (one, other)]
-    used = [(record.usage_input_tokens, record.usage_output_tokens, record.status) for record in (one, other)]
+    used = [_used(record) for record in (one, other)]
     return apart <= NEAR and bool(models[0] & models[1]) and used[0] == used[1] and used[0][1] is not None
 
 

@@ -34,7 +34,7 @@ from autolog.server._keys import ANY_PROJECT, Keyring, Principal
 from autolog.server._limits import Limits, Load, RateLimiter, Share
 from autolog.server._metrics import Metrics
 from autolog.server._writer import Writer
-from autolog.stores import Store
+from autolog.stores import Condition, Query, Store
 
 T = TypeVar("T")
 
@@ -152,11 +152,10 @@ class Call:
             return []
         budgets, costs = self.services.budgets, list[float]()
         if budgets is not None:
-            known = [self.store.get(record.id, record.project, bodies=False) for record in records]
-            costs = [
-                (record.cost or 0.0) - ((old.cost if old else None) or 0.0)
-                for record, old in zip(records, known, strict=True)
-            ]
+            ids = tuple({record.id for record in records})
+            query = Query({"project": self.project}, conditions=(Condition("id", "eq", ids),))
+            known = {old.id: old.cost or 0.0 for old in self.store.find(query, len(ids))}
+            costs = [(record.cost or 0.0) - known.get(record.id, 0.0) for record in records]
         places = self.write(lambda store: self.services.doubles.write(store, records))
         self.services.metrics.kept(records[0].dialect, len(records))
         if budgets is not None:

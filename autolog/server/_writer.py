@@ -1,8 +1,9 @@
 """Group commit: changes that arrive together share one transaction, and each caller hears of its own after the commit.
 
-One thread writes. It takes what waits, runs each change in a savepoint of its own, commits once, and only then answers
-all. A change that fails takes back its own part and no other. A change may be a whole request: on this thread it is
-read, written and answered with a single change of threads, which costs more than all the rest.
+One thread writes, or as many as the store likes (`Store.writers`). It takes what waits, runs each change in a savepoint
+of its own, commits once, and only then answers all. A change that fails takes back its own part and no other. A change
+may be a whole request: on this thread it is read, written and answered with a single change of threads, which costs
+more than all the rest.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ class Writer:
         with self._starting:
             if self._pid != os.getpid():
                 self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
-                self._thread = threading.Thread(target=self._run, name="autolog-writer", daemon=True)
-                self._thread.start()
+                self._threads = [
+                    threading.Thread(target=self._run, name="autolog-writer", daemon=True)
+                    for _ in range(self._store.writers)
+                ]
+                for thread in self._threads:
+                    thread.start()
                 self._pid = os.getpid()
 
     @property
@@ -70,7 +75,7 @@ class Writer:
 
     def run(self, change: Callable[[Store], T]) -> T:
         """Make a change and wait for its result. Inside another change it is a part of that one."""
-        if self._pid == os.getpid() and threading.current_thread() is self._thread:
+        if self._pid == os.getpid() and threading.current_thread() in self._threads:
             return change(self._store)
         return self.submit(change).result()
 
@@ -94,8 +99,10 @@ class Writer:
     def close(self) -> None:
         """Finish what was accepted, then stop."""
         if self._pid == os.getpid():
-            self._waiting.put(None)
-            self._thread.join()
+            for _ in self._threads:
+                self._waiting.put(None)
+            for thread in self._threads:
+                thread.join()
             self._pid = 0
 
     def _run(self) -> None:
@@ -104,7 +111,7 @@ class Writer:
             if first is None:
                 return
             group, last = [first], False
-            while len(group) < GROUP:
+            while len(group) < GROUP // self._store.writers:
                 try:
                     item = self._waiting.get_nowait()
                 except Empty:

@@ -145,6 +145,8 @@ class Store(Protocol):
     """
 
     url: str
+    #: By how many threads it likes to be written to at once.
+    writers: int
 
     def transaction(self) -> AbstractContextManager[None]:
         """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
@@ -181,6 +183,10 @@ class Store(Protocol):
         bodies: bool = False,
     ) -> list[Record]:
         """Records in order; those that are equal in it by their arrival."""
+        ...
+
+    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
+        """The newest provider calls with each of these ids of responses, that came in a dialect; without bodies."""
         ...
 
     def count(self, query: Query) -> int:

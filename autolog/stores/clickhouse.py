@@ -76,14 +76,15 @@ class _Changes:
 class ClickHouseStore:
     """Records in a ClickHouse database; for options in the URL see `_clickhouse_url`."""
 
+    writers = 8  # most of a write is waiting for answers
+
     def __init__(self, url: str) -> None:
         self._place = read_url(url)
         self.url = self._place.shown
         self._db = Database(self._place)
-        self._lock = threading.RLock()
+        self._counting = threading.Lock()
+        self._local = threading.local()
         self._pid = os.getpid()
-        self._layers: list[_Changes] = []
-        self._owner = 0
         self._seq = self._version = 0
         self._ahead = 0.0
         self._looked = float("-inf")
@@ -149,43 +150,46 @@ class ClickHouseStore:
 
     def _next_seq(self) -> int:
         earliest = _place_at(self._now()) + random.getrandbits(8)
-        self._seq = max(self._seq + 1, earliest)
-        return self._seq
+        with self._counting:
+            self._seq = max(self._seq + 1, earliest)
+            return self._seq
 
     def _next_version(self, after: int) -> int:
-        self._version = max(self._version + 1, after + 1, int(self._now() * 1e6))
-        return self._version
+        now = int(self._now() * 1e6)
+        with self._counting:
+            self._version = max(self._version + 1, after + 1, now)
+            return self._version
 
     # Writing
 
     @property
-    def _inside(self) -> bool:
-        """Whether this thread is in a transaction."""
-        return bool(self._layers) and self._owner == threading.get_ident() and self._pid == os.getpid()
+    def _layers(self) -> list[_Changes]:
+        """This thread's transactions, the outermost first. A forked child has none."""
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.pid, self._local.layers = os.getpid(), []
+            if self._pid != os.getpid():  # whoever held it is not in this process
+                self._counting, self._pid = threading.Lock(), os.getpid()
+        layers: list[_Changes] = self._local.layers
+        return layers
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        if self._pid != os.getpid():  # whoever held the lock is not in this process
-            self._lock, self._layers, self._pid = threading.RLock(), [], os.getpid()
-        with self._lock:
-            self._owner = threading.get_ident()
-            self._layers.append(_Changes())
-            try:
-                yield
-            except BaseException:
-                self._layers.pop()
-                raise
-            changes = self._layers.pop()
-            if self._layers:
-                self._layers[-1].records |= changes.records
-                self._layers[-1].documents |= changes.documents
-            else:
-                self._commit(changes)
+        layers = self._layers
+        layers.append(_Changes())
+        try:
+            yield
+        except BaseException:
+            layers.pop()
+            raise
+        changes = layers.pop()
+        if layers:
+            layers[-1].records |= changes.records
+            layers[-1].documents |= changes.documents
+        else:
+            self._commit(changes)
 
     def _pending(self, key: Key) -> Kept | None:
         """What this transaction has made of a record, if it has changed it."""
-        if not self._inside:
-            return None
         return next((layer.records[key] for layer in reversed(self._layers) if key in layer.records), None)
 
     def _set(self, kept: Kept) -> None:
@@ -444,6 +448,16 @@ class ClickHouseStore:
             self._give_media([one.record for one in kept])
         return kept
 
+    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
+        values = Values()
+        marks = ", ".join(values.mark(clean(name)) for name in response_ids)
+        rows = self._db.query(
+            f"SELECT {SELECT} {_FROM} WHERE project = {values.mark(clean(project))} AND kind = 'llm' "
+            f"AND dialect = {values.mark(dialect)} AND response_id IN ({marks}) "
+            f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY response_id", values,
+        )  # fmt: skip
+        return [from_row(row).record for row in rows]
+
     def count(self, query: Query) -> int:
         values = Values()
         ((count,),) = self._db.query(f"SELECT count() {_FROM} WHERE {where(query, values)}", values)
@@ -521,7 +535,7 @@ class ClickHouseStore:
             f"SELECT key, data FROM document FINAL WHERE kind = {values.mark(clean(kind))} ORDER BY first, key", values
         )
         found: dict[str, str] = dict(rows)  # type: ignore[arg-type]
-        for layer in self._layers if self._inside else ():
+        for layer in self._layers:
             found |= {key: data for (of_kind, key), (data,) in layer.documents.items() if of_kind == kind}
         return {key: decode_object(data) for key, data in found.items()}
 

@@ -71,6 +71,8 @@ class _Connection(sqlite3.Connection):
 class SQLiteStore:
     """Records in one SQLite file. `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`."""
 
+    writers = 1
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.path = _path(url)
@@ -364,6 +366,10 @@ class SQLiteStore:
         with self._translated():
             rows = self._reader.execute(sql, (*first, *values, limit, offset))
             return self._with_bodies([from_row(row) for row in rows], bodies)
+
+    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
+        calls = Query({"project": project, "kind": "llm", "dialect": dialect})
+        return [found for name in response_ids for found in self.find(calls.where(response_id=name), each)]
 
     def count(self, query: Query) -> int:
         table, first, rest = source(query)

@@ -1,7 +1,7 @@
 """What autolog costs and carries, beside its peers, in one run; ratios are what counts, for machines differ.
 
     python tests/benchmarks client [--rounds 20] [--only autolog,langfuse] [--json FILE]
-    python tests/benchmarks server [--logs 100000] [--json FILE]
+    python tests/benchmarks server [--logs 100000] [--store chdb] [--json FILE]
 
 Every peer gets an environment of its own, made by this command and kept in the folder that `--environments` names.
 """
@@ -26,6 +26,9 @@ def main() -> None:
     options.add_argument("--memory-calls", type=int, default=20_000, help="0 to leave memory out")
     options.add_argument("--only", default="", help="subjects besides the bare SDK and the floor, by comma")
     options.add_argument("--logs", type=int, default=100_000)
+    options.add_argument(
+        "--store", default="sqlite", help="sqlite, chdb (ClickHouse's engine), or clickhouse://host:8123"
+    )
     options.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "autolog-benchmarks")
     options.add_argument("--json", type=Path)
     given = options.parse_args()
@@ -44,7 +47,7 @@ def main() -> None:
     else:
         from server import compare as server
 
-        rows = server.compare(given.environments, given.logs)
+        rows = server.compare(given.environments, given.logs, given.store)
         show(rows)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))

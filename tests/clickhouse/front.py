@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -31,6 +32,14 @@ _OWN = {"query", "database", "default_format", "query_id", "session_id", "sessio
 _INSERT = re.compile(rb"(?is)^\s*INSERT\s+INTO\s.*?\bFORMAT[ ]+(\w+)[ ]*\n?")
 _TRAILING = re.compile(r"(?is)\bFORMAT\s+(\w+)\s*;?\s*$")
 _CODE = re.compile(r"Code: (\d+)")
+
+
+def _frames(body: bytes, kind: Any) -> Iterator[bytes]:
+    """The content of one compressed frame after the other: each block of an insert is one."""
+    while body:
+        reader = kind()
+        yield reader.decompress(body)
+        body = reader.unused_data or b""
 
 
 class Front(BaseHTTPRequestHandler):
@@ -133,7 +142,7 @@ class Front(BaseHTTPRequestHandler):
         if coding == "lz4":
             import lz4.frame
 
-            return bytes(lz4.frame.decompress(body))
+            return b"".join(_frames(body, lz4.frame.LZ4FrameDecompressor))
         return body
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from engines import engine
 from environments import environment
 from faults.real import KEY, free_port
 
@@ -204,8 +205,8 @@ def at(base: str, encoded: tuple[str, str, Any]) -> tuple[str, Any]:
     return base + encoded[1], encoded[2]
 
 
-def compare(folder: Path, logs: int) -> list[dict[str, Any]]:
-    """A row for each server and way in."""
+def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, Any]]:
+    """A row for each server and way in; on another store than SQLite without the peers."""
     bearer = {"authorization": f"Bearer {KEY}"}
     packed = {**bearer, "content-type": native.MSGPACK}
     proto = {**bearer, "content-type": "application/x-protobuf"}
@@ -213,11 +214,11 @@ def compare(folder: Path, logs: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"case": "ingest", "subject": "limit, no HTTP", "logs / CPU s": limit(min(logs, 10_000))}
     ]
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, engine(store) as under:
         port = free_port()
-        path = Path(name) / "logs.db"
+        url = under.url("logs")
         server = Running(
-            [sys.executable, "-m", "autolog", "serve", "--port", str(port), "--store", f"sqlite:///{path}"],
+            [sys.executable, "-m", "autolog", "serve", "--port", str(port), "--store", url],
             port, "/ready", Path(name), AUTOLOG_SERVER_API_KEY=KEY,
         )  # fmt: skip
         start = {"ready after s": server.ready, "idle MiB": server.idle}
@@ -233,12 +234,20 @@ def compare(folder: Path, logs: int) -> list[dict[str, Any]]:
             "PromptLayer": (singles("pl", lambda record: promptlayer.encode_request(record)[1:], one), one),
         }  # fmt: skip
         for way, (requests, count) in ways.items():
-            rows.append({"case": "ingest", "subject": f"autolog, {way}", **server.take(requests, count), **start})
+            before = under.cpu()
+            row = {"case": "ingest", "subject": f"autolog, {way}", **server.take(requests, count), **start}
+            if under.pid is not None:
+                row["logs / CPU s of the engine"] = count / max(under.cpu() - before, 1e-3)
+            rows.append(row)
             start = {}
             print(f"  {way}", file=sys.stderr)
             if way == "native, batches":
-                rows[-1]["bytes a log"] = open_store(f"sqlite:///{path}").size() / logs
+                opened = open_store(url)
+                rows[-1]["bytes a log"] = opened.size() / logs
+                opened.close()
         server.end()
+    if store != "sqlite":
+        return rows
     peers = {
         "phoenix": (["arize-phoenix"], "phoenix", ["serve"], "/healthz", "/v1/traces", {}),
         "mlflow": (["mlflow"], "mlflow", ["server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1"], "/health",

@@ -1,0 +1,50 @@
+"""The engines that a store can be on, for benchmarks: a file, ClickHouse's own engine in a process here, or a server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FRONT = Path(__file__).parents[1] / "clickhouse" / "front.py"
+
+
+@dataclass
+class Engine:
+    """`url` makes the URL of a store by a name; `pid` is the engine's process, if it is one of ours."""
+
+    url: Callable[[str], str]
+    pid: int | None = None
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the engine has used by itself."""
+        if self.pid is None:
+            return 0.0
+        parts = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def engine(kind: str) -> Iterator[Engine]:
+    """`sqlite`, `chdb`, or the URL of a ClickHouse server without a database."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "sqlite":
+            yield Engine(lambda name: f"sqlite:///{folder}/{name}.db")
+            return
+        if kind != "chdb":
+            yield Engine(lambda name: f"{kind.rstrip('/')}/autolog_{name}")
+            return
+        command = [sys.executable, str(FRONT), f"{folder}/engine"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().removeprefix("http://")
+        try:
+            yield Engine(lambda name: f"clickhouse://default@{address}/autolog_{name}", process.pid)
+        finally:
+            process.kill()
+            process.wait()
