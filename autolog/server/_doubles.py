@@ -8,6 +8,7 @@ stays; the span fills its gaps and is named in `extra["otel"]`.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -29,10 +30,11 @@ RECENT = 1_000
 
 
 class Doubles:
-    """Writes records, those that tell of a call that is known already into that one's. For the writer's thread."""
+    """Writes records, those that tell of a call that is known already into that one's. For the writers' threads."""
 
     def __init__(self) -> None:
         self._nameless: deque[Record] = deque(maxlen=RECENT)
+        self._remembering = threading.Lock()
 
     def write(self, store: Store, records: Sequence[Record]) -> list[int]:
         told = [
@@ -47,7 +49,8 @@ class Doubles:
         return store.write(records)
 
     def _fold(self, store: Store, record: Record, twins: _Twins) -> None:
-        spans = self._nameless if record.dialect != "otlp" else ()
+        with self._remembering:
+            spans = list(self._nameless) if record.dialect != "otlp" else []
         nameless = [span for span in spans if span.project == record.project]
         for twin in (*twins.of(record), *nameless):
             if twin.id == record.id or not _same(twin, record):
@@ -63,10 +66,12 @@ class Doubles:
                 twins.gone.add(twin.id)
                 record.extra = {**record.extra, "otel": _place(twin)}
                 record.metadata = {**twin.metadata, **record.metadata}
-                self._nameless = deque((span for span in self._nameless if span.id != twin.id), RECENT)
+                with self._remembering:
+                    self._nameless = deque((span for span in self._nameless if span.id != twin.id), RECENT)
             return
         if record.dialect == "otlp" and record.response_id is None:
-            self._nameless.append(record)
+            with self._remembering:
+                self._nameless.append(record)
 
     def _unbill_outer(self, store: Store, twin: Record, record: Record) -> None:
         """Two spans of one call, one layer above the other: the upper one is no call."""

@@ -33,7 +33,7 @@ from autolog.server._doubles import Doubles
 from autolog.server._keys import ANY_PROJECT, Keyring, Principal
 from autolog.server._limits import Limits, Load, RateLimiter, Share
 from autolog.server._metrics import Metrics
-from autolog.server._writer import Writer
+from autolog.server._writer import Keeping, Writer
 from autolog.stores import Condition, Query, Store
 
 T = TypeVar("T")
@@ -85,7 +85,8 @@ class Route:
     open: bool = False
 
 
-#: A request that writes is read on the writer's thread, too, unless its body is so large that others would wait.
+#: A request that writes is read on the writer's thread, too, unless its body is so large that others would wait, or the
+#: store is far away.
 AT_ONCE = 256 * 1024
 #: Threads for larger ones, and as many for requests that only read: a slow disk stops no page.
 THREADS = 40
@@ -156,7 +157,7 @@ class Call:
             query = Query({"project": self.project}, conditions=(Condition("id", "eq", ids),))
             known = {old.id: old.cost or 0.0 for old in self.store.find(query, len(ids))}
             costs = [(record.cost or 0.0) - known.get(record.id, 0.0) for record in records]
-        places = self.write(lambda store: self.services.doubles.write(store, records))
+        places = self.write(Keeping(records, self.services.doubles.write))
         self.services.metrics.kept(records[0].dialect, len(records))
         if budgets is not None:
             for record, cost in zip(records, costs, strict=True):
@@ -231,7 +232,7 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         body=body,
         base_url=str(request.base_url).rstrip("/"),
     )
-    if writes and len(body) <= AT_ONCE:
+    if writes and len(body) <= AT_ONCE and services.store.writers == 1:
         return await services.writer.perform(lambda _: route.handler(call))
     return await services.in_thread(writes, route.handler, call)
 

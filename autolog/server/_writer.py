@@ -12,11 +12,14 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from autolog._record import Record
 from autolog.errors import StoreUnavailable
 from autolog.stores import Store
 
@@ -30,6 +33,20 @@ Outcome = tuple["Future[Any] | asyncio.Future[Any]", Any, BaseException | None]
 
 #: How many changes share a transaction at most.
 GROUP = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """A change that only writes records: several of them may be made as one.
+
+    `write` gets the records of all, and returns their places in the same order.
+    """
+
+    records: Sequence[Record]
+    write: Callable[[Store, Sequence[Record]], list[int]]
+
+    def __call__(self, store: Store) -> list[int]:
+        return self.write(store, self.records)
 
 
 class Busy(StoreUnavailable):
@@ -128,7 +145,10 @@ class Writer:
         outcomes: list[Outcome] = []
         try:
             with self._store.transaction():
-                for change, future in group:
+                rest = group
+                if self._store.writers > 1:  # an engine that is far away is asked once for all, rather than often
+                    outcomes, rest = self._keep_together(group)
+                for change, future in rest:
                     outcomes.append(self._attempt(change, future))
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and all must hear of it
             if len(group) > 1:  # one of them may be to blame: each by itself
@@ -136,6 +156,19 @@ class Writer:
             failure = outcomes[0][2] if outcomes and outcomes[0][2] is not None else error
             return [(group[0][1], None, failure)]
         return outcomes
+
+    def _keep_together(self, group: list[Waiting]) -> tuple[list[Outcome], list[Waiting]]:
+        """Write what only keeps records at once; what is left is to be done one by one."""
+        keeping = [(change, future) for change, future in group if isinstance(change, Keeping)]
+        if len(keeping) < 2:
+            return [], group
+        rest = [item for item in group if not isinstance(item[0], Keeping)]
+        try:
+            with self._store.transaction():
+                places = iter(keeping[0][0].write(self._store, [one for keep, _ in keeping for one in keep.records]))
+                return [(future, list(islice(places, len(keep.records))), None) for keep, future in keeping], rest
+        except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
+            return [], group
 
     def _attempt(self, change: Change, future: Any) -> Outcome:
         try:

@@ -1,4 +1,4 @@
-"""Rows of the ClickHouse store and records: the same in two shapes."""
+"""Rows of the ClickHouse store and records: a record in one piece, and columns for what is compared and summed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from autolog._bodies import decode_json, decode_object, encode_json
+from autolog._bodies import encode_json
 from autolog._media import put_back, take_out
-from autolog._record import DEFAULTS, FIELDS, Record
+from autolog._record import Record, pack
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The times that the engine calculates with; what lies beyond is kept in `rest`.
+#: The times that the engine calculates with.
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 _MAX_INT = 2**63 - 1
 
@@ -24,37 +24,36 @@ _WORD = "LowCardinality(Nullable(String))"
 _TEXT = "Nullable(String)"
 _COUNT = "Nullable(Int64)"
 _NUMBER = "Nullable(Float64)"
-#: Columns of their own and their types: what lists show and queries compare. All else is in `rest`.
+#: Fields with a column of their own, and its type.
 COLUMNS = {
     "project": "LowCardinality(String)", "created_at": _TIME, "id": "String", "kind": "LowCardinality(String)",
     "name": _TEXT, "dialect": "LowCardinality(String)", "trace_id": _TEXT, "span_id": _TEXT, "parent_span_id": _TEXT,
     "operation_name": _WORD, "provider_name": _WORD, "request_model": _WORD, "response_model": _WORD,
     "usage_input_tokens": _COUNT, "usage_output_tokens": _COUNT, "cost": _NUMBER, "cached": "UInt8",
     "status": "LowCardinality(String)", "status_code": _COUNT, "error_type": _TEXT, "error_message": _TEXT,
-    "received_at": _TIME, "updated_at": _TIME, "duration": _NUMBER, "time_to_first_chunk": _NUMBER, "user": _TEXT,
-    "session": _TEXT, "caller": _TEXT, "score": _NUMBER, "feedback": _COUNT, "prompt_name": _TEXT, "prompt_id": _TEXT,
-    "prompt_version": _TEXT, "request_content_type": _WORD, "response_content_type": _WORD, "input_preview": _TEXT,
-    "output_preview": _TEXT, "response_id": _TEXT,
+    "duration": _NUMBER, "user": _TEXT, "session": _TEXT, "caller": _TEXT, "score": _NUMBER, "feedback": _COUNT,
+    "prompt_name": _TEXT, "prompt_id": _TEXT, "prompt_version": _TEXT, "request_content_type": _WORD,
+    "response_content_type": _WORD, "input_preview": _TEXT, "output_preview": _TEXT, "response_id": _TEXT,
 }  # fmt: skip
-#: And those that are made of a record's fields.
+#: Columns that are made of several fields: `record` is all of them but the bodies, in MessagePack; `texts` what else a
+#: search looks into.
 MADE = {
     "seq": "Int64", "version": "Int64", "gone": "UInt8", "tags": "Array(String)", "metadata": "Map(String, String)",
-    "metadata_json": _TEXT, "rest": _TEXT, "media_hashes": "Array(String)",
+    "metadata_json": _TEXT, "texts": _TEXT, "media_hashes": "Array(String)", "record": "String",
 }  # fmt: skip
 BODIES = {"request_body": _TEXT, "response_body": _TEXT}
 TYPES = COLUMNS | MADE | BODIES
+#: What is bytes, and not text.
+RAW = ("record", *BODIES)
 
 _TIMES = tuple(place for place, kind in enumerate(COLUMNS.values()) if kind == _TIME)
 _TEXTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "String" in kind)
 _COUNTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "Int" in kind)
-_REST = tuple(name for name in FIELDS if name not in TYPES)
-_column_values, _rest_values = attrgetter(*COLUMNS), attrgetter(*_REST)
-_DEFAULTS = tuple(DEFAULTS[name] for name in _REST)
+_column_values = attrgetter(*COLUMNS)
+_decoder = msgspec.msgpack.Decoder(Record)
 
 #: What a list reads, in the order in which `from_row` takes it; the bodies come after it.
-SELECT = ", ".join(
-    f"toUnixTimestamp64Micro({name}) AS {name}_" if kind == _TIME else name for name, kind in COLUMNS.items()
-) + ", seq, version, tags, metadata_json, rest"  # fmt: skip
+SELECT = "record, seq, version, toUnixTimestamp64Micro(created_at)"
 
 
 @dataclass(slots=True)
@@ -91,19 +90,11 @@ def as_text(value: Any) -> str:
 
 def to_row(kept: Kept) -> list[Any]:
     """The values of TYPES. Takes the media out of the bodies, into `kept.media`."""
-    record, now = kept.record, datetime.now(UTC)
+    record = kept.record
     bodies = _take_media(kept)
     values = list(_column_values(record))
-    rest = {
-        name: value
-        for name, value, default in zip(_REST, _rest_values(record), _DEFAULTS, strict=True)
-        if value is not None and value != default
-    }
     for place in _TIMES:
-        at = values[place] or now
-        if not _EPOCH <= at <= _LATEST:
-            rest["at"] = {**rest.get("at", {}), _NAMES[place]: at}
-        values[place] = micros(at)
+        values[place] = micros(values[place])
     for place in _TEXTS:
         if values[place] is not None:
             values[place] = clean(values[place])
@@ -111,12 +102,14 @@ def to_row(kept: Kept) -> list[Any]:
         if values[place] is not None:
             values[place] = min(max(int(values[place]), -_MAX_INT), _MAX_INT)
     hashes = sorted({entry["sha256"] for entry in record.media or () if entry.get("kept") is not False})
+    texts = [text for text in (record.prompt_variables, record.extra.get("output")) if text]
+    whole = msgspec.structs.replace(record, request_body=None, response_body=None, seq=None)
     return [
         *values, kept.seq, kept.version, int(kept.gone), [clean(tag) for tag in record.tags],
         {clean(key): as_text(value) for key, value in record.metadata.items()},
         encode_json(record.metadata).decode(errors="replace") if record.metadata else None,
-        encode_json(rest).decode(errors="replace") if rest else None,
-        hashes, *bodies,
+        encode_json(texts).decode(errors="replace") if texts else None,
+        hashes, pack([whole])[1:], *bodies,  # without the list's own byte
     ]  # fmt: skip
 
 
@@ -126,34 +119,14 @@ def tombstone(kept: Kept) -> list[Any]:
     return to_row(Kept(empty, kept.seq, kept.version, gone=True))
 
 
-_NAMES = tuple(COLUMNS)
-
-
 def from_row(row: Sequence[Any]) -> Kept:
     """A record from the columns of SELECT, and its bodies if they follow."""
-    width = len(COLUMNS)
-    seq, version, tags, metadata, rest = row[width : width + 5]
-    fields = decode_object(rest)
-    exact = fields.pop("at", {})
-    fields["tags"] = list(tags)
-    for name, kind, value in zip(COLUMNS, COLUMNS.values(), row, strict=False):
-        if value is None:
-            continue
-        if kind == _TIME:
-            fields[name] = exact.get(name) or from_micros(value)
-        elif kind == "UInt8":
-            fields[name] = bool(value)
-        elif isinstance(value, bytes):
-            fields[name] = value.decode(errors="replace")
-        else:
-            fields[name] = value
-    if metadata is not None:
-        fields["metadata"] = decode_json(metadata)
-    fields["seq"] = seq
-    record = msgspec.convert(fields, Record)
-    if len(row) > width + 5:
-        record.request_body, record.response_body = row[width + 5 :]
-    return Kept(record, seq, version, was_at=from_micros(row[1]))
+    packed, seq, version, at, *bodies = row
+    record = _decoder.decode(packed)
+    record.seq = seq
+    if bodies:
+        record.request_body, record.response_body = bodies
+    return Kept(record, seq, version, was_at=from_micros(at))
 
 
 def _take_media(kept: Kept) -> list[bytes | None]:

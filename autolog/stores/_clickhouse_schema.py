@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from autolog.stores._clickhouse_rows import BODIES, TYPES
+from autolog.stores._clickhouse_rows import RAW, TYPES
 from autolog.stores._clickhouse_url import Place
 
 Statements = Iterator[str]
@@ -49,10 +49,7 @@ def _table(place: Place, name: str, columns: str, engine: str, order: str, shard
 def _create(place: Place) -> Statements:
     on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
     suffix = "_local" if place.distributed else ""
-    columns = ", ".join(
-        f'"{name}" {kind}' + (" CODEC(ZSTD(3))" if name in BODIES or name == "rest" else "")
-        for name, kind in TYPES.items()
-    )
+    columns = ", ".join(f'"{name}" {kind}' + (" CODEC(ZSTD(3))" if name in RAW else "") for name, kind in TYPES.items())
     yield from _table(
         place, "log", ", ".join((columns, *_INDEXES)), "ReplacingMergeTree(version, gone)",
         "(project, created_at, id)", "cityHash64(project, id)",

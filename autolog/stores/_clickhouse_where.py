@@ -27,8 +27,7 @@ _NUMERIC = {"seq", "success", "tokens", "tokens_in", "tokens_out", "created_at"}
 
 #: Texts that a search looks into, besides the bodies.
 _SEARCHED = (
-    "input_preview", "output_preview", "name", "error_message", "toString(request_model)",
-    "JSONExtractRaw(ifNull(rest, ''), 'prompt_variables')", "JSONExtractRaw(ifNull(rest, ''), 'extra', 'output')",
+    "input_preview", "output_preview", "name", "error_message", "toString(request_model)", "texts",
 )  # fmt: skip
 
 
