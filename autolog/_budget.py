@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -128,27 +128,38 @@ class Budgets:
         self._sums: dict[tuple[int, str], _Sum] = {}
         self._lock = threading.Lock()
         self._now = now
+        #: Whether it is for this process to act on a budget that is used up; others may share the store.
+        self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
 
     @property
     def raising(self) -> bool:
         """Whether calls may have to be stopped."""
         return any(budget.raises for budget in self._budgets)
 
-    def begin(self, store: Store) -> None:
-        """Take up what was spent before this process began, by the store's hourly sums."""
+    def begin(self, store: Store, projects: Iterable[str] = ()) -> None:
+        """Take up what was spent before this process began, and by others, by the store's hourly sums.
+
+        Sessions have no such sums; a budget for every project counts those that are named.
+        """
         now = self._now()
+        sums: dict[tuple[int, str], _Sum] = {}
         for number, budget in enumerate(self._budgets):
             only = None if budget.value in (None, "*") else budget.value
-            if budget.kind == "session" or (budget.kind == "project" and only is None):
-                continue  # there are no such sums by the hour
-            project, dimension = (only, "all") if budget.kind == "project" else (None, budget.kind or "all")
-            value = None if budget.kind == "project" else only
-            for hour in store.hours(project, dimension, now - budget.period, now, value):
-                key = (number, only or "" if budget.kind == "project" else hour.value)
-                step = timedelta(days=1) if budget.period > timedelta(days=10) else timedelta(hours=1)
-                with self._lock:  # as late as it may have been: rather warned too soon than too late
-                    total = self._sums.setdefault(key, _Sum())
+            if budget.kind == "session":
+                continue
+            step = timedelta(days=1) if budget.period > timedelta(days=10) else timedelta(hours=1)
+            per_project = budget.kind == "project"
+            for project in ([only] if only else list(projects)) if per_project else [None]:
+                dimension, value = ("all", None) if per_project else (budget.kind or "all", only)
+                for hour in store.hours(project, dimension, now - budget.period, now, value):
+                    total = sums.setdefault((number, project or "" if per_project else hour.value), _Sum())
+                    # As late as it may have been: rather warned too soon than too late
                     total.add(min(now, hour.start + step), hour.cost, budget.period)
+        with self._lock:
+            for key, total in sums.items():
+                known = self._sums.get(key)
+                total.reached_at = known.reached_at if known is not None else None
+            self._sums |= sums
 
     def spend(self, record: Record) -> None:
         """Count a record; take the action of a budget that it uses up. Never raises."""
@@ -163,13 +174,25 @@ class Budgets:
                     total = self._sums.setdefault((number, value), _Sum())
                     total.forget(at - budget.period)
                     total.add(at, record.cost, budget.period)
-                    reached = total.total >= budget.limit
-                    again = total.reached_at is not None and at - total.reached_at < budget.period
-                    if reached and not again:
-                        total.reached_at = at
-                if reached and not again:
-                    with guard("acting on a budget"):
-                        _act(budget, value, total.total)
+                self._look(number, value, at)
+
+    def review(self) -> None:
+        """Take the action of every budget that is used up, whoever used it. Never raises."""
+        for number, value in list(self._sums):
+            self._look(number, value, self._now())
+
+    def _look(self, number: int, value: str, at: datetime) -> None:
+        budget = self._budgets[number]
+        with self._lock:
+            total = self._sums.get((number, value))
+            if total is None or total.total < budget.limit:
+                return
+            if total.reached_at is not None and at - total.reached_at < budget.period:
+                return
+            total.reached_at = at
+        with guard("acting on a budget"):
+            if self.claim(budget, value):
+                _act(budget, value, total.total)
 
     def _sweep(self, at: datetime) -> None:
         """Let go of the sums of those who have spent nothing for a period."""

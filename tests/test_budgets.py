@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from live import KEY, Live, live
@@ -172,8 +173,6 @@ def test_on_the_server_by_project(tmp_path: Path) -> None:
 
 
 def post(running: Live, cost: float) -> None:
-    import httpx2
-
     body = [{"cost": cost, "operation_name": "chat", "request_model": "m"}]
     httpx2.post(
         f"{running.url}/api/v1/records", json=body, headers={"authorization": f"Bearer {KEY}"}
@@ -195,3 +194,19 @@ def post(running: Live, cost: float) -> None:
 def test_a_budget_that_is_none(given: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         autolog.configure(budgets=[given])
+
+
+def test_servers_on_one_store_spend_from_one_budget(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autolog.server import _spending
+
+    monkeypatch.setattr(_spending, "EVERY", 0.0)
+    said: list[str] = []
+    given = [{"limit": 1, "per": "day", "project": "*", "then": said.append}]
+    with live(clickhouse_url, budgets=given) as one, live(clickhouse_url, budgets=given) as other:
+        for number in range(12):
+            server = (one, other)[number % 2]
+            body = [{"id": f"r{number}", "kind": "llm", "cost": 0.25, "created_at": datetime.now(UTC).isoformat()}]
+            answer = httpx2.post(f"{server.url}/api/v1/records", json=body, headers={"x-api-key": KEY}, timeout=20)
+            assert answer.status_code == 200
+            assert len(said) == (0 if number < 3 else 1), (number, said)
+    assert "the budget is $1.00" in said[0]

@@ -24,7 +24,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from autolog._budget import Budgets
 from autolog._record import Record
 from autolog._zstd import zstd
 from autolog.dialects._shared import Fault, Json, parse_json, parse_object
@@ -33,6 +32,7 @@ from autolog.server._doubles import Doubles
 from autolog.server._keys import ANY_PROJECT, Keyring, Principal
 from autolog.server._limits import Limits, Load, RateLimiter, Share
 from autolog.server._metrics import Metrics
+from autolog.server._spending import Spending
 from autolog.server._writer import Keeping, Writer
 from autolog.stores import Condition, Query, Store
 
@@ -104,7 +104,7 @@ class Services:
         self.load = Load(limits)
         self.metrics = Metrics(store, writer, self.load)
         self.doubles = Doubles()
-        self.budgets: Budgets | None = None
+        self.spending: Spending | None = None
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
@@ -151,18 +151,22 @@ class Call:
             self.stamp(record)
         if not records:
             return []
-        budgets, costs = self.services.budgets, list[float]()
-        if budgets is not None:
+        spending, costs = self.services.spending, list[float]()
+        if spending is not None:
             ids = tuple({record.id for record in records})
             query = Query({"project": self.project}, conditions=(Condition("id", "eq", ids),))
             known = {old.id: old.cost or 0.0 for old in self.store.find(query, len(ids))}
             costs = [(record.cost or 0.0) - known.get(record.id, 0.0) for record in records]
         places = self.write(Keeping(records, self.services.doubles.write))
         self.services.metrics.kept(records[0].dialect, len(records))
-        if budgets is not None:
-            for record, cost in zip(records, costs, strict=True):
-                if cost > 0:
-                    budgets.spend(msgspec.structs.replace(record, cost=cost))
+        if spending is not None:
+            spending.spend(
+                [
+                    msgspec.structs.replace(record, cost=cost)
+                    for record, cost in zip(records, costs, strict=True)
+                    if cost > 0
+                ]
+            )
         return places
 
     def json(self) -> Any:

@@ -17,7 +17,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from autolog._budget import Budgets
 from autolog._guard import logger
 from autolog._record import to_json
 from autolog._retention import Retain
@@ -29,6 +28,7 @@ from autolog.server._http import Call, Route, Services, authorise, encode, endpo
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
 from autolog.server._openapi import docs_page, document
+from autolog.server._spending import Spending
 from autolog.server._writer import Writer
 from autolog.server.routes import (
     cloudflare as cloudflare_routes,
@@ -87,8 +87,7 @@ def create_app(
     keyring = Keyring(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None)
     services = Services(opened, keyring, limits, writer)
     if budgets:
-        services.budgets = Budgets(budgets)
-        services.budgets.begin(opened)
+        services.spending = Spending(budgets, opened, keyring, writer)
     specification = document(ROUTES)
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
