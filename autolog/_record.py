@@ -143,7 +143,10 @@ BODIES = ("request_body", "response_body")
 
 
 #: What each field is when nobody says; None for the id, which has no default.
-DEFAULTS = dict(zip(FIELDS, [None, *Record.__struct_defaults__], strict=True))
+DEFAULTS = {
+    name: getattr(default, "factory", lambda default=default: default)()  # lists and objects are made, not shared
+    for name, default in zip(FIELDS, [None, *Record.__struct_defaults__], strict=True)
+}
 _MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
 
 

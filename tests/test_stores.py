@@ -151,6 +151,10 @@ def test_a_later_record_of_the_same_id_fills_gaps_and_takes_nothing_away(store: 
     assert (merged.output_preview, merged.request_body, merged.cost) == ("done", b'{"n": 1}', 0.0)
     assert ids(store.find(Query(tags=("new",), metadata={"a": "1", "b": "2"}))) == ["id-0001"]
     assert store.find(Query(tags=("old",))) == []
+    store.write([Record(id="id-0001", user="v")])
+    again = store.get("id-0001")
+    assert again is not None
+    assert (again.user, again.tags) == ("v", ["new"])
 
 
 def test_tail_follows_arrival(store: Store) -> None:

@@ -25,6 +25,7 @@ AT_ONCE = 24 * 31
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _MAX = 2**62
+_MICROS = 3_600_000_000
 
 _VALUES = {
     "all": "''",
@@ -44,6 +45,7 @@ _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
 
 def _whole(column: str) -> str:
+    """A sum that is no more than an integer can be."""
     return f"toInt64(least(sum(toInt128(ifNull({column}, 0))), {_MAX}))"
 
 
@@ -84,15 +86,17 @@ class Sums:
         """The sums of each hour from `since` to `until`, or of each day if that is long."""
         step = 24 if until - since > BY_DAY else 1
         first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
-        ((least, greatest),) = self._query(f"SELECT min({_START}), max({_START}) FROM log", {})
-        begin, end = max(first, least), min(last, greatest + 1)
+        ((least, greatest),) = self._query(
+            "SELECT toUnixTimestamp64Micro(min(created_at)), toUnixTimestamp64Micro(max(created_at)) FROM log", {}
+        )
+        begin, end = max(first, least // _MICROS), min(last, greatest // _MICROS + 1)
         if begin >= end:
             return
         seals = self._sealed(begin, end, now)
         found: dict[tuple[int, str], list[Any]] = {}
-        for start, *sums in (*self._kept(seals, project, dimension, begin, end, value),
-                             *self._reckoned(seals, project, dimension, begin, end, value)):  # fmt: skip
-            _add(found, start // step * step, sums)
+        for start, *sums in (*self._kept(seals, step, project, dimension, value),
+                             *self._reckoned(seals, step, project, dimension, begin, end, value)):  # fmt: skip
+            _add(found, start, sums)
         for (start, name), sums in sorted(found.items()):
             calls, errors, given, made, cost, priced, counts = sums
             durations = {middle(bucket): count for bucket, count in counts.items()}
@@ -131,24 +135,24 @@ class Sums:
         )
         self._seal([[hour, moment, 1] for hour in hours])
 
-    def _kept(self, seals: dict[int, int], project: str | None, dimension: str, begin: int, end: int,
+    def _kept(self, seals: dict[int, int], step: int, project: str | None, dimension: str,
               value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
         if not seals:
             return
         values = Values()
-        condition = f"dimension = {values.mark(dimension)} AND start >= {begin} AND start < {end}"
+        condition = f"dimension = {values.mark(dimension)} AND start >= {min(seals)} AND start <= {max(seals)}"
         condition += "" if project is None else f" AND project = {values.mark(project)}"
         condition += "" if value is None else f" AND value = {values.mark(value)}"
-        rows = self._query(
-            "SELECT start, value, calls, errors, input_tokens, output_tokens, cost, priced, buckets, counts, stamp "
-            f"FROM hour FINAL WHERE {condition}",
+        valid = ", ".join(f"({hour}, {at})" for hour, at in seals.items())
+        yield from self._query(
+            f"""SELECT intDiv(start, {step}) * {step} AS first, value, sum(calls), sum(errors),
+                {_whole("input_tokens")}, {_whole("output_tokens")}, sum(cost), sum(priced),
+                (sumMap(buckets, counts) AS histogram).1, histogram.2
+            FROM hour FINAL WHERE {condition} AND (start, stamp) IN ({valid}) GROUP BY first, value""",
             values,
         )
-        for *row, at in rows:
-            if seals.get(row[0]) == at:
-                yield row
 
-    def _reckoned(self, seals: dict[int, int], project: str | None, dimension: str, begin: int, end: int,
+    def _reckoned(self, seals: dict[int, int], step: int, project: str | None, dimension: str, begin: int, end: int,
                   value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
         missing = [hour for hour in range(begin, end) if hour not in seals]
         if not missing:
@@ -159,9 +163,10 @@ class Sums:
         condition += "" if project is None else f" AND project = {values.mark(project)}"
         of_value = "" if value is None else f" AND name = {values.mark(value)}"
         yield from self._query(
-            f"SELECT start, ifNull(toString(name), ''), calls, errors, input_tokens, output_tokens, cost_sum, priced, "
-            f"histogram.1, histogram.2 FROM (SELECT {_START} AS start, {name} AS name, {_SUMS} FROM log FINAL "
-            f"WHERE {condition} AND start IN ({', '.join(map(str, missing))}) GROUP BY start, name) "
+            f"SELECT first, ifNull(toString(name), ''), calls, errors, input_tokens, output_tokens, cost_sum, priced, "
+            f"histogram.1, histogram.2 FROM (SELECT intDiv({_START}, {step}) * {step} AS first, {name} AS name, "
+            f"{_SUMS} FROM log FINAL WHERE {condition} AND {_START} IN ({', '.join(map(str, missing))}) "
+            "GROUP BY first, name) "
             f"WHERE name IS NOT NULL{of_value}",
             values,
         )

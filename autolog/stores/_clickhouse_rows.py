@@ -17,6 +17,8 @@ from autolog._record import Record, pack
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The times that the engine calculates with.
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
+#: A bound that is above all of them.
+BEYOND = _LATEST + timedelta(days=1)
 _MAX_INT = 2**63 - 1
 
 _TIME = "DateTime64(6, 'UTC')"
@@ -70,9 +72,9 @@ class Kept:
     media: dict[str, bytes] = field(default_factory=dict)
 
 
-def micros(at: datetime) -> int:
+def micros(at: datetime, latest: datetime = _LATEST) -> int:
     """A time as the store keeps it: microseconds since 1970, UTC."""
-    return (min(max(at, _EPOCH), _LATEST) - _EPOCH) // timedelta(microseconds=1)
+    return (min(max(at, _EPOCH), latest) - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(value: int) -> datetime:

@@ -4,9 +4,9 @@
 is `gone` takes the record away. It is ordered by project and time, for the newest first; `place` knows under which time
 an id is, and is filled by a materialised view. `hour` holds sums, valid where `sealed` says so (`_clickhouse_hours`).
 
-On a cluster (`cluster=`) every statement runs ON CLUSTER. With `replicated=1` the tables of a shard copy themselves.
-With `distributed=1` the rows lie in tables called `..._local`, spread by a hash of project and id, so that all versions
-of a record are on one shard; the tables that the store uses are Distributed ones above them.
+On a cluster (`cluster=`) every statement runs ON CLUSTER (unless `on_cluster=0`). With `replicated=1` the tables of a
+shard copy themselves. With `distributed=1` the rows lie in tables called `..._local`, spread by a hash of project and
+id, so that all versions of a record are on one shard; the tables that the store uses are Distributed ones above them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ _INDEXES = (
 
 def _table(place: Place, name: str, columns: str, engine: str, order: str, shard: str, more: str = "") -> Statements:
     """A table that may be local, replicated, or spread over shards by the expression `shard`."""
-    on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
-    local = f"{name}_local" if place.distributed else name
+    on, local = place.on, place.local(name)
     kind, _, arguments = engine.partition("(")
     arguments = arguments.removesuffix(")")
     if place.replicated:
@@ -47,8 +46,6 @@ def _table(place: Place, name: str, columns: str, engine: str, order: str, shard
 
 
 def _create(place: Place) -> Statements:
-    on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
-    suffix = "_local" if place.distributed else ""
     columns = ", ".join(f'"{name}" {kind}' + (" CODEC(ZSTD(3))" if name in RAW else "") for name, kind in TYPES.items())
     yield from _table(
         place, "log", ", ".join((columns, *_INDEXES)), "ReplacingMergeTree(version, gone)",
@@ -63,8 +60,8 @@ def _create(place: Place) -> Statements:
         "ReplacingMergeTree(version)", "(project, id)", "cityHash64(project, id)", " SETTINGS index_granularity = 1024",
     )  # fmt: skip
     yield (
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{on} TO `place{suffix}` "
-        f"AS SELECT project, id, created_at, version, gone FROM `log{suffix}`"
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{place.on} TO `{place.local('place')}` "
+        f"AS SELECT project, id, created_at, version, gone FROM `{place.local('log')}`"
     )
     yield from _table(
         place, "hour",
@@ -102,10 +99,8 @@ def schema_table(place: Place) -> Statements:
 def ttl(place: Place) -> Statements:
     """Records that are too old delete themselves, as the option says."""
     if place.ttl_days is not None:
-        on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
         for name in ("log", "place"):
-            local = f"{name}_local" if place.distributed else name
             yield (
-                f"ALTER TABLE `{local}`{on} MODIFY TTL toDateTime(created_at) + INTERVAL {place.ttl_days} DAY "
-                "SETTINGS materialize_ttl_after_modify = 0"
+                f"ALTER TABLE `{place.local(name)}`{place.on} MODIFY TTL toDateTime(created_at) + "
+                f"INTERVAL {place.ttl_days} DAY SETTINGS materialize_ttl_after_modify = 0"
             )

@@ -12,6 +12,7 @@ _OPTIONS = {
     "secure": "TLS: 1 or 0",
     "verify": "whether to check the server's certificate: 1 or 0",
     "cluster": "the cluster on which tables are made",
+    "on_cluster": "whether tables are made on all of it: 1, or 0 where the database sees to that",
     "replicated": "tables that copy themselves between a shard's replicas: 1 or 0",
     "distributed": "tables spread over the cluster's shards: 1 or 0",
     "ttl_days": "after how many days records delete themselves",
@@ -27,7 +28,7 @@ class Place:
 
     Attributes:
         shown: the URL without its password, for errors and logs.
-        cluster, replicated, distributed: for more than one node, see `_clickhouse_schema`.
+        cluster, on_cluster, replicated, distributed: for more than one node, see `_clickhouse_schema`.
         ttl_days: records older than this delete themselves.
         async_insert: the database gathers small inserts of many servers, and acknowledges them when they are kept.
         connect_timeout, timeout: in seconds.
@@ -42,12 +43,22 @@ class Place:
     secure: bool = False
     verify: bool = True
     cluster: str | None = None
+    on_cluster: bool = True
     replicated: bool = False
     distributed: bool = False
     ttl_days: int | None = None
     async_insert: bool = True
     connect_timeout: int = 5
     timeout: int = 30
+
+    @property
+    def on(self) -> str:
+        """What a statement says that is for all nodes."""
+        return f" ON CLUSTER `{self.cluster}`" if self.cluster and self.on_cluster else ""
+
+    def local(self, name: str) -> str:
+        """The table under a name that holds rows."""
+        return f"{name}_local" if self.distributed else name
 
 
 def read_url(url: str) -> Place:
@@ -95,6 +106,7 @@ def read_url(url: str) -> Place:
         secure=secure,
         verify=flag("verify", otherwise=True),
         cluster=cluster,
+        on_cluster=flag("on_cluster", otherwise=True),
         replicated=flag("replicated", otherwise=False),
         distributed=flag("distributed", otherwise=False),
         ttl_days=number("ttl_days", None),

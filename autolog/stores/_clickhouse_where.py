@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
-from autolog.stores._clickhouse_rows import COLUMNS, clean, micros
+from autolog.stores._clickhouse_rows import BEYOND, COLUMNS, clean, micros
 
 _FIELD_SQL = {
     "model": "coalesce(request_model, response_model, '')",
@@ -42,7 +42,7 @@ class Values(dict[str, Any]):
 
     def at(self, at: datetime) -> str:
         """A mark for a time."""
-        return f"fromUnixTimestamp64Micro(toInt64({self.mark(micros(at))}), 'UTC')"
+        return f"fromUnixTimestamp64Micro(toInt64({self.mark(micros(at, BEYOND))}), 'UTC')"
 
 
 def expression(name: str) -> str:

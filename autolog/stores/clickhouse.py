@@ -113,9 +113,8 @@ class ClickHouseStore:
         if db.version < OLDEST:
             known = ".".join(map(str, db.version))
             raise StoreError(self.url, f"ClickHouse {known} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
-        on = f" ON CLUSTER `{place.cluster}`" if place.cluster else ""
         if place.database not in db.databases():
-            db.command(f"CREATE DATABASE IF NOT EXISTS `{place.database.replace('`', '')}`{on}", database=False)
+            db.command(f"CREATE DATABASE IF NOT EXISTS `{place.database.replace('`', '')}`{place.on}", database=False)
         tables = {name for (name,) in db.query("SELECT name FROM system.tables WHERE database = currentDatabase()")}
         if "autolog_schema" not in tables:
             if tables & {"log", "place", "hour", "media", "document"}:
@@ -341,11 +340,11 @@ class ClickHouseStore:
         )
         free = hashes - {one for (one,) in used}
         if free:
-            local = "media_local" if self._place.distributed else "media"
-            on = f" ON CLUSTER `{self._place.cluster}`" if self._place.cluster else ""
             values = Values()
             marks = ", ".join(values.mark(sha256) for sha256 in free)
-            self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({marks})", values)
+            self._db.command(
+                f"DELETE FROM `{self._place.local('media')}`{self._place.on} WHERE sha256 IN ({marks})", values
+            )
 
     # Reading
 
@@ -555,10 +554,8 @@ class ClickHouseStore:
 
     def compact(self) -> None:
         """Merge all versions of all records into one, and let go of those that are gone."""
-        on = f" ON CLUSTER `{self._place.cluster}`" if self._place.cluster else ""
         for name, more in (("log", " CLEANUP"), ("place", ""), ("document", ""), ("hour", ""), ("sealed", "")):
-            local = f"{name}_local" if self._place.distributed else name
-            self._db.command(f"OPTIMIZE TABLE `{local}`{on} FINAL{more}")
+            self._db.command(f"OPTIMIZE TABLE `{self._place.local(name)}`{self._place.on} FINAL{more}")
 
     def backup(self, target: Path) -> None:
         from autolog.stores._copy import copy

@@ -1,6 +1,6 @@
 """ClickHouse's own engine behind its HTTP interface: chDB, for tests where no server can be installed.
 
-    python front.py FOLDER [PORT]
+    python front.py FOLDER [PORT [CONFIGURATION]]
 
 Speaks as much of https://clickhouse.com/docs/interfaces/http as clickhouse-connect's clients use: statements in the URL
 or the body, data behind an INSERT, parameters, settings, the database, compressed bodies, errors with their codes.
@@ -169,8 +169,8 @@ class _Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    Front.path_of_engine = sys.argv[1]
-    keep = chdb.connect(sys.argv[1])  # the engine lives as long as a connection to it
+    Front.path_of_engine = sys.argv[1] + (f"?config-file={sys.argv[3]}" if len(sys.argv) > 3 else "")
+    keep = chdb.connect(Front.path_of_engine)  # the engine lives as long as a connection to it
     server = _Server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Front)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     try:

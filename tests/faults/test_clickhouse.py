@@ -137,13 +137,13 @@ def test_partial_records_from_both_at_once_are_one(clickhouse_url: str) -> None:
 class Engine:
     """A front of its own, to be killed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, *configuration: str) -> None:
+        self.folder, self.port, self.configuration = folder, free_port(), configuration
         self.url = f"clickhouse://default@127.0.0.1:{self.port}/autolog?connect_timeout=2&timeout=10"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, str(FRONT), str(self.folder), str(self.port)]
+        command = [sys.executable, str(FRONT), str(self.folder), str(self.port), *self.configuration]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline()

@@ -1,0 +1,164 @@
+"""What is ClickHouse's own: layouts for clusters, records that delete themselves, sums that are kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autolog._record import Record
+from autolog.stores import Query, _clickhouse_hours, open_store
+from autolog.stores._clickhouse_schema import MIGRATIONS, ttl
+from autolog.stores._clickhouse_url import read_url
+from autolog.stores.clickhouse import ClickHouseStore
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CLUSTER = """
+<clickhouse>
+  <tcp_port>9000</tcp_port>
+  <remote_servers><one><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></one></remote_servers>
+</clickhouse>"""
+
+
+def record(number: int, **fields: Any) -> Record:
+    return Record(**{"id": f"r{number}", "created_at": NOON + timedelta(minutes=number), "cost": 0.5, **fields})
+
+
+def statements(url: str) -> list[str]:
+    return [statement for migrate in MIGRATIONS for statement in migrate(read_url(url))]
+
+
+def test_a_replicated_cluster() -> None:
+    made = statements("clickhouse://h/logs?cluster=c&replicated=1&distributed=1")
+    log, spread = made[0], made[1]
+    assert log.startswith("CREATE TABLE IF NOT EXISTS `log_local` ON CLUSTER `c` (")
+    assert (
+        "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/logs/log_local', '{replica}', version, gone)" in log
+    )
+    assert spread == (
+        "CREATE TABLE IF NOT EXISTS `log` ON CLUSTER `c` AS `log_local` "
+        "ENGINE = Distributed('c', 'logs', 'log_local', cityHash64(project, id))"
+    )
+    (view,) = [statement for statement in made if "VIEW" in statement]
+    assert "TO `place_local` AS SELECT" in view
+    assert "FROM `log_local`" in view
+    assert all("ON CLUSTER `c`" in statement for statement in made)
+    assert next(ttl(read_url("clickhouse://h/logs?cluster=c&ttl_days=7"))).startswith(
+        "ALTER TABLE `log` ON CLUSTER `c` MODIFY TTL toDateTime(created_at) + INTERVAL 7 DAY"
+    )
+
+
+@pytest.fixture
+def sharded(tmp_path: Path, clickhouse_server: str) -> Iterator[ClickHouseStore]:
+    """A store on tables that are spread over the shards of a cluster, of which there is one here."""
+    pytest.importorskip("chdb")
+    (tmp_path / "cluster.xml").write_text(CLUSTER)
+    front = Path(__file__).parent / "clickhouse" / "front.py"
+    process = subprocess.Popen(
+        [sys.executable, str(front), f"{tmp_path}/engine", "0", f"{tmp_path}/cluster.xml"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    address = process.stdout.readline().strip().removeprefix("http://")
+    yield ClickHouseStore(f"clickhouse://{address}/logs?cluster=one&distributed=1&on_cluster=0")
+    process.kill()
+    process.wait()
+
+
+def test_a_store_over_shards(sharded: ClickHouseStore) -> None:
+    store = sharded
+    store.write([record(number, tags=["t"], metadata={"n": number}) for number in range(50)])
+    store.write([Record(id="r7", user="ada")])
+    assert store.update("r8", "default", lambda found: setattr(found, "user", "bob")) is not None
+    assert store.delete(Query({"id": "r9"})) == 1
+    assert store.count(Query()) == 49
+    assert [found.id for found in store.find(Query(), 3)] == ["r49", "r48", "r47"]
+    found = store.get("r7")
+    assert found is not None
+    assert (found.user, found.metadata) == ("ada", {"n": 7})
+    assert sum(hour.calls for hour in store.hours(None, "tag", NOON, NOON + timedelta(days=20))) == 49
+    assert store.aggregate(Query(tags=("t",)))[0].cost == 24.5
+    store.put_document("key", "k", {"x": 1})
+    assert store.documents("key") == {"k": {"x": 1}}
+    store.compact()
+    assert store.count(Query()) == 49
+
+
+def test_records_that_are_too_old_delete_themselves(clickhouse_url: str) -> None:
+    store = open_store(f"{clickhouse_url}?ttl_days=10")
+    now = datetime.now(UTC)
+    store.write([record(1, created_at=now - timedelta(days=11)), record(2, created_at=now - timedelta(days=9))])
+    store.compact()
+    assert [found.id for found in store.find(Query())] == ["r2"]
+    assert store.get("r1") is None
+
+
+def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_clickhouse_hours, "WRITING", timedelta(seconds=0.5))
+    store = ClickHouseStore(clickhouse_url)
+    days = (NOON - timedelta(days=1), NOON + timedelta(days=1))
+
+    def calls() -> int:
+        return sum(hour.calls for hour in store.hours(None, "model", *days))
+
+    def kept() -> int:
+        return int(store._db.query("SELECT count() FROM hour FINAL")[0][0])
+
+    store.write([record(number, request_model="m", user=f"u{number % 5}") for number in range(100)])
+    assert calls() == 100
+    assert kept() == 0  # it may be that others are writing, too
+    time.sleep(0.7)
+    assert calls() == 100
+    assert kept() > 0
+    store.write([record(200, created_at=NOON, request_model="m"), record(7, request_model="m")])
+    assert calls() == 101
+    store.delete(Query({"user": "u1"}))
+    assert calls() == 81
+    time.sleep(0.7)
+    assert calls() == 81
+    statements: list[str] = []
+    query = store._db.query
+    monkeypatch.setattr(store._sums, "_query", lambda text, *more: statements.append(text) or query(text, *more))
+    assert calls() == 81
+    assert not any("FROM log FINAL" in statement and "created_at >=" in statement and "IN (494" in statement
+                   for statement in statements)  # fmt: skip
+    other = ClickHouseStore(clickhouse_url)
+    assert sum(hour.calls for hour in other.hours(None, "user", *days)) == 80
+    assert store.aggregate(Query())[0].calls == 81
+
+
+def test_old_versions_are_let_go(clickhouse_url: str) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    store.write([record(1, request_body=b"secret words")])
+    store.delete(Query({"id": "r1"}))
+    store.write([record(2)])
+    store.compact()
+    assert store._db.query("SELECT count(), countIf(request_body IS NOT NULL) FROM log") == [(1, 0)]
+
+
+def test_a_record_whose_time_changes_stays_one(clickhouse_url: str) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    store.write([record(1)])
+    store.update("r1", "default", lambda found: setattr(found, "created_at", NOON - timedelta(days=60)))
+    assert [found.created_at for found in store.find(Query())] == [NOON - timedelta(days=60)]
+    store.write([Record(id="r1", user="u")])
+    found = store.get("r1")
+    assert found is not None
+    assert (found.user, found.created_at) == ("u", NOON - timedelta(days=60))
+    assert store.count(Query()) == 1
+
+
+def test_times_beyond_what_the_engine_calculates_with(clickhouse_url: str) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    far = datetime(9998, 12, 31, tzinfo=UTC)
+    store.write([record(1, created_at=far), record(2)])
+    newest = store.find(Query())[0]
+    assert (newest.id, newest.created_at) == ("r1", far)
+    assert store.delete(Query()) == 2
+    assert store.count(Query()) == 0
