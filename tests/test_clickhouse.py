@@ -54,6 +54,12 @@ def test_a_replicated_cluster() -> None:
     )
 
 
+def test_a_quorum_is_asked_for(clickhouse_url: str) -> None:
+    store = ClickHouseStore(f"{clickhouse_url}?quorum=1")
+    store.write([record(1)])
+    assert store.count(Query()) == 1
+
+
 @pytest.fixture
 def sharded(tmp_path: Path, clickhouse_server: str) -> Iterator[ClickHouseStore]:
     """A store on tables that are spread over the shards of a cluster, of which there is one here."""

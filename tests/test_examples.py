@@ -52,3 +52,27 @@ def test_example(name: str, tmp_path: Path) -> None:
     if name == "web_app":
         assert {record.user for record in records} == {"user:42"}
         assert len({record.trace_id for record in records}) == 1
+
+
+def test_the_cluster_is_one_that_we_understand() -> None:
+    from xml.etree import ElementTree
+
+    import yaml
+
+    from autolog.stores._clickhouse_schema import MIGRATIONS
+    from autolog.stores._clickhouse_url import read_url
+
+    folder = EXAMPLES / "scale"
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    assert services["autolog-1"] == services["autolog-2"]
+    url = services["autolog-1"]["environment"]["AUTOLOG_STORE"].replace("${CLICKHOUSE_PASSWORD:-change-me}", "secret")
+    place = read_url(url)
+    assert (place.host, place.port, place.replicated, place.distributed) == ("balancer", 8123, True, False)
+    configuration = ElementTree.parse(folder / "cluster.xml").getroot()
+    replicas = configuration.findall(f"remote_servers/{place.cluster}/shard/replica/host")
+    assert {replica.text for replica in replicas} == {"clickhouse-1", "clickhouse-2"} <= services.keys()
+    keeper = ElementTree.parse(folder / "keeper.xml").getroot()
+    assert keeper.findtext("keeper_server/tcp_port") == configuration.findtext("zookeeper/node/port")
+    balancer = (folder / "Caddyfile").read_text()
+    assert all(f"{name}:" in balancer for name in services.keys() - {"balancer", "keeper"})
+    assert all("ON CLUSTER `logs`" in statement for migrate in MIGRATIONS for statement in migrate(place))

@@ -45,6 +45,9 @@ class Database:
         self._pid = 0
         self._made: Client | None = None
         self._making = threading.Lock()
+        self._reading: dict[str, Any] = {"database": place.database}
+        if place.quorum is not None:
+            self._reading["select_sequential_consistency"] = 1
 
     @property
     def _client(self) -> Client:
@@ -92,7 +95,7 @@ class Database:
                 statement,
                 parameters=values or None,
                 column_formats=dict.fromkeys(raw, "bytes"),
-                settings={"database": self._place.database} | (_LONG if _is_long(statement, values) else {}),
+                settings=self._reading | (_LONG if _is_long(statement, values) else {}),
             ).result_rows
 
     def command(self, statement: str, values: dict[str, Any] | None = None, database: bool = True) -> Any:
@@ -110,8 +113,8 @@ class Database:
             settings |= {"async_insert": 1, "wait_for_async_insert": 1}
         if self._place.distributed:
             settings["distributed_foreground_insert"] = 1
-        if self._place.replicated:
-            settings["insert_quorum"] = "auto"
+        if self._place.quorum is not None:
+            settings |= {"insert_quorum": self._place.quorum, "insert_quorum_parallel": 0}
         with self.translated():
             self._client.insert(
                 table, rows, column_names=list(types), column_type_names=list(types.values()),

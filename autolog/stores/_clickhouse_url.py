@@ -14,6 +14,7 @@ _OPTIONS = {
     "cluster": "the cluster on which tables are made",
     "on_cluster": "whether tables are made on all of it: 1, or 0 where the database sees to that",
     "replicated": "tables that copy themselves between a shard's replicas: 1 or 0",
+    "quorum": "on how many replicas a write is before it is acknowledged; all reads then see it",
     "distributed": "tables spread over the cluster's shards: 1 or 0",
     "ttl_days": "after how many days records delete themselves",
     "async_insert": "whether the database gathers small inserts: 1 or 0",
@@ -29,6 +30,7 @@ class Place:
     Attributes:
         shown: the URL without its password, for errors and logs.
         cluster, on_cluster, replicated, distributed: for more than one node, see `_clickhouse_schema`.
+        quorum: on how many replicas a write is before it is acknowledged.
         ttl_days: records older than this delete themselves.
         async_insert: the database gathers small inserts of many servers, and acknowledges them when they are kept.
         connect_timeout, timeout: in seconds.
@@ -46,6 +48,7 @@ class Place:
     on_cluster: bool = True
     replicated: bool = False
     distributed: bool = False
+    quorum: int | None = None
     ttl_days: int | None = None
     async_insert: bool = True
     connect_timeout: int = 5
@@ -109,6 +112,7 @@ def read_url(url: str) -> Place:
         on_cluster=flag("on_cluster", otherwise=True),
         replicated=flag("replicated", otherwise=False),
         distributed=flag("distributed", otherwise=False),
+        quorum=number("quorum", None),
         ttl_days=number("ttl_days", None),
         async_insert=flag("async_insert", otherwise=True),
         connect_timeout=number("connect_timeout", 5) or 5,
