@@ -29,7 +29,7 @@ import msgspec
 from autolog._config import DEFAULT_JOURNAL, Config
 from autolog._folders import make_folder, spare_folder
 from autolog._ids import new_span
-from autolog.errors import StoreError
+from autolog.errors import StoreError, shown
 
 if TYPE_CHECKING:
     import sqlite3
@@ -333,7 +333,7 @@ def journal_for(config: Config, target: Any) -> Journal:
     Targets differ by their key, too: it may stand for another project.
     """
     if isinstance(target, str):
-        name = target
+        name = shown(target)
     else:
         key = hashlib.sha256(str(target.get("api_key") or "").encode()).hexdigest()[:8]
         name = f"{target['endpoint']} {target.get('dialect', 'native')} {key}"

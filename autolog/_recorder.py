@@ -14,7 +14,7 @@ from autolog._delivery import Delivery, Sink
 from autolog._queue import DurableQueue, Made, Queue
 from autolog._reading import Reader
 from autolog._span import PrivateSpan, Span
-from autolog.errors import PatchError
+from autolog.errors import PatchError, shown
 
 if TYPE_CHECKING:
     from autolog._budget import Budgets
@@ -225,7 +225,7 @@ class Recorder:
         return {
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
-            "store": config.store if config.endpoint is None else None,
+            "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,
             "dialect": config.dialect if config.endpoint is not None else None,
             "queued": sum(worker.queued for worker in workers),

@@ -13,7 +13,14 @@ After set-up nothing of ours is raised into the user's program: see `_guard`.
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreFull", "StoreUnavailable", "Undelivered"]
+
+
+def shown(url: str) -> str:
+    """A store's URL as it may be shown and kept: without the password in it."""
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", url)
 
 
 class AutologError(Exception):
@@ -42,9 +49,9 @@ class StoreError(AutologError):
     """A store that cannot be opened, read or written."""
 
     def __init__(self, url: str, problem: str) -> None:
-        self.url = url
+        self.url = shown(url)
         self.problem = problem
-        super().__init__(f"{url}: {problem}")
+        super().__init__(f"{self.url}: {problem}")
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is

@@ -13,7 +13,7 @@ import click
 from autolog._budget import read_budget
 from autolog._config import config_from
 from autolog._record import Record
-from autolog.errors import AutologError, ConfigError
+from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import Condition, Query, Store, open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -188,6 +188,6 @@ def open_for_reading(url: str | None) -> Store:
     store = open_store(url, create=False)
     if store is None:
         raise AutologError(
-            f"there are no logs yet at {url}\nRun `autolog demo` to make some, or name a store with --store."
+            f"there are no logs yet at {shown(url)}\nRun `autolog demo` to make some, or name a store with --store."
         )
     return store

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from autolog.cli._progress import bar
-from autolog.errors import AutologError
+from autolog.errors import AutologError, shown
 from autolog.stores import Query, open_store
 from autolog.stores._copy import copy as copy_store
 
@@ -30,7 +30,7 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """
     given = open_store(source, create=False)
     if given is None:
-        raise AutologError(f"there is no store at {source}")
+        raise AutologError(f"there is no store at {shown(source)}")
     taken = open_store(target)
     if given.url == taken.url:
         raise AutologError("source and target are the same store")

@@ -17,7 +17,7 @@ from autolog._display import safe
 from autolog._journal import journal_for
 from autolog._version import __version__
 from autolog.cli._render import console
-from autolog.errors import AutologError
+from autolog.errors import AutologError, shown
 from autolog.providers import PROVIDERS
 from autolog.stores import Query, open_store
 
@@ -66,13 +66,13 @@ def _store(url: str) -> Check:
     try:
         store = open_store(url, create=False)
         if store is None:
-            return "store", None, f"{url}: nothing yet; it is made with the first record"
+            return "store", None, f"{shown(url)}: nothing yet; it is made with the first record"
         newest = store.find(Query(), 1)
         at = newest[0].created_at if newest else None
         when = "" if at is None else f", the newest of {at:%Y-%m-%d %H:%M} UTC"
         with store.transaction():  # can it be written?
             pass
-        return "store", True, f"{url}: {store.count(Query()):,} records in {store.size():,} bytes{when}"
+        return "store", True, f"{shown(url)}: {store.count(Query()):,} records in {store.size():,} bytes{when}"
     except AutologError as error:
         return "store", False, str(error)
 

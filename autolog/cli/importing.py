@@ -14,7 +14,7 @@ from autolog._config import config_from
 from autolog._record import Record
 from autolog.cli._options import store_option
 from autolog.cli._progress import counted
-from autolog.errors import AutologError
+from autolog.errors import AutologError, shown
 from autolog.stores import Query, open_store
 
 BATCH = 500
@@ -56,7 +56,7 @@ def _records(source: str) -> Iterator[Record]:
     if "://" in source:
         other = open_store(source, create=False)
         if other is None:
-            raise AutologError(f"there is no store at {source}")
+            raise AutologError(f"there is no store at {shown(source)}")
         return other.scan(Query())
     path = Path(source)
     if not path.is_file():

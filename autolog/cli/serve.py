@@ -70,7 +70,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     retain = Retain(age, options["max_size"]) if age or options["max_size"] else None
     if options["update_prices"]:
         keep_updated()
-    click.echo(f"autolog serves {url} on http://{host}:{port} (API: /docs)", err=True)
+    click.echo(f"autolog serves {opened.url} on http://{host}:{port} (API: /docs)", err=True)
     more_files()
     app = create_app(opened, limits=limits, budgets=options["budgets"], retain=retain)
     uvicorn.Server(config(app, limits, host=host, port=port)).run()

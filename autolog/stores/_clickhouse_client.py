@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,7 @@ class Database:
                 self._place.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
             ) from error
         place = self._place
+        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # that it is away we say ourselves
         with self.translated():
             # One without a session, so that all threads may use it at once, and its own pool, for a fork shares sockets
             return clickhouse_connect.get_client(

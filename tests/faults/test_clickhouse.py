@@ -249,6 +249,26 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_passwords_are_not_shown(engine: Engine, tmp_path: Path) -> None:
+    url = engine.url.replace("default@", "locked:right@")
+    said = []
+    for command in (["logs"], ["doctor"], ["demo"], ["doctor"], ["copy", "sqlite:///none.db", url]):
+        done = subprocess.run(
+            [sys.executable, "-m", "autolog", *command], env=environment(AUTOLOG_STORE=url, AUTOLOG_JOURNAL="j.db"),
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+        said.append(done.stdout + done.stderr)
+    with running(url) as server:
+        assert server.get("/ready") == 200
+    program = f"import autolog; autolog.configure(store={url!r}); print(autolog.status())"
+    said.append(
+        subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True).stdout
+    )
+    assert not [words for words in said if "right" in words]
+    assert b"locked:" not in b"".join(path.read_bytes() for path in tmp_path.glob("j.db*"))
+    assert "records in" in said[3]
+
+
 def test_names_of_databases_of_any_kind(clickhouse_server: str) -> None:
     name = f"my logs {uuid.uuid4().hex[:6]}"
     store = open_store(f"{clickhouse_server}/{name.replace(' ', '%20')}")
