@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from autolog._record import Record
+from autolog._retention import prune_store
 from autolog.stores import Query, _clickhouse_hours, open_store
 from autolog.stores._clickhouse_schema import MIGRATIONS, ttl
 from autolog.stores._clickhouse_url import read_url
@@ -106,7 +108,9 @@ def test_records_that_are_too_old_delete_themselves(clickhouse_url: str) -> None
 
 
 def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_clickhouse_hours, "WRITING", timedelta(seconds=0.5))
+    marks = _clickhouse_hours.marks
+    short = timedelta(seconds=0.5)
+    monkeypatch.setattr(_clickhouse_hours, "marks", lambda hours, now, writing: marks(hours, now, short))
     store = ClickHouseStore(clickhouse_url)
     days = (NOON - timedelta(days=1), NOON + timedelta(days=1))
 
@@ -137,6 +141,20 @@ def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.Mo
     other = ClickHouseStore(clickhouse_url)
     assert sum(hour.calls for hour in other.hours(None, "user", *days)) == 80
     assert store.aggregate(Query())[0].calls == 81
+
+
+def test_a_bound_on_the_size_deletes_the_oldest_only(clickhouse_url: str) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    for start in range(0, 200, 50):
+        store.write([record(number, request_body=os.urandom(10_000)) for number in range(start, start + 50)])
+    whole = store.size()
+    done = prune_store(store, Query(), whole // 2, compact=False)
+    left = store.find(Query(), 1_000)
+    assert 40 <= len(left) <= 110
+    assert done["deleted"] == 200 - len(left)
+    assert left[-1].id == f"r{200 - len(left)}"
+    store.compact()
+    assert store.size() <= whole // 2
 
 
 def test_old_versions_are_let_go(clickhouse_url: str) -> None:

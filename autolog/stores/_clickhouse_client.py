@@ -30,6 +30,8 @@ _REFUSED = {
     516: "the user or the password is wrong",
     497: "the user lacks a right",
 }
+#: How many connections are kept open for the threads of a server.
+_CONNECTIONS = 64
 #: Statements with many values are long.
 _LONG = {"max_query_size": 64 * 1024 * 1024, "max_ast_elements": 5_000_000, "max_expanded_ast_elements": 5_000_000}
 
@@ -62,6 +64,7 @@ class Database:
     def _connect(self) -> Client:
         try:
             import clickhouse_connect
+            from clickhouse_connect.driver.httputil import get_pool_manager
         except ImportError as error:
             raise StoreError(
                 self._place.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
@@ -73,7 +76,8 @@ class Database:
             return clickhouse_connect.get_client(
                 host=place.host, port=place.port, username=place.user, password=place.password, secure=place.secure,
                 verify=place.verify, connect_timeout=place.connect_timeout, send_receive_timeout=place.timeout,
-                autogenerate_session_id=False, autogenerate_query_id=False, dedicated_pool=True, query_retries=1,
+                autogenerate_session_id=False, autogenerate_query_id=False, query_retries=1,
+                pool_mgr=get_pool_manager(maxsize=_CONNECTIONS),
                 client_name="autolog", show_clickhouse_errors=True,
             )  # fmt: skip
 
@@ -90,15 +94,16 @@ class Database:
 
     def query(
         self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()
-    ) -> Sequence[Sequence[Any]]:
-        """The rows of a SELECT; the columns `raw` as bytes."""
+    ) -> list[Any]:
+        """The rows of a SELECT, each a tuple; the columns `raw` as bytes."""
         with self.translated():
-            return self._client.query(
+            rows: list[Any] = self._client.query(
                 statement,
                 parameters=values or None,
                 column_formats=dict.fromkeys(raw, "bytes"),
                 settings=self._reading | (_LONG if _is_long(statement, values) else {}),
-            ).result_rows
+            ).result_rows  # type: ignore[assignment]
+            return rows
 
     def command(self, statement: str, values: dict[str, Any] | None = None, database: bool = True) -> Any:
         """Run what gives no rows."""

@@ -18,8 +18,6 @@ from autolog.stores._clickhouse_where import Values
 
 #: An hour is sealed when it is over for so long.
 SETTLED = timedelta(minutes=5)
-#: No write takes longer.
-WRITING = timedelta(seconds=90)
 #: So many hours are sealed by one statement.
 AT_ONCE = 24 * 31
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,10 +64,10 @@ def stamp(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def marks(hours: Iterable[int], now: datetime) -> list[list[int]]:
-    """The rows of `sealed` that outdate the seals of hours that are about to change."""
-    last = hour_of(now + WRITING - SETTLED)  # those before it may be sealed, or will be soon
-    return [[hour, stamp(now + WRITING), 0] for hour in sorted(set(hours)) if hour < last]
+def marks(hours: Iterable[int], now: datetime, writing: timedelta) -> list[list[int]]:
+    """The rows of `sealed` that outdate the seals of hours that are about to change; no write takes so long."""
+    last = hour_of(now + writing - SETTLED)  # those before it may be sealed, or will be soon
+    return [[hour, stamp(now + writing), 0] for hour in sorted(set(hours)) if hour < last]
 
 
 class Sums:

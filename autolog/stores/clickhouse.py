@@ -273,7 +273,8 @@ class ClickHouseStore:
                 rows.append(to_row(kept))
                 kept.record, media = whole, media | kept.media
         times = [at for kept in changed for at in (kept.was_at, None if kept.gone else _made(kept)) if at is not None]
-        outdated = hours.marks((hours.hour_of(from_micros(micros(at))) for at in times), self._moment())
+        changed_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
+        outdated = hours.marks(changed_hours, self._moment(), timedelta(seconds=2 * self._place.timeout))
         self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
         self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
         self._db.insert("log", TYPES, rows)
@@ -382,7 +383,7 @@ class ClickHouseStore:
         values = Values()
         marks = ", ".join(values.mark(sha256) for sha256 in wanted)
         rows = self._db.query(f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})", values, raw=("content",))
-        contents: dict[str, bytes] = dict(rows)  # type: ignore[arg-type]
+        contents: dict[str, bytes] = dict(rows)
         for record in records:
             give_media(record, contents)
 
@@ -538,7 +539,7 @@ class ClickHouseStore:
         rows = self._db.query(
             f"SELECT key, data FROM document FINAL WHERE kind = {values.mark(clean(kind))} ORDER BY first, key", values
         )
-        found: dict[str, str] = dict(rows)  # type: ignore[arg-type]
+        found: dict[str, str] = dict(rows)
         for layer in self._layers:
             found |= {key: data for (of_kind, key), (data,) in layer.documents.items() if of_kind == kind}
         return {key: decode_object(data) for key, data in found.items()}
@@ -547,10 +548,17 @@ class ClickHouseStore:
         return [kind for (kind,) in self._db.query("SELECT DISTINCT kind FROM document ORDER BY kind")]
 
     def size(self) -> int:
-        ((size,),) = self._db.query(
-            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
+        """How many bytes the store takes, without what is deleted and has not been merged away yet."""
+        taken: dict[str, int] = dict(
+            self._db.query(
+                "SELECT table, sum(bytes_on_disk) FROM system.parts "
+                "WHERE active AND database = currentDatabase() GROUP BY table"
+            )
         )
-        return int(size or 0)
+        logs = taken.pop(self._place.local("log"), 0)
+        ((versions,),) = self._db.query("SELECT count() FROM log WHERE NOT gone")
+        share = min(1.0, self.count(Query()) / versions) if versions else 0.0
+        return int(sum(taken.values()) + logs * share)
 
     def compact(self) -> None:
         """Merge all versions of all records into one, and let go of those that are gone."""
