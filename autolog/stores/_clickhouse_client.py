@@ -92,9 +92,7 @@ class Database:
         with self.translated():
             return {name for (name,) in self._client.query("SELECT name FROM system.databases").result_rows}
 
-    def query(
-        self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()
-    ) -> list[Any]:
+    def query(self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()) -> list[Any]:
         """The rows of a SELECT, each a tuple; the columns `raw` as bytes."""
         with self.translated():
             rows: list[Any] = self._client.query(

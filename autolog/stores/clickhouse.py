@@ -61,7 +61,7 @@ GRACE = 0.3
 #: Since when places count, in milliseconds.
 _BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 #: The newest are looked for in windows that grow by this factor.
-_FIRST_WINDOW, _GROWTH = timedelta(hours=1), 8
+_FIRST_WINDOW, _GROWTH, _WIDEST = timedelta(hours=1), 8, timedelta(days=400)
 
 Key = tuple[str, str]
 
@@ -422,15 +422,14 @@ class ClickHouseStore:
         if not newest or query.equal.keys() & {"id", "trace_id", "seq"}:
             yield query
             return
-        ((last,),) = self._db.query("SELECT toUnixTimestamp64Micro(max(created_at)) FROM log")
-        until, width = from_micros(last) + timedelta(microseconds=1), _FIRST_WINDOW
-        if query.until is not None:
-            until = min(until, query.until)
-        if query.past is not None:
-            until = min(until, query.past[0] + timedelta(microseconds=1))
-        since = query.since or from_micros(0)
-        while until > since:
-            begin = max(since, until - width) if width < timedelta(days=400) else since
+        bounds = [query.until, None if query.past is None else query.past[0] + timedelta(microseconds=1)]
+        until = min((max(bound, from_micros(0)) for bound in bounds if bound is not None), default=None)
+        since, width = query.since or from_micros(0), _FIRST_WINDOW
+        while True:
+            begin = (until or self._moment()) - width
+            if width > _WIDEST or begin <= since:
+                yield replace(query, since=since, until=until)
+                return
             yield replace(query, since=begin, until=until)
             until, width = begin, width * _GROWTH
 
