@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,9 +86,12 @@ def fill(running: Live) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("ui") / "s.db") as made:
+@pytest.fixture(scope="module", params=["sqlite", "clickhouse"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    place: Path | str = tmp_path_factory.mktemp("ui") / "s.db"
+    if request.param == "clickhouse":
+        place = f"{request.getfixturevalue('clickhouse_server')}/autolog_ui_{uuid.uuid4().hex[:8]}"
+    with live(place) as made:
         fill(made)
         yield made
 

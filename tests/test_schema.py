@@ -12,8 +12,8 @@ from live import KEY, live
 
 
 @pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
-def test_no_request_breaks_the_server(tmp_path: Path) -> None:
-    with live(tmp_path / "server.db") as server:
+def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
+    with live(store_url) as server:
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json",

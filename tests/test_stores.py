@@ -177,7 +177,8 @@ def test_aggregate(store: Store) -> None:
     assert (second.group, second.errors, second.cost, second.unpriced, second.p50) == ("n", 1, None, 1, None)
     (total,) = store.aggregate(Query())
     assert (total.group, total.calls) == (None, 21)
-    assert [row.group for row in store.aggregate(Query(), "day")] == ["2026-11-20"]
+    assert [row.group for row in store.aggregate(Query({"kind": "llm"}), "day")] == ["2026-11-20"]
+    assert [row.group for row in store.aggregate(Query({"kind": "llm"}), "hour")] == ["2026-11-20T12:00"]
 
 
 def test_aggregating_by_nonsense_is_refused(store: Store) -> None:
@@ -263,6 +264,9 @@ def test_update(store: Store) -> None:
     )
     assert ids(store.find(Query(tags=("new",)))) == ["id-0001"]
     assert store.find(Query(tags=("old",))) == []
+    timeless = store.update("id-0001", "default", lambda found: setattr(found, "created_at", None))
+    assert timeless is not None
+    assert ids(store.find(Query(since=datetime.now(UTC) - timedelta(minutes=1)))) == ["id-0001"]
 
 
 def test_transactions_are_kept_or_not(store: Store) -> None:

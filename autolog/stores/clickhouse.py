@@ -228,6 +228,7 @@ class ClickHouseStore:
             record = msgspec.structs.replace(old.record, seq=old.seq)
             change(record)
             record.project, record.id, record.updated_at = *key, datetime.now(UTC)
+            record.created_at = record.created_at or record.updated_at
             self._set(Kept(record, old.seq, old.version, was_at=old.was_at))
             return record
 
@@ -609,6 +610,6 @@ _GROUP_SQL = {
     "provider": "provider_name",
     "tag": "arrayJoin(tags)",
     "function": "caller",
-    "day": "formatDateTime(created_at, '%Y-%m-%d', 'UTC')",
-    "hour": "formatDateTime(created_at, '%Y-%m-%dT%H:00', 'UTC')",
+    "day": "toString(toDate32(created_at))",
+    "hour": "concat(toString(toDate32(created_at)), 'T', leftPad(toString(toHour(created_at)), 2, '0'), ':00')",
 }
