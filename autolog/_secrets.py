@@ -46,13 +46,8 @@ _OWN_WORDS = ("password", "passwd", "secret", "cookie", "set cookie", "passphras
 #: The names without `-`, `_` and case.
 _NAMES = frozenset(words.replace(" ", "") for words in _WORDS)
 _OWN_NAMES = _NAMES | {words.replace(" ", "") for words in _OWN_WORDS}
-#: And as they may stand between quotes in a body, also in JSON inside of JSON.
-_SPELLED = frozenset(
-    words.replace(" ", between).encode() + end
-    for words in (*_WORDS, *_OWN_WORDS)
-    for between in ("", "_", "-")
-    for end in (b"", b"\\", b"\\\\\\")
-)
+#: And as they may stand between quotes in a body, also in JSON inside of JSON; blanks, `-` and `_` are left out there.
+_SPELLED = frozenset(name.encode() + end for name in _OWN_NAMES for end in (b"", b"\\", b"\\\\\\"))
 _SEPARATORS = str.maketrans("", "", "-_ ")
 
 #: Keys whose texts a stream brings in pieces.
@@ -72,27 +67,32 @@ _SEVERAL = re.compile(rb'"index":\s*[1-9]')
 
 
 _ANY_KEY = re.compile("|".join(_SHAPES).encode())
+_BLANK = rb"(?:\s|\\+[nrtf])*"
 #: What stands before a secret that has no shape of its own, and how it goes on.
 _LEADS = (
     *(
-        (word, re.compile(word + rb"(?:\\*[\"'])?\s*[=:]\s*(?:\\*[\"'])?[\w+/.\\-]{16}"))
+        (word, re.compile(word + rb"(?:\\*[\"'])?" + _BLANK + rb"[=:]" + _BLANK + rb"(?:\\*[\"'])?[\w+/.\\-]{16}"))
         for word in (b"key", b"secret", b"password", b"passwd", b"token")
     ),
     *((word, re.compile(word + rb" +[\w.~+/\\-]{16}")) for word in (b"bearer", b"basic")),
 )
+#: A character of ASCII as JSON may write it, too.
+_ESCAPED = re.compile(rb"(?i)\\u00([2-7][0-9a-f])")
 
 
 def may_hold_secret(body: bytes) -> bool:
     """Whether there may be something that looks like a key, or an object's key that names a secret."""
-    if b"PRIVATE KEY" in body or (b"://" in body and b"@" in body):
-        return True
+    if b"\\u00" in body:
+        body = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), body)
     if b"\\/" in body:
         body = body.replace(b"\\/", b"/")
+    if b"PRIVATE KEY" in body or (b"://" in body and b"@" in body) or b"\0" in body:  # zeros: UTF-16
+        return True
     lowered = body.lower()
     return (
         _ANY_KEY.search(b" ".join(_long_words(body))) is not None
         or _leads(lowered)
-        or not _SPELLED.isdisjoint(lowered.split(b'"'))
+        or not _SPELLED.isdisjoint(lowered.translate(None, b"-_ ").split(b'"'))
     )
 
 

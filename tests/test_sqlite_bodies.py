@@ -94,6 +94,8 @@ def test_a_larger_store_trains_another(store: SQLiteStore, monkeypatch: pytest.M
 
 def test_bodies_that_train_nothing_are_kept_without(store: SQLiteStore) -> None:
     for number in range(FIRST + 20):
+        store.write([Record(id=f"bare{number}")])
+    for number in range(20 * FIRST + 20):
         store.write([Record(id=f"r{number}", request_body=b"{}", response_body=None)])
     store.write([Record(id="last", request_body=b"[1]")])
     found = store.get("last")

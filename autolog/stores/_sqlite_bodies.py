@@ -20,6 +20,7 @@ LEVEL = 3
 FIRST, FACTOR = 200, 20
 #: What a dictionary is made of, and its size in bytes.
 _SAMPLES, _SAMPLE, _SIZE = 256, 8_192, 16_384
+_FEW = 20
 
 
 class Bodies:
@@ -77,7 +78,7 @@ class Bodies:
         """
         if last < self._due:
             return
-        with contextlib.suppress(sqlite3.Error, zstd.ZstdError):
+        with contextlib.suppress(sqlite3.Error, zstd.ZstdError, ValueError):
             self.load(db)  # another process may have been first
             if last < self._due:
                 return
@@ -86,6 +87,8 @@ class Bodies:
                 "SELECT request_body, response_body FROM body ORDER BY n DESC LIMIT ?", (_SAMPLES // 2,)
             )
             samples = [body[:_SAMPLE] for row in newest for packed in row if (body := self.unpack(db, packed))]
+            if len(samples) < _FEW:
+                return
             made = zstd.train_dict(samples, _SIZE)
             db.execute("INSERT OR IGNORE INTO dictionary VALUES (?, ?, ?)", (made.dict_id, last, made.dict_content))
             self.load(db)

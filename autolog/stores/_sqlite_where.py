@@ -12,6 +12,7 @@ from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FIELD_SQL = {
+    "id": "log.id",  # json_each has a column of this name, too
     "seq": "n",
     "model": "coalesce(request_model, response_model, '')",
     "provider": "coalesce(provider_name, 'unknown')",
@@ -107,7 +108,7 @@ def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
         clauses.append(clause)
         values += more
     if query.ids:
-        clauses.append("EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr(id, wanted.value))")
+        clauses.append("EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr(log.id, wanted.value))")
         values.append(json.dumps([clean(part) for part in query.ids]))
     if query.metadata_text:
         clauses.append("text_has(coalesce(metadata, '{}'), ?)")
