@@ -147,7 +147,8 @@ DEFAULTS = {
     name: getattr(default, "factory", lambda default=default: default)()  # lists and objects are made, not shared
     for name, default in zip(FIELDS, [None, *Record.__struct_defaults__], strict=True)
 }
-_MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
+#: Fields of which a later record adds to what is there.
+MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
 
 
 def merge(old: Record, new: Record) -> None:
@@ -159,7 +160,7 @@ def merge(old: Record, new: Record) -> None:
     if late:
         new = msgspec.structs.replace(new)
         for name in FIELDS:
-            if name not in _MERGED and getattr(old, name) != DEFAULTS[name] and name != "id":
+            if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name != "id":
                 setattr(new, name, DEFAULTS[name])
     brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in brought]
@@ -170,7 +171,7 @@ def merge(old: Record, new: Record) -> None:
     for name in FIELDS:
         value = getattr(new, name)
         if value is not None and value != DEFAULTS[name] and name not in left:
-            setattr(old, name, {**getattr(old, name), **value} if name in _MERGED else value)
+            setattr(old, name, {**getattr(old, name), **value} if name in MERGED else value)
 
 
 _pack = msgspec.msgpack.Encoder().encode

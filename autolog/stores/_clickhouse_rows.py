@@ -66,8 +66,11 @@ class Kept:
     seq: int
     version: int = 0
     gone: bool = False
-    #: When it was made, by the row that it replaces: a part of that row's key.
+    #: When it was made, by the row that it replaces, and others that lie elsewhere: a part of those rows' keys.
     was_at: datetime | None = None
+    also_at: Sequence[datetime] = ()
+    #: What was read, and changed since; None for a record that was not there.
+    base: Record | None = None
     #: What the media in its bodies are, by hash; to be written with it.
     media: dict[str, bytes] = field(default_factory=dict)
 
@@ -93,6 +96,9 @@ def as_text(value: Any) -> str:
 def to_row(kept: Kept) -> list[Any]:
     """The values of TYPES. Takes the media out of the bodies, into `kept.media`."""
     record = kept.record
+    for name in ("cost", "duration", "time_to_first_chunk", "score"):
+        if (number := getattr(record, name)) is not None and number != number:
+            setattr(record, name, None)  # what is not a number is not known
     bodies = _take_media(kept)
     values = list(_column_values(record))
     for place in _TIMES:
@@ -115,9 +121,14 @@ def to_row(kept: Kept) -> list[Any]:
     ]  # fmt: skip
 
 
-def tombstone(kept: Kept) -> list[Any]:
+#: The kind of a row that is gone because its record has another time now, and so another key.
+MOVED = "moved"
+
+
+def tombstone(kept: Kept, at: datetime) -> list[Any]:
     """The row that takes a record away: its key, a later version, and nothing that was said."""
-    empty = Record(id=kept.record.id, project=kept.record.project, created_at=kept.was_at)
+    kind = "gone" if kept.gone else MOVED
+    empty = Record(id=kept.record.id, project=kept.record.project, created_at=at, kind=kind)
     return to_row(Kept(empty, kept.seq, kept.version, gone=True))
 
 

@@ -14,12 +14,13 @@ same moment have come.
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,10 +30,12 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import decode_object, encode_json
+from autolog._guard import logger
 from autolog._record import Record, merge
 from autolog.errors import StoreError
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _clickhouse_hours as hours
 from autolog.stores._clickhouse_client import OLDEST, Database
+from autolog.stores._clickhouse_merge import together
 from autolog.stores._clickhouse_rows import (
     RAW,
     SELECT,
@@ -56,6 +59,8 @@ _BODIES = ("request_body", "response_body")
 _WITH_BODIES = f"{SELECT}, {', '.join(_BODIES)}"
 #: So many ids are asked for at once.
 _IDS = 1_000
+#: How often a record that others change at the same time is merged again.
+ROUNDS = 4
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
 GRACE = 0.3
 #: Since when places count, in milliseconds.
@@ -201,7 +206,16 @@ class ClickHouseStore:
                 record.created_at = record.created_at or datetime.now(UTC)
             keys = list(dict.fromkeys((clean(record.project), clean(record.id)) for record in records))
             known = self._load([key for key in keys if self._pending(key) is None])
-            return [self._write_one(record, known, record.seq if places else None) for record in records]
+            free = self._free([record.seq for record in records]) if places else set()
+            return [self._write_one(record, known, record.seq if record.seq in free else None) for record in records]
+
+    def _free(self, places: Sequence[int | None]) -> set[int]:
+        """Those of some places that no record has."""
+        wanted, values = {place for place in places if place is not None}, Values()
+        if not wanted:
+            return set()
+        marks = ", ".join(values.mark(place) for place in wanted)
+        return wanted - {seq for (seq,) in self._db.query(f"SELECT seq FROM log WHERE seq IN ({marks})", values)}
 
     def _write_one(self, record: Record, known: dict[Key, Kept], place: int | None) -> int:
         key = clean(record.project), clean(record.id)
@@ -210,14 +224,16 @@ class ClickHouseStore:
         if old is None or old.gone:
             now = datetime.now(UTC)
             new.received_at, new.updated_at = new.received_at or now, new.updated_at or now
-            seq = self._next_seq() if place is None else place
-            self._set(Kept(new, seq, old.version if old else 0, was_at=old.was_at if old else None))
+            made = Kept(new, self._next_seq() if place is None else place)
+            if old is not None:
+                made.version, made.was_at = old.version, old.was_at
         else:
             merged = msgspec.structs.replace(old.record)
             merge(merged, new)
             merged.updated_at = datetime.now(UTC)
-            self._set(Kept(merged, old.seq, old.version, was_at=old.was_at))
-        return self._layers[-1].records[key].seq
+            made = replace(old, record=merged)
+        self._set(made)
+        return made.seq
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
         key = clean(project), clean(record_id)
@@ -225,12 +241,13 @@ class ClickHouseStore:
             old = self._pending(key) or self._load([key]).get(key)
             if old is None or old.gone:
                 return None
-            record = msgspec.structs.replace(old.record, seq=old.seq)
+            record = copy.deepcopy(old.record)  # what was read stays what it was, if this is taken back
+            record.seq = old.seq
             change(record)
             record.project, record.id, record.updated_at = *key, datetime.now(UTC)
             record.created_at = record.created_at or record.updated_at
-            self._set(Kept(record, old.seq, old.version, was_at=old.was_at))
-            return record
+            self._set(replace(old, record=record))
+            return copy.deepcopy(record)
 
     def delete(
         self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
@@ -248,6 +265,11 @@ class ClickHouseStore:
                 gone = Record(id=record_id, project=project, media=[{"sha256": sha256} for sha256 in hashes])
                 was_at = pending.was_at if pending else from_micros(at)
                 self._set(Kept(gone, seq, version, gone=True, was_at=was_at))
+            key = clean(str(query.equal.get("project", "default"))), clean(str(query.equal.get("id")))
+            pending = self._pending(key)
+            if not rows and pending is not None and not pending.gone and not query.equal.keys() - {"project", "id"}:
+                self._set(replace(pending, gone=True))  # one that is not in the database yet
+                return 1
         return len(rows)
 
     def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
@@ -262,59 +284,88 @@ class ClickHouseStore:
 
     def _commit_records(self, changed: list[Kept], round_: int = 0) -> None:
         rows, media = [], dict[str, bytes]()
-        bases = {(kept.record.project, kept.record.id): kept.version for kept in changed if kept.version}
+        bases = [kept.version for kept in changed]
+        mine: set[int] = set()
         for kept in changed:
-            kept.version = self._next_version(kept.version)
-            moved = not kept.gone and kept.was_at is not None and micros(kept.was_at) != micros(_made(kept))
-            if (kept.gone and kept.was_at is not None) or moved:  # the time is a part of the row's key
-                rows.append(tombstone(kept))
-                kept.version = self._next_version(kept.version)
+            elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
             if not kept.gone:
+                elsewhere.pop(micros(_made(kept)), None)  # the time is a part of the row's key
+            for at in elsewhere.values():
+                kept.version = self._next_version(kept.version)
+                rows.append(tombstone(kept, at))
+                mine.add(kept.version)
+            if not kept.gone:
+                kept.version = self._next_version(kept.version)
+                mine.add(kept.version)
                 whole = msgspec.structs.replace(kept.record)
                 rows.append(to_row(kept))
                 kept.record, media = whole, media | kept.media
-        times = [at for kept in changed for at in (kept.was_at, None if kept.gone else _made(kept)) if at is not None]
-        changed_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
-        outdated = hours.marks(changed_hours, self._moment(), timedelta(seconds=2 * self._place.timeout))
-        self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
-        self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
+        self._mark_hours(changed)
+        self._insert_media(media)
         self._db.insert("log", TYPES, rows)
-        self._merge_with_others(changed, bases, round_)
-        self._drop_media(set().union(*(_media_of(kept) for kept in changed if kept.gone)) - media.keys())
+        try:  # all of it is kept: what comes now must not make it fail
+            if media:
+                self._insert_media({key: media[key] for key in media.keys() - self._known_media(media.keys())})
+            if round_ < ROUNDS:
+                self._merge_with_others(changed, bases, mine, round_)
+            self._drop_media(set().union(*(_media_lost(kept) for kept in changed)) - media.keys())
+        except StoreError as error:
+            logger.warning("autolog could not look for changes by other servers: %s", error)
 
-    def _merge_with_others(self, changed: list[Kept], bases: dict[Key, int], round_: int) -> None:
-        """Another server may have changed the same records at the same time: both then make one of both."""
-        mine = {(kept.record.project, kept.record.id): kept for kept in changed if not kept.gone}
-        values, keys = Values(), [key for key in bases if key in mine]
-        if not keys or round_ > 3:
-            return
-        least = min(bases[key] for key in keys)
-        rows = self._db.query(
-            f"SELECT {_WITH_BODIES} FROM log WHERE {_of_keys(keys, values)} AND version > {least} AND NOT gone "
-            f"AND created_at IN ({', '.join(sorted({values.at(_made(mine[key])) for key in keys}))})",
-            values, raw=RAW,
-        )  # fmt: skip
-        others: dict[Key, list[Kept]] = {}
-        for row in rows:
-            found = from_row(row)
-            key = found.record.project, found.record.id
-            if found.version > bases[key] and found.version != mine[key].version:
-                others.setdefault(key, []).append(found)
-        again = []
-        for key, found_ones in others.items():
-            merged, kept = None, mine[key]
-            for one in sorted((*found_ones, kept), key=lambda one: one.version):
-                if one is not kept:
-                    self._give_media([one.record])
-                if merged is None:
-                    merged = msgspec.structs.replace(one.record)
-                else:
-                    merge(merged, one.record)
-            latest = max(kept.version, *(one.version for one in found_ones))
-            if merged is not None:
-                again.append(Kept(merged, kept.seq, latest, was_at=kept.was_at))
+    def _mark_hours(self, changed: Sequence[Kept]) -> None:
+        """Outdate the sums of the hours that are about to change."""
+        times = {
+            at
+            for kept in changed
+            for at in (kept.was_at, *kept.also_at, None if kept.gone else _made(kept))
+            if at is not None
+        }
+        of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
+        outdated = hours.marks(of_hours, self._moment(), timedelta(seconds=2 * self._place.timeout))
+        self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
+
+    def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
+        """Another server or thread may have changed the same records at the same time: both then make one of both."""
+        by_key = {
+            (kept.record.project, kept.record.id): (kept, base) for kept, base in zip(changed, bases, strict=True)
+        }
+        found: dict[Key, set[int]] = {}
+        keys = list(by_key)
+        for start in range(0, len(keys), _IDS):
+            some, values = keys[start : start + _IDS], Values()
+            rows = self._db.query(
+                f"SELECT project, id, version FROM place WHERE {_of_keys(some, values)} "
+                f"AND version > {min(by_key[key][1] for key in some)}", values,
+            )  # fmt: skip
+            for project, record_id, version in rows:
+                if version > by_key[project, record_id][1] and version not in mine:
+                    found.setdefault((project, record_id), set()).add(version)
+        again: list[Kept] = []
+        for key, versions in found.items():
+            kept = by_key[key][0]
+            outcome = together(kept, self._versions(key, versions))
+            if outcome is None:
+                continue
+            record = outcome.record or Record(id=key[1], project=key[0], media=kept.record.media)
+            gone = outcome.record is None
+            again.append(Kept(record, outcome.seq, outcome.version, gone, None, outcome.gone_at, base=kept.base))
         if again:
             self._commit_records(again, round_ + 1)
+
+    def _versions(self, key: Key, versions: set[int]) -> list[Kept]:
+        """Rows of one record, those that are gone included."""
+        values = Values()
+        rows = self._db.query(
+            f"SELECT gone, {_WITH_BODIES} FROM log WHERE {_of_keys([key], values)} "
+            f"AND version IN ({', '.join(map(str, versions))})", values, raw=RAW,
+        )  # fmt: skip
+        found = []
+        for gone, *row in rows:
+            kept = from_row(row)
+            kept.gone = bool(gone)
+            found.append(kept)
+        self._give_media([kept.record for kept in found])
+        return found
 
     def _commit_documents(self, changed: dict[Key, list[Any]]) -> None:
         values = Values()
@@ -331,39 +382,58 @@ class ClickHouseStore:
         types = {"kind": "String", "key": "String", "data": "String", "first": "Int64", "version": "Int64"}
         self._db.insert("document", types, rows)
 
-    def _drop_media(self, hashes: set[str]) -> None:
-        """Delete media that no record has any more."""
-        if not hashes:
-            return
+    def _insert_media(self, media: dict[str, bytes]) -> None:
+        self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
+
+    def _known_media(self, hashes: Iterable[str]) -> set[str]:
         values = Values()
         marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        used = self._db.query(
-            f"SELECT DISTINCT arrayJoin(media_hashes) AS one {_FROM} WHERE hasAny(media_hashes, [{marks}])", values
-        )
-        free = hashes - {one for (one,) in used}
-        if free:
-            values = Values()
-            marks = ", ".join(values.mark(sha256) for sha256 in free)
-            self._db.command(
-                f"DELETE FROM `{self._place.local('media')}`{self._place.on} WHERE sha256 IN ({marks})", values
-            )
+        return {one for (one,) in self._db.query(f"SELECT sha256 FROM media WHERE sha256 IN ({marks})", values)}
+
+    def _used_media(self, hashes: set[str]) -> set[str]:
+        values = Values()
+        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
+        sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one {_FROM} WHERE hasAny(media_hashes, [{marks}])"
+        return {one for (one,) in self._db.query(sql, values)}
+
+    def _drop_media(self, hashes: set[str]) -> None:
+        """Delete media that no record has any more; what a record has got meanwhile comes back."""
+        free = hashes - self._used_media(hashes) if hashes else set()
+        if not free:
+            return
+        contents = self._contents(free)
+        values = Values()
+        marks = ", ".join(values.mark(sha256) for sha256 in free)
+        local, on = self._place.local("media"), self._place.on
+        self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({marks})", values)
+        again = free & self._used_media(free)
+        self._insert_media({sha256: contents[sha256] for sha256 in again & contents.keys()})
+
+    def _contents(self, hashes: set[str]) -> dict[str, bytes]:
+        values = Values()
+        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
+        sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})"
+        return dict(self._db.query(sql, values, raw=("content",)))
 
     # Reading
 
-    def _load(self, keys: Sequence[Key], bodies: bool = True) -> dict[Key, Kept]:
-        """The records of these keys, whole."""
+    def _load(self, keys: Sequence[Key]) -> dict[Key, Kept]:
+        """The records of these keys, whole; of those that are gone, under which version."""
         found: dict[Key, Kept] = {}
         for start in range(0, len(keys), _IDS):
             values = Values()
-            rows = self._db.query(
-                "SELECT project, id, toUnixTimestamp64Micro(created_at) FROM place FINAL "
-                f"WHERE {_of_keys(keys[start : start + _IDS], values)} AND NOT gone", values,
+            places = self._db.query(
+                "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place FINAL "
+                f"WHERE {_of_keys(keys[start : start + _IDS], values)}", values,
             )  # fmt: skip
-            if rows:
-                found |= self._load_places(rows, bodies)
+            live = [(project, name, at) for project, name, at, _, gone in places if not gone]
+            found |= self._load_places(live, bodies=True) if live else {}
+            for project, name, _, version, gone in places:
+                if gone:
+                    found[project, name] = Kept(Record(id=name, project=project), 0, version, gone=True)
         return found
 
-    def _load_places(self, places: Sequence[Sequence[Any]], bodies: bool) -> dict[Key, Kept]:
+    def _load_places(self, places: Sequence[tuple[str, str, int]], bodies: bool) -> dict[Key, Kept]:
         values = Values()
         times = sorted({at for _, _, at in places})
         marks = ", ".join(values.at(from_micros(at)) for at in times)
@@ -372,34 +442,37 @@ class ClickHouseStore:
             f"WHERE {_of_keys([(project, one) for project, one, _ in places], values)} AND created_at IN ({marks})",
             values, raw=RAW,
         )  # fmt: skip
-        kept = [from_row(row) for row in rows]
+        found = [from_row(row) for row in rows]
         if bodies:
-            self._give_media([one.record for one in kept])
-        return {(one.record.project, one.record.id): one for one in kept}
+            self._give_media([kept.record for kept in found])
+        for kept in found:
+            kept.base = kept.record
+        return {(kept.record.project, kept.record.id): kept for kept in found}
 
     def _give_media(self, records: Sequence[Record]) -> None:
         wanted = hashes_of(records)
-        if not wanted:
-            return
-        values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in wanted)
-        rows = self._db.query(f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})", values, raw=("content",))
-        contents: dict[str, bytes] = dict(rows)
-        for record in records:
+        contents = self._contents(wanted) if wanted else {}
+        for record in records if contents else ():
             give_media(record, contents)
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         record_id = clean(record_id)
-        if project is not None and (pending := self._pending((clean(project), record_id))) is not None:
-            return None if pending.gone else msgspec.structs.replace(pending.record, seq=pending.seq)
+        changed = {key for layer in self._layers for key in layer.records if key[1] == record_id}
+        pending = {key: kept for key in changed if (kept := self._pending(key)) is not None}
+        if project is not None and (kept := pending.get((clean(project), record_id))) is not None:
+            return None if kept.gone else _copied(kept)
         values = Values()
         of_project = "" if project is None else f" AND project = {values.mark(clean(project))}"
         places = self._db.query(
             "SELECT project, id, toUnixTimestamp64Micro(created_at) FROM place FINAL "
             f"WHERE id = {values.mark(record_id)}{of_project} AND NOT gone LIMIT 2", values,
         )  # fmt: skip
-        if len(places) != 1:
+        kept_here = [kept for kept in pending.values() if not kept.gone]
+        places = [(of, name, at) for of, name, at in places if (of, name) not in pending]
+        if len(places) + len(kept_here) != 1:
             return None
+        if kept_here:
+            return _copied(kept_here[0])
         return next((kept.record for kept in self._load_places(places, bodies).values()), None)
 
     def find(
@@ -566,12 +639,12 @@ class ClickHouseStore:
             self._db.command(f"OPTIMIZE TABLE `{self._place.local(name)}`{self._place.on} FINAL{more}")
 
     def backup(self, target: Path) -> None:
-        from autolog.stores._copy import copy
+        from autolog.stores._copy import copy as copy_store
         from autolog.stores.sqlite import SQLiteStore
 
         kept = SQLiteStore(f"sqlite:///{target.absolute()}")
         try:
-            copy(self, kept)
+            copy_store(self, kept)
         finally:
             kept.close()
 
@@ -591,8 +664,17 @@ def _made(kept: Kept) -> datetime:
     return kept.record.created_at or from_micros(0)
 
 
-def _media_of(kept: Kept) -> set[str]:
-    return {entry["sha256"] for entry in kept.record.media or ()}
+def _copied(kept: Kept) -> Record:
+    record = copy.deepcopy(kept.record)
+    record.seq = kept.seq
+    return record
+
+
+def _media_lost(kept: Kept) -> set[str]:
+    """The media that a record had and has no more."""
+    had = {entry["sha256"] for entry in (kept.record.media or ())} if kept.gone else set()
+    has = set() if kept.gone else hashes_of([kept.record])
+    return (had | (hashes_of([kept.base]) if kept.base is not None else set())) - has
 
 
 def _of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
