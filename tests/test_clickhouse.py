@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from autolog._media import note_media
 from autolog._record import Record
 from autolog._retention import prune_store
 from autolog.stores import Query, _clickhouse_hours, open_store
@@ -141,6 +143,27 @@ def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.Mo
     other = ClickHouseStore(clickhouse_url)
     assert sum(hour.calls for hour in other.hours(None, "user", *days)) == 80
     assert store.aggregate(Query())[0].calls == 81
+
+
+def test_media_go_with_the_last_body_that_has_them(clickhouse_url: str) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    picture = b"\x89PNG\r\n" + os.urandom(600)
+    body = b'{"image": "data:image/png;base64,' + base64.b64encode(picture) + b'"}'
+    for name in ("a", "b"):
+        given = record(1, id=name, request_body=body, request_content_type="application/json")
+        note_media(given)
+        store.write([given])
+    assert given.media is not None
+    sha256 = given.media[0]["sha256"]
+    assert store.media(sha256) == picture
+    for name in ("a", "b"):
+        found = store.get(name)
+        assert found is not None
+        assert found.request_body == body
+    store.update("a", "default", lambda kept: (setattr(kept, "request_body", None), setattr(kept, "media", None)))
+    assert store.media(sha256) == picture
+    store.delete(Query({"id": "b"}))
+    assert store.media(sha256) is None
 
 
 def test_a_bound_on_the_size_deletes_the_oldest_only(clickhouse_url: str) -> None:

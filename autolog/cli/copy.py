@@ -22,7 +22,8 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """Move to another store: all records with their bodies, all keys and other documents.
 
     Every batch is counted and summed where it arrived. Stopped or broken off, the next run goes on; records that came
-    to the source meanwhile are copied too. What is there already is filled in, not doubled.
+    to the source meanwhile are copied too, changes of records that were copied before only with --again. What is there
+    already is filled in, not doubled.
 
     \b
     autolog copy sqlite:////var/lib/autolog/logs.db clickhouse://user:password@host:8123/autolog
@@ -32,11 +33,12 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     if given is None:
         raise AutologError(f"there is no store at {shown(source)}")
     taken = open_store(target)
-    if given.url == taken.url:
+    if getattr(given, "path", given.url) == getattr(taken, "path", taken.url):
         raise AutologError("source and target are the same store")
     with bar("copying", given.count(Query())) as seen:
         done = copy_store(given, taken, again, seen)
     taken.close()
+    given.close()
     if as_json:
         click.echo(json.dumps(asdict(done)))
         return

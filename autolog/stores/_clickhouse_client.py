@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,14 +16,15 @@ from autolog.stores._clickhouse_url import Place
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-#: The oldest version whose FINAL leaves out what is gone, and whose inserts wait until they are kept.
-OLDEST = (24, 3)
+#: The oldest version with long support whose FINAL uses indexes, and is exact with them.
+OLDEST = (25, 8)
 #: Errors of ClickHouse that tell of a bad moment (src/Common/ErrorCodes.cpp there): timeouts, too many queries or
 #: parts, memory, tables that are read-only while Keeper is away, replicas that are missing.
 _PASSING = frozenset({
-    159, 160, 164, 202, 203, 209, 210, 225, 241, 242, 252, 279, 285, 289, 319, 341, 359, 439, 473, 999,
+    159, 160, 201, 202, 203, 209, 210, 225, 236, 241, 242, 252, 254, 265, 279, 285, 286, 289, 319, 341, 364, 369, 394,
+    439, 473, 499, 519, 745, 999,
 })  # fmt: skip
-_FULL = frozenset({243, 413})
+_FULL = frozenset({243})
 _REFUSED = {
     192: "no such user",
     193: "the password is wrong",
@@ -30,6 +32,8 @@ _REFUSED = {
     516: "the user or the password is wrong",
     497: "the user lacks a right",
 }
+#: What a proxy says while the server behind it is away.
+_BETWEEN = re.compile(r"(?i)\b(?:HTTP|status|code)\D{0,20}50[0234]\b")
 #: How many connections are kept open for the threads of a server.
 _CONNECTIONS = 64
 #: Statements with many values are long.
@@ -150,10 +154,10 @@ def _translate(place: Place, error: Exception) -> Exception:
     if not isinstance(error, exceptions.Error):
         return error
     code, said = error.code, _short(error)
-    if code is None and isinstance(error, (exceptions.OperationalError, exceptions.InterfaceError)):
-        return StoreUnavailable(place.shown, f"cannot be reached: {said}")
-    if code in _FULL:
+    if code in _FULL or "No space left on device" in said:
         return StoreFull(place.shown, said)
+    if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
+        return StoreUnavailable(place.shown, f"cannot be reached: {said}")
     if code in _REFUSED:
         return StoreError(place.shown, f"{_REFUSED[code]}: {said}")
     return (StoreUnavailable if code in _PASSING else StoreError)(place.shown, said)

@@ -18,6 +18,8 @@ from autolog.stores._clickhouse_where import Values
 
 #: An hour is sealed when it is over for so long.
 SETTLED = timedelta(minutes=5)
+#: Of a longer range it is asked first in which of its hours there is something.
+SPARSE = 24 * 100
 #: So many hours are sealed by one statement.
 AT_ONCE = 24 * 31
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +40,7 @@ _DIMENSIONS = "arrayConcat({}, arrayMap(tag -> ('tag', tag), arrayDistinct(tags)
     )
 )
 _START = "toInt32(intDiv(toUnixTimestamp64Micro(created_at), 3600000000))"
-_BUCKET = "toInt32(floor(log(greatest(duration, 1e-4)) / log(1.1)))"
+_BUCKET = "toInt32(floor(log(least(greatest(duration, 1e-4), 1e9)) / log(1.1)))"
 _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
 
@@ -109,9 +111,10 @@ class Sums:
             )
         }
         moment = stamp(now)
+        over = min(end, hour_of(now - SETTLED))
         open_ones = [
             hour
-            for hour in range(begin, min(end, hour_of(now - SETTLED)))
+            for hour in self._with_records(begin, over)
             if hour not in latest or (not latest[hour][1] and latest[hour][0] < moment)
         ]
         for place in range(0, len(open_ones), AT_ONCE):
@@ -119,6 +122,13 @@ class Sums:
             self._make(hours, moment)
             latest |= dict.fromkeys(hours, (moment, 1))
         return {hour: at for hour, (at, whole) in latest.items() if whole}
+
+    def _with_records(self, begin: int, end: int) -> Sequence[int]:
+        """The hours of a range in which there may be records."""
+        if end - begin <= SPARSE:
+            return range(begin, end)
+        inside = f"created_at >= {_time(begin)} AND created_at < {_time(end)}"
+        return sorted(start for (start,) in self._query(f"SELECT DISTINCT {_START} FROM log WHERE {inside}", {}))
 
     def _make(self, hours: list[int], moment: int) -> None:
         inside = f"created_at >= {_time(hours[0])} AND created_at < {_time(hours[-1] + 1)}"
@@ -152,7 +162,7 @@ class Sums:
 
     def _reckoned(self, seals: dict[int, int], step: int, project: str | None, dimension: str, begin: int, end: int,
                   value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
-        missing = [hour for hour in range(begin, end) if hour not in seals]
+        missing = [hour for hour in self._with_records(begin, end) if hour not in seals]
         if not missing:
             return
         values = Values()

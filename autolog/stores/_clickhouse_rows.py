@@ -45,6 +45,8 @@ MADE = {
 }  # fmt: skip
 BODIES = {"request_body": _TEXT, "response_body": _TEXT}
 TYPES = COLUMNS | MADE | BODIES
+#: What is kept of a change for others that make one at the same moment.
+CHANGE = ("project", "id", "version", "gone", "created_at", "seq", "record", *BODIES)
 #: What is bytes, and not text.
 RAW = ("record", *BODIES)
 

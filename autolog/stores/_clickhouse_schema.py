@@ -2,7 +2,9 @@
 
 `log` has a row for every version of a record; the latest one stands (ReplacingMergeTree, read with FINAL), and one that
 is `gone` takes the record away. It is ordered by project and time, for the newest first; `place` knows under which time
-an id is, and is filled by a materialised view. `hour` holds sums, valid where `sealed` says so (`_clickhouse_hours`).
+an id is, in every version, so that servers see each other's changes; a materialised view fills it. `change` has those
+changes for an hour, for of `log` the engine drops all but the latest at any time (`_clickhouse_merge`). `hour` holds
+sums, valid where `sealed` says so (`_clickhouse_hours`).
 
 On a cluster (`cluster=`) every statement runs ON CLUSTER (unless `on_cluster=0`). With `replicated=1` the tables of a
 shard copy themselves. With `distributed=1` the rows lie in tables called `..._local`, spread by a hash of project and
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from autolog.stores._clickhouse_rows import RAW, TYPES
+from autolog.stores._clickhouse_rows import CHANGE, RAW, TYPES
 from autolog.stores._clickhouse_url import Place
 
 Statements = Iterator[str]
@@ -57,12 +59,17 @@ def _create(place: Place) -> Statements:
         place, "place",
         "project LowCardinality(String), id String, created_at DateTime64(6, 'UTC'), version Int64, gone UInt8, "
         "INDEX place_id id TYPE bloom_filter(0.01) GRANULARITY 1",
-        "ReplacingMergeTree(version)", "(project, id)", "cityHash64(project, id)", " SETTINGS index_granularity = 1024",
+        "MergeTree()", "(project, id, version)", "cityHash64(project, id)", " SETTINGS index_granularity = 1024",
     )  # fmt: skip
     yield (
         f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{place.on} TO `{place.local('place')}` "
         f"AS SELECT project, id, created_at, version, gone FROM `{place.local('log')}`"
     )
+    yield from _table(
+        place, "change", ", ".join((*(f"{name} {TYPES[name]}" for name in CHANGE), "at DateTime DEFAULT now()")),
+        "MergeTree()", "(project, id, version)", "cityHash64(project, id)",
+        " TTL at + INTERVAL 1 HOUR SETTINGS index_granularity = 256",
+    )  # fmt: skip
     yield from _table(
         place, "hour",
         "project LowCardinality(String), dimension LowCardinality(String), start Int32, value String, calls Int64, "
@@ -97,8 +104,11 @@ def schema_table(place: Place) -> Statements:
 
 
 def ttl(place: Place) -> Statements:
-    """Records that are too old delete themselves, as the option says."""
-    if place.ttl_days is not None:
+    """Records that are too old delete themselves, as the option says; 0 ends that."""
+    if place.ttl_days == 0:
+        for name in ("log", "place"):
+            yield f"ALTER TABLE `{place.local(name)}`{place.on} REMOVE TTL"
+    elif place.ttl_days is not None:
         for name in ("log", "place"):
             yield (
                 f"ALTER TABLE `{place.local(name)}`{place.on} MODIFY TTL toDateTime(created_at) + "

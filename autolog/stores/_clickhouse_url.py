@@ -73,13 +73,15 @@ def read_url(url: str) -> Place:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise StoreError(url.partition("@")[2] or url, f"{error}; {_FORM}") from None
-    shown = f"clickhouse://{host}{f':{port}' if port else ''}{parts.path}"
+    except ValueError:
+        host = port = None
+        parts = urlsplit("clickhouse://")
+    named = f"[{host}]" if host and ":" in host else host
+    shown = f"clickhouse://{named}:{port or 8123}{parts.path}" if named else "clickhouse://"
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     database = unquote(parts.path.strip("/"))
-    if not host or not database or "/" in database:
-        raise StoreError(shown, f"it names no host or no database; {_FORM}")
+    if not host or not database or "/" in database or "`" in database:
+        raise StoreError(shown, f"it names no host, no port or no database; {_FORM}")
     for name in given.keys() - _OPTIONS.keys():
         known = "; ".join(f"{option} ({meaning})" for option, meaning in _OPTIONS.items())
         raise StoreError(shown, f"there is no option {name!r}; there are {known}")
@@ -92,7 +94,7 @@ def read_url(url: str) -> Place:
 
     def number(name: str, otherwise: int | None) -> int | None:
         value = given.get(name)
-        if value is not None and not (value.isascii() and value.isdigit() and int(value)):
+        if value is not None and not (value.isascii() and value.isdigit() and (int(value) or name == "ttl_days")):
             raise StoreError(shown, f"{name}={value}: write a whole number above 0")
         return otherwise if value is None else int(value)
 

@@ -105,7 +105,11 @@ def _any(tests: Any) -> str:
 def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
     """Whether one of the fields has a text, whatever the case, also as JSON escapes it."""
     folded = clean(text).casefold()
-    spelled = [folded, folded.replace("ss", "ß")]  # the one letter whose cases the engine does not know to be one
+    spelled = [
+        folded,
+        clean(text),
+        folded.replace("ss", "ß"),
+    ]  # the one letter whose cases the engine does not know to be one
     spelled += [json.dumps(one)[1:-1] for one in spelled]
     needles = [values.mark(needle) for needle in dict.fromkeys(spelled)]
     return _any(
@@ -147,7 +151,7 @@ def _comparison(compared: str, field: str, operator: str, given: tuple[Any, ...]
 def _typed(field: str, value: Any) -> Any:
     """A value as the field's column can be compared with it; None if nothing in it is like this."""
     if isinstance(value, datetime):
-        return micros(value)
+        return micros(value, BEYOND)
     if field not in _NUMERIC:
         return clean(value if isinstance(value, str) else str(value))
     try:

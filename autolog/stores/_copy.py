@@ -45,15 +45,18 @@ def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int]
         StoreError: what arrived is not what was sent.
     """
     state = {} if again else target.documents(_COPY).get(source.url, {})
+    if state and not source.find(Query({"seq": state["after"], "id": state["id"]}), 1):
+        state = {}  # it is another store under the same name, or what was copied last is gone: begin anew
     done = Copied(before=state.get("records", 0))
     after = state.get("after", 0)
     seen(done.before)
-    records = source.scan(Query(), after)
+    found = source.scan(Query(), after - 1 if after else 0)  # of several in one place some may not have come
+    records = (record for record in found if (record.seq, record.id) != (after, state.get("id")))
     while batch := list(islice(records, BATCH)):
         after = batch[-1].seq or after
         with target.transaction():
             target.write(batch, places=True)
-            state = {"after": after, "records": done.before + done.records + len(batch)}
+            state = {"after": after, "id": batch[-1].id, "records": done.before + done.records + len(batch)}
             target.put_document(_COPY, source.url, state)
         done.records += len(batch)
         _check(target, batch, done)

@@ -37,6 +37,8 @@ from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _clickhou
 from autolog.stores._clickhouse_client import OLDEST, Database
 from autolog.stores._clickhouse_merge import together
 from autolog.stores._clickhouse_rows import (
+    BEYOND,
+    CHANGE,
     RAW,
     SELECT,
     TYPES,
@@ -59,10 +61,12 @@ _BODIES = ("request_body", "response_body")
 _WITH_BODIES = f"{SELECT}, {', '.join(_BODIES)}"
 #: So many ids are asked for at once.
 _IDS = 1_000
+#: New records in commits of so many are told to others that may make the same ones; more come from one client's batch.
+FEW = 50
 #: How often a record that others change at the same time is merged again.
 ROUNDS = 4
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
-GRACE = 0.3
+GRACE = 0.5
 #: Since when places count, in milliseconds.
 _BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 #: The newest are looked for in windows that grow by this factor.
@@ -283,10 +287,11 @@ class ClickHouseStore:
             self._commit_documents(changes.documents)
 
     def _commit_records(self, changed: list[Kept], round_: int = 0) -> None:
-        rows, media = [], dict[str, bytes]()
+        rows, media, told = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
         bases = [kept.version for kept in changed]
         mine: set[int] = set()
         for kept in changed:
+            before = len(rows)
             elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
             if not kept.gone:
                 elsewhere.pop(micros(_made(kept)), None)  # the time is a part of the row's key
@@ -300,8 +305,12 @@ class ClickHouseStore:
                 whole = msgspec.structs.replace(kept.record)
                 rows.append(to_row(kept))
                 kept.record, media = whole, media | kept.media
+            if kept.gone or kept.base is not None or len(changed) <= FEW:
+                told += rows[before:]
         self._mark_hours(changed)
         self._insert_media(media)
+        places = [list(TYPES).index(name) for name in CHANGE]
+        self._db.insert("change", {name: TYPES[name] for name in CHANGE}, [[row[at] for at in places] for row in told])
         self._db.insert("log", TYPES, rows)
         try:  # all of it is kept: what comes now must not make it fail
             if media:
@@ -356,7 +365,7 @@ class ClickHouseStore:
         """Rows of one record, those that are gone included."""
         values = Values()
         rows = self._db.query(
-            f"SELECT gone, {_WITH_BODIES} FROM log WHERE {_of_keys([key], values)} "
+            f"SELECT gone, {_WITH_BODIES} FROM change WHERE {_of_keys([key], values)} "
             f"AND version IN ({', '.join(map(str, versions))})", values, raw=RAW,
         )  # fmt: skip
         found = []
@@ -423,8 +432,9 @@ class ClickHouseStore:
         for start in range(0, len(keys), _IDS):
             values = Values()
             places = self._db.query(
-                "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place FINAL "
-                f"WHERE {_of_keys(keys[start : start + _IDS], values)}", values,
+                "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
+                f"WHERE {_of_keys(keys[start : start + _IDS], values)} ORDER BY version DESC LIMIT 1 BY project, id",
+                values,
             )  # fmt: skip
             live = [(project, name, at) for project, name, at, _, gone in places if not gone]
             found |= self._load_places(live, bodies=True) if live else {}
@@ -464,11 +474,11 @@ class ClickHouseStore:
         values = Values()
         of_project = "" if project is None else f" AND project = {values.mark(clean(project))}"
         places = self._db.query(
-            "SELECT project, id, toUnixTimestamp64Micro(created_at) FROM place FINAL "
-            f"WHERE id = {values.mark(record_id)}{of_project} AND NOT gone LIMIT 2", values,
+            "SELECT project, id, toUnixTimestamp64Micro(created_at), gone FROM place "
+            f"WHERE id = {values.mark(record_id)}{of_project} ORDER BY version DESC LIMIT 1 BY project, id", values,
         )  # fmt: skip
         kept_here = [kept for kept in pending.values() if not kept.gone]
-        places = [(of, name, at) for of, name, at in places if (of, name) not in pending]
+        places = [(of, name, at) for of, name, at, gone in places if not gone and (of, name) not in pending]
         if len(places) + len(kept_here) != 1:
             return None
         if kept_here:
@@ -496,7 +506,8 @@ class ClickHouseStore:
         if not newest or query.equal.keys() & {"id", "trace_id", "seq"}:
             yield query
             return
-        bounds = [query.until, None if query.past is None else query.past[0] + timedelta(microseconds=1)]
+        past = None if query.past is None else min(query.past[0], BEYOND) + timedelta(microseconds=1)
+        bounds = [query.until, past]
         until = min((max(bound, from_micros(0)) for bound in bounds if bound is not None), default=None)
         since, width = query.since or from_micros(0), _FIRST_WINDOW
         while True:
@@ -598,6 +609,7 @@ class ClickHouseStore:
     ) -> list[Hour]:
         if dimension not in DIMENSIONS:
             raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+        project, value = (None if given is None else clean(given) for given in (project, value))
         return list(self._sums.read(project, dimension, since, until, value, self._moment()))
 
     def media(self, sha256: str) -> bytes | None:
@@ -629,13 +641,14 @@ class ClickHouseStore:
             )
         )
         logs = taken.pop(self._place.local("log"), 0)
+        taken.pop(self._place.local("change"), 0)  # passes by itself
         ((versions,),) = self._db.query("SELECT count() FROM log WHERE NOT gone")
         share = min(1.0, self.count(Query()) / versions) if versions else 0.0
         return int(sum(taken.values()) + logs * share)
 
     def compact(self) -> None:
         """Merge all versions of all records into one, and let go of those that are gone."""
-        for name, more in (("log", " CLEANUP"), ("place", ""), ("document", ""), ("hour", ""), ("sealed", "")):
+        for name, more in (("log", " CLEANUP"), ("document", ""), ("hour", ""), ("sealed", "")):
             self._db.command(f"OPTIMIZE TABLE `{self._place.local(name)}`{self._place.on} FINAL{more}")
 
     def backup(self, target: Path) -> None:
