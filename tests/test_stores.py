@@ -578,3 +578,34 @@ def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
     writer.run(lambda store: store.write([record(3)]))
     assert store.count(Query()) == 3
     writer.close()
+
+
+def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
+    """Also in one batch, in whatever order, and in requests that arrive together."""
+    from autolog.server._doubles import Doubles
+    from autolog.server._writer import Keeping, Writer
+
+    doubles, writer = Doubles(), Writer(store, 1000)
+
+    def both(number: int) -> list[Record]:
+        told = {"start_time": NOON, "response_id": f"resp-{number}", "cost": 0.5, "request_model": "m"}
+        native = record(number, id=f"native-{number}", dialect="native", user="ada", **told)
+        span = record(number, id=f"span-{number}", dialect="otlp", session="s", request_body=None, **told)
+        return [native, span] if number % 2 else [span, native]
+
+    for number in range(4):  # in one batch
+        places = doubles.write(store, both(number))
+        assert len(places) == 2
+        assert places[0] == places[1]
+    futures = [writer.submit(Keeping([one], doubles.write)) for number in range(4, 20) for one in both(number)]
+    for future in futures:
+        assert len(future.result(30)) == 1
+    writer.close()
+    (sums_of_all,) = store.aggregate(Query())
+    assert (sums_of_all.calls, sums_of_all.cost) == (20, 10.0)
+    for number in range(20):
+        found = store.get(f"native-{number}")
+        assert found is not None
+        assert (found.user, found.session) == ("ada", "s")
+        assert found.request_body == b'{"n": %d}' % number
+        assert "otel" in found.extra

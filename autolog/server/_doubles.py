@@ -15,8 +15,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from autolog._cost import unknown
-from autolog._record import DEFAULTS, FIELDS, Record
+from autolog._record import DEFAULTS, FIELDS, Record, merge
 from autolog.stores import Query, Store
 
 #: How far apart the two may say that the call began: some servers give every response the same id.
@@ -42,11 +44,15 @@ class Doubles:
             for record in records
             if record.kind == "llm" and record.dialect in {"native", "otlp"} and record.start_time is not None
         ]
-        if told:
-            twins = _Twins(store, told)
-            for record in told:
-                self._fold(store, record, twins)
-        return store.write(records)
+        if not told:
+            return store.write(records)
+        twins = _Twins(store, told)
+        for record in told:
+            self._fold(store, record, twins)
+        # What was folded into a later one of the same batch is written after that
+        order = sorted(range(len(records)), key=lambda place: id(records[place]) in twins.late)
+        written = dict(zip(order, store.write([records[place] for place in order]), strict=True))
+        return [written[place] for place in range(len(records))]
 
     def _fold(self, store: Store, record: Record, twins: _Twins) -> None:
         with self._remembering:
@@ -57,35 +63,43 @@ class Doubles:
                 continue
             if twin.dialect == record.dialect:
                 if record.dialect == "otlp" and twin.trace_id == record.trace_id:
-                    self._unbill_outer(store, twin, record)
+                    self._unbill_outer(store, twin, record, twins)
                 continue
             if record.dialect == "otlp":
                 _fill_gaps(twin, record)
+            elif twins.is_mate(twin):
+                twins.fold(twin, record)
             else:
                 store.delete(Query({"project": twin.project, "id": twin.id}))
                 twins.gone.add(twin.id)
-                record.extra = {**record.extra, "otel": _place(twin)}
-                record.metadata = {**twin.metadata, **record.metadata}
+                gaps = msgspec.structs.replace(twin)
+                _fill_gaps(record, gaps)
+                merge(record, gaps)
                 with self._remembering:
                     self._nameless = deque((span for span in self._nameless if span.id != twin.id), RECENT)
             return
+        twins.note(record)
         if record.dialect == "otlp" and record.response_id is None:
             with self._remembering:
                 self._nameless.append(record)
 
-    def _unbill_outer(self, store: Store, twin: Record, record: Record) -> None:
+    def _unbill_outer(self, store: Store, twin: Record, record: Record, twins: _Twins) -> None:
         """Two spans of one call, one layer above the other: the upper one is no call."""
-        if record.parent_span_id == twin.span_id:
+        if record.parent_span_id == twin.span_id and twins.is_mate(twin):
+            _unbill(twin)
+        elif record.parent_span_id == twin.span_id:
             store.update(twin.id, twin.project, _unbill)
         else:
             _unbill(record)
 
 
 class _Twins:
-    """What the store has that may tell of the same calls as some records: asked for once for all of them."""
+    """What may tell of the same calls as some records: what the store has, asked for once for all, and each other."""
 
     def __init__(self, store: Store, records: Sequence[Record]) -> None:
         self.gone: set[str] = set()
+        self.late: set[int] = set()
+        self._mates: set[int] = set()
         self._by_response: dict[tuple[str, str], list[Record]] = defaultdict(list)
         self._nearby: dict[tuple[str, Any], list[Record]] = defaultdict(list)
         for project in {record.project for record in records}:
@@ -105,13 +119,36 @@ class _Twins:
             for twin in store.find(near, limit=200 + 10 * len(spans)):
                 self._nearby[project, _used(twin)].append(twin)
 
+    def note(self, record: Record) -> None:
+        """One that stands for itself: later ones may be its twins."""
+        self._mates.add(id(record))
+        if record.response_id:
+            for asking in ("otlp",) if record.dialect == "native" else ("otlp", "native"):
+                self._by_response[asking, record.response_id].append(record)
+        if record.dialect == "native":
+            self._nearby[record.project, _used(record)].append(record)
+
+    def is_mate(self, record: Record) -> bool:
+        """Whether a record is one of these, and not in the store yet."""
+        return id(record) in self._mates
+
+    def fold(self, span: Record, record: Record) -> None:
+        """Make of a span what a later record of the same batch lacks."""
+        _fill_gaps(record, span)
+        self._mates.discard(id(span))
+        self.late.add(id(span))
+
     def of(self, record: Record) -> Iterator[Record]:
         """Those that may tell of the same call as a record."""
         if record.response_id:
             found = self._by_response.get((record.dialect, record.response_id), ())
         else:
             found = self._nearby.get((record.project, _used(record)), ()) if record.dialect == "otlp" else ()
-        yield from (twin for twin in found if twin.id not in self.gone and twin.project == record.project)
+        yield from [
+            twin
+            for twin in found
+            if twin.id not in self.gone and id(twin) not in self.late and twin.project == record.project
+        ]
 
 
 def _used(record: Record) -> tuple[int | None, int | None, str]:

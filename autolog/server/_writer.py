@@ -67,10 +67,12 @@ class Writer:
         with self._starting:
             if self._pid != os.getpid():
                 self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
-                self._threads = [
-                    threading.Thread(target=self._run, name="autolog-writer", daemon=True)
-                    for _ in range(self._store.writers)
-                ]
+                self._keeping = SimpleQueue[Waiting | None]() if self._store.writers > 1 else self._waiting
+                queues = [self._keeping, *[self._waiting] * (self._store.writers - 1)]
+                self._threads = {
+                    threading.Thread(target=self._run, args=(queue,), name="autolog-writer", daemon=True): queue
+                    for queue in queues
+                }
                 for thread in self._threads:
                     thread.start()
                 self._pid = os.getpid()
@@ -78,7 +80,7 @@ class Writer:
     @property
     def pending(self) -> int:
         """About how many changes wait."""
-        return self._waiting.qsize() if self._pid == os.getpid() else 0
+        return self._size() if self._pid == os.getpid() else 0
 
     def submit(self, change: Callable[[Store], T]) -> Future[T]:
         """Queue a change; the future has its result once it is on disk.
@@ -109,28 +111,32 @@ class Writer:
     def _queue(self, change: Change, future: Any) -> None:
         if self._pid != os.getpid():
             self._start()
-        if self._waiting.qsize() >= self._most:
+        if self._size() >= self._most:
             raise Busy(self._store.url, "too many writes are waiting")
-        self._waiting.put((change, future))
+        # What only keeps records is for one thread, so that it is written together and sees what came just before
+        (self._keeping if isinstance(change, Keeping) else self._waiting).put((change, future))
+
+    def _size(self) -> int:
+        return self._waiting.qsize() + (self._keeping.qsize() if self._keeping is not self._waiting else 0)
 
     def close(self) -> None:
         """Finish what was accepted, then stop."""
         if self._pid == os.getpid():
-            for _ in self._threads:
-                self._waiting.put(None)
+            for queue in self._threads.values():
+                queue.put(None)
             for thread in self._threads:
                 thread.join()
             self._pid = 0
 
-    def _run(self) -> None:
+    def _run(self, queue: SimpleQueue[Waiting | None]) -> None:
         while True:
-            first = self._waiting.get()
+            first = queue.get()
             if first is None:
                 return
             group, last = [first], False
-            while len(group) < GROUP // self._store.writers:
+            while len(group) < GROUP:
                 try:
-                    item = self._waiting.get_nowait()
+                    item = queue.get_nowait()
                 except Empty:
                     break
                 if item is None:
