@@ -58,6 +58,7 @@ _decoder = msgspec.msgpack.Decoder(Record)
 
 #: What a list reads, in the order in which `from_row` takes it; the bodies come after it.
 SELECT = "record, seq, version, toUnixTimestamp64Micro(created_at)"
+WITH_BODIES = f"{SELECT}, {', '.join(BODIES)}"
 
 
 @dataclass(slots=True)

@@ -45,6 +45,12 @@ class Values(dict[str, Any]):
         return f"fromUnixTimestamp64Micro(toInt64({self.mark(micros(at, BEYOND))}), 'UTC')"
 
 
+def of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
+    """Whether two columns have one of some pairs of values."""
+    pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in keys)
+    return f"({columns}) IN ({pairs})"
+
+
 def expression(name: str) -> str:
     """A field of COMPARED_FIELDS in SQL."""
     if name not in COMPARED_FIELDS:

@@ -7,9 +7,7 @@ be repeated, and nothing is counted twice. Two servers that change the same reco
 rows after their inserts and merge them. There are no transactions in ClickHouse: changes are gathered and inserted
 together at the end, and inside a transaction only `get`, `update` and `write` see what it has changed.
 
-A place (`seq`) is a time: milliseconds since 2026, and 12 bits that tell apart what came together. It is unique in one
-server; two may give the same one, so a record's identity is its id. `tail` waits until the other servers' writes of the
-same moment have come.
+`tail` waits until the other servers' writes of the same moment have come, for places are times (`_clickhouse_clock`).
 """
 
 from __future__ import annotations
@@ -17,10 +15,9 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -30,49 +27,32 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import decode_object, encode_json
-from autolog._guard import logger
 from autolog._record import Record, merge
 from autolog.errors import StoreError
 from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _clickhouse_hours as hours
 from autolog.stores._clickhouse_client import OLDEST, Database
-from autolog.stores._clickhouse_merge import together
+from autolog.stores._clickhouse_clock import Clock, place_at, time_of
+from autolog.stores._clickhouse_commit import IDS, Commits, Key
+from autolog.stores._clickhouse_media import Media
 from autolog.stores._clickhouse_rows import (
     BEYOND,
-    CHANGE,
     RAW,
     SELECT,
-    TYPES,
+    WITH_BODIES,
     Kept,
     clean,
     from_micros,
     from_row,
-    give_media,
-    hashes_of,
-    micros,
-    to_row,
-    tombstone,
 )
 from autolog.stores._clickhouse_schema import MIGRATIONS, schema_table, ttl
 from autolog.stores._clickhouse_url import read_url
-from autolog.stores._clickhouse_where import Values, expression, order_sql, where
+from autolog.stores._clickhouse_where import Values, expression, of_keys, order_sql, where
 
 _FROM = "FROM log FINAL"
-_BODIES = ("request_body", "response_body")
-_WITH_BODIES = f"{SELECT}, {', '.join(_BODIES)}"
-#: So many ids are asked for at once.
-_IDS = 1_000
-#: New records in commits of so many are told to others that may make the same ones; more come from one client's batch.
-FEW = 50
-#: How often a record that others change at the same time is merged again.
-ROUNDS = 4
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
 GRACE = 0.5
-#: Since when places count, in milliseconds.
-_BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 #: The newest are looked for in windows that grow by this factor.
 _FIRST_WINDOW, _GROWTH, _WIDEST = timedelta(hours=1), 8, timedelta(days=400)
-
-Key = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -92,12 +72,10 @@ class ClickHouseStore:
         self._place = read_url(url)
         self.url = self._place.shown
         self._db = Database(self._place)
-        self._counting = threading.Lock()
         self._local = threading.local()
-        self._pid = os.getpid()
-        self._seq = self._version = 0
-        self._ahead = 0.0
-        self._looked = float("-inf")
+        self._clock = Clock(self._db)
+        self._media = Media(self._db, self._place)
+        self._commits = Commits(self._db, self._place, self._clock, self._media)
         self._sums = hours.Sums(
             self._db.query,
             self._db.command,
@@ -143,32 +121,6 @@ class ClickHouseStore:
         for statement in ttl(place):
             db.command(statement)
 
-    # Places and versions
-
-    def _now(self) -> float:
-        """The database's clock, in seconds: all servers agree on it."""
-        if time.monotonic() - self._looked > 60:
-            before = time.time()
-            ((told,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
-            self._ahead = told / 1e6 - (before + time.time()) / 2
-            self._looked = time.monotonic()
-        return time.time() + self._ahead
-
-    def _moment(self) -> datetime:
-        return datetime.fromtimestamp(self._now(), UTC)
-
-    def _next_seq(self) -> int:
-        earliest = _place_at(self._now()) + random.getrandbits(8)
-        with self._counting:
-            self._seq = max(self._seq + 1, earliest)
-            return self._seq
-
-    def _next_version(self, after: int) -> int:
-        now = int(self._now() * 1e6)
-        with self._counting:
-            self._version = max(self._version + 1, after + 1, now)
-            return self._version
-
     # Writing
 
     @property
@@ -176,8 +128,7 @@ class ClickHouseStore:
         """This thread's transactions, the outermost first. A forked child has none."""
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid, self._local.layers = os.getpid(), []
-            if self._pid != os.getpid():  # whoever held it is not in this process
-                self._counting, self._pid = threading.Lock(), os.getpid()
+            self._clock.start_over()
         layers: list[_Changes] = self._local.layers
         return layers
 
@@ -228,7 +179,7 @@ class ClickHouseStore:
         if old is None or old.gone:
             now = datetime.now(UTC)
             new.received_at, new.updated_at = new.received_at or now, new.updated_at or now
-            made = Kept(new, self._next_seq() if place is None else place)
+            made = Kept(new, self._clock.next_seq() if place is None else place)
             if old is not None:
                 made.version, made.was_at = old.version, old.was_at
         else:
@@ -282,158 +233,20 @@ class ClickHouseStore:
 
     def _commit(self, changes: _Changes) -> None:
         if changes.records:
-            self._commit_records(list(changes.records.values()))
+            self._commits.records(list(changes.records.values()))
         if changes.documents:
-            self._commit_documents(changes.documents)
-
-    def _commit_records(self, changed: list[Kept], round_: int = 0) -> None:
-        rows, media, told = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
-        bases = [kept.version for kept in changed]
-        mine: set[int] = set()
-        for kept in changed:
-            before = len(rows)
-            elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
-            if not kept.gone:
-                elsewhere.pop(micros(_made(kept)), None)  # the time is a part of the row's key
-            for at in elsewhere.values():
-                kept.version = self._next_version(kept.version)
-                rows.append(tombstone(kept, at))
-                mine.add(kept.version)
-            if not kept.gone:
-                kept.version = self._next_version(kept.version)
-                mine.add(kept.version)
-                whole = msgspec.structs.replace(kept.record)
-                rows.append(to_row(kept))
-                kept.record, media = whole, media | kept.media
-            if kept.gone or kept.base is not None or len(changed) <= FEW:
-                told += rows[before:]
-        self._mark_hours(changed)
-        self._insert_media(media)
-        places = [list(TYPES).index(name) for name in CHANGE]
-        self._db.insert("change", {name: TYPES[name] for name in CHANGE}, [[row[at] for at in places] for row in told])
-        self._db.insert("log", TYPES, rows)
-        try:  # all of it is kept: what comes now must not make it fail
-            if media:
-                self._insert_media({key: media[key] for key in media.keys() - self._known_media(media.keys())})
-            if round_ < ROUNDS:
-                self._merge_with_others(changed, bases, mine, round_)
-            self._drop_media(set().union(*(_media_lost(kept) for kept in changed)) - media.keys())
-        except StoreError as error:
-            logger.warning("autolog could not look for changes by other servers: %s", error)
-
-    def _mark_hours(self, changed: Sequence[Kept]) -> None:
-        """Outdate the sums of the hours that are about to change."""
-        times = {
-            at
-            for kept in changed
-            for at in (kept.was_at, *kept.also_at, None if kept.gone else _made(kept))
-            if at is not None
-        }
-        of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
-        outdated = hours.marks(of_hours, self._moment(), timedelta(seconds=2 * self._place.timeout))
-        self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
-
-    def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
-        """Another server or thread may have changed the same records at the same time: both then make one of both."""
-        by_key = {
-            (kept.record.project, kept.record.id): (kept, base) for kept, base in zip(changed, bases, strict=True)
-        }
-        found: dict[Key, set[int]] = {}
-        keys = list(by_key)
-        for start in range(0, len(keys), _IDS):
-            some, values = keys[start : start + _IDS], Values()
-            rows = self._db.query(
-                f"SELECT project, id, version FROM place WHERE {_of_keys(some, values)} "
-                f"AND version > {min(by_key[key][1] for key in some)}", values,
-            )  # fmt: skip
-            for project, record_id, version in rows:
-                if version > by_key[project, record_id][1] and version not in mine:
-                    found.setdefault((project, record_id), set()).add(version)
-        again: list[Kept] = []
-        for key, versions in found.items():
-            kept = by_key[key][0]
-            outcome = together(kept, self._versions(key, versions))
-            if outcome is None:
-                continue
-            record = outcome.record or Record(id=key[1], project=key[0], media=kept.record.media)
-            gone = outcome.record is None
-            again.append(Kept(record, outcome.seq, outcome.version, gone, None, outcome.gone_at, base=kept.base))
-        if again:
-            self._commit_records(again, round_ + 1)
-
-    def _versions(self, key: Key, versions: set[int]) -> list[Kept]:
-        """Rows of one record, those that are gone included."""
-        values = Values()
-        rows = self._db.query(
-            f"SELECT gone, {_WITH_BODIES} FROM change WHERE {_of_keys([key], values)} "
-            f"AND version IN ({', '.join(map(str, versions))})", values, raw=RAW,
-        )  # fmt: skip
-        found = []
-        for gone, *row in rows:
-            kept = from_row(row)
-            kept.gone = bool(gone)
-            found.append(kept)
-        self._give_media([kept.record for kept in found])
-        return found
-
-    def _commit_documents(self, changed: dict[Key, list[Any]]) -> None:
-        values = Values()
-        known = self._db.query(
-            f"SELECT kind, key, first, version FROM document FINAL WHERE {_of_keys(changed, values, 'kind, key')}",
-            values,
-        )
-        first = {(kind, key): (at, version) for kind, key, at, version in known}
-        rows = []
-        for (kind, key), (data,) in changed.items():
-            at, version = first.get((kind, key), (0, 0))
-            version = self._next_version(version)
-            rows.append([kind, key, data, at or version, version])
-        types = {"kind": "String", "key": "String", "data": "String", "first": "Int64", "version": "Int64"}
-        self._db.insert("document", types, rows)
-
-    def _insert_media(self, media: dict[str, bytes]) -> None:
-        self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
-
-    def _known_media(self, hashes: Iterable[str]) -> set[str]:
-        values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        return {one for (one,) in self._db.query(f"SELECT sha256 FROM media WHERE sha256 IN ({marks})", values)}
-
-    def _used_media(self, hashes: set[str]) -> set[str]:
-        values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one {_FROM} WHERE hasAny(media_hashes, [{marks}])"
-        return {one for (one,) in self._db.query(sql, values)}
-
-    def _drop_media(self, hashes: set[str]) -> None:
-        """Delete media that no record has any more; what a record has got meanwhile comes back."""
-        free = hashes - self._used_media(hashes) if hashes else set()
-        if not free:
-            return
-        contents = self._contents(free)
-        values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in free)
-        local, on = self._place.local("media"), self._place.on
-        self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({marks})", values)
-        again = free & self._used_media(free)
-        self._insert_media({sha256: contents[sha256] for sha256 in again & contents.keys()})
-
-    def _contents(self, hashes: set[str]) -> dict[str, bytes]:
-        values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})"
-        return dict(self._db.query(sql, values, raw=("content",)))
+            self._commits.documents(changes.documents)
 
     # Reading
 
     def _load(self, keys: Sequence[Key]) -> dict[Key, Kept]:
         """The records of these keys, whole; of those that are gone, under which version."""
         found: dict[Key, Kept] = {}
-        for start in range(0, len(keys), _IDS):
+        for start in range(0, len(keys), IDS):
             values = Values()
             places = self._db.query(
                 "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
-                f"WHERE {_of_keys(keys[start : start + _IDS], values)} ORDER BY version DESC LIMIT 1 BY project, id",
+                f"WHERE {of_keys(keys[start : start + IDS], values)} ORDER BY version DESC LIMIT 1 BY project, id",
                 values,
             )  # fmt: skip
             live = [(project, name, at) for project, name, at, _, gone in places if not gone]
@@ -448,22 +261,16 @@ class ClickHouseStore:
         times = sorted({at for _, _, at in places})
         marks = ", ".join(values.at(from_micros(at)) for at in times)
         rows = self._db.query(
-            f"SELECT {_WITH_BODIES if bodies else SELECT} {_FROM} "
-            f"WHERE {_of_keys([(project, one) for project, one, _ in places], values)} AND created_at IN ({marks})",
+            f"SELECT {WITH_BODIES if bodies else SELECT} {_FROM} "
+            f"WHERE {of_keys([(project, one) for project, one, _ in places], values)} AND created_at IN ({marks})",
             values, raw=RAW,
         )  # fmt: skip
         found = [from_row(row) for row in rows]
         if bodies:
-            self._give_media([kept.record for kept in found])
+            self._media.give([kept.record for kept in found])
         for kept in found:
             kept.base = kept.record
         return {(kept.record.project, kept.record.id): kept for kept in found}
-
-    def _give_media(self, records: Sequence[Record]) -> None:
-        wanted = hashes_of(records)
-        contents = self._contents(wanted) if wanted else {}
-        for record in records if contents else ():
-            give_media(record, contents)
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
         record_id = clean(record_id)
@@ -511,7 +318,7 @@ class ClickHouseStore:
         until = min((max(bound, from_micros(0)) for bound in bounds if bound is not None), default=None)
         since, width = query.since or from_micros(0), _FIRST_WINDOW
         while True:
-            begin = (until or self._moment()) - width
+            begin = (until or self._clock.moment()) - width
             if width > _WIDEST or begin <= since:
                 yield replace(query, since=since, until=until)
                 return
@@ -525,12 +332,12 @@ class ClickHouseStore:
         values = Values()
         more, ties = ("", f" OFFSET {int(offset)}") if after is None else (f" AND seq > {int(after)}", " WITH TIES")
         rows = self._db.query(
-            f"SELECT {_WITH_BODIES if bodies else SELECT} {_FROM} WHERE {where(query, values)}{more} ORDER BY {order} "
+            f"SELECT {WITH_BODIES if bodies else SELECT} {_FROM} WHERE {where(query, values)}{more} ORDER BY {order} "
             f"LIMIT {int(limit)}{ties}", values, raw=RAW,
         )  # fmt: skip
         kept = [from_row(row) for row in rows]
         if bodies:
-            self._give_media([one.record for one in kept])
+            self._media.give([one.record for one in kept])
         return kept
 
     def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
@@ -567,9 +374,9 @@ class ClickHouseStore:
             return self._rows(query, "seq ASC", limit, 0, bodies=False, after=after)
 
         found = look()
-        early = self._now() - GRACE
-        if found and found[-1].seq >= _place_at(early):  # another server's, before these, may be on their way
-            time.sleep(max(0.0, _time_of(found[-1].seq) - early))
+        early = self._clock.now() - GRACE
+        if found and found[-1].seq >= place_at(early):  # another server's, before these, may be on their way
+            time.sleep(max(0.0, time_of(found[-1].seq) - early))
             found = look()
         return [kept.record for kept in found]
 
@@ -610,7 +417,7 @@ class ClickHouseStore:
         if dimension not in DIMENSIONS:
             raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
         project, value = (None if given is None else clean(given) for given in (project, value))
-        return list(self._sums.read(project, dimension, since, until, value, self._moment()))
+        return list(self._sums.read(project, dimension, since, until, value, self._clock.moment()))
 
     def media(self, sha256: str) -> bytes | None:
         values = Values()
@@ -665,34 +472,10 @@ class ClickHouseStore:
         self._db.close()
 
 
-def _place_at(seconds: float) -> int:
-    return (int(seconds * 1000) - _BEGINNING) << 12
-
-
-def _time_of(seq: int) -> float:
-    return ((seq >> 12) + 1 + _BEGINNING) / 1000
-
-
-def _made(kept: Kept) -> datetime:
-    return kept.record.created_at or from_micros(0)
-
-
 def _copied(kept: Kept) -> Record:
     record = copy.deepcopy(kept.record)
     record.seq = kept.seq
     return record
-
-
-def _media_lost(kept: Kept) -> set[str]:
-    """The media that a record had and has no more."""
-    had = {entry["sha256"] for entry in (kept.record.media or ())} if kept.gone else set()
-    has = set() if kept.gone else hashes_of([kept.record])
-    return (had | (hashes_of([kept.base]) if kept.base is not None else set())) - has
-
-
-def _of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
-    pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in keys)
-    return f"({columns}) IN ({pairs})"
 
 
 def _known_sum(column: str) -> str:
