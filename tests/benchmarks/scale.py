@@ -74,6 +74,12 @@ def volume(store: Store, count: int, engine_cpu: Callable[[], float]) -> None:
         overview = took(lambda: store.hours(None, "model", datetime.now(UTC) - timedelta(days=DAYS), datetime.now(UTC)))
         print(f"{kept:12,} {here / number * 1e6:10.0f} {there / number * 1e6:10.0f} {store.size() / kept:11,.0f} "
               f"{newest:7.1f} ms {overview:7.1f} ms", flush=True)  # fmt: skip
+    time.sleep(65)  # by then what was written is made into sums for good
+    now = datetime.now(UTC)
+    store.hours(None, "model", now - timedelta(days=DAYS), now)
+    overview = took(lambda: store.hours(None, "model", now - timedelta(days=DAYS), now))
+    newest = took(lambda: store.find(Query({"project": "default"})))
+    print(f"{'a minute on':>12} {'':>10} {'':>10} {'':>11} {newest:7.1f} ms {overview:7.1f} ms", flush=True)
 
 
 def servers(url: str, most: int, count: int, engine_cpu: Callable[[], float]) -> None:
