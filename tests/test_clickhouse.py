@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,32 @@ def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.Mo
     other = ClickHouseStore(clickhouse_url)
     assert sum(hour.calls for hour in other.hours(None, "user", *days)) == 80
     assert store.aggregate(Query())[0].calls == 81
+
+
+def test_a_slow_write_is_not_missed_by_tail(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ClickHouseStore(clickhouse_url)
+    store.write([record(0)])
+    place, insert, slow = store.last(), store._db.insert, threading.Event()
+
+    def later(table: str, types: Any, rows: Any) -> None:
+        if table == "log" and any("slow" in row for row in rows):
+            slow.set()
+            time.sleep(1.5)
+        insert(table, types, rows)
+
+    monkeypatch.setattr(store._db, "insert", later)
+    writing = threading.Thread(target=lambda: store.write([record(1, id="slow")]))
+    writing.start()
+    slow.wait()
+    store.write([record(2, id="fast")])
+    seen: list[str] = []
+    deadline = time.monotonic() + 10
+    while len(seen) < 2 and time.monotonic() < deadline:
+        for found in store.tail(Query(), place):
+            seen.append(found.id)
+            place = found.seq or place
+    writing.join()
+    assert seen == ["slow", "fast"]
 
 
 def test_media_go_with_the_last_body_that_has_them(clickhouse_url: str) -> None:

@@ -26,13 +26,14 @@ class Clock:
         self._counting = threading.Lock()
         self._pid = os.getpid()
         self._seq = self._version = 0
+        self._open: dict[int, int] = {}
         self._ahead = 0.0
         self._looked = float("-inf")
 
     def start_over(self) -> None:
         """In a forked child: whoever counted is not in this process."""
         if self._pid != os.getpid():
-            self._counting, self._pid = threading.Lock(), os.getpid()
+            self._counting, self._pid, self._open = threading.Lock(), os.getpid(), {}
 
     def now(self) -> float:
         """The database's clock, in seconds: all servers agree on it."""
@@ -50,7 +51,17 @@ class Clock:
         earliest = place_at(self.now()) + random.getrandbits(8)
         with self._counting:
             self._seq = max(self._seq + 1, earliest)
+            self._open.setdefault(threading.get_ident(), self._seq)
             return self._seq
+
+    def written(self) -> None:
+        """This thread's transaction is over: the places that it was given are taken, or free for good."""
+        self._open.pop(threading.get_ident(), None)
+
+    @property
+    def oldest_open(self) -> int | None:
+        """The first place that was given and is not in the database yet."""
+        return min(list(self._open.values()), default=None)
 
     def next_version(self, after: int) -> int:
         now = int(self.now() * 1e6)

@@ -140,13 +140,18 @@ class ClickHouseStore:
             yield
         except BaseException:
             layers.pop()
+            if not layers:
+                self._clock.written()
             raise
         changes = layers.pop()
         if layers:
             layers[-1].records |= changes.records
             layers[-1].documents |= changes.documents
-        else:
+            return
+        try:
             self._commit(changes)
+        finally:
+            self._clock.written()
 
     def _pending(self, key: Key) -> Kept | None:
         """What this transaction has made of a record, if it has changed it."""
@@ -378,7 +383,8 @@ class ClickHouseStore:
         if found and found[-1].seq >= place_at(early):  # another server's, before these, may be on their way
             time.sleep(max(0.0, time_of(found[-1].seq) - early))
             found = look()
-        return [kept.record for kept in found]
+        held = self._clock.oldest_open  # before one that is still being written, others of this process wait
+        return [kept.record for kept in found if held is None or kept.seq < held]
 
     def last(self) -> int:
         ((last,),) = self._db.query("SELECT max(seq) FROM log")
