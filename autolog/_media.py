@@ -161,6 +161,32 @@ def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes 
     return b"".join(pieces)
 
 
+def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
+    """A record's bodies without their media, and those by hash. Entries that do not fit are taken from the record."""
+    bodies: list[bytes | None] = []
+    contents: dict[str, bytes] = {}
+    entries = record.media or []
+    for side in ("request", "response"):
+        body: bytes | None = getattr(record, f"{side}_body")
+        mine = [entry for entry in entries if entry["body"] == side]
+        if body is not None and mine:
+            body, taken = take_out(body, mine)
+            contents |= taken
+            if not taken and any(entry.get("kept") is not False for entry in mine):
+                record.media = [entry for entry in record.media or () if entry["body"] != side] or None
+        bodies.append(body)
+    return bodies, contents
+
+
+def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
+    """Put the media back into a record's bodies; `load` gives them by their hash."""
+    for side in ("request", "response"):
+        body: bytes | None = getattr(record, f"{side}_body")
+        if body is not None and record.media:
+            mine = [entry for entry in record.media if entry["body"] == side]
+            setattr(record, f"{side}_body", put_back(body, mine, load))
+
+
 def _standing(entries: Sequence[Entry]) -> list[Entry]:
     """Those that are in the body, in their order."""
     return sorted((entry for entry in entries if entry.get("kept") is not False), key=lambda entry: entry["offset"])

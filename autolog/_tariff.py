@@ -125,9 +125,7 @@ class Tariff:
             ValueError: counts that cannot be, such as more cached tokens than tokens.
         """
         missing = [
-            unit.replace("_", " ")
-            for unit, keys in _OWN_PRICE.items()
-            if unit in counts and counts[unit] and not keys & self._keys
+            unit.replace("_", " ") for unit, keys in _OWN_PRICE.items() if counts.get(unit) and not keys & self._keys
         ]
         parts = self._parts_of_text(counts) if self._simple and counts.keys() <= _OF_TEXT.keys() else None
         if parts is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clickhouse.running import start_front
 
 import autolog
 from autolog import _guard
@@ -73,12 +72,7 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         if os.environ.get("CI"):
             pytest.fail("the tests of the ClickHouse store need chdb")
         pytest.skip("no ClickHouse: pip install chdb, or set AUTOLOG_TEST_CLICKHOUSE_URL")
-    front = Path(__file__).parent / "clickhouse" / "front.py"
-    process = subprocess.Popen(
-        [sys.executable, str(front), str(tmp_path_factory.mktemp("chdb"))], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    address = process.stdout.readline().strip().removeprefix("http://")
+    process, address = start_front(tmp_path_factory.mktemp("chdb"))
     yield f"clickhouse://default@{address}"
     process.kill()
     process.wait()

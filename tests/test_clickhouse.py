@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clickhouse.running import start_front
 
 from autolog._media import note_media
 from autolog._record import Record
@@ -70,13 +69,7 @@ def sharded(tmp_path: Path, clickhouse_server: str) -> Iterator[ClickHouseStore]
     """A store on tables that are spread over the shards of a cluster, of which there is one here."""
     pytest.importorskip("chdb")
     (tmp_path / "cluster.xml").write_text(CLUSTER)
-    front = Path(__file__).parent / "clickhouse" / "front.py"
-    process = subprocess.Popen(
-        [sys.executable, str(front), f"{tmp_path}/engine", "0", f"{tmp_path}/cluster.xml"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    address = process.stdout.readline().strip().removeprefix("http://")
+    process, address = start_front(tmp_path / "engine", 0, f"{tmp_path}/cluster.xml")
     yield ClickHouseStore(f"clickhouse://{address}/logs?cluster=one&distributed=1&on_cluster=0")
     process.kill()
     process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -37,16 +38,13 @@ def importing(source: str, project: str | None, as_json: bool, store: str | None
     """
     opened = open_store(store or config_from({}).store)
     count = 0
-    batch: list[Record] = []
-    for record in counted(_records(source), None, "importing"):
-        record.seq = None
-        record.project = project or record.project
-        batch.append(record)
-        if len(batch) == BATCH:
-            opened.write(batch)
-            count, batch = count + len(batch), []
-    opened.write(batch)
-    count += len(batch)
+    records = counted(_records(source), None, "importing")
+    while batch := list(islice(records, BATCH)):
+        for record in batch:
+            record.seq = None
+            record.project = project or record.project
+        opened.write(batch)
+        count += len(batch)
     click.echo(json.dumps({"imported": count}) if as_json else f"{count} records")
 
 

@@ -102,6 +102,18 @@ class Query:
         return replace(self, until=at if self.until is None else min(at, self.until))
 
 
+def check_group(group: str | None) -> None:
+    """Raise a ValueError for what `aggregate` cannot group by."""
+    if group is not None and group not in GROUPS:
+        raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+
+
+def check_dimension(dimension: str) -> None:
+    """Raise a ValueError for what there are no sums by."""
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """Sums over a group of provider calls. Durations are seconds; cost is US dollars; None where nothing is known."""

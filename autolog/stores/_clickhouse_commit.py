@@ -26,6 +26,7 @@ from autolog.stores._clickhouse_rows import (
     TYPES,
     WITH_BODIES,
     Kept,
+    change_of,
     from_micros,
     from_row,
     micros,
@@ -77,8 +78,7 @@ class Commits:
                 told += rows[before:]
         self._mark_hours(changed)
         self._media.insert(media)
-        places = [list(TYPES).index(name) for name in CHANGE]
-        self._db.insert("change", {name: TYPES[name] for name in CHANGE}, [[row[at] for at in places] for row in told])
+        self._db.insert("change", CHANGE, [change_of(row) for row in told])
         self._db.insert("log", TYPES, rows)
         try:  # all of it is kept: what comes now must not make it fail
             if media:
@@ -99,7 +99,7 @@ class Commits:
         }
         of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
         outdated = hours.marks(of_hours, self._clock.moment(), timedelta(seconds=2 * self._place.timeout))
-        self._db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, outdated)
+        hours.seal(self._db, outdated)
 
     def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
         """Another server or thread may have changed the same records at the same time: both then make one of both."""

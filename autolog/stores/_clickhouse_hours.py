@@ -8,12 +8,13 @@ that outdates the seal, and no other is made until the write is over. All of it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autolog.stores import Hour
 from autolog.stores._buckets import BY_DAY, middle
+from autolog.stores._clickhouse_client import Database
 from autolog.stores._clickhouse_where import Values
 
 #: An hour is sealed when it is over for so long.
@@ -39,7 +40,7 @@ _DIMENSIONS = "arrayConcat({}, arrayMap(tag -> ('tag', tag), arrayDistinct(tags)
         f"if({value} IS NULL, [], [('{name}', ifNull(toString({value}), ''))])" for name, value in _VALUES.items()
     )
 )
-_START = "toInt32(intDiv(toUnixTimestamp64Micro(created_at), 3600000000))"
+_START = f"toInt32(intDiv(toUnixTimestamp64Micro(created_at), {_MICROS}))"
 _BUCKET = "toInt32(floor(log(least(greatest(duration, 1e-4), 1e9)) / log(1.1)))"
 _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
@@ -54,8 +55,6 @@ _SUMS = f"""
     {_whole("usage_input_tokens")} AS input_tokens, {_whole("usage_output_tokens")} AS output_tokens,
     greatest(0., sum(ifNull(cost, 0))) AS cost_sum, toInt64(count(cost)) AS priced,
     sumMapIf([ifNull({_BUCKET}, toInt32(0))], [toInt64(1)], ifNull({_MEASURED}, 0)) AS histogram"""
-
-Run = Callable[[str, dict[str, Any]], Sequence[Sequence[Any]]]
 
 
 def hour_of(at: datetime) -> int:
@@ -72,13 +71,17 @@ def marks(hours: Iterable[int], now: datetime, writing: timedelta) -> list[list[
     return [[hour, stamp(now + writing), 0] for hour in sorted(set(hours)) if hour < last]
 
 
-class Sums:
-    """Reads sums for one store; `query` and `command` run statements, `insert` writes rows of `sealed`."""
+def seal(db: Database, rows: Sequence[Sequence[int]]) -> None:
+    """Insert rows of `sealed`: hour, stamp, and whether its sums are valid."""
+    db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, rows)
 
-    def __init__(self, query: Run, command: Callable[[str, dict[str, Any]], None], seal: Callable[..., None]) -> None:
-        self._query = query
-        self._command = command
-        self._seal = seal
+
+class Sums:
+    """Reads sums for one store."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._query = db.query
 
     def read(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None, now: datetime
@@ -87,35 +90,36 @@ class Sums:
         step = 24 if until - since > BY_DAY else 1
         first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
         ((least, greatest),) = self._query(
-            "SELECT toUnixTimestamp64Micro(min(created_at)), toUnixTimestamp64Micro(max(created_at)) FROM log", {}
+            "SELECT toUnixTimestamp64Micro(min(created_at)), toUnixTimestamp64Micro(max(created_at)) FROM log"
         )
         begin, end = max(first, least // _MICROS), min(last, greatest // _MICROS + 1)
         if begin >= end:
             return
-        seals = self._sealed(begin, end, now)
+        present = self._with_records(begin, end)
+        seals = self._sealed(present, begin, end, now)
         found: dict[tuple[int, str], list[Any]] = {}
         for start, *sums in (*self._kept(seals, step, project, dimension, value),
-                             *self._reckoned(seals, step, project, dimension, begin, end, value)):  # fmt: skip
+                             *self._reckoned(present, seals, step, project, dimension, value)):  # fmt: skip
             _add(found, start, sums)
         for (start, name), sums in sorted(found.items()):
             calls, errors, given, made, cost, priced, counts = sums
             durations = {middle(bucket): count for bucket, count in counts.items()}
             yield Hour(_EPOCH + start * _HOUR, name, calls, errors, given, made, cost, priced, durations)
 
-    def _sealed(self, begin: int, end: int, now: datetime) -> dict[int, int]:
+    def _sealed(self, present: Sequence[int], begin: int, end: int, now: datetime) -> dict[int, int]:
         """The stamps of the hours whose sums are valid, after sealing what can be."""
         latest = {
             start: (at, whole)
             for start, at, whole in self._query(
-                f"SELECT start, stamp, whole FROM sealed FINAL WHERE start >= {begin} AND start < {end}", {}
+                f"SELECT start, stamp, whole FROM sealed FINAL WHERE start >= {begin} AND start < {end}"
             )
         }
         moment = stamp(now)
-        over = min(end, hour_of(now - SETTLED))
+        over = hour_of(now - SETTLED)
         open_ones = [
             hour
-            for hour in self._with_records(begin, over)
-            if hour not in latest or (not latest[hour][1] and latest[hour][0] < moment)
+            for hour in present
+            if hour < over and (hour not in latest or (not latest[hour][1] and latest[hour][0] < moment))
         ]
         for place in range(0, len(open_ones), AT_ONCE):
             hours = open_ones[place : place + AT_ONCE]
@@ -128,20 +132,19 @@ class Sums:
         if end - begin <= SPARSE:
             return range(begin, end)
         inside = f"created_at >= {_time(begin)} AND created_at < {_time(end)}"
-        return sorted(start for (start,) in self._query(f"SELECT DISTINCT {_START} FROM log WHERE {inside}", {}))
+        return sorted(start for (start,) in self._query(f"SELECT DISTINCT {_START} FROM log WHERE {inside}"))
 
     def _make(self, hours: list[int], moment: int) -> None:
         inside = f"created_at >= {_time(hours[0])} AND created_at < {_time(hours[-1] + 1)}"
-        self._command(
+        self._db.command(
             f"""INSERT INTO hour
                 SELECT project, pair.1, start, pair.2, calls, errors, input_tokens, output_tokens, cost_sum, priced,
                     histogram.1, histogram.2, {moment}
                 FROM (SELECT project, pair, {_START} AS start, {_SUMS} FROM log FINAL ARRAY JOIN {_DIMENSIONS} AS pair
                     WHERE kind = 'llm' AND {inside} AND start IN ({", ".join(map(str, hours))})
-                    GROUP BY project, pair, start)""",
-            {},
+                    GROUP BY project, pair, start)"""
         )
-        self._seal([[hour, moment, 1] for hour in hours])
+        seal(self._db, [[hour, moment, 1] for hour in hours])
 
     def _kept(self, seals: dict[int, int], step: int, project: str | None, dimension: str,
               value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
@@ -160,9 +163,9 @@ class Sums:
             values,
         )
 
-    def _reckoned(self, seals: dict[int, int], step: int, project: str | None, dimension: str, begin: int, end: int,
+    def _reckoned(self, present: Sequence[int], seals: dict[int, int], step: int, project: str | None, dimension: str,
                   value: str | None) -> Iterator[Sequence[Any]]:  # fmt: skip
-        missing = [hour for hour in self._with_records(begin, end) if hour not in seals]
+        missing = [hour for hour in present if hour not in seals]
         if not missing:
             return
         values = Values()
@@ -181,7 +184,7 @@ class Sums:
 
 
 def _time(hour: int) -> str:
-    return f"fromUnixTimestamp64Micro(toInt64({hour * 3_600_000_000}), 'UTC')"
+    return f"fromUnixTimestamp64Micro(toInt64({hour * _MICROS}), 'UTC')"
 
 
 def _add(found: dict[tuple[int, str], list[Any]], start: int, sums: Sequence[Any]) -> None:

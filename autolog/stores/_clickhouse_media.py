@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from autolog._media import give_media
 from autolog._record import Record
 from autolog.stores._clickhouse_client import Database
-from autolog.stores._clickhouse_rows import Kept, give_media, hashes_of
+from autolog.stores._clickhouse_rows import Kept, hashes_of
 from autolog.stores._clickhouse_url import Place
 from autolog.stores._clickhouse_where import Values
 
@@ -25,14 +26,14 @@ class Media:
     def known(self, hashes: Iterable[str]) -> set[str]:
         """Those of some hashes whose media are there."""
         values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        return {one for (one,) in self._db.query(f"SELECT sha256 FROM media WHERE sha256 IN ({marks})", values)}
+        sql = f"SELECT sha256 FROM media WHERE sha256 IN ({values.marks(hashes)})"
+        return {one for (one,) in self._db.query(sql, values)}
 
     def used(self, hashes: set[str]) -> set[str]:
         """Those that a record has."""
         values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE hasAny(media_hashes, [{marks}])"
+        condition = f"hasAny(media_hashes, [{values.marks(hashes)}])"
+        sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE {condition}"
         return {one for (one,) in self._db.query(sql, values)}
 
     def drop(self, hashes: set[str]) -> None:
@@ -42,17 +43,15 @@ class Media:
             return
         kept = self.contents(free)
         values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in free)
         local, on = self._place.local("media"), self._place.on
-        self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({marks})", values)
+        self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({values.marks(free)})", values)
         again = free & self.used(free)
         self.insert({sha256: kept[sha256] for sha256 in again & kept.keys()})
 
     def contents(self, hashes: set[str]) -> dict[str, bytes]:
         """Media by their hash."""
         values = Values()
-        marks = ", ".join(values.mark(sha256) for sha256 in hashes)
-        sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({marks})"
+        sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({values.marks(hashes)})"
         return dict(self._db.query(sql, values, raw=("content",)))
 
     def give(self, records: Sequence[Record]) -> None:
@@ -60,11 +59,11 @@ class Media:
         wanted = hashes_of(records)
         contents = self.contents(wanted) if wanted else {}
         for record in records if contents else ():
-            give_media(record, contents)
+            give_media(record, contents.get)
 
 
 def lost(kept: Kept) -> set[str]:
     """The media that a record had and has no more."""
-    had = {entry["sha256"] for entry in (kept.record.media or ())} if kept.gone else set()
-    has = set() if kept.gone else hashes_of([kept.record])
-    return (had | (hashes_of([kept.base]) if kept.base is not None else set())) - has
+    has = hashes_of([kept.record])
+    had = hashes_of([kept.base]) if kept.base is not None else set()
+    return had | has if kept.gone else had - has

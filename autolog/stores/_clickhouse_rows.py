@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from autolog._bodies import encode_json
-from autolog._media import put_back, take_out
+from autolog._media import take_media
 from autolog._record import Record, pack
+from autolog.stores._texts import as_text, clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The times that the engine calculates with.
@@ -46,13 +47,14 @@ MADE = {
 BODIES = {"request_body": _TEXT, "response_body": _TEXT}
 TYPES = COLUMNS | MADE | BODIES
 #: What is kept of a change for others that make one at the same moment.
-CHANGE = ("project", "id", "version", "gone", "created_at", "seq", "record", *BODIES)
+CHANGE = {name: TYPES[name] for name in ("project", "id", "version", "gone", "created_at", "seq", "record", *BODIES)}
 #: What is bytes, and not text.
 RAW = ("record", *BODIES)
 
 _TIMES = tuple(place for place, kind in enumerate(COLUMNS.values()) if kind == _TIME)
 _TEXTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "String" in kind)
 _COUNTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "Int" in kind)
+_CHANGES = tuple(list(TYPES).index(name) for name in CHANGE)
 _column_values = attrgetter(*COLUMNS)
 _decoder = msgspec.msgpack.Decoder(Record)
 
@@ -87,22 +89,13 @@ def from_micros(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
-def clean(text: str) -> str:
-    """Text as UTF-8 can hold it: a lone surrogate has no form there."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def as_text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else encode_json(value).decode()
-
-
 def to_row(kept: Kept) -> list[Any]:
     """The values of TYPES. Takes the media out of the bodies, into `kept.media`."""
     record = kept.record
     for name in ("cost", "duration", "time_to_first_chunk", "score"):
         if (number := getattr(record, name)) is not None and number != number:
             setattr(record, name, None)  # what is not a number is not known
-    bodies = _take_media(kept)
+    bodies, kept.media = take_media(record)
     values = list(_column_values(record))
     for place in _TIMES:
         values[place] = micros(values[place])
@@ -112,7 +105,6 @@ def to_row(kept: Kept) -> list[Any]:
     for place in _COUNTS:
         if values[place] is not None:
             values[place] = min(max(int(values[place]), -_MAX_INT), _MAX_INT)
-    hashes = sorted({entry["sha256"] for entry in record.media or () if entry.get("kept") is not False})
     texts = [text for text in (record.prompt_variables, record.extra.get("output")) if text]
     whole = msgspec.structs.replace(record, request_body=None, response_body=None, seq=None)
     return [
@@ -120,8 +112,13 @@ def to_row(kept: Kept) -> list[Any]:
         {clean(key): as_text(value) for key, value in record.metadata.items()},
         encode_json(record.metadata).decode(errors="replace") if record.metadata else None,
         encode_json(texts).decode(errors="replace") if texts else None,
-        hashes, pack([whole])[1:], *bodies,  # without the list's own byte
+        sorted(hashes_of([record])), pack([whole])[1:], *bodies,  # without the list's own byte
     ]  # fmt: skip
+
+
+def change_of(row: Sequence[Any]) -> list[Any]:
+    """The values of CHANGE, from those of TYPES."""
+    return [row[place] for place in _CHANGES]
 
 
 #: The kind of a row that is gone because its record has another time now, and so another key.
@@ -143,30 +140,6 @@ def from_row(row: Sequence[Any]) -> Kept:
     if bodies:
         record.request_body, record.response_body = bodies
     return Kept(record, seq, version, was_at=from_micros(at))
-
-
-def _take_media(kept: Kept) -> list[bytes | None]:
-    """The bodies without their media, which `kept` gets. Entries that do not fit are taken from the record."""
-    record, bodies = kept.record, list[bytes | None]()
-    for side in ("request", "response"):
-        body: bytes | None = getattr(record, f"{side}_body")
-        mine = [entry for entry in record.media or () if entry["body"] == side]
-        if body is not None and mine:
-            body, taken = take_out(body, mine)
-            kept.media |= taken
-            if not taken and any(entry.get("kept") is not False for entry in mine):
-                record.media = [entry for entry in record.media or () if entry["body"] != side] or None
-        bodies.append(body)
-    return bodies
-
-
-def give_media(record: Record, contents: dict[str, bytes]) -> None:
-    """Put the media back into a record's bodies."""
-    for side in ("request", "response"):
-        body: bytes | None = getattr(record, f"{side}_body")
-        if body is not None and record.media:
-            mine = [entry for entry in record.media if entry["body"] == side]
-            setattr(record, f"{side}_body", put_back(body, mine, contents.get))
 
 
 def hashes_of(records: Iterable[Record]) -> set[str]:

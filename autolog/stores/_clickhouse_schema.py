@@ -66,7 +66,7 @@ def _create(place: Place) -> Statements:
         f"AS SELECT project, id, created_at, version, gone FROM `{place.local('log')}`"
     )
     yield from _table(
-        place, "change", ", ".join((*(f"{name} {TYPES[name]}" for name in CHANGE), "at DateTime DEFAULT now()")),
+        place, "change", ", ".join((*(f"{name} {kind}" for name, kind in CHANGE.items()), "at DateTime DEFAULT now()")),
         "MergeTree()", "(project, id, version)", "cityHash64(project, id)",
         " TTL at + INTERVAL 1 HOUR SETTINGS index_granularity = 256",
     )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
-from autolog.stores._clickhouse_rows import BEYOND, COLUMNS, clean, micros
+from autolog.stores._clickhouse_rows import BEYOND, COLUMNS, micros
+from autolog.stores._texts import clean
 
 _FIELD_SQL = {
     "model": "coalesce(request_model, response_model, '')",
@@ -39,6 +41,10 @@ class Values(dict[str, Any]):
         name = f"v{len(self)}"
         self[name] = value
         return f"%({name})s"
+
+    def marks(self, values: Iterable[Any]) -> str:
+        """Marks for several values."""
+        return ", ".join(self.mark(value) for value in values)
 
     def at(self, at: datetime) -> str:
         """A mark for a time."""
@@ -111,11 +117,8 @@ def _any(tests: Any) -> str:
 def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
     """Whether one of the fields has a text, whatever the case, also as JSON escapes it."""
     folded = clean(text).casefold()
-    spelled = [
-        folded,
-        clean(text),
-        folded.replace("ss", "ß"),
-    ]  # the one letter whose cases the engine does not know to be one
+    # and ß, the one letter whose cases the engine does not know to be one
+    spelled = [folded, clean(text), folded.replace("ss", "ß")]
     spelled += [json.dumps(one)[1:-1] for one in spelled]
     needles = [values.mark(needle) for needle in dict.fromkeys(spelled)]
     return _any(
@@ -147,7 +150,7 @@ def _comparison(compared: str, field: str, operator: str, given: tuple[Any, ...]
     known = [typed for value in given if value is not None and (typed := _typed(field, value)) is not None]
     tests = [f"{compared} IS NULL"] if None in given and operator == "eq" else []
     if operator == "eq":
-        tests += [f"{compared} IN ({', '.join(values.mark(value) for value in known)})"] if known else []
+        tests += [f"{compared} IN ({values.marks(known)})"] if known else []
     elif known:  # below any of them is below the greatest
         bound = max(known) if operator in {"lt", "le"} else min(known)
         tests.append(f"{compared} {_SIGNS[operator]} {values.mark(bound)}")

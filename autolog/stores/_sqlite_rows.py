@@ -11,7 +11,8 @@ import msgspec
 
 from autolog._bodies import decode_json, decode_object, encode_json
 from autolog._record import DEFAULTS, FIELDS, Record
-from autolog.stores._sqlite_where import clean, micros
+from autolog.stores._sqlite_where import micros
+from autolog.stores._texts import clean
 
 _TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
@@ -80,10 +81,6 @@ def from_row(row: Sequence[Any]) -> tuple[int, Record]:
             fields[name] = value
     fields["seq"] = row[0]
     return row[0], msgspec.convert(fields, Record)
-
-
-def as_text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else encode_json(value).decode()
 
 
 def facets(record: Record) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
+from autolog.stores._texts import clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -201,12 +202,3 @@ def _bindable(value: Any) -> Any:
 def micros(at: datetime) -> int:
     """A time as the store keeps it: microseconds since 1970, UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def clean(text: str) -> str:
-    """Text as SQLite takes it: a lone surrogate has no UTF-8 form."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text

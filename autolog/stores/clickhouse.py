@@ -13,7 +13,6 @@ together at the end, and inside a transaction only `get`, `update` and `write` s
 from __future__ import annotations
 
 import copy
-import functools
 import os
 import threading
 import time
@@ -29,7 +28,7 @@ import msgspec
 from autolog._bodies import decode_object, encode_json
 from autolog._record import Record, merge
 from autolog.errors import StoreError
-from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _clickhouse_hours as hours
+from autolog.stores import Aggregate, Hour, Query, _clickhouse_hours as hours, check_dimension, check_group
 from autolog.stores._clickhouse_client import OLDEST, Database
 from autolog.stores._clickhouse_clock import Clock, place_at, time_of
 from autolog.stores._clickhouse_commit import IDS, Commits, Key
@@ -40,13 +39,13 @@ from autolog.stores._clickhouse_rows import (
     SELECT,
     WITH_BODIES,
     Kept,
-    clean,
     from_micros,
     from_row,
 )
 from autolog.stores._clickhouse_schema import MIGRATIONS, schema_table, ttl
 from autolog.stores._clickhouse_url import read_url
 from autolog.stores._clickhouse_where import Values, expression, of_keys, order_sql, where
+from autolog.stores._texts import clean
 
 _FROM = "FROM log FINAL"
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
@@ -76,11 +75,7 @@ class ClickHouseStore:
         self._clock = Clock(self._db)
         self._media = Media(self._db, self._place)
         self._commits = Commits(self._db, self._place, self._clock, self._media)
-        self._sums = hours.Sums(
-            self._db.query,
-            self._db.command,
-            functools.partial(self._db.insert, "sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}),
-        )
+        self._sums = hours.Sums(self._db)
         self._prepare()
 
     # Opening
@@ -101,7 +96,7 @@ class ClickHouseStore:
             known = ".".join(map(str, db.version))
             raise StoreError(self.url, f"ClickHouse {known} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
         if place.database not in db.databases():
-            db.command(f"CREATE DATABASE IF NOT EXISTS `{place.database.replace('`', '')}`{place.on}", database=False)
+            db.command(f"CREATE DATABASE IF NOT EXISTS `{place.database}`{place.on}", database=False)
         tables = {name for (name,) in db.query("SELECT name FROM system.tables WHERE database = currentDatabase()")}
         if "autolog_schema" not in tables:
             if tables & {"log", "place", "hour", "media", "document"}:
@@ -174,8 +169,8 @@ class ClickHouseStore:
         wanted, values = {place for place in places if place is not None}, Values()
         if not wanted:
             return set()
-        marks = ", ".join(values.mark(place) for place in wanted)
-        return wanted - {seq for (seq,) in self._db.query(f"SELECT seq FROM log WHERE seq IN ({marks})", values)}
+        taken = self._db.query(f"SELECT seq FROM log WHERE seq IN ({values.marks(wanted)})", values)
+        return wanted - {seq for (seq,) in taken}
 
     def _write_one(self, record: Record, known: dict[Key, Kept], place: int | None) -> int:
         key = clean(record.project), clean(record.id)
@@ -201,8 +196,7 @@ class ClickHouseStore:
             old = self._pending(key) or self._load([key]).get(key)
             if old is None or old.gone:
                 return None
-            record = copy.deepcopy(old.record)  # what was read stays what it was, if this is taken back
-            record.seq = old.seq
+            record = _copied(old)  # what was read stays what it was, if this is taken back
             change(record)
             record.project, record.id, record.updated_at = *key, datetime.now(UTC)
             record.created_at = record.created_at or record.updated_at
@@ -265,14 +259,8 @@ class ClickHouseStore:
         values = Values()
         times = sorted({at for _, _, at in places})
         marks = ", ".join(values.at(from_micros(at)) for at in times)
-        rows = self._db.query(
-            f"SELECT {WITH_BODIES if bodies else SELECT} {_FROM} "
-            f"WHERE {of_keys([(project, one) for project, one, _ in places], values)} AND created_at IN ({marks})",
-            values, raw=RAW,
-        )  # fmt: skip
-        found = [from_row(row) for row in rows]
-        if bodies:
-            self._media.give([kept.record for kept in found])
+        keys = of_keys([(project, one) for project, one, _ in places], values)
+        found = self._fetch(f"WHERE {keys} AND created_at IN ({marks})", values, bodies)
         for kept in found:
             kept.base = kept.record
         return {(kept.record.project, kept.record.id): kept for kept in found}
@@ -336,28 +324,28 @@ class ClickHouseStore:
         """Rows in an order; after a place, with all those that share the last one's: two servers' may."""
         values = Values()
         more, ties = ("", f" OFFSET {int(offset)}") if after is None else (f" AND seq > {int(after)}", " WITH TIES")
-        rows = self._db.query(
-            f"SELECT {WITH_BODIES if bodies else SELECT} {_FROM} WHERE {where(query, values)}{more} ORDER BY {order} "
-            f"LIMIT {int(limit)}{ties}", values, raw=RAW,
-        )  # fmt: skip
-        kept = [from_row(row) for row in rows]
+        rest = f"WHERE {where(query, values)}{more} ORDER BY {order} LIMIT {int(limit)}{ties}"
+        return self._fetch(rest, values, bodies)
+
+    def _fetch(self, rest: str, values: Values, bodies: bool) -> list[Kept]:
+        """The records that the rest of a SELECT gives."""
+        rows = self._db.query(f"SELECT {WITH_BODIES if bodies else SELECT} {_FROM} {rest}", values, raw=RAW)
+        found = [from_row(row) for row in rows]
         if bodies:
-            self._media.give([one.record for one in kept])
-        return kept
+            self._media.give([kept.record for kept in found])
+        return found
 
     def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
         values = Values()
-        marks = ", ".join(values.mark(clean(name)) for name in response_ids)
+        marks = values.marks(clean(name) for name in response_ids)
         condition = (
             f"project = {values.mark(clean(project))} AND dialect = {values.mark(dialect)} AND response_id IN ({marks})"
         )
         if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
             return []  # as a rule there are none, and to know that costs a tenth
-        rows = self._db.query(
-            f"SELECT {SELECT} {_FROM} WHERE {condition} AND kind = 'llm' "
-            f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY response_id", values, raw=RAW,
-        )  # fmt: skip
-        return [from_row(row).record for row in rows]
+        order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY response_id"
+        found = self._fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)
+        return [kept.record for kept in found]
 
     def count(self, query: Query) -> int:
         values = Values()
@@ -399,8 +387,7 @@ class ClickHouseStore:
             after = found[-1].seq
 
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
-        if group is not None and group not in GROUPS:
-            raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+        check_group(group)
         values = Values()
         key = _GROUP_SQL.get(group, group) if group else "NULL"
         # Of so many the least that is not below the share: just below it, for the engine takes the place after
@@ -420,17 +407,12 @@ class ClickHouseStore:
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
     ) -> list[Hour]:
-        if dimension not in DIMENSIONS:
-            raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+        check_dimension(dimension)
         project, value = (None if given is None else clean(given) for given in (project, value))
         return list(self._sums.read(project, dimension, since, until, value, self._clock.moment()))
 
     def media(self, sha256: str) -> bytes | None:
-        values = Values()
-        rows = self._db.query(
-            f"SELECT content FROM media WHERE sha256 = {values.mark(clean(sha256))} LIMIT 1", values, raw=("content",)
-        )
-        return rows[0][0] if rows else None
+        return self._media.contents({clean(sha256)}).get(clean(sha256))
 
     def documents(self, kind: str) -> dict[str, dict[str, Any]]:
         values = Values()

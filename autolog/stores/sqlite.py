@@ -25,11 +25,11 @@ from typing import Any
 
 from autolog._bodies import decode_object, encode_json
 from autolog._folders import make_folder
-from autolog._media import put_back, take_out
+from autolog._media import give_media, take_media
 from autolog._record import Record, merge
 from autolog._sqlite_errors import translated
 from autolog.errors import StoreError, StoreUnavailable
-from autolog.stores import DIMENSIONS, GROUPS, Aggregate, Hour, Query, _sqlite_rollup
+from autolog.stores import Aggregate, Hour, Query, _sqlite_rollup, check_dimension, check_group
 from autolog.stores._sqlite_bodies import Bodies
 from autolog.stores._sqlite_rollup import Rollups
 from autolog.stores._sqlite_rows import (
@@ -38,13 +38,13 @@ from autolog.stores._sqlite_rows import (
     INSERT,
     QUOTED,
     SELECT,
-    as_text,
     facets,
     from_row,
     to_row,
 )
 from autolog.stores._sqlite_schema import MIGRATIONS
-from autolog.stores._sqlite_where import clean, expression, micros, order_sql, source, text_has, where
+from autolog.stores._sqlite_where import expression, micros, order_sql, source, text_has, where
+from autolog.stores._texts import as_text, clean
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
@@ -232,7 +232,7 @@ class SQLiteStore:
 
     def _write_one(self, db: sqlite3.Connection, record: Record, place: int | None = None) -> int:
         record.created_at = record.created_at or datetime.now(UTC)
-        taken = self._take_media(record)
+        taken = take_media(record)
         cursor = db.execute(INSERT, (self._free(db, place), *to_row(record)))
         if cursor.rowcount == 0:
             return self._merge(db, record)
@@ -268,22 +268,6 @@ class SQLiteStore:
                 [(clean(key), as_text(value), at, n) for key, value in record.metadata.items()],
             )
 
-    def _take_media(self, record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
-        """The bodies without their media, and those. Entries that do not fit are taken from the record."""
-        bodies: list[bytes | None] = []
-        contents: dict[str, bytes] = {}
-        entries = record.media or []
-        for side in ("request", "response"):
-            body: bytes | None = getattr(record, f"{side}_body")
-            mine = [entry for entry in entries if entry["body"] == side]
-            if body is not None and mine:
-                body, taken = take_out(body, mine)
-                contents |= taken
-                if not taken and any(entry.get("kept") is not False for entry in mine):
-                    record.media = [entry for entry in record.media or () if entry["body"] != side] or None
-            bodies.append(body)
-        return bodies, contents
-
     def _merge(self, db: sqlite3.Connection, record: Record) -> int:
         """What the newer record knows is laid over what is there; it takes nothing away."""
         n, old = self._load(db, "project = ? AND id = ?", (record.project, record.id))[0]
@@ -296,7 +280,7 @@ class SQLiteStore:
     def _rewrite(self, db: sqlite3.Connection, n: int, record: Record) -> None:
         self._delete_beside(db, [n])
         self._rollups.note(record, 1)
-        taken = self._take_media(record)
+        taken = take_media(record)
         assignments = ", ".join(f'"{name}" = ?' for name in COLUMNS)
         db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*to_row(record), n))  # noqa: S608
         self._write_beside(db, n, record, *taken)
@@ -382,8 +366,7 @@ class SQLiteStore:
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
     ) -> list[Hour]:
-        if dimension not in DIMENSIONS:
-            raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+        check_dimension(dimension)
         with self._translated():
             return list(_sqlite_rollup.read_hours(self._reader, project, dimension, since, until, value))
 
@@ -432,8 +415,7 @@ class SQLiteStore:
         return [record for _, record in found]
 
     def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
-        if group is not None and group not in GROUPS:
-            raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+        check_group(group)
         condition, values = where(query)
         key = _GROUP_SQL.get(group or "", f'"{group}"') if group else "NULL"
         table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
@@ -499,11 +481,8 @@ class SQLiteStore:
             ).fetchone()
             return known[0] if known else None
 
-        for side, packed in zip(("request", "response"), row, strict=True):
-            body = self._bodies.unpack(db, packed)
-            if body is not None and record.media:
-                body = put_back(body, [entry for entry in record.media if entry["body"] == side], load)
-            setattr(record, f"{side}_body", body)
+        record.request_body, record.response_body = (self._bodies.unpack(db, packed) for packed in row)
+        give_media(record, load)
 
     def media(self, sha256: str) -> bytes | None:
         with self._translated():

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FRONT = Path(__file__).parents[1] / "clickhouse" / "front.py"
+from clickhouse.running import start_front
 
 
 @dataclass
@@ -39,10 +37,7 @@ def engine(kind: str) -> Iterator[Engine]:
         if kind != "chdb":
             yield Engine(lambda name: f"{kind.rstrip('/')}/autolog_{name}")
             return
-        command = [sys.executable, str(FRONT), f"{folder}/engine"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        address = process.stdout.readline().strip().removeprefix("http://")
+        process, address = start_front(f"{folder}/engine")
         try:
             yield Engine(lambda name: f"clickhouse://default@{address}/autolog_{name}", process.pid)
         finally:

@@ -17,14 +17,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from clickhouse.running import start_front
 
 from autolog._record import Record
 from autolog.dialects import native
 from autolog.errors import StoreError
 from autolog.stores import Query, open_store
 from faults.real import HEADERS, Server, environment, free_port, running, until
-
-FRONT = Path(__file__).parents[1] / "clickhouse" / "front.py"
 
 
 def post(url: str, records: list[Record], timeout: float = 20) -> httpx2.Response:
@@ -192,16 +191,14 @@ def test_changes_at_the_same_moment_all_count(clickhouse_url: str) -> None:
 class Engine:
     """A front of its own, to be killed."""
 
-    def __init__(self, folder: Path, *configuration: str) -> None:
-        self.folder, self.port, self.configuration = folder, free_port(), configuration
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
         self.url = f"clickhouse://default@127.0.0.1:{self.port}/autolog?connect_timeout=2&timeout=10"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, str(FRONT), str(self.folder), str(self.port), *self.configuration]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline()
+        self.process, address = start_front(self.folder, self.port)
+        assert address
 
     def kill(self) -> None:
         assert self.process is not None
