@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import sleep
+from time import perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Any
 
 from autolog._delivery import BATCH, Delivery
@@ -28,14 +28,20 @@ LINGER = 0.05
 #: With more spans than this waiting, the worker no longer lets other threads go first.
 PATIENT = 2_000
 
+#: A program that computes without a pause, and lets go of the interpreter for microseconds only, keeps it from the
+#: worker for good. So when nothing was seen of the worker for this time, in nanoseconds (less as more spans wait), the
+#: calling thread pauses for that time, in seconds. A program that waits for a network never gets here.
+STARVED, PAUSE = 150_000_000, 0.005
+
 
 class Made:
     """A record that needs no reading, in the place of a span."""
 
-    __slots__ = ("record", "size")
+    __slots__ = ("end_ns", "record", "size")
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.end_ns = perf_counter_ns()
         self.size = 2_000
 
 
@@ -47,6 +53,8 @@ class Queue(Worker):
         deliveries: who gets them; each has its own sink, so that none waits for another.
         max_records: how many spans may wait. max_bytes: how large they may be together.
     """
+
+    nap = LINGER
 
     def __init__(
         self,
@@ -67,6 +75,7 @@ class Queue(Worker):
         self._items: deque[Span | Made] = deque()
         self._made: list[Record] = []
         self._bytes = 0
+        self._seen_ns = 0
         self._reading = threading.RLock()
 
     def _locks(self) -> list[threading.RLock]:
@@ -84,9 +93,13 @@ class Queue(Worker):
         self._bytes += span.size
         self._items.append(span)
         if self._idle:
+            self._seen_ns = span.end_ns
             self.rouse()
         elif waiting == self._crowd:
             self._wake.ring()
+        elif not waiting & 15 and span.end_ns - self._seen_ns > STARVED // (1 + waiting // 2_000):
+            self._seen_ns = span.end_ns
+            sleep(PAUSE)
 
     @property
     def queued(self) -> int:
@@ -102,6 +115,7 @@ class Queue(Worker):
                 delivery.keep(records)
 
     def _due(self) -> float | None:
+        self._seen_ns = perf_counter_ns()
         waiting = len(self._items)
         if not waiting and not self._made:
             return None
@@ -111,6 +125,7 @@ class Queue(Worker):
         while len(self._made) < BATCH and self._items:
             if len(self._items) < PATIENT and not self._hurry:
                 sleep(0)  # the interpreter lock goes to a thread that waits for it, at once and not after 5 ms
+            self._seen_ns = perf_counter_ns()
             span = self._items[0]  # stays queued, for `flush` to see, until its records are made
             try:
                 with guard("reading a call"), self._reading:

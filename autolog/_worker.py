@@ -26,6 +26,8 @@ from autolog._guard import guard, logger, report
 EXIT_TIMEOUT = 1.6
 #: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
 _LAST_PART = 0.15
+#: For how long a worker that naps looks again by itself after it had something to do, in seconds.
+AWAKE = 2.0
 #: How long a fork may wait for workers to finish what they are at, in seconds.
 FORK_TIMEOUT = 0.5
 
@@ -70,6 +72,10 @@ class Worker:
 
     #: Workers of an earlier stage feed those of a later one, and end before them.
     stage = 0
+    #: How long it naps when it has just worked, in seconds; 0 to sleep until it is roused.
+    #: To be roused costs the calling thread more than all else: waking a thread, and then, each time that it lets go
+    #: of the interpreter for a moment, telling that thread, which is always late. A busy program spares itself that.
+    nap = 0.0
 
     def __init__(self) -> None:
         self.accepting = True
@@ -208,18 +214,25 @@ class Worker:
 
     def _run(self) -> None:
         me = threading.current_thread()
+        awake_until = 0.0
         while self._thread is me:
             self._wake.mute()
             due = self._due()
-            if due is None:
+            if due is None and monotonic() < awake_until and self.accepting:
+                self._wake.wait(self.nap)
+                due = 0 if self._due() is not None else None  # that was wait enough
+            elif due is None:
                 self._idle = True
                 if self._due() is None:
                     if not self.accepting:
                         return
                     self._wake.wait()
                 self._idle = False
-            elif (due <= 0 or not self._wake.wait(due)) and self._thread is me:
+            elif due > 0 and self._wake.wait(due):
+                continue
+            if due is not None and self._thread is me:
                 self._part()
+                awake_until = monotonic() + AWAKE if self.nap else 0.0
 
     def _work_here(self, deadline: float) -> None:
         """Work on the calling thread: there is no other (never needed, or it died with the process)."""

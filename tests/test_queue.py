@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import autolog
-from autolog import _guard
+from autolog import _guard, _queue
 from autolog._delivery import Delivery
 from autolog._journal import Journal
 from autolog._queue import DurableQueue, Queue
@@ -95,6 +95,42 @@ def test_everything_arrives_in_order() -> None:
     assert queue.flush(5)
     assert [record.id for record in sink.records] == names
     assert (queue.delivery.written, queue.queued) == (1200, 0)
+
+
+def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Sink()
+    line = make(sink)
+    roused: list[int] = []
+    monkeypatch.setattr(line, "rouse", lambda: roused.append(1) or Line.rouse(line))
+    for number in range(20):
+        line.put(Span(line.put, str(number), "span"))
+        time.sleep(0.02)
+    assert len(roused) == 1  # the worker looks by itself while there is something every now and then
+    assert line.flush(5)
+    assert len(sink.records) == 20
+    time.sleep(2.5)
+    line.put(Span(line.put, "later", "span"))
+    assert len(roused) == 2  # it had gone to sleep
+    assert line.close(5)
+
+
+def test_a_worker_that_gets_no_turn_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(_queue, "sleep", lambda seconds: pauses.append(seconds) if seconds else None)
+    turn = threading.Event()
+    line = make(Sink())
+    line._read = lambda span: [Record(id=span.name)] if turn.wait(10) else []
+    put(line, *map(str, range(100)))
+    assert not pauses
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # nothing is seen of the worker
+    put(line, *map(str, range(100, 200)))
+    assert pauses == [_queue.PAUSE]  # now and then, not at every call
+    turn.set()
+    assert line.flush(5)
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # it sleeps, and is well
+    put(line, *map(str, range(200, 240)))
+    assert len(pauses) == 1
+    assert line.close(5)
 
 
 def test_what_does_not_fit_is_dropped_and_counted() -> None:

@@ -35,11 +35,7 @@ def main() -> None:
     given.environments.mkdir(parents=True, exist_ok=True)
     if given.what == "client":
         chosen = [name for name in given.only.split(",") if name]
-        wanted = (
-            ["nothing", "floor", *chosen]
-            if chosen
-            else ["nothing", "floor", *sorted({*client.names()} - {"nothing", "floor"})]
-        )
+        wanted = list(dict.fromkeys(["nothing", "floor", *(chosen or client.names())]))
         rows = []
         for of_case in client.compare(given.environments, wanted, given.rounds, given.memory_calls):
             show(of_case)
