@@ -139,17 +139,52 @@ def _sse_events(body: bytes) -> Iterator[Event]:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    decode = _decoder.decode
     for block in body.split(b"\n\n"):
-        name: str | None = None
-        data: list[bytes] = []
-        for line in block.split(b"\n"):
-            if line.startswith(b"data:"):
-                data.append(line[5:])  # a blank before JSON says nothing
-            elif line.startswith(b"event:"):
-                name = line[6:].strip().decode(errors="replace")
-        value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
-        if isinstance(value, dict):
-            yield Event(name, value)
+        head, _, json_text = block.partition(b"data: ")
+        if json_text[:1] == b"{" and (not head or (head[:7] == b"event: " and head.find(b"\n") == len(head) - 1)):
+            try:  # as nearly all are: at most a name, and one line of data
+                yield Event(head[7:-1].strip().decode() if head else None, decode(json_text))
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+        if (event := _event(block)) is not None:
+            yield event
+
+
+def _event(block: bytes) -> Event | None:
+    name: str | None = None
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        if line.startswith(b"data:"):
+            data.append(line[5:])  # a blank before JSON says nothing
+        elif line.startswith(b"event:"):
+            name = line[6:].strip().decode(errors="replace")
+    value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
+    return Event(name, value) if isinstance(value, dict) else None
+
+
+def without_repeats(body: bytes) -> bytes:
+    """A stream in which what its events begin and end with, word for word the same, stands once: to be searched.
+
+    A search finds in it what it finds in the body, if what it looks for has neither braces nor commas outside of a
+    text, and lies within one text and what belongs to it: a key and its value. Two events beside each other, in the
+    midst of the stream, tell what repeats; of it stays in every event what belongs to the texts that differ.
+    """
+    blocks = body.split(b"\n\n")
+    middle = len(blocks) // 2
+    if middle < 8 or b'\\"' in blocks[middle] + blocks[middle + 1]:
+        return body
+    one, other = (block.split(b'"') for block in blocks[middle : middle + 2])
+    differing = [number for number, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
+    if not differing or len(one) != len(other):
+        return body
+    start = b'"'.join(one[: differing[0]]) + b'"'
+    end = b'"' + b'"'.join(one[differing[-1] + 1 :])
+    begin = max(start.rfind(b"{"), start.rfind(b","), 0)
+    stop = min(len(end.partition(b"}")[0]), len(end.partition(b",")[0])) - len(end) or None
+    short = [block[begin:stop] if block.startswith(start) and block.endswith(end) else block for block in blocks]
+    return b"\n".join([*short, start, end])
 
 
 def _aws_events(body: bytes) -> Iterator[Event]:

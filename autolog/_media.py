@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autolog._bodies import form_parts
+from autolog._bodies import form_parts, without_repeats
 from autolog._record import Record
 
 #: Base64 of fewer characters stays where it is.
@@ -69,7 +69,8 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
     if _BINARY.match(content_type) and not (content_type.startswith("application/octet") and body[:1] in b"{["):
         kind = _sniff(body) or content_type.partition(";")[0]
         return [_entry(body, 0, len(body), kind, None)]
-    return list(_in_json(body))
+    searched = without_repeats(body) if "event-stream" in content_type else body
+    return list(_in_json(body)) if _BASE64.search(searched) else []
 
 
 def _in_json(body: bytes) -> Iterator[Entry]:

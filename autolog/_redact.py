@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from autolog._bodies import encode_json
+from autolog._bodies import encode_json, without_repeats
 from autolog._guard import report
 from autolog._record import Record
 from autolog._rules import read_rules
@@ -132,14 +132,16 @@ class Redactor:
             return True
         if not self._secrets:
             return False
-        if self._may_hold(body):
+        if self._knows(body):
             return True
-        if comes_in_pieces(body, kind):  # a key may come in pieces
-            return several_at_once(body) or self._may_hold(pieces_joined(body))
-        return "amazon.eventstream" in kind
+        if not comes_in_pieces(body, kind):
+            return may_hold_secret(body) or "amazon.eventstream" in kind
+        text = without_repeats(body)
+        joined = pieces_joined(text)  # a key may come in pieces
+        return several_at_once(text) or self._knows(joined) or may_hold_secret(b"\n".join((text, joined)))
 
-    def _may_hold(self, body: bytes) -> bool:
-        return any(known.encode() in body for known in self._known) or may_hold_secret(body)
+    def _knows(self, body: bytes) -> bool:
+        return any(known.encode() in body for known in self._known)
 
     # The rules of a walk
 

@@ -143,6 +143,58 @@ def test_pieces_of_two_choices_and_of_arguments_are_kept_apart() -> None:
     assert json.loads(arguments) == {"api_key": REDACTED, "n": 1}
 
 
+KEY, NAMED = KEYS["openai"], "xq7hunter"
+#: Events as the three APIs send them; what differs from one to the next is in braces.
+EVENTS = (
+    'data: {{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":null,'
+    '"choices":[{{"index":0,"delta":{{"content":"{text}"}},"logprobs":null,"finish_reason":null}}],"usage":null,'
+    '"obfuscation":"{pad}"}}\n\n',
+    'event: content_block_delta\ndata: {{"type":"content_block_delta","index":0,'
+    '"delta":{{"type":"text_delta","text":"{text}"}}}}\n\n',
+    'event: response.output_text.delta\ndata: {{"type":"response.output_text.delta","sequence_number":{number},'
+    '"item_id":"msg_1","output_index":0,"content_index":0,"delta":"{text}","logprobs":[],"obfuscation":"{pad}"}}\n\n',
+    'data: {{"{pad}": 1, "choices": [{{"delta": {{"content": "{text}"}}}}], "end": {{"a": ["{pad}", {number}]}} }}\n\n',
+)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("number", [0, 1, 19, 20, 21, 39])
+def test_a_key_anywhere_in_a_long_stream(event: str, number: int) -> None:
+    events = [event.format(text=f"word{at} ", pad="xyz"[: at % 4], number=at) for at in range(40)]
+    assert redacted("".join(events).encode(), "text/event-stream", side="response") == "".join(events).encode()
+    whole = events[number]
+    texts = [found.span() for found in re.finditer(r'(?<=")[^"\n]*(?=")', whole)]
+    ways = [whole[:start] + KEY + whole[end:] for start, end in texts]
+    keys = [found.span() for found in re.finditer(r'(?<=")\w*(?="\s*:)', whole)]
+    ways += [whole[:start] + f'api_key":"{NAMED}","z' + whole[end:] for start, end in keys]
+    ways += [whole + f": {KEY}\n\n", f"event: {KEY}\n" + whole, whole.replace("\n\n", f" {KEY}\n\n")]
+    for way in ways:
+        found = redacted(
+            "".join([*events[:number], way, *events[number + 1 :]]).encode(), "text/event-stream", "response"
+        )
+        assert KEY.encode() not in found, way
+        assert NAMED.encode() not in found, way
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_key_that_every_event_repeats(event: str) -> None:
+    texts = [found.span() for found in re.finditer(r'(?<=")[^"\n{}]*(?=")', event)]
+    for start, end in texts:
+        repeated = event[:start] + KEY + event[end:]
+        body = "".join(repeated.format(text=f"word{at} ", pad="xyz"[: at % 4], number=at) for at in range(40))
+        assert KEY.encode() not in redacted(body.encode(), "text/event-stream", side="response"), repeated
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_key_in_pieces_anywhere_in_a_long_stream(event: str) -> None:
+    for first in (0, 17, 19, 35):
+        texts = [f"word{at} " for at in range(60)]
+        texts[first : first + 12] = [KEY[at : at + 4] for at in range(0, 48, 4)]
+        body = "".join(event.format(text=text, pad="xyz"[: at % 4], number=at) for at, text in enumerate(texts))
+        found = redacted(body.encode(), "text/event-stream", side="response").decode()
+        assert KEY[:40] not in "".join(re.findall(r'"(?:content|text|delta)": ?"([^"]*)"', found))
+
+
 def test_a_stream_without_a_finding_stays_byte_for_byte() -> None:
     body = stream({"content": "Hello "}, {"content": "there."})
     assert redacted(body, "text/event-stream", side="response") is body

@@ -23,16 +23,41 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
+    texts: dict[int, list[str]] = {}
     for event in events:
         for key, value in event.data.items():
             if key == "choices":
                 for part in objects(value):
-                    _grow_choice(choices.setdefault(count(part.get("index")) or 0, {}), part)
+                    index = count(part.get("index")) or 0
+                    if (text := _only_text(part)) is not None:
+                        texts.setdefault(index, []).append(text)
+                    else:
+                        _grow_choice(_with_texts(choices, texts, index), part)
             elif value or key not in body or (value is not None and not body[key]):
                 body[key] = value
-    body["choices"] = [choices[index] for index in sorted(choices)]
+    body["choices"] = [_with_texts(choices, texts, index) for index in sorted({*choices, *texts})]
     body["object"] = str(body.get("object", "")).removesuffix(".chunk") or None
     return body
+
+
+def _only_text(part: dict[str, Any]) -> str | None:
+    """The text of a part that brings nothing else, as nearly all do: those are put together at once."""
+    delta = part.get("delta")
+    if type(delta) is not dict or len(delta) != 1 or part.get("finish_reason") or part.get("logprobs"):
+        return None
+    text = delta.get("content")
+    return text if type(text) is str and part.keys() <= _PLAIN else None
+
+
+_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
+
+
+def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], index: int) -> dict[str, Any]:
+    """A choice, grown by the texts that waited for it."""
+    choice = choices.setdefault(index, {})
+    if waiting := texts.pop(index, None):
+        _grow_choice(choice, {"index": index, "delta": {"content": "".join(waiting)}, "finish_reason": None})
+    return choice
 
 
 def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
