@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 LINGER = 0.05
 
 
+#: A worker that comes back from its rest later than this, in seconds, had to wait for the interpreter: then what is not
+#: older than that, in nanoseconds, is read later, for reading a long stream would take a millisecond from the program.
+BUSY, POSTPONED = 0.002, 250_000_000
+
 #: With more spans than this waiting, the worker no longer lets other threads go first.
 PATIENT = 2_000
 
@@ -120,6 +124,13 @@ class Queue(Worker):
         if not waiting and not self._made:
             return None
         return 0 if self._made or self._hurry or waiting > self._crowd else LINGER
+
+    def _ready(self) -> bool:
+        """Reading waits a little for a moment in which nobody else wants the interpreter."""
+        if not self.queued:
+            return False
+        younger = self._items and perf_counter_ns() - self._items[0].end_ns < POSTPONED
+        return not younger or self._late < BUSY or self._hurry or len(self._items) > self._crowd
 
     def _step(self) -> None:
         while len(self._made) < BATCH and self._items:

@@ -204,8 +204,13 @@ def complete_content(response: Any) -> bytes | None:
 class _Tee:
     """Stands in for a response's stream, passes every chunk on, and keeps it."""
 
+    #: anthropic asks for this at every event of a stream; that it is not there must not cost an exception each time.
+    stream_observer: Any = None
+
     def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._stream = stream
+        if (observer := getattr(stream, "stream_observer", None)) is not None:
+            self.stream_observer = observer
         self._exchange = exchange
         #: One iterator for all readers: after `[DONE]` the SDK drains the rest by iterating a second time.
         self._iterator: Any = None

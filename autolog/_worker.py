@@ -92,6 +92,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._drained = threading.Condition()
         self._hurry = False
+        self._late = 0.0
         self._held: list[threading.RLock] = []
         self.dropped: Counter[str] = Counter()
 
@@ -218,21 +219,37 @@ class Worker:
         while self._thread is me:
             self._wake.mute()
             due = self._due()
-            if due is None and monotonic() < awake_until and self.accepting:
-                self._wake.wait(self.nap)
-                due = 0 if self._due() is not None else None  # that was wait enough
-            elif due is None:
-                self._idle = True
-                if self._due() is None:
-                    if not self.accepting:
-                        return
-                    self._wake.wait()
-                self._idle = False
-            elif due > 0 and self._wake.wait(due):
+            if due is None and (monotonic() >= awake_until or not self.accepting):
+                if not self._sleep():
+                    return
                 continue
-            if due is not None and self._thread is me:
+            pause = self.nap if due is None else due
+            if pause > 0 and self._rest(pause):
+                continue
+            if self._thread is me and self._ready():
                 self._part()
                 awake_until = monotonic() + AWAKE if self.nap else 0.0
+
+    def _sleep(self) -> bool:
+        """Sleep until roused; False if nothing more is to be done, ever."""
+        self._idle = True
+        if self._due() is None:
+            if not self.accepting:
+                return False
+            self._wake.wait()
+        self._idle = False
+        return True
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait so many seconds, unless the bell rings: then True. Notes how late it came back."""
+        begun = monotonic()
+        rang = self._wake.wait(seconds)
+        self._late = 0.0 if rang else monotonic() - begun - seconds
+        return rang
+
+    def _ready(self) -> bool:
+        """Whether to do now what was due before the rest."""
+        return self._due() is not None
 
     def _work_here(self, deadline: float) -> None:
         """Work on the calling thread: there is no other (never needed, or it died with the process)."""

@@ -114,6 +114,21 @@ def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.close(5)
 
 
+def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = make(Sink())
+    monkeypatch.setattr(line, "_rest", lambda seconds: setattr(line, "_late", 1.0) or line._wake.wait(seconds))
+    begun = time.perf_counter()
+    put(line, "one")
+    while not line.delivery.written and time.perf_counter() - begun < 10:
+        time.sleep(0.005)
+    took = time.perf_counter() - begun
+    assert line.delivery.written == 1
+    assert took > 0.25  # somebody else wanted the interpreter all the while
+    put(line, "two")
+    assert line.flush(5)  # who asks for it need not wait
+    assert line.close(5)
+
+
 def test_a_worker_that_gets_no_turn_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(_queue, "sleep", lambda seconds: pauses.append(seconds) if seconds else None)
