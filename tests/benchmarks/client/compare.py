@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -76,16 +77,19 @@ def requirements(name: str) -> list[str]:
     return []
 
 
-def start(name: str, folder: Path, sink: str) -> Subject | None:
-    wanted = requirements(name)
+def python_of(name: str, folder: Path) -> Path | None:
     here = name.startswith("autolog") and importlib.util.find_spec("autolog") is not None
-    python = Path(sys.executable) if here else environment(folder, name, wanted)
+    return Path(sys.executable) if here else environment(folder, name, requirements(name))
+
+
+def start(name: str, folder: Path, sink: str) -> Subject | None:
+    python = python_of(name, folder)
     if python is None:
         return None
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
     process = subprocess.Popen(
         [str(python), str(HERE / "worker.py"), str(HERE / "subjects" / f"{name}.py"), sink],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=with_bytecode(folder),
     )  # fmt: skip
     subject = Subject(name, process, log)
     assert process.stdout is not None
@@ -98,6 +102,12 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     return subject
 
 
+def with_bytecode(folder: Path) -> dict[str, str]:
+    """The environment, in which imports are timed as of an installed package: compiled before."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
 def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int) -> Iterator[list[dict[str, Any]]]:
     """For each case a row for each subject; times in microseconds a call, added to those of no instrumentation."""
     sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
@@ -108,6 +118,7 @@ def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int)
         for case in next(subject for subject in subjects if subject.name == BASE).cases:
             able = [subject for subject in subjects if case in subject.cases]
             yield measure(case, able, rounds)
+        yield begun(subjects, folder, address)
         if memory_calls:
             case = f"memory after {memory_calls:,} calls"
             yield [{"case": case, **grown(subject, memory_calls)} for subject in subjects if subject.cases]
@@ -151,6 +162,20 @@ def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, A
         row["CPU off the thread"] = row["all CPU"] - row["own CPU"]
         rows.append(row)
     return rows
+
+
+def begun(subjects: list[Subject], folder: Path, sink: str) -> list[dict[str, Any]]:
+    """How long it takes to import and set up a subject where the SDKs are imported already, in milliseconds."""
+    times: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+    for _ in range(7):
+        for subject in subjects:
+            again = start(subject.name, folder, sink)
+            if again is not None:
+                times[subject.name].append(again.begin * 1000)
+                again.process.kill()
+                again.process.wait()
+    case = "import and set up, ms"
+    return [{"case": case, "subject": name, "median": statistics.median(of)} for name, of in times.items() if of]
 
 
 def _added(blocks: list[dict[str, Any]], base: list[dict[str, Any]], key: str, percent: int) -> float:

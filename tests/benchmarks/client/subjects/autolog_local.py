@@ -1,5 +1,6 @@
 """autolog as it comes: into a local SQLite file."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -8,9 +9,9 @@ REQUIREMENTS = ["-e", f"{Path(__file__).parents[4]}"]
 
 def begin(sink: str) -> None:
     global decorate, span, settle
+    os.environ["AUTOLOG_STORE"] = f"sqlite:///{tempfile.mkdtemp()}/logs.db"
     import autolog
 
-    autolog.configure(store=f"sqlite:///{tempfile.mkdtemp()}/logs.db")
     autolog.patch_openai()
     autolog.patch_anthropic()
     decorate, span = autolog.autolog, autolog.span
