@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -577,6 +577,46 @@ def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
     assert os.waitpid(pid, 0)[1] == 0
     writer.run(lambda store: store.write([record(3)]))
     assert store.count(Query()) == 3
+    writer.close()
+
+
+def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store: Store) -> None:
+    from autolog.server._writer import Keeping, Preparing, Writer
+
+    writer = Writer(store, 1000)
+    gate, seen = threading.Event(), []
+
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        seen.append(len(records))
+        assert "first" not in {record.id for record in records} or gate.wait(10)
+        if any(record.id == "bad" for record in records):
+            raise ValueError("bad")
+        return store.write(records)
+
+    def keep(*ids: str) -> Keeping:
+        records = [record(number, id=name) for number, name in enumerate(ids)]
+        return Keeping(records, write, lambda places: (len(places), store.get(ids[0]) is not None))
+
+    def cannot_be_read() -> Keeping:
+        raise KeyError("body")
+
+    first = writer.submit(keep("first"))
+    good = writer.submit(Preparing(lambda: keep("a", "b")))
+    unread = writer.submit(Preparing(cannot_be_read))
+    more = writer.submit(keep("c"))
+    gate.set()
+    assert first.result(30) == (1, True)
+    assert (good.result(30), more.result(30)) == ((2, True), (1, True))
+    with pytest.raises(KeyError, match="body"):
+        unread.result(30)
+    gate.clear()
+    first = writer.submit(keep("first"))
+    alone = [writer.submit(keep(name)) for name in ("d", "bad", "e")]
+    gate.set()
+    assert [one.result(30) for one in (first, alone[0], alone[2])] == [(1, True)] * 3
+    with pytest.raises(ValueError, match="bad"):
+        alone[1].result(30)
+    assert max(seen) >= 3  # they were tried together
     writer.close()
 
 

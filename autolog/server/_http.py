@@ -1,7 +1,7 @@
 """From HTTP to a handler and back: keys, limits, bodies, and errors in the shape of the dialect that was spoken.
 
-A handler is a plain function of a `Call` that returns a `Reply` or raises a `Fault`. It runs on a thread, after the key
-was checked and the body read within its limits.
+A handler is a plain function of a `Call` that returns a `Reply`, or the records that it wants kept (`Call.keep`), or
+raises a `Fault`. It runs on a thread, after the key was checked and the body read within its limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from autolog.server._keys import ANY_PROJECT, Keyring, Principal
 from autolog.server._limits import Limits, Load, RateLimiter, Share
 from autolog.server._metrics import Metrics
 from autolog.server._spending import Spending
-from autolog.server._writer import Keeping, Writer
+from autolog.server._writer import Keeping, Preparing, Writer
 from autolog.stores import Condition, Query, Store
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Call], Reply]
+    handler: Callable[[Call], Reply | Keeping]
     dialect: Any
     summary: str
     scope: str = "ingest"
@@ -83,6 +83,8 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     key_in_body: bool = False
     open: bool = False
+    keeps: bool = False
+    """Whether the handler changes nothing by itself, and returns what is to be kept: calls are then kept together."""
 
 
 #: A request that writes is read on the writer's thread, too, unless its body is so large that others would wait, or the
@@ -105,7 +107,34 @@ class Services:
         self.metrics = Metrics(store, writer, self.load)
         self.doubles = Doubles()
         self.spending: Spending | None = None
+        self._costs: dict[int, float] = {}
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
+
+    def write(self, store: Store, records: Sequence[Record]) -> list[int]:
+        """Write records, of several calls perhaps."""
+        if self.spending is not None:
+            self._note_costs(store, records)
+        return self.doubles.write(store, records)
+
+    def _note_costs(self, store: Store, records: Sequence[Record]) -> None:
+        """What each record costs more than is known already: a log may be sent twice, or in parts."""
+        known: dict[tuple[str, str], float] = {}
+        for project in {record.project for record in records}:
+            ids = tuple({record.id for record in records if record.project == project})
+            query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
+            known |= {(project, old.id): old.cost or 0.0 for old in store.find(query, len(ids))}
+        for record in records:
+            key = (record.project, record.id)
+            self._costs[id(record)] = (record.cost or 0.0) - known.get(key, 0.0)
+            known[key] = record.cost or known.get(key, 0.0)
+
+    def kept(self, records: Sequence[Record]) -> None:
+        """Count a call's records, which are on disk now."""
+        if records:
+            self.metrics.kept(records[0].dialect, len(records))
+        if self.spending is not None:
+            costs = [(record, self._costs.pop(id(record), 0.0)) for record in records]
+            self.spending.spend([msgspec.structs.replace(record, cost=cost) for record, cost in costs if cost > 0])
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread for its kind of request."""
@@ -120,10 +149,19 @@ class Call:
     principal: Principal
     project: str
     path: dict[str, str]
-    query: list[tuple[str, str]]
     headers: dict[str, str]
     body: bytes
-    base_url: str
+    request: Request
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's parameters, in order."""
+        return self.request.query_params.multi_items()
+
+    @property
+    def base_url(self) -> str:
+        """The address that the server was called at."""
+        return str(self.request.base_url).rstrip("/")
 
     @property
     def store(self) -> Store:
@@ -138,8 +176,8 @@ class Call:
         """Make a record the call's: of its project, received now."""
         record.project, record.received_at, record.seq = self.project, datetime.now(UTC), None
 
-    def keep(self, records: Sequence[Record]) -> list[int]:
-        """Write records into the call's project; returns their places once they are on disk.
+    def keep(self, records: Sequence[Record], answer: Callable[[list[int]], Reply]) -> Keeping:
+        """What a handler returns to have records written into the call's project; it answers by their places then.
 
         Raises:
             Fault: 413, more than one call may bring.
@@ -149,25 +187,12 @@ class Call:
             raise Fault(413, f"more than {most} records in one call")
         for record in records:
             self.stamp(record)
-        if not records:
-            return []
-        spending, costs = self.services.spending, list[float]()
-        if spending is not None:
-            ids = tuple({record.id for record in records})
-            query = Query({"project": self.project}, conditions=(Condition("id", "eq", ids),))
-            known = {old.id: old.cost or 0.0 for old in self.store.find(query, len(ids))}
-            costs = [(record.cost or 0.0) - known.get(record.id, 0.0) for record in records]
-        places = self.write(Keeping(records, self.services.doubles.write))
-        self.services.metrics.kept(records[0].dialect, len(records))
-        if spending is not None:
-            spending.spend(
-                [
-                    msgspec.structs.replace(record, cost=cost)
-                    for record, cost in zip(records, costs, strict=True)
-                    if cost > 0
-                ]
-            )
-        return places
+
+        def kept(places: list[int]) -> Reply:
+            self.services.kept(records)
+            return answer(places)
+
+        return Keeping(records, self.services.write, kept)
 
     def json(self) -> Any:
         """The body's JSON value."""
@@ -215,8 +240,9 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
 async def _answer(route: Route, services: Services, request: Request, share: Share, writes: bool) -> Reply:
     body: bytes | None = None
     principal = Principal("open", "default", frozenset())
+    headers = plain_headers(request)
     if not route.open:
-        key = key_of(request.headers)
+        key = key_of(headers)
         if key is None and route.key_in_body:
             body = await read_body(request, services.limits, share)
             key = _key_in(body)
@@ -229,16 +255,27 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
     call = Call(
         services=services,
         principal=principal,
-        project=project_of(principal, request.headers.get("x-autolog-project")),
+        project=project_of(principal, headers.get("x-autolog-project")),
         path=dict(request.path_params),
-        query=request.query_params.multi_items(),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=headers,
         body=body,
-        base_url=str(request.base_url).rstrip("/"),
+        request=request,
     )
     if writes and len(body) <= AT_ONCE and services.store.writers == 1:
-        return await services.writer.perform(lambda _: route.handler(call))
-    return await services.in_thread(writes, route.handler, call)
+        prepare = Preparing(lambda: _keeping(route, call)) if route.keeps else None
+        reply: Reply = await services.writer.perform(prepare or (lambda _: route.handler(call)))
+        return reply
+    made = await services.in_thread(writes, route.handler, call)
+    if not isinstance(made, Keeping):
+        return made
+    answer: Reply = await services.writer.perform(made)
+    return answer
+
+
+def _keeping(route: Route, call: Call) -> Keeping:
+    made = route.handler(call)
+    assert isinstance(made, Keeping), f"{route.path} is said to keep records"  # noqa: S101 - a mistake of ours
+    return made
 
 
 def _key_in(body: bytes) -> str | None:
@@ -253,6 +290,12 @@ def _key_in(body: bytes) -> str | None:
 # Keys
 
 _KEY_HEADERS = ("x-api-key", "x-portkey-api-key", "x-auth-key", "x-auth-user-service-key")
+
+
+def plain_headers(request: Request) -> dict[str, str]:
+    """A request's headers by their names in small letters; of several with one name the first."""
+    raw = reversed(request.scope["headers"])
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
 
 
 def key_of(headers: Mapping[str, str]) -> str | None:

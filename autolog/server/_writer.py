@@ -1,9 +1,9 @@
 """Group commit: changes that arrive together share one transaction, and each caller hears of its own after the commit.
 
-One thread writes, or as many as the store likes (`Store.writers`). It takes what waits, runs each change in a savepoint
-of its own, commits once, and only then answers all. A change that fails takes back its own part and no other. A change
-may be a whole request: on this thread it is read, written and answered with a single change of threads, which costs
-more than all the rest.
+One thread writes, or as many as the store likes (`Store.writers`). It takes what waits, writes together what only keeps
+records, runs each other change in a savepoint of its own, commits once, and only then answers all. A change that fails
+takes back its own part and no other. A change may be a whole request: on this thread it is read, written and answered
+with a single change of threads, which costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ Waiting = tuple[Change, "Future[Any] | asyncio.Future[Any]"]
 #: Who waited, the result, and what went wrong.
 Outcome = tuple["Future[Any] | asyncio.Future[Any]", Any, BaseException | None]
 
+#: A change that was made, its result, and what went wrong.
+Made = tuple[Waiting, Any, BaseException | None]
+
 #: How many changes share a transaction at most.
 GROUP = 256
 
@@ -39,14 +42,26 @@ GROUP = 256
 class Keeping:
     """A change that only writes records: several of them may be made as one.
 
-    `write` gets the records of all, and returns their places in the same order.
+    `write` gets the records of all, and returns their places in the same order. `answer` makes of a change's own
+    places, once they are on disk, what it comes to.
     """
 
     records: Sequence[Record]
     write: Callable[[Store, Sequence[Record]], list[int]]
+    answer: Callable[[list[int]], Any] = list
 
     def __call__(self, store: Store) -> list[int]:
         return self.write(store, self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """A change that has yet to be read from a request, on the writer's thread but outside of any transaction."""
+
+    prepare: Callable[[], Change]
+
+    def __call__(self, store: Store) -> Any:
+        return self.prepare()(store)
 
 
 class Busy(StoreUnavailable):
@@ -98,13 +113,13 @@ class Writer:
             return change(self._store)
         return self.submit(change).result()
 
-    async def perform(self, change: Callable[[Store], T]) -> T:
+    async def perform(self, change: Change) -> Any:
         """The same for a task of an event loop.
 
         Raises:
             Busy: too many wait already.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue(change, future)
         return await future
 
@@ -148,40 +163,66 @@ class Writer:
                 return
 
     def _commit(self, group: list[Waiting]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+        group, outcomes = _prepared(group)
+        made: list[Made] = []
         try:
             with self._store.transaction():
-                rest = group
-                if self._store.writers > 1:  # an engine that is far away is asked once for all, rather than often
-                    outcomes, rest = self._keep_together(group)
-                for change, future in rest:
-                    outcomes.append(self._attempt(change, future))
+                if len(group) == 1:
+                    made.append((group[0], group[0][0](self._store), None))
+                else:
+                    made, rest = self._keep_together(group)
+                    made += [self._attempt(item) for item in rest]
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and all must hear of it
-            if len(group) > 1:  # one of them may be to blame: each by itself
-                return [outcome for item in group for outcome in self._commit([item])]
-            failure = outcomes[0][2] if outcomes and outcomes[0][2] is not None else error
-            return [(group[0][1], None, failure)]
-        return outcomes
+            if len(group) == 1:
+                return [*outcomes, (group[0][1], None, error)]
+            return [*outcomes, *(outcome for item in group for outcome in self._commit([item]))]  # one may be to blame
+        return [*outcomes, *map(_answered, made)]
 
-    def _keep_together(self, group: list[Waiting]) -> tuple[list[Outcome], list[Waiting]]:
+    def _keep_together(self, group: list[Waiting]) -> tuple[list[Made], list[Waiting]]:
         """Write what only keeps records at once; what is left is to be done one by one."""
-        keeping = [(change, future) for change, future in group if isinstance(change, Keeping)]
+        keeping = [item for item in group if isinstance(item[0], Keeping)]
         if len(keeping) < 2:
             return [], group
+        records = [(change, change.records) for change, _ in keeping if isinstance(change, Keeping)]
         rest = [item for item in group if not isinstance(item[0], Keeping)]
         try:
             with self._store.transaction():
-                places = iter(keeping[0][0].write(self._store, [one for keep, _ in keeping for one in keep.records]))
-                return [(future, list(islice(places, len(keep.records))), None) for keep, future in keeping], rest
+                every = [record for _, own in records for record in own]
+                places = iter(records[0][0].write(self._store, every))
+                own_places = [list(islice(places, len(own))) for _, own in records]
+                return [(item, found, None) for item, found in zip(keeping, own_places, strict=True)], rest
         except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
             return [], group
 
-    def _attempt(self, change: Change, future: Any) -> Outcome:
+    def _attempt(self, item: Waiting) -> Made:
         try:
             with self._store.transaction():
-                return future, change(self._store), None
+                return item, item[0](self._store), None
         except Exception as error:  # noqa: BLE001 - its caller hears of it
-            return future, None, error
+            return item, None, error
+
+
+def _prepared(group: list[Waiting]) -> tuple[list[Waiting], list[Outcome]]:
+    """The changes of a group as they were read; and what became of those that could not be."""
+    ready: list[Waiting] = []
+    failed: list[Outcome] = []
+    for change, future in group:
+        try:
+            ready.append((change.prepare() if isinstance(change, Preparing) else change, future))
+        except Exception as error:  # noqa: BLE001 - its caller hears of it
+            failed.append((future, None, error))
+    return ready, failed
+
+
+def _answered(made: Made) -> Outcome:
+    """What a change came to, for its caller, now that it is on disk."""
+    (change, future), result, failure = made
+    if failure is None and isinstance(change, Keeping):
+        try:
+            result = change.answer(result)
+        except Exception as error:  # noqa: BLE001 - its caller hears of it
+            failure = error
+    return future, result, failure
 
 
 def _tell(outcomes: list[Outcome]) -> None:

@@ -101,7 +101,7 @@ def create_app(
             key = key_of(request.headers)
             principal = await run_in_threadpool(authorise, services, key, "read")
             project = project_of(principal, request.headers.get("x-autolog-project"))
-            call = Call(services, principal, project, {}, request.query_params.multi_items(), {}, b"", "")
+            call = Call(services, principal, project, {}, {}, b"", request)
             query = native_routes.query_of(call)
         except Fault as fault:
             return encode(fault_reply(native, fault))

@@ -12,6 +12,7 @@ from autolog._record import Record
 from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._shared import Fault, Json
 from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 
 #: The file that logs of other formats are shown under: they belong to no prompt.
@@ -171,11 +172,10 @@ def delete_logs(call: Call) -> Reply:
     return Reply(204)
 
 
-def import_traces(call: Call) -> Reply:
+def import_traces(call: Call) -> Keeping:
     """OTLP JSON in the protobuf mapping: ids are base64."""
     records = otlp.decode_traces(call.object(), base64_ids=True)
-    call.keep(records)
-    return Reply(200, {"records": [record.id for record in records]})
+    return call.keep(records, lambda _: Reply(200, {"records": [record.id for record in records]}))
 
 
 _LIST_SCHEMAS: dict[str, Json] = {
@@ -210,5 +210,6 @@ ROUTES = [
     Route("GET", "/v5/logs/{id:path}", get_log, dialect, "Humanloop: one log", "read"),
     Route("DELETE", "/v5/logs", delete_logs, dialect, "Humanloop: delete logs", "admin", ok=(204,),
           parameters=(Parameter("id", {"type": "array", "items": {"type": "string"}}, required=True),)),
-    Route("POST", "/v5/import/otel/v1/traces", import_traces, dialect, "Humanloop: import OpenTelemetry spans"),
+    Route("POST", "/v5/import/otel/v1/traces", import_traces, dialect, "Humanloop: import OpenTelemetry spans",
+          keeps=True),
 ]  # fmt: skip

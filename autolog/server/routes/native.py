@@ -15,12 +15,13 @@ from autolog._record import Record, to_dict
 from autolog.dialects import native as dialect
 from autolog.dialects._shared import Fault, parse_time, validate
 from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.server._writer import Keeping
 from autolog.stores import GROUPS, Query, Store
 
 MAX_LIMIT = 1_000
 
 
-def ingest(call: Call) -> Reply:
+def ingest(call: Call) -> Keeping:
     decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""))
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:
@@ -28,9 +29,8 @@ def ingest(call: Call) -> Reply:
         if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
             describe(record)
         check_media(record)
-    call.keep(records)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
-    return Reply(200, dialect.encode_results(results))
+    return call.keep(records, lambda _: Reply(200, dialect.encode_results(results)))
 
 
 # Reading
@@ -159,7 +159,8 @@ _TEXT = {"type": "string"}
 FILTERS = tuple(Parameter(name, _TEXT) for name in (*_EQUAL, "text", "since", "until", "tag", "metadata"))
 
 ROUTES = [
-    Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in"),
+    Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in",
+          keeps=True),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
           parameters=(*FILTERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from autolog.dialects import native as faults, otlp as dialect
 from autolog.dialects._shared import Fault
 from autolog.server._http import Call, Reply, Route
+from autolog.server._writer import Keeping
 
 PROTOBUF = "application/x-protobuf"
 
 
-def export(call: Call) -> Reply:
+def export(call: Call) -> Keeping:
     kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == PROTOBUF:
         records = dialect.decode_traces(dialect.decode_protobuf(call.body), base64_ids=True)
@@ -17,11 +18,11 @@ def export(call: Call) -> Reply:
         records = dialect.decode_traces(call.object(), base64_ids=False)
     else:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
-    call.keep(records)
-    return Reply(200, b"", PROTOBUF) if kind == PROTOBUF else Reply(200, {"partialSuccess": None})
+    reply = Reply(200, b"", PROTOBUF) if kind == PROTOBUF else Reply(200, {"partialSuccess": None})
+    return call.keep(records, lambda _: reply)
 
 
 ROUTES = [
-    Route("POST", path, export, faults, "OpenTelemetry: export traces")
+    Route("POST", path, export, faults, "OpenTelemetry: export traces", keeps=True)
     for path in ("/v1/traces", "/v1/logs/otel/v1/traces", "/v1/otel/v1/traces")
 ]

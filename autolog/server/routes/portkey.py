@@ -13,18 +13,19 @@ from autolog._record import Record
 from autolog.dialects import portkey as dialect
 from autolog.dialects._shared import Fault, Json, new_uuid, parse_json, parse_time, text_of, validate
 from autolog.server._http import Call, Reply, Route
+from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 
 _FEEDBACK = "portkey-feedback"
 _EXPORT = "portkey-export"
 
 
-def log(call: Call) -> Reply:
+def log(call: Call) -> Keeping:
     if call.headers.get("content-type", "").startswith("application/x-protobuf"):
         raise Fault(415, "this is Portkey's log call; send OTLP traces to /v1/traces")
     records = dialect.decode_logs(call.body, call.headers)
-    call.keep(records)
-    return Reply(200, dialect.encode_reply([record.id for record in records]), headers=_request_id())
+    reply = Reply(200, dialect.encode_reply([record.id for record in records]), headers=_request_id())
+    return call.keep(records, lambda _: reply)
 
 
 def _request_id() -> dict[str, str]:
@@ -208,7 +209,8 @@ def export_file(call: Call) -> Reply:
 
 
 ROUTES = [
-    Route("POST", "/v1/logs", log, dialect, "Portkey: insert one log or an array of them", model=dialect.Log),
+    Route("POST", "/v1/logs", log, dialect, "Portkey: insert one log or an array of them", model=dialect.Log,
+          keeps=True),
     Route("POST", "/v1/logs/exports", create_export, dialect, "Portkey: create an export", "read",
           model=dialect.ExportRequest),
     Route("GET", "/v1/logs/exports", list_exports, dialect, "Portkey: list exports", "read"),

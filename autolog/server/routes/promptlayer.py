@@ -13,19 +13,20 @@ from autolog._record import Record
 from autolog.dialects import promptlayer as dialect
 from autolog.dialects._shared import Fault, Json, validate
 from autolog.server._http import Call, Reply, Route
+from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 
 MAX_PER_PAGE = 25
 
 
-def log_request(call: Call) -> Reply:
+def log_request(call: Call) -> Keeping:
     record = dialect.decode_log_request(call.object())
-    return Reply(201, dialect.encode_logged(record, call.keep([record])[0]))
+    return call.keep([record], lambda places: Reply(201, dialect.encode_logged(record, places[0])))
 
 
-def track_request(call: Call) -> Reply:
+def track_request(call: Call) -> Keeping:
     record = dialect.decode_track_request(call.object())
-    return Reply(200, dialect.encode_tracked(record, call.keep([record])[0]))
+    return call.keep([record], lambda places: Reply(200, dialect.encode_tracked(record, places[0])))
 
 
 def _find(store: Store, project: str, request_id: str) -> Record | None:
@@ -155,18 +156,17 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
     return tuple(made)
 
 
-def spans_bulk(call: Call) -> Reply:
+def spans_bulk(call: Call) -> Keeping:
     made = dialect.decode_spans(call.object())
     flat = [record for pair in made for record in pair if record is not None]
-    places = dict(zip((record.id for record in flat), call.keep(flat), strict=True))
-    return Reply(
-        201,
-        {
-            "success": True,
-            "spans": [{"id": places[span.id], "name": span.name, "span_id": span.span_id} for span, _ in made],
-            "request_logs": [{"id": places[log.id], "span_id": span.span_id} for span, log in made if log is not None],
-        },
-    )
+
+    def answer(found: list[int]) -> Reply:
+        places = dict(zip((record.id for record in flat), found, strict=True))
+        spans = [{"id": places[span.id], "name": span.name, "span_id": span.span_id} for span, _ in made]
+        logs = [{"id": places[log.id], "span_id": span.span_id} for span, log in made if log is not None]
+        return Reply(201, {"success": True, "spans": spans, "request_logs": logs})
+
+    return call.keep(flat, answer)
 
 
 _TRACKS: dict[str, type[pydantic.BaseModel]] = {
@@ -175,9 +175,9 @@ _TRACKS: dict[str, type[pydantic.BaseModel]] = {
 }  # fmt: skip
 
 ROUTES = [
-    Route("POST", "/log-request", log_request, dialect, "PromptLayer: log a request", ok=(201,),
+    Route("POST", "/log-request", log_request, dialect, "PromptLayer: log a request", ok=(201,), keeps=True,
           model=dialect.LogRequest),
-    Route("POST", "/track-request", track_request, dialect, "PromptLayer: what wrapped clients send",
+    Route("POST", "/track-request", track_request, dialect, "PromptLayer: what wrapped clients send", keeps=True,
           model=dialect.TrackRequest, key_in_body=True),
     *(
         Route("POST", path, functools.partial(track, model), dialect, f"PromptLayer: track {word}", model=model,
@@ -192,5 +192,5 @@ ROUTES = [
     Route("POST", "/api/public/v2/requests/search", search_requests, dialect, "PromptLayer: search requests", "read",
           model=Search),
     Route("POST", "/spans-bulk", spans_bulk, dialect, "PromptLayer: spans and the requests in them", ok=(201,),
-          model=dialect.SpansBulk),
+          model=dialect.SpansBulk, keeps=True),
 ]  # fmt: skip

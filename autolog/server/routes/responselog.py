@@ -5,12 +5,12 @@ from __future__ import annotations
 from autolog.dialects import responselog as dialect
 from autolog.dialects._shared import Fault
 from autolog.server._http import Call, Reply, Route
+from autolog.server._writer import Keeping
 
 
-def insert(call: Call) -> Reply:
+def insert(call: Call) -> Keeping:
     record = dialect.decode_insert(call.object())
-    call.keep([record])
-    return Reply(200, dialect.encode_reply(record.id))
+    return call.keep([record], lambda _: Reply(200, dialect.encode_reply(record.id)))
 
 
 def update(call: Call) -> Reply:
@@ -21,6 +21,6 @@ def update(call: Call) -> Reply:
 
 
 ROUTES = [
-    Route("POST", "/api/logs/insert", insert, dialect, "ResponseLog: insert a log", model=dialect.Insert),
+    Route("POST", "/api/logs/insert", insert, dialect, "ResponseLog: insert a log", model=dialect.Insert, keeps=True),
     Route("POST", "/api/logs/update", update, dialect, "ResponseLog: change a log", model=dialect.Update),
 ]
