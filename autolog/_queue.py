@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 #: How long the worker waits for more after the first item, in seconds: small, for `tail` and for sudden exits.
 LINGER = 0.05
 
-
 #: A worker that comes back from its rest later than this, in seconds, had to wait for the interpreter: then what is not
 #: older than that, in nanoseconds, is read later, for reading a long stream would take a millisecond from the program.
 BUSY, POSTPONED = 0.002, 250_000_000
@@ -86,7 +85,7 @@ class Queue(Worker):
         return [*super()._locks(), self._reading]
 
     def put(self, span: Span | Made) -> None:
-        """Hand over an ended span. Never raises, and blocks only where memory is full and the journal is not."""
+        """Hand over an ended span. Never raises; waits only where memory is full and the journal is not, or `STARVED`."""
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
