@@ -85,7 +85,7 @@ class Queue(Worker):
         return [*super()._locks(), self._reading]
 
     def put(self, span: Span | Made) -> None:
-        """Hand over an ended span. Never raises; waits only where memory is full and the journal is not, or `STARVED`."""
+        """Hand over an ended span. Never raises; waits only where memory is full, and the journal not, or `STARVED`."""
         if not self.accepting:
             self.dropped["shut down"] += 1
             return

@@ -87,7 +87,7 @@ class Worker:
         """No work and no thread: at birth, and in a forked child, whose parent keeps what was waiting."""
         self._wake = Bell()
         self._idle = True
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         self._work = threading.RLock()
         self._thread: threading.Thread | None = None
         self._drained = threading.Condition()
@@ -170,12 +170,14 @@ class Worker:
     def hold(self, timeout: float) -> None:
         """End the thread after the part that it is at, until `release`: a process about to fork wants no threads."""
         deadline = monotonic() + timeout
+        # Whoever starts a thread holds the lock meanwhile: one that is about to run cannot be waited for.
+        self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if self._held and thread is not None and thread.is_alive() and thread is not threading.current_thread():
             self._thread = None
             self._wake.ring()
-            thread.join(timeout)
-        self._held = [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
+            thread.join(max(0.0, deadline - monotonic()))
+        self._held += [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
 
     def _locks(self) -> list[threading.RLock]:
         """What nobody may hold while the process forks."""

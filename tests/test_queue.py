@@ -335,6 +335,28 @@ def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
     assert names == ["after", "around", "before", "child"]
 
 
+def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        time.sleep(0.2 if thread.name == "autolog" else 0)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    line = make(Sink())
+    first = threading.Thread(target=put, args=(line, "one"))
+    first.start()
+    time.sleep(0.05)  # its worker is there, and does not run yet
+    line.hold(2)
+    assert line._thread is None
+    line.release()
+    first.join()
+    put(line, "two")
+    assert line.flush(5)
+    assert line.delivery.written == 2
+    assert line.close(5)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(method: str, tmp_path: Path) -> None:
     script = tmp_path / "program.py"
