@@ -69,8 +69,9 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
     if _BINARY.match(content_type) and not (content_type.startswith("application/octet") and body[:1] in b"{["):
         kind = _sniff(body) or content_type.partition(";")[0]
         return [_entry(body, 0, len(body), kind, None)]
-    searched = without_repeats(body) if "event-stream" in content_type else body
-    return list(_in_json(body)) if _BASE64.search(searched) else []
+    if "event-stream" in content_type and not _BASE64.search(without_repeats(body)):
+        return []
+    return list(_in_json(body))
 
 
 def _in_json(body: bytes) -> Iterator[Entry]:

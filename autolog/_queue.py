@@ -100,7 +100,7 @@ class Queue(Worker):
             self.rouse()
         elif waiting == self._crowd:
             self._wake.ring()
-        elif not waiting & 15 and span.end_ns - self._seen_ns > STARVED // (1 + waiting // 2_000):
+        elif not waiting & 15 and span.end_ns - self._seen_ns > STARVED // (1 + waiting // PATIENT):
             self._seen_ns = span.end_ns
             sleep(PAUSE)
 
@@ -126,10 +126,10 @@ class Queue(Worker):
 
     def _ready(self) -> bool:
         """Reading waits a little for a moment in which nobody else wants the interpreter."""
-        if not self.queued:
-            return False
-        younger = self._items and perf_counter_ns() - self._items[0].end_ns < POSTPONED
-        return not younger or self._late < BUSY or self._hurry or len(self._items) > self._crowd
+        due = self._due()
+        if due is None or due <= 0 or self._late < BUSY:
+            return due is not None
+        return self._seen_ns - self._items[0].end_ns >= POSTPONED
 
     def _step(self) -> None:
         while len(self._made) < BATCH and self._items:

@@ -40,6 +40,10 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     return body
 
 
+#: What such a part has.
+_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
+
+
 def _only_text(part: dict[str, Any]) -> str | None:
     """The text of a part that brings nothing else, as nearly all do: those are put together at once."""
     delta = part.get("delta")
@@ -47,9 +51,6 @@ def _only_text(part: dict[str, Any]) -> str | None:
         return None
     text = delta.get("content")
     return text if type(text) is str and part.keys() <= _PLAIN else None
-
-
-_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
 
 
 def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], index: int) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import asyncio
 import json
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -107,34 +108,34 @@ class Services:
         self.metrics = Metrics(store, writer, self.load)
         self.doubles = Doubles()
         self.spending: Spending | None = None
-        self._costs: dict[int, float] = {}
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
-    def write(self, store: Store, records: Sequence[Record]) -> list[int]:
-        """Write records, of several calls perhaps."""
-        if self.spending is not None:
-            self._note_costs(store, records)
-        return self.doubles.write(store, records)
+    def write(self, store: Store, records: Sequence[Record]) -> list[tuple[int, float]]:
+        """Write records, of several calls perhaps; returns the place of each, and what it adds to the costs."""
+        costs = self._added_costs(store, records) if self.spending is not None else [0.0] * len(records)
+        return list(zip(self.doubles.write(store, records), costs, strict=True))
 
-    def _note_costs(self, store: Store, records: Sequence[Record]) -> None:
+    def _added_costs(self, store: Store, records: Sequence[Record]) -> list[float]:
         """What each record costs more than is known already: a log may be sent twice, or in parts."""
         known: dict[tuple[str, str], float] = {}
         for project in {record.project for record in records}:
             ids = tuple({record.id for record in records if record.project == project})
             query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
             known |= {(project, old.id): old.cost or 0.0 for old in store.find(query, len(ids))}
+        added = []
         for record in records:
             key = (record.project, record.id)
-            self._costs[id(record)] = (record.cost or 0.0) - known.get(key, 0.0)
+            added.append((record.cost or 0.0) - known.get(key, 0.0))
             known[key] = record.cost or known.get(key, 0.0)
+        return added
 
-    def kept(self, records: Sequence[Record]) -> None:
-        """Count a call's records, which are on disk now."""
+    def kept(self, records: Sequence[Record], costs: Iterable[float]) -> None:
+        """Count a call's records, which are on disk now, and what they add to the costs."""
         if records:
             self.metrics.kept(records[0].dialect, len(records))
         if self.spending is not None:
-            costs = [(record, self._costs.pop(id(record), 0.0)) for record in records]
-            self.spending.spend([msgspec.structs.replace(record, cost=cost) for record, cost in costs if cost > 0])
+            priced = zip(records, costs, strict=True)
+            self.spending.spend([msgspec.structs.replace(record, cost=cost) for record, cost in priced if cost > 0])
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread for its kind of request."""
@@ -188,9 +189,9 @@ class Call:
         for record in records:
             self.stamp(record)
 
-        def kept(places: list[int]) -> Reply:
-            self.services.kept(records)
-            return answer(places)
+        def kept(written: list[tuple[int, float]]) -> Reply:
+            self.services.kept(records, (cost for _, cost in written))
+            return answer([place for place, _ in written])
 
         return Keeping(records, self.services.write, kept)
 
@@ -240,7 +241,7 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
 async def _answer(route: Route, services: Services, request: Request, share: Share, writes: bool) -> Reply:
     body: bytes | None = None
     principal = Principal("open", "default", frozenset())
-    headers = plain_headers(request)
+    headers = headers_of(request)
     if not route.open:
         key = key_of(headers)
         if key is None and route.key_in_body:
@@ -262,20 +263,14 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         request=request,
     )
     if writes and len(body) <= AT_ONCE and services.store.writers == 1:
-        prepare = Preparing(lambda: _keeping(route, call)) if route.keeps else None
-        reply: Reply = await services.writer.perform(prepare or (lambda _: route.handler(call)))
+        handle = partial(route.handler, call)
+        reply: Reply = await services.writer.perform(Preparing(handle) if route.keeps else lambda _: handle())
         return reply
     made = await services.in_thread(writes, route.handler, call)
     if not isinstance(made, Keeping):
         return made
     answer: Reply = await services.writer.perform(made)
     return answer
-
-
-def _keeping(route: Route, call: Call) -> Keeping:
-    made = route.handler(call)
-    assert isinstance(made, Keeping), f"{route.path} is said to keep records"  # noqa: S101 - a mistake of ours
-    return made
 
 
 def _key_in(body: bytes) -> str | None:
@@ -292,7 +287,7 @@ def _key_in(body: bytes) -> str | None:
 _KEY_HEADERS = ("x-api-key", "x-portkey-api-key", "x-auth-key", "x-auth-user-service-key")
 
 
-def plain_headers(request: Request) -> dict[str, str]:
+def headers_of(request: Request) -> dict[str, str]:
     """A request's headers by their names in small letters; of several with one name the first."""
     raw = reversed(request.scope["headers"])
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}

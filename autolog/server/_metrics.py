@@ -31,6 +31,8 @@ class Metrics:
         self._records = Counter(
             "autolog_records_written", "Records that were acknowledged.", ("dialect",), registry=self._registry
         )
+        #: As many as routes and statuses: looking up a label takes longer than counting.
+        self._of = functools.cache(self._labelled)
         self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
         self._gauge("autolog_requests_in_flight", "Requests that are served or wait.", lambda: load.requests)
         self._gauge("autolog_body_bytes", "Bytes of request bodies in memory.", lambda: load.bytes)
@@ -45,9 +47,7 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
 
-    @functools.cache  # noqa: B019 - as long as the application; there are as many as routes and statuses
-    def _of(self, dialect: str, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
-        """Looking up a label takes longer than counting."""
+    def _labelled(self, dialect: str, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
         return self._requests.labels(dialect, method, path, str(status)), self._seconds.labels(dialect, method, path)
 
     def kept(self, dialect: str, records: int) -> None:

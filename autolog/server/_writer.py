@@ -42,15 +42,15 @@ GROUP = 256
 class Keeping:
     """A change that only writes records: several of them may be made as one.
 
-    `write` gets the records of all, and returns their places in the same order. `answer` makes of a change's own
-    places, once they are on disk, what it comes to.
+    `write` gets the records of all, and returns what became of each in the same order, such as its place. `answer`
+    makes of a change's own part, once that is on disk, what the change comes to.
     """
 
     records: Sequence[Record]
-    write: Callable[[Store, Sequence[Record]], list[int]]
-    answer: Callable[[list[int]], Any] = list
+    write: Callable[[Store, Sequence[Record]], list[Any]]
+    answer: Callable[[list[Any]], Any] = list
 
-    def __call__(self, store: Store) -> list[int]:
+    def __call__(self, store: Store) -> list[Any]:
         return self.write(store, self.records)
 
 
@@ -58,7 +58,7 @@ class Keeping:
 class Preparing:
     """A change that has yet to be read from a request, on the writer's thread but outside of any transaction."""
 
-    prepare: Callable[[], Change]
+    prepare: Callable[[], Any]
 
     def __call__(self, store: Store) -> Any:
         return self.prepare()(store)
@@ -164,6 +164,8 @@ class Writer:
 
     def _commit(self, group: list[Waiting]) -> list[Outcome]:
         group, outcomes = _prepared(group)
+        if not group:
+            return outcomes
         made: list[Made] = []
         try:
             with self._store.transaction():
@@ -180,17 +182,15 @@ class Writer:
 
     def _keep_together(self, group: list[Waiting]) -> tuple[list[Made], list[Waiting]]:
         """Write what only keeps records at once; what is left is to be done one by one."""
-        keeping = [item for item in group if isinstance(item[0], Keeping)]
+        keeping = [(change, future) for change, future in group if isinstance(change, Keeping)]
         if len(keeping) < 2:
             return [], group
-        records = [(change, change.records) for change, _ in keeping if isinstance(change, Keeping)]
         rest = [item for item in group if not isinstance(item[0], Keeping)]
         try:
             with self._store.transaction():
-                every = [record for _, own in records for record in own]
-                places = iter(records[0][0].write(self._store, every))
-                own_places = [list(islice(places, len(own))) for _, own in records]
-                return [(item, found, None) for item, found in zip(keeping, own_places, strict=True)], rest
+                every = [record for change, _ in keeping for record in change.records]
+                found = iter(keeping[0][0].write(self._store, every))
+                return [(item, list(islice(found, len(item[0].records))), None) for item in keeping], rest
         except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
             return [], group
 

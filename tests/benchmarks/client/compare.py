@@ -77,13 +77,9 @@ def requirements(name: str) -> list[str]:
     return []
 
 
-def python_of(name: str, folder: Path) -> Path | None:
-    here = name.startswith("autolog") and importlib.util.find_spec("autolog") is not None
-    return Path(sys.executable) if here else environment(folder, name, requirements(name))
-
-
 def start(name: str, folder: Path, sink: str) -> Subject | None:
-    python = python_of(name, folder)
+    here = name.startswith("autolog") and importlib.util.find_spec("autolog") is not None
+    python = Path(sys.executable) if here else environment(folder, name, requirements(name))
     if python is None:
         return None
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
