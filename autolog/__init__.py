@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from autolog._capture.span import Span
 from autolog._recorder import Recorder
-from autolog._span import Span
 from autolog._version import __version__
 from autolog.errors import AutologError, ConfigError, PatchError, StoreError
 

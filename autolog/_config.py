@@ -88,7 +88,7 @@ class Config(msgspec.Struct, frozen=True):
             check_sink(sink)
         check_prices(self.prices)
         if self.budgets:
-            from autolog._budget import read_budget
+            from autolog._pricing.budgets import read_budget
 
             for budget in self.budgets:
                 read_budget(budget)
@@ -107,7 +107,7 @@ class Config(msgspec.Struct, frozen=True):
         if self.durable and not self.journal:
             raise ConfigError("durable", "needs a journal")
         if self.redact is not None:
-            from autolog._rules import read_rules
+            from autolog._redaction.rules import read_rules
 
             read_rules(self.redact)
 

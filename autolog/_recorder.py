@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from autolog import _context, _guard, _patch, _worker
+from autolog import _guard
+from autolog._capture import context as _context, patch as _patch
+from autolog._capture.span import PrivateSpan, Span
 from autolog._config import Config, config_from
-from autolog._delivery import Delivery, Sink
-from autolog._queue import DurableQueue, Made, Queue
-from autolog._reading import Reader
-from autolog._span import PrivateSpan, Span
+from autolog._delivery import worker as _worker
+from autolog._delivery.delivery import Delivery, Sink
+from autolog._delivery.queue import DurableQueue, Made, Queue
+from autolog._processing.pipeline import Reader
 from autolog.errors import PatchError, shown
 
 if TYPE_CHECKING:
-    from autolog._budget import Budgets
-    from autolog._journal import Journal
+    from autolog._delivery.journal import Journal
+    from autolog._pricing.budgets import Budgets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -150,7 +152,7 @@ class Recorder:
 
         Works on sync and async functions, generators, async generators, methods, class and static methods.
         """
-        from autolog._functions import decorate
+        from autolog._capture.functions import decorate
 
         if function is None:
             return lambda given: decorate(given, self._emit, name, kind, capture_input, capture_output)
@@ -194,7 +196,7 @@ class Recorder:
     def score(self, record_id: str, value: float, *, name: str = "default", comment: str | None = None) -> None:
         """Score a record that was made before: 1.0 for good, by your own scale; goes where records go."""
         with _guard.guard("scoring"):
-            from autolog._record import Record
+            from autolog._record.record import Record
 
             kept: Any = float(value) if comment is None else {"value": float(value), "comment": comment}
             score = float(value) if name == "default" else None
@@ -314,14 +316,14 @@ class Recorder:
 def _budgets(config: Config) -> Budgets | None:
     if not config.budgets:
         return None
-    from autolog._budget import Budgets
+    from autolog._pricing.budgets import Budgets
 
     return Budgets(config.budgets)
 
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:
     """What was spent before counts, where the store is here to tell."""
-    from autolog._export import StoreSink
+    from autolog._delivery.http_sink import StoreSink
 
     if isinstance(sink, StoreSink):
         with _guard.guard("reading what was spent"):
@@ -339,7 +341,7 @@ def _targets(config: Config) -> list[Any]:
 
 
 def _open_target(target: Any) -> Sink:
-    from autolog._export import open_target
+    from autolog._delivery.http_sink import open_target
 
     return open_target(target)
 
@@ -347,6 +349,6 @@ def _open_target(target: Any) -> Sink:
 def _journal(config: Config, target: Any) -> Journal | None:
     if not config.journal:
         return None
-    from autolog._journal import journal_for
+    from autolog._delivery.journal import journal_for
 
     return journal_for(config, target)

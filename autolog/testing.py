@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import overload
 
-from autolog._record import Record, merge
+from autolog._record.record import Record, merge
 from autolog._recorder import Recorder
 
 __all__ = ["Records", "capture"]

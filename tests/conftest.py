@@ -81,8 +81,8 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 @pytest.fixture
 def clickhouse_url(clickhouse_server: str) -> Iterator[str]:
     """A ClickHouse database of the test's own; gone when it ends."""
-    from autolog.stores._clickhouse_client import Database
-    from autolog.stores._clickhouse_url import read_url
+    from autolog.stores.clickhouse._client import Database
+    from autolog.stores.clickhouse._url import read_url
 
     url = f"{clickhouse_server}/autolog_{uuid.uuid4().hex[:12]}"
     yield url

@@ -17,8 +17,8 @@ from live import KEY, Live, live
 from sdk_http import openai_http as http
 
 import autolog
-from autolog._budget import Budgets
-from autolog._record import Record
+from autolog._pricing.budgets import Budgets
+from autolog._record.record import Record
 from autolog.cli._standin import standin
 from autolog.errors import ConfigError
 from autolog.stores import open_store
@@ -197,9 +197,9 @@ def test_a_budget_that_is_none(given: Any, words: str) -> None:
 
 
 def test_servers_on_one_store_spend_from_one_budget(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autolog.server import _spending
+    from autolog.server import _budgets
 
-    monkeypatch.setattr(_spending, "EVERY", 0.0)
+    monkeypatch.setattr(_budgets, "EVERY", 0.0)
     said: list[str] = []
     given = [{"limit": 1, "per": "day", "project": "*", "then": said.append}]
     with live(clickhouse_url, budgets=given) as one, live(clickhouse_url, budgets=given) as other:

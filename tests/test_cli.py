@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import autolog
-from autolog._record import FIELDS, Record
+from autolog._record.record import FIELDS, Record
 from autolog.cli import COMMANDS, cli, main
 from autolog.stores import Store, open_store
 

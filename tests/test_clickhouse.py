@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from clickhouse.running import start_front
 
-from autolog._media import note_media
-from autolog._record import Record
-from autolog._retention import prune_store
-from autolog.stores import Query, _clickhouse_hours, open_store
-from autolog.stores._clickhouse_schema import MIGRATIONS, ttl
-from autolog.stores._clickhouse_url import read_url
-from autolog.stores.clickhouse import ClickHouseStore
+from autolog._record.media import note_media
+from autolog._record.record import Record
+from autolog.stores import Query, open_store
+from autolog.stores.clickhouse import _hours
+from autolog.stores.clickhouse._schema import MIGRATIONS, ttl
+from autolog.stores.clickhouse._url import read_url
+from autolog.stores.clickhouse.store import ClickHouseStore
+from autolog.stores.retention import prune_store
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CLUSTER = """
@@ -104,9 +105,9 @@ def test_records_that_are_too_old_delete_themselves(clickhouse_url: str) -> None
 
 
 def test_sums_are_kept_and_made_anew(clickhouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    marks = _clickhouse_hours.marks
+    marks = _hours.marks
     short = timedelta(seconds=0.5)
-    monkeypatch.setattr(_clickhouse_hours, "marks", lambda hours, now, writing: marks(hours, now, short))
+    monkeypatch.setattr(_hours, "marks", lambda hours, now, writing: marks(hours, now, short))
     store = ClickHouseStore(clickhouse_url)
     days = (NOON - timedelta(days=1), NOON + timedelta(days=1))
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.cli import cli
 from autolog.errors import StoreError
-from autolog.stores import Query, Store, _copy, open_store
-from autolog.stores._copy import copy
+from autolog.stores import Query, Store, copy as _copy, open_store
+from autolog.stores.copy import copy
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -25,8 +25,8 @@ from reference import IO_USAGE, RESPONSE, answer
 from sdk_http import anthropic_http, openai_http
 
 import autolog
-from autolog import _later
-from autolog._record import Record
+from autolog._processing import lasting
+from autolog._record.record import Record
 from autolog.testing import capture
 
 TABLE = Path(autolog.__file__).parent / "providers" / "COVERAGE.md"
@@ -411,7 +411,7 @@ def socket_server() -> Iterator[str]:
 
 
 def play(call: Call, asynchronous: bool, socket_url: str) -> list[Record]:
-    _later._models.clear()  # each row stands for itself
+    lasting._models.clear()  # each row stands for itself
     with capture() as records, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if call.name == "lib.responses_websocket":

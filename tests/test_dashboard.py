@@ -19,7 +19,7 @@ from live import KEY, Live, live
 from traffic import FOLDER, recordings
 
 from autolog._ids import format_span, format_trace, new_bits, new_span
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.server.dashboard import charts, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markup import json_tree
@@ -467,7 +467,7 @@ def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
     from test_media import as_record
 
     store = open_store(f"sqlite:///{tmp_path}/s.db")
-    from autolog._describe import describe
+    from autolog._reading.describe import describe
 
     names = []
     for number, recording in enumerate(recordings()):

@@ -14,9 +14,9 @@ from conftest import SHARED
 from hypothesis import given, settings, strategies as st
 from starlette.testclient import TestClient
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import cloudflare, humanloop, native, otlp, portkey, promptlayer, responselog
-from autolog.dialects._shared import Fault
+from autolog.dialects._convert import Fault
 from autolog.server import Limits, create_app
 from autolog.stores import Query, Store, open_store
 
@@ -132,7 +132,7 @@ COMMON = {"request_model": "gpt-4o", "provider_name": "openai", "usage_input_tok
 
 
 def described() -> Record:
-    from autolog._describe import describe
+    from autolog._reading.describe import describe
 
     record = Record(**{name: getattr(CALL, name) for name in CALL.__struct_fields__})
     describe(record)

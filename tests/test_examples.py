@@ -59,8 +59,8 @@ def test_the_cluster_is_one_that_we_understand() -> None:
 
     import yaml
 
-    from autolog.stores._clickhouse_schema import MIGRATIONS
-    from autolog.stores._clickhouse_url import read_url
+    from autolog.stores.clickhouse._schema import MIGRATIONS
+    from autolog.stores.clickhouse._url import read_url
 
     folder = EXAMPLES / "scale"
     services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]

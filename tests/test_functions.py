@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from autolog import autolog
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.testing import Records
 
 

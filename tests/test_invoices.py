@@ -18,10 +18,10 @@ from click.testing import CliRunner
 from sdk_http import openai_http as http
 
 import autolog
-from autolog import _cost
-from autolog._cost import own_price
-from autolog._describe import describe
-from autolog._record import Record
+from autolog._pricing import cost as _cost
+from autolog._pricing.cost import own_price
+from autolog._reading.describe import describe
+from autolog._record.record import Record
 from autolog.cli import cli
 from autolog.cli._standin import standin
 from autolog.stores import open_store

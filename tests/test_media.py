@@ -16,8 +16,8 @@ from sdk_http import openai_http as http
 from traffic import FOLDER, Player, Recording, recordings
 
 import autolog
-from autolog._media import find_media, limit_media, note_media, put_back, take_out
-from autolog._record import Record
+from autolog._record.media import find_media, limit_media, note_media, put_back, take_out
+from autolog._record.record import Record
 from autolog.stores import Query, open_store
 from autolog.testing import Records
 

@@ -14,8 +14,8 @@ from sdk_http import openai_http as http
 from test_invoices import CHAT, INVOICES, NOW, OPENAI, Invoice, answer, bill, chat, message
 
 import autolog
-from autolog._cost import own_price
-from autolog._record import Record, merge
+from autolog._pricing.cost import own_price
+from autolog._record.record import Record, merge
 from autolog.cli import cli
 from autolog.stores import open_store
 from autolog.testing import Records

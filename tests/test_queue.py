@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 import autolog
-from autolog import _guard, _queue
-from autolog._delivery import Delivery
-from autolog._journal import Journal
-from autolog._queue import DurableQueue, Queue
-from autolog._record import Record
-from autolog._span import Span
-from autolog._worker import flush_all
+from autolog import _guard
+from autolog._capture.span import Span
+from autolog._delivery import queue as _queue
+from autolog._delivery.delivery import Delivery
+from autolog._delivery.journal import Journal
+from autolog._delivery.queue import DurableQueue, Queue
+from autolog._delivery.worker import flush_all
+from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreUnavailable
 from autolog.stores import Query, open_store
@@ -484,8 +485,8 @@ def test_a_claim_is_void_when_its_process_is_gone(tmp_path: Path) -> None:
     program = f"""
         import os
         from pathlib import Path
-        from autolog._journal import Journal
-        from autolog._record import Record
+        from autolog._delivery.journal import Journal
+        from autolog._record.record import Record
         Journal(Path({str(tmp_path / "journal.db")!r}), "somewhere", 10**6, 1000).add([Record(id="a")], held=True)
         os.kill(os.getpid(), 9)
         """

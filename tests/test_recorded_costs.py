@@ -13,7 +13,7 @@ from test_traffic import play
 from traffic import FOLDER, Recording, recordings
 
 import autolog
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.testing import capture
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/traffic is not here")

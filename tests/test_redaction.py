@@ -12,9 +12,9 @@ from sdk_http import openai_http
 
 import autolog
 from autolog import ConfigError, _guard
-from autolog._record import Record
-from autolog._redact import REDACTED, Redactor
-from autolog._scrub import shorten
+from autolog._record.record import Record
+from autolog._redaction.redactor import REDACTED, Redactor
+from autolog._redaction.scrub import shorten
 from autolog.testing import Records
 
 #: Made up, in the shapes that their issuers give them; put together so that no scanner takes them for real.
@@ -275,7 +275,7 @@ def test_streams_that_are_no_server_sent_events() -> None:
 def test_long_texts_take_no_longer_than_their_length_asks(unit: str) -> None:
     import time
 
-    from autolog._secrets import secrets_in
+    from autolog._redaction.secrets import secrets_in
 
     def taken(size: int) -> float:
         began = time.perf_counter()

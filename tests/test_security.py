@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from live import KEY, live
 
+from autolog.server._connections import only_from
 from autolog.server._keys import create_key
-from autolog.server._protocol import only_from
 from autolog.server.app import ROUTES
 from autolog.stores import Query, open_store
 

@@ -21,7 +21,7 @@ from live import KEY, Live, live
 from starlette.testclient import TestClient
 from test_dialects import Server
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog._zstd import zstd
 from autolog.errors import AutologError
 from autolog.server import Limits, create_app
@@ -221,7 +221,7 @@ def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch
     from clickhouse_connect.driver.exceptions import DatabaseError
     from clickhouse_connect.driver.httpclient import HttpClient
 
-    from autolog.stores.sqlite import SQLiteStore
+    from autolog.stores.sqlite.store import SQLiteStore
 
     def no_space(*_: Any, **__: Any) -> None:
         raise DatabaseError("server response: Code: 243. Cannot reserve 1.00 MiB, not enough space", code=243)

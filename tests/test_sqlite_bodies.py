@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from autolog._record import Record
-from autolog.stores import Query, _sqlite_bodies, open_store
-from autolog.stores.sqlite import SQLiteStore
+from autolog._record.record import Record
+from autolog.stores import Query, open_store
+from autolog.stores.sqlite import _bodies
+from autolog.stores.sqlite.store import SQLiteStore
 
-FIRST = _sqlite_bodies.FIRST
+FIRST = _bodies.FIRST
 
 
 def record(number: int) -> Record:
@@ -83,7 +84,7 @@ def test_a_change_that_is_taken_back_leaves_nothing_that_needs_a_lost_dictionary
 
 
 def test_a_larger_store_trains_another(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sqlite_bodies, "FACTOR", 2)
+    monkeypatch.setattr(_bodies, "FACTOR", 2)
     for start in range(1, 4 * FIRST, 50):
         store.write([record(number) for number in range(start, start + 50)])
     assert len(dictionaries(store)) >= 2

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.errors import StoreError, StoreFull
-from autolog.stores import Condition, Query, Store, _sqlite_schema, open_store
+from autolog.stores import Condition, Query, Store, open_store
+from autolog.stores.sqlite import _schema
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -464,7 +465,7 @@ def test_pages_go_on_where_the_last_one_ended(store: Store) -> None:
 
 def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
     """No plan sorts, and none reads the whole table."""
-    from autolog.stores._sqlite_where import order_sql, source, where
+    from autolog.stores.sqlite._where import order_sql, source, where
 
     store = open_store(f"sqlite:///{tmp_path}/logs.db")
     store.write([record(1)])
@@ -489,13 +490,13 @@ def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
             assert not any(step == "SCAN log" for step in plan), (query, plan)
 
 
-@pytest.mark.parametrize("version", range(1, len(_sqlite_schema.MIGRATIONS) + 1))
+@pytest.mark.parametrize("version", range(1, len(_schema.MIGRATIONS) + 1))
 def test_a_file_of_every_version_is_brought_forward(version: int, tmp_path: Path) -> None:
-    from autolog.stores.sqlite import APPLICATION_ID
+    from autolog.stores.sqlite.store import APPLICATION_ID
 
     path = tmp_path / "old.db"
     with sqlite3.connect(path) as db:
-        _sqlite_schema.MIGRATIONS[0](db)
+        _schema.MIGRATIONS[0](db)
         at = int(NOON.timestamp() * 1_000_000)
         for n in (1, 2):
             db.execute(
@@ -507,7 +508,7 @@ def test_a_file_of_every_version_is_brought_forward(version: int, tmp_path: Path
             db.execute("INSERT INTO tag VALUES ('t', ?)", (n,))
             db.execute("INSERT INTO meta VALUES ('k', 'v', ?)", (n,))
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        for migrate in _sqlite_schema.MIGRATIONS[1:version]:
+        for migrate in _schema.MIGRATIONS[1:version]:
             migrate(db)
         db.execute(f"PRAGMA user_version = {version}")
     db.close()
@@ -622,7 +623,7 @@ def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store:
 
 def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
     """Also in one batch, in whatever order, and in requests that arrive together."""
-    from autolog.server._doubles import Doubles
+    from autolog.server._duplicates import Doubles
     from autolog.server._writer import Keeping, Writer
 
     doubles, writer = Doubles(), Writer(store, 1000)

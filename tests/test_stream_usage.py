@@ -13,7 +13,7 @@ import pytest
 from sdk_http import openai_http as http
 
 import autolog
-from autolog._asking import UsageFilter
+from autolog._capture.stream_usage import UsageFilter
 from autolog.errors import ConfigError
 from autolog.testing import Records
 
@@ -224,9 +224,9 @@ def test_hidden_however_it_comes(patched: Records, shape: str) -> None:
 
 
 def test_a_host_that_refuses_the_question_is_not_asked_again(patched: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autolog import _asking
+    from autolog._capture import stream_usage
 
-    monkeypatch.setattr(_asking, "_refusing", set())
+    monkeypatch.setattr(stream_usage, "_refusing", set())
     autolog.configure(stream_usage="request")
     seen: list[Any] = []
 

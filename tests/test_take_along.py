@@ -18,8 +18,8 @@ from traffic import FOLDER, recordings
 
 import autolog
 from autolog._config import config_from
-from autolog._journal import journal_for
-from autolog._record import Record, to_dict
+from autolog._delivery.journal import journal_for
+from autolog._record.record import Record, to_dict
 from autolog.cli import cli
 from autolog.cli._standin import standin
 from autolog.stores import Query, Store, open_store
@@ -395,7 +395,7 @@ def test_what_differs_in_size_is_pruned_by_size(store: Store) -> None:
 
 
 def test_texts_that_repeat_themselves_are_compared_in_time() -> None:
-    from autolog._diff import compare_lines
+    from autolog._display.diff import compare_lines
 
     lines = compare_lines(["a"] + ["x"] * 2998 + ["z"], ["a"] + (["x"] * 7 + ["y"]) * 375)
     assert (lines[0].kind, lines[-1].kind) == ("same", "changed")

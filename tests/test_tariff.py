@@ -11,7 +11,7 @@ import genai_prices
 import pytest
 from genai_prices import data, data_snapshot
 
-from autolog._tariff import Tariff, find_tariff
+from autolog._pricing.tariff import Tariff, find_tariff
 
 NOW = datetime(2026, 11, 1, 18, 45, tzinfo=UTC)
 CONTEXTS: list[dict[str, str]] = [{}, {"service_tier": "flex"}, {"service_tier": "priority"}, {"processing": "batch"}]

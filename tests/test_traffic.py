@@ -12,7 +12,7 @@ import pytest
 from traffic import FOLDER, Player, Recording, recordings
 
 import autolog
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.testing import capture
 
 FORMS = ("plain", "with_raw_response", "with_streaming_response")

@@ -530,7 +530,7 @@ def test_no_secret_is_kept(patched: Records) -> None:
         http_client=http.Client(transport=http.MockTransport(lambda _: http.Response(200, json={"id": "x"}))),
     )
     client.chat.completions.create(model="m", messages=MESSAGES)
-    from autolog._record import to_json
+    from autolog._record.record import to_json
 
     assert secret not in to_json(patched[0], bodies=True)
     assert "org-mine" not in to_json(patched[0], bodies=True)
@@ -613,7 +613,7 @@ def test_an_error_of_ours_does_not_reach_the_program(
     address: str, patched: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from autolog import _guard
-    from autolog._wire import Exchange
+    from autolog._capture.http import Exchange
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError

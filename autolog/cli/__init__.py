@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from autolog._display import safe
+from autolog._display.figures import safe
 from autolog._version import __version__
 from autolog.errors import AutologError
 

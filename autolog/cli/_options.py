@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from autolog._budget import read_budget
 from autolog._config import config_from
-from autolog._record import Record
+from autolog._pricing.budgets import read_budget
+from autolog._record.record import Record
 from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import Condition, Query, Store, open_store
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from autolog._conversation import Message, Part, request_messages, response_messages
-from autolog._describe import bodies
-from autolog._display import Node, dollars, number, safe, seconds, short_id, span_tree, tokens
-from autolog._record import Record
+from autolog._display.figures import Node, dollars, number, safe, seconds, short_id, span_tree, tokens
+from autolog._reading.describe import bodies
+from autolog._reading.messages import Message, Part, request_messages, response_messages
+from autolog._record.record import Record
 
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 

@@ -10,7 +10,7 @@ import click
 from autolog.cli._progress import bar
 from autolog.errors import AutologError, shown
 from autolog.stores import Query, open_store
-from autolog.stores._copy import copy as copy_store
+from autolog.stores.copy import copy as copy_store
 
 
 @click.command()

@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from autolog._diff import Line, answer_lines, compare_figures, compare_lines, request_lines
-from autolog._display import safe
-from autolog._record import Record
+from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, request_lines
+from autolog._display.figures import safe
+from autolog._record.record import Record
 from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli._render import console
 

@@ -13,8 +13,8 @@ import click
 from rich.text import Text
 
 from autolog._config import Config, config_from
-from autolog._display import safe
-from autolog._journal import journal_for
+from autolog._delivery.journal import journal_for
+from autolog._display.figures import safe
 from autolog._version import __version__
 from autolog.cli._render import console
 from autolog.errors import AutologError, shown
@@ -127,7 +127,7 @@ def _server(config: Config) -> Check:
 
 
 def _sdks() -> Iterator[Check]:
-    from autolog._patch import make_patches
+    from autolog._capture.patch import make_patches
     from autolog.errors import PatchError
 
     for name, patch in make_patches(lambda _: None).items():

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from autolog import _files
-from autolog._record import Record
+from autolog._record.record import Record
+from autolog.cli import _files
 from autolog.cli._options import filter_options, open_for_reading, query_from, require_one, store_option
 from autolog.cli._progress import counted
 from autolog.stores import Store

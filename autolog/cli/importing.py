@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from autolog import _files
 from autolog._config import config_from
-from autolog._record import Record
+from autolog._record.record import Record
+from autolog.cli import _files
 from autolog.cli._options import store_option
 from autolog.cli._progress import counted
 from autolog.errors import AutologError, shown

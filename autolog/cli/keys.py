@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from autolog._config import config_from
-from autolog._display import safe
+from autolog._display.figures import safe
 from autolog.cli._options import store_option
 from autolog.cli._render import console
 from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys, revoke_key

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from autolog._record import to_json
+from autolog._record.record import to_json
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
 from autolog.cli._render import console, record_table
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from autolog._retention import prune_store
 from autolog.cli._options import Size, Time, filter_options, open_for_reading, query_from, store_option
+from autolog.stores.retention import prune_store
 
 
 @click.command()

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from autolog._describe import describe
-from autolog._display import dollars
-from autolog._record import Record
+from autolog._display.figures import dollars
+from autolog._reading.describe import describe
+from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from autolog._config import config_from
-from autolog._cost import keep_updated
-from autolog._retention import Retain
+from autolog._pricing.cost import keep_updated
 from autolog.cli._options import BudgetOption, Size, age_of, store_option
 from autolog.errors import AutologError
+from autolog.stores.retention import Retain
 
 
 @click.command()
@@ -43,8 +43,8 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         import uvicorn
 
         from autolog.server import Limits, create_app
+        from autolog.server._connections import config, more_files
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
-        from autolog.server._protocol import config, more_files
     except ImportError as error:
         raise AutologError(
             f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autolog._record import to_json
+from autolog._record.record import to_json
 from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli._render import console, record_page
 

@@ -10,7 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from autolog._display import dollars, number, safe, seconds
+from autolog._display.figures import dollars, number, safe, seconds
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
 from autolog.cli._render import console
 from autolog.stores import GROUPS

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from autolog._record import to_json
+from autolog._record.record import to_json
 from autolog.cli._options import find_one, open_for_reading, store_option
 from autolog.cli._render import console, trace_tree
 from autolog.stores import Query

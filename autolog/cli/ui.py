@@ -27,7 +27,7 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
         import uvicorn
 
         from autolog.server import create_app
-        from autolog.server._protocol import only_from
+        from autolog.server._connections import only_from
     except ImportError as error:
         raise AutologError(
             f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pydantic
 
-from autolog._record import Record
-from autolog.dialects._shared import (
+from autolog._record.record import Record
+from autolog.dialects._convert import (
     Body,
     Fault,
     Json,

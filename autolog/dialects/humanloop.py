@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._describe import derive, forget
-from autolog._record import Record
-from autolog.dialects._shared import (
+from autolog._reading.describe import derive, forget
+from autolog._record.record import Record
+from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_SECONDS,
     MAX_TOKENS,

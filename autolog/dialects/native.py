@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from autolog._record import FIELDS, USAGE_FIELDS, Record, pack
-from autolog.dialects._shared import MAX_DOLLARS, MAX_SECONDS, Fault, new_id
-from autolog.providers._reading import MAX_COUNT
+from autolog._record.record import FIELDS, USAGE_FIELDS, Record, pack
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, Fault, new_id
+from autolog.providers._facts import MAX_COUNT
 
 name = "native"
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from autolog._bodies import decode_json
-from autolog._describe import derive
-from autolog._record import Record
-from autolog.dialects._shared import MAX_DOLLARS, Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
-from autolog.providers._reading import count
+from autolog._reading.describe import derive
+from autolog._record.bodies import decode_json
+from autolog._record.record import Record
+from autolog.dialects._convert import MAX_DOLLARS, Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
+from autolog.providers._facts import count
 
 name = "otlp"
 

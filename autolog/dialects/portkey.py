@@ -11,10 +11,10 @@ from typing import Any
 
 import pydantic
 
-from autolog._describe import derive
-from autolog._record import Record
-from autolog._redact import clean_url
-from autolog.dialects._shared import (
+from autolog._reading.describe import derive
+from autolog._record.record import Record
+from autolog._redaction.redactor import clean_url
+from autolog.dialects._convert import (
     MAX_SECONDS,
     Body,
     Fault,

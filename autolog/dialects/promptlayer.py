@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._describe import derive
-from autolog._record import Record
-from autolog.dialects._shared import (
+from autolog._reading.describe import derive
+from autolog._record.record import Record
+from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_TOKENS,
     Body,
@@ -414,7 +414,7 @@ def encode_fault(fault: Fault) -> Json:
 
 def encode_request(record: Record) -> tuple[str, str, Json]:
     """Method, path and body that log `record` with the vendor."""
-    from autolog._conversation import plain_text, request_messages, response_messages
+    from autolog._reading.messages import plain_text, request_messages, response_messages
 
     request, response = from_body(record.request_body), from_body(record.response_body)
     roles = {"system", "user", "assistant", "developer", "tool", "function", "placeholder"}

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Protocol, cast
 
-from autolog._bodies import Event
+from autolog._record.bodies import Event
 from autolog.providers import anthropic as _anthropic, openai as _openai
+from autolog.providers._facts import Item, Reading, Usage, text
 from autolog.providers._hosts import provider_at
-from autolog.providers._reading import Item, Reading, Usage, text
 
 __all__ = ["PROVIDERS", "Item", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autolog._bodies import Event
-from autolog.providers._reading import (
+from autolog._record.bodies import Event
+from autolog.providers._facts import (
     Item,
     Lasting,
     Reading,
@@ -271,7 +271,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
 def _whole(block: dict[str, Any]) -> dict[str, Any]:
     partial = block.pop("_json", None)
     if isinstance(partial, str) and partial:
-        from autolog._bodies import decode_json
+        from autolog._record.bodies import decode_json
 
         parsed = decode_json(partial)
         block["input"] = partial if parsed is None else parsed

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autolog.providers._openai_streams import assemble
-from autolog.providers._reading import (
+from autolog.providers._facts import (
     Item,
     Lasting,
     Reading,
@@ -24,6 +23,7 @@ from autolog.providers._reading import (
     text,
     total,
 )
+from autolog.providers._openai_streams import assemble
 
 __all__ = ["assemble"]
 

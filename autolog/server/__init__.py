@@ -6,8 +6,8 @@ runs by itself (`autolog serve`).
 
 from __future__ import annotations
 
-from autolog._retention import Retain
 from autolog.server._limits import Limits
 from autolog.server.app import create_app
+from autolog.stores.retention import Retain
 
 __all__ = ["Limits", "Retain", "create_app"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from autolog.dialects._shared import Fault
+from autolog.dialects._convert import Fault
 
 
 @dataclass(frozen=True, slots=True)

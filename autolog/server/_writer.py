@@ -19,7 +19,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.errors import StoreUnavailable
 from autolog.stores import Store
 

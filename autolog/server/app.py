@@ -18,17 +18,16 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autolog._guard import logger
-from autolog._record import to_json
-from autolog._retention import Retain
+from autolog._record.record import to_json
 from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
-from autolog.dialects._shared import Fault
+from autolog.dialects._convert import Fault
 from autolog.errors import StoreError
-from autolog.server import _status, dashboard
-from autolog.server._http import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
+from autolog.server import _health, dashboard
+from autolog.server._budgets import Spending
+from autolog.server._endpoint import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
 from autolog.server._openapi import docs_page, document
-from autolog.server._spending import Spending
 from autolog.server._writer import Writer
 from autolog.server.routes import (
     cloudflare as cloudflare_routes,
@@ -40,6 +39,7 @@ from autolog.server.routes import (
     responselog as responselog_routes,
 )
 from autolog.stores import Store, open_store
+from autolog.stores.retention import Retain
 
 #: Answers a request.
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -125,7 +125,7 @@ def create_app(
             StarletteRoute("/openapi.json", openapi),
             StarletteRoute("/docs", docs),
             StarletteRoute("/api/v1/tail", tail),
-            *_status.routes(services),
+            *_health.routes(services),
             *dashboard.routes(services),
             *_starlette_routes(services),
         ],

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, overload
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.errors import StoreError
 
 __all__ = ["DIMENSIONS", "Aggregate", "Condition", "Hour", "Query", "Store", "open_store"]
@@ -294,11 +294,11 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
     """
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
-        from autolog.stores.sqlite import SQLiteStore
+        from autolog.stores.sqlite.store import SQLiteStore
 
         return SQLiteStore(url) if create or SQLiteStore.exists(url) else None
     if scheme == "clickhouse":
-        from autolog.stores.clickhouse import ClickHouseStore
+        from autolog.stores.clickhouse.store import ClickHouseStore
 
         return ClickHouseStore(url) if create or ClickHouseStore.exists(url) else None
     raise StoreError(url, f"no store is called {scheme!r}; write for example sqlite:///.autolog/logs.db")

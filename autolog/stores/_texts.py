@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autolog._bodies import encode_json
+from autolog._record.bodies import encode_json
 
 
 def clean(text: str) -> str:

@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from engines import engine  # noqa: E402
 from live import KEY, live  # noqa: E402
 
-from autolog._record import Record  # noqa: E402
+from autolog._record.record import Record  # noqa: E402
 from autolog.stores import Store, open_store  # noqa: E402
 
 MODELS = ["gpt-4o", "gpt-4o-mini", "gpt-5", "claude-sonnet-5", "claude-haiku-4-5", "rare-model"]

@@ -10,16 +10,16 @@ import json
 import sys
 from pathlib import Path
 
-from autolog import _bodies, _media
-from autolog._conversation import request_messages, response_messages
-from autolog._describe import bodies, describe
-from autolog._record import Record, to_dict
-from autolog._redact import Redactor
-from autolog._scrub import shorten
+from autolog._reading.describe import bodies, describe
+from autolog._reading.messages import request_messages, response_messages
+from autolog._record import bodies as _bodies, media
+from autolog._record.record import Record, to_dict
+from autolog._redaction.redactor import Redactor
+from autolog._redaction.scrub import shorten
 from autolog.dialects import native, otlp, portkey
-from autolog.dialects._shared import Fault, parse_json
+from autolog.dialects._convert import Fault, parse_json
 from autolog.providers import PROVIDERS
-from autolog.server._http import decompress
+from autolog.server._endpoint import decompress
 
 KINDS = (
     "application/json", "text/event-stream", "application/vnd.amazon.eventstream", "multipart/form-data; boundary=B",
@@ -52,10 +52,10 @@ def read_everything(data: bytes, kind: str = "application/json", path: str = "/v
         _bodies.decode_content([data], coding)
         with contextlib.suppress(Fault):
             decompress(data, coding, 1_000_000)
-    entries = _media.find_media(data, kind)
-    left, taken = _media.take_out(data, entries)
+    entries = media.find_media(data, kind)
+    left, taken = media.take_out(data, entries)
     if taken:
-        assert _media.put_back(left, entries, taken.get) == data
+        assert media.put_back(left, entries, taken.get) == data
     for decode in (
         lambda: native.decode_batch(data, "application/json"),
         lambda: native.decode_batch(data, native.MSGPACK),

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 from clickhouse.running import start_front
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreError
 from autolog.stores import Query, open_store
@@ -282,9 +282,9 @@ def test_bad_places(engine: Engine, clickhouse_server: str) -> None:
 
 
 def test_a_version_that_is_too_old(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autolog.stores import _clickhouse_client
+    from autolog.stores.clickhouse import _client
 
-    monkeypatch.setattr(_clickhouse_client.Database, "version", (22, 8))
+    monkeypatch.setattr(_client.Database, "version", (22, 8))
     with pytest.raises(StoreError, match=r"ClickHouse 22\.8 is too old; 25\.8 is the oldest"):
         open_store(engine.url)
 

@@ -31,8 +31,8 @@ from faults.real import (
 
 #: Ten minutes of a backend's bad mood, in seconds: pauses and time limits are shortened alike.
 HASTE = """
-import autolog, autolog._delivery, autolog._export
-autolog._delivery.MAX_PAUSE, autolog._export.TIMEOUT = 0.4, 0.5
+import autolog, autolog._delivery.delivery, autolog._delivery.http_sink
+autolog._delivery.delivery.MAX_PAUSE, autolog._delivery.http_sink.TIMEOUT = 0.4, 0.5
 """
 
 

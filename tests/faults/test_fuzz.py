@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from traffic import recordings
 
-from autolog._record import Record
-from autolog._redact import REDACTED, Redactor
+from autolog._record.record import Record
+from autolog._redaction.redactor import REDACTED, Redactor
 from faults.readers import KINDS, PATHS, read_everything
 
 KEY = "sk-" + "proj-" + "Ab1" * 16

@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import native
 from faults.real import HEADERS, KEY, Server, environment, names_in, running, until
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from autolog._bodies import decode_json
-from autolog._conversation import Message, Part, request_messages, response_messages
-from autolog._describe import bodies
-from autolog._record import Record
+from autolog._reading.describe import bodies
+from autolog._reading.messages import Message, Part, request_messages, response_messages
+from autolog._record.bodies import decode_json
+from autolog._record.record import Record
 from autolog.server.dashboard.markup import json_tree, text
 
 #: Media that a browser shows without running anything in them.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from autolog.dialects._shared import Fault
+from autolog.dialects._convert import Fault
 from autolog.server.routes.native import moment
 from autolog.stores import Query
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from autolog._display import safe
+from autolog._display.figures import safe
 
 #: More of a value than this is not drawn: the raw body is a click away.
 MAX_NODES = 4_000

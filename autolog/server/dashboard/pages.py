@@ -21,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from autolog import _diff, _display
+from autolog._display import diff, figures
 from autolog._guard import logger
-from autolog._record import Record, to_json
+from autolog._record.record import Record, to_json
 from autolog._version import __version__
-from autolog.dialects._shared import Fault
+from autolog.dialects._convert import Fault
 from autolog.errors import StoreError
-from autolog.server._http import Services, authorise, key_of
+from autolog.server._endpoint import Services, authorise, key_of
 from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server.dashboard import charts, conversation, markup, snippets
 from autolog.server.dashboard.filters import PAGE, SORTS, Filters, place, read_filters
@@ -77,11 +77,11 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     made.filters |= {
-        "safe_text": markup.text, "seconds": _display.seconds, "dollars": _display.dollars, "number": _display.number,
+        "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": _log_url, "whole": _whole,
-         "moment": _moment, "exact": _exact, "short": _display.short_id,
+         "moment": _moment, "exact": _exact, "short": figures.short_id,
     }  # fmt: skip
-    made.globals |= {"version": __version__, "tokens": _display.tokens}
+    made.globals |= {"version": __version__, "tokens": figures.tokens}
     return made
 
 
@@ -312,7 +312,7 @@ class Dashboard:
         records = visit.store.find(query, MAX_SPANS, newest_first=False)
         if not records:
             raise Fault(404, f"There is no trace with the id {trace_id[:100]!r}.")
-        nodes = _display.span_tree(records)
+        nodes = figures.span_tree(records)
         return self._page(visit, "trace.html", nodes=nodes, trace_id=trace_id, most=MAX_SPANS, place="logs",
                           calls=sum(node.calls for node in nodes if not node.depth),
                           used=sum(node.tokens for node in nodes if not node.depth),
@@ -350,9 +350,9 @@ class Dashboard:
         left, right = (visit.record(record_id) for record_id in ids)
         return self._page(visit,
             "compare.html", left=left, right=right, ids=ids, place="compare",
-            figures=_diff.compare_figures(left, right),
-            asked=_diff.compare_lines(_diff.request_lines(left), _diff.request_lines(right)),
-            answered=_diff.compare_lines(_diff.answer_lines(left), _diff.answer_lines(right)),
+            figures=diff.compare_figures(left, right),
+            asked=diff.compare_lines(diff.request_lines(left), diff.request_lines(right)),
+            answered=diff.compare_lines(diff.answer_lines(left), diff.answer_lines(right)),
         )  # fmt: skip
 
     # Live
@@ -523,10 +523,10 @@ def _sum(values: Any) -> float | None:
 
 _CHARTS: list[tuple[str, list[charts.Series], charts.Show, bool]] = [
     ("Calls", [("calls", "calls", attrgetter("calls")), ("errors", "errors", attrgetter("errors"))],
-     _display.number, True),
-    ("Cost", [("cost", "cost", attrgetter("cost"))], _display.dollars, True),
+     figures.number, True),
+    ("Cost", [("cost", "cost", attrgetter("cost"))], figures.dollars, True),
     ("Tokens", [("input", "input", attrgetter("input_tokens")), ("output", "output", attrgetter("output_tokens"))],
-     _display.number, False),
+     figures.number, False),
     ("Latency", [(f"p{share}", f"p{share}", methodcaller("percentile", share / 100)) for share in (50, 95, 99)],
-     _display.seconds, False),
+     figures.seconds, False),
 ]  # fmt: skip

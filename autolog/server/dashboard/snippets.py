@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from autolog._bodies import decode_json, decode_object
-from autolog._record import Record
+from autolog._record.bodies import decode_json, decode_object
+from autolog._record.record import Record
 
 _KEYS = {"anthropic": "x-api-key: $ANTHROPIC_API_KEY"}
 #: A larger request is not shown as a command.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autolog.dialects import cloudflare as dialect
-from autolog.dialects._shared import Fault, Json, format_time, validate
-from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.dialects._convert import Fault, Json, format_time, validate
+from autolog.server._endpoint import Call, Parameter, Reply, Route
 from autolog.server._keys import ANY_PROJECT
 from autolog.stores import Query
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
-from autolog.dialects._shared import Fault, Json
-from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.dialects._convert import Fault, Json
+from autolog.server._endpoint import Call, Parameter, Reply, Route
 from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pydantic
 
-from autolog._describe import describe
-from autolog._media import check_media
-from autolog._record import Record, to_dict
+from autolog._reading.describe import describe
+from autolog._record.media import check_media
+from autolog._record.record import Record, to_dict
 from autolog.dialects import native as dialect
-from autolog.dialects._shared import Fault, parse_time, validate
-from autolog.server._http import Call, Parameter, Reply, Route
+from autolog.dialects._convert import Fault, parse_time, validate
+from autolog.server._endpoint import Call, Parameter, Reply, Route
 from autolog.server._writer import Keeping
 from autolog.stores import GROUPS, Query, Store
 

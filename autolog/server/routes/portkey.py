@@ -9,10 +9,10 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import portkey as dialect
-from autolog.dialects._shared import Fault, Json, new_uuid, parse_json, parse_time, text_of, validate
-from autolog.server._http import Call, Reply, Route
+from autolog.dialects._convert import Fault, Json, new_uuid, parse_json, parse_time, text_of, validate
+from autolog.server._endpoint import Call, Reply, Route
 from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pydantic
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog.dialects import promptlayer as dialect
-from autolog.dialects._shared import Fault, Json, validate
-from autolog.server._http import Call, Reply, Route
+from autolog.dialects._convert import Fault, Json, validate
+from autolog.server._endpoint import Call, Reply, Route
 from autolog.server._writer import Keeping
 from autolog.stores import Condition, Query, Store
 

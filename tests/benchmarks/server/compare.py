@@ -22,7 +22,7 @@ from engines import engine
 from environments import environment
 from faults.real import KEY, free_port
 
-from autolog._record import Record
+from autolog._record.record import Record
 from autolog._zstd import zstd
 from autolog.dialects import humanloop, native, portkey, promptlayer, responselog
 from autolog.stores import open_store

@@ -1,0 +1,185 @@
+"""Putting the wrappers of `_wire` into an SDK's classes, now or when it is imported, and taking them out again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from autolog._capture import http
+from autolog._capture.span import Emit, Span
+from autolog._guard import logger, report
+from autolog.errors import PatchError
+from autolog.providers import PROVIDERS, Provider
+
+
+class ChokePoint(msgspec.Struct, frozen=True):
+    """A method that every call of an SDK passes through, and the parameters that we rely on."""
+
+    owner: str
+    method: str
+    parameters: tuple[str, ...]
+    wrap: Callable[[Callable[..., Any], Provider, http.Outlet], Callable[..., Any]]
+
+
+CHOKE_POINTS = (
+    ChokePoint("SyncAPIClient", "request", ("self", "cast_to", "options"), http.wrap_request),
+    ChokePoint("AsyncAPIClient", "request", ("self", "cast_to", "options"), http.wrap_async_request),
+    ChokePoint("BaseClient", "_build_request", ("self", "options"), http.wrap_build_request),
+    ChokePoint("SyncAPIClient", "_process_response", ("self", "response"), http.wrap_process_response),
+    ChokePoint("AsyncAPIClient", "_process_response", ("self", "response"), http.wrap_async_process_response),
+)
+
+
+def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
+    """The constructors of a module's WebSocket connections, sync and async."""
+    sync, asynchronous = classes
+    return (
+        ChokePoint(sync, "__init__", ("self", "connection"), _wrap_socket),
+        ChokePoint(asynchronous, "__init__", ("self", "connection"), _wrap_async_socket),
+    )
+
+
+def _wrap_socket(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
+    from autolog._capture import websocket  # few programs import the SDK's WebSockets
+
+    return websocket.wrap_socket(original, sdk, emit)
+
+
+def _wrap_async_socket(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
+    from autolog._capture import websocket
+
+    return websocket.wrap_async_socket(original, sdk, emit)
+
+
+class Outlet:
+    """Where one application of a patch hands its exchanges over, until the patch is removed."""
+
+    def __init__(self, emit: Emit, asks_usage: bool) -> None:
+        self._emit = emit
+        self.live = True
+        self.asks_usage = asks_usage
+        self.check: Callable[[], None] | None = None
+
+    def __call__(self, span: Span) -> None:
+        if self.live:
+            self._emit(span)
+
+
+class Patch:
+    """The wrappers in one SDK. Patching twice is harmless; unpatching restores what was there."""
+
+    def __init__(self, provider: Provider, emit: Emit) -> None:
+        self._provider = provider
+        self._emit = emit
+        self._wanted = False
+        self._hooked: set[str] = set()
+        self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
+        self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
+        self._asks_usage = False
+        self._check: Callable[[], None] | None = None
+        self._outlet = Outlet(emit, False)
+        self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether calls of this SDK are recorded, or will be once it is imported."""
+        return self._wanted
+
+    def apply(self) -> None:
+        """Wrap the SDK's choke points: now if it is imported, else when it is.
+
+        Raises:
+            PatchError: the SDK is not installed, too old, or has other choke points than we know.
+        """
+        if self._wanted:
+            return
+        self._check_version()
+        self._outlet = Outlet(self._emit, self._asks_usage)
+        self._outlet.check = self._check
+        for name, points in self._points.items():
+            if name in sys.modules:
+                self._wrap(sys.modules[name], points)
+            elif name not in self._hooked:
+                self._hooked.add(name)
+                from wrapt import register_post_import_hook
+
+                register_post_import_hook(self._on_import, name)
+        self._wanted = True
+
+    def instruct(self, ask_usage: bool, check: Callable[[], None] | None) -> None:
+        """Whether streams are asked for the usage that they would not tell, and what may forbid a call."""
+        self._asks_usage = self._outlet.asks_usage = ask_usage
+        self._check = self._outlet.check = check
+
+    def remove(self) -> None:
+        """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
+        self._wanted = False
+        self._outlet.live = False  # a wrapper that stays on passes through from now on, also after patching again
+        for (owner, method), (original, wrapper) in self._originals.items():
+            if owner.__dict__.get(method) is wrapper:
+                setattr(owner, method, original)
+        self._originals.clear()
+
+    def _on_import(self, module: ModuleType) -> None:
+        """The import goes on whatever happens here: it is too late to raise."""
+        if not self._wanted:
+            return
+        try:
+            self._wrap(module, self._points[module.__name__])
+        except PatchError as error:
+            self._wanted = False
+            report(f"patching {self._provider.name}", error)
+
+    def _check_version(self) -> None:
+        name, oldest = self._provider.name, self._provider.oldest
+        wanted = f"install {name} {'.'.join(map(str, oldest))} or newer: pip install -U {name}"
+        if name not in sys.modules and importlib.util.find_spec(name) is None:
+            raise PatchError(name, f"it is not installed; {wanted}")
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return  # on the path without its metadata: its choke points decide
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers < oldest:
+            raise PatchError(name, f"version {version} is too old; {wanted}")
+
+    def _wrap(self, module: ModuleType, points: tuple[ChokePoint, ...]) -> None:
+        try:
+            found = [(point, *self._find(module, point)) for point in points]
+        except PatchError as error:
+            if points is CHOKE_POINTS:
+                raise
+            logger.info("WebSockets are not recorded: %s", error)
+            return
+        for point, owner, original in found:
+            wrapper = point.wrap(original, self._provider, self._outlet)
+            self._originals[owner, point.method] = (original, wrapper)
+            setattr(owner, point.method, wrapper)
+
+    def _find(self, module: ModuleType, point: ChokePoint) -> tuple[type, Callable[..., Any]]:
+        """A choke point in the class's own `__dict__`, so that no inherited or bound object is put in its place."""
+        owner = getattr(module, point.owner, None)
+        original = vars(owner).get(point.method) if isinstance(owner, type) else None
+        if isinstance(owner, type) and callable(original):
+            parameters = inspect.signature(original).parameters
+            takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
+            if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all
+                return owner, original
+        name, oldest = self._provider.name, self._provider.oldest
+        raise PatchError(
+            name,
+            f"{point.owner}.{point.method}({', '.join(point.parameters)}) is not there in this version; "
+            f"versions from {'.'.join(map(str, oldest))} to the current one work: pip install -U {name} autolog-llm",
+        )
+
+
+def make_patches(emit: Emit) -> dict[str, Patch]:
+    """One patch for every SDK that we know, none applied."""
+    return {name: Patch(provider, emit) for name, provider in PROVIDERS.items()}

@@ -1,0 +1,170 @@
+"""Span: one thing in flight, ended once. `with autolog.span(...)`, `@autolog` and provider calls all make these."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextvars import Token
+from time import perf_counter_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from autolog._capture.context import Context, Parent, current_context, current_span, follow_threads, restore
+from autolog._capture.snapshot import freeze, weigh
+from autolog._guard import guard, report
+from autolog._ids import format_span, format_trace, new_bits
+
+if TYPE_CHECKING:
+    from typing import Self
+
+#: Takes a span that has ended: the queue.
+Emit = Callable[["Span"], None]
+
+#: Changes in a forked child: what was begun before the fork is the parent's to end and to record.
+_process = object()
+
+
+def _after_fork_in_child() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+class Span:
+    """A stretch of the program's work: a name, a start, an end, and its place in the trace.
+
+    Attributes:
+        name: what it is called in tables and trees.
+        kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent`, ...; any text; `llm` for provider calls.
+    """
+
+    # Most spans never have these; a default in the class costs a call nothing.
+    metadata: dict[str, Any] | None = None
+    input: Any = None
+    output: Any = None
+    error: tuple[str, str] | None = None
+    size = 1_000
+    end_ns = 0
+    parent_span: int | None = None
+    caller: str | None = None
+    _token: Token[Parent | None] | None = None
+
+    def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        self._emit = emit
+        self._process = _process
+        self.name = name
+        self.kind = kind
+        parent = current_span.get()
+        if parent is None:
+            self.trace = new_bits(128) or 1
+        else:
+            self.trace, self.parent_span = parent.trace, parent.span
+            self.caller = getattr(parent, "name", None)
+        self.span = new_bits(64) or 1
+        self.context: Context = current_context.get()
+        self.start_ns = perf_counter_ns()
+
+    # What the user may ask of it and say of it
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits (W3C Trace Context)."""
+        return format_trace(self.trace)
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits (W3C Trace Context)."""
+        return format_span(self.span)
+
+    def set(self, *, input: Any = None, output: Any = None, **metadata: Any) -> Self:  # noqa: A002 - the field's word
+        """Add metadata to the span's record; `input` and `output` are kept as its request and response bodies.
+
+        Values are copied as they are now. Returns the span.
+        """
+        with guard("adding to a span"):
+            if input is not None:
+                self.input = freeze(input)
+            if output is not None:
+                self.output = freeze(output)
+            if metadata:
+                self.metadata = {
+                    **(self.metadata or {}),
+                    **{key: freeze(value) for key, value in metadata.items()},
+                }
+        return self
+
+    # Being entered and left
+
+    def __enter__(self) -> Self:
+        follow_threads()
+        self._token = current_span.set(self)
+        self.start_ns = perf_counter_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(current_span, self._token)
+        self._token = None
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was begun in another process, which this one was forked from: it is that one's to end."""
+        return self._process is not _process
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span and hand it over to be recorded. Ending it again does nothing. Never raises."""
+        if self.end_ns or self._process is not _process:
+            return
+        self.end_ns = perf_counter_ns()
+        try:
+            if error is not None:
+                self.error = describe_error(error)
+            if self.input is not None or self.output is not None:
+                self.size += weigh(self.input) + weigh(self.output)
+            self._emit(self)
+        except Exception as failure:  # noqa: BLE001 - ours, never the program's
+            report("ending a span", failure)
+
+
+class PrivateSpan(Span):
+    """A span of which, and inside of which, nothing is kept that was said: figures only."""
+
+    def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        super().__init__(emit, name, kind)
+        self.context = self.context.merged(None, None, (), {}, capture_bodies=False)
+        self._context_token: Token[Context] | None = None
+
+    def __enter__(self) -> Self:
+        self._context_token = current_context.set(self.context)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(current_context, self._context_token)
+        super().__exit__(kind, error, trace)
+
+
+def describe_error(error: BaseException) -> tuple[str, str]:
+    """The type's name and the message of an exception; the exception itself is not kept, for it keeps its frames."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        return name, str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - its __str__ is the user's code
+        return name, ""

@@ -1,0 +1,135 @@
+"""Asking chat streams for their usage without the caller noticing: `configure(stream_usage="request")`.
+
+The question is `stream_options.include_usage`; the answer is one chunk more at the end of the stream, which is taken
+out of the bytes that the caller reads. A host that refuses the question is not asked again.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from autolog._guard import guard
+from autolog._record.bodies import decode_object
+
+
+def ask(options: Any, client: Any) -> tuple[Any, bool]:
+    """The options of a streaming call, with the question for its usage added if it lacks it; and whether it was."""
+    with guard("asking for usage"):
+        body, extra = options.json_data, getattr(options, "extra_json", None) or {}
+        if isinstance(body, dict) and client.base_url.host not in _refusing:
+            asked = extra.get("stream_options") or body.get("stream_options") or {}
+            if isinstance(asked, dict) and not asked.get("include_usage"):
+                asking = {"stream_options": {**asked, "include_usage": True}}
+                changed = copy.copy(options)
+                changed.json_data = {**body, **asking}
+                if "stream_options" in extra:
+                    changed.extra_json = {**extra, **asking}
+                return changed, True
+    return options, False
+
+
+#: Hosts that refuse `stream_options`: they are not asked again.
+_refusing: set[str] = set()
+
+
+def refused(request: Any, error: BaseException) -> bool:
+    """Whether a call failed only because we asked for its usage; then it is made again without."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return False
+    with guard("reading a refusal"):
+        if response.status_code in {400, 404, 415, 422} and "stream_options" in response.text:
+            _refusing.add(request.url.host)
+            return True
+    return False
+
+
+# Hiding what the caller did not ask for
+
+GZIP = {"gzip", "x-gzip"}
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+
+
+class UsageFilter:
+    """Takes out of server-sent events what `stream_options.include_usage` adds to them."""
+
+    def __init__(self, encoding: str = "") -> None:
+        self._rest = bytearray()
+        self._seen = 0
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in GZIP else bytes
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The bytes of the events that are complete with this chunk, less what is to be hidden."""
+        self._rest += self._inflate(chunk)
+        kept = []
+        begin = 0
+        while end := _EVENT_END.search(self._rest, max(begin, self._seen)):
+            event = bytes(self._rest[begin : end.end()])
+            begin = self._seen = end.end()
+            if not self._is_usage(event):
+                kept.append(_NO_USAGE.sub(b"", event))
+        del self._rest[:begin]
+        self._seen = max(0, len(self._rest) - 3)  # an end may stand across two chunks
+        return b"".join(kept)
+
+    def rest(self) -> bytes:
+        """What is left when the stream has ended."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return b"" if self._is_usage(rest) else rest
+
+    @staticmethod
+    def _is_usage(event: bytes) -> bool:
+        """The chunk with usage and no choices. Azure's first chunk has no choices either, but no usage."""
+        if not _NO_CHOICES.search(event) or b'"usage"' not in event:
+            return False
+        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+        chunk = decode_object(data)
+        return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
+
+
+class Hider:
+    """Stands before a tee, so that the tee keeps what was on the wire and the caller gets what was asked for."""
+
+    def __init__(self, stream: Any, encoding: str) -> None:
+        self._stream = stream
+        self._filter = UsageFilter(encoding)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_stream"], name)
+
+
+class SyncHider(Hider):
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if kept := self._filter.feed(chunk):
+                yield kept
+        if rest := self._filter.rest():
+            yield rest
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class AsyncHider(Hider):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            if kept := self._filter.feed(chunk):
+                yield kept
+        if rest := self._filter.rest():
+            yield rest
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def hide_usage(tee: Any, encoding: str) -> Any:
+    """A stream that gives what `tee` gives, decoded, but for the usage."""
+    hider = SyncHider if hasattr(tee, "__iter__") else AsyncHider
+    bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
+    return type(hider.__name__, (hider, *bases), {})(tee, encoding)

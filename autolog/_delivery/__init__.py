@@ -1,0 +1,1 @@
+"""The way out: from the queue of ended spans to the sinks that keep or ship their records."""

@@ -1,0 +1,110 @@
+"""Two records side by side: what differs in their figures, their parameters, and what was said, line by line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autolog._display.figures import dollars, number, seconds
+from autolog._reading.describe import bodies
+from autolog._reading.messages import Message, request_messages, response_messages
+from autolog._record.record import Record
+
+#: Of longer texts only the beginning is compared.
+MAX_LINES = 3_000
+#: difflib looks at every pair of equal lines, and at some of them often.
+MAX_PAIRS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of both sides. `kind`: same, changed, removed (only left) or added (only right)."""
+
+    kind: str
+    left: str | None
+    right: str | None
+
+
+def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
+    """The lines of two texts, those that are the same beside each other."""
+    cut = [max(0, len(side) - MAX_LINES) for side in (left, right)]
+    left, right = left[:MAX_LINES], right[:MAX_LINES]
+    lines: list[Line] = []
+    for kind, a, b, c, d in _changes(left, right):
+        if kind == "equal":
+            lines += [Line("same", one, other) for one, other in zip(left[a:b], right[c:d], strict=True)]
+            continue
+        for index in range(max(b - a, d - c)):
+            one = left[a + index] if a + index < b else None
+            other = right[c + index] if c + index < d else None
+            word = "added" if one is None else "removed" if other is None else "changed"
+            lines.append(Line(word, one, other))
+    if any(cut):
+        said = [f"… {more:,} more lines, not compared" if more else None for more in cut]
+        lines.append(Line("changed", said[0], said[1]))
+    return lines
+
+
+def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """difflib's changes; of texts that repeat themselves too much only the beginning and the end are matched."""
+    counts = Counter(right)
+    if sum(counts[line] for line in left) <= MAX_PAIRS:
+        return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
+    head = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    rest = min(len(left), len(right)) - head
+    tail = next((n for n in range(rest) if left[-1 - n] != right[-1 - n]), rest)
+    middle = ("replace", head, len(left) - tail, head, len(right) - tail)
+    return [("equal", 0, head, 0, head), middle, ("equal", middle[2], len(left), middle[4], len(right))]
+
+
+def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
+    """Name, left and right of the figures that people compare."""
+    shown: list[tuple[str, Any]] = [
+        ("model", lambda record: record.response_model or record.request_model or "–"),
+        ("status", lambda record: record.status if record.status == "ok" else record.error_type or "error"),
+        ("latency", lambda record: seconds(record.duration)),
+        ("first chunk", lambda record: seconds(record.time_to_first_chunk)),
+        ("input tokens", lambda record: number(record.usage_input_tokens)),
+        ("output tokens", lambda record: number(record.usage_output_tokens)),
+        ("cost", lambda record: dollars(record.cost)),
+        ("finish", lambda record: ", ".join(record.response_finish_reasons or []) or "–"),
+    ]
+    return [(name, str(show(left)), str(show(right))) for name, show in shown]
+
+
+def request_lines(record: Record) -> list[str]:
+    """What was asked, as lines: the parameters as JSON, then what was said."""
+    request, _ = bodies(record)
+    if record.kind != "llm" or not isinstance(request, dict):
+        return _json_lines(request)
+    said = {"messages", "input", "prompt", "system", "instructions"}
+    parameters = {key: value for key, value in sorted(request.items()) if key not in said}
+    return [*_json_lines(parameters), *_said(request_messages(request))]
+
+
+def answer_lines(record: Record) -> list[str]:
+    """What was answered, as lines."""
+    _, response = bodies(record)
+    messages = response_messages(response) if record.kind == "llm" else []
+    return list(_said(messages)) if messages else _json_lines(response)
+
+
+def _json_lines(value: Any) -> list[str]:
+    return [] if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str).splitlines()
+
+
+def _said(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        yield f"[{message.role}]"
+        for part in message.parts:
+            if part.kind in {"tool_call", "tool_result"}:
+                value = part.text or json.dumps(part.value, ensure_ascii=False)
+                yield " ".join(filter(None, (part.kind.replace("_", " "), part.name, value)))
+            elif part.text:
+                yield from part.text.splitlines()
+            else:
+                yield from _json_lines(part.value) if part.kind == "json" else [f"[{part.kind}]"]

@@ -1,0 +1,1 @@
+"""What a call costs, and the budgets that limit it."""

@@ -1,0 +1,244 @@
+"""Budgets: a limit in dollars for a time, for all calls or those of a user, tag, session or function.
+
+Costs are summed up on the worker thread, from what the local store knows of the time before. When a limit is reached,
+its action is taken once for that time: a warning in the log, a POST to a URL, a call of a function, or an exception
+that every further call raises before anything is sent, until the time has passed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autolog._capture.context import Context, current_context, current_span
+from autolog._guard import guard, logger
+from autolog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autolog._record.record import Record
+    from autolog.stores import Store
+
+PERIODS = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=30),
+}
+#: What a budget can be for; `*` as the value means for each by itself.
+KINDS = ("user", "tag", "session", "function", "project")
+#: A period is summed up in so many steps, so that what is long ago falls out.
+STEPS = 60
+#: With more sums than this, empty ones are let go.
+MAX_SUMS = 10_000
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """A limit. `kind` and `value`: for whom, None for all. `then`: `log`, a URL, an exception class or a function."""
+
+    limit: float
+    period: timedelta
+    kind: str | None = None
+    value: str | None = None
+    then: Any = "log"
+
+    @property
+    def raises(self) -> bool:
+        return isinstance(self.then, type) and issubclass(self.then, BaseException)
+
+    def values(self, call: Context | Record) -> Iterator[str]:
+        """Under which of its sums a call counts, or one that is about to be made."""
+        if self.kind == "tag":
+            given: list[str | None] = [*dict.fromkeys(call.tags)]
+        elif self.kind == "function":
+            given = [getattr(call, "caller", None) or getattr(current_span.get(), "name", None)]
+        else:
+            given = [""] if self.kind is None else [getattr(call, self.kind, None)]
+        for value in given:
+            if value is not None and (self.value in (None, "*", value)):
+                yield value
+
+    def words(self, value: str, spent: float) -> str:
+        """What there is to say when it is reached."""
+        whom = f" by {self.kind} {value!r}" if self.kind else ""
+        return f"${spent:.4f} spent{whom} within {self.period}: the budget is ${self.limit:.2f}"
+
+
+def read_budget(given: Any) -> Budget:
+    """A budget as the user gives it: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
+
+    Raises:
+        ConfigError: what is wrong with it.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
+    unknown = set(given) - {"limit", "per", "then", *KINDS}
+    if unknown:
+        raise ConfigError(
+            "budgets", f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, {', '.join(KINDS)}"
+        )
+    limit, per, then = given.get("limit"), given.get("per", "day"), given.get("then", "log")
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
+        raise ConfigError("budgets", f"limit: {limit!r} is not an amount of dollars")
+    period = per if isinstance(per, timedelta) else PERIODS.get(str(per))
+    if period is None or period <= timedelta():
+        raise ConfigError("budgets", f"per: {per!r} is not one of {', '.join(PERIODS)}, nor a timedelta")
+    kinds = [kind for kind in KINDS if given.get(kind) is not None]
+    if len(kinds) > 1:
+        raise ConfigError("budgets", f"{' and '.join(kinds)}: a budget is for one of them")
+    if then != "log" and not callable(then) and not str(then).startswith(("http://", "https://")):
+        raise ConfigError("budgets", f"then: {then!r} is neither 'log' nor a URL, an exception class or a function")
+    kind = kinds[0] if kinds else None
+    if kind == "project" and isinstance(then, type):
+        raise ConfigError(
+            "budgets", "project: a program's calls are of one project; leave it out, or set it on the server"
+        )
+    return Budget(float(limit), period, kind, None if kind is None else str(given[kind]), then)
+
+
+class _Sum(msgspec.Struct):
+    """What was spent in the last period, by steps."""
+
+    steps: deque[tuple[datetime, float]] = msgspec.field(default_factory=deque)
+    total: float = 0.0
+    reached_at: datetime | None = None
+
+    def add(self, at: datetime, cost: float, period: timedelta) -> None:
+        if self.steps and at - self.steps[-1][0] < period / STEPS:
+            self.steps[-1] = (self.steps[-1][0], self.steps[-1][1] + cost)
+        else:
+            self.steps.append((at, cost))
+        self.total += cost
+
+    def forget(self, before: datetime) -> None:
+        while self.steps and self.steps[0][0] <= before:
+            self.total -= self.steps.popleft()[1]
+
+
+class Budgets:
+    """The budgets of a recorder and what was spent of them."""
+
+    def __init__(self, given: Sequence[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._budgets = [read_budget(one) for one in given]
+        self._sums: dict[tuple[int, str], _Sum] = {}
+        self._lock = threading.Lock()
+        self._now = now
+        #: Whether it is for this process to act on a budget that is used up; others may share the store.
+        self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
+
+    @property
+    def raising(self) -> bool:
+        """Whether calls may have to be stopped."""
+        return any(budget.raises for budget in self._budgets)
+
+    def begin(self, store: Store, projects: Iterable[str] = ()) -> None:
+        """Take up what was spent before this process began, and by others, by the store's hourly sums.
+
+        Sessions have no such sums; a budget for every project counts those that are named.
+        """
+        now = self._now()
+        sums: dict[tuple[int, str], _Sum] = {}
+        for number, budget in enumerate(self._budgets):
+            only = None if budget.value in (None, "*") else budget.value
+            if budget.kind == "session":
+                continue
+            step = timedelta(days=1) if budget.period > timedelta(days=10) else timedelta(hours=1)
+            per_project = budget.kind == "project"
+            for project in ([only] if only else list(projects)) if per_project else [None]:
+                dimension, value = ("all", None) if per_project else (budget.kind or "all", only)
+                for hour in store.hours(project, dimension, now - budget.period, now, value):
+                    total = sums.setdefault((number, project or "" if per_project else hour.value), _Sum())
+                    # As late as it may have been: rather warned too soon than too late
+                    total.add(min(now, hour.start + step), hour.cost, budget.period)
+        with self._lock:
+            for key, total in sums.items():
+                known = self._sums.get(key)
+                total.reached_at = known.reached_at if known is not None else None
+            self._sums |= sums
+
+    def spend(self, record: Record) -> None:
+        """Count a record; take the action of a budget that it uses up. Never raises."""
+        if record.kind != "llm" or not record.cost:
+            return
+        at = self._now()
+        if len(self._sums) > MAX_SUMS:
+            self._sweep(at)
+        for number, budget in enumerate(self._budgets):
+            for value in budget.values(record):
+                with self._lock:
+                    total = self._sums.setdefault((number, value), _Sum())
+                    total.forget(at - budget.period)
+                    total.add(at, record.cost, budget.period)
+                self._look(number, value, at)
+
+    def review(self) -> None:
+        """Take the action of every budget that is used up, whoever used it. Never raises."""
+        for number, value in list(self._sums):
+            self._look(number, value, self._now())
+
+    def _look(self, number: int, value: str, at: datetime) -> None:
+        budget = self._budgets[number]
+        with self._lock:
+            total = self._sums.get((number, value))
+            if total is None or total.total < budget.limit:
+                return
+            if total.reached_at is not None and at - total.reached_at < budget.period:
+                return
+            total.reached_at = at
+        with guard("acting on a budget"):
+            if self.claim(budget, value):
+                _act(budget, value, total.total)
+
+    def _sweep(self, at: datetime) -> None:
+        """Let go of the sums of those who have spent nothing for a period."""
+        with self._lock:
+            for (number, value), total in list(self._sums.items()):
+                total.forget(at - self._budgets[number].period)
+                if not total.steps:
+                    del self._sums[number, value]
+
+    def check(self) -> None:
+        """Raise the user's exception if the call that is about to be made is over a budget."""
+        context = current_context.get()
+        at = self._now()
+        for number, budget in enumerate(self._budgets):
+            if not budget.raises:
+                continue
+            for value in budget.values(context):
+                total = self._sums.get((number, value))
+                if total is None:
+                    continue
+                with self._lock:
+                    total.forget(at - budget.period)
+                    spent = total.total
+                if spent >= budget.limit:
+                    raise budget.then(budget.words(value, spent))
+
+
+def _act(budget: Budget, value: str, spent: float) -> None:
+    words = budget.words(value, spent)
+    logger.warning("%s", words)
+    if isinstance(budget.then, str) and budget.then != "log":
+        import httpx2
+
+        body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
+                "period_seconds": budget.period.total_seconds()}  # fmt: skip
+
+        def post() -> None:
+            try:
+                headers = {"content-type": "application/json"}
+                httpx2.post(str(budget.then), content=json.dumps(body), headers=headers, timeout=5)
+            except httpx2.HTTPError as error:
+                logger.warning("the budget's webhook failed: %s", error)
+
+        threading.Thread(target=post, name="autolog-webhook", daemon=True).start()
+    elif callable(budget.then) and not budget.raises:
+        try:
+            budget.then(words)
+        except Exception:  # noqa: BLE001 - it is the user's code
+            logger.warning("the budget's function failed", exc_info=True)

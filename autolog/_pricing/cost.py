@@ -1,0 +1,347 @@
+"""What a call cost, in US dollars, and how sure that is.
+
+genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
+was used and under which terms, as the response says. What it has no unit for (a container, a second of video) is in
+`_units`. Where a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the bill. What is not known is
+None, with the reason; never 0.
+
+`cost_details` of a record has
+
+- `input`, `cache_read`, `cache_write`, `input_audio`, `input_image`, `output`, `output_audio`, `output_image`, `tools`,
+  `other`: the parts, in dollars, those that are not zero; they add up to the cost;
+- `certainty`: `exact`, `estimated` (with `why`: a tier without a published price, for example) or `unknown`;
+- `tier`: the terms that were charged; `prices`, `prices_date`: the table, its version and its date; `model`,
+  `provider`: the entry in it;
+- `unit_prices`: dollars for a million tokens (or as the unit says), those that were used.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from autolog._guard import logger
+from autolog._pricing.tariff import PARTS, find_tariff
+from autolog._pricing.units import TWELVE_HOUR_WRITES, UNITS, geo_factor
+from autolog.providers import Usage
+
+#: genai-prices' names for those providers that the OpenTelemetry conventions name otherwise.
+_PRICED_AS = {
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "aws.bedrock": "aws",
+    "gcp.vertex_ai": "google",
+    "gcp.gemini": "google",
+    "mistral_ai": "mistral",
+    "x_ai": "x-ai",
+}
+
+#: Our counts, by the names that genai-prices gives them.
+_UNITS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_tokens": "cache_read",
+    "cache_write_tokens": "cache_creation",
+    "cache_write_5m_tokens": "cache_creation_5m",
+    "cache_write_1h_tokens": "cache_creation_1h",
+    "input_audio_tokens": "input_audio",
+    "output_audio_tokens": "output_audio",
+    "input_image_tokens": "input_image",
+    "output_image_tokens": "output_image",
+    "cache_audio_read_tokens": "cache_audio_read",
+    "cache_image_read_tokens": "cache_image_read",
+    "web_searches": "web_searches",
+    "storage_searches": "file_searches",
+    "audio_seconds": "audio_seconds",
+    "input_characters": "input_characters",
+}
+
+#: The parts that a factor on tokens multiplies.
+_PARTS_OF_TOKENS = frozenset({"input", "output"} | PARTS.keys() - {"tools", "other"})
+
+#: Who charges half for what is done in batches, whatever the model (platform.openai.com/docs/guides/batch,
+#: platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11).
+_HALF_IN_BATCHES = frozenset({"openai", "anthropic", "azure"})
+
+#: Tiers that are charged at the standard price.
+_STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a call was served, as its response says; None where it does not.
+
+    Attributes:
+        tier: `flex`, `priority`, ... batch: one item of a batch. speed: Anthropic's `fast`.
+        geo: where inference ran, if the provider charges for that. reported: the cost by the provider's own account.
+    """
+
+    tier: str | None = None
+    batch: bool = False
+    speed: str | None = None
+    geo: str | None = None
+    reported: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The terms in a word or two."""
+        words = ["batch" if self.batch else None, self.tier if self.tier not in _STANDARD else None, self.speed]
+        return " ".join(word for word in words if word and word != "standard") or "standard"
+
+    def context(self) -> dict[str, str]:
+        """The terms as genai-prices asks for them."""
+        given = {
+            "service_tier": None if self.tier in _STANDARD or self.batch else self.tier,
+            "processing": "batch" if self.batch else None,
+            "speed": self.speed if self.speed not in _STANDARD else None,
+        }
+        return {key: value for key, value in given.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A cost and all that there is to say of it."""
+
+    cost: float | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def unknown(why: str, flaw: bool = False) -> Priced:
+    """No cost, and the reason; `flaw`: the usage is one that cannot be."""
+    return Priced(None, {"certainty": "unknown", "unknown": why, **({"flaw": True} if flaw else {})})
+
+
+def price(
+    provider_name: str | None,
+    models: tuple[str | None, ...],
+    usage: Usage,
+    terms: Terms,
+    at: datetime | None,
+    further: Sequence[tuple[str | None, Usage]] = (),
+) -> Priced:
+    """The cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
+
+    `further` was used beside it, by other models (None for the same one).
+    """
+    if terms.reported is not None:
+        return Priced(
+            terms.reported, {"certainty": "exact", "tier": terms.name, "prices": "as the provider reports it"}
+        )
+    provider = _PRICED_AS.get(provider_name or "", provider_name)
+    bills = [(models, usage), *(((model,) if model else models, used) for model, used in further)]
+    priced = [_tokens(provider, names, used, terms, at) for names, used in bills if _says_something(used)]
+    if usage.units:
+        priced.append(_by_unit(usage.units))
+    if not priced:
+        return unknown("the response says nothing of its usage")
+    return _summed(priced)
+
+
+def _says_something(usage: Usage) -> bool:
+    return usage.input is not None or usage.output is not None or bool(_counts(usage))
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    return {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
+
+
+def _tokens(
+    provider: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
+) -> Priced:
+    problem = _impossible(usage)
+    if problem:
+        return unknown(problem, flaw=True)
+    why = "no model is named"
+    for model in dict.fromkeys(filter(None, models)):
+        try:
+            return _calculate(provider, model, usage, terms, at)
+        except LookupError as error:
+            why = str(error.args[0] if error.args else error)
+        except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
+            logger.debug("no price for %s", model, exc_info=error)
+            why = f"{type(error).__name__}: {error}"
+    return unknown(why)
+
+
+def _by_unit(units: dict[str, float]) -> Priced:
+    """What is billed by the piece, from our own table."""
+    parts: dict[str, float] = {}
+    prices: dict[str, float] = {}
+    for name, number in units.items():
+        unit = UNITS.get(name)
+        if unit is None:
+            return unknown(f"no published price for: {name}")
+        parts[unit.part] = parts.get(unit.part, 0.0) + number * unit.dollars
+        prices[name] = unit.dollars
+    sources = sorted({UNITS[name].source for name in units})
+    said = {"certainty": "exact", "tier": "standard", "prices": ", ".join(sources), "unit_prices": prices}
+    return Priced(sum(parts.values()), {**parts, **said})
+
+
+def _summed(priced: list[Priced]) -> Priced:
+    """Several bills as one: unknown if one is, and as sure as the least sure."""
+    for one in priced:
+        if one.cost is None:
+            return one
+    first = priced[0]
+    if len(priced) == 1:
+        return first
+    details: dict[str, Any] = {}
+    for one in priced:
+        for key, value in one.details.items():
+            if isinstance(value, float):
+                details[key] = details.get(key, 0.0) + value
+            elif key == "unit_prices":
+                details[key] = {**details.get(key, {}), **value}
+            elif key == "prices":
+                known = details.get(key)
+                details[key] = value if known in (None, value) else f"{known}; {value}"
+            else:
+                details.setdefault(key, value)
+    unsure = [one.details for one in priced if one.details["certainty"] != "exact"]
+    if unsure:
+        details |= {"certainty": "estimated", "why": "; ".join(dict.fromkeys(detail["why"] for detail in unsure))}
+    return Priced(sum(one.cost or 0.0 for one in priced), details)
+
+
+def own_price(record: Any, prices: Any) -> Priced | None:
+    """The cost of a record by the user's prices (see `Config.prices`); None where they say nothing of it."""
+    if callable(prices):
+        try:
+            cost = prices(record)
+            if cost is not None and not 0 <= float(cost) < float("inf"):
+                return unknown(f"the price function returned {cost!r}")
+        except Exception as error:  # noqa: BLE001 - it is the user's code; the record is kept
+            logger.warning("the price function failed for record %s", record.id, exc_info=error)
+            return unknown(f"the price function raised {type(error).__name__}: {error}")
+        said: dict[str, Any] = {"certainty": "exact", "tier": "standard", "prices": "your function"}
+        return None if cost is None else Priced(float(cost), said)
+    names = (record.response_model, record.request_model, _undated(record.response_model))
+    entry = next((prices[name] for name in names if name in prices), None)
+    if (record.cost_details or {}).get("flaw"):
+        return None  # what cannot be is no bill by any price
+    if entry is None or (record.usage_input_tokens is None and record.usage_output_tokens is None):
+        return None
+    read, written = record.usage_cache_read_input_tokens or 0, record.usage_cache_creation_input_tokens or 0
+    counts = {
+        "input": max(0, (record.usage_input_tokens or 0) - read - written),
+        "cache_read": read,
+        "cache_write": written,
+        "output": record.usage_output_tokens or 0,
+    }
+    for name, instead in (("cache_read", "input"), ("cache_write", "input")):
+        if name not in entry:  # without a price of its own, the cache costs what input does
+            counts[instead] += counts.pop(name)
+    missing = [name for name, count in counts.items() if count and name not in entry]
+    if missing:
+        return unknown(f"your prices do not say what {', '.join(missing)} costs")
+    parts = {name: count * entry[name] / 1_000_000 for name, count in counts.items() if count}
+    known = record.cost_details or {}
+    doubts = [known["why"]] if known.get("why") else []
+    if known.get("tier", "standard") != "standard":
+        doubts.append(f"your prices do not tell of {known['tier']}")
+    if {"tools", "other"} & known.keys():
+        doubts.append("your prices do not tell of tools and other units")
+    details: dict[str, Any] = {
+        **parts,
+        "certainty": "estimated" if doubts else "exact",
+        **({"why": "; ".join(doubts)} if doubts else {}),
+        "tier": known.get("tier", "standard"),
+        "prices": "yours",
+        "unit_prices": dict(entry),
+    }
+    return Priced(sum(parts.values()), details)
+
+
+def _undated(model: str | None) -> str | None:
+    """A model's name without the date of its version."""
+    return re.sub(r"-(\d{4}-\d\d-\d\d|\d{8})$", "", model) if model else None
+
+
+def _impossible(usage: Usage) -> str | None:
+    """Usage that cannot be, though each number is one."""
+    if usage.input is not None:
+        if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):
+            return f"the response says {usage.cache_creation_12h} tokens written for 12 hours of {usage.cache_creation}"
+        inside = (usage.cache_read or 0) + (usage.cache_creation or 0)
+        if inside > usage.input:
+            return f"the response says {inside} cached tokens of {usage.input} input tokens"
+    if usage.output is not None and (usage.reasoning or 0) > usage.output:
+        return f"the response says {usage.reasoning} reasoning tokens of {usage.output} output tokens"
+    return None
+
+
+def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at: datetime | None) -> Priced:
+    counts = _counts(usage)
+    tariff = find_tariff(provider, model, tuple(terms.context().items()), at)
+    if not tariff.unit_prices:
+        return unknown(f"{tariff.model} has no published price")
+    parts, missing = tariff.parts(counts)
+    if missing and not any(parts.values()):
+        return unknown(f"no published price for {', '.join(missing)} of {tariff.model}")
+    doubts = [f"no published price for {', '.join(missing)}"] if missing else []
+    halved = False
+    for key, value in tariff.unpublished:
+        if key == "processing" and tariff.provider in _HALF_IN_BATCHES:
+            halved = True
+            continue
+        words = key.replace("_", " ")
+        doubts.append(f"no published price for {words} {value!r} then; the standard one was taken")
+    doubts += [
+        f"no published price for {kind.replace('_', ' ')} tokens; that of text was taken"
+        for kind in ("input_audio", "output_audio")
+        if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
+    ]
+    if halved:
+        parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}
+    doubts += _surcharges(parts, tariff.model, usage, terms)
+    details: dict[str, Any] = {
+        **parts,
+        "certainty": "estimated" if doubts else "exact",
+        **({"why": "; ".join(doubts)} if doubts else {}),
+        "tier": terms.name,
+        "model": tariff.model,
+        "provider": tariff.provider,
+        "prices": tariff.table,
+        "prices_date": tariff.date,
+        "unit_prices": dict(tariff.unit_prices),
+    }
+    return Priced(math.fsum(parts.values()), details)
+
+
+def _surcharges(parts: dict[str, float], model: str, usage: Usage, terms: Terms) -> list[str]:
+    """Add to the parts what genai-prices does not model; returns what could not be added."""
+    doubts = []
+    if usage.cache_creation_12h:
+        if model in TWELVE_HOUR_WRITES and terms.name == "standard":
+            short = parts.get("cache_write", 0.0) / (usage.cache_creation or usage.cache_creation_12h)
+            parts["cache_write"] = (
+                short * ((usage.cache_creation or 0) - usage.cache_creation_12h)
+                + usage.cache_creation_12h * TWELVE_HOUR_WRITES[model] / 1_000_000
+            )
+        else:
+            doubts.append("no published price for 12-hour cache writes; that of 30 minutes was taken")
+    if terms.geo not in _STANDARD | {"global", "not_available"}:
+        factor = geo_factor(model, terms.geo or "")
+        if factor is None:
+            doubts.append(f"no published price for inference in {terms.geo!r}; the standard one was taken")
+        for part in parts.keys() & _PARTS_OF_TOKENS:
+            parts[part] *= factor or 1.0
+    return doubts
+
+
+def keep_updated() -> None:
+    """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library's."""
+    global _updater
+    if _updater is None:
+        import genai_prices.update_prices
+
+        _updater = genai_prices.update_prices.UpdatePrices()
+        _updater.start()
+
+
+_updater: Any = None

@@ -1,0 +1,288 @@
+"""What was said over a WebSocket: frames in, records out, one for each response. Runs on the worker thread.
+
+A response begins with the client's `response.create`, or by the server's own resolve when it hears the end of a turn;
+it ends with `response.done` (Realtime) or `response.completed`, `.failed`, `.incomplete` (Responses). Live sessions
+wrap the events of the Responses API in theirs. A transcription of the user's speech is billed by its own model and is
+a record of its own; so is the session, where seconds are what is billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter_ns, time_ns
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from autolog._capture.snapshot import thaw
+from autolog._capture.span import Span
+from autolog._capture.websocket import Channel, Frame, Frames
+from autolog._guard import guard
+from autolog._ids import format_span, format_trace, new_record_id, new_span
+from autolog._reading.describe import describe
+from autolog._record.bodies import decode_object, encode_json
+from autolog._record.record import Record
+from autolog._redaction.redactor import clean_url
+from autolog.providers import PROVIDERS, provider_at
+from autolog.providers._facts import mapping, seconds, text
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
+#: What was said before a response, as far as it is kept.
+MAX_ITEMS = 200
+#: PCM of 16 bits at 24 kHz, one channel, in base64: how many characters a second of audio takes.
+_CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
+
+
+class _Turn:
+    """A response that was asked for, and perhaps has begun."""
+
+    def __init__(self, span: Span, ns: int, asked: dict[str, Any], lane: str | None, parent: int | None) -> None:
+        self.span = span
+        self.parent = parent
+        self.start_ns = ns
+        self.first_ns = 0
+        self.asked = asked
+        self.lane = lane
+        self.id: str | None = None
+
+
+class Dialogue:
+    """What is known of one connection's conversation."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        url = urlsplit(channel.url)
+        self._path = unquote(url.path)
+        self._model = dict(parse_qsl(url.query)).get("model")
+        self._session: dict[str, Any] = {}
+        self._session_ns = 0
+        self._items: list[Any] = []
+        self._asked: list[_Turn] = []
+        self._open: list[_Turn] = []
+        self._used: float | None = None
+        self._audio_sent = 0
+        self._told = False
+
+    def read(self, batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
+        """The records that these frames complete, their bodies redacted before they are read."""
+        self._redact = redact
+        records: list[Record] = []
+        for frame in batch.frames:
+            with guard("reading a frame"):
+                records += self._read_one(frame)
+        if batch.closed:
+            records += self._end(batch)
+        return records
+
+    def _read_one(self, frame: Frame) -> list[Record]:
+        if frame.audio:
+            self._hear(frame)
+            return []
+        event = decode_object(frame.data)
+        if frame.sent:
+            self._on_sent(event, frame)
+            return []
+        return self._on_received(event, frame.ns, text(event.get("stream_id")))
+
+    def _hear(self, frame: Frame) -> None:
+        if frame.sent:
+            self._audio_sent += frame.audio
+        elif self._open and not self._open[-1].first_ns:
+            self._open[-1].first_ns = frame.ns
+
+    # What the client said
+
+    def _on_sent(self, event: dict[str, Any], frame: Frame) -> None:
+        kind = event.get("type")
+        if kind == "session.update":
+            self._session = {**self._session, **mapping(event.get("session"))}
+        elif kind == "conversation.item.create":
+            self._heard(event.get("item"))
+        elif kind == "response.create" and frame.span is not None:
+            self._asked.append(_Turn(frame.span, frame.ns, event, text(event.get("stream_id")), frame.span.parent_span))
+
+    def _heard(self, item: Any) -> None:
+        self._items = [*self._items[-MAX_ITEMS:], item]
+
+    # What the server said
+
+    def _on_received(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        kind = str(event.get("type"))
+        if kind == "response.event":  # a Live session passes on what a model that it asked says
+            return self._on_received(mapping(event.get("event")), ns, text(event.get("delegation_id")))
+        if kind == "decision.event":
+            return self._decided(mapping(mapping(event.get("event")).get("decision")), ns)
+        if kind in {"session.created", "session.updated", "session.started"}:
+            self._session = {**self._session, **mapping(event.get("session"))}
+            self._session_ns = self._session_ns or ns
+        elif kind in {"session.usage.updated", "session.closed"}:
+            self._used = seconds(mapping(event.get("usage")).get("seconds")) or self._used
+        elif kind == "conversation.item.input_audio_transcription.completed":
+            return self._transcribed(event, ns)
+        elif kind == "response.created":
+            self._begin(mapping(event.get("response")), ns, lane)
+        elif kind in _ENDED:
+            return self._finish(mapping(event.get("response")), ns, lane)
+        elif kind == "error":
+            return self._fail(event, ns, lane)
+        elif ".delta" in kind:
+            self._first(event, ns, lane)
+        return []
+
+    def _begin(self, response: dict[str, Any], ns: int, lane: str | None) -> None:
+        turn = next((turn for turn in self._asked if turn.lane == lane), None)
+        if turn is None:
+            turn = _Turn(self._channel.span, ns, {}, lane, self._channel.span.parent_span)
+        else:
+            self._asked.remove(turn)
+        turn.id = text(response.get("id"))
+        self._open.append(turn)
+
+    def _of(self, response_id: str | None, lane: str | None) -> _Turn | None:
+        """The open response with this id; without an id, the one in this lane."""
+        for turn in self._open:
+            if turn.id == response_id if response_id is not None else turn.lane == lane:
+                return turn
+        return None
+
+    def _first(self, event: dict[str, Any], ns: int, lane: str | None) -> None:
+        turn = self._of(text(event.get("response_id")), lane)
+        if turn is not None and not turn.first_ns:
+            turn.first_ns = ns
+
+    def _finish(self, response: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        response_id = text(response.get("id"))
+        turn = self._of(response_id, lane)
+        if turn is None:
+            self._begin(response, ns, lane)
+            turn = self._open[-1]
+        self._open.remove(turn)
+        return [self._record(turn, response, ns)]
+
+    def _fail(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        """An error ends the response that it names, or the one in its lane; it may belong to none."""
+        error = mapping(event.get("error"))
+        named = text(error.get("event_id"))
+        if named is not None:
+            waiting = [turn for turn in self._asked if turn.asked.get("event_id") == named]
+        elif "/responses" in self._path:
+            waiting = [turn for turn in (*self._open, *self._asked) if turn.lane == lane][:1]
+        else:  # of a Realtime session most errors end nothing
+            refused = error.get("code") == "conversation_already_has_active_response"
+            waiting = self._asked[-1:] if refused else []
+        for turn in waiting:
+            (self._open if turn in self._open else self._asked).remove(turn)
+        return [self._record(turn, {"error": event.get("error") or event}, ns) for turn in waiting]
+
+    def _end(self, batch: Frames) -> list[Record]:
+        """The connection is closed: what is open stays without an answer."""
+        now = perf_counter_ns()
+        error = batch.error or ("ConnectionClosed", "the connection was closed before the response was done")
+        records = []
+        for turn in (*self._open, *self._asked):
+            record = self._record(turn, {}, now)
+            record.status, (record.error_type, record.error_message) = "error", error
+            records.append(record)
+        self._open, self._asked = [], []
+        if ("/live" in self._path or "/translations" in self._path) and not self._told:
+            records += self._session_record(now)
+        return records
+
+    # Records
+
+    def _record(self, turn: _Turn, response: dict[str, Any], ns: int) -> Record:
+        record = self._common(turn.span, turn.start_ns, ns, turn.parent)
+        asked = {key: value for key, value in turn.asked.items() if key not in {"type", "event_id", "stream_id"}}
+        if "/responses" not in self._path:
+            session: dict[str, Any] = {
+                key: self._session[key] for key in ("instructions", "tools", "audio") if key in self._session
+            }
+            asked = {**session, **asked, "input": self._items}
+            self._items = []
+        asked.setdefault("model", self._session.get("model") or self._model)
+        record.request_body = encode_json(asked)
+        if response:
+            record.response_body = encode_json(response)
+        if turn.first_ns:
+            record.time_to_first_chunk = (turn.first_ns - turn.start_ns) / 1e9
+        self._redact(record)
+        describe(record, PROVIDERS[self._channel.sdk], stream=True)
+        return record
+
+    def _common(self, span: Span, start_ns: int, end_ns: int, parent: int | None) -> Record:
+        offset = time_ns() - perf_counter_ns()
+        context, start = span.context, start_ns + offset
+        at = _EPOCH + timedelta(microseconds=start // 1000)
+        return Record(
+            id=new_record_id(start // 1_000_000),
+            trace_id=format_trace(span.trace),
+            span_id=format_span(new_span()),
+            caller=span.caller,
+            parent_span_id=None if parent is None else format_span(parent),
+            created_at=at,
+            start_time=at,
+            end_time=at + timedelta(microseconds=(end_ns - start_ns) // 1000),
+            duration=(end_ns - start_ns) / 1e9,
+            user=context.user,
+            session=context.session,
+            tags=list(context.tags),
+            metadata={key: thaw(value) for key, value in context.metadata.items()},
+            sdk=self._channel.sdk,
+            request_url=clean_url(self._channel.url),
+            request_content_type="application/json",
+            response_content_type="application/json",
+            provider_name=provider_at(urlsplit(self._channel.url).netloc) or PROVIDERS[self._channel.sdk].provider_name,
+        )
+
+    def _side(self, operation: str, model: Any, answer: dict[str, Any], ns: int) -> Record:
+        """The record of something that was billed beside the responses."""
+        span = self._channel.span
+        record = self._common(span, ns, ns, span.parent_span)
+        record.duration = None
+        record.operation_name, record.request_model = operation, text(model)
+        record.response_body = encode_json(answer)
+        self._redact(record)
+        describe(record, PROVIDERS[self._channel.sdk])
+        return record
+
+    def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
+        said = {"type": "input_audio", "transcript": event.get("transcript")}
+        self._heard({"type": "message", "role": "user", "content": [said]})
+        listening = mapping(mapping(mapping(self._session.get("audio")).get("input")).get("transcription"))
+        model = listening.get("model") or mapping(self._session.get("input_audio_transcription")).get("model")
+        answer = {"text": event.get("transcript"), "usage": event.get("usage")}
+        return [self._side("transcription", model, answer, ns)]
+
+    def _decided(self, decision: dict[str, Any], ns: int) -> list[Record]:
+        return [self._side("decision", decision.get("model"), decision, ns)]
+
+    def _session_record(self, now: int) -> list[Record]:
+        """A session that is billed by the second, Live or a translation."""
+        span = self._channel.span
+        if not self._session_ns:
+            return []
+        self._told = True
+        used, estimated = self._used, False
+        if used is None and self._audio_sent:
+            used, estimated = self._audio_sent / _CHARACTERS_A_SECOND, True
+        record = self._common(span, self._session_ns, now, span.parent_span)
+        record.operation_name = "realtime_session"
+        record.request_model = text(self._session.get("model")) or self._model
+        answer = {**self._session, "usage": {} if used is None else {"seconds": used}}
+        record.response_body = encode_json(answer)
+        self._redact(record)
+        describe(record, PROVIDERS[self._channel.sdk])
+        if estimated and record.cost is not None:
+            why = "seconds counted from the audio that was sent, as 16-bit PCM at 24 kHz"
+            record.cost_details = {**(record.cost_details or {}), "certainty": "estimated", "why": why}
+        return [record]
+
+
+def read_frames(batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
+    """The records that a batch of frames completes, with all that came before it over the same connection."""
+    channel = batch.channel
+    if channel.dialogue is None:
+        channel.dialogue = Dialogue(channel)
+    dialogue: Dialogue = channel.dialogue
+    return dialogue.read(batch, redact)

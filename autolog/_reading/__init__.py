@@ -1,0 +1,1 @@
+"""What request and response bodies say, for the client and the server alike."""

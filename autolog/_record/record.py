@@ -1,0 +1,226 @@
+"""The record: the one shape that capture, queue, stores, dialects and pages speak.
+
+Field names are the attributes of the OpenTelemetry semantic conventions for generative AI
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/) without `gen_ai.`, dots as underscores. `usage_input_tokens` is
+the whole input, cached and cache-writing tokens included, as those conventions have it; the provider's own usage
+object stands verbatim in `usage`. What is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from autolog._record.bodies import decode_json, decode_text, encode_json
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One logged call, function or span. Times are UTC; durations are seconds; money is US dollars."""
+
+    id: str
+    seq: int | None = None
+    """The store's own number of it, in the order of arrival; set by the store."""
+    kind: str = "llm"
+    name: str | None = None
+    project: str = "default"
+    dialect: str = "native"
+    """The wire format that it came in: native, otlp, responselog, portkey, humanloop, promptlayer."""
+
+    caller: str | None = None
+    """The function or span that it was called in, by name."""
+
+    # Its place in the trace (W3C sizes: 32 and 16 hexadecimal digits)
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+
+    # Who was asked for what, and who answered
+    operation_name: str | None = None
+    provider_name: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    request_stream: bool | None = None
+    response_finish_reasons: list[str] | None = None
+    response_service_tier: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+    # Tokens
+    usage_input_tokens: int | None = None
+    usage_output_tokens: int | None = None
+    usage_cache_read_input_tokens: int | None = None
+    usage_cache_creation_input_tokens: int | None = None
+    usage_cache_creation_5m_input_tokens: int | None = None
+    usage_cache_creation_1h_input_tokens: int | None = None
+    usage_reasoning_output_tokens: int | None = None
+    usage_input_audio_tokens: int | None = None
+    usage_output_audio_tokens: int | None = None
+    usage: dict[str, Any] | None = None
+
+    # Money
+    cost: float | None = None
+    cost_details: dict[str, Any] | None = None
+    custom_cost: bool = False
+    """The caller gave the cost; it was not computed."""
+    cached: bool = False
+    """A gateway answered from its cache."""
+
+    # How it went
+    status: str = "ok"
+    status_code: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    retries: int | None = None
+
+    # When
+    created_at: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    duration: float | None = None
+    time_to_first_chunk: float | None = None
+    received_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    # For whom
+    user: str | None = None
+    session: str | None = None
+    tags: list[str] = []
+    metadata: dict[str, Any] = {}
+
+    # What was said of it afterwards
+    score: float | None = None
+    scores: dict[str, Any] = {}
+    feedback: int | None = None
+
+    # The prompt that it was made from
+    prompt_name: str | None = None
+    prompt_id: str | None = None
+    prompt_version: str | None = None
+    prompt_variables: dict[str, Any] | None = None
+    prompt_template: Any = None
+
+    # The wire
+    request_id: str | None = None
+    request_method: str | None = None
+    request_url: str | None = None
+    request_headers: dict[str, str] | None = None
+    request_content_type: str | None = None
+    response_headers: dict[str, str] | None = None
+    response_content_type: str | None = None
+    truncated: bool = False
+    sdk: str | None = None
+    media: list[dict[str, Any]] | None = None
+    """The images, audio and files in the bodies; see `_media`."""
+    request_meta: dict[str, Any] = {}
+    response_meta: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    """What a dialect keeps that has no field of its own."""
+    input_preview: str | None = None
+    output_preview: str | None = None
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+
+
+#: The token fields, by the name that `providers.Usage` has for each.
+USAGE_FIELDS_BY_COUNT = {
+    "input": "usage_input_tokens",
+    "output": "usage_output_tokens",
+    "cache_read": "usage_cache_read_input_tokens",
+    "cache_creation": "usage_cache_creation_input_tokens",
+    "cache_creation_5m": "usage_cache_creation_5m_input_tokens",
+    "cache_creation_1h": "usage_cache_creation_1h_input_tokens",
+    "reasoning": "usage_reasoning_output_tokens",
+    "input_audio": "usage_input_audio_tokens",
+    "output_audio": "usage_output_audio_tokens",
+}
+USAGE_FIELDS = tuple(USAGE_FIELDS_BY_COUNT.values())
+
+FIELDS: tuple[str, ...] = Record.__struct_fields__
+BODIES = ("request_body", "response_body")
+
+
+#: What each field is when nobody says; None for the id, which has no default.
+DEFAULTS = {
+    name: getattr(default, "factory", lambda default=default: default)()  # lists and objects are made, not shared
+    for name, default in zip(FIELDS, [None, *Record.__struct_defaults__], strict=True)
+}
+#: Fields of which a later record adds to what is there.
+MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
+
+
+def merge(old: Record, new: Record) -> None:
+    """Lay what `new` knows over `old`, of the same id; it takes nothing away.
+
+    When it came stays. What began a thing that `old` knows to be over fills gaps only.
+    """
+    late = bool(old.extra.get("completed")) and not new.extra.get("completed") and new.request_body is not None
+    if late:
+        new = msgspec.structs.replace(new)
+        for name in FIELDS:
+            if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name != "id":
+                setattr(new, name, DEFAULTS[name])
+    brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
+    stays = [entry for entry in old.media or () if entry["body"] not in brought]
+    old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
+    left = {"seq", "received_at", "media"} | {name for name in ("created_at", "start_time") if getattr(old, name)}
+    if new.cost is None and old.cost is not None:
+        left.add("cost_details")  # why nothing is known matters only where nothing is
+    for name in FIELDS:
+        value = getattr(new, name)
+        if value is not None and value != DEFAULTS[name] and name not in left:
+            setattr(old, name, {**getattr(old, name), **value} if name in MERGED else value)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def pack(records: Sequence[Record]) -> bytes:
+    """Records in MessagePack. What it cannot hold is replaced: lone surrogates by `?`, longer integers by digits."""
+    try:
+        return _pack(records)
+    except (UnicodeEncodeError, OverflowError):
+        return _pack([_packable(record) for record in records])
+
+
+def _packable(record: Record) -> Record:
+    values = {name: _replaced(getattr(record, name)) for name in FIELDS}
+    for name, value in values.items():
+        if isinstance(value, str) and isinstance(getattr(record, name), int):
+            values[name] = DEFAULTS[name]  # a figure that is none
+    return Record(**values)
+
+
+def _replaced(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return hex(value)
+    if isinstance(value, dict):
+        return {_replaced(key): _replaced(item) for key, item in value.items()}
+    return [_replaced(item) for item in value] if isinstance(value, list) else value
+
+
+def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
+    """The record as plain JSON data, every field present; bodies, if asked for, as JSON where they are JSON."""
+    data: dict[str, Any] = {name: getattr(record, name) for name in FIELDS if name not in BODIES}
+    if bodies:
+        data["request_body"] = readable(record.request_body)
+        data["response_body"] = readable(record.response_body)
+    result: dict[str, Any] = msgspec.to_builtins(data)
+    return result
+
+
+def to_json(record: Record, bodies: bool = False) -> str:
+    """The record as one line of JSON."""
+    return encode_json(to_dict(record, bodies)).decode()
+
+
+def readable(body: bytes | None) -> Any:
+    """A body as JSON data if it is JSON, else as text, else as `base64:...`."""
+    if body is None:
+        return None
+    parsed = decode_json(body)
+    return decode_text(body) if parsed is None and body.strip() != b"null" else parsed

@@ -1,0 +1,1 @@
+"""What is never kept: secrets, and what the user's own rules name."""

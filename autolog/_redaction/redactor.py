@@ -1,0 +1,191 @@
+"""What is not kept: credentials in URLs and headers, keys wherever they stand, and what the user's own rules name.
+
+Bodies are redacted before anything is read from them, so previews, tool calls and errors hold nothing else. A body
+without a finding stays byte for byte what it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from autolog._guard import report
+from autolog._record.bodies import encode_json, without_repeats
+from autolog._record.record import Record
+from autolog._redaction.rules import read_rules
+from autolog._redaction.scrub import Edit, Path, comes_in_pieces, scrub_bodies, scrub_value
+from autolog._redaction.secrets import may_hold_secret, names_secret, pieces_joined, secrets_in, several_at_once
+
+REDACTED = "[REDACTED]"
+#: How many keys of requests are remembered, to be found again elsewhere.
+_KNOWN = 16
+
+#: Headers that are worth keeping and hold no secret.
+_KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
+                 "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "cf-ray", "x-should-retry"}  # fmt: skip
+_KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-")
+_SECRET_HEADERS = {
+    "openai-organization",
+    "openai-project",
+    "anthropic-organization-id",
+    "anthropic-workspace-id",
+}
+_SECRET_PARAMETERS = {"key", "api-key", "api_key", "apikey", "token", "access_token", "sig", "signature"}
+
+
+def clean_url(url: str) -> str:
+    """The URL without credentials: no user information, no key in the query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # not a URL at all, such as http://[
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    query = parts.query
+    if query:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        query = urlencode(
+            [(name, "REDACTED" if name.lower() in _SECRET_PARAMETERS else value) for name, value in pairs]
+        )
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def plain_headers(headers: Any) -> dict[str, str]:
+    """Headers as a plain object, their names in small letters: httpx's own decode all of them for every look at one."""
+    raw = getattr(headers, "raw", None)
+    pairs = headers.items() if raw is None else ((name.decode("latin-1"), value) for name, value in raw)
+    return {str(name).lower(): value if isinstance(value, str) else value.decode("latin-1") for name, value in pairs}
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that are worth keeping, of `plain_headers`: none of them can hold a key."""
+    return {name: value for name, value in headers.items() if _keeps(name)}
+
+
+@functools.lru_cache(maxsize=1024)
+def _keeps(name: str) -> bool:
+    return (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _SECRET_HEADERS
+
+
+class Redactor:
+    """Takes secrets, and what the user's rules name, out of records. For one thread at a time."""
+
+    def __init__(self, given: Any, secrets: bool) -> None:
+        self._rules = read_rules(given)
+        self._secrets = secrets
+        self._own = True
+        environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
+        self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Remember the keys in a request's headers (as `plain_headers`): they are secrets wherever they stand."""
+        if not self._secrets:
+            return
+        for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):
+            value = headers.get(name, "").rpartition(" ")[2]
+            if len(value) >= 8 and value not in self._known:
+                self._known = [value, *self._known][:_KNOWN]
+
+    def bodies(self, record: Record) -> None:
+        """Redact a record's bodies; if that fails they are left out."""
+        self._own = record.kind != "llm"
+        try:
+            scrub_bodies(record, self, self._may_concern)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
+            _leave_out(record)
+            report("redacting a body", error)
+
+    def record(self, record: Record) -> Record | None:
+        """Redact all else of a record, and let the user's function see it; None to drop it."""
+        self._own = True
+        try:
+            self._fields(record)
+            if self._rules.function is None:
+                return record
+            changed = self._rules.function(record)
+            if changed is not None and not isinstance(changed, Record):
+                raise TypeError(f"the function in `redact` returned {type(changed).__name__}, not a Record or None")
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
+            _leave_out(record)
+            record.error_message = record.name = None
+            record.metadata, record.tags = {}, []
+            report("redacting a record", error)
+            return record
+        return changed
+
+    def _fields(self, record: Record) -> None:
+        given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
+        if self._rules.patterns or self._rules.fields:
+            given |= {name: value for name in _CLEAN_FIELDS if (value := getattr(record, name))}
+        elif not self._may_concern(encode_json(given), ""):
+            return
+        for name, value in given.items():
+            new = scrub_value(value, self, (name,))
+            if new is not value:
+                setattr(record, name, new)
+
+    def _may_concern(self, body: bytes, kind: str) -> bool:
+        if self._rules.patterns or self._rules.fields:
+            return True
+        if not self._secrets:
+            return False
+        if self._knows(body):
+            return True
+        if not comes_in_pieces(body, kind):
+            return may_hold_secret(body) or "amazon.eventstream" in kind
+        text = without_repeats(body)
+        joined = pieces_joined(text)  # a key may come in pieces
+        return several_at_once(text) or self._knows(joined) or may_hold_secret(b"\n".join((text, joined)))
+
+    def _knows(self, body: bytes) -> bool:
+        return any(known.encode() in body for known in self._known)
+
+    # The rules of a walk
+
+    def hides(self, path: Path, value: Any) -> Any:
+        """A value whose key names a secret, or a field of the user's."""
+        if self._secrets and isinstance(value, str) and value and names_secret(path[-1], self._own):
+            return REDACTED
+        if self._rules.fields and value is not None:
+            lowered = tuple(part.lower() for part in path)
+            if any(lowered[-len(wanted) :] == wanted for wanted in self._rules.fields):
+                return REDACTED
+        return value
+
+    def edits(self, text: str, structural: bool = False) -> list[Edit]:
+        """What is secret in a text; the format's own words are not for the user's patterns."""
+        patterns = () if structural else self._rules.patterns
+        spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
+        if self._secrets:
+            for known in self._known:
+                spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
+            spans += secrets_in(text)
+        edits: list[Edit] = []
+        for start, end in sorted(spans):
+            if start == end:
+                continue
+            if edits and start < edits[-1][1]:
+                edits[-1] = (edits[-1][0], max(end, edits[-1][1]), REDACTED)
+            else:
+                edits.append((start, end, REDACTED))
+        return edits
+
+
+#: What of a record may hold words of the program or of the provider, besides the bodies.
+_TEXT_FIELDS = (
+    "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
+    "prompt_name", "prompt_variables", "prompt_template", "scores", "request_meta",
+    "response_meta", "extra", "input_preview", "output_preview",
+)  # fmt: skip
+
+#: What holds no secret any more (`clean_url`, `kept_headers`), but may be what the user's rules are for.
+_CLEAN_FIELDS = ("request_url", "request_headers", "response_headers")
+
+
+def _leave_out(record: Record) -> None:
+    record.request_body = record.response_body = record.input_preview = record.output_preview = None
+    record.media = record.tool_calls = record.prompt_variables = record.prompt_template = None
+    record.extra = {**record.extra, "redaction": "failed; what was said is left out"}

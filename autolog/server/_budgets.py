@@ -1,0 +1,55 @@
+"""Budgets of a server, and of several servers on one store: each knows what the others spend, and one of them acts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from autolog._guard import guard
+from autolog._pricing.budgets import Budget, Budgets
+from autolog._record.record import Record
+from autolog.server._keys import Keyring
+from autolog.server._writer import Writer
+from autolog.stores import Store
+
+#: How often the others' spending is looked up, in seconds.
+EVERY = 15.0
+_KIND = "budget"
+
+
+class Spending:
+    """Counts what records cost; a store that several servers may write to is asked from time to time."""
+
+    def __init__(self, given: Sequence[Any], store: Store, keyring: Keyring, writer: Writer) -> None:
+        self._budgets = Budgets(given)
+        self._store = store
+        self._keyring = keyring
+        self._writer = writer
+        self._shared = store.writers > 1
+        if self._shared:
+            self._budgets.claim = self._claim
+        self._looked = monotonic()
+        self._budgets.begin(store, keyring.projects)
+
+    def spend(self, records: Sequence[Record]) -> None:
+        """Count records that the store has now, and whose cost is new. Never raises."""
+        if self._shared and monotonic() - self._looked > EVERY:
+            self._looked = monotonic()
+            with guard("looking up what was spent"):
+                self._budgets.begin(self._store, self._keyring.projects)  # these are among it
+                self._budgets.review()
+                return
+        for record in records:
+            self._budgets.spend(record)
+
+    def _claim(self, budget: Budget, value: str) -> bool:
+        """Whether no other server has acted within the period: who wrote last acts."""
+        name, mine, now = f"{budget.kind}:{value}:{budget.limit}:{budget.period}", uuid.uuid4().hex, datetime.now(UTC)
+        known = self._store.documents(_KIND).get(name)
+        if known is not None and now - datetime.fromisoformat(known["at"]) < budget.period:
+            return False
+        self._writer.run(lambda store: store.put_document(_KIND, name, {"at": now.isoformat(), "by": mine}))
+        return self._store.documents(_KIND).get(name, {}).get("by") == mine

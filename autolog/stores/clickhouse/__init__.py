@@ -1,0 +1,1 @@
+"""Logs in ClickHouse, for more than one machine can keep."""

@@ -1,0 +1,168 @@
+"""The connection to ClickHouse: statements, inserts, and its errors as ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from autolog.errors import StoreError, StoreFull, StoreUnavailable
+from autolog.stores.clickhouse._url import Place
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+#: The oldest version with long support whose FINAL uses indexes, and is exact with them.
+OLDEST = (25, 8)
+#: Errors of ClickHouse that tell of a bad moment (src/Common/ErrorCodes.cpp there): timeouts, too many queries or
+#: parts, memory, tables that are read-only while Keeper is away, replicas that are missing.
+_PASSING = frozenset({
+    159, 160, 201, 202, 203, 209, 210, 225, 236, 241, 242, 252, 254, 265, 279, 285, 286, 289, 319, 341, 364, 369, 394,
+    439, 473, 499, 519, 745, 999,
+})  # fmt: skip
+_FULL = frozenset({243})
+_REFUSED = {
+    192: "no such user",
+    193: "the password is wrong",
+    194: "a password is needed",
+    516: "the user or the password is wrong",
+    497: "the user lacks a right",
+}
+#: What a proxy says while the server behind it is away.
+_BETWEEN = re.compile(r"(?i)\b(?:HTTP|status|code)\D{0,20}50[0234]\b")
+#: How many connections are kept open for the threads of a server.
+_CONNECTIONS = 64
+#: Statements with many values are long.
+_LONG = {"max_query_size": 64 * 1024 * 1024, "max_ast_elements": 5_000_000, "max_expanded_ast_elements": 5_000_000}
+
+
+class Database:
+    """One database of one server. For any thread, and across forks.
+
+    Raises:
+        StoreError: from every method: it cannot be reached, understood, or used. `StoreUnavailable` if that may pass.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._pid = 0
+        self._made: Client | None = None
+        self._making = threading.Lock()
+        self._reading: dict[str, Any] = {"database": place.database}
+        if place.quorum is not None:
+            self._reading["select_sequential_consistency"] = 1
+
+    @property
+    def _client(self) -> Client:
+        if self._pid != os.getpid():
+            self._making, self._made, self._pid = threading.Lock(), None, os.getpid()
+        with self._making:
+            if self._made is None:
+                self._made = self._connect()
+            return self._made
+
+    def _connect(self) -> Client:
+        try:
+            import clickhouse_connect
+            from clickhouse_connect.driver.httputil import get_pool_manager
+        except ImportError as error:
+            raise StoreError(
+                self._place.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
+            ) from error
+        place = self._place
+        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # that it is away we say ourselves
+        with self.translated():
+            # One without a session, so that all threads may use it at once, and its own pool, for a fork shares sockets
+            return clickhouse_connect.get_client(
+                host=place.host, port=place.port, username=place.user, password=place.password, secure=place.secure,
+                verify=place.verify, connect_timeout=place.connect_timeout, send_receive_timeout=place.timeout,
+                autogenerate_session_id=False, autogenerate_query_id=False, query_retries=1,
+                pool_mgr=get_pool_manager(maxsize=_CONNECTIONS),
+                client_name="autolog", show_clickhouse_errors=True,
+            )  # fmt: skip
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The server's version, major and minor."""
+        words = (self._client.server_version or "").split(".")
+        return tuple(int(word) for word in words[:2] if word.isdigit())
+
+    def databases(self) -> set[str]:
+        """The names of the databases that there are."""
+        with self.translated():
+            return {name for (name,) in self._client.query("SELECT name FROM system.databases").result_rows}
+
+    def query(self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()) -> list[Any]:
+        """The rows of a SELECT, each a tuple; the columns `raw` as bytes."""
+        with self.translated():
+            rows: list[Any] = self._client.query(
+                statement,
+                parameters=values or None,
+                column_formats=dict.fromkeys(raw, "bytes"),
+                settings=self._reading | (_LONG if _is_long(statement, values) else {}),
+            ).result_rows  # type: ignore[assignment]
+            return rows
+
+    def command(self, statement: str, values: dict[str, Any] | None = None, database: bool = True) -> Any:
+        """Run what gives no rows."""
+        settings = {"database": self._place.database} if database else {}
+        with self.translated():
+            return self._client.command(statement, parameters=values or None, settings=settings, use_database=False)
+
+    def insert(self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows; when it returns they are kept."""
+        if not rows:
+            return
+        settings: dict[str, Any] = {"throw_on_max_partitions_per_insert_block": 0}
+        if self._place.async_insert and len(rows) < 1_000:
+            settings |= {"async_insert": 1, "wait_for_async_insert": 1}
+        if self._place.distributed:
+            settings["distributed_foreground_insert"] = 1
+        if self._place.quorum is not None:
+            settings |= {"insert_quorum": self._place.quorum, "insert_quorum_parallel": 0}
+        with self.translated():
+            self._client.insert(
+                table, rows, column_names=list(types), column_type_names=list(types.values()),
+                database=self._place.database, settings=settings,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        if self._made is not None and self._pid == os.getpid():
+            self._made.close()
+        self._made = None
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """A block whose errors come out as `StoreError`."""
+        try:
+            yield
+        except Exception as error:
+            raise _translate(self._place, error) from error
+
+
+def _is_long(statement: str, values: dict[str, Any] | None) -> bool:
+    return len(statement) > 50_000 or sum(len(str(value)) for value in (values or {}).values()) > 50_000
+
+
+def _translate(place: Place, error: Exception) -> Exception:
+    from clickhouse_connect.driver import exceptions
+
+    if not isinstance(error, exceptions.Error):
+        return error
+    code, said = error.code, _short(error)
+    if code in _FULL or "No space left on device" in said:
+        return StoreFull(place.shown, said)
+    if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
+        return StoreUnavailable(place.shown, f"cannot be reached: {said}")
+    if code in _REFUSED:
+        return StoreError(place.shown, f"{_REFUSED[code]}: {said}")
+    return (StoreUnavailable if code in _PASSING else StoreError)(place.shown, said)
+
+
+def _short(error: Exception) -> str:
+    text = str(error).partition("server response: ")[2] or str(error)
+    return " ".join(text.split())[:300]

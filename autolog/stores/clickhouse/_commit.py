@@ -1,0 +1,165 @@
+"""From changed records to rows: what a transaction of the ClickHouse store does at its end.
+
+All rows go in one insert. After it they are kept; then comes a look at whether others have changed the same records at
+the same moment, and what both amount to is inserted as one more version (`_clickhouse_merge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from autolog._guard import logger
+from autolog._record.record import Record
+from autolog.errors import StoreError
+from autolog.stores.clickhouse import _hours as hours
+from autolog.stores.clickhouse._client import Database
+from autolog.stores.clickhouse._clock import Clock
+from autolog.stores.clickhouse._media import Media, lost
+from autolog.stores.clickhouse._merge import together
+from autolog.stores.clickhouse._rows import (
+    CHANGE,
+    RAW,
+    TYPES,
+    WITH_BODIES,
+    Kept,
+    change_of,
+    from_micros,
+    from_row,
+    micros,
+    to_row,
+    tombstone,
+)
+from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._where import Values, of_keys
+
+Key = tuple[str, str]
+#: So many ids are asked for at once.
+IDS = 1_000
+#: New records in commits of so many are told to others that may make the same ones; more come from one client's batch.
+FEW = 50
+#: How often a record that others change at the same time is merged again.
+ROUNDS = 4
+
+
+class Commits:
+    """Writes the changes of transactions."""
+
+    def __init__(self, db: Database, place: Place, clock: Clock, media: Media) -> None:
+        self._db = db
+        self._place = place
+        self._clock = clock
+        self._media = media
+
+    def records(self, changed: list[Kept], round_: int = 0) -> None:
+        """Insert changed records; when it returns they are kept."""
+        rows, media, told = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
+        bases = [kept.version for kept in changed]
+        mine: set[int] = set()
+        for kept in changed:
+            before = len(rows)
+            elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
+            if not kept.gone:
+                elsewhere.pop(micros(made(kept)), None)  # the time is a part of the row's key
+            for at in elsewhere.values():
+                kept.version = self._clock.next_version(kept.version)
+                rows.append(tombstone(kept, at))
+                mine.add(kept.version)
+            if not kept.gone:
+                kept.version = self._clock.next_version(kept.version)
+                mine.add(kept.version)
+                whole = msgspec.structs.replace(kept.record)
+                rows.append(to_row(kept))
+                kept.record, media = whole, media | kept.media
+            if kept.gone or kept.base is not None or len(changed) <= FEW:
+                told += rows[before:]
+        self._mark_hours(changed)
+        self._media.insert(media)
+        self._db.insert("change", CHANGE, [change_of(row) for row in told])
+        self._db.insert("log", TYPES, rows)
+        try:  # all of it is kept: what comes now must not make it fail
+            if media:
+                self._media.insert({key: media[key] for key in media.keys() - self._media.known(media.keys())})
+            if round_ < ROUNDS:
+                self._merge_with_others(changed, bases, mine, round_)
+            self._media.drop(set().union(*(lost(kept) for kept in changed)) - media.keys())
+        except StoreError as error:
+            logger.warning("autolog could not look for changes by other servers: %s", error)
+
+    def _mark_hours(self, changed: Sequence[Kept]) -> None:
+        """Outdate the sums of the hours that are about to change."""
+        times = {
+            at
+            for kept in changed
+            for at in (kept.was_at, *kept.also_at, None if kept.gone else made(kept))
+            if at is not None
+        }
+        of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
+        outdated = hours.marks(of_hours, self._clock.moment(), timedelta(seconds=2 * self._place.timeout))
+        hours.seal(self._db, outdated)
+
+    def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
+        """Another server or thread may have changed the same records at the same time: both then make one of both."""
+        by_key = {
+            (kept.record.project, kept.record.id): (kept, base) for kept, base in zip(changed, bases, strict=True)
+        }
+        found: dict[Key, set[int]] = {}
+        keys = list(by_key)
+        for start in range(0, len(keys), IDS):
+            some, values = keys[start : start + IDS], Values()
+            rows = self._db.query(
+                f"SELECT project, id, version FROM place WHERE {of_keys(some, values)} "
+                f"AND version > {min(by_key[key][1] for key in some)}", values,
+            )  # fmt: skip
+            for project, record_id, version in rows:
+                if version > by_key[project, record_id][1] and version not in mine:
+                    found.setdefault((project, record_id), set()).add(version)
+        again: list[Kept] = []
+        for key, versions in found.items():
+            kept = by_key[key][0]
+            outcome = together(kept, self._versions(key, versions))
+            if outcome is None:
+                continue
+            record = outcome.record or Record(id=key[1], project=key[0], media=kept.record.media)
+            gone = outcome.record is None
+            again.append(Kept(record, outcome.seq, outcome.version, gone, None, outcome.gone_at, base=kept.base))
+        if again:
+            self.records(again, round_ + 1)
+
+    def _versions(self, key: Key, versions: set[int]) -> list[Kept]:
+        """Rows of one record, those that are gone included."""
+        values = Values()
+        rows = self._db.query(
+            f"SELECT gone, {WITH_BODIES} FROM change WHERE {of_keys([key], values)} "
+            f"AND version IN ({', '.join(map(str, versions))})", values, raw=RAW,
+        )  # fmt: skip
+        found = []
+        for gone, *row in rows:
+            kept = from_row(row)
+            kept.gone = bool(gone)
+            found.append(kept)
+        self._media.give([kept.record for kept in found])
+        return found
+
+    def documents(self, changed: dict[Key, list[Any]]) -> None:
+        """Insert changed documents, by kind and key."""
+        values = Values()
+        known = self._db.query(
+            f"SELECT kind, key, first, version FROM document FINAL WHERE {of_keys(changed, values, 'kind, key')}",
+            values,
+        )
+        first = {(kind, key): (at, version) for kind, key, at, version in known}
+        rows = []
+        for (kind, key), (data,) in changed.items():
+            at, version = first.get((kind, key), (0, 0))
+            version = self._clock.next_version(version)
+            rows.append([kind, key, data, at or version, version])
+        types = {"kind": "String", "key": "String", "data": "String", "first": "Int64", "version": "Int64"}
+        self._db.insert("document", types, rows)
+
+
+def made(kept: Kept) -> datetime:
+    return kept.record.created_at or from_micros(0)

@@ -1,0 +1,69 @@
+"""Images, audio and files of the ClickHouse store: each once, as long as a record has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from autolog._record.media import give_media
+from autolog._record.record import Record
+from autolog.stores.clickhouse._client import Database
+from autolog.stores.clickhouse._rows import Kept, hashes_of
+from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._where import Values
+
+
+class Media:
+    """The table of media."""
+
+    def __init__(self, db: Database, place: Place) -> None:
+        self._db = db
+        self._place = place
+
+    def insert(self, media: dict[str, bytes]) -> None:
+        """Keep media, by their hash."""
+        self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
+
+    def known(self, hashes: Iterable[str]) -> set[str]:
+        """Those of some hashes whose media are there."""
+        values = Values()
+        sql = f"SELECT sha256 FROM media WHERE sha256 IN ({values.marks(hashes)})"
+        return {one for (one,) in self._db.query(sql, values)}
+
+    def used(self, hashes: set[str]) -> set[str]:
+        """Those that a record has."""
+        values = Values()
+        condition = f"hasAny(media_hashes, [{values.marks(hashes)}])"
+        sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE {condition}"
+        return {one for (one,) in self._db.query(sql, values)}
+
+    def drop(self, hashes: set[str]) -> None:
+        """Delete media that no record has any more; what a record has got meanwhile comes back."""
+        free = hashes - self.used(hashes) if hashes else set()
+        if not free:
+            return
+        kept = self.contents(free)
+        values = Values()
+        local, on = self._place.local("media"), self._place.on
+        self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({values.marks(free)})", values)
+        again = free & self.used(free)
+        self.insert({sha256: kept[sha256] for sha256 in again & kept.keys()})
+
+    def contents(self, hashes: set[str]) -> dict[str, bytes]:
+        """Media by their hash."""
+        values = Values()
+        sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({values.marks(hashes)})"
+        return dict(self._db.query(sql, values, raw=("content",)))
+
+    def give(self, records: Sequence[Record]) -> None:
+        """Put media back into the bodies that they were taken out of."""
+        wanted = hashes_of(records)
+        contents = self.contents(wanted) if wanted else {}
+        for record in records if contents else ():
+            give_media(record, contents.get)
+
+
+def lost(kept: Kept) -> set[str]:
+    """The media that a record had and has no more."""
+    has = hashes_of([kept.record])
+    had = hashes_of([kept.base]) if kept.base is not None else set()
+    return had | has if kept.gone else had - has

@@ -1,0 +1,147 @@
+"""Rows of the ClickHouse store and records: a record in one piece, and columns for what is compared and summed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from autolog._record.bodies import encode_json
+from autolog._record.media import take_media
+from autolog._record.record import Record, pack
+from autolog.stores._texts import as_text, clean
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The times that the engine calculates with.
+_LATEST = datetime(2262, 1, 1, tzinfo=UTC)
+#: A bound that is above all of them.
+BEYOND = _LATEST + timedelta(days=1)
+_MAX_INT = 2**63 - 1
+
+_TIME = "DateTime64(6, 'UTC')"
+_WORD = "LowCardinality(Nullable(String))"
+_TEXT = "Nullable(String)"
+_COUNT = "Nullable(Int64)"
+_NUMBER = "Nullable(Float64)"
+#: Fields with a column of their own, and its type.
+COLUMNS = {
+    "project": "LowCardinality(String)", "created_at": _TIME, "id": "String", "kind": "LowCardinality(String)",
+    "name": _TEXT, "dialect": "LowCardinality(String)", "trace_id": _TEXT, "span_id": _TEXT, "parent_span_id": _TEXT,
+    "operation_name": _WORD, "provider_name": _WORD, "request_model": _WORD, "response_model": _WORD,
+    "usage_input_tokens": _COUNT, "usage_output_tokens": _COUNT, "cost": _NUMBER, "cached": "UInt8",
+    "status": "LowCardinality(String)", "status_code": _COUNT, "error_type": _TEXT, "error_message": _TEXT,
+    "duration": _NUMBER, "user": _TEXT, "session": _TEXT, "caller": _TEXT, "score": _NUMBER, "feedback": _COUNT,
+    "prompt_name": _TEXT, "prompt_id": _TEXT, "prompt_version": _TEXT, "request_content_type": _WORD,
+    "response_content_type": _WORD, "input_preview": _TEXT, "output_preview": _TEXT, "response_id": _TEXT,
+}  # fmt: skip
+#: Columns that are made of several fields: `record` is all of them but the bodies, in MessagePack; `texts` what else a
+#: search looks into.
+MADE = {
+    "seq": "Int64", "version": "Int64", "gone": "UInt8", "tags": "Array(String)", "metadata": "Map(String, String)",
+    "metadata_json": _TEXT, "texts": _TEXT, "media_hashes": "Array(String)", "record": "String",
+}  # fmt: skip
+BODIES = {"request_body": _TEXT, "response_body": _TEXT}
+TYPES = COLUMNS | MADE | BODIES
+#: What is kept of a change for others that make one at the same moment.
+CHANGE = {name: TYPES[name] for name in ("project", "id", "version", "gone", "created_at", "seq", "record", *BODIES)}
+#: What is bytes, and not text.
+RAW = ("record", *BODIES)
+
+_TIMES = tuple(place for place, kind in enumerate(COLUMNS.values()) if kind == _TIME)
+_TEXTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "String" in kind)
+_COUNTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "Int" in kind)
+_CHANGES = tuple(list(TYPES).index(name) for name in CHANGE)
+_column_values = attrgetter(*COLUMNS)
+_decoder = msgspec.msgpack.Decoder(Record)
+
+#: What a list reads, in the order in which `from_row` takes it; the bodies come after it.
+SELECT = "record, seq, version, toUnixTimestamp64Micro(created_at)"
+WITH_BODIES = f"{SELECT}, {', '.join(BODIES)}"
+
+
+@dataclass(slots=True)
+class Kept:
+    """A record as it is in the store, or will be: its place, and what it was read as."""
+
+    record: Record
+    seq: int
+    version: int = 0
+    gone: bool = False
+    #: When it was made, by the row that it replaces, and others that lie elsewhere: a part of those rows' keys.
+    was_at: datetime | None = None
+    also_at: Sequence[datetime] = ()
+    #: What was read, and changed since; None for a record that was not there.
+    base: Record | None = None
+    #: What the media in its bodies are, by hash; to be written with it.
+    media: dict[str, bytes] = field(default_factory=dict)
+
+
+def micros(at: datetime, latest: datetime = _LATEST) -> int:
+    """A time as the store keeps it: microseconds since 1970, UTC."""
+    return (min(max(at, _EPOCH), latest) - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def to_row(kept: Kept) -> list[Any]:
+    """The values of TYPES. Takes the media out of the bodies, into `kept.media`."""
+    record = kept.record
+    for name in ("cost", "duration", "time_to_first_chunk", "score"):
+        if (number := getattr(record, name)) is not None and number != number:
+            setattr(record, name, None)  # what is not a number is not known
+    bodies, kept.media = take_media(record)
+    values = list(_column_values(record))
+    for place in _TIMES:
+        values[place] = micros(values[place])
+    for place in _TEXTS:
+        if values[place] is not None:
+            values[place] = clean(values[place])
+    for place in _COUNTS:
+        if values[place] is not None:
+            values[place] = min(max(int(values[place]), -_MAX_INT), _MAX_INT)
+    texts = [text for text in (record.prompt_variables, record.extra.get("output")) if text]
+    whole = msgspec.structs.replace(record, request_body=None, response_body=None, seq=None)
+    return [
+        *values, kept.seq, kept.version, int(kept.gone), [clean(tag) for tag in record.tags],
+        {clean(key): as_text(value) for key, value in record.metadata.items()},
+        encode_json(record.metadata).decode(errors="replace") if record.metadata else None,
+        encode_json(texts).decode(errors="replace") if texts else None,
+        sorted(hashes_of([record])), pack([whole])[1:], *bodies,  # without the list's own byte
+    ]  # fmt: skip
+
+
+def change_of(row: Sequence[Any]) -> list[Any]:
+    """The values of CHANGE, from those of TYPES."""
+    return [row[place] for place in _CHANGES]
+
+
+#: The kind of a row that is gone because its record has another time now, and so another key.
+MOVED = "moved"
+
+
+def tombstone(kept: Kept, at: datetime) -> list[Any]:
+    """The row that takes a record away: its key, a later version, and nothing that was said."""
+    kind = "gone" if kept.gone else MOVED
+    empty = Record(id=kept.record.id, project=kept.record.project, created_at=at, kind=kind)
+    return to_row(Kept(empty, kept.seq, kept.version, gone=True))
+
+
+def from_row(row: Sequence[Any]) -> Kept:
+    """A record from the columns of SELECT, and its bodies if they follow."""
+    packed, seq, version, at, *bodies = row
+    record = _decoder.decode(packed)
+    record.seq = seq
+    if bodies:
+        record.request_body, record.response_body = bodies
+    return Kept(record, seq, version, was_at=from_micros(at))
+
+
+def hashes_of(records: Iterable[Record]) -> set[str]:
+    """The media that records need."""
+    return {entry["sha256"] for record in records for entry in record.media or () if entry.get("kept") is not False}

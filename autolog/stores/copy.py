@@ -1,0 +1,116 @@
+"""From one store into another: in batches, each looked at again where it arrived, going on where it stopped."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from autolog._record.record import Record
+from autolog.errors import StoreError
+from autolog.stores import Condition, Query, Store
+
+BATCH = 500
+#: The kind of document in which a target remembers how far it has got.
+_COPY = "copy"
+
+
+@dataclass(slots=True)
+class Copied:
+    """What was copied. Sums are over provider calls; cost in US dollars.
+
+    Attributes:
+        records, documents: how many, this time. before: how many records an earlier run had copied.
+        calls, input_tokens, output_tokens, cost: what the source says of them, and the target too.
+    """
+
+    before: int = 0
+    records: int = 0
+    documents: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+
+def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int], None] = lambda _: None) -> Copied:
+    """Copy all records with their bodies and places, and all documents, into a store that may hold others.
+
+    The target remembers how far it has got: after a break, or when more has come, it goes on from there; `again` begins
+    anew. A record that is there already is filled in, not doubled. `seen` hears how many were copied, after each batch.
+
+    Raises:
+        StoreError: what arrived is not what was sent.
+    """
+    state = {} if again else target.documents(_COPY).get(source.url, {})
+    if state and not source.find(Query({"seq": state["after"], "id": state["id"]}), 1):
+        state = {}  # it is another store under the same name, or what was copied last is gone: begin anew
+    done = Copied(before=state.get("records", 0))
+    after = state.get("after", 0)
+    seen(done.before)
+    found = source.scan(Query(), after - 1 if after else 0)  # of several in one place some may not have come
+    records = (record for record in found if (record.seq, record.id) != (after, state.get("id")))
+    while batch := list(islice(records, BATCH)):
+        after = batch[-1].seq or after
+        with target.transaction():
+            target.write(batch, places=True)
+            state = {"after": after, "id": batch[-1].id, "records": done.before + done.records + len(batch)}
+            target.put_document(_COPY, source.url, state)
+        done.records += len(batch)
+        _check(target, batch, done)
+        seen(done.before + done.records)
+    for kind, key, data in _documents(source):
+        target.put_document(kind, key, data)
+        done.documents += 1
+    return done
+
+
+def _documents(source: Store) -> Iterator[tuple[str, str, dict[str, object]]]:
+    for kind in source.document_kinds():
+        if kind not in {_COPY, "health"}:
+            for key, data in source.documents(kind).items():
+                yield kind, key, data
+
+
+def _check(target: Store, batch: list[Record], done: Copied) -> None:
+    """Whether what arrived is what was sent: as many, and the same sums."""
+    projects: dict[str, list[Record]] = defaultdict(list)
+    for record in batch:
+        projects[record.project].append(record)
+    for project, sent in projects.items():
+        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple({one.id for one in sent})),))
+        calls = [record for record in sent if record.kind == "llm"]
+        wanted = (
+            len({record.id for record in sent}),
+            len(calls),
+            sum(record.usage_input_tokens or 0 for record in calls),
+            sum(record.usage_output_tokens or 0 for record in calls),
+            math.fsum(record.cost or 0.0 for record in calls),
+        )
+        rows = target.aggregate(query)
+        sums = rows[0] if rows else None
+        found = (
+            target.count(query),
+            sums.calls if sums else 0,
+            (sums.input_tokens if sums else 0) or 0,
+            (sums.output_tokens if sums else 0) or 0,
+            (sums.cost if sums else 0.0) or 0.0,
+        )
+        if found[:4] != wanted[:4] or not math.isclose(found[4], wanted[4], rel_tol=1e-9, abs_tol=1e-12):
+            names = ("records", "calls", "input tokens", "output tokens", "dollars")
+            told = ", ".join(
+                f"{have} {name} of {want}"
+                for name, have, want in zip(names, found, wanted, strict=True)
+                if have != want
+            )
+            raise StoreError(
+                target.url,
+                f"what arrived of project {project!r} is not what was sent: {told}; if the store had other versions of "
+                f"these records before (ids from {sent[0].id} to {sent[-1].id}), delete them and copy again",
+            )
+        done.calls += wanted[1]
+        done.input_tokens += wanted[2]
+        done.output_tokens += wanted[3]
+        done.cost += wanted[4]

@@ -1,0 +1,166 @@
+"""Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
+
+`rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
+`provider`, `function`, `user`, `tag`) and value. Only provider calls count. Durations are kept as a histogram whose
+buckets grow by a tenth, so that a percentile is within five per cent.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._record.bodies import decode_object, encode_json
+from autolog._record.record import Record
+from autolog.stores import Hour
+from autolog.stores._histogram import BY_DAY, bucket, middle
+
+_TABLES = {"rollup_hour": 1, "rollup_day": 24}
+#: What nobody used: sums must never make a write fail.
+MAX_TOKENS = 2**62
+MAX_SECONDS = 1e9
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Teach a connection how histograms are added."""
+    db.create_function("histograms_added", 2, _histograms_added, deterministic=True)
+
+
+def create_tables(db: sqlite3.Connection) -> None:
+    prepare(db)
+    for table in _TABLES:
+        db.execute(f"""
+        CREATE TABLE {table} (
+            project TEXT, dimension TEXT, hour INTEGER, value TEXT, calls INTEGER NOT NULL, errors INTEGER NOT NULL,
+            input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost REAL NOT NULL, priced INTEGER NOT NULL,
+            histogram TEXT NOT NULL, PRIMARY KEY (project, dimension, hour, value)) WITHOUT ROWID""")
+
+
+@dataclass(slots=True)
+class _Sum:
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    priced: int = 0
+    histogram: Counter[int] = field(default_factory=Counter)
+
+    def add(self, record: Record, sign: int) -> None:
+        self.calls += sign
+        self.errors += sign * (record.status == "error")
+        self.input_tokens += sign * (record.usage_input_tokens or 0)
+        self.output_tokens += sign * (record.usage_output_tokens or 0)
+        self.cost += sign * (record.cost or 0.0)
+        self.priced += sign * (record.cost is not None)
+        if record.duration is not None and 0 <= record.duration < MAX_SECONDS:
+            self.histogram[bucket(record.duration)] += sign
+
+
+class Rollups:
+    """Changes of the sums, gathered in a transaction and written at its end."""
+
+    def __init__(self) -> None:
+        self._levels: list[dict[tuple[str, str, int, str], _Sum]] = []
+
+    def begin(self) -> None:
+        self._levels.append({})
+
+    def abandon(self) -> None:
+        """The transaction failed: what it changed is forgotten."""
+        self._levels.pop()
+
+    def note(self, record: Record, sign: int) -> None:
+        """A record came (1) or went (-1)."""
+        if record.kind != "llm" or record.created_at is None:
+            return
+        hour = (record.created_at - _EPOCH) // timedelta(hours=1)
+        values = [
+            ("all", ""),
+            ("model", record.response_model or record.request_model),
+            ("provider", record.provider_name),
+            ("function", record.caller),
+            ("user", record.user),
+            *(("tag", tag) for tag in set(record.tags)),
+        ]
+        for dimension, value in values:
+            if value is not None:
+                key = (record.project, dimension, hour, value.encode(errors="replace").decode())
+                self._levels[-1].setdefault(key, _Sum()).add(record, sign)
+
+    def end(self, db: sqlite3.Connection) -> None:
+        """The transaction is done: an inner one leaves its changes to the outer one, the outermost writes them."""
+        changes = self._levels.pop()
+        if self._levels:
+            outer = self._levels[-1]
+            for key, change in changes.items():
+                _merge(outer.setdefault(key, _Sum()), change)
+            return
+        for table, hours in _TABLES.items():
+            sums: dict[tuple[str, str, int, str], _Sum] = {}
+            for (project, dimension, hour, value), change in changes.items():
+                _merge(sums.setdefault((project, dimension, hour // hours * hours, value), _Sum()), change)
+            _apply(db, table, sums)
+
+
+def _apply(db: sqlite3.Connection, table: str, sums: dict[tuple[str, str, int, str], _Sum]) -> None:
+    db.executemany(_ADD.format(table=table), [(*key, *_values(change)) for key, change in sums.items()])
+    gone = [key for key, change in sums.items() if change.calls <= 0]
+    if gone:
+        db.executemany(f"DELETE FROM {table} WHERE {_KEY} AND calls <= 0", gone)  # noqa: S608
+
+
+_KEY = "project = ? AND dimension = ? AND hour = ? AND value = ?"
+_SUMS = "calls, errors, input_tokens, output_tokens, cost, priced, histogram"
+_ADD = f"""
+    INSERT INTO {{table}} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project, dimension, hour, value) DO UPDATE SET
+        calls = calls + excluded.calls, errors = errors + excluded.errors,
+        input_tokens = min(input_tokens + excluded.input_tokens, {MAX_TOKENS}),
+        output_tokens = min(output_tokens + excluded.output_tokens, {MAX_TOKENS}),
+        cost = max(0.0, cost + excluded.cost), priced = priced + excluded.priced,
+        histogram = histograms_added(histogram, excluded.histogram)"""  # noqa: S608
+
+
+def _values(change: _Sum) -> tuple[Any, ...]:
+    histogram = encode_json({number: count for number, count in change.histogram.items() if count}).decode()
+    tokens = (min(change.input_tokens, MAX_TOKENS), min(change.output_tokens, MAX_TOKENS))
+    return (change.calls, change.errors, *tokens, change.cost, change.priced, histogram)
+
+
+def _histograms_added(one: str, other: str) -> str:
+    """Two histograms as one, each a JSON object of counts by bucket; what is not there has none."""
+    counts, more = decode_object(one), decode_object(other)
+    for number, count in more.items():
+        counts[number] = counts.get(number, 0) + count
+    return encode_json({number: count for number, count in counts.items() if count > 0}).decode()
+
+
+def _merge(into: _Sum, change: _Sum) -> None:
+    for name in ("calls", "errors", "input_tokens", "output_tokens", "cost", "priced"):
+        setattr(into, name, getattr(into, name) + getattr(change, name))
+    for number, count in change.histogram.items():
+        into.histogram[number] += count
+
+
+def read_hours(
+    db: sqlite3.Connection, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None
+) -> Iterator[Hour]:
+    """The sums of each hour from `since` to `until`, or of each day if that is long."""
+    table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
+    first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
+    first = first // _TABLES[table] * _TABLES[table]
+    condition, values = "dimension = ? AND hour >= ? AND hour < ?", [dimension, first, last]
+    if project is not None:
+        condition, values = f"project = ? AND {condition}", [project, *values]
+    if value is not None:
+        condition, values = f"{condition} AND value = ?", [*values, value]
+    sql = f"SELECT hour, value, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
+    for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
+        histogram = {middle(int(number)): count for number, count in decode_object(durations).items()}
+        yield Hour(_EPOCH + timedelta(hours=hour), found, calls, errors, given, made, cost, priced, histogram)

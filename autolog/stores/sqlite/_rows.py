@@ -1,0 +1,92 @@
+"""Rows of the SQLite store and records: the same in two shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from autolog._record.bodies import decode_json, decode_object, encode_json
+from autolog._record.record import DEFAULTS, FIELDS, Record
+from autolog.stores._texts import clean
+from autolog.stores.sqlite._where import micros
+
+_TIMES = frozenset({"created_at", "received_at", "updated_at"})
+_JSON = frozenset({"tags", "metadata"})
+_FLAGS = frozenset({"cached"})
+_BODIES = ("request_body", "response_body")
+#: Columns of their own: what lists show and queries compare. All else is in `rest`.
+COLUMNS = (
+    "id", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "cached",
+    "status", "status_code", "error_type", "error_message", "created_at", "received_at", "updated_at", "duration",
+    "time_to_first_chunk", "user", "session", "tags", "metadata", "score", "feedback", "prompt_name", "prompt_id",
+    "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
+    "response_id",
+)  # fmt: skip
+_TIME_PLACES = tuple(COLUMNS.index(name) for name in _TIMES)
+_JSON_PLACES = tuple(COLUMNS.index(name) for name in _JSON)
+_TEXT_PLACES = tuple(
+    place for place, name in enumerate(COLUMNS) if "str" in str(Record.__annotations__[name]) and name not in _JSON
+)
+_REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
+
+QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
+_MARKS = ", ".join("?" * (len(COLUMNS) + 2))
+INSERT = f"INSERT INTO log (n, {QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+SELECT = f"SELECT n, {QUOTED}, rest FROM log"  # noqa: S608
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_column_values = attrgetter(*COLUMNS)
+_rest_values = attrgetter(*_REST)
+_REST_DEFAULTS = tuple(DEFAULTS[name] for name in _REST)
+
+
+def to_row(record: Record) -> tuple[Any, ...]:
+    now = datetime.now(UTC)
+    values = list(_column_values(record))
+    for place in _TIME_PLACES:
+        values[place] = micros(values[place] or now)
+    for place in _JSON_PLACES:
+        values[place] = encode_json(values[place]).decode() if values[place] else None
+    for place in _TEXT_PLACES:
+        value = values[place]
+        if value is not None and not value.isascii():
+            values[place] = clean(value)
+    rest = {
+        name: value
+        for name, value, default in zip(_REST, _rest_values(record), _REST_DEFAULTS, strict=True)
+        if value is not None and value != default
+    }
+    return (*values, encode_json(rest).decode() if rest else None)
+
+
+def from_row(row: Sequence[Any]) -> tuple[int, Record]:
+    fields = decode_object(row[-1])
+    for name, value in zip(COLUMNS, row[1:-1], strict=True):
+        if value is None:
+            continue
+        if name in _TIMES:
+            fields[name] = EPOCH + timedelta(microseconds=value)
+        elif name in _JSON:
+            fields[name] = decode_json(value)
+        elif name in _FLAGS:
+            fields[name] = bool(value)
+        else:
+            fields[name] = value
+    fields["seq"] = row[0]
+    return row[0], msgspec.convert(fields, Record)
+
+
+def facets(record: Record) -> list[tuple[str, str]]:
+    """What a record is found by through `facet`: kind and value."""
+    found = [("tag", tag) for tag in record.tags]
+    found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
+    if record.caller is not None:
+        found.append(("caller", record.caller))
+    return [(kind, clean(value)) for kind, value in found]
