@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from autolog import _guard
-from autolog._capture import context as _context, patch as _patch
+from autolog import _guard, _lifecycle
+from autolog._capture import context as _context, patch as _patch, scope
 from autolog._capture.span import PrivateSpan, Span
 from autolog._config import Config, config_from
-from autolog._delivery import worker as _worker
 from autolog._delivery.delivery import Delivery, Sink
 from autolog._delivery.queue import DurableQueue, Made, Queue
 from autolog._processing.pipeline import Reader
@@ -68,7 +67,7 @@ class Recorder:
         for patch in self._patches.values():
             patch.instruct(config.stream_usage == "request", check)
         if config.handle_sigterm:
-            _worker.flush_at_sigterm()
+            _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
             for delivery in (self._queue or self._open_queue()).deliveries:
                 delivery.look()
@@ -175,13 +174,13 @@ class Recorder:
         metadata: Mapping[str, Any] | None = None,
         traceparent: str | None = None,
         capture_bodies: bool = True,
-    ) -> _context.ContextScope:
+    ) -> scope.ContextScope:
         """A block for `with` or `async with` whose calls carry a user, session, tags and metadata.
 
         `traceparent` (W3C) makes them part of a trace that began in another process; with `capture_bodies=False` they
         keep figures only, nothing of what was said.
         """
-        return _context.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
+        return scope.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
 
     def current_span(self) -> Span | None:
         """The span that the caller is in, to `set()` something on; None outside of any."""
@@ -213,7 +212,7 @@ class Recorder:
 
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
-        _worker.hand_over()
+        _lifecycle.hand_over()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
@@ -276,7 +275,7 @@ class Recorder:
         return [] if self._queue is None else [self._queue, *self._queue.deliveries]
 
     def _open_queue(self) -> Queue:
-        with _worker.opening:
+        with _lifecycle.opening:
             config = self._current_config()
             if self._queue is None:  # configuring may have opened it, or another thread
                 self._queue = self._make_queue(config)
@@ -323,7 +322,7 @@ def _budgets(config: Config) -> Budgets | None:
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:
     """What was spent before counts, where the store is here to tell."""
-    from autolog._delivery.http_sink import StoreSink
+    from autolog._delivery.sinks import StoreSink
 
     if isinstance(sink, StoreSink):
         with _guard.guard("reading what was spent"):
@@ -341,7 +340,7 @@ def _targets(config: Config) -> list[Any]:
 
 
 def _open_target(target: Any) -> Sink:
-    from autolog._delivery.http_sink import open_target
+    from autolog._delivery.sinks import open_target
 
     return open_target(target)
 

@@ -13,7 +13,9 @@ from typing import Any
 import uvicorn
 
 from autolog.server import Limits, create_app
-from autolog.stores import Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 KEY = "test-key"
 

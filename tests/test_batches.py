@@ -13,7 +13,8 @@ import pytest
 from sdk_http import anthropic_http, openai_http
 
 import autolog
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 from autolog.testing import Records
 
 ITEMS = 1000

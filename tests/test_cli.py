@@ -13,7 +13,8 @@ from click.testing import CliRunner
 import autolog
 from autolog._record.record import FIELDS, Record
 from autolog.cli import COMMANDS, cli, main
-from autolog.stores import Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
 
 NOW = datetime.now(UTC)
 

@@ -16,11 +16,12 @@ from clickhouse.running import start_front
 
 from autolog._record.media import note_media
 from autolog._record.record import Record
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
 from autolog.stores.clickhouse import _hours
 from autolog.stores.clickhouse._schema import MIGRATIONS, ttl
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse.store import ClickHouseStore
+from autolog.stores.query import Query
 from autolog.stores.retention import prune_store
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from autolog._record.record import Record
 from autolog.cli import cli
 from autolog.errors import StoreError
-from autolog.stores import Query, Store, copy as _copy, open_store
+from autolog.stores import copy as _copy, open_store
+from autolog.stores._contract import Store
 from autolog.stores.copy import copy
+from autolog.stores.query import Query
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -16,9 +16,11 @@ from starlette.testclient import TestClient
 
 from autolog._record.record import Record
 from autolog.dialects import cloudflare, humanloop, native, otlp, portkey, promptlayer, responselog
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 from autolog.server import Limits, create_app
-from autolog.stores import Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 FOLDER = SHARED / "dialects"
 KEY = "test-key"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from autolog.cli._standin import standin
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

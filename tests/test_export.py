@@ -17,7 +17,8 @@ import autolog
 from autolog._config import DIALECTS
 from autolog.cli._standin import standin
 from autolog.errors import ConfigError
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from traffic import FOLDER, Player, Recording, recordings
 import autolog
 from autolog._record.media import find_media, limit_media, note_media, put_back, take_out
 from autolog._record.record import Record
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 from autolog.testing import Records
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40

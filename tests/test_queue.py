@@ -20,11 +20,12 @@ from autolog._delivery import queue as _queue
 from autolog._delivery.delivery import Delivery
 from autolog._delivery.journal import Journal
 from autolog._delivery.queue import DurableQueue, Queue
-from autolog._delivery.worker import flush_all
+from autolog._lifecycle import flush_all
 from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreUnavailable
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 
 class Sink:

@@ -14,7 +14,8 @@ from live import KEY, live
 from autolog.server._connections import only_from
 from autolog.server._keys import create_key
 from autolog.server.app import ROUTES
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 #: What anybody may see: that the server lives, and what it offers.
 OPEN = {

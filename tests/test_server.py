@@ -26,7 +26,9 @@ from autolog._zstd import zstd
 from autolog.errors import AutologError
 from autolog.server import Limits, create_app
 from autolog.server._keys import create_key, list_keys, revoke_key
-from autolog.stores import Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 HERE = Path(__file__).parents[1]
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from autolog._record.record import Record
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 from autolog.stores.sqlite import _bodies
 from autolog.stores.sqlite.store import SQLiteStore
 

@@ -15,7 +15,9 @@ import pytest
 
 from autolog._record.record import Record
 from autolog.errors import StoreError, StoreFull
-from autolog.stores import Condition, Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 from autolog.stores.sqlite import _schema
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

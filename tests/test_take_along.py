@@ -22,7 +22,9 @@ from autolog._delivery.journal import journal_for
 from autolog._record.record import Record, to_dict
 from autolog.cli import cli
 from autolog.cli._standin import standin
-from autolog.stores import Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NASTY = 'naïve "quoted"\n=cmd()\x1b[31m\u202e{"a": [1]}'

@@ -613,7 +613,7 @@ def test_an_error_of_ours_does_not_reach_the_program(
     address: str, patched: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from autolog import _guard
-    from autolog._capture.http import Exchange
+    from autolog._capture.exchange import Exchange
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from autolog._capture.context import current_span, follow_threads, restore
+from autolog._capture.context import current_span, restore
 from autolog._capture.snapshot import freeze, freeze_call, thaw
 from autolog._capture.span import Emit, Span
+from autolog._capture.threads import follow_threads
 from autolog._guard import guard
 
 #: How many yielded values of a generator are kept.

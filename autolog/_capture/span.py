@@ -9,8 +9,9 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from autolog._capture.context import Context, Parent, current_context, current_span, follow_threads, restore
+from autolog._capture.context import Context, Parent, current_context, current_span, restore
 from autolog._capture.snapshot import freeze, weigh
+from autolog._capture.threads import follow_threads
 from autolog._guard import guard, report
 from autolog._ids import format_span, format_trace, new_bits
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from autolog._capture.http import SDK, Outlet
 from autolog._capture.span import Emit, Span, describe_error
-from autolog._delivery.worker import before_exit
 from autolog._guard import guard
+from autolog._lifecycle import before_exit
 from autolog._record.bodies import encode_json
 
 #: Frames wait for the end of a response, but no more bytes of them than this.

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import email.utils
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from autolog._delivery.delivery import Sink
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog._zstd import zstd
 from autolog.errors import AutologError, Undelivered
-from autolog.stores import Store, open_store
 
 if TYPE_CHECKING:
     import httpx2
 
 #: How long one request may take, in seconds.
 TIMEOUT = 10.0
-
-
-class StoreSink:
-    """Writes to a store in this process: the default, a SQLite file."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def write(self, records: Sequence[Record]) -> None:
-        self.store.write(records)
-
-    def close(self) -> None:
-        self.store.close()
 
 
 class HTTPSink:
@@ -177,10 +162,3 @@ def _key_headers(dialect: str, key: str | None) -> dict[str, str]:
     if dialect in {"native", "otlp"}:
         return {"authorization": f"Bearer {key}"}
     return {"x-portkey-api-key" if dialect == "portkey" else "x-api-key": key}
-
-
-def open_target(target: str | Mapping[str, Any]) -> Sink:
-    """The sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
-    if isinstance(target, str):
-        return StoreSink(open_store(target))
-    return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

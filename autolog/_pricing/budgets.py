@@ -22,7 +22,7 @@ from autolog.errors import ConfigError
 
 if TYPE_CHECKING:
     from autolog._record.record import Record
-    from autolog.stores import Store
+    from autolog.stores._contract import Store
 
 PERIODS = {
     "hour": timedelta(hours=1),

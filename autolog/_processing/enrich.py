@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns, time_ns
 from urllib.parse import unquote, urlsplit
 
+from autolog._capture.exchange import Exchange
 from autolog._capture.functions import Call
-from autolog._capture.http import Exchange
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._capture.websocket import Frames
@@ -19,7 +19,8 @@ from autolog._processing.websocket import read_frames
 from autolog._reading.describe import describe, preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
 from autolog._record.record import Record
-from autolog._redaction.redactor import Redactor, clean_url, kept_headers, plain_headers
+from autolog._redaction.headers import clean_url, kept_headers, plain_headers
+from autolog._redaction.redactor import Redactor
 from autolog.providers import PROVIDERS, Provider, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")

@@ -22,9 +22,9 @@ from autolog._ids import format_span, format_trace, new_record_id, new_span
 from autolog._reading.describe import describe
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
-from autolog._redaction.redactor import clean_url
+from autolog._redaction.headers import clean_url
 from autolog.providers import PROVIDERS, provider_at
-from autolog.providers._facts import mapping, seconds, text
+from autolog.providers._fields import mapping, seconds, text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}

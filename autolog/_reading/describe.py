@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from autolog._pricing import cost as _cost
+from autolog._pricing.bill import _add_cost
 from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_events, read_form
 from autolog._record.media import note_media
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Provider, Reading, Usage, provider_of, provider_of_model
-from autolog.providers._facts import count, flaw, mapping, read_error
+from autolog.providers._facts import read_error
 
 PREVIEW = 200
 
@@ -59,88 +58,6 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     if record.media is None:
         note_media(record)
     return reading
-
-
-#: Operations that have no bill of their own, and why.
-_NOT_BILLED = {
-    "batch": "billed with its items, when its results are read",
-    "count_tokens": "counting tokens has no published price; believed free",
-    "moderation": "moderation has no published price; believed free",
-}
-
-
-def _region(url: str | None) -> str | None:
-    """The region that an address of OpenAI's binds the call to, for which it may charge more."""
-    found = re.match(r"https://([a-z]{2})\.api\.openai\.com", url or "")
-    return found[1] if found else None
-
-
-def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
-    if why := _NOT_BILLED.get(record.operation_name or ""):
-        record.cost_details = _cost.unknown(why).details
-        return
-    if record.status == "error" and usage.input is None:
-        record.cost_details = _cost.unknown("the call failed, and the answer says nothing of a bill").details
-        return
-    problem = flaw(reading.raw_usage) or _half(record, usage)
-    if problem and reading.reported_cost is None:
-        record.cost_details = _cost.unknown(problem, flaw=True).details
-        return
-    if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
-        usage.input_characters = len(asked["input"])
-    batch = record.response_service_tier == "batch"
-    terms = _cost.Terms(
-        tier=None if batch else record.response_service_tier,
-        batch=batch,
-        speed=reading.speed,
-        geo=reading.geo or _region(record.request_url),
-        reported=reading.reported_cost,
-    )
-    models = (record.response_model, record.request_model)
-    decision = record.operation_name == "decision" and record.provider_name == "openai"
-    seller = "openai-decisions" if decision else record.provider_name
-    priced = _cost.price(seller, models, usage, terms, record.start_time, reading.further)
-    record.cost, record.cost_details = priced.cost, priced.details
-    doubts = [*_doubts(record, reading, usage, asked)] if reading.reported_cost is None else []
-    if priced.cost is not None and doubts:
-        why = "; ".join(filter(None, [priced.details.get("why"), *doubts]))
-        record.cost_details |= {"certainty": "estimated", "why": why}
-    if priced.cost is None and record.request_stream and reading.raw_usage is None:
-        record.cost_details["unknown"] += (
-            "; a chat stream tells it with stream_options={'include_usage': True} or configure(stream_usage=...)"
-        )
-
-
-def _doubts(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> Iterator[str]:
-    """Why a bill may not be what the provider will ask for, though everything in it has a price."""
-    if reading.doubt:
-        yield reading.doubt
-    if by := record.extra.get("usage_estimated"):
-        yield f"tokens counted with {by}, not by the provider"
-    if record.response_service_tier is None and _text(asked.get("service_tier")) in {
-        "flex",
-        "priority",
-        "scale",
-        "fast",
-    }:
-        yield f"{asked['service_tier']} was asked for, and the answer does not say what was served"
-    if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
-        yield "a container may serve several responses, and is billed once"
-    whole = count(mapping(record.usage).get("total_tokens"))
-    if whole is not None and None not in (usage.input, usage.output):
-        more = whole - (usage.input or 0) - (usage.output or 0)
-        if more > 0 and record.operation_name == "chat":
-            yield f"the total says {more} tokens more than input and output together"
-
-
-def _half(record: Record, usage: Usage) -> str | None:
-    """A conversation is billed for both sides: one alone is no bill."""
-    if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
-        return None
-    if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):
-        return None  # there was nothing else
-    missing = "input" if usage.input is None else "output"
-    return f"the response does not say how many {missing} tokens there were"
 
 
 #: What `describe` fills in, and `forget` takes back.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autolog.providers._facts import mapping, objects, text
+from autolog.providers._fields import mapping, objects, text
 
 
 @dataclass(frozen=True, slots=True)

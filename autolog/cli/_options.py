@@ -14,7 +14,9 @@ from autolog._config import config_from
 from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
 from autolog.errors import AutologError, ConfigError, shown
-from autolog.stores import Condition, Query, Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from autolog._display.figures import Node, dollars, number, safe, seconds, short_id, span_tree, tokens
+from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._display.trace import Node, span_tree
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, Part, request_messages, response_messages
 from autolog._record.record import Record

@@ -9,8 +9,9 @@ import click
 
 from autolog.cli._progress import bar
 from autolog.errors import AutologError, shown
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
 from autolog.stores.copy import copy as copy_store
+from autolog.stores.query import Query
 
 
 @click.command()

@@ -16,7 +16,8 @@ from autolog.cli._options import store_option
 from autolog.cli._render import console, record_table, trace_tree
 from autolog.cli._standin import standin
 from autolog.errors import AutologError
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 WEATHER = {
     "type": "function",

@@ -19,7 +19,8 @@ from autolog._version import __version__
 from autolog.cli._render import console
 from autolog.errors import AutologError, shown
 from autolog.providers import PROVIDERS
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 #: A check's name, whether all is well (None: nothing to check), and what there is to say.
 Check = tuple[str, bool | None, str]

@@ -13,7 +13,7 @@ from autolog._record.record import Record
 from autolog.cli import _files
 from autolog.cli._options import filter_options, open_for_reading, query_from, require_one, store_option
 from autolog.cli._progress import counted
-from autolog.stores import Store
+from autolog.stores._contract import Store
 
 
 @click.command()

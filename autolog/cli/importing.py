@@ -16,7 +16,8 @@ from autolog.cli import _files
 from autolog.cli._options import store_option
 from autolog.cli._progress import counted
 from autolog.errors import AutologError, shown
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 BATCH = 500
 

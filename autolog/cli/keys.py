@@ -13,7 +13,8 @@ from autolog._display.figures import safe
 from autolog.cli._options import store_option
 from autolog.cli._render import console
 from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys, revoke_key
-from autolog.stores import Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
 
 
 def _open(url: str | None) -> Store:

@@ -15,7 +15,7 @@ from autolog._ids import new_record_id
 from autolog._reading.describe import describe
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import Record, to_json
-from autolog._redaction.redactor import kept_headers, plain_headers
+from autolog._redaction.headers import kept_headers, plain_headers
 from autolog.cli._options import open_for_reading, require_one, store_option
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError

@@ -13,7 +13,7 @@ from rich.table import Table
 from autolog._display.figures import dollars, number, safe, seconds
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
 from autolog.cli._render import console
-from autolog.stores import GROUPS
+from autolog.stores.query import GROUPS
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from autolog._record.record import to_json
 from autolog.cli._options import find_one, open_for_reading, store_option
 from autolog.cli._render import console, trace_tree
-from autolog.stores import Query
+from autolog.stores.query import Query
 
 #: More spans than this are not drawn in a terminal.
 MAX_SPANS = 2_000

@@ -13,20 +13,9 @@ from typing import Any
 import pydantic
 
 from autolog._record.record import Record
-from autolog.dialects._convert import (
-    Body,
-    Fault,
-    Json,
-    format_time,
-    from_body,
-    model_of,
-    model_type,
-    parse_json,
-    parse_time,
-    text_of,
-    url_path,
-)
-from autolog.stores import Condition, Query
+from autolog.dialects._convert import format_time, from_body, model_of, model_type, parse_time, text_of, url_path
+from autolog.dialects._fault import Body, Fault, Json, parse_json
+from autolog.stores.query import Condition, Query
 
 name = "cloudflare"
 

@@ -23,17 +23,14 @@ from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_SECONDS,
     MAX_TOKENS,
-    Body,
-    Fault,
-    Json,
     fill_times,
     format_time,
     from_body,
     new_id,
     parse_time,
     to_body,
-    validate,
 )
+from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "humanloop"
 

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from autolog._record.record import FIELDS, USAGE_FIELDS, Record, pack
-from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, Fault, new_id
-from autolog.providers._facts import MAX_COUNT
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, new_id
+from autolog.dialects._fault import Fault
+from autolog.providers._fields import MAX_COUNT
 
 name = "native"
 

@@ -18,8 +18,9 @@ from typing import Any
 from autolog._reading.describe import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog.dialects._convert import MAX_DOLLARS, Fault, Json, fill_times, from_body, nanoseconds, text_of, to_body
-from autolog.providers._facts import count
+from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, nanoseconds, text_of, to_body
+from autolog.dialects._fault import Fault, Json
+from autolog.providers._fields import count
 
 name = "otlp"
 

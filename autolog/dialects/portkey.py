@@ -13,23 +13,18 @@ import pydantic
 
 from autolog._reading.describe import derive
 from autolog._record.record import Record
-from autolog._redaction.redactor import clean_url
+from autolog._redaction.headers import clean_url, redacted_headers
 from autolog.dialects._convert import (
     MAX_SECONDS,
-    Body,
-    Fault,
-    Json,
     fill_times,
     format_time,
     from_body,
     nanoseconds,
     new_id,
-    parse_json,
     parse_time,
-    redacted_headers,
     to_body,
-    validate,
 )
+from autolog.dialects._fault import Body, Fault, Json, parse_json, validate
 from autolog.providers import provider_at
 
 name = "portkey"

@@ -15,9 +15,6 @@ from autolog._record.record import Record
 from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_TOKENS,
-    Body,
-    Fault,
-    Json,
     fill_times,
     format_time,
     from_body,
@@ -25,8 +22,8 @@ from autolog.dialects._convert import (
     new_id,
     parse_time,
     to_body,
-    validate,
 )
+from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "promptlayer"
 

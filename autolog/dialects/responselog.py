@@ -12,17 +12,8 @@ import pydantic
 
 from autolog._reading.describe import derive, describe, forget
 from autolog._record.record import Record
-from autolog.dialects._convert import (
-    MAX_DOLLARS,
-    MAX_SECONDS,
-    Body,
-    Fault,
-    Json,
-    from_body,
-    new_id,
-    to_body,
-    validate,
-)
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, new_id, to_body
+from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "responselog"
 

@@ -12,7 +12,8 @@ from typing import Any, Protocol, cast
 
 from autolog._record.bodies import Event
 from autolog.providers import anthropic as _anthropic, openai as _openai
-from autolog.providers._facts import Item, Reading, Usage, text
+from autolog.providers._facts import Item, Reading, Usage
+from autolog.providers._fields import text
 from autolog.providers._hosts import provider_at
 
 __all__ = ["PROVIDERS", "Item", "Provider", "Reading", "Usage", "provider_at", "provider_of", "provider_of_model"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autolog._record.bodies import Event
-from autolog.providers._facts import count, mapping, objects
+from autolog.providers._fields import count, mapping, objects
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:

@@ -8,22 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from autolog._record.bodies import Event
-from autolog.providers._facts import (
-    Item,
-    Lasting,
-    Reading,
-    Usage,
-    count,
-    kind_of,
-    lines,
-    mapping,
-    money,
-    objects,
-    read_error,
-    seconds,
-    text,
-    total,
-)
+from autolog.providers._facts import Item, Lasting, Reading, Usage, read_error
+from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
 
 name = "anthropic"
 module = "anthropic._base_client"

@@ -7,22 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autolog.providers._facts import (
-    Item,
-    Lasting,
-    Reading,
-    Usage,
-    count,
-    kind_of,
-    lines,
-    mapping,
-    money,
-    objects,
-    read_error,
-    seconds,
-    text,
-    total,
-)
+from autolog.providers._facts import Item, Lasting, Reading, Usage, read_error
+from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
 from autolog.providers._openai_streams import assemble
 
 __all__ = ["assemble"]

@@ -13,7 +13,7 @@ from autolog._pricing.budgets import Budget, Budgets
 from autolog._record.record import Record
 from autolog.server._keys import Keyring
 from autolog.server._writer import Writer
-from autolog.stores import Store
+from autolog.stores._contract import Store
 
 #: How often the others' spending is looked up, in seconds.
 EVERY = 15.0

@@ -19,7 +19,8 @@ import msgspec
 
 from autolog._pricing.cost import unknown
 from autolog._record.record import DEFAULTS, FIELDS, Record, merge
-from autolog.stores import Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 #: How far apart the two may say that the call began: some servers give every response the same id.
 APART = timedelta(seconds=60)

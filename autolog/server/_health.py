@@ -12,10 +12,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from autolog.dialects import native
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
-from autolog.server._endpoint import Services, authorise, encode, fault_reply, key_of
+from autolog.server._auth import authorise, key_of
+from autolog.server._endpoint import encode, fault_reply
 from autolog.server._keys import ANY_PROJECT
+from autolog.server._services import Services
 
 #: How long a write may take before the server is not ready, in seconds.
 PATIENCE = 5.0

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from autolog.errors import AutologError
-from autolog.stores import Store
+from autolog.stores._contract import Store
 
 SCOPES = ("ingest", "read", "admin")
 ANY_PROJECT = "*"

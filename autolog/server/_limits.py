@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 
 
 @dataclass(frozen=True, slots=True)

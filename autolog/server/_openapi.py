@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autolog._version import __version__
-from autolog.server._endpoint import Parameter, Route
+from autolog.server._call import Parameter, Route
 
 _ERRORS = {
     400: "The request is malformed", 401: "The key is missing or not known", 403: "The key is not for this",

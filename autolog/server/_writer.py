@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from autolog._record.record import Record
 from autolog.errors import StoreUnavailable
-from autolog.stores import Store
+from autolog.stores._contract import Store
 
 T = TypeVar("T")
 

@@ -20,14 +20,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autolog._guard import logger
 from autolog._record.record import to_json
 from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
 from autolog.server import _health, dashboard
+from autolog.server._auth import authorise, key_of, project_of
 from autolog.server._budgets import Spending
-from autolog.server._endpoint import Call, Route, Services, authorise, encode, endpoint, fault_reply, key_of, project_of
+from autolog.server._call import Call, Route
+from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
 from autolog.server._openapi import docs_page, document
+from autolog.server._services import Services
 from autolog.server._writer import Writer
 from autolog.server.routes import (
     cloudflare as cloudflare_routes,
@@ -38,7 +41,8 @@ from autolog.server.routes import (
     promptlayer as promptlayer_routes,
     responselog as responselog_routes,
 )
-from autolog.stores import Store, open_store
+from autolog.stores import open_store
+from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
 #: Answers a request.

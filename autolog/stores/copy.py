@@ -10,7 +10,8 @@ from itertools import islice
 
 from autolog._record.record import Record
 from autolog.errors import StoreError
-from autolog.stores import Condition, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 
 BATCH = 500
 #: The kind of document in which a target remembers how far it has got.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog.stores import Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
 
 #: Records deleted in one transaction: readers and writers get their turns in between.
 CHUNK = 1_000

@@ -23,7 +23,8 @@ from engines import engine  # noqa: E402
 from live import KEY, live  # noqa: E402
 
 from autolog._record.record import Record  # noqa: E402
-from autolog.stores import Store, open_store  # noqa: E402
+from autolog.stores import open_store  # noqa: E402
+from autolog.stores._contract import Store  # noqa: E402
 
 MODELS = ["gpt-4o", "gpt-4o-mini", "gpt-5", "claude-sonnet-5", "claude-haiku-4-5", "rare-model"]
 DAYS = 30

@@ -17,9 +17,9 @@ from autolog._record.record import Record, to_dict
 from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import shorten
 from autolog.dialects import native, otlp, portkey
-from autolog.dialects._convert import Fault, parse_json
+from autolog.dialects._fault import Fault, parse_json
 from autolog.providers import PROVIDERS
-from autolog.server._endpoint import decompress
+from autolog.server._bodies import decompress
 
 KINDS = (
     "application/json", "text/event-stream", "application/vnd.amazon.eventstream", "multipart/form-data; boundary=B",

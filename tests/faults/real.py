@@ -18,7 +18,8 @@ from typing import Any
 import httpx2
 
 import autolog
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 KEY = "fault-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}

@@ -22,7 +22,8 @@ from clickhouse.running import start_front
 from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreError
-from autolog.stores import Query, open_store
+from autolog.stores import open_store
+from autolog.stores.query import Query
 from faults.real import HEADERS, Server, environment, free_port, running, until
 
 

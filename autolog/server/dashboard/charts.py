@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
-from autolog.stores import Hour
+from autolog.stores.query import Hour
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 180, 56, 22, 10
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 from autolog.server.routes.native import moment
-from autolog.stores import Query
+from autolog.stores.query import Query
 
 #: Filters by name: what they are called on the page, and the field that they compare.
 EQUAL = {

@@ -22,16 +22,19 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from autolog._display import diff, figures
+from autolog._display.trace import span_tree
 from autolog._guard import logger
 from autolog._record.record import Record, to_json
 from autolog._version import __version__
-from autolog.dialects._convert import Fault
+from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
-from autolog.server._endpoint import Services, authorise, key_of
+from autolog.server._auth import authorise, key_of
 from autolog.server._keys import ANY_PROJECT, Principal
+from autolog.server._services import Services
 from autolog.server.dashboard import charts, conversation, markup, snippets
 from autolog.server.dashboard.filters import PAGE, SORTS, Filters, place, read_filters
-from autolog.stores import DIMENSIONS, Condition, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import DIMENSIONS, Condition, Query
 
 HERE = Path(__file__).parent
 COOKIE = "autolog_key"
@@ -312,7 +315,7 @@ class Dashboard:
         records = visit.store.find(query, MAX_SPANS, newest_first=False)
         if not records:
             raise Fault(404, f"There is no trace with the id {trace_id[:100]!r}.")
-        nodes = figures.span_tree(records)
+        nodes = span_tree(records)
         return self._page(visit, "trace.html", nodes=nodes, trace_id=trace_id, most=MAX_SPANS, place="logs",
                           calls=sum(node.calls for node in nodes if not node.depth),
                           used=sum(node.tokens for node in nodes if not node.depth),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from autolog.dialects import cloudflare as dialect
-from autolog.dialects._convert import Fault, Json, format_time, validate
-from autolog.server._endpoint import Call, Parameter, Reply, Route
+from autolog.dialects._convert import format_time
+from autolog.dialects._fault import Fault, Json, validate
+from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._keys import ANY_PROJECT
-from autolog.stores import Query
+from autolog.stores.query import Query
 
 
 def _project(call: Call) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
-from autolog.dialects._convert import Fault, Json
-from autolog.server._endpoint import Call, Parameter, Reply, Route
+from autolog.dialects._fault import Fault, Json
+from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._writer import Keeping
-from autolog.stores import Condition, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 
 #: The file that logs of other formats are shown under: they belong to no prompt.
 OTHER = "logs"

@@ -13,10 +13,12 @@ from autolog._reading.describe import describe
 from autolog._record.media import check_media
 from autolog._record.record import Record, to_dict
 from autolog.dialects import native as dialect
-from autolog.dialects._convert import Fault, parse_time, validate
-from autolog.server._endpoint import Call, Parameter, Reply, Route
+from autolog.dialects._convert import parse_time
+from autolog.dialects._fault import Fault, validate
+from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._writer import Keeping
-from autolog.stores import GROUPS, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import GROUPS, Query
 
 MAX_LIMIT = 1_000
 

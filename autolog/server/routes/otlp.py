@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autolog.dialects import native as faults, otlp as dialect
-from autolog.dialects._convert import Fault
-from autolog.server._endpoint import Call, Reply, Route
+from autolog.dialects._fault import Fault
+from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import Keeping
 
 PROTOBUF = "application/x-protobuf"

@@ -11,10 +11,12 @@ from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects import portkey as dialect
-from autolog.dialects._convert import Fault, Json, new_uuid, parse_json, parse_time, text_of, validate
-from autolog.server._endpoint import Call, Reply, Route
+from autolog.dialects._convert import new_uuid, parse_time, text_of
+from autolog.dialects._fault import Fault, Json, parse_json, validate
+from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import Keeping
-from autolog.stores import Condition, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 
 _FEEDBACK = "portkey-feedback"
 _EXPORT = "portkey-export"

@@ -11,10 +11,11 @@ import pydantic
 
 from autolog._record.record import Record
 from autolog.dialects import promptlayer as dialect
-from autolog.dialects._convert import Fault, Json, validate
-from autolog.server._endpoint import Call, Reply, Route
+from autolog.dialects._fault import Fault, Json, validate
+from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import Keeping
-from autolog.stores import Condition, Query, Store
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
 
 MAX_PER_PAGE = 25
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog.stores import Hour
 from autolog.stores._histogram import BY_DAY, middle
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._where import Values
+from autolog.stores.query import Hour
 
 #: An hour is sealed when it is over for so long.
 SETTLED = timedelta(minutes=5)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 from autolog.stores._texts import clean
 from autolog.stores.clickhouse._rows import BEYOND, COLUMNS, micros
+from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 
 _FIELD_SQL = {
     "model": "coalesce(request_model, response_model, '')",

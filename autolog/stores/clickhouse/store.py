@@ -28,7 +28,6 @@ import msgspec
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record, merge
 from autolog.errors import StoreError
-from autolog.stores import Aggregate, Hour, Query, check_dimension, check_group
 from autolog.stores._texts import clean
 from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._client import OLDEST, Database
@@ -47,6 +46,7 @@ from autolog.stores.clickhouse._rows import (
 from autolog.stores.clickhouse._schema import MIGRATIONS, schema_table, ttl
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, of_keys, order_sql, where
+from autolog.stores.query import Aggregate, Hour, Query, check_dimension, check_group
 
 _FROM = "FROM log FINAL"
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.

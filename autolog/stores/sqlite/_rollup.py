@@ -16,8 +16,8 @@ from typing import Any
 
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
-from autolog.stores import Hour
 from autolog.stores._histogram import BY_DAY, bucket, middle
+from autolog.stores.query import Hour
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: What nobody used: sums must never make a write fail.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog.stores import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 from autolog.stores._texts import clean
+from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -29,8 +29,8 @@ from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
 from autolog._sqlite import translated
 from autolog.errors import StoreError, StoreUnavailable
-from autolog.stores import Aggregate, Hour, Query, check_dimension, check_group
 from autolog.stores._texts import as_text, clean
+from autolog.stores.query import Aggregate, Hour, Query, check_dimension, check_group
 from autolog.stores.sqlite import _rollup
 from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._rollup import Rollups

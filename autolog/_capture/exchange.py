@@ -1,0 +1,155 @@
+"""One logical provider call, from its request to the end of its response."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+
+import msgspec
+
+from autolog._capture import stream_usage
+from autolog._capture.span import Emit, Span, describe_error
+from autolog._capture.tee import _Tee
+from autolog._lifecycle import before_exit
+
+
+class Exchange(Span):
+    """One logical provider call: the last request sent, the final response, and how it ended."""
+
+    # What every call has in the end, or few have; a default in the class costs a call nothing.
+    attempts = 0
+    status_code: int | None = None
+    response_headers: Any = None
+    content: bytes | None = None
+    first_chunk_ns = 0
+    streaming = False
+    truncated = False
+    asked_usage = False
+    download = False
+    request: Any = None
+    """The request as the SDK built it; when the call ends, what is kept of it (`Sent`)."""
+    chunks: list[bytes]
+
+    def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
+        super().__init__(emit, "", "llm")
+        self.sdk = sdk
+        self.client = client
+        self.stream = stream
+        self.chunks = []
+
+    def followed_by(self, request: Any) -> Exchange:
+        """The exchange of a request that is about to be sent after there was a response.
+
+        After an error it is one more attempt; after a success a call of its own (the SDK's middleware may make several
+        inside one).
+        """
+        exchange = self
+        if (self.status_code or 0) < 400:
+            self.end()
+            exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
+            exchange.context, exchange.trace = self.context, self.trace
+            exchange.parent_span, exchange.caller = self.parent_span, self.caller
+            exchange.asked_usage = self.asked_usage
+        exchange.attempts += 1
+        exchange.request = request
+        return exchange
+
+    def received(self, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
+        """The final response: its body is complete already, or passes through a tee from now on.
+
+        An error response comes here only when the SDK's middleware is to see it; `failed` gets it if it stands.
+        """
+        if response.status_code >= 400:
+            return
+        self.status_code = response.status_code
+        self.response_headers = response.headers
+        hiding = self.asked_usage and "event-stream" in response.headers.get("content-type", "")
+        if response.is_closed:
+            self.content = complete_content(response)
+            if hiding and self.content is not None:
+                hider = stream_usage.UsageFilter()
+                response._content = hider.feed(self.content) + hider.rest()
+        elif not isinstance(response.stream, (_Tee, stream_usage.Hider)):
+            self.streaming = True
+            response.stream = tee(response.stream, self)
+            encoding = response.headers.get("content-encoding", "identity").lower() if hiding else None
+            if encoding in {"identity", *stream_usage.GZIP}:
+                self.response_headers = response.headers.copy()
+                response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
+                response.stream = stream_usage.hide_usage(response.stream, encoding)
+            open_exchanges.add(self)
+
+    def failed(self, error: BaseException) -> None:
+        """The call raised: keep what is known of it, with the provider's answer if there was one."""
+        self.error = describe_error(error)
+        response = getattr(error, "response", None)
+        if response is not None and self.status_code is None:
+            self.status_code = response.status_code
+            self.response_headers = response.headers
+            self.content = complete_content(response)
+        if self.request is not None:  # else nothing was sent: there was no call
+            self.end()
+
+    def holds_results(self, beginning: bytes) -> bool:
+        """Whether a file that was read may be a batch's results, by how it begins; all other files are not kept."""
+        return beginning.lstrip()[:1] == b"{" or bool((self.response_headers or {}).get("content-encoding"))
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the exchange once, whichever way it ends."""
+        if self.end_ns:
+            return
+        if self.streaming:
+            open_exchanges.discard(self)
+            self.size += sum(map(len, self.chunks))
+        if self.download and not self.holds_results(self.chunks[0] if self.chunks else self.content or b""):
+            self.end_ns = perf_counter_ns()
+            return
+        request = self.request
+        if request is not None:
+            sent = self.request = Sent(request.method, request.url, request.headers, request_content(request))
+            self.size += len(sent.content or b"") + len(self.content or b"")
+        super().end(error)
+
+
+class Sent(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of a request: the SDK's object holds much more, and each would wait in memory."""
+
+    method: str
+    url: Any
+    headers: Any
+    content: bytes | None
+
+
+#: Exchanges whose streams are still open; the recorder ends them at exit.
+open_exchanges: set[Exchange] = set()
+
+
+def end_open_exchanges() -> None:
+    """End the exchanges whose streams are still being read, with what has arrived."""
+    for exchange in list(open_exchanges):
+        exchange.end()
+
+
+def complete_content(response: Any) -> bytes | None:
+    """The body of a response that has been read, decoded; None if it was closed unread."""
+    try:
+        content: bytes = response.content
+    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own ResponseNotRead
+        return None
+    return content
+
+
+def request_content(request: Any) -> bytes | None:
+    """The exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
+    content: bytes | None = getattr(request, "_content", None)
+    if content is None:
+        sent = getattr(request.stream, "sent", None)
+        return None if sent is None else b"".join(sent)
+    return content
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: open_exchanges.clear())  # the parent's to end
+before_exit.append(end_open_exchanges)

@@ -1,0 +1,94 @@
+"""Threads and pools that carry the span and the context of where they were started."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from autolog._capture.context import EMPTY, Context, Parent, current_context, current_span
+
+_following = threading.Lock()
+
+
+_followed = False
+
+
+def follow_threads() -> None:
+    """Carry the current span and context into threads and thread pools, from now on. Cheap when already done."""
+    global _followed
+    if _followed:
+        return
+    with _following:
+        if _followed:
+            return
+        _wrap_thread_start()
+        _wrap_pool_submit()
+        _followed = True
+
+
+def _wrap_thread_start() -> None:
+    original = threading.Thread.start
+
+    @functools.wraps(original)
+    def start(self: threading.Thread) -> None:
+        span, context = current_span.get(), current_context.get()
+        if span is not None or context is not EMPTY:
+            self.run = _carrying_run(self, span, context)  # type: ignore[method-assign]
+        original(self)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+
+
+def _carrying_run(thread: threading.Thread, span: Parent | None, context: Context) -> Callable[[], None]:
+    had_own = "run" in thread.__dict__
+    run = thread.run
+
+    def carrying() -> None:
+        if had_own:
+            thread.run = run  # type: ignore[method-assign]
+        else:
+            thread.__dict__.pop("run", None)
+        current_span.set(span)
+        current_context.set(context)
+        run()
+
+    return carrying
+
+
+def _wrap_pool_submit() -> None:
+    original: Callable[..., Any] = ThreadPoolExecutor.submit
+
+    @functools.wraps(original)
+    def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        span, context = current_span.get(), current_context.get()
+        if span is None and context is EMPTY:
+            plain: Future[Any] = original(self, fn, *args, **kwargs)
+            return plain
+        # The pool may start a worker now: that thread is not a child of this span, only the job is.
+        span_token, context_token = current_span.set(None), current_context.set(EMPTY)
+        try:
+            future: Future[Any] = original(self, _carried_call, span, context, fn, args, kwargs)
+            return future
+        finally:
+            current_span.reset(span_token)
+            current_context.reset(context_token)
+
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign, assignment]
+
+
+def _carried_call(
+    span: Parent | None,
+    context: Context,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    span_token, context_token = current_span.set(span), current_context.set(context)
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        current_span.reset(span_token)
+        current_context.reset(context_token)

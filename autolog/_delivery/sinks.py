@@ -1,0 +1,32 @@
+"""Where records go: a store of the program's own, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autolog._delivery.delivery import Sink
+from autolog._delivery.http_sink import HTTPSink
+from autolog._record.record import Record
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+
+
+class StoreSink:
+    """Writes to a store in this process: the default, a SQLite file."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.store.write(records)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def open_target(target: str | Mapping[str, Any]) -> Sink:
+    """The sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
+    if isinstance(target, str):
+        return StoreSink(open_store(target))
+    return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

@@ -1,0 +1,118 @@
+"""What is wrong with a request, and the JSON that a request is: parsed, bounded, validated."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn, TypeVar
+
+import pydantic
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+Json = dict[str, Any]
+
+
+class Fault(Exception):  # noqa: N818 - what is wrong with a request; each dialect gives it its shape
+    """A request that is refused: an HTTP status, a sentence, and where the problem lies."""
+
+    def __init__(self, status: int, message: str, details: list[Json] | None = None) -> None:
+        self.status = status
+        self.message = message
+        self.details = details or []
+        super().__init__(message)
+
+
+class Body(pydantic.BaseModel):
+    """A request body: types are not guessed, unknown fields are kept."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="allow", protected_namespaces=())
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+def parse_json(data: bytes) -> Any:
+    """The JSON value in a request body, exactly: integers of any size, no NaN.
+
+    Raises:
+        Fault: 400, not JSON, not UTF-8, nested too deeply, or empty.
+    """
+    if not data.strip():
+        raise Fault(400, "the body is empty; a JSON value is needed")
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise Fault(400, "the body is not UTF-8") from error
+    except RecursionError as error:
+        raise Fault(400, "the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise Fault(400, f"malformed JSON: {error}") from error
+    if _depth(value) > MAX_DEPTH:
+        raise Fault(400, "the JSON is nested too deeply")
+    return value
+
+
+#: Deeper JSON than this is refused: what reads it later recurses.
+MAX_DEPTH = 200
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+    return depth
+
+
+def parse_object(data: bytes) -> Json:
+    """The JSON object in a request body.
+
+    Raises:
+        Fault: 400, not JSON or not an object.
+    """
+    value = parse_json(data)
+    if not isinstance(value, dict):
+        raise Fault(400, "the body is not a JSON object")
+    return value
+
+
+def validate(model: type[M], value: Any, status: int = 400, loc: tuple[str | int, ...] = ("body",)) -> M:
+    """`value` as `model`.
+
+    Raises:
+        Fault: with `status`; its details are in the shape `{"loc", "msg", "type"}`.
+    """
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        details = [
+            {"loc": [*loc, *(_clean(part) for part in item["loc"])], "msg": item["msg"], "type": item["type"]}
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        first = details[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        raise Fault(status, f"{place}: {first['msg']}" if place else str(first["msg"]), details) from error
+
+
+def _clean(part: str | int) -> str | int:
+    return part if isinstance(part, int) else part.encode(errors="replace").decode()[:200]
+
+
+def _detail(name: str, message: str) -> list[Json]:
+    return [{"loc": ["body", name], "msg": message, "type": "value_error"}]

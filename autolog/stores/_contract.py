@@ -1,0 +1,139 @@
+"""The contract of a store: the methods that every engine has, and what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from autolog._record.record import Record
+from autolog.stores.query import Aggregate, Hour, Query
+
+
+class Store(Protocol):
+    """The contract. Every method may be called from any thread.
+
+    A record is known by its project and id. Methods that change something are on disk when they return; inside
+    `transaction()` they are when that ends.
+    """
+
+    url: str
+    #: By how many threads it likes to be written to at once.
+    writers: int
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
+        ...
+
+    def write(self, records: Sequence[Record], places: bool = False) -> list[int]:
+        """Keep records; returns their places. A record whose id is known fills that one's gaps.
+
+        With `places`, a new record gets the place that it says (`seq`), as long as it is free.
+        """
+        ...
+
+    def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
+        """Let `change` alter a record, and keep it; None if there is no such record. Its id and place stay."""
+        ...
+
+    def delete(
+        self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
+    ) -> int:
+        """Delete what matches, the first `limit` in that order; returns how many there were."""
+        ...
+
+    def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
+        """One record by its id."""
+        ...
+
+    def find(
+        self,
+        query: Query,
+        limit: int = 50,
+        offset: int = 0,
+        newest_first: bool = True,
+        order_by: str = "created_at",
+        bodies: bool = False,
+    ) -> list[Record]:
+        """Records in order; those that are equal in it by their arrival."""
+        ...
+
+    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
+        """The newest provider calls with each of these ids of responses, that came in a dialect; without bodies."""
+        ...
+
+    def count(self, query: Query) -> int:
+        """How many match."""
+        ...
+
+    def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+        """The least and the greatest value of fields (COMPARED_FIELDS) over what matches."""
+        ...
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
+        """Records in the order of their arrival, after the given place."""
+        ...
+
+    def last(self) -> int:
+        """The place of the newest arrival, 0 in an empty store."""
+        ...
+
+    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
+        """Sums over the provider calls that match, by group (GROUPS), most calls first."""
+        ...
+
+    def hours(
+        self,
+        project: str | None,
+        dimension: str,
+        since: datetime,
+        until: datetime,
+        value: str | None = None,
+    ) -> list[Hour]:
+        """Sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all.
+
+        Over more than ten days they are by the day.
+        """
+        ...
+
+    def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
+        """All matching records with their bodies in the order of their arrival, without holding them all."""
+        ...
+
+    def media(self, sha256: str) -> bytes | None:
+        """An image, audio or file from the bodies, by its hash."""
+        ...
+
+    def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
+        """Keep a small JSON object that is no record: a key, an export."""
+        ...
+
+    def documents(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All documents of a kind, by key, in the order in which they were first kept."""
+        ...
+
+    def document_kinds(self) -> list[str]:
+        """The kinds of which there are documents."""
+        ...
+
+    def size(self) -> int:
+        """How many bytes the store takes."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of what was deleted, if the engine does not do so by itself."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of all that is committed to a new file, while others go on writing.
+
+        Raises:
+            StoreError: it cannot be written, or is not whole.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

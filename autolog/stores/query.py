@@ -1,0 +1,140 @@
+"""What can be asked of a store: filters, conditions, groups and sums, the same for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+#: Fields that a query may compare for equality.
+EQUAL_FIELDS = (
+    "project", "id", "seq", "kind", "name", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "user", "session",
+    "prompt_id", "prompt_version", "prompt_name", "feedback", "response_id",
+)  # fmt: skip
+
+
+#: Fields that a condition may compare and an order may be by: those above, and these. `model` is the model asked for,
+#: else the one that answered; `provider` is `unknown` where nobody knows; `success` and `cached` are 0 or 1; times are
+#: instants; `duration` is in seconds.
+COMPARED_FIELDS = (
+    *EQUAL_FIELDS, "model", "provider", "success", "cached", "cost", "tokens", "tokens_in", "tokens_out", "duration",
+    "created_at", "request_content_type", "response_content_type", "score",
+)  # fmt: skip
+
+
+OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
+
+
+#: What `aggregate` can group by, besides nothing.
+GROUPS = (
+    "model",
+    "provider",
+    "name",
+    "user",
+    "session",
+    "tag",
+    "function",
+    "day",
+    "hour",
+    "status",
+    "kind",
+    "error_type",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison (OPERATORS) with any of the values; `neq` with none of them. A null matches no lt, gt, le, ge.
+
+    `field` is one of COMPARED_FIELDS, `metadata.key` (the record has such a key), `metadata.value` (some value is
+    this, as text) or `nothing`, which no record matches.
+    """
+
+    field: str
+    operator: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which records: every condition must hold.
+
+    Attributes:
+        equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering, and
+            `caller`, the function or span that the call was made in.
+        tags: all of them must be there. metadata: key and value, compared as text.
+        text: found in the bodies, prompt variables, name, error message or model, whatever the case.
+        metadata_text: found literally in the metadata's JSON, whatever the case.
+        ids: the id contains one of these.
+        since, until: on `created_at`, the first included, the second not.
+        past: only what comes after this (created_at and seq) in an order by `created_at`: the next page.
+        roots: only records without a parent. conditions: all must hold.
+    """
+
+    equal: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    metadata_text: str | None = None
+    ids: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    past: tuple[datetime, int] | None = None
+    roots: bool = False
+    conditions: tuple[Condition, ...] = ()
+
+    def where(self, *conditions: Condition, **equal: Any) -> Query:
+        """This query with more that must hold."""
+        return replace(self, equal={**self.equal, **equal}, conditions=(*self.conditions, *conditions))
+
+    def before(self, at: datetime) -> Query:
+        """This query for what came before a time."""
+        return replace(self, until=at if self.until is None else min(at, self.until))
+
+
+def check_group(group: str | None) -> None:
+    """Raise a ValueError for what `aggregate` cannot group by."""
+    if group is not None and group not in GROUPS:
+        raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+
+
+def check_dimension(dimension: str) -> None:
+    """Raise a ValueError for what there are no sums by."""
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Sums over a group of provider calls. Durations are seconds; cost is US dollars; None where nothing is known."""
+
+    group: str | None
+    calls: int
+    errors: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    unpriced: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+#: By what the sums of each hour are kept.
+DIMENSIONS = ("all", "model", "provider", "function", "user", "tag")
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The provider calls of one hour with one value of a dimension. `durations`: how many calls took about so long."""
+
+    start: datetime
+    value: str
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    priced: int
+    durations: dict[float, int]
