@@ -1,4 +1,4 @@
-"""A provider call as it passed over the wire, and the wrappers that catch it, written once for every SDK.
+"""The wrappers that catch a provider call as it passes over the wire, written once for every SDK.
 
 The openai and anthropic SDKs are generated from one base. Every HTTP call of theirs goes through three methods of
 `SyncAPIClient` / `AsyncAPIClient`:

@@ -1,4 +1,4 @@
-"""Putting the wrappers of `_wire` into an SDK's classes, now or when it is imported, and taking them out again."""
+"""Put the wrappers of `http` into an SDK's classes, now or when it is imported, and take them out again."""
 
 from __future__ import annotations
 

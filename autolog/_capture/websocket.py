@@ -4,7 +4,7 @@ Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.conn
 or by one of two older ones. Wrapped, it gives the new connection its own `recv_bytes`, `_send` (`send` in the older
 classes) and `close`, which note every frame and its time; the connection stays the SDK's object. Frames of audio are
 counted and not kept. Nothing is parsed here: when a frame may end a response, the frames so far go to the queue, and
-`_dialogue` reads them on the worker thread.
+`_processing.websocket` reads them on the worker thread.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Channel:
         self.url = url
         self.span = Span(emit, "", "llm")
         self.dialogue: Any = None
-        """The worker's; made and read by `_dialogue`."""
+        """The worker's; made and read by `_processing.websocket`."""
         open_channels.add(self)
 
     def sent(self, data: Any) -> None:

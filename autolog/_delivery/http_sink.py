@@ -1,4 +1,4 @@
-"""Sinks: where the queue's records go. Here alone the client opens a socket."""
+"""Ship records to a server, in its dialect."""
 
 from __future__ import annotations
 

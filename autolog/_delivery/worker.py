@@ -1,4 +1,4 @@
-"""Threads that work behind the program's back: asleep without work, safe from forks and exits.
+"""Background worker threads: idle when there is no work, fork-safe, drained at exit.
 
 `Queue` reads what was captured, `Delivery` brings the records to a sink; both are workers. All of them end together:
 at exit, at SIGTERM, when a multiprocessing child ends, within `EXIT_TIMEOUT` seconds whatever a sink does.

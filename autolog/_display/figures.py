@@ -1,4 +1,4 @@
-"""What people read of records, on a terminal and on a page: figures in fitting units, harmless text, trees of spans."""
+"""Formatting for terminal and dashboard: numbers with units, escaped text."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     truncated: bool = False
     sdk: str | None = None
     media: list[dict[str, Any]] | None = None
-    """The images, audio and files in the bodies; see `_media`."""
+    """The images, audio and files in the bodies; see `_record.media`."""
     request_meta: dict[str, Any] = {}
     response_meta: dict[str, Any] = {}
     extra: dict[str, Any] = {}

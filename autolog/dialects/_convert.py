@@ -1,4 +1,4 @@
-"""What all dialects share: faults, strict JSON, validation, and the small translations between their words and ours."""
+"""The small translations between the dialects' words and ours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The providers' SDKs: which classes are wrapped, which calls are recorded, how their bodies read.
 
 A module here answers the same questions for each SDK (see `Provider`); adding one is adding a file and a line below.
-Nothing here imports an SDK: `_patch` does, when the user's program has.
+Nothing here imports an SDK: `_capture.patch` does, when the user's program has.
 """
 
 from __future__ import annotations

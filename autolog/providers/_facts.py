@@ -1,4 +1,4 @@
-"""What a pair of bodies says: the answer that every provider's module gives for its own formats."""
+"""The facts in a pair of bodies, which every provider's module reads from its own formats."""
 
 from __future__ import annotations
 
