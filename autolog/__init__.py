@@ -10,12 +10,15 @@
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from autolog._capture.span import Span
 from autolog._recorder import Recorder
 from autolog._version import __version__
 from autolog.errors import AutologError, ConfigError, PatchError, StoreError
+
+if TYPE_CHECKING:
+    from autolog._record.record import Record as Record
 
 autolog = Recorder()
 
@@ -36,10 +39,12 @@ unpatch_anthropic = autolog.unpatch_anthropic
 unpatch_openai = autolog.unpatch_openai
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`autolog.testing` and `autolog.server`, imported when they are first used."""
+def __getattr__(name: str) -> Any:
+    """Import `autolog.testing`, `autolog.server` and `autolog.Record` when they are first used."""
     if name in {"testing", "server"}:
         return importlib.import_module(f"autolog.{name}")
+    if name == "Record":
+        return importlib.import_module("autolog._record.record").Record
     raise AttributeError(f"module 'autolog' has no attribute {name!r}")
 
 
@@ -47,6 +52,7 @@ __all__ = [
     "AutologError",
     "ConfigError",
     "PatchError",
+    "Record",
     "Recorder",
     "Span",
     "StoreError",

@@ -80,7 +80,7 @@ class Recorder:
             try:
                 patch.apply()
             except PatchError as error:
-                if "not installed" not in error.problem:
+                if not error.missing:
                     raise
             else:
                 patched.append(name)
@@ -95,7 +95,7 @@ class Recorder:
         """Record every call of the openai SDK that costs money, of clients that exist and that are yet to come.
 
         Raises:
-            PatchError: openai is not installed, too old, or changed where we hold on to it.
+            PatchError: openai is not installed, too old, or its internals changed incompatibly.
         """
         self._current_config()
         self._patches["openai"].apply()
@@ -108,7 +108,7 @@ class Recorder:
         """Record every call of the anthropic SDK that costs money, of clients that exist and that are yet to come.
 
         Raises:
-            PatchError: anthropic is not installed, too old, or changed where we hold on to it.
+            PatchError: anthropic is not installed, too old, or its internals changed incompatibly.
         """
         self._current_config()
         self._patches["anthropic"].apply()

@@ -37,11 +37,16 @@ class ConfigError(AutologError, ValueError):
 
 
 class PatchError(AutologError, RuntimeError):
-    """An SDK that cannot be patched: missing, too old, or changed where we hold on to it."""
+    """An SDK that cannot be patched: missing, too old, or its internals changed incompatibly.
 
-    def __init__(self, sdk: str, problem: str) -> None:
+    Attributes:
+        sdk: its name. problem: what is wrong, and what to do. missing: whether it is not installed at all.
+    """
+
+    def __init__(self, sdk: str, problem: str, *, missing: bool = False) -> None:
         self.sdk = sdk
         self.problem = problem
+        self.missing = missing
         super().__init__(f"cannot patch {sdk}: {problem}")
 
 

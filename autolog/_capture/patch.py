@@ -141,7 +141,7 @@ class Patch:
         name, oldest = self._provider.name, self._provider.oldest
         wanted = f"install {name} {'.'.join(map(str, oldest))} or newer: pip install -U {name}"
         if name not in sys.modules and importlib.util.find_spec(name) is None:
-            raise PatchError(name, f"it is not installed; {wanted}")
+            raise PatchError(name, f"it is not installed; {wanted}", missing=True)
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -138,4 +138,4 @@ def _sdks() -> Iterator[Check]:
             patch.remove()
             yield name, True, f"{importlib.metadata.version(name)} can be patched"
         except PatchError as error:
-            yield name, None if "not installed" in error.problem else False, error.problem
+            yield name, None if error.missing else False, error.problem

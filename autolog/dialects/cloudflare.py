@@ -116,8 +116,6 @@ _NUMBERS = {"cost", "tokens", "tokens_in", "tokens_out", "duration", "feedback"}
 _FLAGS = {"success", "cached"}
 _OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "image": "image_generation"}
 _EXTREMES = ("cost", "duration", "tokens_in", "tokens_out", "total_tokens")
-#: The same in our fields.
-EXTREMES = ("cost", "duration", "tokens_in", "tokens_out", "tokens")
 
 
 class Listing:

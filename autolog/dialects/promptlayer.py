@@ -359,11 +359,6 @@ def encode_blueprint(record: Record) -> Json:
     return {"prompt_template": template, "metadata": {"model": model}}
 
 
-def _model(record: Record) -> Json:
-    parameters = record.request_meta.get("parameters") or {}
-    return {"provider": record.provider_name, "name": record.request_model, "parameters": parameters}
-
-
 def _blocks(messages: Any) -> list[Json]:
     """Messages with their content as blocks, which this vendor's templates need."""
     made = []

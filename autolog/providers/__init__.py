@@ -7,8 +7,7 @@ Nothing here imports an SDK: `_capture.patch` does, when the user's program has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from autolog._record.bodies import Event
 from autolog.providers import anthropic as _anthropic, openai as _openai
@@ -60,11 +59,9 @@ class Provider(Protocol):
     def assemble(self, path: str, events: list[Event]) -> dict[str, Any]: ...
 
 
-def _provider(module: ModuleType) -> Provider:
-    return cast("Provider", module)
+_MODULES: tuple[Provider, ...] = (_openai, _anthropic)
 
-
-PROVIDERS: dict[str, Provider] = {module.name: _provider(module) for module in (_openai, _anthropic)}
+PROVIDERS: dict[str, Provider] = {module.name: module for module in _MODULES}
 
 
 def provider_of(path: str, request: dict[str, Any], response: dict[str, Any]) -> Provider:

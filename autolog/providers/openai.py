@@ -9,9 +9,7 @@ from typing import Any
 
 from autolog.providers._facts import Item, Lasting, Reading, Usage, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
-from autolog.providers._openai_streams import assemble
-
-__all__ = ["assemble"]
+from autolog.providers._openai_streams import assemble as assemble
 
 name = "openai"
 module = "openai._base_client"
