@@ -41,6 +41,7 @@ class Recorder:
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit)
+        self._unpatched: dict[str, str] = {}
 
     # Setting up
 
@@ -73,15 +74,20 @@ class Recorder:
                 delivery.look()
 
     def patch(self) -> list[str]:
-        """Record the calls of every known SDK that is installed; returns their names."""
+        """Record the calls of every known SDK that is installed; returns their names.
+
+        An SDK that cannot be patched is left alone, with a warning in the log and its reason in `status()`.
+        """
         self._current_config()
         patched = []
+        self._unpatched = {}
         for name, patch in self._patches.items():
             try:
                 patch.apply()
             except PatchError as error:
                 if not error.missing:
-                    raise
+                    self._unpatched[name] = error.problem
+                    _guard.logger.warning("%s", error)
             else:
                 patched.append(name)
         return patched
@@ -226,6 +232,7 @@ class Recorder:
         return {
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
+            "unpatched": dict(self._unpatched),
             "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,
             "dialect": config.dialect if config.endpoint is not None else None,

@@ -113,6 +113,21 @@ def test_an_sdk_that_is_too_old(tmp_path: Path) -> None:
     assert "version 1.3.0 is too old; install openai 2.0 or newer" in printed
 
 
+def test_an_sdk_that_is_too_old_does_not_keep_others_from_being_patched(tmp_path: Path) -> None:
+    site = fake(tmp_path, "openai", "", version="1.3.0")
+    printed = run(
+        """
+        import logging, autolog
+        logging.basicConfig(level="WARNING")
+        print(autolog.patch(), autolog.status()["unpatched"])
+        """,
+        tmp_path,
+        site,
+    )
+    assert "['anthropic'] {'openai': 'version 1.3.0 is too old; install openai 2.0 or newer" in printed
+    assert "cannot patch openai: version 1.3.0 is too old" in printed
+
+
 @pytest.mark.parametrize(
     "base_client",
     [
