@@ -11,7 +11,7 @@ import msgspec
 
 from autolog._capture import stream_usage
 from autolog._capture.span import Emit, Span, describe_error
-from autolog._capture.tee import _Tee
+from autolog._capture.tee import Tee
 from autolog._lifecycle import before_exit
 
 
@@ -71,7 +71,7 @@ class Exchange(Span):
             if hiding and self.content is not None:
                 hider = stream_usage.UsageFilter()
                 response._content = hider.feed(self.content) + hider.rest()
-        elif not isinstance(response.stream, (_Tee, stream_usage.Hider)):
+        elif not isinstance(response.stream, (Tee, stream_usage.Hider)):
             self.streaming = True
             response.stream = tee(response.stream, self)
             encoding = response.headers.get("content-encoding", "identity").lower() if hiding else None

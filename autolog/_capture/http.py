@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from autolog._capture import stream_usage
 from autolog._capture.exchange import Exchange
 from autolog._capture.span import Emit, Span
-from autolog._capture.tee import _async_tee, _sync_tee, _tee_upload
+from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, report
 
 
@@ -57,9 +57,6 @@ class Outlet(Protocol):
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
-
-
-# The tee
 
 
 # The wrappers
@@ -199,7 +196,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             if exchange.asked_usage:
                 request.headers["accept-encoding"] = "identity"  # what is compressed could not be hidden
             if not hasattr(request, "_content"):
-                _tee_upload(request)
+                tee_upload(request)
             if exchange.status_code is None:
                 exchange.attempts += 1
                 exchange.request = request
@@ -220,7 +217,7 @@ def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) 
         exchange = _current.get()
         if exchange is not None and emit.live:
             try:
-                exchange.received(kwargs["response"], _sync_tee)
+                exchange.received(kwargs["response"], sync_tee)
             except Exception as error:  # noqa: BLE001 - ours, never the program's
                 report("reading a response", error)
         return original(self, *args, **kwargs)
@@ -236,7 +233,7 @@ def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Ou
         exchange = _current.get()
         if exchange is not None and emit.live:
             try:
-                exchange.received(kwargs["response"], _async_tee)
+                exchange.received(kwargs["response"], async_tee)
             except Exception as error:  # noqa: BLE001 - ours, never the program's
                 report("reading a response", error)
         return await original(self, *args, **kwargs)

@@ -7,12 +7,12 @@ from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from autolog._capture.context import Context, Parent, current_context, current_span, parse_traceparent, restore
 from autolog._capture.snapshot import freeze
+from autolog._capture.threads import follow_threads
 
 if TYPE_CHECKING:
     from typing import Self
-from autolog._capture.context import Context, Parent, current_context, current_span, parse_traceparent, restore
-from autolog._capture.threads import follow_threads
 
 
 class ContextScope:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_STREAM_BYTES = 64 * 1024 * 1024
 
 
-class _Tee:
+class Tee:
     """Stands in for a response's stream, passes every chunk on, and keeps it."""
 
     #: anthropic asks for this at every event of a stream; that it is not there must not cost an exception each time.
@@ -42,7 +42,7 @@ class _Tee:
             self._exchange.first_chunk_ns = perf_counter_ns()
 
 
-class _SyncTee(_Tee):
+class _SyncTee(Tee):
     def __iter__(self) -> Iterator[bytes]:
         exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
         if self._iterator is None:
@@ -75,7 +75,7 @@ class _SyncTee(_Tee):
             self._exchange.end()
 
 
-class _AsyncTee(_Tee):
+class _AsyncTee(Tee):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
         if self._iterator is None:
@@ -109,22 +109,22 @@ class _AsyncTee(_Tee):
 
 
 @functools.cache
-def _tee_class(tee: type[_Tee], stream: Hashable) -> type:
+def _tee_class(tee: type[Tee], stream: Hashable) -> type:
     """`tee` as a subclass of the byte-stream interface that `stream` has, be it httpx2's or httpx's."""
     wanted = "SyncByteStream" if tee is _SyncTee else "AsyncByteStream"
     bases = [base for base in cast("type", stream).__mro__ if base.__name__ == wanted]
     return type(tee.__name__.strip("_"), (tee, *bases[:1]), {})
 
 
-def _sync_tee(stream: Any, exchange: Exchange) -> Any:
+def sync_tee(stream: Any, exchange: Exchange) -> Any:
     return _tee_class(_SyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
-def _async_tee(stream: Any, exchange: Exchange) -> Any:
+def async_tee(stream: Any, exchange: Exchange) -> Any:
     return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
-class _UploadTee(_Tee):
+class _UploadTee(Tee):
     """Stands in for a request's stream (a multipart upload): both kinds, for httpx's own is both."""
 
     def __del__(self) -> None:
@@ -148,7 +148,7 @@ class _UploadTee(_Tee):
         return self.sent
 
 
-def _tee_upload(request: Any) -> None:
+def tee_upload(request: Any) -> None:
     stream = request.stream
     bases = tuple(base for base in type(stream).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
     request.stream = type("UploadTee", (_UploadTee, *bases), {})(stream, None)

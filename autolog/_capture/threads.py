@@ -11,8 +11,6 @@ from typing import Any
 from autolog._capture.context import EMPTY, Context, Parent, current_context, current_span
 
 _following = threading.Lock()
-
-
 _followed = False
 
 

@@ -49,6 +49,3 @@ def tokens(record: Record) -> str:
 def short_id(record_id: str) -> str:
     """The part of an id that is enough to name it, for ids of ours; others whole."""
     return safe(record_id[:18] if len(record_id) == 36 else record_id)
-
-
-# Traces

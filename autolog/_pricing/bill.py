@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autolog._pricing import cost as _cost
+from autolog._pricing import cost
 from autolog._record.record import Record
 from autolog.providers import Reading, Usage
 from autolog.providers._facts import flaw
@@ -26,21 +26,22 @@ def _region(url: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
+def add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
+    """Price the record's usage once; `cost_details` says how certain that is, or why it is not known."""
     if why := _NOT_BILLED.get(record.operation_name or ""):
-        record.cost_details = _cost.unknown(why).details
+        record.cost_details = cost.unknown(why).details
         return
     if record.status == "error" and usage.input is None:
-        record.cost_details = _cost.unknown("the call failed, and the answer says nothing of a bill").details
+        record.cost_details = cost.unknown("the call failed, and the answer says nothing of a bill").details
         return
     problem = flaw(reading.raw_usage) or _half(record, usage)
     if problem and reading.reported_cost is None:
-        record.cost_details = _cost.unknown(problem, flaw=True).details
+        record.cost_details = cost.unknown(problem, flaw=True).details
         return
     if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
         usage.input_characters = len(asked["input"])
     batch = record.response_service_tier == "batch"
-    terms = _cost.Terms(
+    terms = cost.Terms(
         tier=None if batch else record.response_service_tier,
         batch=batch,
         speed=reading.speed,
@@ -50,7 +51,7 @@ def _add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, A
     models = (record.response_model, record.request_model)
     decision = record.operation_name == "decision" and record.provider_name == "openai"
     seller = "openai-decisions" if decision else record.provider_name
-    priced = _cost.price(seller, models, usage, terms, record.start_time, reading.further)
+    priced = cost.price(seller, models, usage, terms, record.start_time, reading.further)
     record.cost, record.cost_details = priced.cost, priced.details
     doubts = [*_doubts(record, reading, usage, asked)] if reading.reported_cost is None else []
     if priced.cost is not None and doubts:

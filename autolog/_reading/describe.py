@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from autolog._pricing import cost as _cost
-from autolog._pricing.bill import _add_cost
+from autolog._pricing.bill import add_cost
 from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_events, read_form
 from autolog._record.media import note_media
@@ -52,7 +52,7 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     record.provider_name = record.provider_name or provider_of_model(model)
     if record.cost is None:
         usage.units = provider.units(path, asked, answer)
-        _add_cost(record, reading, usage, asked)
+        add_cost(record, reading, usage, asked)
     if record.cost is None and usage.input is None and (why := provider.unbilled(path)):
         record.cost_details = _cost.unknown(why).details
     if record.media is None:

@@ -13,16 +13,12 @@ _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retr
 
 
 _KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-")
-
-
 _SECRET_HEADERS = {
     "openai-organization",
     "openai-project",
     "anthropic-organization-id",
     "anthropic-workspace-id",
 }
-
-
 _SECRET_PARAMETERS = {"key", "api-key", "api_key", "apikey", "token", "access_token", "sig", "signature"}
 
 

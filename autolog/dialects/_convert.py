@@ -11,15 +11,12 @@ from urllib.parse import urlsplit
 from autolog._ids import new_record_id
 from autolog._record.bodies import decode_json, encode_json
 from autolog._record.record import Record
-from autolog.dialects._fault import Fault, _detail
+from autolog.dialects._fault import Fault, detail
 
 #: Larger figures are mistakes, and would break whoever reads them.
 MAX_SECONDS = 1e9
 MAX_DOLLARS = 1e12
 MAX_TOKENS = 2**53
-
-
-# JSON
 
 
 # Bodies
@@ -71,9 +68,9 @@ def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | 
             at = datetime.fromisoformat(value)
             at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise Fault(status, f"{name}: {str(value)[:50]!r} is not a time", _detail(name, "not a time")) from error
+        raise Fault(status, f"{name}: {str(value)[:50]!r} is not a time", detail(name, "not a time")) from error
     if not _EARLIEST <= at < _LATEST:
-        raise Fault(status, f"{name}: {str(value)[:50]!r} is out of range", _detail(name, "out of range"))
+        raise Fault(status, f"{name}: {str(value)[:50]!r} is out of range", detail(name, "out of range"))
     return at
 
 

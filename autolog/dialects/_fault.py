@@ -114,5 +114,5 @@ def _clean(part: str | int) -> str | int:
     return part if isinstance(part, int) else part.encode(errors="replace").decode()[:200]
 
 
-def _detail(name: str, message: str) -> list[Json]:
+def detail(name: str, message: str) -> list[Json]:
     return [{"loc": ["body", name], "msg": message, "type": "value_error"}]

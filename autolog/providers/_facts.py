@@ -31,7 +31,7 @@ class Usage(msgspec.Struct):
     cache_audio_read: int | None = None
     cache_image_read: int | None = None
     units: dict[str, float] = {}
-    """What is billed by the piece, by the names in `_units.UNITS`."""
+    """What is billed by the piece, by the names in `_pricing.units.UNITS`."""
 
 
 class Lasting(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._services import Services
 
 
-def _key_in(body: bytes) -> str | None:
+def key_in(body: bytes) -> str | None:
     """The key inside a body; a body that cannot be read has none."""
     try:
         given = parse_object(body).get("api_key")

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
-from autolog.server._auth import _key_in, authorise, headers_of, key_of, project_of
+from autolog.server._auth import authorise, headers_of, key_in, key_of, project_of
 from autolog.server._bodies import read_body
 from autolog.server._call import Call, Dialect, Reply, Route
 from autolog.server._keys import Principal
@@ -71,7 +71,7 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         key = key_of(headers)
         if key is None and route.key_in_body:
             body = await read_body(request, services.limits, share)
-            key = _key_in(body)
+            key = key_in(body)
         if services.keyring.fresh:
             principal = authorise(services, key, route.scope)
         else:
@@ -96,12 +96,6 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         return made
     answer: Reply = await services.writer.perform(made)
     return answer
-
-
-# Keys
-
-
-# Bodies
 
 
 # Replies

@@ -20,9 +20,8 @@ from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
 T = TypeVar("T")
-
-
-#: Threads for larger ones, and as many for requests that only read: a slow disk stops no page.
+#: Threads for requests that write off the writer's thread, and as many for those that only read: a slow disk stops
+#: no page.
 THREADS = 40
 
 
