@@ -35,7 +35,7 @@ class SDK(Protocol):
         """Whether a call to this SDK path costs money, and so is recorded."""
         ...
 
-    def holder(self, path: str) -> str | None:
+    def results_id(self, path: str) -> str | None:
         """What may hold the results of a batch, if the path gives such a thing."""
         ...
 
@@ -68,7 +68,7 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) 
         if sdk.billable(options.method, options.url):
             exchange = Exchange(emit, sdk.name, type(client), bool(kwargs.get("stream")))
             if options.method in _GETS:
-                exchange.download = sdk.holder(options.url) is not None
+                exchange.download = sdk.results_id(options.url) is not None
             return exchange
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("starting a call", error)

@@ -8,8 +8,8 @@ from typing import Any
 
 from autolog._pricing import cost
 from autolog._record.record import Record
-from autolog.providers import Reading, Usage
-from autolog.providers._facts import flaw
+from autolog.providers import Facts, Usage
+from autolog.providers._facts import invalid_usage
 from autolog.providers._fields import count, mapping, text
 
 #: Operations that have no bill of their own, and why.
@@ -26,7 +26,7 @@ def _region(url: str | None) -> str | None:
     return found[1] if found else None
 
 
-def add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> None:
+def add_cost(record: Record, facts: Facts, usage: Usage, asked: dict[str, Any]) -> None:
     """Price the record's usage once; `cost_details` says how certain that is, or why it is not known."""
     if why := _NOT_BILLED.get(record.operation_name or ""):
         record.cost_details = cost.unknown(why).details
@@ -34,8 +34,8 @@ def add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, An
     if record.status == "error" and usage.input is None:
         record.cost_details = cost.unknown("the call failed, and the answer says nothing of a bill").details
         return
-    problem = flaw(reading.raw_usage) or _half(record, usage)
-    if problem and reading.reported_cost is None:
+    problem = invalid_usage(facts.raw_usage) or _half(record, usage)
+    if problem and facts.reported_cost is None:
         record.cost_details = cost.unknown(problem, flaw=True).details
         return
     if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
@@ -44,29 +44,29 @@ def add_cost(record: Record, reading: Reading, usage: Usage, asked: dict[str, An
     terms = cost.Terms(
         tier=None if batch else record.response_service_tier,
         batch=batch,
-        speed=reading.speed,
-        geo=reading.geo or _region(record.request_url),
-        reported=reading.reported_cost,
+        speed=facts.speed,
+        geo=facts.geo or _region(record.request_url),
+        reported=facts.reported_cost,
     )
     models = (record.response_model, record.request_model)
     decision = record.operation_name == "decision" and record.provider_name == "openai"
     seller = "openai-decisions" if decision else record.provider_name
-    priced = cost.price(seller, models, usage, terms, record.start_time, reading.further)
+    priced = cost.price(seller, models, usage, terms, record.start_time, facts.additional_usage)
     record.cost, record.cost_details = priced.cost, priced.details
-    doubts = [*_doubts(record, reading, usage, asked)] if reading.reported_cost is None else []
+    doubts = [*_doubts(record, facts, usage, asked)] if facts.reported_cost is None else []
     if priced.cost is not None and doubts:
         why = "; ".join(filter(None, [priced.details.get("why"), *doubts]))
         record.cost_details |= {"certainty": "estimated", "why": why}
-    if priced.cost is None and record.request_stream and reading.raw_usage is None:
+    if priced.cost is None and record.request_stream and facts.raw_usage is None:
         record.cost_details["unknown"] += (
             "; a chat stream tells it with stream_options={'include_usage': True} or configure(stream_usage=...)"
         )
 
 
-def _doubts(record: Record, reading: Reading, usage: Usage, asked: dict[str, Any]) -> Iterator[str]:
+def _doubts(record: Record, facts: Facts, usage: Usage, asked: dict[str, Any]) -> Iterator[str]:
     """Why a bill may not be what the provider will ask for, though everything in it has a price."""
-    if reading.doubt:
-        yield reading.doubt
+    if facts.uncertainty:
+        yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
         yield f"tokens counted with {by}, not by the provider"
     if record.response_service_tier is None and text(asked.get("service_tier")) in {

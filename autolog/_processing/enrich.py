@@ -57,19 +57,19 @@ def _call_records(exchange: Exchange, redactor: Redactor) -> list[Record]:
     provider = PROVIDERS[exchange.sdk]
     record = _common(exchange)
     path = unquote(urlsplit(str(exchange.request.url)).path)
-    later = provider.later(exchange.request.method, path)
+    later = provider.is_follow_up(exchange.request.method, path)
     with guard("reading a call"):
         sent = plain_headers(exchange.request.headers)
         redactor.learn(sent)
         _add_exchange(record, exchange, sent)
         redactor.bodies(record)
-        if later and provider.holder(path):
+        if later and provider.results_id(path):
             return list(lasting.batch_items(record, provider, path))
-        reading = describe(record, provider, exchange.stream)
+        facts = describe(record, provider, exchange.stream)
         if later:
-            completed = lasting.completion(record, provider, reading)
+            completed = lasting.completion(record, provider, facts)
             return [] if completed is None else [completed]
-        lasting.settle(record, reading)
+        lasting.settle(record, facts)
     if record.cost is None and record.cost_details is None:
         record.cost_details = unknown("the answer could not be read").details
     return [] if later else [record]

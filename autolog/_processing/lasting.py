@@ -17,7 +17,7 @@ from autolog._guard import guard
 from autolog._reading.describe import DERIVED, describe
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
-from autolog.providers import Item, Provider, Reading
+from autolog.providers import BatchResult, Facts, Provider
 
 #: How many batches are remembered, to put their items into the same trace.
 MEMORY = 10_000
@@ -46,33 +46,33 @@ def _keep(known: dict[str, str], key: str, value: str) -> None:
         del known[next(iter(known))]
 
 
-def settle(record: Record, reading: Reading) -> None:
+def settle(record: Record, facts: Facts) -> None:
     """Give the record of a call that began something lasting the id that later calls will find."""
-    if reading.lasting is None:
+    if facts.long_running is None:
         return
-    record.id = lasting_id(reading.lasting.key)
+    record.id = lasting_id(facts.long_running.key)
     if record.response_model is not None:
-        _keep(_models, reading.lasting.key, record.response_model)
+        _keep(_models, facts.long_running.key, record.response_model)
     if (record.request_url or "").partition("?")[0].endswith("/extensions"):
-        _extensions[reading.lasting.key] = record
-    if reading.lasting.operation == "batch":
-        record.span_id = _span_id(reading.lasting.key)
+        _extensions[facts.long_running.key] = record
+    if facts.long_running.operation == "batch":
+        record.span_id = _span_id(facts.long_running.key)
         _batches.learn(record)
 
 
-def completion(read: Record, provider: Provider, reading: Reading) -> Record | None:
+def completion(read: Record, provider: Provider, facts: Facts) -> Record | None:
     """What a later call adds to the record that an earlier one began; None if it is not over yet, or was no such."""
-    if reading.lasting is None or not reading.lasting.final:
+    if facts.long_running is None or not facts.long_running.final:
         return None
-    if read.response_model is None and (model := _models.get(reading.lasting.key)):
+    if read.response_model is None and (model := _models.get(facts.long_running.key)):
         read.response_model = model
         describe(read, provider)
-    if begun := _extensions.get(reading.lasting.key):
+    if begun := _extensions.get(facts.long_running.key):
         for name in ("request_url", "request_body", "request_content_type"):
             setattr(read, name, getattr(begun, name))
         read.cost = read.cost_details = None
         describe(read, provider)
-    completed = Record(id=lasting_id(reading.lasting.key), end_time=read.end_time, sdk=read.sdk)
+    completed = Record(id=lasting_id(facts.long_running.key), end_time=read.end_time, sdk=read.sdk)
     completed.extra = {"completed": True}
     for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
         if name not in {"input_preview", "request_stream"}:
@@ -82,7 +82,7 @@ def completion(read: Record, provider: Provider, reading: Reading) -> Record | N
     start, ended = _instant(answer, "created_at"), _instant(answer, "completed_at", "finished_at", "ended_at")
     if start and ended and ended >= start:
         completed.duration = (ended - start).total_seconds()
-    if reading.lasting.operation == "batch":
+    if facts.long_running.operation == "batch":
         _batches.learn(read)
     return completed
 
@@ -129,16 +129,16 @@ _batches = _Batches()
 
 def batch_items(read: Record, provider: Provider, path: str) -> Iterator[Record]:
     """The records of a batch's items, from the call that read its results; none if it read something else."""
-    holder = provider.holder(path)
+    holder = provider.results_id(path)
     if holder is None or not read.response_body or (read.status_code or 0) >= 400:
         return
     batch = _batches.of_file(holder) if provider.name == "openai" else holder
-    for item in provider.items(path, read.response_body):
+    for item in provider.batch_results(path, read.response_body):
         with guard("reading an item of a batch"):
             yield _item(read, provider, item, batch, holder)
 
 
-def _item(read: Record, provider: Provider, item: Item, batch: str | None, holder: str) -> Record:
+def _item(read: Record, provider: Provider, item: BatchResult, batch: str | None, holder: str) -> Record:
     address = urlsplit(read.request_url or "")
     kind = "batch" if provider.name == "openai" else "message_batch"
     joined = {"batch_file": holder} if batch is None else {"batch_id": batch}

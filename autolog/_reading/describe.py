@@ -13,7 +13,7 @@ from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_events, read_form
 from autolog._record.media import note_media
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
-from autolog.providers import Provider, Reading, Usage, provider_of, provider_of_model
+from autolog.providers import Facts, Provider, Usage, provider_of, provider_of_model
 from autolog.providers._facts import read_error
 
 PREVIEW = 200
@@ -26,7 +26,7 @@ def preview(text: str | None) -> str | None:
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
-def describe(record: Record, provider: Provider | None = None, stream: bool = False) -> Reading:
+def describe(record: Record, provider: Provider | None = None, stream: bool = False) -> Facts:
     """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost.
 
     What the record knows already stays: a log may come with its own figures. Without `provider` (an SDK's module),
@@ -37,27 +37,27 @@ def describe(record: Record, provider: Provider | None = None, stream: bool = Fa
     provider = provider or provider_of(path, asked, decode_object(record.response_body))
     path = path or provider.guess_path(asked)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
-    reading = provider.read(path, answer)
-    lasting = reading.lasting and reading.lasting.operation
+    facts = provider.read(path, answer)
+    lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or provider.operation(path) or None
     record.request_model = record.request_model or _text(asked.get("model")) or provider.model_in(path)
     if record.request_stream is None:
         record.request_stream = stream or streamed or asked.get("stream") in (True, "true")
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
     record.input_preview = record.input_preview or preview(last_user_text(asked))
-    record.output_preview = record.output_preview or preview(reading.output_text)
-    usage = _add_reading(record, reading)
-    _add_error(record, reading, answer)
+    record.output_preview = record.output_preview or preview(facts.output_text)
+    usage = _add_facts(record, facts)
+    _add_error(record, facts, answer)
     model = record.response_model or record.request_model
     record.provider_name = record.provider_name or provider_of_model(model)
     if record.cost is None:
-        usage.units = provider.units(path, asked, answer)
-        add_cost(record, reading, usage, asked)
-    if record.cost is None and usage.input is None and (why := provider.unbilled(path)):
+        usage.units = provider.billable_units(path, asked, answer)
+        add_cost(record, facts, usage, asked)
+    if record.cost is None and usage.input is None and (why := provider.unbilled_reason(path)):
         record.cost_details = _cost.unknown(why).details
     if record.media is None:
         note_media(record)
-    return reading
+    return facts
 
 
 #: What `describe` fills in, and `forget` takes back.
@@ -113,26 +113,26 @@ def read_response(provider: Provider, path: str, body: bytes | None, content_typ
     return answer, False
 
 
-def _add_reading(record: Record, reading: Reading) -> Usage:
-    """Lay the reading under what is known; returns the usage that stands in the record then."""
-    record.response_model = record.response_model or reading.model
-    record.response_id = record.response_id or reading.id
-    record.response_finish_reasons = record.response_finish_reasons or reading.finish_reasons
-    record.response_service_tier = record.response_service_tier or reading.service_tier
-    record.tool_calls = record.tool_calls or reading.tool_calls or None
-    record.usage = record.usage or reading.raw_usage
-    usage = msgspec.structs.replace(reading.usage)
+def _add_facts(record: Record, facts: Facts) -> Usage:
+    """Lay the facts under what is known; returns the usage that stands in the record then."""
+    record.response_model = record.response_model or facts.model
+    record.response_id = record.response_id or facts.id
+    record.response_finish_reasons = record.response_finish_reasons or facts.finish_reasons
+    record.response_service_tier = record.response_service_tier or facts.service_tier
+    record.tool_calls = record.tool_calls or facts.tool_calls or None
+    record.usage = record.usage or facts.raw_usage
+    usage = msgspec.structs.replace(facts.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
         if getattr(record, name) is None:
-            setattr(record, name, getattr(reading.usage, attribute))
+            setattr(record, name, getattr(facts.usage, attribute))
         setattr(usage, attribute, getattr(record, name))
     return usage
 
 
-def _add_error(record: Record, reading: Reading, answer: Any) -> None:
+def _add_error(record: Record, facts: Facts, answer: Any) -> None:
     """The provider's own words for an error stand before the exception's; a broken stream keeps the exception's."""
     failed = record.status_code is not None and record.status_code >= 400
-    kind, message = reading.error_type, reading.error_message
+    kind, message = facts.error_type, facts.error_message
     if failed:
         kind, message = read_error(answer) if answer is not None else (None, None)
         kind = kind or (record.response_headers or {}).get("x-amzn-errortype", "").partition(":")[0] or None

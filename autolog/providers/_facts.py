@@ -34,7 +34,7 @@ class Usage(msgspec.Struct):
     """What is billed by the piece, by the names in `_pricing.units.UNITS`."""
 
 
-class Lasting(msgspec.Struct, frozen=True):
+class LongRunning(msgspec.Struct, frozen=True):
     """A thing that outlives the call that made it: a background response, a batch, a run, a session.
 
     Attributes:
@@ -47,7 +47,7 @@ class Lasting(msgspec.Struct, frozen=True):
     final: bool
 
 
-class Item(msgspec.Struct, frozen=True):
+class BatchResult(msgspec.Struct, frozen=True):
     """One answer out of many that came in one body: an item of a batch.
 
     Attributes:
@@ -63,7 +63,7 @@ class Item(msgspec.Struct, frozen=True):
     error: tuple[str | None, str | None] | None = None
 
 
-class Reading(msgspec.Struct):
+class Facts(msgspec.Struct):
     """The facts in one request and its response."""
 
     model: str | None = None
@@ -76,17 +76,17 @@ class Reading(msgspec.Struct):
     speed: str | None = None
     geo: str | None = None
     reported_cost: float | None = None
-    lasting: Lasting | None = None
-    further: list[tuple[str | None, Usage]] = []
+    long_running: LongRunning | None = None
+    additional_usage: list[tuple[str | None, Usage]] = []
     """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
-    doubt: str | None = None
+    uncertainty: str | None = None
     """Why the usage may not be the whole bill."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None
 
 
-def flaw(usage: Any) -> str | None:
+def invalid_usage(usage: Any) -> str | None:
     """What in a usage object cannot be: text where a number belongs, a negative count."""
     for key, value in mapping(usage).items():
         if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
@@ -95,7 +95,7 @@ def flaw(usage: Any) -> str | None:
         elif key.endswith("_details") and value is not None and not isinstance(value, dict):
             return f"the response says {key}: {str(value)[:50]!r}"
         for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, dict) and (inner := flaw(part)):
+            if isinstance(part, dict) and (inner := invalid_usage(part)):
                 return inner
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autolog._record.bodies import Event
-from autolog.providers._facts import Item, Lasting, Reading, Usage, read_error
+from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
 
 name = "anthropic"
@@ -39,25 +39,25 @@ _FREE = (
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
     """Whether a call costs money, or is a model call all the same, or completes one."""
-    if later(method, path):
+    if is_follow_up(method, path):
         return True
     return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0])
 
 
 #: Calls that tell more of what an earlier call began.
-_LATER = (
+_FOLLOW_UP = (
     r"/messages/batches/[^/]+(/results)?$|/v1/sessions/[^/]+$|/v1/sessions/[^/]+(/threads/[^/]+)?/events/stream$"
     r"|/v1/sessions/[^/]+/threads/[^/]+/stream$|/v1/dreams/[^/]+$"
 )
 
 
 @functools.lru_cache(maxsize=1024)
-def later(method: str, path: str) -> bool:
+def is_follow_up(method: str, path: str) -> bool:
     """Whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     if method.lower() == "post":
         return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
-    return method.lower() == "get" and bool(re.search(_LATER, path))
+    return method.lower() == "get" and bool(re.search(_FOLLOW_UP, path))
 
 
 def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
@@ -86,78 +86,78 @@ def model_in(path: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
-def read(path: str, body: Any) -> Reading:
+def read(path: str, body: Any) -> Facts:
     """The facts in a response body."""
-    reading = Reading()
+    facts = Facts()
     body = mapping(body)
-    reading.error_type, reading.error_message = read_error(body) if _is_error(body) else (None, None)
-    reading.model = text(body.get("model"))
-    reading.id = text(body.get("id"))
+    facts.error_type, facts.error_message = read_error(body) if _is_error(body) else (None, None)
+    facts.model = text(body.get("model"))
+    facts.id = text(body.get("id"))
     operation_name = operation(path)
-    reading.lasting = _lasting(body)
+    facts.long_running = _long_running(body)
     if operation_name == "count_tokens":
-        reading.usage.input = count(body.get("input_tokens"))
+        facts.usage.input = count(body.get("input_tokens"))
     if text(body.get("type")) in {"session", "dream"}:
-        _read_work(reading, body)
-    if operation_name != "chat" or reading.lasting:
-        return reading
+        _read_work(facts, body)
+    if operation_name != "chat" or facts.long_running:
+        return facts
     stop = text(body.get("stop_reason"))
-    reading.finish_reasons = [stop] if stop else None
+    facts.finish_reasons = [stop] if stop else None
     content = objects(body.get("content"))
-    reading.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
-    reading.tool_calls = [
+    facts.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
+    facts.tool_calls = [
         {"id": block.get("id"), "name": block.get("name"), "arguments": block.get("input")}
         for block in content
         if block.get("type") == "tool_use"
     ]
     if isinstance(body.get("usage"), dict):
-        reading.raw_usage = body["usage"]
-        reading.service_tier = text(body["usage"].get("service_tier"))
-        reading.speed = text(body["usage"].get("speed"))
-        reading.geo = text(body["usage"].get("inference_geo"))
-        reading.usage = read_usage(body["usage"])
-        reading.further = _further(body["usage"])
+        facts.raw_usage = body["usage"]
+        facts.service_tier = text(body["usage"].get("service_tier"))
+        facts.speed = text(body["usage"].get("speed"))
+        facts.geo = text(body["usage"].get("inference_geo"))
+        facts.usage = read_usage(body["usage"])
+        facts.additional_usage = _additional_usage(body["usage"])
         models = {text(entry.get("model")) for entry in objects(body["usage"].get("iterations"))}
         kinds = {kind_of(entry) for entry in objects(body["usage"].get("iterations"))}
-        if "fallback_message" in kinds or models - {None, reading.model} - {model for model, _ in reading.further}:
-            reading.doubt = "several models took part, and the totals do not say who used what"
-    return reading
+        if "fallback_message" in kinds or models - {None, facts.model} - {model for model, _ in facts.additional_usage}:
+            facts.uncertainty = "several models took part, and the totals do not say who used what"
+    return facts
 
 
 #: What outlives its call, by its `type`: the operation that it is, and the states in which it stays.
-_LASTING = {
+_LONG_RUNNING = {
     "message_batch": ("batch", "processing_status", {"ended"}),
     "session": ("invoke_agent", "status", None),
     "dream": ("dream", "status", {"completed", "failed", "canceled"}),
 }
 
 
-def _lasting(body: dict[str, Any]) -> Lasting | None:
+def _long_running(body: dict[str, Any]) -> LongRunning | None:
     kind, identity = str(body.get("type")), text(body.get("id"))
-    if kind not in _LASTING or identity is None:
+    if kind not in _LONG_RUNNING or identity is None:
         return None
-    operation_name, state, final = _LASTING[kind]
-    return Lasting(f"{kind}:{identity}", operation_name, final is None or kind_of(body, state) in final)
+    operation_name, state, final = _LONG_RUNNING[kind]
+    return LongRunning(f"{kind}:{identity}", operation_name, final is None or kind_of(body, state) in final)
 
 
-def _read_work(reading: Reading, body: dict[str, Any]) -> None:
+def _read_work(facts: Facts, body: dict[str, Any]) -> None:
     """A session or a dream: its tokens so far, and for a session the cost by Anthropic's own account."""
     worker = body.get("model") or mapping(body.get("agent")).get("model")
-    reading.model = text(worker) or text(mapping(worker).get("id"))
+    facts.model = text(worker) or text(mapping(worker).get("id"))
     usage = mapping(body.get("usage"))
     if usage:
-        reading.raw_usage = usage
-        reading.usage = read_usage(usage)
-        reading.reported_cost = _dollars(usage.get("list_cost"))
+        facts.raw_usage = usage
+        facts.usage = read_usage(usage)
+        facts.reported_cost = _dollars(usage.get("list_cost"))
 
 
 @functools.lru_cache(maxsize=1024)
-def unbilled(path: str) -> str | None:
+def unbilled_reason(path: str) -> str | None:
     """Why a call to this path has no bill of its own; None if it has."""
     return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None
 
 
-def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:  # noqa: ARG001 - every provider answers the same question
+def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:  # noqa: ARG001 - every provider answers the same question
     """What is billed by the piece, by the names in `_units.UNITS`."""
     active = seconds(mapping(mapping(answer).get("usage")).get("active_seconds"))
     return {"hour of session": active / 3600} if active else {}
@@ -172,7 +172,7 @@ def _dollars(amount: Any) -> float | None:
         return None
 
 
-def _further(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
+def _additional_usage(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
     """What the top-level totals leave out: compactions, and advisors, which are billed as their own model."""
     return [
         (text(entry.get("model")), read_usage(entry))
@@ -277,13 +277,13 @@ def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
 _RESULTS = r"/messages/batches/([^/]+)/results$"
 
 
-def holder(path: str) -> str | None:
+def results_id(path: str) -> str | None:
     """The batch whose results a path gives."""
     found = re.search(_RESULTS, path.rstrip("/"))
     return found[1] if found else None
 
 
-def items(path: str, body: bytes) -> Iterator[Item]:
+def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
     """The answers in a batch's results.
 
     The format: https://platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11.
@@ -297,8 +297,8 @@ def items(path: str, body: bytes) -> Iterator[Item]:
         error: tuple[str | None, str | None] | None = None if message else (kind, None)
         if isinstance(result.get("error"), dict):
             error = read_error(result["error"])
-        yield Item(
-            key=f"{holder(path)}:{line.get('custom_id')}",
+        yield BatchResult(
+            key=f"{results_id(path)}:{line.get('custom_id')}",
             custom_id=text(line.get("custom_id")),
             path="/v1/messages",
             answer=message or mapping(result.get("error")),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from autolog.providers._facts import Item, Lasting, Reading, Usage, read_error
+from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
 from autolog.providers._openai_streams import assemble as assemble
 
@@ -57,7 +57,7 @@ _VECTOR_STORE_FILES = r"/vector_stores/[^/]+/(files|file_batches)$"
 
 
 #: Calls that tell more of what an earlier call began: they read it, resume its stream, go on with it or end it.
-_LATER = {
+_FOLLOW_UP = {
     "get": (
         r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
@@ -67,21 +67,21 @@ _LATER = {
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$"
     ),
 }
-_NOT_LATER = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/"
+_NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/"
 
 
 @functools.lru_cache(maxsize=1024)
-def later(method: str, path: str) -> bool:
+def is_follow_up(method: str, path: str) -> bool:
     """Whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
-    pattern = _LATER.get(method.lower())
-    return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_LATER, path)
+    pattern = _FOLLOW_UP.get(method.lower())
+    return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_FOLLOW_UP, path)
 
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
     """Whether a call costs money, or is a model call all the same, or completes one."""
-    if later(method, path):
+    if is_follow_up(method, path):
         return True
     if method.lower() != "post":
         return False
@@ -130,46 +130,46 @@ _MESSAGE_ALONE = {"message", "detail", "msg"}
 _ANSWER = {"object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content"}
 
 
-def read(path: str, body: Any) -> Reading:
+def read(path: str, body: Any) -> Facts:
     """The facts in a response body."""
-    reading = Reading()
+    facts = Facts()
     body = mapping(body)
     if not body:
-        return reading
+        return facts
     if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
-        reading.error_type, reading.error_message = read_error(body)
-    reading.model = text(body.get("model"))
-    reading.id = text(body.get("id"))
-    reading.service_tier = text(body.get("service_tier"))
-    reading.lasting = _lasting(body)
-    reading.model = reading.model or text(mapping(body.get("agent")).get("model"))
+        facts.error_type, facts.error_message = read_error(body)
+    facts.model = text(body.get("model"))
+    facts.id = text(body.get("id"))
+    facts.service_tier = text(body.get("service_tier"))
+    facts.long_running = _long_running(body)
+    facts.model = facts.model or text(mapping(body.get("agent")).get("model"))
     if operation(path) == "count_tokens":
-        reading.usage.input = count(body.get("input_tokens"))
+        facts.usage.input = count(body.get("input_tokens"))
     elif body.get("object") == "batch":
-        reading.raw_usage = mapping(body.get("usage")) or None
+        facts.raw_usage = mapping(body.get("usage")) or None
     else:
         usage = body.get("usage") or mapping(body.get("x_groq")).get("usage")
         if isinstance(usage, dict):
-            reading.raw_usage, reading.usage = usage, read_usage(usage)
-            reading.reported_cost = reported_cost(usage)
-    if operation(path) == "image_generation" and reading.usage.output_image is None:
-        reading.usage.output_image = reading.usage.output  # older answers do not say, but it is all images
-    _read_models(reading, body)
+            facts.raw_usage, facts.usage = usage, read_usage(usage)
+            facts.reported_cost = reported_cost(usage)
+    if operation(path) == "image_generation" and facts.usage.output_image is None:
+        facts.usage.output_image = facts.usage.output  # older answers do not say, but it is all images
+    _read_models(facts, body)
     if isinstance(body.get("last_error"), dict):
-        reading.error_type, reading.error_message = read_error(body["last_error"])
+        facts.error_type, facts.error_message = read_error(body["last_error"])
     if isinstance(body.get("choices"), list):
-        _read_choices(reading, objects(body["choices"]))
+        _read_choices(facts, objects(body["choices"]))
     elif body.get("object") == "response" or isinstance(body.get("output"), list):
-        _read_output(reading, body)
+        _read_output(facts, body)
     elif isinstance(body.get("messages"), list):  # a template of messages, as some loggers have it
-        _read_choices(reading, [{"message": message} for message in objects(body["messages"])])
+        _read_choices(facts, [{"message": message} for message in objects(body["messages"])])
     elif isinstance(body.get("text"), str):
-        reading.output_text = body["text"]
-    return reading
+        facts.output_text = body["text"]
+    return facts
 
 
 #: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
-_LASTING = {
+_LONG_RUNNING = {
     "response": ("chat", {"completed", "failed", "incomplete", "cancelled"}),
     "batch": ("batch", {"completed", "failed", "expired", "cancelled"}),
     "thread.run": ("invoke_agent", {"completed", "failed", "cancelled", "expired", "incomplete"}),
@@ -180,15 +180,15 @@ _LASTING = {
 }
 
 
-def _lasting(body: dict[str, Any]) -> Lasting | None:
+def _long_running(body: dict[str, Any]) -> LongRunning | None:
     kind, identity = str(body.get("object")), text(body.get("id"))
-    if kind not in _LASTING or identity is None or (kind == "response" and body.get("background") is not True):
+    if kind not in _LONG_RUNNING or identity is None or (kind == "response" and body.get("background") is not True):
         return None
-    operation_name, final = _LASTING[kind]
-    return Lasting(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final)
+    operation_name, final = _LONG_RUNNING[kind]
+    return LongRunning(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final)
 
 
-def _read_models(reading: Reading, body: dict[str, Any]) -> None:
+def _read_models(facts: Facts, body: dict[str, Any]) -> None:
     """Usage by model: of an evaluation's run, of a grader."""
     by_model = objects(body.get("per_model_usage"))
     graded = mapping(body.get("model_grader_token_usage_per_model"))
@@ -197,10 +197,10 @@ def _read_models(reading: Reading, body: dict[str, Any]) -> None:
         (text(usage.get("model_name")), read_usage({"prompt_tokens_details": usage, **usage})) for usage in by_model
     ]
     if svg := mapping(body.get("svg_usage")):
-        reading.further.append((text(svg.get("model")), read_usage(svg)))
+        facts.additional_usage.append((text(svg.get("model")), read_usage(svg)))
     if used:
-        reading.raw_usage = {"per_model_usage": by_model}
-        reading.further = used
+        facts.raw_usage = {"per_model_usage": by_model}
+        facts.additional_usage = used
 
 
 _UNSEEN = (
@@ -213,12 +213,12 @@ _UNSEEN = (
 
 
 @functools.lru_cache(maxsize=1024)
-def unbilled(path: str) -> str | None:
+def unbilled_reason(path: str) -> str | None:
     """Why a call to this path has no bill of its own; None if it has."""
     return next((why for pattern, why in _UNSEEN if re.search(pattern, path)), None)
 
 
-def units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
+def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
     """What is billed by the piece, by the names in `_units.UNITS`."""
     answer = mapping(answer)
     kind = answer.get("object")
@@ -311,9 +311,9 @@ def _known(*values: int | None) -> int | None:
     return next((value for value in values if value is not None), None)
 
 
-def _read_choices(reading: Reading, choices: list[dict[str, Any]]) -> None:
+def _read_choices(facts: Facts, choices: list[dict[str, Any]]) -> None:
     reasons = [reason for choice in choices if (reason := text(choice.get("finish_reason")))]
-    reading.finish_reasons = reasons or None
+    facts.finish_reasons = reasons or None
     texts = []
     for choice in choices:
         message = mapping(choice.get("message"))
@@ -326,14 +326,14 @@ def _read_choices(reading: Reading, choices: list[dict[str, Any]]) -> None:
             calls.append({"id": None, "function": message["function_call"]})
         for call in calls:
             called = mapping(call.get("function") or call.get("custom"))
-            reading.tool_calls.append(
+            facts.tool_calls.append(
                 {
                     "id": call.get("id"),
                     "name": called.get("name"),
                     "arguments": called.get("arguments", called.get("input")),
                 }
             )
-    reading.output_text = "\n".join(filter(None, texts)) or None
+    facts.output_text = "\n".join(filter(None, texts)) or None
 
 
 _BY_THE_CALL = {"web_search_call", "file_search_call"}
@@ -344,20 +344,20 @@ def _searched(item: dict[str, Any]) -> bool:
     return item["type"] == "web_search_call" and kind_of(item.get("action")) in {"", "search"}
 
 
-def _read_output(reading: Reading, body: dict[str, Any]) -> None:
+def _read_output(facts: Facts, body: dict[str, Any]) -> None:
     """A response of the Responses API: its finish reason is its status, or why it is incomplete."""
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
-    reading.finish_reasons = [reason] if reason else None
-    if body.get("status") == "failed" and not reading.error_message:
-        reading.error_type, reading.error_message = read_error(mapping(body.get("status_details")))
-        reading.error_type = reading.error_type or "failed"
+    facts.finish_reasons = [reason] if reason else None
+    if body.get("status") == "failed" and not facts.error_message:
+        facts.error_type, facts.error_message = read_error(mapping(body.get("status_details")))
+        facts.error_type = facts.error_type or "failed"
     texts: list[str | None] = []
     called = [item for item in objects(body.get("output")) if kind_of(item) in _BY_THE_CALL]
-    reading.usage.web_searches = sum(_searched(item) for item in called) or None
-    reading.usage.file_searches = sum(item["type"] == "file_search_call" for item in called) or None
+    facts.usage.web_searches = sum(_searched(item) for item in called) or None
+    facts.usage.file_searches = sum(item["type"] == "file_search_call" for item in called) or None
     for item in objects(body.get("output")):
         if kind_of(item) in {"function_call", "custom_tool_call"}:
-            reading.tool_calls.append(
+            facts.tool_calls.append(
                 {
                     "id": item.get("call_id"),
                     "name": item.get("name"),
@@ -369,7 +369,7 @@ def _read_output(reading: Reading, body: dict[str, Any]) -> None:
                 text(part.get("text")) or text(part.get("refusal")) or text(part.get("transcript"))
                 for part in objects(item.get("content"))
             ]
-    reading.output_text = "".join(filter(None, texts)) or None
+    facts.output_text = "".join(filter(None, texts)) or None
 
 
 # The results of a batch
@@ -384,13 +384,13 @@ _PATHS = {
 }
 
 
-def holder(path: str) -> str | None:
+def results_id(path: str) -> str | None:
     """The file whose content a path gives; it may be the output of a batch."""
     found = re.search(_CONTENT, path.rstrip("/"))
     return found[1] if found else None
 
 
-def items(path: str, body: bytes) -> Iterator[Item]:
+def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
     """The answers in a batch's output or error file; none if the file is another.
 
     The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
@@ -402,8 +402,8 @@ def items(path: str, body: bytes) -> Iterator[Item]:
         if not text(line.get("custom_id")) or not (error or "body" in response or "status_code" in response):
             continue
         answer = mapping(response.get("body"))
-        yield Item(
-            key=text(line.get("id")) or f"{holder(path)}:{line['custom_id']}",
+        yield BatchResult(
+            key=text(line.get("id")) or f"{results_id(path)}:{line['custom_id']}",
             custom_id=text(line["custom_id"]),
             path=_path_of(answer),
             answer=answer,
