@@ -1,4 +1,4 @@
-"""Folders of ours: made when they are needed, kept out of anybody's commit and, in a shared place, to oneself."""
+"""Our folders: made when needed, git-ignored, and private to the user in shared locations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = ".autolog"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, if it is not there.
+    """Make a folder and its parents, unless it exists.
 
     Raises:
         OSError: it cannot be made.
@@ -20,15 +20,15 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if folder.name == NAME:  # logs hold prompts: they do not belong into anybody's commit
+    if folder.name == NAME:  # logs hold prompts: they do not belong in a repository
         (folder / ".gitignore").write_text("*\n")
 
 
-def spare_folder() -> Path:
-    """A folder of this user's among the temporary files, for a program whose own directory cannot be written.
+def fallback_folder() -> Path:
+    """Return a private folder in the temporary directory, for a program whose own directory cannot be written.
 
     Raises:
-        OSError: it cannot be made, or is somebody else's.
+        OSError: it cannot be made, or belongs to another user.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"autolog-{user}"

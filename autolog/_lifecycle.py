@@ -34,7 +34,7 @@ opening = threading.RLock()
 before_exit: list[Callable[[], None]] = []
 
 
-def hand_over() -> None:
+def end_in_flight() -> None:
     """End what is in flight, with what has arrived."""
     for end in before_exit:
         with guard("ending what is in flight"):
@@ -51,12 +51,12 @@ def _before_fork() -> None:
     deadline = monotonic() + FORK_TIMEOUT
     _opening_held = opening.acquire(timeout=FORK_TIMEOUT)
     for worker in _in_order():
-        worker.hold(max(0.0, deadline - monotonic()))
+        worker.pause_for_fork(max(0.0, deadline - monotonic()))
 
 
 def _after_fork_in_parent() -> None:
     for worker in workers:
-        worker.release()
+        worker.resume_after_fork()
     if _opening_held:
         opening.release()
 
@@ -66,7 +66,7 @@ def _after_fork_in_child() -> None:
     _flushing = False
     opening = threading.RLock()
     for worker in workers:
-        worker.start_over()
+        worker.reset()
 
 
 _opening_held = False
@@ -90,13 +90,13 @@ _flushing, _terminated = False, 0
 
 def _flush_all(end: bool) -> None:
     deadline = monotonic() + EXIT_TIMEOUT
-    hand_over()
+    end_in_flight()
     closing = _in_order()
     last = max((worker.stage for worker in closing), default=0)
     for worker in closing:
         with guard("flushing at exit"):
             left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
-            worker.close(left) if end else worker.finish(left)
+            worker.close(left) if end else worker.drain(left)
 
 
 def _at_exit() -> None:

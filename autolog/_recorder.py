@@ -13,7 +13,7 @@ from autolog._capture import context as _context, patch as _patch, scope
 from autolog._capture.span import PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery.delivery import Delivery, Sink
-from autolog._delivery.queue import DurableQueue, Made, Queue
+from autolog._delivery.queue import DurableQueue, FinishedRecord, Queue
 from autolog._processing.pipeline import Reader
 from autolog.errors import PatchError, shown
 
@@ -71,7 +71,7 @@ class Recorder:
             _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
             for delivery in (self._queue or self._open_queue()).deliveries:
-                delivery.look()
+                delivery.resume_backlog()
 
     def patch(self) -> list[str]:
         """Record the calls of every known SDK that is installed; returns their names.
@@ -206,7 +206,7 @@ class Recorder:
             kept: Any = float(value) if comment is None else {"value": float(value), "comment": comment}
             score = float(value) if name == "default" else None
             record = Record(id=record_id, scores={name: kept}, score=score)
-            (self._queue or self._open_queue()).put(Made(record))
+            (self._queue or self._open_queue()).put(FinishedRecord(record))
 
     # Delivery
 
@@ -218,7 +218,7 @@ class Recorder:
 
     def shutdown(self, timeout: float = 2.0) -> bool:
         """Flush and stop; False if something could not be written in time. A later call starts anew."""
-        _lifecycle.hand_over()
+        _lifecycle.end_in_flight()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:

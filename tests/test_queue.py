@@ -102,23 +102,25 @@ def test_everything_arrives_in_order() -> None:
 def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     sink = Sink()
     line = make(sink)
-    roused: list[int] = []
-    monkeypatch.setattr(line, "rouse", lambda: roused.append(1) or Line.rouse(line))
+    woken: list[int] = []
+    monkeypatch.setattr(line, "wake", lambda: woken.append(1) or Line.wake(line))
     for number in range(20):
         line.put(Span(line.put, str(number), "span"))
         time.sleep(0.02)
-    assert len(roused) == 1  # the worker looks by itself while there is something every now and then
+    assert len(woken) == 1  # the worker looks by itself while there is something every now and then
     assert line.flush(5)
     assert len(sink.records) == 20
     time.sleep(2.5)
     line.put(Span(line.put, "later", "span"))
-    assert len(roused) == 2  # it had gone to sleep
+    assert len(woken) == 2  # it had gone to sleep
     assert line.close(5)
 
 
 def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     line = make(Sink())
-    monkeypatch.setattr(line, "_rest", lambda seconds: setattr(line, "_late", 1.0) or line._wake.wait(seconds))
+    monkeypatch.setattr(
+        line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", 1.0) or line._wakeup.wait(seconds)
+    )
     begun = time.perf_counter()
     put(line, "one")
     while not line.delivery.written and time.perf_counter() - begun < 10:
@@ -349,9 +351,9 @@ def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     first = threading.Thread(target=put, args=(line, "one"))
     first.start()
     time.sleep(0.05)  # its worker is there, and does not run yet
-    line.hold(2)
+    line.pause_for_fork(2)
     assert line._thread is None
-    line.release()
+    line.resume_after_fork()
     first.join()
     put(line, "two")
     assert line.flush(5)
@@ -429,7 +431,7 @@ def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> N
     assert queue.lost == {}
     sink = Sink()
     later = make(sink, journal=journal_in(tmp_path))
-    later.delivery.look()
+    later.delivery.resume_backlog()
     until(lambda: len(sink.records) == 700)
     assert {record.id for record in sink.records} == set(map(str, range(700)))
 
@@ -488,12 +490,12 @@ def test_a_claim_is_void_when_its_process_is_gone(tmp_path: Path) -> None:
         from pathlib import Path
         from autolog._delivery.journal import Journal
         from autolog._record.record import Record
-        Journal(Path({str(tmp_path / "journal.db")!r}), "somewhere", 10**6, 1000).add([Record(id="a")], held=True)
+        Journal(Path({str(tmp_path / "journal.db")!r}), "somewhere", 10**6, 1000).add([Record(id="a")], claimed=True)
         os.kill(os.getpid(), 9)
         """
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
     assert journal.waiting().records == 1
-    held = journal.add([Record(id="mine")], held=True)
+    held = journal.add([Record(id="mine")], claimed=True)
     claimed = journal.claim(10)
     assert [record.id for record, _ in claimed] == ["a"]
     assert journal.claim(10) == []  # both are ours

@@ -1,8 +1,8 @@
-"""From records to a sink: in batches, tried again with growing pauses, kept in the journal while the sink is away.
+"""Write records to a sink: in batches, retried with backoff, kept in the journal while the sink is down.
 
-A sink that fails makes no record wait in memory for long: what it could not take goes to the journal at once, and what
-comes meanwhile too. When it works again, or in the next process that ships to the same place, the journal is resent.
-Without a journal records wait in memory, bounded; what no longer fits is dropped and counted by reason.
+No record waits in memory for a sink that fails: it is spilled to the journal at once, as is what arrives meanwhile.
+Once the sink works again, or in the next process with the same target, the journal is resent. Without a journal
+records wait in memory, bounded; those beyond the bounds are dropped and counted by reason.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from autolog._delivery.journal import Journal
     from autolog._record.record import Record
 
-#: How many records go to the sink at once.
+#: The maximum number of records per write.
 BATCH = 500
-#: The longest pause between two tries of a sink that fails, in seconds.
+#: The longest pause between two tries of a failing sink, in seconds.
 MAX_PAUSE = 15.0
-#: With a journal, how much waits in memory behind a sink that is slow: records, bytes, and seconds.
+#: With a journal, how much waits in memory for a slow sink: records, bytes, and seconds of one write.
 MAX_WAITING, MAX_WAITING_BYTES, PATIENCE = 5_000, 32 * 1024 * 1024, 1.0
 
 
 class Sink(Protocol):
-    """Where records go.
+    """The destination of records.
 
-    `write` returns when they are kept, with how many were refused for good (None for none), or raises: `Undelivered`
-    if some are kept already, anything if none is. It may get the same record twice.
+    `write` returns once they are stored, with the number refused for good (None for none), or raises: `Undelivered`
+    if some are stored already, any error if none is. It may get the same record twice.
     """
 
     def write(self, records: Sequence[Record]) -> int | None: ...
@@ -42,16 +42,16 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-#: A record, and its place in the journal if it is there already.
+#: A record, and its sequence number in the journal if it is there already.
 Entry: TypeAlias = "tuple[Record, int | None]"
 
 
 class Delivery(Worker):
-    """Brings records to one sink.
+    """Writes records to one sink.
 
     Args:
         open_sink: opens the sink; called on the worker thread, again after a fork and after a failure to open.
-        max_records: how many may wait. max_bytes: how large they may be together.
+        max_records: the maximum number of pending records. max_bytes: their maximum total size.
         journal: where to keep what cannot be delivered; None to keep it in memory.
     """
 
@@ -66,52 +66,52 @@ class Delivery(Worker):
         self._journal = journal
         self._sink: Sink | None = None
         super().__init__()
-        self.notebook = journal
+        self.loss_log = journal
 
-    def start_over(self) -> None:
-        super().start_over()
+    def reset(self) -> None:
+        super().reset()
         self._items: deque[Entry] = deque()
         self._bytes = 0
-        self._pause = 0.0
+        self._backoff = 0.0
         self._retry_at = 0.0
         self._sending_since: float | None = None
         self._backlog = self._journal is not None and self._journal.exists()
-        self._may_keep = self._journal is not None
-        self._keep_at = 0.0
+        self._journal_works = self._journal is not None
+        self._journal_retry_at = 0.0
         self.written = 0
         self.last_error: str | None = None
-        # A connection must not be used, nor closed, on the other side of a fork: let it go unclosed.
+        # A connection must be neither used nor closed in a forked child: leave it unclosed.
         self._inherited, self._sink = self._sink, None
 
-    # From the reader's thread
+    # From the queue's thread
 
     def put(self, records: Sequence[Record]) -> None:
         """Hand over records. Never raises."""
-        if records and self._crowded(records):
-            if self.keep(records):
+        if records and self._should_spill(records):
+            if self.spill(records):
                 return
             if self._full(records):
                 self._drop("queue full", len(records))
                 return
-        self._take([(record, None) for record in records])
+        self._enqueue([(record, None) for record in records])
 
-    def put_safely(self, records: Sequence[Record]) -> None:
-        """Hand over records that are to be on disk first."""
-        places: Sequence[int | None] = self._add_to_journal(records, held=True) or [None] * len(records)
-        self._take(list(zip(records, places, strict=True)))
+    def put_durably(self, records: Sequence[Record]) -> None:
+        """Hand over records once they are on disk."""
+        seqs: Sequence[int | None] = self._add_to_journal(records, claimed=True) or [None] * len(records)
+        self._enqueue(list(zip(records, seqs, strict=True)))
 
-    def keep(self, records: Sequence[Record]) -> bool:
-        """Put records into the journal, to be sent from there; False if it cannot take them."""
+    def spill(self, records: Sequence[Record]) -> bool:
+        """Write records to the journal, to be sent from there; False if it cannot take them."""
         kept = self._add_to_journal(records) is not None
         if kept:
             self._backlog = True
-            self.look()
+            self.resume_backlog()
         return kept
 
     @property
     def has_journal(self) -> bool:
-        """Whether there is a journal, and it could be written when that was last tried."""
-        return self._may_keep or (self._journal is not None and monotonic() >= self._keep_at)
+        """Whether there is a journal that could be written at the last try."""
+        return self._journal_works or (self._journal is not None and monotonic() >= self._journal_retry_at)
 
     @property
     def queued(self) -> int:
@@ -119,33 +119,33 @@ class Delivery(Worker):
 
     @property
     def waiting(self) -> int:
-        """How many records are in the journal for this sink, put there by whichever process."""
+        """The number of records in the journal for this sink, of all processes."""
         return self._journal.waiting().records if self._journal is not None and self._backlog else 0
 
-    def look(self) -> None:
-        """Let the thread resend what is in the journal, if it sleeps."""
+    def resume_backlog(self) -> None:
+        """Wake the thread if the journal holds records to resend."""
         if self._backlog and self._idle:
-            self.rouse()
+            self.wake()
 
-    def hasten(self) -> None:
+    def expedite(self) -> None:
         self._retry_at = 0.0
-        super().hasten()
+        super().expedite()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was handed over is with the sink; False if it is not in time, or only in the journal."""
+        """Wait until the sink has everything; False if it has not in time, or the journal still holds some."""
         deadline = monotonic() + timeout
-        self.look()
+        self.resume_backlog()
         done = super().flush(timeout)
         while self._backlog and monotonic() < deadline:
             with self._drained:
                 self._drained.wait(0.01)
         return done and not self._backlog
 
-    def finish(self, timeout: float) -> bool:
+    def drain(self, timeout: float) -> bool:
         if self.last_error is not None and self.has_journal and self._items:
-            self.give_up()  # it is away: the journal is quicker than another try
+            self.abandon()  # the sink is down: journalling is faster than retrying
             return False
-        return super().finish(timeout)
+        return super().drain(timeout)
 
     def close(self, timeout: float) -> bool:
         done = super().close(timeout)
@@ -155,27 +155,27 @@ class Delivery(Worker):
             self._sink = None
         return done
 
-    def give_up(self) -> None:
-        """There is no more time: what waits is kept in the journal, or lost."""
+    def abandon(self) -> None:
+        """Spill what is pending to the journal, or drop it: there is no more time."""
         if self._journal is not None:
-            self._journal.hurry()
+            self._journal.stop_waiting()
         held = self._work.acquire(timeout=0.1)  # in vain if the sink hangs
         try:
             entries = list(self._items)
-            if self._set_aside(entries):
+            if self._spill(entries):
                 self._items.clear()
             else:
-                super().give_up()
+                super().abandon()
         finally:
             if held:
                 self._work.release()
 
     def _full(self, records: Sequence[Record]) -> bool:
-        """Whether there is no room for these."""
+        """Return whether there is no room for these records."""
         return len(self._items) + len(records) > self._max_records or self._bytes > self._max_bytes
 
-    def _crowded(self, records: Sequence[Record]) -> bool:
-        """Whether there is a better place for these than here."""
+    def _should_spill(self, records: Sequence[Record]) -> bool:
+        """Return whether these records should go straight to the journal."""
         if not self.has_journal:
             return self._full(records)
         since = self._sending_since
@@ -185,63 +185,63 @@ class Delivery(Worker):
             or (since is not None and monotonic() - since > PATIENCE)
         )
 
-    def _take(self, entries: list[Entry]) -> None:
+    def _enqueue(self, entries: list[Entry]) -> None:
         self._bytes += sum(_size(record) for record, _ in entries)
         self._items.extend(entries)
         if entries and (self._idle or self._retry_at):
-            self.rouse()
+            self.wake()
 
     # The journal
 
-    def _add_to_journal(self, records: Sequence[Record], held: bool = False) -> list[int] | None:
-        """Their places, or None if the journal cannot take them."""
+    def _add_to_journal(self, records: Sequence[Record], claimed: bool = False) -> list[int] | None:
+        """Return their sequence numbers, or None if the journal cannot take them."""
         if not self.has_journal or self._journal is None:
             return None
         try:
-            places = self._journal.add(records, held)
+            seqs = self._journal.add(records, claimed)
         except AutologError as error:
             self._journal_failed(error)
             return None
-        self._may_keep = True
+        self._journal_works = True
         for reason, count in self._journal.shed().items():
             self._drop(reason, count)
-        return places
+        return seqs
 
-    def _set_aside(self, entries: list[Entry]) -> bool:
-        """Keep entries in the journal, for a later try or another process; False if that is impossible."""
+    def _spill(self, entries: list[Entry]) -> bool:
+        """Leave entries to the journal, for a later try or another process; False if that is impossible."""
         if self._journal is None:
             return False
-        new = [record for record, place in entries if place is None]
+        new = [record for record, seq in entries if seq is None]
         if new and self._add_to_journal(new) is None:
             return False
-        if held := [place for _, place in entries if place is not None]:
+        if held := [seq for _, seq in entries if seq is not None]:
             try:
                 self._journal.release(held)
-            except AutologError as error:  # they are there, and nobody's when the claim has run out
+            except AutologError as error:  # they are in the journal, and free once the lease has expired
                 self._journal_failed(error)
         self._backlog = True
         return True
 
     def _forget(self, entries: Sequence[Entry]) -> None:
-        """Entries are delivered: they need no place in the journal."""
-        places = [place for _, place in entries if place is not None]
-        if places and self._journal is not None:
+        """Remove delivered entries from the journal."""
+        seqs = [seq for _, seq in entries if seq is not None]
+        if seqs and self._journal is not None:
             try:
-                self._journal.remove(places)
-            except AutologError as error:  # they will be sent again, and are known there by their ids
+                self._journal.remove(seqs)
+            except AutologError as error:  # they will be sent again, and deduplicated by their ids
                 self._journal_failed(error)
 
     def _journal_failed(self, error: AutologError) -> None:
-        self._keep_at = monotonic() + MAX_PAUSE
-        if self._may_keep:
+        self._journal_retry_at = monotonic() + MAX_PAUSE
+        if self._journal_works:
             logger.warning("autolog cannot use its journal: %s", error)
-        self._may_keep = False
+        self._journal_works = False
 
     # On the worker's thread
 
     @property
     def _batch(self) -> int:
-        """How many records go at once; few to a backend that takes one at a time, for a claim does not last."""
+        """The number of records per write; few for a backend that takes one at a time, for a lease does not last."""
         return min(BATCH, getattr(self._sink, "batch", BATCH))
 
     def _due(self) -> float | None:
@@ -253,17 +253,17 @@ class Delivery(Worker):
     def _step(self) -> None:
         if monotonic() < self._retry_at:
             entries = list(self._items)
-            if self._set_aside(entries):
-                self._leave(len(entries))
+            if self._spill(entries):
+                self._dequeue(len(entries))
         elif self._items:
             batch = list(islice(self._items, self._batch))
             done = self._send([record for record, _ in batch])
             self._forget(batch[:done])
-            self._leave(done)
+            self._dequeue(done)
         elif self._backlog and self._journal is not None:
             self._resend(self._journal)
 
-    def _leave(self, count: int) -> None:
+    def _dequeue(self, count: int) -> None:
         for _ in range(min(count, len(self._items))):
             record, _ = self._items.popleft()
             self._bytes -= _size(record)
@@ -282,16 +282,16 @@ class Delivery(Worker):
             done = self._send([record for record, _ in entries])
             self._forget(entries[:done])
             if done < len(entries):
-                self._set_aside(entries[done:])
+                self._spill(entries[done:])
 
     def _send(self, records: list[Record]) -> int:
-        """How many of the first are done with: kept by the sink, or refused for good."""
+        """Write records; returns how many of the first are done with: stored, or refused for good."""
         self._sending_since = monotonic()
         try:
             if self._sink is None:
                 self._sink = self._open_sink()
             refused = self._sink.write(records) or 0
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises: count, say it once, try again
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises: count it, log it once, retry
             if not isinstance(error, (StoreError, OSError)) and self._sink is not None:
                 return self._send_singly(records, error)
             done: int = getattr(error, "done", 0)
@@ -306,11 +306,11 @@ class Delivery(Worker):
             logger.warning("autolog can write records again")
             self.last_error = None
         self.written += len(records) - refused
-        self._pause = self._retry_at = 0.0
+        self._backoff = self._retry_at = 0.0
         return len(records)
 
     def _send_singly(self, records: list[Record], error: Exception) -> int:
-        """A record that the sink cannot take must not hold up the others: find it, and drop it."""
+        """Write records one by one, to find and drop the one that the sink cannot take."""
         if len(records) == 1:
             self._drop("cannot be written", 1)
             report("writing a record", error)
@@ -328,10 +328,10 @@ class Delivery(Worker):
                 "autolog cannot write records, will retry%s: %s", kept, error, exc_info=None if known else error
             )
         self.last_error = f"{type(error).__name__}: {error}"
-        self._pause = min(MAX_PAUSE, self._pause * 2 or 0.5)
+        self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
         asked = getattr(error, "retry_after", None)
         jitter = 0.75 + 0.5 * random_share()
-        self._retry_at = monotonic() + (self._pause * jitter if asked is None else min(asked, MAX_PAUSE))
+        self._retry_at = monotonic() + (self._backoff * jitter if asked is None else min(asked, MAX_PAUSE))
 
 
 def _size(record: Record) -> int:

@@ -109,7 +109,7 @@ class _TooLargeError(Exception):
 
 
 def _refused(answer: Any, count: int) -> int:
-    """How many of a batch our own server refused; vendors take all or nothing."""
+    """Return how many of a batch our own server refused; vendors take all or nothing."""
     refused = answer.get("rejected") if isinstance(answer, dict) else None
     return min(refused, count) if isinstance(refused, int) else 0
 

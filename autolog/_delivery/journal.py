@@ -1,12 +1,12 @@
 """The journal: records that could not be delivered, on local disk, until some process can deliver them.
 
-One SQLite file for all programs that share a folder. An entry is one record for one target; whoever ships to that
-target takes entries (`claim`), sends them and removes them. A claim is void when its process is gone, or after
-`LEASE` seconds, so that nothing is stuck; two may then send the same record, which a backend that knows records by
-their id keeps once. The journal is bounded by size and by age: the oldest are shed, and counted.
+One SQLite file for all programs that share a folder. An entry is one record for one target; a process that ships to
+that target claims entries, sends them and removes them. A claim ends with its process, or after `LEASE` seconds, so
+that nothing gets stuck; two processes may then send the same record, which a backend deduplicates by its id. The
+journal is bounded by size and by age: the oldest entries are dropped, and counted.
 
-Nothing here is synced to the disk for each record: the journal survives its process, however that ends, and is not
-damaged by a power cut, which may cost the last entries.
+Records are not synced to disk one by one: the journal survives its process, however that ends. A power cut does not
+damage it, but may cost the last entries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from autolog._config import DEFAULT_JOURNAL, Config
-from autolog._folders import make_folder, spare_folder
+from autolog._folders import fallback_folder, make_folder
 from autolog._ids import new_span
 from autolog.errors import StoreError, shown
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from autolog._record.record import Record
     from autolog._sqlite import translated
 
-#: How long an entry that a process has taken belongs to it at most, in seconds.
+#: How long a claim lasts at most, in seconds.
 LEASE = 120.0
-#: How long to wait for another process that writes, in seconds.
+#: How long to wait for another process that is writing, in seconds.
 BUSY_TIMEOUT = 1.0
-#: Changes in the file's shape; another program's file, or a newer one, is left alone.
+#: The version of the schema, and the mark of our files; another program's file, or a newer one, is left alone.
 VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
 
-#: This process, told from an earlier one with the same number; new in a forked child.
+#: Tells this process from an earlier one with the same pid; a forked child gets its own.
 _token = f"{new_span():016x}"
 
 
@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-# Every program that ships has a journal, and few ever open theirs: what only that needs is imported then.
+# Every program has a journal, and few ever open theirs: what only that needs is imported then.
 
 
 def _translated(path: Path) -> translated:
@@ -68,7 +68,7 @@ def _translated(path: Path) -> translated:
 
 @functools.cache
 def _codec() -> tuple[Callable[[Record], bytes], Callable[[bytes], Record]]:
-    """From a record to an entry's data, and back."""
+    """Return the functions that pack a record into an entry's data, and unpack it."""
     from autolog._record.record import Record, pack
     from autolog._zstd import zstd
 
@@ -84,7 +84,7 @@ def _codec() -> tuple[Callable[[Record], bytes], Callable[[bytes], Record]]:
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """What waits for one target: how many records, how many bytes, since when."""
+    """The backlog of one target: records, bytes, and the time of the oldest."""
 
     target: str
     records: int
@@ -93,12 +93,12 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """The part of a journal file that is for one target.
+    """The entries of one target in a journal file.
 
     Args:
-        path: the file; if its folder cannot be written and `spare` is allowed, one among the temporary files instead.
-        target: where its records are to go, as a text that tells targets apart.
-        max_bytes: how large all entries of the file may be together. max_age: how old, in seconds.
+        path: the file; if its folder cannot be written and `spare` is allowed, one in the temporary folder instead.
+        target: the name of the sink that the records are for.
+        max_bytes: the maximum total size of all entries of the file. max_age: their maximum age, in seconds.
     """
 
     def __init__(self, path: Path, target: str, max_bytes: int, max_age: float, spare: bool = False) -> None:
@@ -108,19 +108,19 @@ class Journal:
         self._max_age = max_age
         self._spare = spare
         self._local = threading.local()
-        self._patience = BUSY_TIMEOUT
+        self._busy_timeout = BUSY_TIMEOUT
         self._shed: Counter[str] = Counter()
 
     def exists(self) -> bool:
-        """Whether there is a file, here or in the spare place."""
-        return self.path.exists() or (self._spare and self._spare_path() is not None)
+        """Return whether there is a file, here or in the temporary folder."""
+        return self.path.exists() or (self._spare and self._fallback_path() is not None)
 
     # Writing
 
-    def add(self, records: Sequence[Record], held: bool = False) -> list[int]:
-        """Keep records; with `held` they are this process's to deliver, until it releases them or ends.
+    def add(self, records: Sequence[Record], claimed: bool = False) -> list[int]:
+        """Store records; with `claimed` this process claims them, until it releases them or ends.
 
-        Returns their places.
+        Returns their sequence numbers.
 
         Raises:
             StoreError: the file cannot be written.
@@ -128,9 +128,9 @@ class Journal:
         pack, _ = _codec()
         packed = [pack(record) for record in records]
         now = time()
-        owner, until = (_owner(), now + LEASE) if held else (None, 0.0)
+        owner, until = (_owner(), now + LEASE) if claimed else (None, 0.0)
         with self._transaction() as db:
-            places = [
+            seqs = [
                 int(db.execute(
                     "INSERT INTO entry (target, at, size, data, owner, until) VALUES (?, ?, ?, ?, ?, ?)",
                     (self.target, now, len(data), data, owner, until),
@@ -138,10 +138,10 @@ class Journal:
                 for data in packed
             ]  # fmt: skip
             self._shed_surplus(db, now)
-        return places
+        return seqs
 
     def claim(self, limit: int) -> list[tuple[Record, int | None]]:
-        """Take the oldest entries that are nobody's: records and their places.
+        """Claim the oldest free entries: records and their sequence numbers.
 
         Raises:
             StoreError: the file cannot be read or written.
@@ -174,52 +174,52 @@ class Journal:
             db.executemany("UPDATE entry SET owner = ?, until = ? WHERE n = ?", mine)
         return claimed
 
-    def remove(self, places: Iterable[int]) -> None:
-        """Entries are delivered.
+    def remove(self, seqs: Iterable[int]) -> None:
+        """Delete delivered entries.
 
         Raises:
             StoreError: the file cannot be written.
         """
         with self._transaction() as db:
-            db.executemany("DELETE FROM entry WHERE n = ?", [(n,) for n in places])
+            db.executemany("DELETE FROM entry WHERE n = ?", [(n,) for n in seqs])
             (left,) = db.execute("SELECT records FROM total").fetchone()
         if not left:
             with _translated(self.path):
                 self._connection().execute("PRAGMA incremental_vacuum")
                 self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def release(self, places: Iterable[int]) -> None:
-        """Entries are anybody's to deliver.
+    def release(self, seqs: Iterable[int]) -> None:
+        """Give up the claim on entries.
 
         Raises:
             StoreError: the file cannot be written.
         """
         with self._transaction() as db:
-            db.executemany("UPDATE entry SET owner = NULL WHERE n = ?", [(n,) for n in places])
+            db.executemany("UPDATE entry SET owner = NULL WHERE n = ?", [(n,) for n in seqs])
 
     def note_losses(self, dropped: Mapping[str, int]) -> None:
-        """Remember, for `autolog doctor`, what this process could not keep, and why."""
+        """Remember, for `autolog doctor`, how many records this process lost, by reason."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction() as db:
             rows = [(at, os.getpid(), reason, count) for reason, count in dropped.items()]
             db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
             db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
 
-    def hurry(self) -> None:
-        """There is no time to wait for other processes any more."""
-        self._patience = 0.1
+    def stop_waiting(self) -> None:
+        """Wait no longer than 0.1 s for other processes from now on: the program is exiting."""
+        self._busy_timeout = 0.1
         with contextlib.suppress(StoreError):
             self._connection().execute("PRAGMA busy_timeout = 100")
 
     def shed(self) -> dict[str, int]:
-        """What was dropped since this was last asked, by reason."""
+        """Return how many entries were dropped since the last call, by reason."""
         shed, self._shed = self._shed, Counter()
         return dict(shed)
 
     # Reading
 
     def waiting(self) -> Waiting:
-        """What waits for this target.
+        """Return the backlog of this target.
 
         Raises:
             StoreError: the file cannot be read.
@@ -228,7 +228,7 @@ class Journal:
         return found[0] if found else Waiting(self.target, 0, 0, None)
 
     def all_waiting(self) -> list[Waiting]:
-        """What waits for each target.
+        """Return the backlog of each target.
 
         Raises:
             StoreError: the file cannot be read.
@@ -242,7 +242,7 @@ class Journal:
             return [Waiting(target, n, size, datetime.fromtimestamp(at, UTC)) for target, n, size, at in rows]
 
     def losses(self) -> list[dict[str, Any]]:
-        """What processes lost: at, pid, reason, count; the newest last.
+        """Return what processes lost (at, pid, reason, count), the newest last.
 
         Raises:
             StoreError: the file cannot be read.
@@ -269,9 +269,9 @@ class Journal:
                 raise
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own; a forked child's, too."""
+        """Return this thread's connection; a forked child opens its own."""
         if getattr(self._local, "pid", None) != os.getpid():
-            self._local.inherited = getattr(self._local, "db", None)  # not to be closed on this side of the fork
+            self._local.inherited = getattr(self._local, "db", None)  # must not be closed in a forked child
             self._local.db = self._open()
             self._local.pid = os.getpid()
         db: sqlite3.Connection = self._local.db
@@ -282,15 +282,15 @@ class Journal:
             make_folder(self.path.parent)
             return self._prepared(self.path)
         except (OSError, StoreError) as error:
-            spare = self._spare_path(make=True) if self._spare else None
+            spare = self._fallback_path(make=True) if self._spare else None
             if spare is None:
                 raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
             self.path, self._spare = spare, False
             return self._prepared(spare)
 
-    def _spare_path(self, make: bool = False) -> Path | None:
+    def _fallback_path(self, make: bool = False) -> Path | None:
         try:
-            path = spare_folder() / self.path.name
+            path = fallback_folder() / self.path.name
         except OSError:
             return None
         return path if make or path.exists() else None
@@ -299,7 +299,7 @@ class Journal:
         import sqlite3
 
         with _translated(path):
-            db = sqlite3.connect(path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 path.chmod(0o600)
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -316,7 +316,7 @@ class Journal:
         return db
 
     def _shed_surplus(self, db: sqlite3.Connection, now: float) -> None:
-        """Delete what is too old, and the oldest beyond the size; what remains is counted for `shed`."""
+        """Delete entries that are too old, and the oldest beyond the size; counts them for `shed`."""
         old = db.execute("DELETE FROM entry WHERE at < ?", (now - self._max_age,)).rowcount
         if old:
             self._shed["too old in the journal"] += old
@@ -328,9 +328,9 @@ class Journal:
 
 
 def journal_for(config: Config, target: Any) -> Journal:
-    """The journal of a target: a store's URL, or a mapping with endpoint, dialect and api_key.
+    """Return the journal of a target: a store's URL, or a mapping with endpoint, dialect and api_key.
 
-    Targets differ by their key, too: it may stand for another project.
+    Targets with different keys are different: a key may belong to another project.
     """
     if isinstance(target, str):
         name = shown(target)
@@ -366,12 +366,12 @@ def _owner() -> str:
 
 
 def _alive(owner: str) -> bool:
-    """Whether the process may still be there; one on another host is, as far as this one can tell."""
+    """Return whether the process may still exist; one on another host always may."""
     pid, token, host = owner.split(":", 2)
     if host != socket.gethostname():
         return True
     if int(pid) == os.getpid():
-        return token == _token  # else an earlier process had our number
+        return token == _token  # else an earlier process had our pid
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

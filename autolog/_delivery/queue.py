@@ -1,8 +1,8 @@
-"""The way off the caller's thread: spans in, records out.
+"""The queue between the calling threads and the worker: spans in, records out.
 
-Handing over is one append. The worker waits a moment for company, reads what is there into records, and hands them to
-every `Delivery`. What no longer fits is read on the calling thread and kept in the journal, if there is one; else it
-is dropped and counted.
+Putting a span is one append. The worker waits briefly so that spans can be batched, turns them into records and hands
+those to every `Delivery`. Spans beyond the bounds are read on the calling thread and spilled to the journal, if there
+is one; else they are dropped and counted.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from autolog._capture.span import Span
     from autolog._record.record import Record
 
-#: How long the worker waits for more after the first item, in seconds: small, for `tail` and for sudden exits.
+#: How long the worker waits for more after the first span, in seconds: short, for `tail` and for sudden exits.
 LINGER = 0.05
 
-#: A worker that comes back from its rest later than this, in seconds, had to wait for the interpreter: then what is not
-#: older than that, in nanoseconds, is read later, for reading a long stream would take a millisecond from the program.
+#: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
+#: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
 BUSY, POSTPONED = 0.002, 250_000_000
 
-#: With more spans than this waiting, the worker no longer lets other threads go first.
+#: With more spans than this pending, the worker no longer lets other threads go first.
 PATIENT = 2_000
 
-#: A program that computes without a pause, and lets go of the interpreter for microseconds only, keeps it from the
-#: worker for good. So when nothing was seen of the worker for this time, in nanoseconds (less as more spans wait), the
-#: calling thread pauses for that time, in seconds. A program that waits for a network never gets here.
+#: A program that computes without a pause, and releases the interpreter for microseconds only, starves the worker. So
+#: when the worker has not run for `STARVED` nanoseconds (less as more spans are pending), the calling thread pauses for
+#: `PAUSE` seconds. A program that waits for a network never gets here.
 STARVED, PAUSE = 150_000_000, 0.005
 
 
-class Made:
-    """A record that needs no reading, in the place of a span."""
+class FinishedRecord:
+    """A record that needs no processing, queued like a span."""
 
     __slots__ = ("end_ns", "record", "size")
 
@@ -49,15 +49,15 @@ class Made:
 
 
 class Queue(Worker):
-    """Takes ended spans from any thread, and makes records of them on its own.
+    """Takes ended spans from any thread, and turns them into records on its own thread.
 
     Args:
-        read: turns one ended span into records: one as a rule, none if it says nothing, many for a batch's results.
-        deliveries: who gets them; each has its own sink, so that none waits for another.
-        max_records: how many spans may wait. max_bytes: how large they may be together.
+        read: turns one ended span into records: usually one, none if it holds nothing, many for a batch's results.
+        deliveries: receive the records; each has a sink and a thread of its own, so that none waits for another.
+        max_records: the maximum number of pending spans. max_bytes: their maximum total size.
     """
 
-    nap = LINGER
+    poll_interval = LINGER
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class Queue(Worker):
         self._crowd = min(BATCH, max(1, max_records // 2))
         super().__init__()
 
-    def start_over(self) -> None:
-        super().start_over()
-        self._items: deque[Span | Made] = deque()
+    def reset(self) -> None:
+        super().reset()
+        self._items: deque[Span | FinishedRecord] = deque()
         self._made: list[Record] = []
         self._bytes = 0
         self._seen_ns = 0
@@ -84,8 +84,11 @@ class Queue(Worker):
     def _locks(self) -> list[threading.RLock]:
         return [*super()._locks(), self._reading]
 
-    def put(self, span: Span | Made) -> None:
-        """Hand over an ended span. Never raises; waits only where memory is full, and the journal not, or `STARVED`."""
+    def put(self, span: Span | FinishedRecord) -> None:
+        """Hand over an ended span. Never raises.
+
+        Blocks only to spill to the journal when the queue is full, or briefly when the worker is starved.
+        """
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
@@ -97,9 +100,9 @@ class Queue(Worker):
         self._items.append(span)
         if self._idle:
             self._seen_ns = span.end_ns
-            self.rouse()
+            self.wake()
         elif waiting == self._crowd:
-            self._wake.ring()
+            self._wakeup.set()
         elif not waiting & 15 and span.end_ns - self._seen_ns > STARVED // (1 + waiting // PATIENT):
             self._seen_ns = span.end_ns
             sleep(PAUSE)
@@ -108,33 +111,33 @@ class Queue(Worker):
     def queued(self) -> int:
         return len(self._items) + len(self._made)
 
-    def _overflow(self, span: Span | Made) -> None:
+    def _overflow(self, span: Span | FinishedRecord) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or getattr(span, "in_order", False):
             self._drop("queue full", 1)
             return
         with guard("reading a call"), self._reading:
             records = self._read(span)
             for delivery in self.deliveries:
-                delivery.keep(records)
+                delivery.spill(records)
 
     def _due(self) -> float | None:
         self._seen_ns = perf_counter_ns()
         waiting = len(self._items)
         if not waiting and not self._made:
             return None
-        return 0 if self._made or self._hurry or waiting > self._crowd else LINGER
+        return 0 if self._made or self._expedited or waiting > self._crowd else LINGER
 
     def _ready(self) -> bool:
-        """Reading waits a little for a moment in which nobody else wants the interpreter."""
+        """Postpone reading a little while another thread wants the interpreter."""
         due = self._due()
-        if due is None or due <= 0 or self._late < BUSY:
+        if due is None or due <= 0 or self._wakeup_delay < BUSY:
             return due is not None
         return self._seen_ns - self._items[0].end_ns >= POSTPONED
 
     def _step(self) -> None:
         while len(self._made) < BATCH and self._items:
-            if len(self._items) < PATIENT and not self._hurry:
-                sleep(0)  # the interpreter lock goes to a thread that waits for it, at once and not after 5 ms
+            if len(self._items) < PATIENT and not self._expedited:
+                sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
             self._seen_ns = perf_counter_ns()
             span = self._items[0]  # stays queued, for `flush` to see, until its records are made
             try:
@@ -151,10 +154,10 @@ class Queue(Worker):
 
 
 class DurableQueue(Queue):
-    """Reads on the calling thread, and has every record on disk before the call goes on."""
+    """Reads on the calling thread, and has every record on disk before the call returns."""
 
-    def put(self, span: Span | Made) -> None:
-        """Read, keep in the journal, hand over. Never raises; takes about a millisecond of the calling thread."""
+    def put(self, span: Span | FinishedRecord) -> None:
+        """Read, write to the journal, hand over. Never raises; costs the calling thread about a millisecond."""
         if not self.accepting:
             self.dropped["shut down"] += 1
             return
@@ -162,7 +165,7 @@ class DurableQueue(Queue):
         with guard("reading a call"), self._reading:
             records = self._read(span)
             for delivery in self.deliveries:
-                delivery.put_safely(records)
+                delivery.put_durably(records)
             kept = True
         if not kept:
             self._drop("could not be read", 1)

@@ -1,4 +1,4 @@
-"""Where records go: a store of the program's own, or a server."""
+"""The sinks that options name: a store, or a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StoreSink:
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:
-    """The sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
+    """Open the sink of a store URL, or of a mapping with endpoint, api_key and dialect."""
     if isinstance(target, str):
         return StoreSink(open_store(target))
     return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

@@ -1,7 +1,7 @@
 """Background worker threads: idle when there is no work, fork-safe, drained at exit.
 
-`Queue` reads what was captured, `Delivery` brings the records to a sink; both are workers. All of them end together:
-at exit, at SIGTERM, when a multiprocessing child ends, within `EXIT_TIMEOUT` seconds whatever a sink does.
+`Queue` turns ended spans into records, `Delivery` writes the records to a sink; both are workers. `_lifecycle` drains
+them all at exit, at SIGTERM and when a multiprocessing child ends, within `EXIT_TIMEOUT` seconds whatever a sink does.
 """
 
 from __future__ import annotations
@@ -18,102 +18,102 @@ from typing import Protocol
 from autolog._guard import guard, logger, report
 from autolog._lifecycle import flush_before_child_exits, workers
 
-#: For how long a worker that naps looks again by itself after it had something to do, in seconds.
+#: How long a worker keeps polling after its last work, in seconds.
 AWAKE = 2.0
 
 
-class Notebook(Protocol):
-    """Where what was lost is remembered beyond the process."""
+class LossLog(Protocol):
+    """Remembers losses after the process has ended."""
 
     def note_losses(self, dropped: Mapping[str, int]) -> None: ...
 
 
-class Bell:
-    """Wakes the one thread that waits. May be rung by signal handlers and finalizers, in the midst of ringing, too."""
+class WakeUp:
+    """An event for one waiting thread. Signal handlers and finalizers may set it, even while it is being set."""
 
-    __slots__ = ("_rings", "ring")
+    __slots__ = ("_tokens", "set")
 
     def __init__(self) -> None:
-        self._rings: SimpleQueue[None] = SimpleQueue()
-        self.ring = functools.partial(self._rings.put, None)
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        self.set = functools.partial(self._tokens.put, None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether it rang, or has rung since it was muted, within so many seconds."""
+        """Wait until it is set, or has been since the last `clear`; False after `timeout` seconds."""
         try:
-            self._rings.get(timeout=timeout)
+            self._tokens.get(timeout=timeout)
         except Empty:
             return False
         return True
 
-    def mute(self) -> None:
-        """Forget what has rung."""
+    def clear(self) -> None:
+        """Forget that it was set."""
         with contextlib.suppress(Empty):
             while True:
-                self._rings.get_nowait()
+                self._tokens.get_nowait()
 
 
 class Worker:
-    """A thread and the work that waits for it. Subclasses say what there is to do (`_due`) and do it (`_step`).
+    """A thread and its pending work. Subclasses say when there is work (`_due`) and do it (`_step`).
 
     Attributes:
-        accepting: whether it takes more work.
-        dropped: how much was lost, by reason.
+        accepting: False once it takes no more work.
+        dropped: the number of records lost, by reason.
     """
 
-    #: Workers of an earlier stage feed those of a later one, and end before them.
+    #: Workers of an earlier stage feed those of a later one, and are closed before them.
     stage = 0
-    #: How long it naps when it has just worked, in seconds; 0 to sleep until it is roused.
-    #: To be roused costs the calling thread more than all else: waking a thread, and then, each time that it lets go
-    #: of the interpreter for a moment, telling that thread, which is always late. A busy program spares itself that.
-    nap = 0.0
+    #: How often it looks for work after it has just worked, in seconds; 0 to sleep until it is woken.
+    #: Waking costs the calling thread more than all else: it must start a thread switch, and then hand over the
+    #: interpreter each time that it releases it. In a busy program polling saves that.
+    poll_interval = 0.0
 
     def __init__(self) -> None:
         self.accepting = True
-        self.notebook: Notebook | None = None
-        self.start_over()
+        self.loss_log: LossLog | None = None
+        self.reset()
         workers.append(self)
 
-    def start_over(self) -> None:
-        """No work and no thread: at birth, and in a forked child, whose parent keeps what was waiting."""
-        self._wake = Bell()
+    def reset(self) -> None:
+        """Start without work or thread: when made, and in a forked child, whose parent keeps the pending work."""
+        self._wakeup = WakeUp()
         self._idle = True
         self._starting = threading.RLock()
         self._work = threading.RLock()
         self._thread: threading.Thread | None = None
         self._drained = threading.Condition()
-        self._hurry = False
-        self._late = 0.0
+        self._expedited = False
+        self._wakeup_delay = 0.0
         self._held: list[threading.RLock] = []
         self.dropped: Counter[str] = Counter()
 
-    # What subclasses say
+    # For subclasses to define
 
     @property
     def queued(self) -> int:
-        """How many things wait."""
+        """The number of pending items."""
         raise NotImplementedError
 
     def _due(self) -> float | None:
-        """In how many seconds there is something to do; None if there is nothing."""
+        """Return in how many seconds there is work; None if there is none."""
         raise NotImplementedError
 
     def _step(self) -> None:
-        """Do a part of it, holding `_work`."""
+        """Do a part of the work, holding `_work`."""
         raise NotImplementedError
 
     # From any thread
 
-    def rouse(self) -> None:
-        """There is something to do, and the thread sleeps."""
+    def wake(self) -> None:
+        """Start the thread, or wake it, because there is work."""
         self._idle = False
         if self._thread is None:
             self._start()
-        self._wake.ring()
+        self._wakeup.set()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until nothing waits any more; False if the time, in seconds, did not suffice."""
+        """Wait until nothing is pending; False if `timeout` seconds did not suffice."""
         deadline = monotonic() + timeout
-        self.hasten()
+        self.expedite()
         try:
             if self._thread is None or not self._thread.is_alive():
                 self._work_here(deadline)
@@ -122,61 +122,61 @@ class Worker:
                     while self.queued and (left := deadline - monotonic()) > 0:
                         self._drained.wait(min(left, 0.05))
         finally:
-            self._hurry = False
+            self._expedited = False
         return not self.queued
 
-    def hasten(self) -> None:
-        """Let the thread go on at once, without waiting for company."""
-        self._hurry = True
-        self._wake.ring()
+    def expedite(self) -> None:
+        """Let the thread start at once, without waiting for more to batch."""
+        self._expedited = True
+        self._wakeup.set()
 
     def close(self, timeout: float) -> bool:
-        """Take nothing more, finish, and stop; False if something was left, which is given up."""
+        """Take no more work, drain, and stop; False if something was left, which is abandoned."""
         self.accepting = False
-        done = self.finish(timeout)
+        done = self.drain(timeout)
         thread, self._thread = self._thread, None
-        self._wake.ring()
+        self._wakeup.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(0.2, timeout))
-        if self.notebook is not None and self.dropped:
+        if self.loss_log is not None and self.dropped:
             with guard("noting losses"):
-                self.notebook.note_losses(self.dropped)
+                self.loss_log.note_losses(self.dropped)
         if self in workers:
             workers.remove(self)
         return done
 
-    def finish(self, timeout: float) -> bool:
-        """Do what waits, or give it up if the time, in seconds, does not suffice: then False."""
+    def drain(self, timeout: float) -> bool:
+        """Do the pending work; after `timeout` seconds abandon the rest and return False."""
         done = Worker.flush(self, timeout)
         if not done:
-            self.give_up()
+            self.abandon()
         return done
 
-    def give_up(self) -> None:
-        """There is no more time for what waits."""
+    def abandon(self) -> None:
+        """Drop the pending work: there is no more time."""
         if left := self.queued:
             self._drop("not written before exit", left)
 
-    def hold(self, timeout: float) -> None:
-        """End the thread after the part that it is at, until `release`: a process about to fork wants no threads."""
+    def pause_for_fork(self, timeout: float) -> None:
+        """End the thread after its current step, and take the locks: a process that forks should have no threads."""
         deadline = monotonic() + timeout
-        # Whoever starts a thread holds the lock meanwhile: one that is about to run cannot be waited for.
+        # Whoever starts the thread holds this lock until it runs: before that it cannot be joined.
         self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
         thread = self._thread
         if self._held and thread is not None and thread.is_alive() and thread is not threading.current_thread():
             self._thread = None
-            self._wake.ring()
+            self._wakeup.set()
             thread.join(max(0.0, deadline - monotonic()))
         self._held += [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
 
     def _locks(self) -> list[threading.RLock]:
-        """What nobody may hold while the process forks."""
+        """The locks that must be free in a forked child."""
         return [self._work]
 
-    def release(self) -> None:
-        """Let the thread go on with the next work, or at `flush` and exit.
+    def resume_after_fork(self) -> None:
+        """Release the locks. The thread starts again with the next work, or at `flush` and exit.
 
-        Not at once: Python counts threads after a fork, and warns of any.
+        Not at once: Python counts the threads after a fork, and warns if there are any.
         """
         for lock in self._held:
             lock.release()
@@ -198,7 +198,9 @@ class Worker:
             self._thread = thread
             try:
                 thread.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is going: flush will do the work
+            except (
+                RuntimeError
+            ) as error:  # no more threads, or the interpreter is shutting down: flush will do the work
                 self._thread = None
                 self._idle = True
                 report("starting the worker thread", error)
@@ -209,49 +211,49 @@ class Worker:
         me = threading.current_thread()
         awake_until = 0.0
         while self._thread is me:
-            self._wake.mute()
+            self._wakeup.clear()
             due = self._due()
             if due is None and (monotonic() >= awake_until or not self.accepting):
                 if not self._sleep():
                     return
                 continue
-            pause = self.nap if due is None else due
-            if pause > 0 and self._rest(pause):
+            pause = self.poll_interval if due is None else due
+            if pause > 0 and self._wait(pause):
                 continue
             if self._thread is me and self._ready():
-                self._part()
-                awake_until = monotonic() + AWAKE if self.nap else 0.0
+                self._work_once()
+                awake_until = monotonic() + AWAKE if self.poll_interval else 0.0
 
     def _sleep(self) -> bool:
-        """Sleep until roused; False if nothing more is to be done, ever."""
+        """Sleep until woken; False if there will be no more work."""
         self._idle = True
         if self._due() is None:
             if not self.accepting:
                 return False
-            self._wake.wait()
+            self._wakeup.wait()
         self._idle = False
         return True
 
-    def _rest(self, seconds: float) -> bool:
-        """Wait so many seconds, unless the bell rings: then True. Notes how late it came back."""
+    def _wait(self, seconds: float) -> bool:
+        """Wait `seconds`; True if woken before. Notes by how much the wait overran."""
         begun = monotonic()
-        rang = self._wake.wait(seconds)
-        self._late = 0.0 if rang else monotonic() - begun - seconds
-        return rang
+        woken = self._wakeup.wait(seconds)
+        self._wakeup_delay = 0.0 if woken else monotonic() - begun - seconds
+        return woken
 
     def _ready(self) -> bool:
-        """Whether to do now what was due before the rest."""
+        """Return whether to do now what was due before the wait."""
         return self._due() is not None
 
     def _work_here(self, deadline: float) -> None:
-        """Work on the calling thread: there is no other (never needed, or it died with the process)."""
+        """Work on the calling thread, because the worker's is not running (never started, or gone after a fork)."""
         while self.queued and monotonic() < deadline:
             before = self.queued
-            self._part()
+            self._work_once()
             if self.queued >= before:
                 break
 
-    def _part(self) -> None:
+    def _work_once(self) -> None:
         with guard("delivering records"), self._work:
             self._step()
         if not self.queued:
