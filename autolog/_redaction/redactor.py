@@ -29,9 +29,10 @@ class Redactor:
     def __init__(self, given: Any, secrets: bool) -> None:
         self._rules = read_rules(given)
         self._secrets = secrets
-        self._own = True
         environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
+        self._own_data = _WalkRules(self, own=True)
+        self._conversation = _WalkRules(self, own=False)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Remember the keys in a request's headers (as `plain_headers`): they are secrets wherever they stand."""
@@ -44,39 +45,47 @@ class Redactor:
 
     def bodies(self, record: Record) -> None:
         """Redact a record's bodies; if that fails they are left out."""
-        self._own = record.kind != "llm"
         try:
-            scrub_bodies(record, self, self._may_concern)
+            scrub_bodies(record, self._conversation if record.kind == "llm" else self._own_data, self._may_concern)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out(record)
             report("redacting a body", error)
 
-    def record(self, record: Record) -> Record | None:
-        """Redact all else of a record, and let the user's function see it; None to drop it."""
-        self._own = True
+    def fields(self, record: Record) -> None:
+        """Redact everything of a record but its bodies; if that fails all texts are left out."""
         try:
-            self._fields(record)
-            if self._rules.function is None:
-                return record
+            self._scrub_fields(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
+            _leave_out_all(record)
+            report("redacting a record", error)
+
+    def user_function(self, record: Record) -> Record | None:
+        """Let the user's function see a record that is redacted already; None to drop it."""
+        if self._rules.function is None:
+            return record
+        try:
             changed = self._rules.function(record)
             if changed is not None and not isinstance(changed, Record):
                 raise TypeError(f"the function in `redact` returned {type(changed).__name__}, not a Record or None")
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
-            _leave_out(record)
-            record.error_message = record.name = None
-            record.metadata, record.tags = {}, []
+            _leave_out_all(record)
             report("redacting a record", error)
             return record
         return changed
 
-    def _fields(self, record: Record) -> None:
+    def record(self, record: Record) -> Record | None:
+        """Redact everything of a record but its bodies, and let the user's function see it; None to drop it."""
+        self.fields(record)
+        return self.user_function(record)
+
+    def _scrub_fields(self, record: Record) -> None:
         given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
         if self._rules.patterns or self._rules.fields:
             given |= {name: value for name in _CLEAN_FIELDS if (value := getattr(record, name))}
         elif not self._may_concern(encode_json(given), ""):
             return
         for name, value in given.items():
-            new = scrub_value(value, self, (name,))
+            new = scrub_value(value, self._own_data, (name,))
             if new is not value:
                 setattr(record, name, new)
 
@@ -96,11 +105,9 @@ class Redactor:
     def _knows(self, body: bytes) -> bool:
         return any(known.encode() in body for known in self._known)
 
-    # The rules of a walk
-
-    def hides(self, path: Path, value: Any) -> Any:
-        """A value whose key names a secret, or a field of the user's."""
-        if self._secrets and isinstance(value, str) and value and names_secret(path[-1], self._own):
+    def hides(self, path: Path, value: Any, own: bool) -> Any:
+        """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
+        if self._secrets and isinstance(value, str) and value and names_secret(path[-1], own):
             return REDACTED
         if self._rules.fields and value is not None:
             lowered = tuple(part.lower() for part in path)
@@ -109,7 +116,7 @@ class Redactor:
         return value
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
-        """What is secret in a text; the format's own words are not for the user's patterns."""
+        """Return what is secret in a text; the format's own words are not for the user's patterns."""
         patterns = () if structural else self._rules.patterns
         spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
         if self._secrets:
@@ -127,6 +134,18 @@ class Redactor:
         return edits
 
 
+class _WalkRules:
+    """The rules of one kind of walk: through the program's own data, or through a conversation with a model."""
+
+    def __init__(self, redactor: Redactor, own: bool) -> None:
+        self._redactor = redactor
+        self._own = own
+        self.edits = redactor.edits
+
+    def hides(self, path: Path, value: Any) -> Any:
+        return self._redactor.hides(path, value, self._own)
+
+
 #: What of a record may hold words of the program or of the provider, besides the bodies.
 _TEXT_FIELDS = (
     "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
@@ -142,3 +161,9 @@ def _leave_out(record: Record) -> None:
     record.request_body = record.response_body = record.input_preview = record.output_preview = None
     record.media = record.tool_calls = record.prompt_variables = record.prompt_template = None
     record.extra = {**record.extra, "redaction": "failed; what was said is left out"}
+
+
+def _leave_out_all(record: Record) -> None:
+    _leave_out(record)
+    record.error_message = record.name = None
+    record.metadata, record.tags = {}, []
