@@ -10,7 +10,6 @@ import msgspec
 
 from autolog.errors import ConfigError
 
-DIALECTS = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer")
 DEFAULT_STORE = "sqlite:///.autolog/logs.db"
 DEFAULT_JOURNAL = ".autolog/journal.db"
 
@@ -22,7 +21,7 @@ class Config(msgspec.Struct, frozen=True):
         store: URL of the local store, `sqlite:///relative.db` or `sqlite:////absolute.db`.
         endpoint: base URL of a server to ship to instead, ours or a vendor's.
         api_key: its key.
-        dialect: what is spoken there (DIALECTS).
+        dialect: what is spoken there (`dialects.shipping()`).
         prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
             `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
             and returns its cost in dollars, or None to leave it.
@@ -120,9 +119,16 @@ def check_target(endpoint: Any, dialect: Any) -> None:
     """
     if endpoint is not None and not str(endpoint).startswith(("http://", "https://")):
         raise ConfigError("endpoint", f"{endpoint!r} is not an http:// or https:// URL")
-    if dialect not in DIALECTS:
-        reason = "; that vendor's API has no call that inserts" if dialect == "cloudflare" else ""
-        raise ConfigError("dialect", f"{dialect!r} is not one of {', '.join(DIALECTS)}{reason}")
+    if dialect == "native":
+        return  # without loading any
+    from autolog import dialects
+
+    try:
+        dialects.get_shipping(dialect)
+    except LookupError as error:
+        raise ConfigError("dialect", str(error)) from None
+    except ImportError as error:
+        raise ConfigError("dialect", f"{dialect!r} needs {error.name}: pip install 'autolog-llm[ship]'") from error
 
 
 PRICE_NAMES = ("input", "output", "cache_read", "cache_write")

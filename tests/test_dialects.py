@@ -14,6 +14,7 @@ from conftest import SHARED
 from hypothesis import given, settings, strategies as st
 from starlette.testclient import TestClient
 
+from autolog import dialects
 from autolog._record.record import Record
 from autolog.dialects import cloudflare, humanloop, native, otlp, portkey, promptlayer, responselog
 from autolog.dialects._fault import Fault
@@ -141,24 +142,18 @@ def described() -> Record:
     return record
 
 
+#: What stands before the path in the base URLs that the vendors' clients have.
+BASES = {"portkey": "/v1", "humanloop": "/v5"}
+
+
 def send(server: Server, dialect: str) -> Record:
-    record = described()
-    if dialect == "native":
-        answer = server.call("POST", "/api/v1/records", native.encode_batch([record]),
-                             headers={"content-type": native.MSGPACK})  # fmt: skip
-    elif dialect in {"portkey", "otlp"}:
-        module: Any = portkey if dialect == "portkey" else otlp
-        method, path, body = module.encode_request([record])
-        answer = server.call(method, "/v1" + path if dialect == "portkey" else path, body)
-    else:
-        module = {"responselog": responselog, "humanloop": humanloop, "promptlayer": promptlayer}[dialect]
-        method, path, body = module.encode_request(record)
-        answer = server.call(method, "/v5" + path if dialect == "humanloop" else path, body)
+    request = dialects.get_shipping(dialect).encode_request([described()])
+    answer = server.call(request.method, BASES.get(dialect, "") + request.path, request.body, headers=request.headers)
     assert answer.is_success, answer.text
     return server.only()
 
 
-@pytest.mark.parametrize("dialect", ["native", "otlp", "responselog", "portkey", "humanloop", "promptlayer"])
+@pytest.mark.parametrize("dialect", dialects.shipping())
 def test_one_call_is_one_row_in_every_dialect(server: Server, dialect: str) -> None:
     record = send(server, dialect)
     assert {name: getattr(record, name) for name in COMMON} == COMMON
@@ -478,8 +473,8 @@ def test_native_round_trip(records: list[Record]) -> None:
 @settings(deadline=None)
 @given(RECORDS)
 def test_responselog_round_trip(record: Record) -> None:
-    _, _, body = responselog.encode_request(record)
-    back = responselog.decode_insert(json.loads(json.dumps(body)))
+    body = json.loads(responselog.encode_request([record]).body)
+    back = responselog.decode_insert(body)
     assert (back.request_model, back.user, back.duration, back.metadata) == (
         record.request_model, record.user, record.duration, record.metadata,
     )  # fmt: skip
@@ -491,7 +486,7 @@ def test_responselog_round_trip(record: Record) -> None:
 @settings(deadline=None)
 @given(RECORDS)
 def test_portkey_round_trip(record: Record) -> None:
-    _, _, body = portkey.encode_request([record])
+    body = json.loads(portkey.encode_request([record]).body)
     (back,) = portkey.decode_logs(json.dumps(body).encode(), {})
     assert (back.user, back.name and record.name) == (record.user, record.name)
     assert back.duration == pytest.approx(record.duration)
@@ -500,8 +495,8 @@ def test_portkey_round_trip(record: Record) -> None:
 @settings(deadline=None)
 @given(RECORDS)
 def test_humanloop_round_trip(record: Record) -> None:
-    _, _, body = humanloop.encode_request(record)
-    back = humanloop.decode_log("prompt", json.loads(json.dumps(body)), "default", lambda _: None)
+    body = json.loads(humanloop.encode_request([record]).body)
+    back = humanloop.decode_log("prompt", body, "default", lambda _: None)
     for field in ("id", "user", "duration", "usage_input_tokens", "usage_output_tokens", "created_at", "request_model"):
         assert getattr(back, field) == getattr(record, field)
 
@@ -509,8 +504,8 @@ def test_humanloop_round_trip(record: Record) -> None:
 @settings(deadline=None)
 @given(RECORDS)
 def test_promptlayer_round_trip(record: Record) -> None:
-    _, _, body = promptlayer.encode_request(record)
-    back = promptlayer.decode_log_request(json.loads(json.dumps(body)))
+    body = json.loads(promptlayer.encode_request([record]).body)
+    back = promptlayer.decode_log_request(body)
     assert (back.request_model, back.metadata) == (
         record.request_model,
         {k[:1024]: v for k, v in record.metadata.items()},
@@ -524,8 +519,8 @@ def test_promptlayer_round_trip(record: Record) -> None:
 @settings(deadline=None)
 @given(RECORDS)
 def test_otlp_round_trip(record: Record) -> None:
-    _, _, body = otlp.encode_request([record])
-    (back,) = otlp.decode_traces(json.loads(json.dumps(body)), base64_ids=False)
+    body = json.loads(otlp.encode_request([record]).body)
+    (back,) = otlp.decode_traces(body, base64_ids=False)
     for field in ("user", "usage_input_tokens", "usage_output_tokens", "metadata", "request_model"):
         assert getattr(back, field) == getattr(record, field), field
 

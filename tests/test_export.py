@@ -14,7 +14,7 @@ from live import KEY, Live, live
 from test_wire import MESSAGES, Clients
 
 import autolog
-from autolog._config import DIALECTS
+from autolog import dialects
 from autolog.cli._standin import standin
 from autolog.errors import ConfigError
 from autolog.stores import open_store
@@ -36,7 +36,7 @@ def call(metadata: dict[str, Any] | None = None) -> None:
 BASES = {"native": "", "otlp": "", "responselog": "", "promptlayer": "", "portkey": "/v1", "humanloop": "/v5"}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", dialects.shipping())
 def test_every_dialect(server: Live, dialect: str) -> None:
     autolog.configure(endpoint=server.url + BASES[dialect], api_key=KEY, dialect=dialect)
     call()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import email.utils
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from autolog import dialects
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog._zstd import zstd
+from autolog.dialects import ShippingDialect
 from autolog.errors import AutologError, Undelivered
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ class HTTPSink:
         except ImportError as error:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
         self._endpoint = endpoint.rstrip("/")
-        self._encode, self._many = _encoder(dialect)
+        self._dialect = dialects.get_shipping(dialect)
         self._native = dialect == "native"
         #: How many records to hand over at once.
-        self.batch = 500 if self._many else 20
-        headers = {**_key_headers(dialect, api_key), "user-agent": "autolog"}
+        self.batch = 500 if self._dialect.batches else 20
+        headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
         self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
 
     def write(self, records: Sequence[Record]) -> int:
-        if self._many:
+        if self._dialect.batches:
             return self._send_many(records)
         refused = 0
         for number, record in enumerate(records):
@@ -79,9 +79,9 @@ class HTTPSink:
         """Send records in one request; returns how many were refused for good."""
         import httpx2
 
-        path, content, headers = self._encode(records)
+        method, path, content, headers = self._dialect.encode_request(records)
         try:
-            response = self._client.post(self._endpoint + path, content=content, headers=headers)
+            response = self._client.request(method, self._endpoint + path, content=content, headers=headers)
         except httpx2.HTTPError as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
         answer = decode_json(response.content)
@@ -129,36 +129,7 @@ def _retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
-# How each dialect is sent
-
-Encoded = tuple[str, bytes, dict[str, str]]
-
-
-def _encoder(dialect: str) -> tuple[Callable[[Sequence[Record]], Encoded], bool]:
-    """What makes a request of records, and whether it takes many."""
-    if dialect == "native":
-        from autolog.dialects import native
-
-        def encode_native(records: Sequence[Record]) -> Encoded:
-            data = zstd.compress(native.encode_batch(records), 3)
-            return "/api/v1/records", data, {"content-type": native.MSGPACK, "content-encoding": "zstd"}
-
-        return encode_native, True
-    import importlib
-
-    module: Any = importlib.import_module(f"autolog.dialects.{dialect}")
-    many = dialect in {"otlp", "portkey"}
-
-    def encode(records: Sequence[Record]) -> Encoded:
-        _, path, body = module.encode_request(list(records) if many else records[0])
-        return path, json.dumps(body, default=str).encode(), {"content-type": "application/json"}
-
-    return encode, many
-
-
-def _key_headers(dialect: str, key: str | None) -> dict[str, str]:
-    if not key:
-        return {}
-    if dialect in {"native", "otlp"}:
+def _key_header(dialect: ShippingDialect, key: str) -> dict[str, str]:
+    if not dialect.key_headers:
         return {"authorization": f"Bearer {key}"}
-    return {"x-portkey-api-key" if dialect == "portkey" else "x-api-key": key}
+    return {dialect.key_headers[0]: key}

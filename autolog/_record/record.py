@@ -27,7 +27,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     name: str | None = None
     project: str = "default"
     dialect: str = "native"
-    """The wire format that it came in: native, otlp, responselog, portkey, humanloop, promptlayer."""
+    """The wire format that it came in: a name of `autolog.dialects`."""
 
     caller: str | None = None
     """The function or span that it was called in, by name."""

@@ -13,6 +13,7 @@ import click
 from autolog._config import config_from
 from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
+from autolog.dialects import NAMES
 from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import open_store
 from autolog.stores._contract import Store
@@ -119,7 +120,7 @@ _FILTERS = (
     click.option("--user"),
     click.option("--session"),
     click.option("--project", help="Of a store that a server shares among projects."),
-    click.option("--dialect", help="The format that it came in: native, otlp, portkey, ..."),
+    click.option("--dialect", help=f"The format that it came in: {', '.join(NAMES)}."),
     click.option("--trace", help="A trace id."),
     click.option("--tag", multiple=True, help="May be repeated: all must be there."),
     click.option("--metadata", type=Pair(), multiple=True, help="May be repeated: all must hold."),

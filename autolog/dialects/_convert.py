@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from autolog._ids import new_record_id
 from autolog._record.bodies import decode_json, encode_json
 from autolog._record.record import Record
+from autolog.dialects import Request
 from autolog.dialects._fault import Fault, detail
 
 #: Larger figures are mistakes, and would break whoever reads them.
@@ -25,6 +26,11 @@ MAX_TOKENS = 2**53
 def to_body(payload: Any) -> bytes | None:
     """A payload as a record keeps it."""
     return None if payload is None else encode_json(payload)
+
+
+def json_request(method: str, path: str, payload: Any) -> Request:
+    """A request with a JSON body."""
+    return Request(method, path, json.dumps(payload, default=str).encode(), {"content-type": "application/json"})
 
 
 def from_body(body: bytes | None) -> Any:

@@ -18,6 +18,9 @@ from autolog.dialects._fault import Body, Fault, Json, parse_json
 from autolog.stores.query import Condition, Query
 
 name = "cloudflare"
+why_not_shipped = "that vendor's API has no call that inserts"
+key_headers = ("x-auth-key", "x-auth-user-service-key")
+prefixes = ("/client/v4", "/accounts/")
 
 HEAD = 4096
 MAX_PER_PAGE = 1000

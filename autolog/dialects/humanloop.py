@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ import pydantic
 
 from autolog._reading.describe import derive, forget
 from autolog._record.record import Record
+from autolog.dialects import Request
 from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_SECONDS,
@@ -26,6 +27,7 @@ from autolog.dialects._convert import (
     fill_times,
     format_time,
     from_body,
+    json_request,
     new_id,
     parse_time,
     to_body,
@@ -33,6 +35,10 @@ from autolog.dialects._convert import (
 from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "humanloop"
+why_not_shipped = ""
+batches = False
+key_headers = ("x-api-key",)
+prefixes = ("/v5/",)
 
 Pairs = list[tuple[str, str]]
 
@@ -498,8 +504,9 @@ def _flag(key: str, text: str) -> bool:
 # Requests, for the client's exporter
 
 
-def encode_request(record: Record) -> tuple[str, str, Json]:
-    """Method, path and body that log `record` with the vendor."""
+def encode_request(records: Sequence[Record]) -> Request:
+    """The request that logs a record with the vendor, which takes one at a time."""
+    (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     details = record.cost_details or {}
     messages = request.get("messages") if isinstance(request, dict) else None
@@ -528,4 +535,4 @@ def encode_request(record: Record) -> tuple[str, str, Json]:
         "start_time": format_time(record.start_time),
         "end_time": format_time(record.end_time),
     }  # fmt: skip
-    return "POST", "/prompts/log", {key: value for key, value in fields.items() if value is not None}
+    return json_request("POST", "/prompts/log", {key: value for key, value in fields.items() if value is not None})

@@ -14,11 +14,17 @@ from typing import Any
 import msgspec
 
 from autolog._record.record import FIELDS, USAGE_FIELDS, Record, pack
+from autolog._zstd import zstd
+from autolog.dialects import Request
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, new_id
 from autolog.dialects._fault import Fault
 from autolog.providers._fields import MAX_COUNT
 
 name = "native"
+why_not_shipped = ""
+batches = True
+key_headers: tuple[str, ...] = ()
+prefixes = ("/api/v1/",)
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
@@ -120,8 +126,14 @@ def _checked(record: Record) -> Record | Refused:
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    """A batch in MessagePack, as the client sends it."""
+    """A batch in MessagePack."""
     return pack(records)
+
+
+def encode_request(records: Sequence[Record]) -> Request:
+    """The request that inserts records: a batch in MessagePack, compressed."""
+    body = zstd.compress(encode_batch(records), 3)
+    return Request("POST", "/api/v1/records", body, {"content-type": MSGPACK, "content-encoding": "zstd"})
 
 
 def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:

@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from autolog._reading.describe import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, nanoseconds, text_of, to_body
+from autolog.dialects import Request
+from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, json_request, nanoseconds, text_of, to_body
 from autolog.dialects._fault import Fault, Json
 from autolog.providers._fields import count
 
 name = "otlp"
+why_not_shipped = ""
+batches = True
+key_headers: tuple[str, ...] = ()
+prefixes = ("/v1/traces", "/v1/otel/", "/v1/logs/otel/")
 
 Attributes = dict[str, Any]
 
@@ -364,11 +369,17 @@ def _exception(record: Record, span: Json) -> str | None:
 # Replies and requests
 
 
-def encode_request(records: list[Record]) -> tuple[str, str, Json]:
-    """Method, path and OTLP JSON body that ship `records` to any OpenTelemetry backend."""
+def encode_fault(fault: Fault) -> Json:
+    """An error as OTLP has it: a `google.rpc.Status`, of which the message is enough."""
+    return {"message": fault.message}
+
+
+def encode_request(records: Sequence[Record]) -> Request:
+    """The OTLP JSON request that ships records to any OpenTelemetry backend."""
     scope = {"scope": {"name": "autolog"}, "spans": [_encode_span(record) for record in records]}
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "autolog"}}]}
-    return "POST", "/v1/traces", {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
+    payload = {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
+    return json_request("POST", "/v1/traces", payload)
 
 
 def _encode_span(record: Record) -> Json:

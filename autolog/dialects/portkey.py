@@ -6,6 +6,7 @@ hold: token counts and cost (they follow from the bodies), finish reasons, tags,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,13 @@ import pydantic
 from autolog._reading.describe import derive
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, redacted_headers
+from autolog.dialects import Request
 from autolog.dialects._convert import (
     MAX_SECONDS,
     fill_times,
     format_time,
     from_body,
+    json_request,
     nanoseconds,
     new_id,
     parse_time,
@@ -28,6 +31,10 @@ from autolog.dialects._fault import Body, Fault, Json, parse_json, validate
 from autolog.providers import provider_at
 
 name = "portkey"
+why_not_shipped = ""
+batches = True
+key_headers = ("x-portkey-api-key",)
+prefixes = ("/v1/",)
 
 
 class Log(Body):
@@ -296,9 +303,9 @@ def encode_export_row(record: Record, columns: list[str]) -> Json:
 # Requests, for the client's exporter
 
 
-def encode_request(records: list[Record]) -> tuple[str, str, list[Json]]:
-    """Method, path and body that log `records` with the vendor, in one call."""
-    return "POST", "/logs", [_encode(record) for record in records]
+def encode_request(records: Sequence[Record]) -> Request:
+    """The request that logs records with the vendor."""
+    return json_request("POST", "/logs", [_encode(record) for record in records])
 
 
 def _encode(record: Record) -> Json:

@@ -5,19 +5,21 @@ What the format cannot hold: HTTP status and headers, cached tokens, finish reas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import pydantic
 
 from autolog._reading.describe import derive
 from autolog._record.record import Record
+from autolog.dialects import Request
 from autolog.dialects._convert import (
     MAX_DOLLARS,
     MAX_TOKENS,
     fill_times,
     format_time,
     from_body,
+    json_request,
     nanoseconds,
     new_id,
     parse_time,
@@ -26,6 +28,13 @@ from autolog.dialects._convert import (
 from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "promptlayer"
+why_not_shipped = ""
+batches = False
+key_headers = ("x-api-key",)
+prefixes = (
+    "/log-request", "/track-", "/rest/", "/library-track-", "/prompt-templates/", "/create-group", "/spans-bulk",
+    "/api/public/v2/",
+)  # fmt: skip
 
 #: The largest integer that JSON readers of every language keep.
 MAX_ID = 2**53 - 1
@@ -404,8 +413,9 @@ def encode_fault(fault: Fault) -> Json:
 # Requests, for the client's exporter
 
 
-def encode_request(record: Record) -> tuple[str, str, Json]:
-    """Method, path and body that log `record` with the vendor."""
+def encode_request(records: Sequence[Record]) -> Request:
+    """The request that logs a record with the vendor, which takes one at a time."""
+    (record,) = records
     from autolog._reading.messages import plain_text, request_messages, response_messages
 
     request, response = from_body(record.request_body), from_body(record.response_body)
@@ -440,7 +450,7 @@ def encode_request(record: Record) -> tuple[str, str, Json]:
         "error_type": "PROVIDER_ERROR" if record.status == "error" else None,
         "error_message": (record.error_message or "")[:1024] or None,
     }
-    return "POST", "/log-request", {key: value for key, value in fields.items() if value is not None}
+    return json_request("POST", "/log-request", {key: value for key, value in fields.items() if value is not None})
 
 
 def to_text(value: Any) -> str:

@@ -5,17 +5,22 @@ What the format cannot hold: tokens other than in the response's `usage`, status
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import pydantic
 
 from autolog._reading.describe import derive, describe, forget
 from autolog._record.record import Record
-from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, new_id, to_body
+from autolog.dialects import Request
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, json_request, new_id, to_body
 from autolog.dialects._fault import Body, Fault, Json, validate
 
 name = "responselog"
+why_not_shipped = ""
+batches = False
+key_headers = ("x-api-key",)
+prefixes = ("/api/logs/",)
 
 #: The largest image in one media item, decoded (documented).
 MAX_MEDIA_BYTES = 10 * 1024 * 1024
@@ -129,8 +134,9 @@ def encode_fault(fault: Fault) -> Json:
     return {"error": fault.message, **({"details": fault.details} if fault.details else {})}
 
 
-def encode_request(record: Record) -> tuple[str, str, Json]:
-    """Method, path and body that log `record` with the vendor."""
+def encode_request(records: Sequence[Record]) -> Request:
+    """The request that logs a record with the vendor, which takes one at a time."""
+    (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     fields: dict[str, Any] = {
         "model": record.request_model or record.response_model or "unknown",
@@ -143,4 +149,4 @@ def encode_request(record: Record) -> tuple[str, str, Json]:
         "cost": record.cost,
         "media": record.extra.get("media"),
     }
-    return "POST", "/api/logs/insert", {key: value for key, value in fields.items() if value is not None}
+    return json_request("POST", "/api/logs/insert", {key: value for key, value in fields.items() if value is not None})

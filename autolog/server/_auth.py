@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
+from autolog import dialects
 from autolog.dialects._fault import Fault, parse_object
 from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._services import Services
@@ -20,7 +21,8 @@ def key_in(body: bytes) -> str | None:
     return given if isinstance(given, str) else None
 
 
-_KEY_HEADERS = ("x-api-key", "x-portkey-api-key", "x-auth-key", "x-auth-user-service-key")
+#: The headers that hold a key, in any dialect; `Authorization: Bearer` does in all.
+KEY_HEADERS = tuple(dict.fromkeys(header for name in dialects.NAMES for header in dialects.get(name).key_headers))
 
 
 def headers_of(request: Request) -> dict[str, str]:
@@ -31,7 +33,7 @@ def headers_of(request: Request) -> dict[str, str]:
 
 def key_of(headers: Mapping[str, str]) -> str | None:
     """The key that a request carries, in any vendor's header."""
-    for name in _KEY_HEADERS:
+    for name in KEY_HEADERS:
         if headers.get(name):
             return headers[name]
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import pydantic
 from starlette.requests import Request
 
 from autolog._record.record import Record
+from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault, Json, parse_json, parse_object
 from autolog.server._keys import Principal
 from autolog.server._services import Services, T
 from autolog.server._writer import Keeping
 from autolog.stores._contract import Store
-
-
-class Dialect(Protocol):
-    """What the server asks of a dialect's module besides its codecs."""
-
-    name: str
-
-    def encode_fault(self, fault: Fault) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Route:
     method: str
     path: str
     handler: Callable[[Call], Reply | Keeping]
-    dialect: Any
+    dialect: Dialect
     summary: str
     scope: str = "ingest"
     ok: tuple[int, ...] = (200,)

@@ -15,11 +15,12 @@ from time import perf_counter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 from autolog.server._auth import authorise, headers_of, key_in, key_of, project_of
 from autolog.server._bodies import read_body
-from autolog.server._call import Call, Dialect, Reply, Route
+from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import Principal
 from autolog.server._limits import Share
 from autolog.server._services import Services

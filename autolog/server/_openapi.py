@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from autolog import dialects
 from autolog._version import __version__
+from autolog.server._auth import KEY_HEADERS
 from autolog.server._call import Parameter, Route
 
 _ERRORS = {
@@ -30,15 +32,14 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "autolog",
             "version": __version__,
-            "description": "LLM logs: five vendors' APIs and our own.",
+            "description": "LLM logs in these dialects: " + ", ".join(dialects.NAMES),
         },
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
-                "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                "portkey": {"type": "apiKey", "in": "header", "name": "x-portkey-api-key"},
+                **{header: {"type": "apiKey", "in": "header", "name": header} for header in KEY_HEADERS},
             },
         },
     }
@@ -62,7 +63,7 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
         + [_parameter(parameter) for parameter in route.parameters],
     }
     if not route.open:
-        operation["security"] = [{"bearer": []}, {"key": []}, {"portkey": []}]
+        operation["security"] = [{"bearer": []}, *({header: []} for header in KEY_HEADERS)]
     if route.model is not None:
         schema = route.model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))

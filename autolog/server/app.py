@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,9 +18,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from autolog import dialects
 from autolog._guard import logger
 from autolog._record.record import to_json
-from autolog.dialects import cloudflare, humanloop, native, portkey, promptlayer, responselog
+from autolog.dialects import Dialect, native
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
 from autolog.server import _health, dashboard
@@ -32,15 +34,7 @@ from autolog.server._limits import Limits
 from autolog.server._openapi import docs_page, document
 from autolog.server._services import Services
 from autolog.server._writer import Writer
-from autolog.server.routes import (
-    cloudflare as cloudflare_routes,
-    humanloop as humanloop_routes,
-    native as native_routes,
-    otlp as otlp_routes,
-    portkey as portkey_routes,
-    promptlayer as promptlayer_routes,
-    responselog as responselog_routes,
-)
+from autolog.server.routes import native as native_routes
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
@@ -48,14 +42,9 @@ from autolog.stores.retention import Retain
 #: Answers a request.
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+#: The routes of every dialect: the module in `routes` of its name.
 ROUTES: list[Route] = [
-    *native_routes.ROUTES,
-    *responselog_routes.ROUTES,
-    *otlp_routes.ROUTES,
-    *portkey_routes.ROUTES,
-    *humanloop_routes.ROUTES,
-    *cloudflare_routes.ROUTES,
-    *promptlayer_routes.ROUTES,
+    route for name in dialects.NAMES for route in importlib.import_module(f"autolog.server.routes.{name}").ROUTES
 ]
 
 #: How often old records are deleted, in seconds.
@@ -192,37 +181,16 @@ async def _events(store: Store, query: Any, request: Request, may: Callable[[], 
         await asyncio.sleep(TAIL_INTERVAL)
 
 
-#: Whose shape an error has on a path that no route has.
-_SHAPES = (
-    ("/api/logs/", responselog),
-    ("/api/public/", promptlayer),
-    ("/api/v1/", native),
-    *(
-        (path, promptlayer)
-        for path in (
-            "/log-request",
-            "/track-",
-            "/rest/",
-            "/library-track-",
-            "/prompt-templates/",
-            "/create-group",
-            "/spans-bulk",
-        )
-    ),
-    ("/v1/traces", native),
-    ("/v1/", portkey),
-    ("/v5/", humanloop),
-    ("/client/v4", cloudflare),
-    ("/accounts/", cloudflare),
-)
+def _dialect_at(path: str) -> Dialect:
+    """The dialect whose shape an error has on a path that no route has."""
+    found = [(prefix, name) for name in dialects.NAMES for prefix in dialects.get(name).prefixes]
+    return dialects.get(max(((p, n) for p, n in found if path.startswith(p)), default=("", "native"))[1])
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    default: Any = promptlayer if request.method == "POST" else native
-    shape = next((module for prefix, module in _SHAPES if request.url.path.startswith(prefix)), default)
     message = f"{request.method} is not for this path" if status == 405 else "there is nothing at this path"
-    response = encode(fault_reply(shape, Fault(status, message)))
+    response = encode(fault_reply(_dialect_at(request.url.path), Fault(status, message)))
     for name, value in (getattr(error, "headers", None) or {}).items():
         response.headers[name] = value
     return response

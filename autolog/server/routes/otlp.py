@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autolog.dialects import native as faults, otlp as dialect
+from autolog.dialects import otlp as dialect
 from autolog.dialects._fault import Fault
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import Keeping
@@ -23,6 +23,6 @@ def export(call: Call) -> Keeping:
 
 
 ROUTES = [
-    Route("POST", path, export, faults, "OpenTelemetry: export traces", keeps=True)
+    Route("POST", path, export, dialect, "OpenTelemetry: export traces", keeps=True)
     for path in ("/v1/traces", "/v1/logs/otel/v1/traces", "/v1/otel/v1/traces")
 ]
