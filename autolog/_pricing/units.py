@@ -1,8 +1,8 @@
 """Published prices of what genai-prices has no unit for: containers, seconds of video, hours of a session, images.
 
-Each entry is a unit as a provider sells it: its name (made by `providers.*.billable_units`), its price in US dollars, the part
-of the bill that it belongs to, and the page that says so. A unit that is not here has no price, and its call's cost is
-unknown.
+Each entry is a unit as a provider sells it: its name (made by `providers.*.billable_units`), its price in US dollars,
+the part of the bill that it belongs to, and the page that says so. A unit that is not here has no price, and its call's
+cost is unknown.
 """
 
 from __future__ import annotations
