@@ -124,7 +124,10 @@ def test_tail(store: Store) -> None:
 
 
 def test_wrong_usage(store: Store) -> None:
-    assert "neither an age such as" in run("logs", "--since", "yesterday", code=2)
+    assert "is no time such as" in run("logs", "--since", "soon", code=2)
+    assert "is neither ok nor error" in run("logs", "--status", "fine", code=2)
+    assert "is given twice" in run("logs", "--status", "ok", "--errors", code=2)
+    assert "is before since" in run("logs", "--since", "1h", "--until", "2h", code=2)
     assert "not of the form key=value" in run("logs", "--metadata", "x", code=2)
     assert "No such option" in run("logs", "--nonsense", code=2)
     assert "No such command" in run("lgos", code=2)

@@ -90,6 +90,13 @@ def test_queries_scores_and_sums(server: Server) -> None:
     assert server.call("GET", "/api/v1/records?limit=x").status_code == 400
     assert server.call("GET", "/api/v1/records?metadata=x").status_code == 400
     assert server.call("GET", "/api/v1/records?since=soon").status_code == 400
+    refused = server.call("GET", "/api/v1/records?colour=red")
+    assert (refused.status_code, "there are model, provider" in refused.text) == (400, True)
+    assert server.call("GET", "/api/v1/records?by=user").status_code == 400
+    assert server.call("GET", "/api/v1/tail?limit=5").status_code == 400
+    assert server.call("GET", "/api/v1/records?since=today&zone=Mars").status_code == 400
+    assert len(server.call("GET", "/api/v1/records?since=today&zone=Asia/Tokyo").json()["records"]) == 3
+    assert server.call("GET", "/api/v1/records?project=other").json()["records"] == []
     assert server.call("GET", "/api/v1/aggregate?by=user").json()["groups"][0]["calls"] == 2
     assert server.call("GET", "/api/v1/aggregate?by=shoe-size").status_code == 400
     assert server.call("POST", "/api/v1/records/r1/scores", {"value": 0.5, "comment": "meh"}).status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -17,48 +17,24 @@ from autolog.dialects import NAMES
 from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import open_store
 from autolog.stores._contract import Store
+from autolog.stores.filters import FILTERS, REPEATED, FilterError, parse_age, parse_time, read_query
 from autolog.stores.query import Condition, Query
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
 
 class Time(click.ParamType[datetime]):
-    """A time: ISO 8601, or an age such as 30m, 2h, 7d."""
+    """A time as `parse_time` reads it, in this machine's zone."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        age = re.fullmatch(r"(\d{1,6})([smhdw])", value)
-        if age:
-            try:
-                return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-            except OverflowError:
-                return datetime(1970, 1, 1, tzinfo=UTC)
         try:
-            at = datetime.fromisoformat(value)
-            if not 1970 <= at.year < 9999:
-                raise ValueError(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is neither an age such as 30m, 2h or 7d nor a time such as 2026-11-20T12:00", param, ctx
-            )
-        return at if at.tzinfo else at.astimezone()
-
-
-class Pair(click.ParamType[tuple[str, str]]):
-    """key=value."""
-
-    name = "key=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        key, found, text = str(value).partition("=")
-        if not found or not key:
-            self.fail(f"{value!r} is not of the form key=value", param, ctx)
-        return key, text
+            return parse_time(value, zone=None)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -94,40 +70,21 @@ class BudgetOption(click.ParamType[dict[str, Any]]):
 
 
 def age_of(text: str) -> timedelta:
-    """An age such as 30d.
+    """Return a length of time such as 30d.
 
     Raises:
         BadParameter: it is none.
     """
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    if not found:
-        raise click.BadParameter(f"{text!r} is no age such as 12h or 30d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 _STORE = click.option(
     "--store", metavar="URL", help="The store to read; else AUTOLOG_STORE, else sqlite:///.autolog/logs.db."
 )
-
-_FILTERS = (
-    click.option("--model", help="The model asked for or the one that answered."),
-    click.option("--provider", help="openai, anthropic, azure.ai.openai, aws.bedrock, ..."),
-    click.option("--name", help="The function's, span's or call's name."),
-    click.option("--function", help="The function or span that the call was made in."),
-    click.option("--kind", help="llm, function, span, tool, ..."),
-    click.option("--status", type=click.Choice(["ok", "error"])),
-    click.option("--errors", is_flag=True, help="The same as --status error."),
-    click.option("--user"),
-    click.option("--session"),
-    click.option("--project", help="Of a store that a server shares among projects."),
-    click.option("--dialect", help=f"The format that it came in: {', '.join(NAMES)}."),
-    click.option("--trace", help="A trace id."),
-    click.option("--tag", multiple=True, help="May be repeated: all must be there."),
-    click.option("--metadata", type=Pair(), multiple=True, help="May be repeated: all must hold."),
-    click.option("--text", help="Text in the prompt, answer, name, error or model."),
-    click.option("--since", type=Time(), help="2h, 7d, or 2026-11-20T12:00."),
-    click.option("--until", type=Time(), help="As --since."),
-)
+_FILTER_HELP = FILTERS | {"dialect": f"The format that it came in: {', '.join(NAMES)}."}
 
 
 def store_option(command: F) -> F:
@@ -136,30 +93,28 @@ def store_option(command: F) -> F:
 
 
 def filter_options(command: F) -> F:
-    """Gives the command the options that `query_from` reads."""
-    for option in reversed(_FILTERS):
-        command = option(command)
+    """Gives the command the options that `query_from` reads: one for each of `FILTERS`, and --errors."""
+    command = click.option("--errors", is_flag=True, help="The same as --status error.")(command)
+    for word in reversed(FILTERS):
+        name = "--" + word.replace("_", "-")
+        command = click.option(name, word, help=_FILTER_HELP[word], multiple=word in REPEATED)(command)
     return command
 
 
 def query_from(options: dict[str, Any]) -> Query:
-    """The query that the filter options amount to."""
-    names = {
-        "model": "model", "provider": "provider_name", "name": "name", "kind": "kind", "status": "status",
-        "user": "user", "session": "session", "trace": "trace_id", "project": "project", "dialect": "dialect",
-        "function": "caller",
-    }  # fmt: skip
-    equal = {field: options[option] for option, field in names.items() if options[option] is not None}
-    if options["errors"]:
-        equal["status"] = "error"
-    return Query(
-        equal=equal,
-        tags=options["tag"],
-        metadata=dict(options["metadata"]),
-        text=options["text"],
-        since=options["since"],
-        until=options["until"],
-    )
+    """Return the query that the filter options amount to; their times are in this machine's zone.
+
+    Raises:
+        BadParameter: a value that makes no sense.
+    """
+    pairs = [("status", "error")] if options["errors"] else []
+    for word in FILTERS:
+        given = options[word] if word in REPEATED else (options[word],)
+        pairs += [(word, value) for value in given if value is not None]
+    try:
+        return read_query(pairs, zone=None)
+    except FilterError as error:
+        raise click.BadParameter(error.problem, param_hint="--" + error.name.replace("_", "-")) from None
 
 
 def find_one(store: Store, record_id: str, bodies: bool = True) -> Record | None:

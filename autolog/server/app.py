@@ -25,7 +25,7 @@ from autolog.dialects import Dialect, native
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
 from autolog.server import _health, dashboard
-from autolog.server._auth import authorise, key_of, project_of
+from autolog.server._auth import authorise, headers_of, key_of, project_of
 from autolog.server._budgets import Spending
 from autolog.server._call import Call, Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
@@ -94,7 +94,7 @@ def create_app(
             key = key_of(request.headers)
             principal = await run_in_threadpool(authorise, services, key, "read")
             project = project_of(principal, request.headers.get("x-autolog-project"))
-            call = Call(services, principal, project, {}, {}, b"", request)
+            call = Call(services, principal, project, {}, headers_of(request), b"", request)
             query = native_routes.query_of(call)
         except Fault as fault:
             return encode(fault_reply(native, fault))

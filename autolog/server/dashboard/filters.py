@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from autolog.dialects._fault import Fault
-from autolog.server.routes.native import moment
+from autolog.stores.filters import parse_zone, read_query
 from autolog.stores.query import Query
 
-#: Filters by name: what they are called on the page, and the field that they compare.
-EQUAL = {
-    "model": "model", "provider": "provider_name", "status": "status", "user": "user", "name": "name", "kind": "kind",
-    "session": "session", "trace": "trace_id", "dialect": "dialect", "function": "caller",
-}  # fmt: skip
 #: What the table can be sorted by: the parameter, the field, the heading.
 SORTS = {"time": "created_at", "latency": "duration", "cost": "cost", "tokens": "tokens"}
 PAGE = 50
 #: What the form has fields for, and the kinds that it offers.
-FIELDS = frozenset(
-    {
-        "text",
-        "model",
-        "provider",
-        "function",
-        "name",
-        "status",
-        "kind",
-        "user",
-        "session",
-        "tag",
-        "metadata",
-        "since",
-        "until",
-    }
-)
+FIELDS = frozenset({
+    "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "since",
+    "until", "zone",
+})  # fmt: skip
+#: Parameters that narrow nothing: order, place, and the zone of times.
+_OTHERS = frozenset({"sort", "past", "offset", "after", "zone"})
 KINDS = ("llm", "function", "span", "tool", "agent", "retrieval", "chain")
 
 Pairs = list[tuple[str, str]]
@@ -51,6 +35,7 @@ class Filters:
     sort: str
     descending: bool
     offset: int
+    zone: str
 
     @property
     def first_page(self) -> bool:
@@ -60,7 +45,7 @@ class Filters:
     @property
     def shown(self) -> Pairs:
         """The filters alone: what narrows the list, without order and place."""
-        return [(name, value) for name, value in self.given if name not in {"sort", "past", "offset"}]
+        return [(name, value) for name, value in self.given if name not in _OTHERS]
 
     @property
     def others(self) -> Pairs:
@@ -94,36 +79,31 @@ def read_filters(pairs: Pairs, project: str | None) -> Filters:
     """
     pairs = [(name, value.strip()) for name, value in pairs if value.strip()]
     given = dict(pairs)
-    equal = {field: given[name] for name, field in EQUAL.items() if name in given}
-    if project is not None:
-        equal["project"] = project
-    if given.get("status", "ok") not in {"ok", "error"}:
-        raise Fault(400, f"status: {given['status'][:50]!r} is neither ok nor error")
-    metadata = {}
-    for value in (value for name, value in pairs if name == "metadata"):
-        key, found, text = value.partition("=")
-        if not found or not key:
-            raise Fault(400, f"metadata: {value[:50]!r} is not of the form key=value")
-        metadata[key.strip()] = text.strip()
+    zone = given.get("zone", "UTC")
+    try:
+        query = read_query([_pair(*pair) for pair in pairs if pair[0] not in _OTHERS], parse_zone(zone))
+    except ValueError as error:
+        raise Fault(400, str(error)) from error
+    if project is not None and query.equal.setdefault("project", project) != project:
+        raise Fault(403, "project: your key is for another project")
     sort = given.get("sort", "-time")
     name = sort.removeprefix("-")
     if name not in SORTS:
         raise Fault(
             400, f"sort: {sort[:50]!r} is not one of {', '.join(SORTS)}, with - before it for the largest first"
         )
-    query = Query(
-        equal,
-        tags=tuple(value for name, value in pairs if name == "tag"),
-        metadata=metadata,
-        text=given.get("text"),
-        since=moment(given.get("since"), "since"),
-        until=moment(given.get("until"), "until"),
-        past=_past(given.get("past")),
-    )
     offset = given.get("offset", "0")
     if not re.fullmatch(r"\d{1,7}", offset):
         raise Fault(400, f"offset: {offset[:50]!r} is not a number")
-    return Filters(query, pairs, name, sort.startswith("-"), int(offset))
+    query = replace(query, past=_past(given.get("past")))
+    return Filters(query, pairs, name, sort.startswith("-"), int(offset), zone)
+
+
+def _pair(name: str, value: str) -> tuple[str, str]:
+    """Return a filter as it is meant: blanks around metadata's key and value are none of them."""
+    if name == "metadata":
+        value = "=".join(part.strip() for part in value.split("=", 1))
+    return name, value
 
 
 def _past(text: str | None) -> tuple[datetime, int] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pydantic
@@ -13,11 +12,12 @@ from autolog._reading.describe import describe
 from autolog._record.media import check_media
 from autolog._record.record import Record, to_dict
 from autolog.dialects import native as dialect
-from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, validate
+from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._writer import Keeping
 from autolog.stores._contract import Store
+from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
 from autolog.stores.query import GROUPS, Query
 
 MAX_LIMIT = 1_000
@@ -37,49 +37,34 @@ def ingest(call: Call) -> Keeping:
 
 # Reading
 
-_EQUAL = {
-    "provider": "provider_name", "name": "name", "kind": "kind", "status": "status", "user": "user",
-    "session": "session", "trace": "trace_id", "model": "model", "dialect": "dialect", "function": "caller",
-}  # fmt: skip
+#: What a parameter is called that says in which zone times are that say none themselves.
+ZONE = "zone"
 
 
-def query_of(call: Call) -> Query:
-    """The query that the parameters amount to; names as on the command line.
+def query_of(call: Call, *own: str) -> Query:
+    """Return the query that the parameters amount to, besides the route's `own`; names as on the command line.
 
     Raises:
-        Fault: 400.
+        Fault: 400, a filter that there is not, or that makes no sense; 403, another key's project.
     """
-    given = dict(call.query)
-    equal: dict[str, Any] = {"project": call.project}
-    equal |= {field: given[word] for word, field in _EQUAL.items() if given.get(word)}
-    metadata = {}
-    for value in (value for key, value in call.query if key == "metadata"):
-        key, found, text = value.partition("=")
-        if not found or not key:
-            raise Fault(400, "metadata: is of the form key=value")
-        metadata[key] = text
-    return Query(
-        equal,
-        tags=tuple(value for key, value in call.query if key == "tag"),
-        metadata=metadata,
-        text=given.get("text") or None,
-        since=moment(given.get("since"), "since"),
-        until=moment(given.get("until"), "until"),
-    )
+    pairs = [(name, value) for name, value in call.query if value and name not in own]
+    try:
+        zone = parse_zone(call.parameter(ZONE) or "UTC")
+        query = read_query([pair for pair in pairs if pair[0] != ZONE], zone)
+    except FilterError as error:
+        raise Fault(400, str(error)) from error
+    except ValueError as error:
+        raise Fault(400, f"{ZONE}: {error}") from error
+    return query.where(project=_project(call, query.equal.get("project")))
 
 
-_AGE = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def moment(text: str | None, name: str) -> datetime | None:
-    """A time as ISO 8601, or as an age such as 2h."""
-    age = re.fullmatch(r"(\d{1,6})([smhdw])", text or "")
-    if age:
-        try:
-            return datetime.now(UTC) - timedelta(**{_AGE[age[2]]: int(age[1])})
-        except OverflowError:
-            return datetime(1970, 1, 1, tzinfo=UTC)
-    return parse_time(text or None, name)
+def _project(call: Call, wanted: str | None) -> str:
+    """Return the project to read: the call's, or the one that a key for all projects asks for by a filter."""
+    if wanted is None or wanted == call.project:
+        return call.project
+    if call.headers.get("x-autolog-project"):
+        raise Fault(400, f"project: {wanted[:50]!r} is not the project that the header x-autolog-project names")
+    return project_of(call.principal, wanted)
 
 
 def whole(call: Call, name: str, default: int, most: int) -> int:
@@ -97,7 +82,7 @@ def whole(call: Call, name: str, default: int, most: int) -> int:
 
 
 def list_records(call: Call) -> Reply:
-    query = query_of(call)
+    query = query_of(call, "limit", "offset", "total")
     limit, offset = whole(call, "limit", 50, MAX_LIMIT), whole(call, "offset", 0, 10**9)
     records = call.store.find(query, limit + 1, offset)
     answer: dict[str, Any] = {"records": [to_dict(record) for record in records[:limit]], "more": len(records) > limit}
@@ -126,7 +111,7 @@ def aggregate(call: Call) -> Reply:
     by = call.parameter("by")
     if by is not None and by not in GROUPS:
         raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
-    return Reply(200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call), by)]})
+    return Reply(200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by)]})
 
 
 # Scores
@@ -158,18 +143,22 @@ def score(call: Call) -> Reply:
 
 
 _TEXT = {"type": "string"}
-FILTERS = tuple(Parameter(name, _TEXT) for name in (*_EQUAL, "text", "since", "until", "tag", "metadata"))
+_ZONE = "The zone of times that say none: Europe/Berlin, +02:00; else UTC."
+PARAMETERS = (
+    *(Parameter(name, {**_TEXT, "description": says}) for name, says in FILTERS.items()),
+    Parameter(ZONE, {**_TEXT, "description": _ZONE}),
+)
 
 ROUTES = [
     Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in",
           keeps=True),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
-          parameters=(*FILTERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
+          parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),
                       Parameter("total", {"type": "boolean"}))),
     Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
     Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
-          parameters=(*FILTERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
+          parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
 ]  # fmt: skip

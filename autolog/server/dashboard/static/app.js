@@ -14,6 +14,13 @@ function localTimes(root) {
 }
 localTimes(document);
 
+// Filters by time are in the reader's zone, unless the address says in which one
+const zone = byId("zone");
+if (zone && !zone.value) {
+  zone.value = clock.resolvedOptions().timeZone;
+  document.querySelector("#zone-name span").textContent = zone.value;
+}
+
 // Light and dark
 
 function switchTheme() {

@@ -1,0 +1,178 @@
+"""Filters as people write them: one vocabulary and one reading of times for command line, API and pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+
+from autolog.stores.query import Query
+
+#: Filters that compare one field: their word, the field (`Query.equal`), and what a help page says of it.
+FIELDS = {
+    "model": ("model", "The model asked for, or the one that answered."),
+    "provider": ("provider_name", "openai, anthropic, and so on."),
+    "name": ("name", "The name of the span."),
+    "function": ("caller", "The function or span that the call was made in."),
+    "kind": ("kind", "llm, function, span, tool, agent, and so on."),
+    "status": ("status", "ok or error."),
+    "error": ("error_type", "The type of the error, such as rate_limit_exceeded."),
+    "user": ("user", "As set by user(...)."),
+    "session": ("session", "As set by session(...)."),
+    "trace": ("trace_id", "A trace's id."),
+    "prompt": ("prompt_name", "The name of a prompt template."),
+    "prompt_version": ("prompt_version", "The version of a prompt template."),
+    "project": ("project", "One project only."),
+    "dialect": ("dialect", "Where it came from: native, portkey, otlp and so on."),
+}
+#: Filters that may be repeated: every one must hold.
+REPEATED = {
+    "tag": "Has this tag; may be repeated.",
+    "metadata": "key=value: has this metadata; may be repeated.",
+}
+OTHERS = {
+    "text": "Text in the prompt, answer, name, error or model.",
+    "since": "From this time on: 2h, '2 h ago', yesterday, '14:05', 2026-11-20, 2026-11-20T14:05.",
+    "until": "Before this time.",
+}
+#: All filters: their words, and what a help page says of them.
+FILTERS = {word: says for word, (_, says) in FIELDS.items()} | REPEATED | OTHERS
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+_UNITS = {
+    "seconds": "s sec secs second seconds",
+    "minutes": "m min mins minute minutes",
+    "hours": "h hr hrs hour hours",
+    "days": "d day days",
+    "weeks": "w week weeks",
+}
+_UNIT_BY_WORD = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+_DAY_AND_CLOCK = re.compile(r"(?P<day>today|yesterday)?\b ?((?P<h>\d{1,2}):(?P<m>\d\d)(:(?P<s>\d\d))?)?")
+
+
+class FilterError(ValueError):
+    """A filter that makes no sense. `name` is its word, `problem` what is wrong with it."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Query:
+    """Return the query that filters amount to, given as words of `FILTERS` and values.
+
+    Times without a zone are of `zone`; None is the zone of this machine.
+
+    Raises:
+        FilterError: a filter that there is not, one given twice, or a value that makes no sense.
+    """
+    single: dict[str, str] = {}
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in FILTERS:
+            raise FilterError(name[:50], f"there is no such filter; there are {', '.join(FILTERS)}")
+        if name == "tag":
+            tags.append(value)
+        elif name == "metadata":
+            key, found, text = value.partition("=")
+            if not found or not key:
+                raise FilterError(name, f"{value[:50]!r} is not of the form key=value")
+            metadata[key] = text
+        elif single.setdefault(name, value) != value:
+            raise FilterError(name, "is given twice, and no record has both")
+    if single.get("status", "ok") not in {"ok", "error"}:
+        raise FilterError("status", f"{single['status'][:50]!r} is neither ok nor error")
+    since, until = (_time(single, name, zone) for name in ("since", "until"))
+    if since is not None and until is not None and since > until:
+        raise FilterError("until", f"{single['until'][:50]!r} is before since, {single['since'][:50]!r}")
+    equal = {field: single[word] for word, (field, _) in FIELDS.items() if word in single}
+    return Query(equal, tuple(tags), metadata, single.get("text"), since=since, until=until)
+
+
+def _time(given: dict[str, str], name: str, zone: tzinfo | None) -> datetime | None:
+    if name not in given:
+        return None
+    try:
+        return parse_time(given[name], zone)
+    except ValueError as error:
+        raise FilterError(name, str(error)) from None
+
+
+def parse_time(text: str, zone: tzinfo | None = UTC, now: datetime | None = None) -> datetime:
+    """Return the time that a person means, in UTC.
+
+    An age ("2h", "90 min ago"), a day ("today", "yesterday", "2026-11-20": its first moment), a time of day ("14:05",
+    "yesterday 14:05"), or ISO 8601. What says no zone is of `zone`; None is the zone of this machine.
+
+    Raises:
+        ValueError: it is none of these, or not of the years 1970 to 9998.
+    """
+    at = _read_time(" ".join(text.lower().split()), zone, now or datetime.now(UTC))
+    if at is None:
+        raise ValueError(
+            f"{text[:50]!r} is no time such as 30m, '2 h ago', yesterday, '14:05', 2026-11-20 or 2026-11-20T12:00"
+        )
+    if not _EARLIEST <= at < _LATEST:
+        raise ValueError(f"{text[:50]!r} is not a time of the years 1970 to 9998")
+    return at
+
+
+def _read_time(text: str, zone: tzinfo | None, now: datetime) -> datetime | None:
+    if text == "now":
+        return now
+    try:
+        age = parse_age(text.removesuffix(" ago"))
+    except ValueError:
+        pass
+    else:
+        return max(_EARLIEST, now - min(age, now - _EARLIEST))
+    try:
+        found = _DAY_AND_CLOCK.fullmatch(text)
+        if not text or not found:
+            return _in_zone(datetime.fromisoformat(text.upper()), zone)
+        clock = time(int(found["h"] or 0), int(found["m"] or 0), int(found["s"] or 0))
+        day = now.astimezone(zone).date() - timedelta(found["day"] == "yesterday")
+        return _in_zone(datetime.combine(day, clock), zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_zone(at: datetime, zone: tzinfo | None) -> datetime:
+    """Return a time in UTC, that of `zone` if it says none."""
+    if at.tzinfo is None and zone is not None:
+        at = at.replace(tzinfo=zone)
+    return at.astimezone(UTC)  # a time without a zone: this machine's
+
+
+def parse_age(text: str) -> timedelta:
+    """Return a length of time: "30m", "12 hours", "7d".
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"(\d{1,6}) ?([a-z]+)", text.strip().lower())
+    if not found or found[2] not in _UNIT_BY_WORD:
+        raise ValueError(f"{text[:50]!r} is no length of time such as 30m, 12h or 7d")
+    return timedelta(**{_UNIT_BY_WORD[found[2]]: int(found[1])})
+
+
+def parse_zone(text: str) -> tzinfo:
+    """Return a time zone: a name such as Europe/Berlin, an offset such as +02:00, or UTC.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    if text.upper() in {"UTC", "Z"}:
+        return UTC
+    offset = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", text)
+    if offset:
+        shift = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(-shift if offset[1] == "-" else shift)
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(text)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(f"{text[:50]!r} is no time zone such as Europe/Berlin, +02:00 or UTC") from None
