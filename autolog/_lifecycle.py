@@ -1,4 +1,9 @@
-"""The life of the process: forks, its exit and SIGTERM, and who is told of them."""
+"""The life of the process: forks, its exit and SIGTERM, and what is to happen at each.
+
+All fork hooks of the package are here, so that their order does not depend on the order of imports. Modules that keep
+something which a forked child must not share register with `after_fork_in_child`; those that keep something in flight,
+with `before_exit`.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autolog._guard import guard
 
 if TYPE_CHECKING:
     from autolog._delivery.worker import Worker
+
+Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 #: How long the program's exit may wait for the last records, in seconds.
 EXIT_TIMEOUT = 1.6
@@ -26,19 +33,63 @@ _LAST_PART = 0.15
 FORK_TIMEOUT = 0.5
 
 workers: list[Worker] = []
+_before_exit: list[Callable[[], Any]] = []
+_in_child: list[Callable[[], Any]] = []
 
-#: Held while workers are made and their modules imported: by one thread at a time, and by none during a fork.
-opening = threading.RLock()
 
-#: Called before the last flush, to hand over what is still in flight.
-before_exit: list[Callable[[], None]] = []
+def before_exit(hook: Hook) -> Hook:
+    """Register what ends calls, streams or connections that are still open: it runs before the last flush."""
+    _before_exit.append(hook)
+    return hook
+
+
+def after_fork_in_child(hook: Hook) -> Hook:
+    """Register what makes a module's state fit for a forked child, where it runs before any worker starts over."""
+    _in_child.append(hook)
+    return hook
 
 
 def end_in_flight() -> None:
     """End what is in flight, with what has arrived."""
-    for end in before_exit:
+    for hook in _before_exit:
         with guard("ending what is in flight"):
-            end()
+            hook()
+
+
+# Forks
+
+
+class Opening:
+    """The lock under which workers are made and their modules imported: no process forks meanwhile."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._paused = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def pause_for_fork(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for whoever is opening something, and let nobody else begin."""
+        self._paused = self._lock.acquire(timeout=timeout)
+
+    def resume_after_fork(self) -> None:
+        """Let others go on, in the parent."""
+        if self._paused:
+            self._lock.release()
+
+    def reset(self) -> None:
+        """Let this go on in a forked child, which has no other thread: whoever else holds the lock is not in it."""
+        if self._paused:
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+
+
+opening = Opening()
 
 
 def _in_order() -> list[Worker]:
@@ -47,9 +98,8 @@ def _in_order() -> list[Worker]:
 
 def _before_fork() -> None:
     """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
-    global _opening_held
     deadline = monotonic() + FORK_TIMEOUT
-    _opening_held = opening.acquire(timeout=FORK_TIMEOUT)
+    opening.pause_for_fork(FORK_TIMEOUT)
     for worker in _in_order():
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
 
@@ -57,35 +107,42 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for worker in workers:
         worker.resume_after_fork()
-    if _opening_held:
-        opening.release()
+    opening.resume_after_fork()
 
 
 def _after_fork_in_child() -> None:
-    global opening, _flushing
-    _flushing = False
-    opening = threading.RLock()
+    _flushing.running = False
+    opening.reset()
+    for hook in _in_child:
+        with guard("starting over in a forked child"):
+            hook()
     for worker in workers:
         worker.reset()
 
 
-_opening_held = False
+# The last flush
+
+
+class _Flushing:
+    """Whether a flush of all workers is running, and the SIGTERM that arrived meanwhile (0 for none)."""
+
+    running = False
+    terminated = 0
+
+
+_flushing = _Flushing()
 
 
 def flush_all(end: bool = True) -> None:
-    """Bring away all there is, in the time that an exit may take; with `end` the workers stop for good."""
-    global _flushing
-    _flushing = True
-    try:
-        _flush_all(end)
-    finally:
-        _flushing = False
-    if _terminated:
-        _end_by(_terminated)
-
-
-#: Whether a flush goes on, and the signal that came meanwhile.
-_flushing, _terminated = False, 0
+    """Flush every worker within `EXIT_TIMEOUT`; with `end`, stop them for good."""
+    with _signals_deferred():
+        _flushing.running = True
+        try:
+            _flush_all(end)
+        finally:
+            _flushing.running = False
+    if _flushing.terminated:
+        _end_by(_flushing.terminated)
 
 
 def _flush_all(end: bool) -> None:
@@ -97,6 +154,32 @@ def _flush_all(end: bool) -> None:
         with guard("flushing at exit"):
             left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
             worker.close(left) if end else worker.drain(left)
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Put off the program's signal handlers (Ctrl-C first of all) until the block has ended, and then run them.
+
+    What a handler raises would else break off the flush, which is short, and lose what waits. Handlers run only on the
+    main thread: on any other this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: held for number, held in handlers.items() if callable(held) and held is not _on_sigterm}
+    with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
+        for number in handlers:
+            signal.signal(number, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    for arrival in dict.fromkeys(arrived):
+        signal.raise_signal(arrival)
 
 
 def _at_exit() -> None:
@@ -129,9 +212,8 @@ def flush_at_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
-    global _terminated
-    if _flushing:
-        _terminated = number
+    if _flushing.running:
+        _flushing.terminated = number
         return
     # On another thread: this one may hold, where it was interrupted, a lock that flushing needs.
     done = _thread.allocate_lock()
@@ -143,16 +225,16 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
         finally:
             done.release()
 
-    with contextlib.suppress(RuntimeError):  # no thread to be had
-        _thread.start_new_thread(flush, ())
-        done.acquire(timeout=EXIT_TIMEOUT + 0.2)
-    _end_by(number)
+    with _signals_deferred():
+        with contextlib.suppress(RuntimeError):  # no thread to be had
+            _thread.start_new_thread(flush, ())
+            done.acquire(timeout=EXIT_TIMEOUT + 0.2)
+        _end_by(number)
 
 
 def _end_by(number: int) -> None:
-    """What the signal does by default."""
-    global _terminated
-    _terminated = 0
+    """End the process as the signal does by default."""
+    _flushing.terminated = 0
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(number, signal.SIG_DFL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 from autolog._capture import stream_usage
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._capture.tee import Tee
-from autolog._lifecycle import before_exit
+from autolog._lifecycle import after_fork_in_child, before_exit
 
 
 class Exchange(Span):
@@ -126,6 +125,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
 open_exchanges: set[Exchange] = set()
 
 
+@before_exit
 def end_open_exchanges() -> None:
     """End the exchanges whose streams are still being read, with what has arrived."""
     for exchange in list(open_exchanges):
@@ -150,6 +150,4 @@ def request_content(request: Any) -> bytes | None:
     return content
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: open_exchanges.clear())  # the parent's to end
-before_exit.append(end_open_exchanges)
+after_fork_in_child(open_exchanges.clear)  # they are the parent's to end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextvars import Token
 from time import perf_counter_ns
@@ -14,6 +13,7 @@ from autolog._capture.snapshot import freeze, weigh
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, report
 from autolog._ids import format_span, format_trace, new_bits
+from autolog._lifecycle import after_fork_in_child
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,13 +25,10 @@ Emit = Callable[["Span"], None]
 _process = object()
 
 
-def _after_fork_in_child() -> None:
+@after_fork_in_child
+def _renew_process() -> None:
     global _process
     _process = object()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Span:

@@ -129,14 +129,12 @@ class Channel:
 open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
+@before_exit
 def close_open_channels() -> None:
     """End what is still open, with what has arrived."""
     for channel in list(open_channels):
         with guard("ending a connection"):
             channel.close()
-
-
-before_exit.append(close_open_channels)
 
 
 def _url(connection: Any) -> str:

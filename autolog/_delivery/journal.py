@@ -29,6 +29,7 @@ import msgspec
 from autolog._config import DEFAULT_JOURNAL, Config
 from autolog._folders import fallback_folder, make_folder
 from autolog._ids import new_span
+from autolog._lifecycle import after_fork_in_child
 from autolog.errors import StoreError, shown
 
 if TYPE_CHECKING:
@@ -48,13 +49,10 @@ VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
 _token = f"{new_span():016x}"
 
 
-def _after_fork_in_child() -> None:
+@after_fork_in_child
+def _renew_token() -> None:
     global _token
     _token = f"{new_span():016x}"
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 # Every program has a journal, and few ever open theirs: what only that needs is imported then.

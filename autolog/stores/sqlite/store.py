@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from autolog._folders import make_folder
+from autolog._lifecycle import after_fork_in_child
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
@@ -54,15 +55,14 @@ BUSY_TIMEOUT = 10.0
 _MODEL = "coalesce(response_model, request_model)"
 
 
-def _after_fork_in_child() -> None:
+@after_fork_in_child
+def _free_locks() -> None:
     for store in _open_stores:
         store._lock = threading.RLock()  # whoever held it is not in this process
 
 
 #: For a fork.
 _open_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _Connection(sqlite3.Connection):
