@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from live import KEY, live
 
-from autolog.server._connections import only_from
+from autolog.server._connections import allow_hosts
 from autolog.server._keys import create_key
 from autolog.server.app import ROUTES
 from autolog.stores import open_store
@@ -86,7 +86,7 @@ def test_keys_are_kept_as_hashes_only(app: Any, tmp_path: Path) -> None:
 
 
 def test_pages_of_other_names_cannot_read_the_local_ui(app: Any) -> None:
-    local = only_from({"127.0.0.1", "localhost"}, app)
+    local = allow_hosts({"127.0.0.1", "localhost"}, app)
     from starlette.testclient import TestClient
 
     for host, status in (

@@ -584,7 +584,7 @@ def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
 
 
 def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store: Store) -> None:
-    from autolog.server._writer import Keeping, Preparing, Writer
+    from autolog.server._writer import DeferredChange, RecordWrite, Writer
 
     writer = Writer(store, 1000)
     gate, seen = threading.Event(), []
@@ -596,16 +596,16 @@ def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store:
             raise ValueError("bad")
         return store.write(records)
 
-    def keep(*ids: str) -> Keeping:
+    def keep(*ids: str) -> RecordWrite:
         records = [record(number, id=name) for number, name in enumerate(ids)]
-        return Keeping(records, write, lambda places: (len(places), store.get(ids[0]) is not None))
+        return RecordWrite(records, write, lambda places: (len(places), store.get(ids[0]) is not None))
 
-    def cannot_be_read() -> Keeping:
+    def cannot_be_read() -> RecordWrite:
         raise KeyError("body")
 
     first = writer.submit(keep("first"))
-    good = writer.submit(Preparing(lambda: keep("a", "b")))
-    unread = writer.submit(Preparing(cannot_be_read))
+    good = writer.submit(DeferredChange(lambda: keep("a", "b")))
+    unread = writer.submit(DeferredChange(cannot_be_read))
     more = writer.submit(keep("c"))
     gate.set()
     assert first.result(30) == (1, True)
@@ -625,10 +625,10 @@ def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store:
 
 def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
     """Also in one batch, in whatever order, and in requests that arrive together."""
-    from autolog.server._duplicates import Doubles
-    from autolog.server._writer import Keeping, Writer
+    from autolog.server._duplicates import Deduplicator
+    from autolog.server._writer import RecordWrite, Writer
 
-    doubles, writer = Doubles(), Writer(store, 1000)
+    deduplicator, writer = Deduplicator(), Writer(store, 1000)
 
     def both(number: int) -> list[Record]:
         told = {"start_time": NOON, "response_id": f"resp-{number}", "cost": 0.5, "request_model": "m"}
@@ -637,10 +637,10 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
         return [native, span] if number % 2 else [span, native]
 
     for number in range(4):  # in one batch
-        places = doubles.write(store, both(number))
+        places = deduplicator.write(store, both(number))
         assert len(places) == 2
         assert places[0] == places[1]
-    futures = [writer.submit(Keeping([one], doubles.write)) for number in range(4, 20) for one in both(number)]
+    futures = [writer.submit(RecordWrite([one], deduplicator.write)) for number in range(4, 20) for one in both(number)]
     for future in futures:
         assert len(future.result(30)) == 1
     writer.close()

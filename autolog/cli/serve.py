@@ -43,7 +43,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         import uvicorn
 
         from autolog.server import Limits, create_app
-        from autolog.server._connections import config, more_files
+        from autolog.server._connections import config, raise_open_file_limit
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
     except ImportError as error:
         raise AutologError(
@@ -71,6 +71,6 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     if options["update_prices"]:
         keep_updated()
     click.echo(f"autolog serves {opened.url} on http://{host}:{port} (API: /docs)", err=True)
-    more_files()
+    raise_open_file_limit()
     app = create_app(opened, limits=limits, budgets=options["budgets"], retain=retain)
     uvicorn.Server(config(app, limits, host=host, port=port)).run()

@@ -27,13 +27,13 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
         import uvicorn
 
         from autolog.server import create_app
-        from autolog.server._connections import only_from
+        from autolog.server._connections import allow_hosts
     except ImportError as error:
         raise AutologError(
             f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     key = secrets.token_urlsafe(24)
-    app = only_from({"127.0.0.1", "localhost"}, create_app(open_for_reading(store), api_key=key))
+    app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_for_reading(store), api_key=key))
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
     )

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from autolog._record.record import Record
 from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault, Json, parse_json, parse_object
+from autolog.server._ingest import Written
 from autolog.server._keys import Principal
 from autolog.server._services import Services, T
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 
 
@@ -44,7 +45,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Call], Reply | Keeping]
+    handler: Callable[[Call], Reply | RecordWrite]
     dialect: Dialect
     summary: str
     scope: str = "ingest"
@@ -92,8 +93,10 @@ class Call:
         """Make a record the call's: of its project, received now."""
         record.project, record.received_at, record.seq = self.project, datetime.now(UTC), None
 
-    def keep(self, records: Sequence[Record], answer: Callable[[list[int]], Reply]) -> Keeping:
-        """What a handler returns to have records written into the call's project; it answers by their places then.
+    def keep(self, records: Sequence[Record], reply: Callable[[list[int]], Reply]) -> RecordWrite:
+        """Return what a handler returns to have records written into the call's project.
+
+        `reply` is called with their sequence numbers, in the same order, once they are on disk.
 
         Raises:
             Fault: 413, more than one call may bring.
@@ -104,11 +107,11 @@ class Call:
         for record in records:
             self.stamp(record)
 
-        def kept(written: list[tuple[int, float]]) -> Reply:
-            self.services.kept(records, (cost for _, cost in written))
-            return answer([place for place, _ in written])
+        def acknowledge(written: list[Written]) -> Reply:
+            self.services.ingest.acknowledged(records, written)
+            return reply([one.seq for one in written])
 
-        return Keeping(records, self.services.write, kept)
+        return RecordWrite(records, self.services.ingest.write, acknowledge)
 
     def json(self) -> Any:
         """The body's JSON value."""

@@ -23,7 +23,7 @@ except ImportError:  # no wheel for this machine
 def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
     """The protocol for at most so many connections, each idle for at most so long; for `uvicorn.Config(http=...)`."""
 
-    class Patrolled(Protocol):
+    class IdleTimeoutProtocol(Protocol):
         """A connection that is closed if no request comes in time, or if others need its place more."""
 
         _patrol: asyncio.TimerHandle | None = None
@@ -32,7 +32,7 @@ def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
             super().connection_made(transport)
             self._watch()
             if len(self.connections) > most:
-                idle = [one for one in self.connections if isinstance(one, Patrolled) and one.idle]
+                idle = [one for one in self.connections if isinstance(one, IdleTimeoutProtocol) and one.idle]
                 for one in sorted(idle, key=lambda one: one.since)[: len(self.connections) - most]:
                     one.transport.close()
 
@@ -68,7 +68,7 @@ def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
             if self.idle and not self.transport.is_closing():
                 self.transport.close()
 
-    return Patrolled
+    return IdleTimeoutProtocol
 
 
 def config(app: Any, limits: Any, **options: Any) -> Config:
@@ -86,7 +86,7 @@ def config(app: Any, limits: Any, **options: Any) -> Config:
     )
 
 
-def more_files() -> None:
+def raise_open_file_limit() -> None:
     """Allow this process as many open files as it may have: each connection is one."""
     try:
         import resource
@@ -97,7 +97,7 @@ def more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def only_from(hosts: set[str], app: ASGIApp) -> ASGIApp:
+def allow_hosts(hosts: set[str], app: ASGIApp) -> ASGIApp:
     """An application that answers only requests that name one of these hosts.
 
     A page of another site could give its own name this machine's address, and read what is here (DNS rebinding); its

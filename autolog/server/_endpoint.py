@@ -24,7 +24,7 @@ from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import Principal
 from autolog.server._limits import Share
 from autolog.server._services import Services
-from autolog.server._writer import Keeping, Preparing
+from autolog.server._writer import DeferredChange, RecordWrite
 
 logger = logging.getLogger("autolog.server")
 
@@ -90,10 +90,10 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
     )
     if writes and len(body) <= AT_ONCE and services.store.writers == 1:
         handle = partial(route.handler, call)
-        reply: Reply = await services.writer.perform(Preparing(handle) if route.keeps else lambda _: handle())
+        reply: Reply = await services.writer.perform(DeferredChange(handle) if route.keeps else lambda _: handle())
         return reply
     made = await services.in_thread(writes, route.handler, call)
-    if not isinstance(made, Keeping):
+    if not isinstance(made, RecordWrite):
         return made
     answer: Reply = await services.writer.perform(made)
     return answer

@@ -50,8 +50,8 @@ class Metrics:
     def _labelled(self, dialect: str, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
         return self._requests.labels(dialect, method, path, str(status)), self._seconds.labels(dialect, method, path)
 
-    def kept(self, dialect: str, records: int) -> None:
-        """Records were written."""
+    def written(self, dialect: str, records: int) -> None:
+        """Count records that are on disk."""
         self._records.labels(dialect).inc(records)
 
     def text(self) -> tuple[bytes, str]:

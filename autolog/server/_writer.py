@@ -1,9 +1,9 @@
-"""Group commit: changes that arrive together share one transaction, and each caller hears of its own after the commit.
+"""Group commit: changes that arrive together share one transaction, and each caller gets its result after the commit.
 
-One thread writes, or as many as the store likes (`Store.writers`). It takes what waits, writes together what only keeps
-records, runs each other change in a savepoint of its own, commits once, and only then answers all. A change that fails
-takes back its own part and no other. A change may be a whole request: on this thread it is read, written and answered
-with a single change of threads, which costs more than all the rest.
+One thread writes, or as many as the store prefers (`Store.writers`). It takes all that is queued, writes the records of
+all `RecordWrite`s at once, runs every other change in a savepoint of its own, commits, and only then answers. A change
+that fails rolls back its own part and no other. A change may be a whole request: on this thread it is decoded, written
+and answered with a single thread switch, which costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from autolog.stores._contract import Store
 T = TypeVar("T")
 
 Change = Callable[[Store], Any]
-#: A change, and who waits for it: a thread, or a task of an event loop.
-Waiting = tuple[Change, "Future[Any] | asyncio.Future[Any]"]
-#: Who waited, the result, and what went wrong.
-Outcome = tuple["Future[Any] | asyncio.Future[Any]", Any, BaseException | None]
-
-#: A change that was made, its result, and what went wrong.
-Made = tuple[Waiting, Any, BaseException | None]
+#: Who waits for a change: a thread, or a task of an event loop.
+Waiter = Future[Any] | asyncio.Future[Any]
+#: A change in the queue, and its waiter.
+Queued = tuple[Change, Waiter]
+#: A change that was made, its result, and its error.
+Applied = tuple[Queued, Any, BaseException | None]
+#: A waiter, and the result or error that it gets.
+Answer = tuple[Waiter, Any, BaseException | None]
 
 #: How many changes share a transaction at most.
 GROUP = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class RecordWrite:
     """A change that only writes records: several of them may be made as one.
 
-    `write` gets the records of all, and returns what became of each in the same order, such as its place. `answer`
-    makes of a change's own part, once that is on disk, what the change comes to.
+    `write` gets the records of all and returns one result for each, in the same order. `answer` turns the results of
+    this change's own records into what its waiter gets, once they are on disk.
     """
 
     records: Sequence[Record]
@@ -55,8 +56,8 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparing:
-    """A change that has yet to be read from a request, on the writer's thread but outside of any transaction."""
+class DeferredChange:
+    """A change yet to be decoded from its request: on the writer's thread, but outside of any transaction."""
 
     prepare: Callable[[], Any]
 
@@ -65,46 +66,51 @@ class Preparing:
 
 
 class Busy(StoreUnavailable):
-    """More changes wait than the server is set to hold."""
+    """More changes are queued than the server is set to hold."""
 
 
 class Writer:
-    """Runs changes of a store, in order, many to a transaction."""
+    """Makes changes to a store, in order, many to a transaction."""
 
-    def __init__(self, store: Store, pending: int) -> None:
+    def __init__(self, store: Store, most_pending: int) -> None:
         self._store = store
-        self._most = pending
+        self._most_pending = most_pending
         self._starting = threading.Lock()
-        self._pid = 0
+        self._pid = 0  # whose threads these are; an application may be made before a fork
+        self._changes: SimpleQueue[Queued | None] = SimpleQueue()
+        self._record_writes = self._changes
+        self._threads: dict[threading.Thread, SimpleQueue[Queued | None]] = {}
 
     def _start(self) -> None:
-        """The thread: at the first change, in the process that makes it. An application may be made before a fork."""
+        """Start the threads: at the first change, in the process that makes it."""
         with self._starting:
-            if self._pid != os.getpid():
-                self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
-                self._keeping = SimpleQueue[Waiting | None]() if self._store.writers > 1 else self._waiting
-                queues = [self._keeping, *[self._waiting] * (self._store.writers - 1)]
-                self._threads = {
-                    threading.Thread(target=self._run, args=(queue,), name="autolog-writer", daemon=True): queue
-                    for queue in queues
-                }
-                for thread in self._threads:
-                    thread.start()
-                self._pid = os.getpid()
+            if self._pid == os.getpid():
+                return
+            self._changes = SimpleQueue()
+            # Record writes share one thread, so that they are made together and see what came just before
+            self._record_writes = SimpleQueue() if self._store.writers > 1 else self._changes
+            queues = [self._record_writes, *[self._changes] * (self._store.writers - 1)]
+            self._threads = {
+                threading.Thread(target=self._run, args=(queue,), name="autolog-writer", daemon=True): queue
+                for queue in queues
+            }
+            for thread in self._threads:
+                thread.start()
+            self._pid = os.getpid()
 
     @property
     def pending(self) -> int:
-        """About how many changes wait."""
+        """About how many changes are queued."""
         return self._size() if self._pid == os.getpid() else 0
 
     def submit(self, change: Callable[[Store], T]) -> Future[T]:
         """Queue a change; the future has its result once it is on disk.
 
         Raises:
-            Busy: too many wait already.
+            Busy: too many are queued already.
         """
         future: Future[T] = Future()
-        self._queue(change, future)
+        self._enqueue(change, future)
         return future
 
     def run(self, change: Callable[[Store], T]) -> T:
@@ -114,28 +120,28 @@ class Writer:
         return self.submit(change).result()
 
     async def perform(self, change: Change) -> Any:
-        """The same for a task of an event loop.
+        """Make a change and wait for its result in a task of an event loop.
 
         Raises:
-            Busy: too many wait already.
+            Busy: too many are queued already.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue(change, future)
+        self._enqueue(change, future)
         return await future
 
-    def _queue(self, change: Change, future: Any) -> None:
+    def _enqueue(self, change: Change, waiter: Waiter) -> None:
         if self._pid != os.getpid():
             self._start()
-        if self._size() >= self._most:
+        if self._size() >= self._most_pending:
             raise Busy(self._store.url, "too many writes are waiting")
-        # What only keeps records is for one thread, so that it is written together and sees what came just before
-        (self._keeping if isinstance(change, Keeping) else self._waiting).put((change, future))
+        (self._record_writes if isinstance(change, RecordWrite) else self._changes).put((change, waiter))
 
     def _size(self) -> int:
-        return self._waiting.qsize() + (self._keeping.qsize() if self._keeping is not self._waiting else 0)
+        apart = self._record_writes is not self._changes
+        return self._changes.qsize() + (self._record_writes.qsize() if apart else 0)
 
     def close(self) -> None:
-        """Finish what was accepted, then stop."""
+        """Make all changes that were accepted, then stop."""
         if self._pid == os.getpid():
             for queue in self._threads.values():
                 queue.put(None)
@@ -143,7 +149,7 @@ class Writer:
                 thread.join()
             self._pid = 0
 
-    def _run(self, queue: SimpleQueue[Waiting | None]) -> None:
+    def _run(self, queue: SimpleQueue[Queued | None]) -> None:
         while True:
             first = queue.get()
             if first is None:
@@ -158,91 +164,91 @@ class Writer:
                     last = True
                     break
                 group.append(item)
-            _tell(self._commit(group))
+            _deliver(self._commit(group))
             if last:
                 return
 
-    def _commit(self, group: list[Waiting]) -> list[Outcome]:
-        group, outcomes = _prepared(group)
+    def _commit(self, group: list[Queued]) -> list[Answer]:
+        group, answers = _prepare(group)
         if not group:
-            return outcomes
-        made: list[Made] = []
+            return answers
+        applied: list[Applied] = []
         try:
             with self._store.transaction():
                 if len(group) == 1:
-                    made.append((group[0], group[0][0](self._store), None))
+                    applied.append((group[0], group[0][0](self._store), None))
                 else:
-                    made, rest = self._keep_together(group)
-                    made += [self._attempt(item) for item in rest]
-        except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and all must hear of it
+                    applied, rest = self._write_together(group)
+                    applied += [self._attempt(item) for item in rest]
+        except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and every waiter is told
             if len(group) == 1:
-                return [*outcomes, (group[0][1], None, error)]
-            return [*outcomes, *(outcome for item in group for outcome in self._commit([item]))]  # one may be to blame
-        return [*outcomes, *map(_answered, made)]
+                return [*answers, (group[0][1], None, error)]
+            return [*answers, *(answer for item in group for answer in self._commit([item]))]  # one may be to blame
+        return [*answers, *map(_answer, applied)]
 
-    def _keep_together(self, group: list[Waiting]) -> tuple[list[Made], list[Waiting]]:
-        """Write what only keeps records at once; what is left is to be done one by one."""
-        keeping = [(change, future) for change, future in group if isinstance(change, Keeping)]
-        if len(keeping) < 2:
+    def _write_together(self, group: list[Queued]) -> tuple[list[Applied], list[Queued]]:
+        """Make all record writes of a group as one; return them, and the changes still to be made one by one."""
+        writes = [(change, waiter) for change, waiter in group if isinstance(change, RecordWrite)]
+        if len(writes) < 2:
             return [], group
-        rest = [item for item in group if not isinstance(item[0], Keeping)]
+        rest = [item for item in group if not isinstance(item[0], RecordWrite)]
         try:
             with self._store.transaction():
-                every = [record for change, _ in keeping for record in change.records]
-                found = iter(keeping[0][0].write(self._store, every))
-                return [(item, list(islice(found, len(item[0].records))), None) for item in keeping], rest
+                every = [record for change, _ in writes for record in change.records]
+                results = iter(writes[0][0].write(self._store, every))
+                return [(item, list(islice(results, len(item[0].records))), None) for item in writes], rest
         except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
             return [], group
 
-    def _attempt(self, item: Waiting) -> Made:
+    def _attempt(self, item: Queued) -> Applied:
         try:
             with self._store.transaction():
                 return item, item[0](self._store), None
-        except Exception as error:  # noqa: BLE001 - its caller hears of it
+        except Exception as error:  # noqa: BLE001 - its waiter gets it
             return item, None, error
 
 
-def _prepared(group: list[Waiting]) -> tuple[list[Waiting], list[Outcome]]:
-    """The changes of a group as they were read; and what became of those that could not be."""
-    ready: list[Waiting] = []
-    failed: list[Outcome] = []
-    for change, future in group:
+def _prepare(group: list[Queued]) -> tuple[list[Queued], list[Answer]]:
+    """Decode the deferred changes of a group; return the changes to make, and the answers to those that are invalid."""
+    ready: list[Queued] = []
+    failed: list[Answer] = []
+    for change, waiter in group:
         try:
-            ready.append((change.prepare() if isinstance(change, Preparing) else change, future))
-        except Exception as error:  # noqa: BLE001 - its caller hears of it
-            failed.append((future, None, error))
+            ready.append((change.prepare() if isinstance(change, DeferredChange) else change, waiter))
+        except Exception as error:  # noqa: BLE001 - its waiter gets it
+            failed.append((waiter, None, error))
     return ready, failed
 
 
-def _answered(made: Made) -> Outcome:
-    """What a change came to, for its caller, now that it is on disk."""
-    (change, future), result, failure = made
-    if failure is None and isinstance(change, Keeping):
+def _answer(applied: Applied) -> Answer:
+    """Make the answer to a change that is on disk."""
+    (change, waiter), result, failure = applied
+    if failure is None and isinstance(change, RecordWrite):
         try:
             result = change.answer(result)
-        except Exception as error:  # noqa: BLE001 - its caller hears of it
+        except Exception as error:  # noqa: BLE001 - its waiter gets it
             failure = error
-    return future, result, failure
+    return waiter, result, failure
 
 
-def _tell(outcomes: list[Outcome]) -> None:
-    """Each caller its own; an event loop all of its at once, for it must be woken."""
-    tasks: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-    for outcome in outcomes:
-        future = outcome[0]
-        if isinstance(future, Future):
-            _settle([outcome])
+def _deliver(answers: list[Answer]) -> None:
+    """Give every waiter its answer; wake each event loop once, for all of its own."""
+    tasks: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
+    for answer in answers:
+        waiter = answer[0]
+        if isinstance(waiter, Future):
+            _resolve([answer])
         else:
-            tasks.setdefault(future.get_loop(), []).append(outcome)
-    for loop, mine in tasks.items():
+            tasks.setdefault(waiter.get_loop(), []).append(answer)
+    for loop, its in tasks.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(_settle, mine)
+            loop.call_soon_threadsafe(_resolve, its)
 
 
-def _settle(outcomes: list[Outcome]) -> None:
-    for future, result, failure in outcomes:
-        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):  # its request was given up
+def _resolve(answers: list[Answer]) -> None:
+    for waiter, result, failure in answers:
+        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):  # its request was cancelled
             if failure is not None:
-                future.set_exception(failure)
+                waiter.set_exception(failure)
             else:
-                future.set_result(result)
+                waiter.set_result(result)

@@ -26,14 +26,11 @@ from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
 from autolog.server import _health, dashboard
 from autolog.server._auth import authorise, headers_of, key_of, project_of
-from autolog.server._budgets import Spending
 from autolog.server._call import Call, Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
-from autolog.server._keys import Keyring
 from autolog.server._limits import Limits
 from autolog.server._openapi import docs_page, document
 from autolog.server._services import Services
-from autolog.server._writer import Writer
 from autolog.server.routes import native as native_routes
 from autolog.stores import open_store
 from autolog.stores._contract import Store
@@ -76,11 +73,7 @@ def create_app(
     """
     opened = open_store(store) if isinstance(store, str) else store
     limits = limits or Limits()
-    writer = Writer(opened, limits.pending_writes)
-    keyring = Keyring(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None)
-    services = Services(opened, keyring, limits, writer)
-    if budgets:
-        services.spending = Spending(budgets, opened, keyring, writer)
+    services = Services(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None, limits, budgets)
     specification = document(ROUTES)
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
@@ -111,7 +104,7 @@ def create_app(
         yield
         if pruning is not None:
             pruning.cancel()
-        await run_in_threadpool(writer.close)
+        await run_in_threadpool(services.writer.close)
 
     app = Starlette(
         routes=[
@@ -131,7 +124,7 @@ def create_app(
         for route in ROUTES
         if "{" not in route.path and route.method != "GET"
     }
-    return Entrance(app, direct)
+    return FastPath(app, direct)
 
 
 def _starlette_routes(services: Services) -> list[StarletteRoute]:
@@ -196,7 +189,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
     return response
 
 
-class Entrance:
+class FastPath:
     """The application's outermost part: straight to the routes without parameters, through Starlette to all else.
 
     Logs come to a few fixed paths, which need no search through the others. Doubled slashes at the start of a path

@@ -12,7 +12,7 @@ from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Parameter, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -173,7 +173,7 @@ def delete_logs(call: Call) -> Reply:
     return Reply(204)
 
 
-def import_traces(call: Call) -> Keeping:
+def import_traces(call: Call) -> RecordWrite:
     """OTLP JSON in the protobuf mapping: ids are base64."""
     records = otlp.decode_traces(call.object(), base64_ids=True)
     return call.keep(records, lambda _: Reply(200, {"records": [record.id for record in records]}))

@@ -15,7 +15,7 @@ from autolog.dialects import native as dialect
 from autolog.dialects._fault import Fault, validate
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
 from autolog.stores.query import GROUPS, Query
@@ -23,7 +23,7 @@ from autolog.stores.query import GROUPS, Query
 MAX_LIMIT = 1_000
 
 
-def ingest(call: Call) -> Keeping:
+def ingest(call: Call) -> RecordWrite:
     decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""))
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from autolog.dialects import otlp as dialect
 from autolog.dialects._fault import Fault
 from autolog.server._call import Call, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 
 PROTOBUF = "application/x-protobuf"
 
 
-def export(call: Call) -> Keeping:
+def export(call: Call) -> RecordWrite:
     kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == PROTOBUF:
         records = dialect.decode_traces(dialect.decode_protobuf(call.body), base64_ids=True)

@@ -14,7 +14,7 @@ from autolog.dialects import portkey as dialect
 from autolog.dialects._convert import new_uuid, parse_time, text_of
 from autolog.dialects._fault import Fault, Json, parse_json, validate
 from autolog.server._call import Call, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -22,7 +22,7 @@ _FEEDBACK = "portkey-feedback"
 _EXPORT = "portkey-export"
 
 
-def log(call: Call) -> Keeping:
+def log(call: Call) -> RecordWrite:
     if call.headers.get("content-type", "").startswith("application/x-protobuf"):
         raise Fault(415, "this is Portkey's log call; send OTLP traces to /v1/traces")
     records = dialect.decode_logs(call.body, call.headers)

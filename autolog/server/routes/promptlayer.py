@@ -13,19 +13,19 @@ from autolog._record.record import Record
 from autolog.dialects import promptlayer as dialect
 from autolog.dialects._fault import Fault, Json, validate
 from autolog.server._call import Call, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
 MAX_PER_PAGE = 25
 
 
-def log_request(call: Call) -> Keeping:
+def log_request(call: Call) -> RecordWrite:
     record = dialect.decode_log_request(call.object())
     return call.keep([record], lambda places: Reply(201, dialect.encode_logged(record, places[0])))
 
 
-def track_request(call: Call) -> Keeping:
+def track_request(call: Call) -> RecordWrite:
     record = dialect.decode_track_request(call.object())
     return call.keep([record], lambda places: Reply(200, dialect.encode_tracked(record, places[0])))
 
@@ -157,7 +157,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
     return tuple(made)
 
 
-def spans_bulk(call: Call) -> Keeping:
+def spans_bulk(call: Call) -> RecordWrite:
     made = dialect.decode_spans(call.object())
     flat = [record for pair in made for record in pair if record is not None]
 

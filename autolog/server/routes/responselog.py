@@ -5,10 +5,10 @@ from __future__ import annotations
 from autolog.dialects import responselog as dialect
 from autolog.dialects._fault import Fault
 from autolog.server._call import Call, Reply, Route
-from autolog.server._writer import Keeping
+from autolog.server._writer import RecordWrite
 
 
-def insert(call: Call) -> Keeping:
+def insert(call: Call) -> RecordWrite:
     record = dialect.decode_insert(call.object())
     return call.keep([record], lambda _: Reply(200, dialect.encode_reply(record.id)))
 

@@ -1,0 +1,67 @@
+"""How records enter the store: deduplicated, written, then counted and charged once they are on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from autolog._record.record import Record
+from autolog.server._budgets import Spending
+from autolog.server._duplicates import Deduplicator
+from autolog.server._metrics import Metrics
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
+
+
+class Written(NamedTuple):
+    """What a write did with one record: its sequence number, and by how many dollars it raised the known costs."""
+
+    seq: int
+    added_cost: float
+
+
+class Ingest:
+    """Writes the records of calls and accounts for them. `write` runs inside a transaction, `acknowledged` after it.
+
+    What a write found out travels with its result, so a transaction that fails leaves nothing behind here.
+    """
+
+    def __init__(self, duplicates: Deduplicator, spending: Spending | None, metrics: Metrics) -> None:
+        self._duplicates = duplicates
+        self._spending = spending
+        self._metrics = metrics
+
+    def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
+        """Write records, perhaps of several calls, and return the result for each in the same order."""
+        costs = _added_costs(store, records) if self._spending is not None else [0.0] * len(records)
+        return list(map(Written, self._duplicates.write(store, records), costs))
+
+    def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
+        """Count one call's records, which are on disk now, and charge what they add to the costs."""
+        if records:
+            self._metrics.written(records[0].dialect, len(records))
+        if self._spending is not None:
+            self._spending.spend(
+                [
+                    msgspec.structs.replace(record, cost=result.added_cost)
+                    for record, result in zip(records, written, strict=True)
+                    if result.added_cost > 0
+                ]
+            )
+
+
+def _added_costs(store: Store, records: Sequence[Record]) -> list[float]:
+    """Return by how much each record raises the known costs: a log may be sent twice, or in parts."""
+    known: dict[tuple[str, str], float] = {}
+    for project in {record.project for record in records}:
+        ids = tuple({record.id for record in records if record.project == project})
+        query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
+        known |= {(project, old.id): old.cost or 0.0 for old in store.find(query, len(ids))}
+    added = []
+    for record in records:
+        key = (record.project, record.id)
+        added.append((record.cost or 0.0) - known.get(key, 0.0))
+        known[key] = record.cost or known.get(key, 0.0)
+    return added
