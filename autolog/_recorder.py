@@ -202,10 +202,10 @@ class Recorder:
         """Score a record that was made before: 1.0 for good, by your own scale; goes where records go."""
         with _guard.guard("scoring"):
             from autolog._record.record import Record
+            from autolog._record.scores import set_score
 
-            kept: Any = float(value) if comment is None else {"value": float(value), "comment": comment}
-            score = float(value) if name == "default" else None
-            record = Record(id=record_id, scores={name: kept}, score=score)
+            record = Record(id=record_id)
+            set_score(record, name, float(value), comment)
             (self._queue or self._open_queue()).put(FinishedRecord(record))
 
     # Delivery

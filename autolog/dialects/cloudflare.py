@@ -15,6 +15,7 @@ import pydantic
 from autolog._record.record import Record
 from autolog.dialects._convert import format_time, from_body, model_of, model_type, parse_time, text_of, url_path
 from autolog.dialects._fault import Body, Fault, Json, parse_json
+from autolog.dialects._parameters import Parameters, read_flag
 from autolog.stores.query import Condition, Query
 
 name = "cloudflare"
@@ -125,29 +126,25 @@ class Listing:
     """A list call's parameters: which rows, in which order, which page."""
 
     def __init__(self, pairs: Pairs) -> None:
-        given = dict(pairs)
-        self.page = _integer(given, "page", 1, 1, 10**9)
-        self.per_page = _integer(given, "per_page", 20, 1, MAX_PER_PAGE)
+        given = Parameters(pairs)
+        self.page = given.integer("page", 1, least=1)
+        self.per_page = given.integer("per_page", 20, least=1, most=MAX_PER_PAGE)
         self.order_by, self.descending = decode_order(given)
-        self.meta_info = _flag("meta_info", given.get("meta_info", "false"))
+        self.meta_info = given.flag("meta_info")
         conditions = [*decode_filters(pairs), *_deprecated(given)]
+        if (until := given.time("end_date")) is not None:
+            conditions.append(Condition("created_at", "le", (until,)))
         self.query = Query(
-            metadata_text=given.get("search") or None,
-            conditions=tuple(conditions),
-            since=_instant(given, "start_date"),
-            until=None,
+            metadata_text=given.text("search"), conditions=tuple(conditions), since=given.time("start_date")
         )
-        until = _instant(given, "end_date")
-        if until is not None:
-            self.query = self.query.where(Condition("created_at", "le", (until,)))
 
 
-def decode_order(given: dict[str, str]) -> tuple[str, bool]:
-    """The order of a list or delete call: our field, and whether it descends."""
-    order = given.get("order_by", "created_at")
+def decode_order(given: Parameters) -> tuple[str, bool]:
+    """Return the order of a list or delete call: our field, and whether it descends."""
+    order = given.text("order_by") or "created_at"
     if order not in ORDERS:
         raise Fault(400, f"order_by: {order[:50]!r} is not one of {', '.join(ORDERS)}")
-    direction = given.get("order_by_direction") or given.get("direction") or "desc"
+    direction = given.text("order_by_direction") or given.text("direction") or "desc"
     if direction not in {"asc", "desc"}:
         raise Fault(400, f"order_by_direction: {direction[:50]!r} is neither asc nor desc")
     return ORDERS[order], direction == "desc"
@@ -168,9 +165,17 @@ def check_delete(pairs: Pairs) -> None:
             raise Fault(400, f"{key[:50]!r} is not a parameter of this call")
 
 
-def decode_limit(given: dict[str, str]) -> int | None:
-    """The limit of a delete call."""
-    return _integer(given, "limit", 0, 1, 10**9) if "limit" in given else None
+def decode_limit(given: Parameters) -> int | None:
+    """Return how many logs a delete call may delete; None for all.
+
+    Raises:
+        Fault: 400, no number, or empty: a delete call that loses its limit must not delete all.
+    """
+    if not given.has("limit"):
+        return None
+    if given.text("limit") is None:
+        raise Fault(400, "limit: is empty")
+    return given.integer("limit", 1, least=1)
 
 
 def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tuple[Any, Any]] | None) -> Json:
@@ -184,32 +189,10 @@ def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tu
     return info
 
 
-def _integer(given: dict[str, str], key: str, default: int, least: int, most: int) -> int:
-    text = given.get(key)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[+-]?\d{1,12}", text) or not least <= int(text) <= most:
-        raise Fault(400, f"{key}: {text[:50]!r} is not a whole number from {least} to {most}")
-    return int(text)
-
-
-def _instant(given: dict[str, str], key: str) -> Any:
-    return parse_time(given.get(key) or None, key)
-
-
-def _flag(key: str, text: Any) -> bool:
-    words = {"true": True, "false": False, "1": True, "0": False}
-    if isinstance(text, bool):
-        return text
-    if str(text).lower() not in words:
-        raise Fault(400, f"{key}: {str(text)[:50]!r} is neither true nor false")
-    return words[str(text).lower()]
-
-
-def _deprecated(given: dict[str, str]) -> list[Condition]:
+def _deprecated(given: Parameters) -> list[Condition]:
     """The older parameters with one field each; ranges include their ends."""
     conditions = [
-        _condition(key, "eq", [given[key]])
+        _condition(key, "eq", [value])
         for key in (
             "cached",
             "success",
@@ -220,13 +203,13 @@ def _deprecated(given: dict[str, str]) -> list[Condition]:
             "response_content_type",
             "feedback",
         )
-        if given.get(key)
+        if (value := given.text(key))
     ]
     for word in _EXTREMES:
         for prefix, operator in (("min_", "ge"), ("max_", "le")):
-            if given.get(prefix + word):
+            if text := given.text(prefix + word):
                 key = "tokens" if word == "total_tokens" else word
-                (value,) = _condition(key, "eq", [given[prefix + word]]).values
+                (value,) = _condition(key, "eq", [text]).values
                 conditions.append(Condition(FILTERS[key], operator, (value,)))
     return conditions
 
@@ -308,7 +291,10 @@ def _condition(key: Any, operator: Any, values: list[Any]) -> Condition:
 
 def _typed(key: str, value: Any) -> Any:
     if key in _FLAGS:
-        return int(_flag(key, value))
+        flag = read_flag(str(value))
+        if flag is None:
+            raise Fault(400, f"{key}: {str(value)[:50]!r} is neither true nor false")
+        return int(flag)
     if key in _NUMBERS:
         try:
             if isinstance(value, bool):

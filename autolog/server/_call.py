@@ -13,6 +13,7 @@ from starlette.requests import Request
 from autolog._record.record import Record
 from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault, Json, parse_json, parse_object
+from autolog.dialects._parameters import Parameters
 from autolog.server._ingest import Written
 from autolog.server._keys import Principal
 from autolog.server._services import Services, T
@@ -74,6 +75,11 @@ class Call:
     def query(self) -> list[tuple[str, str]]:
         """The query's parameters, in order."""
         return self.request.query_params.multi_items()
+
+    @property
+    def parameters(self) -> Parameters:
+        """The query's parameters, for reading them by type."""
+        return Parameters(self.query)
 
     @property
     def base_url(self) -> str:

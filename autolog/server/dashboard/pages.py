@@ -25,6 +25,7 @@ from autolog._display import diff, figures
 from autolog._display.trace import span_tree
 from autolog._guard import logger
 from autolog._record.record import Record, to_json
+from autolog._record.scores import DEFAULT, set_score
 from autolog._version import __version__
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
@@ -303,8 +304,7 @@ class Dashboard:
             raise Fault(400, f"{text[:50]!r} is not a score.")
 
         def change(kept: Record) -> None:
-            kept.score = value
-            kept.scores = {**kept.scores, "default": {"value": value, "comment": comment} if comment else value}
+            set_score(kept, DEFAULT, value, comment or None)
 
         self._services.writer.run(lambda store: store.update(record.id, record.project, change))
         return RedirectResponse(visit.root + _log_url(record), 303, HEADERS)

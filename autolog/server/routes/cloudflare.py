@@ -45,9 +45,8 @@ def list_logs(call: Call) -> Reply:
 
 
 def delete_logs(call: Call) -> Reply:
-    given = dict(call.query)
-    order_by, descending = dialect.decode_order(given)
-    limit = dialect.decode_limit(given)
+    order_by, descending = dialect.decode_order(call.parameters)
+    limit = dialect.decode_limit(call.parameters)
     dialect.check_delete(call.query)
     filters = dialect.decode_filters(call.query)
     if not filters and not call.services.limits.delete_all:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +10,7 @@ import pydantic
 from autolog._reading.describe import describe
 from autolog._record.media import check_media
 from autolog._record.record import Record, to_dict
+from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects import native as dialect
 from autolog.dialects._fault import Fault, validate
 from autolog.server._auth import project_of
@@ -67,23 +67,10 @@ def _project(call: Call, wanted: str | None) -> str:
     return project_of(call.principal, wanted)
 
 
-def whole(call: Call, name: str, default: int, most: int) -> int:
-    """A parameter that is a whole number from 0 to `most`.
-
-    Raises:
-        Fault: 400.
-    """
-    text = call.parameter(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,9}", text) or int(text) > most:
-        raise Fault(400, f"{name}: {text[:50]!r} is not a whole number from 0 to {most}")
-    return int(text)
-
-
 def list_records(call: Call) -> Reply:
     query = query_of(call, "limit", "offset", "total")
-    limit, offset = whole(call, "limit", 50, MAX_LIMIT), whole(call, "offset", 0, 10**9)
+    limit = call.parameters.integer("limit", 50, most=MAX_LIMIT)
+    offset = call.parameters.integer("offset", 0)
     records = call.store.find(query, limit + 1, offset)
     answer: dict[str, Any] = {"records": [to_dict(record) for record in records[:limit]], "more": len(records) > limit}
     if not answer["more"] and (records or not offset):
@@ -120,7 +107,7 @@ def aggregate(call: Call) -> Reply:
 class Score(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(strict=True, extra="forbid")
 
-    name: str = pydantic.Field(default="default", min_length=1, max_length=200)
+    name: str = pydantic.Field(default=DEFAULT, min_length=1, max_length=200)
     value: float = pydantic.Field(allow_inf_nan=False)
     comment: str | None = None
 
@@ -129,10 +116,7 @@ def score(call: Call) -> Reply:
     given = validate(Score, call.object())
 
     def change(record: Record) -> None:
-        kept: Any = given.value if given.comment is None else {"value": given.value, "comment": given.comment}
-        record.scores = {**record.scores, given.name: kept}
-        if given.name == "default":
-            record.score = given.value
+        set_score(record, given.name, given.value, given.comment)
 
     def apply(store: Store) -> Record | None:
         return store.update(call.path["id"], call.project, change)

@@ -1,0 +1,15 @@
+"""Scores: what a person or a program says of a call afterwards."""
+
+from __future__ import annotations
+
+from autolog._record.record import Record
+
+#: The name of the score that has none; it stands in `Record.score`, too.
+DEFAULT = "default"
+
+
+def set_score(record: Record, name: str, value: float, comment: str | None = None) -> None:
+    """Give a record a score, by the scorer's own scale; one of the same name is replaced."""
+    record.scores = {**record.scores, name: value if comment is None else {"value": value, "comment": comment}}
+    if name == DEFAULT:
+        record.score = value
