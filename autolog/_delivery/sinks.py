@@ -25,6 +25,15 @@ class StoreSink:
         self.store.close()
 
 
+def import_ahead(target: str | Mapping[str, Any]) -> None:
+    """Import the libraries that the sink for a target and its journal use (see `_recorder`)."""
+    import_module("sqlite3")
+    if isinstance(target, str):
+        load_store(target)
+    else:
+        http_sink.import_ahead(target.get("dialect", "native"))
+
+
 def open_target(target: str | Mapping[str, Any]) -> Sink:
     """Open the sink of a store URL, or of a mapping with endpoint, api_key and dialect."""
     if isinstance(target, str):

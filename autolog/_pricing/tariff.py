@@ -7,6 +7,7 @@ same parts in a twentieth of the time (`tests/test_tariff.py` compares the two o
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -48,6 +49,18 @@ _NOTHING = Decimal(0)
 
 #: Context for prices, as sorted pairs.
 Context = tuple[tuple[str, str], ...]
+
+
+def import_ahead() -> None:
+    """Import genai-prices, its table and, where the program has not, pydantic and httpx2 (see `_recorder`).
+
+    One calculation does it, for parts of genai-prices are imported when they are first needed. Takes 30 ms once an SDK
+    has been imported.
+    """
+    import genai_prices
+
+    with contextlib.suppress(LookupError):
+        genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o", provider_id="openai")
 
 
 def find_tariff(provider: str | None, model: str, context: Context, at: datetime | None) -> Tariff:
