@@ -40,7 +40,7 @@ class Recorder:
         self._reader: Reader | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
-        self._patches = _patch.make_patches(self._emit)
+        self._patches = _patch.make_patches(self._emit, _import_prices)
         self._unpatched: dict[str, str] = {}
 
     # Setting up
@@ -290,6 +290,7 @@ class Recorder:
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
+        _import_ahead(config, [] if self._diverted is not None else _targets(config))
         self._reader = Reader(config, self._budgets)
         bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
@@ -317,6 +318,31 @@ class Recorder:
         deadline = monotonic() + timeout
         done = [worker.close(max(0.05, deadline - monotonic())) for worker in workers]
         return all(done)
+
+
+# A module stands in `sys.modules` from the moment its import begins, and some SDKs look there on every call (openai for
+# httpx2): a library that a thread of ours is halfway through importing would make the program's call fail. So those
+# threads import nothing but our own modules, and what these use of others is imported on the program's thread: prices
+# with the SDK, all else with the first `configure()`, `patch()` or span.
+
+
+def _import_prices() -> None:
+    with _guard.guard("importing genai-prices"):
+        from autolog._pricing import tariff
+
+        tariff.import_ahead()
+
+
+def _import_ahead(config: Config, targets: list[Any]) -> None:
+    with _guard.guard("importing libraries"):
+        from autolog._delivery import sinks
+
+        for target in targets:
+            sinks.import_ahead(target)
+        if config.stream_usage == "estimate":
+            from autolog._processing import estimate
+
+            estimate.import_ahead()
 
 
 def _budgets(config: Config) -> Budgets | None:

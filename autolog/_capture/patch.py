@@ -73,11 +73,15 @@ class Outlet:
 
 
 class Patch:
-    """The wrappers in one SDK. Patching twice is harmless; unpatching restores what was there."""
+    """The wrappers in one SDK. Patching twice is harmless; unpatching restores what was there.
 
-    def __init__(self, provider: Provider, emit: Emit) -> None:
+    `prepare` is called when the SDK has been imported, on the thread that did so or that patches.
+    """
+
+    def __init__(self, provider: Provider, emit: Emit, prepare: Callable[[], None]) -> None:
         self._provider = provider
         self._emit = emit
+        self._prepare = prepare
         self._wanted = False
         self._hooked: set[str] = set()
         self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
@@ -158,6 +162,7 @@ class Patch:
                 raise
             logger.info("WebSockets are not recorded: %s", error)
             return
+        self._prepare()
         for point, owner, original in found:
             wrapper = point.wrap(original, self._provider, self._outlet)
             self._originals[owner, point.method] = (original, wrapper)
@@ -180,6 +185,6 @@ class Patch:
         )
 
 
-def make_patches(emit: Emit) -> dict[str, Patch]:
+def make_patches(emit: Emit, prepare: Callable[[], None]) -> dict[str, Patch]:
     """One patch for every SDK that we know, none applied."""
-    return {name: Patch(provider, emit) for name, provider in PROVIDERS.items()}
+    return {name: Patch(provider, emit, prepare) for name, provider in PROVIDERS.items()}

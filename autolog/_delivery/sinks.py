@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from autolog._delivery.delivery import Sink
 from autolog._delivery.http_sink import HTTPSink
 from autolog._record.record import Record
-from autolog.stores import open_store
+from autolog.stores import import_engine, open_store
 from autolog.stores._contract import Store
 
 
@@ -26,12 +28,17 @@ class StoreSink:
 
 
 def import_ahead(target: str | Mapping[str, Any]) -> None:
-    """Import the libraries that the sink for a target and its journal use (see `_recorder`)."""
-    import_module("sqlite3")
-    if isinstance(target, str):
-        load_store(target)
-    else:
-        http_sink.import_ahead(target.get("dialect", "native"))
+    """Import the libraries that the sink for a target, and its journal, will use (see `_recorder`).
+
+    One that is not installed is left for `open_target` to say.
+    """
+    import_module("sqlite3")  # the journal's
+    with contextlib.suppress(ImportError):
+        if isinstance(target, str):
+            import_engine(target)
+        else:
+            import_module("httpx2")
+            import_module(f"autolog.dialects.{target.get('dialect', 'native')}")
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:

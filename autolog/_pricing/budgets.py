@@ -7,6 +7,7 @@ that every further call raises before anything is sent, until the time has passe
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 from collections import deque
@@ -128,6 +129,8 @@ class Budgets:
         self._sums: dict[tuple[int, str], _Sum] = {}
         self._lock = threading.Lock()
         self._now = now
+        if any(isinstance(budget.then, str) and budget.then != "log" for budget in self._budgets):
+            importlib.import_module("httpx2")  # here, and not on the worker's thread (see `_recorder`)
         #: Whether it is for this process to act on a budget that is used up; others may share the store.
         self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
 

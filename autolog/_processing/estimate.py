@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from typing import Any
 
 from autolog._guard import logger
@@ -17,6 +19,15 @@ ENCODING = "o200k_base"
 #: (https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken, read 2026-11).
 PER_MESSAGE = 3
 PER_ANSWER = 3
+
+
+def import_ahead() -> None:
+    """Import tiktoken with its encodings, and requests, by which it fetches their tables (see `_recorder`)."""
+    with contextlib.suppress(ImportError):
+        import tiktoken
+
+        tiktoken.list_encoding_names()
+        importlib.import_module("requests")
 
 
 def estimate(record: Record) -> None:

@@ -131,7 +131,7 @@ def _sdks() -> Iterator[Check]:
     from autolog._capture.patch import make_patches
     from autolog.errors import PatchError
 
-    for name, patch in make_patches(lambda _: None).items():
+    for name, patch in make_patches(lambda _: None, lambda: None).items():
         try:
             patch.apply()
             __import__(PROVIDERS[name].module)

@@ -6,6 +6,7 @@ A store is one narrow contract, `Store`; what each engine does for it is its own
 
 from __future__ import annotations
 
+import importlib
 from typing import overload
 
 from autolog.errors import StoreError
@@ -13,6 +14,20 @@ from autolog.stores._contract import Store
 from autolog.stores.query import DIMENSIONS, Aggregate, Condition, Hour, Query
 
 __all__ = ["DIMENSIONS", "Aggregate", "Condition", "Hour", "Query", "Store", "open_store"]
+
+
+def import_engine(url: str) -> None:
+    """Import the libraries that the store at `url` needs, without opening it.
+
+    Raises:
+        ImportError: one is not installed.
+    """
+    if url.startswith("clickhouse://"):
+        from autolog.stores.clickhouse import _client
+
+        _client.import_driver()
+    else:
+        importlib.import_module("autolog.stores.sqlite.store")
 
 
 @overload

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
@@ -38,6 +40,18 @@ _BETWEEN = re.compile(r"(?i)\b(?:HTTP|status|code)\D{0,20}50[0234]\b")
 _CONNECTIONS = 64
 #: Statements with many values are long.
 _LONG = {"max_query_size": 64 * 1024 * 1024, "max_ast_elements": 5_000_000, "max_expanded_ast_elements": 5_000_000}
+
+
+def import_driver() -> None:
+    """Import clickhouse-connect, and what it imports when it first inserts if that is installed: numpy and pandas.
+
+    Raises:
+        ImportError: clickhouse-connect is not installed.
+    """
+    import_module("clickhouse_connect.driver.httputil")
+    for optional in ("numpy", "pandas"):
+        with contextlib.suppress(ImportError):
+            import_module(optional)
 
 
 class Database:
