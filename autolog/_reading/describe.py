@@ -10,10 +10,11 @@ import msgspec
 from autolog._pricing import cost as _cost
 from autolog._pricing.bill import add_cost
 from autolog._reading.messages import last_user_text
-from autolog._record.bodies import decode_json, decode_object, read_events, read_form
+from autolog._record.bodies import decode_json, decode_object, read_form
 from autolog._record.media import note_media
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
-from autolog.providers import Facts, Provider, Usage, provider_of, provider_of_model
+from autolog._record.streams import is_stream, read_events, to_utf8
+from autolog.providers import Facts, Format, Usage, format_of, provider_of_model
 from autolog.providers._facts import read_error
 
 PREVIEW = 200
@@ -26,18 +27,19 @@ def preview(text: str | None) -> str | None:
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
-def describe(record: Record, provider: Provider | None = None, stream: bool = False) -> Facts:
+def describe(record: Record, provider: Format | None = None, stream: bool = False) -> Facts:
     """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost.
 
     What the record knows already stays: a log may come with its own figures. Without `provider` (an SDK's module),
     the URL or the shape of the bodies tells whose format they are in. Returns the facts that it read.
     """
-    path = unquote(urlsplit(record.request_url or "").path)
+    address = urlsplit(record.request_url or "")
+    path = unquote(address.path)
     asked = read_request(record.request_body, record.request_content_type or "")
-    provider = provider or provider_of(path, asked, decode_object(record.response_body))
+    provider = provider or format_of(address.netloc, path, asked, decode_object(record.response_body))
     path = path or provider.guess_path(asked)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
-    facts = provider.read(path, answer)
+    facts = provider.read(path, answer, record.response_headers or {})
     lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or provider.operation(path) or None
     record.request_model = record.request_model or _text(asked.get("model")) or provider.model_in(path)
@@ -101,16 +103,13 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
     return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
 
 
-def read_response(provider: Provider, path: str, body: bytes | None, content_type: str) -> tuple[Any, bool]:
-    """The response as one JSON value, put together if it came as a stream; and whether it did."""
+def read_response(provider: Format, path: str, body: bytes | None, content_type: str) -> tuple[Any, bool]:
+    """Return the response as one JSON value, assembled if it came as a stream, and whether it did."""
     if not body:
         return None, False
-    if "event-stream" in content_type or "eventstream" in content_type:
+    if is_stream(body, content_type) or (provider.streams(path) and to_utf8(body).lstrip()[:1] == b"["):
         return provider.assemble(path, read_events(body, content_type)), True
-    answer = decode_json(body) if body.lstrip()[:1] in (b"{", b"[") else None
-    if answer is None and body.lstrip()[:6] in (b"data: ", b"event:"):
-        return provider.assemble(path, read_events(body, content_type)), True
-    return answer, False
+    return decode_json(body) if to_utf8(body).lstrip()[:1] in (b"{", b"[") else None, False
 
 
 def _add_facts(record: Record, facts: Facts) -> Usage:
@@ -147,8 +146,9 @@ def bodies(record: Record) -> tuple[Any, Any]:
     if record.kind != "llm":
         return decode_json(record.request_body), decode_json(record.response_body)
     request = read_request(record.request_body, record.request_content_type or "")
-    path = urlsplit(record.request_url or "").path
-    provider = provider_of(path, request, decode_object(record.response_body))
+    address = urlsplit(record.request_url or "")
+    path = unquote(address.path)
+    provider = format_of(address.netloc, path, request, decode_object(record.response_body))
     path = path or provider.guess_path(request)
     response, _ = read_response(provider, path, record.response_body, record.response_content_type or "")
     return request, response

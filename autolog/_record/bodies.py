@@ -1,4 +1,4 @@
-"""From the bytes of a body to data: JSON, server-sent events, AWS event streams, multipart forms, content codings.
+"""From the bytes of a body to data: JSON, multipart forms, content codings.
 
 Pure functions for the worker thread and the server. Whatever the bytes are, none of them raises: what cannot be read
 is left out, for a body that was cut off must still tell what it can.
@@ -7,10 +7,8 @@ is left out, for a body that was cut off must still tell what it can.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
-import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,13 +16,6 @@ from typing import Any
 import msgspec
 
 _decoder = msgspec.json.Decoder()
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One event of a stream: its name, if it has one, and its JSON data."""
-
-    name: str | None
-    data: dict[str, Any]
 
 
 def decode_json(body: bytes | str | None) -> Any:
@@ -128,42 +119,6 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {
 # Streams
 
 
-def read_events(body: bytes, content_type: str) -> list[Event]:
-    """The events of a streamed body, in order."""
-    if "amazon.eventstream" in content_type:
-        return list(_aws_events(body))
-    return list(_sse_events(body))
-
-
-def _sse_events(body: bytes) -> Iterator[Event]:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    decode = _decoder.decode
-    for block in body.split(b"\n\n"):
-        head, _, json_text = block.partition(b"data: ")
-        if json_text[:1] == b"{" and (not head or (head[:7] == b"event: " and head.find(b"\n") == len(head) - 1)):
-            try:  # as nearly all are: at most a name, and one line of data
-                yield Event(head[7:-1].strip().decode() if head else None, decode(json_text))
-                continue
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass
-        if (event := _event(block)) is not None:
-            yield event
-
-
-def _event(block: bytes) -> Event | None:
-    name: str | None = None
-    data: list[bytes] = []
-    for line in block.split(b"\n"):
-        if line.startswith(b"data:"):
-            data.append(line[5:])  # a blank before JSON says nothing
-        elif line.startswith(b"event:"):
-            name = line[6:].strip().decode(errors="replace")
-    value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
-    return Event(name, value) if isinstance(value, dict) else None
-
-
 def without_repeats(body: bytes) -> bytes:
     """A stream in which what its events begin and end with, word for word the same, stands once: to be searched.
 
@@ -185,31 +140,6 @@ def without_repeats(body: bytes) -> bytes:
     stop = min(len(end.partition(b"}")[0]), len(end.partition(b",")[0])) - len(end) or None
     short = [block[begin:stop] if block.startswith(start) and block.endswith(end) else block for block in blocks]
     return b"\n".join([*short, start, end])
-
-
-def _aws_events(body: bytes) -> Iterator[Event]:
-    """`application/vnd.amazon.eventstream`: Bedrock wraps each event in a frame, as base64 inside JSON.
-
-    A frame: total length, header length, checksum (4 bytes each), headers, payload, checksum. Source: the Amazon
-    Event Stream specification (https://smithy.io/2.0/aws/amazon-eventstream.html).
-    """
-    start = 0
-    while start + 16 <= len(body):
-        total, headers = struct.unpack_from(">II", body, start)
-        if total < 16 + headers or start + total > len(body):
-            return
-        payload = decode_object(body[start + 12 + headers : start + total - 4])
-        start += total
-        inner = payload.get("bytes")
-        if isinstance(inner, str):
-            try:
-                payload = decode_object(base64.b64decode(inner))
-            except (binascii.Error, ValueError):
-                continue
-        elif "message" in payload:  # an exception frame, such as throttling in mid-stream
-            payload = {"type": "error", "error": payload}
-        if payload:
-            yield Event(payload.get("type") if isinstance(payload.get("type"), str) else None, payload)
 
 
 # Forms

@@ -12,7 +12,7 @@ _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retr
                  "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "cf-ray", "x-should-retry"}  # fmt: skip
 
 
-_KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-")
+_KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-", "x-amzn-bedrock-")
 _SECRET_HEADERS = {
     "openai-organization",
     "openai-project",

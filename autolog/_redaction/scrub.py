@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from autolog._record.bodies import decode_json, encode_json, form_parts, read_events
+from autolog._record.bodies import decode_json, encode_json, form_parts
 from autolog._record.record import Record
+from autolog._record.streams import Event, read_events
 from autolog._redaction.secrets import PIECES
 
 #: From where, to where, and what stands there instead.
@@ -48,7 +49,7 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
     if content_type.startswith("multipart/"):
         return _form(body, content_type, rules), content_type
     if "amazon.eventstream" in content_type:
-        data = b"".join(b"data: %s\n\n" % encode_json(event.data) for event in read_events(body, content_type))
+        data = b"".join(map(_server_sent, read_events(body, content_type)))
         changed = _lines(data, rules)
         return (body, content_type) if changed is data else (changed, "text/event-stream")
     if is_streamed(body, content_type):
@@ -60,6 +61,13 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
         changed_value = _Walk(rules).walk(value)
         return (body if changed_value is value else encode_json(changed_value)), content_type
     return _plain(body, content_type, rules), content_type
+
+
+def _server_sent(event: Event) -> bytes:
+    """Return an event as a server-sent one, with its name if its data does not say it."""
+    named = event.name is not None and event.name != event.data.get("type")
+    head = f"event: {event.name}\n".encode() if named else b""
+    return b"%sdata: %s\n\n" % (head, encode_json(event.data))
 
 
 def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], bool]) -> bool:

@@ -1,23 +1,32 @@
-"""Putting OpenAI's streams together: the response that the events of each kind of stream amount to."""
+"""Assemble OpenAI's streams: the response that the events of each kind of stream amount to, as far as it came.
+
+Compatible vendors stray from the original in every way that its SDK forgives: what is empty never overwrites what is
+there, and nothing is lost where an index or an id is missing.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autolog._record.bodies import Event
-from autolog.providers._fields import count, mapping, objects
+from autolog._record.bodies import decode_json
+from autolog._record.streams import Event
+from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._pieces import Pieces, add_text, joined
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """The response that a stream amounts to, as far as it came."""
+    """Return the response that a stream amounts to, as far as it came."""
     sessions = [event.data["session"] for event in events if isinstance(event.data.get("session"), dict)]
     if sessions:  # an agent's: each tells all that it has used so far
         return dict(sessions[-1])
     if any("choices" in event.data for event in events):
-        return _assemble_choices(events)
-    if any(isinstance(event.data.get("response"), dict) for event in events):
-        return _assemble_response(events)
+        return mapping(joined(_assemble_choices(events)))
+    if any(_is_of_response(event) for event in events):
+        return mapping(joined(_assemble_response(events)))
     return _assemble_typed(path, events)
+
+
+# Chat completions and completions
 
 
 def _assemble_choices(events: list[Event]) -> dict[str, Any]:
@@ -27,17 +36,28 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     for event in events:
         for key, value in event.data.items():
             if key == "choices":
-                for part in objects(value):
-                    index = count(part.get("index")) or 0
-                    if (text := _only_text(part)) is not None:
-                        texts.setdefault(index, []).append(text)
+                for position, part in enumerate(objects(value)):
+                    index = count(part.get("index"))
+                    index = position if index is None else index
+                    if (words := _only_text(part)) is not None:
+                        texts.setdefault(index, []).append(words)
                     else:
                         _grow_choice(_with_texts(choices, texts, index), part)
+            elif key == "usage" and isinstance(value, dict):
+                body["usage"] = _later_usage(mapping(body.get("usage")), value)
             elif value or key not in body or (value is not None and not body[key]):
                 body[key] = value
     body["choices"] = [_with_texts(choices, texts, index) for index in sorted({*choices, *texts})]
+    for choice in body["choices"]:
+        for call in objects(mapping(choice.get("message")).get("tool_calls")):
+            call.pop("index", None)
     body["object"] = str(body.get("object", "")).removesuffix(".chunk") or None
     return body
+
+
+def _later_usage(before: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
+    """Return the usage so far after one more; every one tells the whole so far, or some of it."""
+    return {**before, **{key: value for key, value in usage.items() if value or key not in before}}
 
 
 #: What such a part has.
@@ -45,16 +65,16 @@ _PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
 
 
 def _only_text(part: dict[str, Any]) -> str | None:
-    """The text of a part that brings nothing else, as nearly all do: those are put together at once."""
+    """Return the text of a part that brings nothing else, as nearly all do: those are put together at once."""
     delta = part.get("delta")
     if type(delta) is not dict or len(delta) != 1 or part.get("finish_reason") or part.get("logprobs"):
         return None
-    text = delta.get("content")
-    return text if type(text) is str and part.keys() <= _PLAIN else None
+    content = delta.get("content")
+    return content if type(content) is str and part.keys() <= _PLAIN else None
 
 
 def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], index: int) -> dict[str, Any]:
-    """A choice, grown by the texts that waited for it."""
+    """Return a choice, grown by the texts that waited for it."""
     choice = choices.setdefault(index, {})
     if waiting := texts.pop(index, None):
         _grow_choice(choice, {"index": index, "delta": {"content": "".join(waiting)}, "finish_reason": None})
@@ -62,49 +82,119 @@ def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]],
 
 
 def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
+    so_far = mapping(part.get("message"))
+    if so_far.get("content"):  # Perplexity repeats beside the delta the whole message as it is by then
+        choice["message"] = dict(so_far)
     for key, value in part.items():
+        if key == "message" and so_far.get("content"):
+            continue
         if key == "delta":
-            _grow_message(choice.setdefault("message", {}), mapping(value))
+            if not so_far.get("content"):
+                _grow_message(choice.setdefault("message", {}), mapping(value))
         elif key == "text":
-            choice["text"] = choice.get("text", "") + str(value or "")
+            add_text(choice, "text", str(value or ""))
         elif key == "logprobs" and isinstance(value, dict):
-            choice["logprobs"] = _grown(mapping(choice.get("logprobs")), value)
-        elif value is not None or key not in choice:
+            grown = dict(mapping(choice.get("logprobs")))
+            _grow_message(grown, value)
+            choice["logprobs"] = grown
+        elif not _is_empty(value) or key not in choice:
             choice[key] = value
 
 
+#: Texts that stand once, though they may be repeated; all others come in pieces.
+_WHOLE = frozenset({"role", "id", "type", "name"})
+
+
 def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Lay a delta over what is there: texts and lists grow, objects merge, tool calls go by their index."""
+    """Lay a delta over what is there: texts and lists grow, objects merge, empty values change nothing."""
     for key, value in delta.items():
         before = message.get(key)
         if key == "tool_calls":
             message[key] = _grow_calls(before if isinstance(before, list) else [], objects(value))
-        elif isinstance(before, str) and isinstance(value, str) and key not in {"role", "id", "type", "name"}:
-            message[key] = before + value
+        elif isinstance(before, (str, Pieces)) and isinstance(value, str) and key not in _WHOLE:
+            add_text(message, key, value)
         elif isinstance(before, dict) and isinstance(value, dict):
             _grow_message(before, value)
         elif isinstance(before, list) and isinstance(value, list):
-            message[key] = before + value
-        elif value is not None or key not in message:
-            message[key] = dict(value) if isinstance(value, dict) else value
+            before.extend(value)
+        elif not _is_empty(value) or key not in message:
+            message[key] = {**value} if isinstance(value, dict) else [*value] if isinstance(value, list) else value
 
 
-def _grown(before: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
-    after = dict(before)
-    _grow_message(after, delta)
-    return after
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _grow_calls(calls: list[Any], parts: list[dict[str, Any]]) -> list[Any]:
-    for part in parts:
+    """Add the pieces in one delta to the calls so far."""
+    for position, part in enumerate(parts):
         index = count(part.get("index"))
+        if index is None and len(parts) > 1:
+            index = position
+        call = _call_to_grow(calls, part, index)
+        if call is None:
+            call = {} if index is None else {"index": index}
+            calls.append(call)
+        called, more = mapping(call.get("function")), mapping(part.get("function"))
+        if text(more.get("name")) and text(called.get("name")) not in (None, more["name"]):
+            more = {**more, "name": f"{called['name']}{more['name']}"}
         rest = {key: value for key, value in part.items() if key != "index"}
-        if index is None or index > len(calls):  # a vendor that sends whole calls, or skips
-            index = len(calls)
-        if index == len(calls):
-            calls.append({})
-        _grow_message(calls[index], rest)
+        _grow_message(call, {**rest, "function": more} if more else rest)
     return calls
+
+
+def _call_to_grow(calls: list[Any], part: dict[str, Any], index: int | None) -> dict[str, Any] | None:
+    """Return the call that a piece goes on with, or None if it begins one.
+
+    Calls are told apart by their index and by a new id that is not empty; where a vendor gives neither, by a name that
+    comes when the call before has its arguments.
+    """
+    named = text(part.get("id"))
+    for call in reversed(calls):
+        known = text(call.get("id"))
+        same_place = index is None or call.get("index") == index
+        if named is not None and named == known:
+            return call if isinstance(call, dict) else None
+        if same_place and (named is None or known is None):
+            return None if named is None and _begins_another(call, part) else call
+    return None
+
+
+def _begins_another(call: dict[str, Any], part: dict[str, Any]) -> bool:
+    """Return whether a piece without an id begins a call: it has a name, and the call before is whole."""
+    before, after = mapping(call.get("function")), mapping(part.get("function"))
+    arguments, more = joined(before.get("arguments")), after.get("arguments")
+    if text(after.get("name")) is None or not arguments:
+        return False
+    if after["name"] != before.get("name"):
+        return True
+    if isinstance(arguments, str):  # a vendor may repeat the name with every piece
+        return str(more or "").startswith("{") and arguments.endswith("}") and decode_json(arguments) is not None
+    return bool(more)
+
+
+# Responses
+
+#: What comes in pieces, by the event's type without `response.` and `.delta`: the list in the item that holds it and
+#: the key of the place in that list (None: it stands in the item itself), what it is a piece of, and its key there.
+_PIECES: dict[str, tuple[str | None, str, str, str]] = {
+    "output_text": ("content", "content_index", "output_text", "text"),
+    "refusal": ("content", "content_index", "refusal", "refusal"),
+    "reasoning_text": ("content", "content_index", "reasoning_text", "text"),
+    "reasoning_summary_text": ("summary", "summary_index", "summary_text", "text"),
+    "output_audio_transcript": ("content", "content_index", "output_audio", "transcript"),
+    "function_call_arguments": (None, "", "function_call", "arguments"),
+    "mcp_call_arguments": (None, "", "mcp_call", "arguments"),
+    "custom_tool_call_input": (None, "", "custom_tool_call", "input"),
+    "code_interpreter_call_code": (None, "", "code_interpreter_call", "code"),
+}
+#: The item that a piece of a list belongs to, where its beginning was not seen.
+_ITEM_OF = {"content": "message", "summary": "reasoning"}
+
+
+def _is_of_response(event: Event) -> bool:
+    kind = str(event.data.get("type") or event.name or "")
+    return isinstance(event.data.get("response"), dict) or kind.startswith("response.output_item.")
 
 
 def _assemble_response(events: list[Event]) -> dict[str, Any]:
@@ -114,13 +204,14 @@ def _assemble_response(events: list[Event]) -> dict[str, Any]:
     error: Any = None
     for event in events:
         data = event.data
-        kind = str(data.get("type") or event.name or "")
+        kind = str(data.get("type") or event.name or "").removeprefix("response.")
+        name, _, step = kind.rpartition(".")
         if isinstance(data.get("response"), dict):
             body = data["response"]
-        elif kind in {"response.output_item.added", "response.output_item.done"}:
+        elif kind in {"output_item.added", "output_item.done"}:
             items[count(data.get("output_index")) or 0] = dict(mapping(data.get("item")))
-        elif kind == "response.output_text.delta":
-            _grow_text(items, data)
+        elif name in _PIECES:
+            _grow_item(items, name, data, step)
         elif kind == "error" or "error" in data:
             error = data.get("error") or data
     if items and not body.get("output"):
@@ -128,14 +219,33 @@ def _assemble_response(events: list[Event]) -> dict[str, Any]:
     return {**body, "error": error} if error and not body.get("error") else body
 
 
-def _grow_text(items: dict[int, dict[str, Any]], data: dict[str, Any]) -> None:
-    item = items.setdefault(count(data.get("output_index")) or 0, {"type": "message", "role": "assistant"})
-    parts = item.setdefault("content", [])
-    if isinstance(parts, list):
-        if not parts:
-            parts.append({"type": "output_text", "text": ""})
-        if isinstance(parts[-1], dict):
-            parts[-1]["text"] = str(parts[-1].get("text") or "") + str(data.get("delta") or "")
+def _grow_item(items: dict[int, dict[str, Any]], name: str, data: dict[str, Any], step: str) -> None:
+    """Add a piece to its item (`step` is delta), or put the whole there that comes after the pieces (done)."""
+    container, place, kind, key = _PIECES[name]
+    begun = {"type": _ITEM_OF[container], "role": "assistant"} if container else {"type": kind}
+    holder = items.setdefault(count(data.get("output_index")) or 0, begun)
+    if container is not None:
+        if not isinstance(holder.get(container), list):
+            holder[container] = []
+        holder = _part_at(holder[container], count(data.get(place)) or 0, {"type": kind})
+    if step == "delta":
+        add_text(holder, key, str(data.get("delta") or ""))
+    elif isinstance(data.get(key), str):
+        holder[key] = data[key]
+
+
+def _part_at(parts: list[Any], index: int, begun: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of that index, or one more if there are fewer."""
+    if index >= len(parts):
+        parts.append(begun)
+        return begun
+    if not isinstance(parts[index], dict):
+        parts[index] = begun
+    part: dict[str, Any] = parts[index]
+    return part
+
+
+# All else
 
 
 def _assemble_typed(path: str, events: list[Event]) -> dict[str, Any]:

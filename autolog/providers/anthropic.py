@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from autolog._record.bodies import Event
+from autolog._record.bodies import decode_json
+from autolog._record.streams import Event
+from autolog.providers._defaults import streams as streams
 from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
+from autolog.providers._pieces import Pieces, add_text, joined
 
 name = "anthropic"
 module = "anthropic._base_client"
@@ -60,7 +63,7 @@ def is_follow_up(method: str, path: str) -> bool:
     return method.lower() == "get" and bool(re.search(_FOLLOW_UP, path))
 
 
-def has_usage_option(path: str) -> bool:  # noqa: ARG001 - every provider answers the same question
+def has_usage_option(path: str) -> bool:
     """Whether a stream tells its usage only if asked to: all of Anthropic's tell it."""
     return False
 
@@ -74,7 +77,7 @@ def operation(path: str) -> str:
     return path.strip("/").rpartition("/v1/")[2] or path.strip("/")
 
 
-def guess_path(request: dict[str, Any]) -> str:  # noqa: ARG001 - every provider answers the same question
+def guess_path(request: dict[str, Any]) -> str:
     """The path that a request of this shape goes to, for logs that do not say."""
     return "/v1/messages"
 
@@ -86,8 +89,8 @@ def model_in(path: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
-def read(path: str, body: Any) -> Facts:
-    """The facts in a response body."""
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
     facts = Facts()
     body = mapping(body)
     facts.error_type, facts.error_message = read_error(body) if _is_error(body) else (None, None)
@@ -104,7 +107,8 @@ def read(path: str, body: Any) -> Facts:
     stop = text(body.get("stop_reason"))
     facts.finish_reasons = [stop] if stop else None
     content = objects(body.get("content"))
-    facts.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
+    texts = [block["text"] for block in content if text(block.get("text"))]
+    facts.output_text = "".join(texts) or text(body.get("completion"))
     facts.tool_calls = [
         {"id": block.get("id"), "name": block.get("name"), "arguments": block.get("input")}
         for block in content
@@ -157,7 +161,7 @@ def unbilled_reason(path: str) -> str | None:
     return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None
 
 
-def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:  # noqa: ARG001 - every provider answers the same question
+def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
     """What is billed by the piece, by the names in `_units.UNITS`."""
     active = seconds(mapping(mapping(answer).get("usage")).get("active_seconds"))
     return {"hour of session": active / 3600} if active else {}
@@ -213,27 +217,56 @@ def _session_in(path: str) -> str | None:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """The message that a stream amounts to, as far as it came."""
+    """Return the message that a stream amounts to, as far as it came."""
     message: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
+    ended = False
     for event in events:
         data = event.data
         kind = data.get("type") or event.name
+        ended = ended or kind in {"message_delta", "message_stop"}
         if kind == "session.usage":  # a snapshot of all that the session has used
             message = {"type": "session", "id": _session_in(path), "usage": data.get("usage")}
-        if kind == "message_start":
-            message.update(mapping(data.get("message")))
         elif kind == "content_block_start":
             blocks[_index(data)] = dict(mapping(data.get("content_block")))
         elif kind == "content_block_delta":
             _grow(blocks.setdefault(_index(data), {}), mapping(data.get("delta")))
-        elif kind == "message_delta":
-            _finish(message, data)
+        elif kind in _ON_MESSAGE:
+            _ON_MESSAGE[kind](message, data)
         elif kind == "error" or "error" in data:
             message["error"] = data.get("error", data)
+        elif "completion" in data:
+            _add_completion(message, data)
     if blocks:
         message["content"] = [_whole(blocks[index]) for index in sorted(blocks)]
-    return message
+    if not ended and isinstance(message.get("usage"), dict) and message.get("type") == "message":
+        # The output that `message_start` counts is a placeholder, which `message_delta` replaces at the end.
+        message["usage"] = {key: value for key, value in message["usage"].items() if key != "output_tokens"}
+    return mapping(joined(message))
+
+
+def _start(message: dict[str, Any], data: dict[str, Any]) -> None:
+    message.update(mapping(data.get("message")))
+
+
+def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
+    """A `message_delta`: later counts that are not null win over earlier ones."""
+    message.update(mapping(data.get("delta")))
+    usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
+    if usage:
+        message["usage"] = {**mapping(message.get("usage")), **usage}
+
+
+def _add_completion(message: dict[str, Any], data: dict[str, Any]) -> None:
+    """A piece of the text completions that came before messages."""
+    message.update({key: value for key, value in data.items() if key != "completion" and value is not None})
+    add_text(message, "completion", str(data.get("completion") or ""))
+
+
+_ON_MESSAGE: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
+    "message_start": _start,
+    "message_delta": _finish,
+}
 
 
 def _index(data: dict[str, Any]) -> int:
@@ -243,33 +276,25 @@ def _index(data: dict[str, Any]) -> int:
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
     kind = delta.get("type")
     if kind == "input_json_delta":
-        block["_json"] = str(block.get("_json") or "") + str(delta.get("partial_json") or "")
+        add_text(block, "_json", str(delta.get("partial_json") or ""))
     elif kind == "citations_delta":
         block["citations"] = [*objects(block.get("citations")), delta.get("citation")]
     else:
         for key, value in delta.items():
             if key == "type":
                 continue
-            before = block.get(key)
-            block[key] = before + value if isinstance(before, str) and isinstance(value, str) else value
+            if isinstance(block.get(key), (str, Pieces)) and isinstance(value, str):
+                add_text(block, key, value)
+            else:
+                block[key] = value
 
 
 def _whole(block: dict[str, Any]) -> dict[str, Any]:
-    partial = block.pop("_json", None)
+    partial = joined(block.pop("_json", None))
     if isinstance(partial, str) and partial:
-        from autolog._record.bodies import decode_json
-
         parsed = decode_json(partial)
         block["input"] = partial if parsed is None else parsed
     return block
-
-
-def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """A `message_delta`: later counts that are not null win over earlier ones."""
-    message.update(mapping(data.get("delta")))
-    usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
-    if usage:
-        message["usage"] = {**mapping(message.get("usage")), **usage}
 
 
 # The results of a batch

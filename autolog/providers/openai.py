@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
-from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
+from autolog.providers._defaults import streams as streams
+from autolog.providers._facts import BatchResult, Facts, LongRunning, read_error
+from autolog.providers._fields import count, kind_of, lines, mapping, objects, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
+from autolog.providers._openai_usage import cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
 module = "openai._base_client"
@@ -130,8 +132,8 @@ _MESSAGE_ALONE = {"message", "detail", "msg"}
 _ANSWER = {"object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content"}
 
 
-def read(path: str, body: Any) -> Facts:
-    """The facts in a response body."""
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
     facts = Facts()
     body = mapping(body)
     if not body:
@@ -148,10 +150,7 @@ def read(path: str, body: Any) -> Facts:
     elif body.get("object") == "batch":
         facts.raw_usage = mapping(body.get("usage")) or None
     else:
-        usage = body.get("usage") or mapping(body.get("x_groq")).get("usage")
-        if isinstance(usage, dict):
-            facts.raw_usage, facts.usage = usage, read_usage(usage)
-            facts.reported_cost = reported_cost(usage)
+        _read_usage(facts, body)
     if operation(path) == "image_generation" and facts.usage.output_image is None:
         facts.usage.output_image = facts.usage.output  # older answers do not say, but it is all images
     _read_models(facts, body)
@@ -166,6 +165,13 @@ def read(path: str, body: Any) -> Facts:
     elif isinstance(body.get("text"), str):
         facts.output_text = body["text"]
     return facts
+
+
+def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
+    usage = usage_in(body)
+    if usage is not None:
+        facts.raw_usage, facts.usage = usage, read_usage(usage)
+        facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
 
 
 #: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
@@ -253,62 +259,6 @@ def _number(value: Any) -> Any:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return None
-
-
-def read_usage(usage: dict[str, Any]) -> Usage:
-    """The usage object of chat completions (prompt/completion) or of everything newer (input/output)."""
-    inner = mapping(
-        usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or usage.get("input_token_details")
-    )
-    outer = mapping(
-        usage.get("completion_tokens_details")
-        or usage.get("output_tokens_details")
-        or usage.get("output_token_details")
-    )
-    return Usage(
-        input=_first(usage, "input_tokens", "prompt_tokens"),
-        output=_first(usage, "output_tokens", "completion_tokens"),
-        cache_read=_known(_first(inner, "cached_tokens"), _first(usage, "cached_tokens", "prompt_cache_hit_tokens")),
-        cache_creation=_known(
-            _first(inner, "cache_write_tokens", "cache_creation_tokens"),
-            total(*map(count, mapping(inner.get("cache_write_tokens_details")).values())),
-        ),
-        cache_creation_12h=_first(mapping(inner.get("cache_write_tokens_details")), "ttl_12h_tokens"),
-        reasoning=_known(_first(outer, "reasoning_tokens"), _first(usage, "reasoning_tokens")),
-        input_image=_first(inner, "image_tokens"),
-        output_image=_first(outer, "image_tokens"),
-        audio_seconds=seconds(usage.get("seconds")),
-        cache_audio_read=_first(mapping(inner.get("cached_tokens_details")), "audio_tokens"),
-        cache_image_read=_first(mapping(inner.get("cached_tokens_details")), "image_tokens"),
-        input_audio=_first(inner, "audio_tokens"),
-        output_audio=_first(outer, "audio_tokens"),
-    )
-
-
-#: xAI states costs in ticks: this many are a dollar (https://docs.x.ai/docs/models, read 2026-11).
-_TICKS = 10_000_000_000
-
-
-def reported_cost(usage: dict[str, Any]) -> float | None:
-    """The cost in dollars by the provider's own account: OpenRouter, Perplexity, xAI."""
-    cost, ticks = usage.get("cost"), usage.get("cost_in_usd_ticks")
-    if isinstance(cost, dict):
-        cost = cost.get("total_cost")
-    if (known := money(ticks)) is not None:
-        cost = known / _TICKS
-    return money(cost)
-
-
-def _first(values: dict[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = values.get(name)
-        if value is not None and (known := count(value)) is not None:
-            return known
-    return None
-
-
-def _known(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
 
 
 def _read_choices(facts: Facts, choices: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autolog._reading.describe import bodies, describe
 from autolog._reading.messages import request_messages, response_messages
-from autolog._record import bodies as _bodies, media
+from autolog._record import bodies as _bodies, media, streams
 from autolog._record.record import Record, to_dict
 from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import shorten
@@ -46,7 +46,7 @@ def read_everything(data: bytes, kind: str = "application/json", path: str = "/v
         request_messages(request)
         response_messages(response)
         shorten(record, 10)
-    _bodies.read_events(data, kind)
+    streams.read_events(data, kind)
     _bodies.read_form(data, kind)
     for coding in ("gzip", "deflate", "zstd"):
         _bodies.decode_content([data], coding)

@@ -1,0 +1,186 @@
+"""Split the bytes of a streamed body into its events, whichever way they are framed.
+
+Providers frame streams in four ways: server-sent events, JSON lines, one JSON array, and AWS event streams. A body may
+be cut off anywhere; all events that are whole are read, and nothing here raises.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from autolog._record.bodies import decode_json, decode_object
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of a stream: its name, if it has one, and its JSON data."""
+
+    name: str | None
+    data: dict[str, Any]
+
+
+def read_events(body: bytes, content_type: str) -> list[Event]:
+    """Return the events of a streamed body, in order; its content type, or its beginning, tells how they are framed."""
+    if "amazon.eventstream" in content_type:
+        return list(_aws_events(body))
+    body = to_utf8(body)
+    if "event-stream" not in content_type:
+        start = body.lstrip()[:1]
+        if start == b"[":
+            return list(_array_events(body))
+        if start == b"{" or _is_json_lines(content_type):
+            return list(_line_events(body))
+    return list(_sse_events(body))
+
+
+def is_stream(body: bytes, content_type: str) -> bool:
+    """Return whether a body is a stream of events by its content type or, if that says nothing, by how it begins.
+
+    A JSON array is not taken for a stream: whether it is one, only its path tells.
+    """
+    if "event-stream" in content_type or "eventstream" in content_type or _is_json_lines(content_type):
+        return True
+    body = to_utf8(body)
+    if re.match(rb"\s*(?:data|event|id|retry)?:", body):
+        return True
+    first, _, rest = body.lstrip().partition(b"\n")
+    return first[:1] == b"{" and rest.lstrip()[:1] == b"{" and isinstance(decode_json(first), dict)
+
+
+def to_utf8(body: bytes) -> bytes:
+    """Return JSON or events as UTF-8 without a byte-order mark: some proxies put one there, or send UTF-16."""
+    encoding = json.detect_encoding(body[:4]) if len(body) > 1 else "utf-8"
+    return body if encoding == "utf-8" else body.decode(encoding, errors="replace").encode()
+
+
+def _is_json_lines(content_type: str) -> bool:
+    return any(word in content_type for word in ("ndjson", "jsonl", "json-lines", "stream+json", "json-seq"))
+
+
+def _sse_events(body: bytes) -> Iterator[Event]:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for block in body.split(b"\n\n"):
+        head, _, json_text = block.partition(b"data: ")
+        if json_text[:1] == b"{" and (not head or (head[:7] == b"event: " and head.find(b"\n") == len(head) - 1)):
+            try:  # as nearly all are: at most a name, and one line of data
+                yield Event(head[7:-1].strip().decode() if head else None, _decode(json_text))
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+        if (event := _sse_event(block)) is not None:
+            yield event
+
+
+def _sse_event(block: bytes) -> Event | None:
+    name: str | None = None
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        if line.startswith(b"data:"):
+            data.append(line[5:])  # a blank before JSON says nothing
+        elif line.startswith(b"event:"):
+            name = line[6:].strip().decode(errors="replace")
+    value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
+    return Event(name, value) if isinstance(value, dict) else None
+
+
+def _line_events(body: bytes) -> Iterator[Event]:
+    """JSON lines (https://jsonlines.org), objects only; RFC 7464 puts a record separator before each."""
+    for line in body.splitlines():
+        if value := decode_object(line.lstrip(b"\x1e")):
+            yield Event(None, value)
+
+
+def _array_events(body: bytes) -> Iterator[Event]:
+    """One JSON array, whose elements arrive one by one: of an array that was cut off, those that are whole."""
+    value = decode_json(body)
+    if not isinstance(value, list):
+        value = _begun_array(body.decode(errors="replace"))
+    for item in value:
+        if isinstance(item, dict):
+            yield Event(None, item)
+
+
+def _begun_array(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    at = text.find("[") + 1
+    while found := re.compile(r"[\s,]*(?=\{)").match(text, at):
+        try:
+            value, at = decoder.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            return
+        yield value
+
+
+# AWS event streams
+
+
+def _aws_events(body: bytes) -> Iterator[Event]:
+    """`application/vnd.amazon.eventstream`: Bedrock frames each event, and `invoke` wraps it in base64 inside JSON.
+
+    A frame: total length, header length, checksum (4 bytes each), headers, payload, checksum. Source: the Amazon
+    Event Stream specification (https://smithy.io/2.0/aws/amazon-eventstream.html).
+    """
+    start = 0
+    while start + 16 <= len(body):
+        total, header_length = struct.unpack_from(">II", body, start)
+        if total < 16 + header_length or start + total > len(body):
+            return
+        headers = _aws_headers(body[start + 12 : start + 12 + header_length])
+        payload = decode_object(body[start + 12 + header_length : start + total - 4])
+        start += total
+        if (event := _aws_event(headers, payload)) is not None:
+            yield event
+
+
+def _aws_event(headers: dict[str, str], payload: dict[str, Any]) -> Event | None:
+    wrapped = payload.get("bytes")
+    if isinstance(wrapped, str):
+        try:
+            inner = decode_object(base64.b64decode(wrapped))
+        except (binascii.Error, ValueError):
+            return None
+        kind = inner.get("type")
+        return Event(kind if isinstance(kind, str) else None, inner) if inner else None
+    failure = headers.get(":exception-type") or headers.get(":error-code")
+    if failure or (":event-type" not in headers and "message" in payload):  # such as throttling in mid-stream
+        error = {"type": failure, "message": headers.get(":error-message"), **payload}
+        return Event("error", {"type": "error", "error": {key: value for key, value in error.items() if value}})
+    kind = payload.get("type")
+    name = headers.get(":event-type") or (kind if isinstance(kind, str) else None)
+    return Event(name, payload) if payload else None
+
+
+#: The sizes of header values by their type; text (7) and bytes (6) have their length before them. The same source.
+_SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+
+
+def _aws_headers(raw: bytes) -> dict[str, str]:
+    """The headers of a frame that are text; all that come before one that cannot be read."""
+    headers: dict[str, str] = {}
+    at = 0
+    try:
+        while at < len(raw):
+            name = raw[at + 1 : at + 1 + raw[at]].decode()
+            at += 1 + raw[at]
+            kind, at = raw[at], at + 1
+            if kind in _SIZES:
+                at += _SIZES[kind]
+                continue
+            (length,) = struct.unpack_from(">H", raw, at)
+            if kind == 7:
+                headers[name] = raw[at + 2 : at + 2 + length].decode()
+            at += 2 + length
+    except (IndexError, struct.error, UnicodeDecodeError):
+        pass
+    return headers

@@ -1,0 +1,119 @@
+"""The usage objects of OpenAI and of those that speak its API, each with its own spelling and its own sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autolog.providers._facts import Usage
+from autolog.providers._fields import count, mapping, money, objects, seconds, total
+
+#: The names of input and output: in chat completions, and in everything newer.
+_SPELLINGS = (("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens"))
+
+
+def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the usage object of a response; Groq's streams and Moonshot's have it elsewhere. None if there is none."""
+    places = [body.get("usage"), mapping(body.get("x_groq")).get("usage")]
+    places += [choice.get("usage") for choice in reversed(objects(body.get("choices")))]
+    found = [place for place in places if isinstance(place, dict)]
+    return next(filter(None, found), found[0] if found else None)
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Read a usage object in either spelling (prompt/completion, input/output), or in both."""
+    inner = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
+    outer = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
+    written = mapping(inner.get("cache_write_tokens_details"))
+    read = mapping(inner.get("cached_tokens_details"))
+    reasoning = _first(outer, "reasoning_tokens")
+    reasoning = _first(usage, "reasoning_tokens") if reasoning is None else reasoning
+    given, made = _pair(usage)
+    if reasoning and None not in (given, made) and count(usage.get("total_tokens")) == total(given, made, reasoning):
+        made = total(made, reasoning)  # xAI counts reasoning beside the completion, most others inside it
+    cached = _first(inner, "cached_tokens")
+    cache_writes = _first(inner, "cache_write_tokens", "cache_creation_tokens")
+    return Usage(
+        input=given,
+        output=made,
+        cache_read=_first(usage, "cached_tokens", "prompt_cache_hit_tokens") if cached is None else cached,
+        cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
+        cache_creation_12h=_first(written, "ttl_12h_tokens"),
+        reasoning=reasoning,
+        input_image=_first(inner, "image_tokens"),
+        output_image=_first(outer, "image_tokens"),
+        audio_seconds=seconds(usage.get("seconds")),
+        cache_audio_read=_first(read, "audio_tokens"),
+        cache_image_read=_first(read, "image_tokens"),
+        input_audio=_first(inner, "audio_tokens"),
+        output_audio=_first(outer, "audio_tokens"),
+    )
+
+
+def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return input and output: of two spellings that differ, that which agrees with the total, else the larger."""
+    pairs = [(count(usage.get(given)), count(usage.get(made))) for given, made in _SPELLINGS]
+    known = [pair for pair in pairs if pair != (None, None)]
+    whole = count(usage.get("total_tokens"))
+    agreeing = [pair for pair in known if whole is not None and total(*pair) == whole]
+    best = max(agreeing or known, key=lambda pair: total(*pair) or 0, default=(None, None))
+    given, made = ([best[side], *(pair[side] for pair in known)] for side in (0, 1))
+    return next(filter(_is_known, given), None), next(filter(_is_known, made), None)
+
+
+def _is_known(value: int | None) -> bool:
+    return value is not None
+
+
+def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the details under any of their names as one; what is not 0 wins."""
+    merged: dict[str, Any] = {}
+    for name in names:
+        details = mapping(usage.get(name))
+        merged.update({key: value for key, value in details.items() if value or key not in merged})
+    return merged
+
+
+#: xAI states costs in ticks: this many are a dollar (https://docs.x.ai/docs/models, read 2026-11).
+_TICKS = 10_000_000_000
+
+
+def reported_cost(usage: dict[str, Any]) -> float | None:
+    """Return the cost in dollars as reported by the provider: OpenRouter, Perplexity, xAI; None if it does not say.
+
+    With one's own key OpenRouter's `cost` is its fee alone, and what the model's provider takes stands beside it
+    (https://openrouter.ai/docs/use-cases/usage-accounting, read 2026-11).
+    """
+    if (ticks := money(usage.get("cost_in_usd_ticks"))) is not None:
+        return ticks / _TICKS
+    cost = usage.get("cost")
+    if isinstance(cost, dict):
+        return money(cost.get("total_cost"))
+    fee = money(cost)
+    if usage.get("is_byok") is not True or fee is None:
+        return fee
+    upstream = _upstream(mapping(usage.get("cost_details")))
+    return None if upstream is None else fee + upstream
+
+
+def _upstream(details: dict[str, Any]) -> float | None:
+    """Return what the model's own provider takes, as OpenRouter reports it: as a sum, or for each side."""
+    whole = money(details.get("upstream_inference_cost"))
+    sides = [
+        money(details.get(f"upstream_inference_{side}"))
+        for side in ("prompt_cost", "completions_cost", "input_cost", "output_cost")
+    ]
+    known = [side for side in sides if side is not None]
+    return sum(known) if whole is None and len(known) > 1 else whole
+
+
+def cost_uncertainty(usage: dict[str, Any]) -> str | None:
+    """Return why a price by the table may not be the bill, for what only the provider knows."""
+    if usage.get("is_byok") is True and reported_cost(usage) is None:
+        return "billed to your own key at the model's provider, and the response does not say how much"
+    if count(usage.get("num_sources_used")) and reported_cost(usage) is None:
+        return "sources of a live search are billed besides, and the response does not say how much"
+    return None
+
+
+def _first(values: dict[str, Any], *names: str) -> int | None:
+    return next((known for name in names if (known := count(values.get(name))) is not None), None)

@@ -1,0 +1,66 @@
+"""The table of providers: whose API answers at which host, and which module reads what is said there.
+
+One line a module. Names of providers are those of the OpenTelemetry GenAI conventions where they have one:
+https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/ lists `openai`, `anthropic`, `aws.bedrock`,
+`azure.ai.openai`, `azure.ai.inference`, `gcp.vertex_ai`, `gcp.gemini`, `deepseek`, `groq`, `mistral_ai`, `perplexity`,
+`x_ai`, `cohere`; the others are named after themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One format: the module in this package that reads it, and where it is spoken.
+
+    Attributes:
+        module: the module's name.
+        hosts: provider names by host; a host that begins with `.`, `-` or `:` stands for all that end so.
+        paths: a regular expression for the URL paths of its calls, without their query.
+        anywhere: the paths tell it at unknown hosts, too: gateways and servers of one's own speak it.
+        marks: keys that tell it in a request or a response of unknown origin; `type:X` is a response's `type`.
+    """
+
+    module: str
+    hosts: Mapping[str, str]
+    paths: str
+    anywhere: bool = False
+    marks: frozenset[str] = frozenset()
+
+
+_SPEAK_OPENAI = {
+    "api.openai.com": "openai", ".api.openai.com": "openai",
+    ".openai.azure.com": "azure.ai.openai", ".cognitiveservices.azure.com": "azure.ai.openai",
+    ".services.ai.azure.com": "azure.ai.openai", ".azure-api.net": "azure.ai.openai",
+    ".models.ai.azure.com": "azure.ai.inference", ".inference.ml.azure.com": "azure.ai.inference",
+    "api.deepseek.com": "deepseek", "api.groq.com": "groq", "api.perplexity.ai": "perplexity",
+    "api.x.ai": "x_ai", ".api.x.ai": "x_ai", "openrouter.ai": "openrouter",
+    "api.together.ai": "together", "api.together.xyz": "together", "api.fireworks.ai": "fireworks",
+    "api.cerebras.ai": "cerebras", "api.z.ai": "zai", "open.bigmodel.cn": "zhipuai",
+    "api.moonshot.ai": "moonshotai", "api.moonshot.cn": "moonshotai", "api.minimax.io": "minimax",
+    "api.novita.ai": "novita", "api.sambanova.ai": "sambanova", "models.github.ai": "github",
+    "models.inference.ai.azure.com": "github",
+    "generativelanguage.googleapis.com": "gcp.gemini", "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "-aiplatform.googleapis.com": "gcp.vertex_ai", ".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock",
+    "api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai",
+    "api.cohere.ai": "cohere", "api.cohere.com": "cohere", "router.huggingface.co": "huggingface",
+    "api-inference.huggingface.co": "huggingface", ".huggingface.cloud": "huggingface",
+    "ollama.com": "ollama", ":11434": "ollama", "dashscope.aliyuncs.com": "alibaba_cloud",
+    "dashscope-intl.aliyuncs.com": "alibaba_cloud",
+}  # fmt: skip
+
+_OPENAI_PATHS = (
+    r"/chat/completions(/|$)|/v\d+(beta)?/(completions|responses|embeddings|moderations|images|audio|videos|realtime|batches"
+    r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)|/deployments/[^/]+/"
+)
+
+ROWS = (
+    Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
+    Row("anthropic", {"api.anthropic.com": "anthropic"},
+        r"/v1/messages(/|$)|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$", anywhere=True,
+        marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
+                         "type:dream"})),
+)  # fmt: skip

@@ -1,0 +1,78 @@
+"""Usage objects as OpenAI and its compatible vendors spell them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autolog.providers._openai_usage import cost_uncertainty, read_usage, reported_cost, usage_in
+
+
+@pytest.mark.parametrize(
+    ("usage", "wanted"),
+    [
+        ({"prompt_tokens": 5, "completion_tokens": 6}, (5, 6)),
+        ({"input_tokens": 5, "output_tokens": 6}, (5, 6)),
+        ({"input_tokens": 0, "output_tokens": 0, "prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}, (5, 6)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "input_tokens": 5, "output_tokens": 6, "total_tokens": 11}, (5, 6)),
+        ({"input_tokens": 0, "output_tokens": 6, "prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}, (5, 6)),
+        ({"input_tokens": 0, "output_tokens": 0, "prompt_tokens": 5, "completion_tokens": 6}, (5, 6)),
+        ({"input_tokens": None, "output_tokens": None, "prompt_tokens": 5, "completion_tokens": 6}, (5, 6)),
+        ({"input_tokens": 5, "completion_tokens": 6}, (5, 6)),
+        ({"prompt_tokens": 5, "total_tokens": 5}, (5, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, (0, 0)),
+        ({}, (None, None)),
+    ],
+)  # fmt: skip
+def test_either_spelling_or_both(usage: dict[str, Any], wanted: tuple[int | None, int | None]) -> None:
+    read = read_usage(usage)
+    assert (read.input, read.output) == wanted
+
+
+@pytest.mark.parametrize(
+    ("total", "output"),
+    [pytest.param(115, 105, id="beside"), pytest.param(15, 5, id="inside"), pytest.param(None, 5, id="untold")],
+)
+def test_reasoning_is_counted_beside_or_inside_as_the_total_says(total: int | None, output: int) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": total}
+    read = read_usage({**usage, "completion_tokens_details": {"reasoning_tokens": 100 if total == 115 else 4}})
+    assert read.output == output
+
+
+def test_details_in_both_spellings() -> None:
+    usage = {
+        "prompt_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 4},
+    }
+    assert read_usage(usage).cache_read == 4
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"cost": 0.5}, 0.5),
+        ({"cost": 0.5, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.4}}, 0.5),
+        ({"cost": 0.01, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.4}}, 0.41),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_prompt_cost": 0.1, "upstream_inference_completions_cost": 0.2}}, 0.3),
+        ({"cost": {"total_cost": 0.7}}, 0.7),
+        ({"cost_in_usd_ticks": 5_000_000_000}, 0.5),
+        ({"cost": "much"}, None),
+    ],
+)  # fmt: skip
+def test_what_the_provider_says_it_costs(usage: dict[str, Any], cost: float | None) -> None:
+    assert reported_cost(usage) == (None if cost is None else pytest.approx(cost))
+    assert cost_uncertainty(usage) is None
+
+
+def test_ones_own_key_without_the_price_of_its_provider_is_uncertain() -> None:
+    usage = {"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}
+    assert reported_cost(usage) is None
+    assert "own key" in str(cost_uncertainty(usage))
+
+
+def test_an_empty_usage_does_not_hide_a_full_one() -> None:
+    assert usage_in({"usage": {}, "choices": [{"usage": {"prompt_tokens": 1}}]}) == {"prompt_tokens": 1}
+    assert usage_in({"usage": None, "x_groq": {"usage": {"prompt_tokens": 1}}}) == {"prompt_tokens": 1}
+    assert usage_in({"choices": [{}]}) is None

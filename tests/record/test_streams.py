@@ -1,0 +1,81 @@
+"""Streams split into events, however they are framed and wherever they were cut off."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from autolog._record.streams import is_stream, read_events, to_utf8
+
+ONE, TWO = {"n": 1, "text": "x,]}\n{"}, {"n": 2, "inner": {"list": [1, {"a": 2}]}}
+AWS = "application/vnd.amazon.eventstream"
+
+
+def dump(*values: Any) -> list[bytes]:
+    return [json.dumps(value).encode() for value in values]
+
+
+SSE = b"".join(b"data: %s\n\n" % item for item in dump(ONE, TWO))
+LINES = b"".join(b"%s\n" % item for item in dump(ONE, TWO))
+ARRAY = b"[" + b",\r\n".join(dump(ONE, TWO)) + b"]"
+
+
+def frame(payload: dict[str, Any], **headers: str) -> bytes:
+    """An AWS event-stream frame; its checksums are not looked at."""
+    head = b""
+    for name, value in headers.items():
+        key = (":" + name.replace("_", "-")).encode()
+        head += bytes([len(key)]) + key + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    body = json.dumps(payload).encode()
+    return struct.pack(">III", 16 + len(head) + len(body), len(head), 0) + head + body + b"\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(SSE, "text/event-stream"), (SSE, ""), (LINES, "application/x-ndjson"), (LINES, ""), (LINES, "application/stream+json"),
+     (ARRAY, "application/json"), (SSE.replace(b"\n", b"\r\n"), "text/event-stream"), (b": hello\n\n" + SSE, ""),
+     (b"id:1\nevent:result\n:HTTP_STATUS/200\n" + SSE.replace(b"data: ", b"data:"), ""),
+     (b"".join(b"\x1e%s\n" % item for item in dump(ONE, TWO)), "application/json-seq")],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_every_framing_gives_the_same_events(body: bytes, kind: str, encoding: str) -> None:
+    coded = body.decode().encode(encoding)
+    assert [event.data for event in read_events(coded, kind)] == [ONE, TWO]
+    assert is_stream(coded, kind) is (body is not ARRAY)
+
+
+@pytest.mark.parametrize("body", [SSE, LINES, ARRAY])
+def test_a_stream_cut_off_keeps_its_whole_events(body: bytes) -> None:
+    counts = [len(read_events(body[:length], "")) for length in range(len(body) + 1)]
+    assert counts == sorted(counts)
+    assert {0, 1, 2} == set(counts)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"a": 1}\n', b'{\n  "a": 1\n}', b"[1]", b'"data: x"', b"\x00\x01", b"text\ntext"]
+)
+def test_a_single_value_is_no_stream(body: bytes) -> None:
+    assert not is_stream(body, "application/json")
+
+
+def test_frames_of_aws_have_their_names_in_their_headers() -> None:
+    wrapped = {"bytes": base64.b64encode(b'{"type": "message_stop"}').decode(), "p": "abc"}
+    body = (
+        frame({"role": "assistant"}, message_type="event", event_type="messageStart")
+        + frame(wrapped, event_type="chunk")
+        + frame({"message": "slow down"}, message_type="exception", exception_type="throttlingException")
+    )
+    events = read_events(body, AWS)
+    assert [event.name for event in events] == ["messageStart", "message_stop", "error"]
+    assert events[2].data["error"] == {"type": "throttlingException", "message": "slow down"}
+    for length in range(len(body)):
+        assert len(read_events(body[:length], AWS)) < 3
+
+
+def test_bytes_that_are_no_utf_8_are_read_as_what_they_are() -> None:
+    assert to_utf8('{"a": "é"}'.encode("utf-16-le")) == '{"a": "é"}'.encode()
+    assert to_utf8(b'{"a": "\xff"}') == b'{"a": "\xff"}'
