@@ -24,17 +24,17 @@ MAX_TOKENS = 2**53
 
 
 def to_body(payload: Any) -> bytes | None:
-    """A payload as a record keeps it."""
+    """Return a payload as a record keeps it."""
     return None if payload is None else encode_json(payload)
 
 
 def json_request(method: str, path: str, payload: Any) -> Request:
-    """A request with a JSON body."""
+    """Return a request with a JSON body."""
     return Request(method, path, json.dumps(payload, default=str).encode(), {"content-type": "application/json"})
 
 
 def from_body(body: bytes | None) -> Any:
-    """A record's body as JSON data: parsed if it is JSON, else as text; None if there is none."""
+    """Return a record's body as JSON data: parsed if it is JSON, else as text; None if there is none."""
     if body is None:
         return None
     value = decode_json(body)
@@ -45,12 +45,12 @@ def from_body(body: bytes | None) -> Any:
 
 
 def new_id(prefix: str = "") -> str:
-    """A new record id, sorted by time."""
+    """Return a new record id, sorted by time."""
     return prefix + new_record_id(int(datetime.now(UTC).timestamp() * 1000))
 
 
 def new_uuid() -> str:
-    """A random UUID, for things that are no records."""
+    """Return a random UUID, for things that are no records."""
     return str(uuid.uuid4())
 
 
@@ -58,7 +58,7 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzin
 
 
 def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | None:
-    """A time given as ISO 8601 text (naive is UTC) or as epoch seconds; None stays None.
+    """Return a time given as ISO 8601 text (naive is UTC) or as epoch seconds; None stays None.
 
     Raises:
         Fault: with `status`, not a time, or one outside of 1970 to 9999.
@@ -81,7 +81,7 @@ def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | 
 
 
 def nanoseconds(value: Any) -> datetime | None:
-    """A time in epoch nanoseconds; None if it is none."""
+    """Return a time in epoch nanoseconds; None if it is none."""
     try:
         return datetime.fromtimestamp(int(value) / 1e9, UTC) if value else None
     except (TypeError, ValueError, OverflowError, OSError):
@@ -89,12 +89,12 @@ def nanoseconds(value: Any) -> datetime | None:
 
 
 def format_time(at: datetime | None) -> str | None:
-    """ISO 8601 in UTC with a `Z`."""
+    """Return a time as ISO 8601 in UTC with a `Z`; None stays None."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def fill_times(record: Record) -> None:
-    """Start, end and duration each follow from the other two; `created_at` from the start."""
+    """Fill in of start, end and duration the one that follows from the others, and `created_at` from the start."""
     computed = bool(record.extra.get("computed_duration"))
     if (record.duration is None or computed) and record.start_time and record.end_time:
         record.duration = max(0.0, (record.end_time - record.start_time).total_seconds())
@@ -106,25 +106,25 @@ def fill_times(record: Record) -> None:
 
 
 def url_path(record: Record) -> str:
-    """The path of the provider's URL, or the function, or the prompt."""
+    """Return the path of the provider's URL, or the function, or the prompt."""
     path = urlsplit(record.request_url or "").path
     return path or str(record.extra.get("function_name") or "") or record.prompt_name or ""
 
 
 def model_of(record: Record) -> str:
-    """The model's name as vendors' rows have it: never null."""
+    """Return the model's name as vendors' rows have it: never null."""
     return record.request_model or record.response_model or ""
 
 
 def model_type(record: Record) -> str:
-    """The kind of model call in the vendors' words."""
+    """Return the kind of model call in the vendors' words."""
     names = {"text_completion": "completion", "embeddings": "embedding", "image_generation": "image"}
     operation = record.operation_name or ("chat" if record.kind == "llm" else record.kind)
     return names.get(operation, operation)
 
 
 def text_of(payload: Any) -> str | None:
-    """A payload as text: itself if it is text, else its JSON."""
+    """Return a payload as text: itself if it is text, else its JSON."""
     if payload is None or isinstance(payload, str):
         return payload
     return json.dumps(payload, ensure_ascii=False)

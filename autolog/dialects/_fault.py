@@ -42,7 +42,7 @@ def _finite(text: str) -> float:
 
 
 def parse_json(data: bytes) -> Any:
-    """The JSON value in a request body, exactly: integers of any size, no NaN.
+    """Return the JSON value in a request body, exactly: integers of any size, no NaN.
 
     Raises:
         Fault: 400, not JSON, not UTF-8, nested too deeply, or empty.
@@ -81,7 +81,7 @@ def _depth(value: Any) -> int:
 
 
 def parse_object(data: bytes) -> Json:
-    """The JSON object in a request body.
+    """Return the JSON object in a request body.
 
     Raises:
         Fault: 400, not JSON or not an object.
@@ -93,7 +93,7 @@ def parse_object(data: bytes) -> Json:
 
 
 def validate(model: type[M], value: Any, status: int = 400, loc: tuple[str | int, ...] = ("body",)) -> M:
-    """`value` as `model`.
+    """Return `value` as `model`.
 
     Raises:
         Fault: with `status`; its details are in the shape `{"loc", "msg", "type"}`.

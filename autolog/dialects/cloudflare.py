@@ -1,4 +1,4 @@
-"""Cloudflare AI Gateway logs: reading, filtering, feedback and deletion. Design notes, section 4.
+"""Cloudflare AI Gateway logs: reading, filtering, feedback and deletion.
 
 There is no call that inserts; what shows here was written through any other format. A row has no user, trace, tags
 or error text, and neither feedback nor score.
@@ -39,7 +39,7 @@ class Patch(Body):
 
 
 def encode_result(result: Any, info: Json | None = None) -> Json:
-    """The envelope of every answer."""
+    """Return the envelope of every answer."""
     body: Json = {"success": True, "errors": [], "messages": [], "result": result}
     return body if info is None else {**body, "result_info": info}
 
@@ -48,13 +48,13 @@ _CODES = {401: 10000, 403: 10000, 404: 7002}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """An error in this vendor's shape."""
+    """Return an error in this vendor's shape."""
     code = _CODES.get(fault.status, 7001)
     return {"success": False, "errors": [{"code": code, "message": fault.message}], "messages": [], "result": {}}
 
 
 def encode_row(record: Record) -> Json:
-    """One row of a list."""
+    """Return one row of a list."""
     return {
         "id": record.id,
         "cached": record.cached,
@@ -81,7 +81,7 @@ def encode_row(record: Record) -> Json:
 
 
 def encode_detail(record: Record) -> Json:
-    """One row with the beginnings of its payloads."""
+    """Return one row with the beginnings of its payloads."""
     row = encode_row(record)
     for side, body in (("request", record.request_body), ("response", record.response_body)):
         text = text_of(from_body(body)) or ""
@@ -92,7 +92,7 @@ def encode_detail(record: Record) -> Json:
 
 
 def encode_payload(body: bytes | None) -> Json:
-    """What the two payload calls answer."""
+    """Return the reply of the two calls for payloads."""
     payload = from_body(body)
     return encode_result({} if payload is None else payload)
 
@@ -179,7 +179,7 @@ def decode_limit(given: Parameters) -> int | None:
 
 
 def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tuple[Any, Any]] | None) -> Json:
-    """`result_info`."""
+    """Return the `result_info` of a list."""
     info: Json = {"page": listing.page, "per_page": listing.per_page, "count": count, "total_count": total}
     for word in _EXTREMES if extremes is not None else ():
         least, most = (extremes or {}).get("tokens" if word == "total_tokens" else word, (None, None))
@@ -190,7 +190,7 @@ def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tu
 
 
 def _deprecated(given: Parameters) -> list[Condition]:
-    """The older parameters with one field each; ranges include their ends."""
+    """Return the older parameters with one field each; ranges include their ends."""
     conditions = [
         _condition(key, "eq", [value])
         for key in (
@@ -215,7 +215,7 @@ def _deprecated(given: Parameters) -> list[Condition]:
 
 
 def decode_filters(pairs: Pairs) -> list[Condition]:
-    """The filters of a call, in any of the three spellings that clients use.
+    """Return the filters of a call, in any of the three spellings that clients use.
 
     The Python client sends parallel lists, `filters.key=a&filters.key=b&...`, that do not say which values belong to
     which filter: one key takes all values; as many values as keys pair up; anything else is refused.
@@ -314,7 +314,7 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def apply_patch(record: Record, patch: Patch) -> None:
-    """What a PATCH changes: null clears feedback and score, metadata merges by key."""
+    """Apply a PATCH: null clears feedback and score, metadata merges by key."""
     if "feedback" in patch.model_fields_set:
         record.feedback = None if patch.feedback is None else round(patch.feedback)
     if "score" in patch.model_fields_set:

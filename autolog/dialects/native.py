@@ -58,7 +58,7 @@ _msgpack_record = msgspec.msgpack.Decoder(Record)
 
 
 def decode_batch(data: bytes, content_type: str) -> list[Record | Refused]:
-    """The records of a batch, each by itself: `[...]` or `{"records": [...]}`, or one object.
+    """Return the records of a batch, each by itself: `[...]` or `{"records": [...]}`, or one object.
 
     Raises:
         Fault: 400, not a batch at all; 415, another content type.
@@ -126,18 +126,18 @@ def _checked(record: Record) -> Record | Refused:
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    """A batch in MessagePack."""
+    """Return a batch in MessagePack."""
     return pack(records)
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """The request that inserts records: a batch in MessagePack, compressed."""
+    """Return the request that inserts records: a batch in MessagePack, compressed."""
     body = zstd.compress(encode_batch(records), 3)
     return Request("POST", "/api/v1/records", body, {"content-type": MSGPACK, "content-encoding": "zstd"})
 
 
 def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
-    """What a batch answers, in its order: the id of each that was kept, or why it was not."""
+    """Return the reply to a batch, in its order: the id of each that was kept, or why it was not."""
     return {
         "accepted": sum(isinstance(result, str) for result in results),
         "rejected": sum(isinstance(result, Refused) for result in results),
@@ -149,5 +149,5 @@ def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
 
 
 def encode_fault(fault: Fault) -> dict[str, Any]:
-    """An error in our own shape."""
+    """Return an error in our own shape."""
     return {"error": {"message": fault.message, **({"details": fault.details} if fault.details else {})}}

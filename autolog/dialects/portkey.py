@@ -1,4 +1,4 @@
-"""Portkey: logs, feedback and log exports. Design notes, section 2 and section 6 (4, 6, 8).
+"""Portkey: logs, feedback and log exports.
 
 A log is the provider's request and response as they were, and metadata that holds the rest. What the format cannot
 hold: token counts and cost (they follow from the bodies), finish reasons, tags, scores.
@@ -88,7 +88,7 @@ _HEADERS = {
 
 
 def decode_logs(data: bytes, headers: dict[str, str]) -> list[Record]:
-    """The records of one call: an object or an array of them; one bad element refuses all.
+    """Return the records of one call: an object or an array of them; one bad element refuses all.
 
     Raises:
         Fault: 400.
@@ -121,7 +121,7 @@ def _decode_log(item: Any, headers: dict[str, str], place: tuple[int, ...]) -> R
 
 
 def _sources(log: Log, headers: dict[str, str]) -> tuple[Json, Json, Json, Json]:
-    """Where identity may stand, the first winning: metadata, the top level, the header's metadata, headers."""
+    """Return where identity may stand, the first winning: metadata, the top level, the header's metadata, headers."""
     given: Any = {}
     if headers.get("x-portkey-metadata"):
         try:
@@ -180,7 +180,7 @@ def _milliseconds(value: Any) -> float:
 
 
 def _rest(part: Json) -> Json | None:
-    """Senders that give no `body` give the payload itself."""
+    """Return the payload of a sender that gives no `body`, but the payload itself."""
     known = {"url", "provider", "method", "headers", "status", "response_time", "time", "streamingMode"}
     rest = {key: value for key, value in part.items() if key not in known}
     return rest or None
@@ -218,7 +218,7 @@ def _read_kind(record: Record, metadata: Json) -> None:
 
 
 def encode_reply(ids: list[str]) -> Json:
-    """What a write answers: ids in input order."""
+    """Return the reply to a write: ids in input order."""
     return {"status": "success", "ids": ids}
 
 
@@ -226,7 +226,7 @@ _CODES = {400: "AB01", 401: "AB05", 403: "AB03", 404: "AB08", 429: "AB06"}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """An error in this vendor's shape; `error.message` is what its client shows."""
+    """Return an error in this vendor's shape; `error.message` is what its client shows."""
     code = _CODES.get(fault.status, "AB04" if fault.status >= 500 else "AB01")
     return {
         "success": False,
@@ -236,7 +236,7 @@ def encode_fault(fault: Fault) -> Json:
 
 
 def encode_log(record: Record) -> Json:
-    """One log, as `GET /v1/logs/{id}` answers it."""
+    """Return one log, as `GET /v1/logs/{id}` answers it."""
     return {
         "_id": record.id,
         "request": {
@@ -296,7 +296,7 @@ EXPORT_COLUMNS: dict[str, Any] = {
 
 
 def encode_export_row(record: Record, columns: list[str]) -> Json:
-    """One line of an export."""
+    """Return one line of an export."""
     return {column: EXPORT_COLUMNS[column](record) for column in columns if column in EXPORT_COLUMNS}
 
 
@@ -304,7 +304,7 @@ def encode_export_row(record: Record, columns: list[str]) -> Json:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """The request that logs records with the vendor."""
+    """Return the request that logs records with the vendor."""
     return json_request("POST", "/logs", [_encode(record) for record in records])
 
 

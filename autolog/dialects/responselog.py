@@ -1,4 +1,4 @@
-"""ResponseLog: two calls, insert and update. Design notes, section 1.
+"""ResponseLog: two calls, insert and update.
 
 What the format cannot hold: tokens other than in the response's `usage`, status and errors, times, tags, traces.
 """
@@ -59,7 +59,7 @@ class Update(Body):
 
 
 def decode_insert(body: Json) -> Record:
-    """The record that an insert makes.
+    """Return the record that an insert makes.
 
     Raises:
         Fault: 400, or 413 for a media item that is too large.
@@ -72,7 +72,7 @@ def decode_insert(body: Json) -> Record:
 
 
 def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
-    """The id that an update names, and what it changes.
+    """Return the id that an update names, and what it changes.
 
     Raises:
         Fault: 400, or 413 for a media item that is too large.
@@ -125,17 +125,17 @@ def _check_media(media: Media | None) -> None:
 
 
 def encode_reply(record_id: str) -> Json:
-    """What insert and update answer."""
+    """Return the reply to an insert or update."""
     return {"id": record_id, "success": True}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """An error in this vendor's shape."""
+    """Return an error in this vendor's shape."""
     return {"error": fault.message, **({"details": fault.details} if fault.details else {})}
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """The request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which takes one at a time."""
     (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     fields: dict[str, Any] = {

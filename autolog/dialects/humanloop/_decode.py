@@ -25,12 +25,12 @@ _SETTINGS = {"prompt": "prompt", "flow": "flow", "tool": "tool", "evaluator": "s
 
 
 def file_id(kind: str, project: str, path: str) -> str:
-    """The id of the file of a kind at a path."""
+    """Return the id of the file of a kind at a path."""
     return f"{_PREFIXES[kind]}_{_digest([project, path])}"
 
 
 def version_id(kind: str, settings: Any) -> str:
-    """The id of the version with these settings."""
+    """Return the id of the version with these settings."""
     return f"{_PREFIXES[kind]}v_{_digest(settings)}"
 
 
@@ -43,7 +43,7 @@ def _digest(value: Any) -> str:
 
 
 def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Record | None]) -> Record:
-    """The record that `POST /v5/<kind>s/log` makes. `latest` gives the last log of a file's id.
+    """Return the record that `POST /v5/<kind>s/log` makes. `latest` gives the last log of a file's id.
 
     Raises:
         Fault: 422, or 404 for an id of no file.
@@ -85,7 +85,7 @@ def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Reco
 
 
 def front_matter(text: Any) -> Json:
-    """The settings at the head of a serialised prompt file: `name: value` lines between two lines of dashes."""
+    """Return the settings at the head of a serialised prompt file: `name: value` lines between two lines of dashes."""
     head = re.match(r"\s*---\s*\n(.*?)\n---", text, re.DOTALL) if isinstance(text, str) else None
     lines = head[1].splitlines() if head else []
     return {
@@ -94,7 +94,7 @@ def front_matter(text: Any) -> Json:
 
 
 def _given(fields: Fields) -> set[str]:
-    """On create, an explicit null counts as absent."""
+    """Return the fields that are given; on create, an explicit null counts as absent."""
     return {key for key in fields.model_fields_set if getattr(fields, key, None) is not None}
 
 
@@ -113,7 +113,7 @@ def _complete(record: Record) -> None:
 
 
 def decode_update(data: Json | None) -> Callable[[Record], None]:
-    """What an update changes: the fields given, null clears, lists and objects are replaced.
+    """Return the change that an update makes: of the fields given; null clears, lists and objects are replaced.
 
     Raises:
         Fault: 422.
@@ -193,14 +193,14 @@ _BODIES = _REQUEST | _RESPONSE
 
 
 def _request(extra: Json) -> Any:
-    """The request: the provider's own if given, else what the messages amount to."""
+    """Return the request: the provider's own if given, else what the messages amount to."""
     if extra.get("provider_request") is None and extra.get("messages") is not None:
         return {"messages": extra["messages"]}
     return extra.get("provider_request")
 
 
 def _response(extra: Json) -> Any:
-    """The response: the provider's own if given, else what the output amounts to."""
+    """Return the response: the provider's own if given, else what the output amounts to."""
     if extra.get("provider_response") is not None:
         return extra["provider_response"]
     message = extra.get("output_message")

@@ -17,7 +17,7 @@ from autolog.dialects._fault import Fault, Json
 
 
 def encode_created(record: Record) -> Json:
-    """What creating a log answers."""
+    """Return the reply to a created log."""
     kind = record.extra.get("file_type", "prompt")
     reply: Json = {
         "id": record.id,
@@ -110,7 +110,7 @@ def _finish_reason(record: Record) -> Any:
 
 
 def _from_other(record: Record) -> Json:
-    """The parts that logs of other formats have only in their bodies."""
+    """Return the parts that logs of other formats have only in their bodies."""
     request, response = from_body(record.request_body), from_body(record.response_body)
     messages = request.get("messages") if isinstance(request, dict) else None
     details = record.cost_details or {}
@@ -125,12 +125,12 @@ def _from_other(record: Record) -> Json:
 
 
 def template_variables(template: Any) -> list[str]:
-    """The `{{variables}}` of a template, in order, each once."""
+    """Return the `{{variables}}` of a template, in order, each once."""
     return list(dict.fromkeys(re.findall(r"\{\{\s*([\w.]+)\s*\}\}", json.dumps(template) if template else "")))
 
 
 def encode_evaluator_log(record: Record) -> Json:
-    """An evaluator's log as it stands in the judged log."""
+    """Return an evaluator's log as it stands in the judged log."""
     return {
         "id": record.id,
         "judgment": record.extra.get("judgment"),
@@ -143,7 +143,7 @@ def encode_evaluator_log(record: Record) -> Json:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """An error in this vendor's shape."""
+    """Return an error in this vendor's shape."""
     return {"detail": fault.details if fault.status == 422 and fault.details else fault.message}
 
 
@@ -151,7 +151,7 @@ def encode_fault(fault: Fault) -> Json:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """The request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which takes one at a time."""
     (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     details = record.cost_details or {}

@@ -27,7 +27,7 @@ from autolog.dialects.promptlayer._models import (
 
 
 def decode_log_request(body: Json) -> Record:
-    """The record that `POST /log-request` makes.
+    """Return the record that `POST /log-request` makes.
 
     Raises:
         Fault: 422.
@@ -77,7 +77,7 @@ def _check_template(side: str, template: Json) -> None:
 
 
 def decode_track_request(body: Json) -> Record:
-    """The record that a wrapped client's `POST /track-request` makes.
+    """Return the record that a wrapped client's `POST /track-request` makes.
 
     Raises:
         Fault: 400.
@@ -121,7 +121,7 @@ def _set_score(record: Record, name: str | None, value: float) -> None:
 
 
 def decode_track(model: type[Body], body: Json) -> tuple[str, Callable[[Record], None]]:
-    """The request id that an enrichment names, and what it changes.
+    """Return the request id that an enrichment names, and what it changes.
 
     Raises:
         Fault: 400.
@@ -150,7 +150,7 @@ def decode_track(model: type[Body], body: Json) -> tuple[str, Callable[[Record],
 
 
 def decode_spans(body: Json) -> list[tuple[Record, Record | None]]:
-    """The spans of `POST /spans-bulk`, each with the request log inside it.
+    """Return the spans of `POST /spans-bulk`, each with the request log inside it.
 
     Raises:
         Fault: 400.

@@ -14,7 +14,7 @@ from autolog.dialects._fault import Fault, Json
 
 
 def encode_logged(record: Record, seq: int) -> Json:
-    """What `POST /log-request` answers; its status must be 201."""
+    """Return the reply to `POST /log-request`, whose status must be 201."""
     version = None
     if record.prompt_name is not None:
         model = {
@@ -34,12 +34,12 @@ def encode_logged(record: Record, seq: int) -> Json:
 
 
 def encode_tracked(record: Record, seq: int) -> Json:
-    """What `POST /track-request` answers; its status must be 200."""
+    """Return the reply to `POST /track-request`, whose status must be 200."""
     return {"success": True, "request_id": seq, "prompt_blueprint": encode_blueprint(record)}
 
 
 def encode_blueprint(record: Record) -> Json:
-    """The prompt that a request was made from."""
+    """Return the prompt that a request was made from."""
     request = from_body(record.request_body)
     request = request if isinstance(request, dict) else {}
     template = record.extra.get("input") or {"type": "chat", "messages": _blocks(request.get("messages"))}
@@ -52,7 +52,7 @@ def encode_blueprint(record: Record) -> Json:
 
 
 def _blocks(messages: Any) -> list[Json]:
-    """Messages with their content as blocks, which this vendor's templates need."""
+    """Return messages with their content as blocks, which this vendor's templates need."""
     made = []
     for message in messages if isinstance(messages, list) else []:
         if isinstance(message, dict):
@@ -63,7 +63,7 @@ def _blocks(messages: Any) -> list[Json]:
 
 
 def encode_request_row(record: Record) -> Json:
-    """One request, as `GET /api/public/v2/requests/{id}` and its search answer."""
+    """Return one request, as `GET /api/public/v2/requests/{id}` and its search answer."""
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     return {
         "request_id": record.seq,
@@ -88,7 +88,7 @@ def encode_request_row(record: Record) -> Json:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """An error in this vendor's shape."""
+    """Return an error in this vendor's shape."""
     body: Json = {"success": False, "message": fault.message}
     return {**body, "detail": fault.details} if fault.status == 422 else body
 
@@ -97,7 +97,7 @@ def encode_fault(fault: Fault) -> Json:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """The request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which takes one at a time."""
     (record,) = records
     from autolog._reading.messages import plain_text, request_messages, response_messages
 
@@ -137,5 +137,5 @@ def encode_request(records: Sequence[Record]) -> Request:
 
 
 def to_text(value: Any) -> str:
-    """A metadata value as this vendor takes it."""
+    """Return a metadata value as this vendor takes it."""
     return value if isinstance(value, str) else (to_body(value) or b"").decode()

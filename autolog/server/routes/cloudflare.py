@@ -11,7 +11,7 @@ from autolog.stores.query import Query
 
 
 def _project(call: Call) -> str:
-    """The project that a gateway id names. While there is only one project, every gateway is that one.
+    """Return the project that a gateway id names. While there is only one project, every gateway is that one.
 
     Raises:
         Fault: 404, none that this key may see.

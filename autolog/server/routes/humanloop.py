@@ -80,7 +80,7 @@ def create(kind: str, call: Call) -> Reply:
 
 
 def _belongs(record: Record, file_id: str | None) -> bool:
-    """`file_id` None is the call for flows, which does not name theirs."""
+    """Return whether a log is of a file; None is the call for flows, which does not name theirs."""
     if file_id is None:
         return record.kind == "flow"
     return record.prompt_id == file_id or (file_id == OTHER and record.prompt_id is None)
@@ -174,7 +174,7 @@ def delete_logs(call: Call) -> Reply:
 
 
 def import_traces(call: Call) -> RecordWrite:
-    """OTLP JSON in the protobuf mapping: ids are base64."""
+    """Import OTLP JSON in the protobuf mapping, whose ids are base64."""
     records = otlp.decode_traces(call.object(), base64_ids=True)
     return call.keep(records, lambda _: Reply(200, {"records": [record.id for record in records]}))
 

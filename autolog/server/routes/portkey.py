@@ -31,7 +31,7 @@ def log(call: Call) -> RecordWrite:
 
 
 def _request_id() -> dict[str, str]:
-    """With this header the vendor's client does not repeat the call, whatever the status."""
+    """Return the header with which the vendor's client does not repeat the call, whatever the status."""
     return {"x-portkey-request-id": new_uuid()}
 
 
@@ -83,7 +83,7 @@ def update_feedback(call: Call) -> Reply:
 
 
 def _mark(store: Store, project: str, trace_id: str, value: int) -> None:
-    """The sign of a feedback on every log of its trace."""
+    """Set feedback (-1, 0 or 1) on every log of a trace."""
 
     def mark(record: Record) -> None:
         record.feedback = (value > 0) - (value < 0)
@@ -139,7 +139,7 @@ def _query(project: str, filters: Json) -> Query:
 
 
 def _paging(filters: Json) -> tuple[int, int]:
-    """Page size and page number, which clients send as numbers and as text."""
+    """Return page size and page number, which clients send as numbers and as text."""
     size, page = (str(filters.get(key, value)) for key, value in (("page_size", MAX_PAGE), ("current_page", 0)))
     if not re.fullmatch("[0-9]{1,9}", size) or not re.fullmatch("[0-9]{1,9}", page):
         raise Fault(400, "filters.page_size and filters.current_page are whole numbers")
@@ -198,7 +198,7 @@ def download_export(call: Call) -> Reply:
 
 
 def export_file(call: Call) -> Reply:
-    """The file behind the signed URL: whoever has the URL has the key to it."""
+    """Send the file behind the signed URL: whoever has the URL has the key to it."""
     export: Any = call.store.documents(_EXPORT).get(call.path["id"])
     token = call.parameter("token") or ""
     if export is None or not hmac.compare_digest(token.encode(), export["token"].encode()):

@@ -31,7 +31,7 @@ def track_request(call: Call) -> RecordWrite:
 
 
 def _find(store: Store, project: str, request_id: str) -> Record | None:
-    """A request by its number, or by its text id."""
+    """Return a request by its number, or by its text id."""
     if re.fullmatch(r"\d{1,18}", request_id):
         found = store.find(Query({"project": project, "seq": int(request_id)}), 1, bodies=True)
         return found[0] if found else None
@@ -51,12 +51,12 @@ def track(model: type[Any], call: Call) -> Reply:
 
 
 def create_group(call: Call) -> Reply:  # noqa: ARG001 - every handler takes a call
-    """Groups have nothing but their number: any new one will do."""
+    """Make a group; it is nothing but its number, so any new one will do."""
     return Reply(200, {"success": True, "id": time_ns() // 1000 % dialect.MAX_ID})
 
 
 def get_template(call: Call) -> Reply:
-    """The prompt of a name as it was last logged: there is no registry."""
+    """Send the prompt of a name as it was last logged: there is no registry."""
     name = call.path["name"]
     condition = Condition("prompt_name", "eq", (name,))
     found = call.store.find(Query({"project": call.project}, conditions=(condition,)), 1, bodies=True)
@@ -137,7 +137,7 @@ def search_requests(call: Call) -> Reply:
 
 
 def _conditions(group: Json | None) -> tuple[Condition, ...]:
-    """A group of filters that all must hold."""
+    """Return a group of filters that all must hold."""
     if not group:
         return ()
     filters = group.get("filters", [])
