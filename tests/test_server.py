@@ -19,7 +19,7 @@ import httpx2
 import pytest
 from live import KEY, Live, live
 from starlette.testclient import TestClient
-from test_dialects import Server
+from dialects.samples import Server
 
 from autolog._record.record import Record
 from autolog._zstd import zstd
