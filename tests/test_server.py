@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from dialects.samples import Server
 from live import KEY, Live, live
 from starlette.testclient import TestClient
-from dialects.samples import Server
 
 from autolog._record.record import Record
 from autolog._zstd import zstd
