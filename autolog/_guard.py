@@ -6,9 +6,12 @@ traceback to the `autolog` logger, and counts all. Under `guard.strict` (our own
 
 from __future__ import annotations
 
+import inspect
 import logging
+import threading
 from collections import Counter
-from types import TracebackType
+from collections.abc import Iterator
+from types import FrameType, TracebackType
 
 logger = logging.getLogger("autolog")
 logger.addHandler(logging.NullHandler())
@@ -40,13 +43,50 @@ class guard:  # noqa: N801 - reads as a statement
         return True
 
 
-def report(doing: str, error: Exception) -> None:
+def report(doing: str, error: BaseException) -> None:
     """Count a failure of ours, and log it the first time that it happens; what `guard` does, without a block.
 
-    The capture path calls it from its own `except`, for a block costs a third of a microsecond.
+    The capture path calls it from its own `except`, for a block costs a third of a microsecond. An error that a signal
+    handler of the program raised is raised again, and is no failure of ours.
     """
+    if raised_by_signal_handler(error):
+        raise error
     failures[doing] += 1
     if strict:
         raise error
     if failures[doing] == 1:
         logger.warning("autolog failed while %s; the program is not affected", doing, exc_info=error)
+
+
+def is_for_program(error: BaseException) -> bool:
+    """Return whether the program is to see an error that was raised in code of ours, or in a function that we called.
+
+    True for Ctrl-C and for what a signal handler raised. False for a user's function that exits while we call it.
+    """
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    return (on_main_thread and isinstance(error, KeyboardInterrupt)) or raised_by_signal_handler(error)
+
+
+def raised_by_signal_handler(error: BaseException) -> bool:
+    """Return whether a signal handler written in Python raised this error, such as a time limit by SIGALRM.
+
+    A handler's frame is recognised by its arguments: one is the frame that it interrupted, which is also the one below.
+    """
+    if threading.current_thread() is not threading.main_thread():  # the only one on which handlers run
+        return False
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_back is not None and any(value is frame.f_back for value in _arguments(frame)):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _arguments(frame: FrameType) -> Iterator[object]:
+    code = frame.f_code
+    positional = code.co_argcount
+    for name in code.co_varnames[:positional]:
+        yield frame.f_locals.get(name)
+    if code.co_flags & inspect.CO_VARARGS:
+        yield from frame.f_locals.get(code.co_varnames[positional + code.co_kwonlyargcount], ())

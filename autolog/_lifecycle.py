@@ -111,7 +111,6 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    _flushing.running = False
     opening.reset()
     for hook in _in_child:
         with guard("starting over in a forked child"):
@@ -123,26 +122,10 @@ def _after_fork_in_child() -> None:
 # The last flush
 
 
-class _Flushing:
-    """Whether a flush of all workers is running, and the SIGTERM that arrived meanwhile (0 for none)."""
-
-    running = False
-    terminated = 0
-
-
-_flushing = _Flushing()
-
-
 def flush_all(end: bool = True) -> None:
-    """Flush every worker within `EXIT_TIMEOUT`; with `end`, stop them for good."""
+    """Flush every worker within `EXIT_TIMEOUT`; with `end`, stop them too. No signal interrupts it."""
     with _signals_deferred():
-        _flushing.running = True
-        try:
-            _flush_all(end)
-        finally:
-            _flushing.running = False
-    if _flushing.terminated:
-        _end_by(_flushing.terminated)
+        _flush_all(end)
 
 
 def _flush_all(end: bool) -> None:
@@ -168,11 +151,11 @@ def _signals_deferred() -> Iterator[None]:
         return
     arrived: list[int] = []
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {number: held for number, held in handlers.items() if callable(held) and held is not _on_sigterm}
-    with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
-        for number in handlers:
-            signal.signal(number, lambda number, _: arrived.append(number))
+    handlers = {number: held for number, held in handlers.items() if callable(held)}
     try:
+        with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
+            for number in handlers:
+                signal.signal(number, lambda number, _: arrived.append(number))
         yield
     finally:
         with contextlib.suppress(ValueError):
@@ -182,8 +165,19 @@ def _signals_deferred() -> Iterator[None]:
         signal.raise_signal(arrival)
 
 
+#: Whether the program's exit has begun: what is recorded from now on is delivered on the calling thread.
+exiting = False
+
+
 def _at_exit() -> None:
-    flush_all()
+    global exiting
+    exiting = True
+    try:
+        flush_all()
+    except BaseException as error:  # a signal handler's, before or after the flush
+        flush_all()
+        if not isinstance(error, KeyboardInterrupt):  # which needs to end nothing any more
+            raise
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
         # That Ctrl-C ended the program, which decides its exit status, is forgotten whenever a text is executed, and
         # modules that are imported during the flush may do so (dataclasses do): it is remembered anew.
@@ -196,7 +190,7 @@ def flush_before_child_exits() -> None:
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, flush_all, exitpriority=100)
+        util.Finalize(None, _at_exit, exitpriority=100)
 
 
 def flush_at_sigterm() -> None:
@@ -212,9 +206,6 @@ def flush_at_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
-    if _flushing.running:
-        _flushing.terminated = number
-        return
     # On another thread: this one may hold, where it was interrupted, a lock that flushing needs.
     done = _thread.allocate_lock()
     done.acquire()
@@ -225,16 +216,16 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
         finally:
             done.release()
 
-    with _signals_deferred():
-        with contextlib.suppress(RuntimeError):  # no thread to be had
+    try:
+        with _signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
             _thread.start_new_thread(flush, ())
             done.acquire(timeout=EXIT_TIMEOUT + 0.2)
+    finally:
         _end_by(number)
 
 
 def _end_by(number: int) -> None:
     """End the process as the signal does by default."""
-    _flushing.terminated = 0
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(number, signal.SIG_DFL)

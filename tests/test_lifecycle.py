@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from lines import Sink, make, put
 
 import autolog
 from autolog import _lifecycle
-from autolog._lifecycle import Opening
+from autolog._lifecycle import Opening, flush_all
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
@@ -143,3 +146,162 @@ def test_a_hook_that_fails_in_a_child_stops_no_other(monkeypatch: pytest.MonkeyP
     from autolog import _guard
 
     _guard.failures.clear()
+
+
+# Whole processes
+
+
+def named(program: str, tmp_path: Path, timeout: float = 30, silent: bool = True) -> tuple[int, list[str], float]:
+    """Run a program with a store of its own; its exit code, what was recorded, and how long it took."""
+    path = tmp_path / "logs.db"
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "AUTOLOG_STORE": f"sqlite:///{path}", "PYTHONPATH": str(Path(autolog.__file__).parents[1])},
+        timeout=timeout,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "" or done.returncode != 0 or not silent, done.stderr
+    took = time.monotonic() - started
+    store = open_store(f"sqlite:///{path}", create=False)
+    names = sorted(str(record.name) for record in store.find(Query(), 1000)) if store else []
+    return done.returncode, names, took
+
+
+EXITS = {
+    "normal": ("", 0),
+    "sys.exit": ("import sys; sys.exit(3)", 3),
+    "unhandled exception": ("raise ValueError('x')", 1),
+    "thread still running": (
+        "import threading, time; threading.Thread(target=time.sleep, args=(30,), daemon=True).start()",
+        0,
+    ),
+}
+
+
+SIGNALS = {
+    "Ctrl-C": ("", "os.kill(os.getpid(), signal.SIGINT)"),
+    "many": ("", "for _ in range(50): os.kill(os.getpid(), signal.SIGINT); time.sleep(0.001)"),
+    "SIGTERM": ("", "os.kill(os.getpid(), signal.SIGTERM)"),
+    "SIGTERM of the program's own": ("signal.signal(15, lambda *_: sys.exit(7))", "os.kill(os.getpid(), 15)"),
+    "a time limit": ("signal.signal(14, limit)", "os.kill(os.getpid(), 14)"),
+}
+
+
+@pytest.mark.parametrize("way", SIGNALS)
+def test_a_signal_during_the_last_flush_costs_no_record(way: str, tmp_path: Path) -> None:
+    before, send = SIGNALS[way]
+    _, names, took = named(
+        f"""
+        import atexit, autolog, os, signal, sys, threading, time
+
+        class Limit(Exception): ...
+        def limit(*arguments): raise Limit
+        {before}
+        autolog.configure()
+        for number in range(800):
+            with autolog.span(str(number)): pass
+
+        def strike():
+            time.sleep(0.02)
+            {send}
+        atexit.register(lambda: threading.Thread(target=strike, daemon=True).start())
+        """,
+        tmp_path,
+        silent=False,
+    )
+    assert len(names) == 800
+    assert took < 10
+
+
+@pytest.mark.parametrize("first", ["", "with autolog.span('early'): pass"])
+def test_records_made_by_exit_handlers_that_run_after_ours(first: str, tmp_path: Path) -> None:
+    _, names, _ = named(
+        f"""
+        import atexit
+        def late():
+            for number in range(3):
+                with autolog.span(f"late {{number}}"): pass
+        atexit.register(late)
+        import autolog
+        {first}
+        """,
+        tmp_path,
+    )
+    assert names == [*(["early"] if first else []), "late 0", "late 1", "late 2"]
+
+
+@pytest.mark.parametrize("way", EXITS)
+def test_exits(way: str, tmp_path: Path) -> None:
+    end, expected = EXITS[way]
+    code, names, _ = named(f"import autolog\nwith autolog.span('s'): pass\n{end}\n", tmp_path)
+    assert (code, names) == (expected, ["s"])
+
+
+def test_exit_closes_every_queue() -> None:
+    queues = [make(Sink()) for _ in range(4)]
+    for queue in queues:
+        put(queue, "a")
+    flush_all()
+    assert [(queue.accepting, queue.delivery.written) for queue in queues] == [(False, 1)] * 4
+
+
+def test_a_forked_child_goes_on_logging(tmp_path: Path) -> None:
+    _, names, _ = named(
+        """
+        import autolog, os, sys
+        with autolog.span("before"): pass
+        with autolog.span("around"):
+            pid = os.fork()
+            if pid == 0:
+                with autolog.span("child"): pass
+                sys.exit(0)
+            os.waitpid(pid, 0)
+        with autolog.span("after"): pass
+        """,
+        tmp_path,
+    )
+    assert names == ["after", "around", "before", "child"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        textwrap.dedent(f"""
+            import autolog, multiprocessing
+
+            def work(number):
+                with autolog.span(f"child {{number}}"): pass
+
+            if __name__ == "__main__":
+                with autolog.span("parent"): pass
+                context = multiprocessing.get_context({method!r})
+                children = [context.Process(target=work, args=(n,)) for n in range(3)]
+                [child.start() for child in children]
+                [child.join() for child in children]
+        """)
+    )
+    code, names, _ = named(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')" if method == "fork" else f"""
+        import subprocess, sys
+        sys.exit(subprocess.call([sys.executable, {str(script)!r}]))
+        """, tmp_path)  # fmt: skip
+    assert (code, names) == (0, ["child 0", "child 1", "child 2", "parent"])
+
+
+def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
+    code, _, took = named(
+        """
+        import autolog, os, sqlite3
+        path = os.environ["AUTOLOG_STORE"].removeprefix("sqlite:///")
+        autolog.configure()
+        lock = sqlite3.connect(path, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        with autolog.span("s"): pass
+        """,
+        tmp_path,
+    )
+    assert code == 0
+    assert took < 4

@@ -161,14 +161,17 @@ class Delivery(Worker):
             self._journal.stop_waiting()
         held = self._work.acquire(timeout=0.1)  # in vain if the sink hangs
         try:
-            entries = list(self._items)
-            if self._spill(entries):
-                self._items.clear()
+            if self._spill(list(self._items)):
+                self._clear()
             else:
                 super().abandon()
         finally:
             if held:
                 self._work.release()
+
+    def _clear(self) -> None:
+        self._items.clear()
+        self._bytes = 0
 
     def _full(self, records: Sequence[Record]) -> bool:
         """Return whether there is no room for these records."""
@@ -254,19 +257,20 @@ class Delivery(Worker):
         if monotonic() < self._retry_at:
             entries = list(self._items)
             if self._spill(entries):
-                self._dequeue(len(entries))
+                self._dequeue(entries)
         elif self._items:
             batch = list(islice(self._items, self._batch))
             done = self._send([record for record, _ in batch])
             self._forget(batch[:done])
-            self._dequeue(done)
+            self._dequeue(batch[:done])
         elif self._backlog and self._journal is not None:
             self._resend(self._journal)
 
-    def _dequeue(self, count: int) -> None:
-        for _ in range(min(count, len(self._items))):
-            record, _ = self._items.popleft()
-            self._bytes -= _size(record)
+    def _dequeue(self, entries: Sequence[Entry]) -> None:
+        """Remove the first entries, unless they were abandoned meanwhile."""
+        for entry in entries:
+            if self._items and self._items[0] is entry:
+                self._bytes -= _size(self._items.popleft()[0])
         if not self._items:
             self._bytes = 0
 
@@ -329,9 +333,9 @@ class Delivery(Worker):
             )
         self.last_error = f"{type(error).__name__}: {error}"
         self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
-        asked = getattr(error, "retry_after", None)
-        jitter = 0.75 + 0.5 * random_share()
-        self._retry_at = monotonic() + (self._backoff * jitter if asked is None else min(asked, MAX_PAUSE))
+        pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that programs do not retry in step
+        asked = getattr(error, "retry_after", None) or 0.0  # may prolong the pause, but not shorten it
+        self._retry_at = monotonic() + max(pause, min(asked, MAX_PAUSE))
 
 
 def _size(record: Record) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,7 +23,7 @@ TIMEOUT = 10.0
 
 
 class HTTPSink:
-    """Ships to a backend: many records a request where its format allows that, else one."""
+    """Ships to a backend: many records per request where its format allows that, else one."""
 
     def __init__(self, endpoint: str, api_key: str | None, dialect: str) -> None:
         try:
@@ -32,8 +32,7 @@ class HTTPSink:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
         self._endpoint = endpoint.rstrip("/")
         self._dialect = dialects.get_shipping(dialect)
-        self._native = dialect == "native"
-        #: How many records to hand over at once.
+        #: The maximum number of records per `write`.
         self.batch = 500 if self._dialect.batches else 20
         headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
         self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
@@ -54,12 +53,18 @@ class HTTPSink:
         self._client.close()
 
     def _send_many(self, records: Sequence[Record]) -> int:
-        """One request; in halves if the backend finds it too large, and a record that is too large without bodies."""
+        """Send records in one request, or in halves if it is refused; returns how many were refused for good.
+
+        So one bad record does not cost the others; one that is too large goes without its bodies.
+        """
         try:
             return self._send(records)
         except _TooLargeError:
             if len(records) == 1:
                 return self._send_without_bodies(records[0])
+        except _RefusedError:
+            if len(records) == 1:
+                return 1
         half = len(records) // 2
         refused = self._send_many(records[:half])
         try:
@@ -72,11 +77,11 @@ class HTTPSink:
         small = msgspec.structs.replace(record, request_body=None, response_body=None, media=None, truncated=True)
         try:
             return self._send([small])
-        except _TooLargeError:
+        except (_TooLargeError, _RefusedError):
             return 1
 
     def _send(self, records: Sequence[Record]) -> int:
-        """Send records in one request; returns how many were refused for good."""
+        """Send one request; returns how many of its records were refused for good."""
         import httpx2
 
         method, path, content, headers = self._dialect.encode_request(records)
@@ -84,23 +89,22 @@ class HTTPSink:
             response = self._client.request(method, self._endpoint + path, content=content, headers=headers)
         except httpx2.HTTPError as error:
             raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
-        answer = decode_json(response.content)
-        if answer is not None or not response.content.strip() or not self._strange(response):
-            if response.is_success:
-                return _refused(answer, len(records))
-            if response.status_code in _REFUSALS:
-                return len(records)
-        if response.status_code == 413:
-            raise _TooLargeError
+        reply = decode_json(response.content)
         problem = f"HTTP {response.status_code}: {response.text[:200]}"
+        if response.is_success:
+            refused = None if reply is None and response.content.strip() else self._dialect.refused(reply, len(records))
+            if refused is not None:
+                return refused
+            problem += "; which does not say that the records were stored. Is this the backend's address?"
+        elif response.status_code == 413:
+            raise _TooLargeError
+        elif response.status_code in _REFUSALS and self._dialect.is_fault(reply):
+            raise _RefusedError
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
 
-    def _strange(self, response: httpx2.Response) -> bool:
-        """Whether it is not the backend that speaks, but something in between: our server speaks JSON, nobody HTML."""
-        return self._native or "html" in response.headers.get("content-type", "")
 
-
-#: What is wrong with a request, and will be wrong again. A path that is not there (404) may be, another time.
+#: Statuses of requests that will fail again, if the backend itself sent them and not a gateway before it. Not 404: a
+#: path that is not there may be, another time.
 _REFUSALS = frozenset({400, 409, 415, 422})
 
 
@@ -108,24 +112,18 @@ class _TooLargeError(Exception):
     """The backend refuses a request for its size."""
 
 
-def _refused(answer: Any, count: int) -> int:
-    """Return how many of a batch our own server refused; vendors take all or nothing."""
-    refused = answer.get("rejected") if isinstance(answer, dict) else None
-    return min(refused, count) if isinstance(refused, int) else 0
+class _RefusedError(Exception):
+    """The backend refuses a request for what is in it."""
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """The pause that a backend asks for: seconds or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after")
-    if not value:
-        return None
+    """Return the pause that a backend asks for, in seconds or as a date (RFC 9110, 10.2.3); None if there is none."""
+    value = response.headers.get("retry-after", "").strip()
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
+        if value[:1].isdigit() and value.isascii() and value.replace(".", "", 1).isdigit():
+            return float(value)
         return max(0.0, (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

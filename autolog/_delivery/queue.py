@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import perf_counter_ns, sleep
+from time import monotonic, perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Any
 
 from autolog._delivery.delivery import BATCH, Delivery
 from autolog._delivery.worker import Worker
-from autolog._guard import guard
+from autolog._guard import guard, is_for_program, report
+from autolog._lifecycle import EXIT_TIMEOUT
 
 if TYPE_CHECKING:
     from autolog._capture.span import Span
@@ -79,6 +80,7 @@ class Queue(Worker):
         self._made: list[Record] = []
         self._bytes = 0
         self._seen_ns = 0
+        self._late_until = 0.0
         self._reading = threading.RLock()
 
     def _locks(self) -> list[threading.RLock]:
@@ -90,7 +92,7 @@ class Queue(Worker):
         Blocks only to spill to the journal when the queue is full, or briefly when the worker is starved.
         """
         if not self.accepting:
-            self.dropped["shut down"] += 1
+            self._put_late(span)
             return
         waiting = len(self._items)
         if waiting >= self._max_records or self._bytes + span.size > self._max_bytes:
@@ -115,10 +117,39 @@ class Queue(Worker):
         if not all(delivery.has_journal for delivery in self.deliveries) or getattr(span, "in_order", False):
             self._drop("queue full", 1)
             return
-        with guard("reading a call"), self._reading:
-            records = self._read(span)
+        with guard("spilling records"):
+            records = self._records(span)
             for delivery in self.deliveries:
                 delivery.spill(records)
+
+    def _put_late(self, span: Span | FinishedRecord) -> None:
+        """Deliver a span that ended after `close`, such as one of an exit handler, before returning.
+
+        All of them together wait no longer than `EXIT_TIMEOUT` for a slow sink.
+        """
+        with guard("delivering a late record"):
+            self._late_until = self._late_until or monotonic() + EXIT_TIMEOUT
+            self._items.append(span)
+            for worker in (self, *self.deliveries):
+                worker.drain(max(0.05, self._late_until - monotonic()))
+                worker.note_losses()
+
+    def _records(self, span: Span | FinishedRecord) -> list[Record]:
+        """Read a span; returns nothing, and counts it as lost, if that fails."""
+        try:
+            with self._reading:
+                return self._read(span)
+        except BaseException as error:
+            if is_for_program(error):
+                raise
+            self._drop("could not be read", 1)
+            report("reading a call", error)
+            return []
+
+    def _clear(self) -> None:
+        self._items.clear()
+        self._made = []
+        self._bytes = 0
 
     def _due(self) -> float | None:
         self._seen_ns = perf_counter_ns()
@@ -141,10 +172,10 @@ class Queue(Worker):
             self._seen_ns = perf_counter_ns()
             span = self._items[0]  # stays queued, for `flush` to see, until its records are made
             try:
-                with guard("reading a call"), self._reading:
-                    self._made += self._read(span)
+                self._made += self._records(span)
             finally:
-                self._items.popleft()
+                if self._items and self._items[0] is span:
+                    self._items.popleft()
                 # Producers add without a lock and may lose an addition: an empty queue sets it right.
                 self._bytes = self._bytes - span.size if self._items else 0
         made, self._made = self._made, []
@@ -159,13 +190,13 @@ class DurableQueue(Queue):
     def put(self, span: Span | FinishedRecord) -> None:
         """Read, write to the journal, hand over. Never raises; costs the calling thread about a millisecond."""
         if not self.accepting:
-            self.dropped["shut down"] += 1
+            self._put_late(span)
             return
-        kept = False
-        with guard("reading a call"), self._reading:
-            records = self._read(span)
-            for delivery in self.deliveries:
-                delivery.put_durably(records)
-            kept = True
-        if not kept:
-            self._drop("could not be read", 1)
+        try:
+            with guard("writing to the journal"):
+                records = self._records(span)
+                for delivery in self.deliveries:
+                    delivery.put_durably(records)
+        except BaseException:  # raised by a signal handler, for the program: the worker does it again
+            super().put(span)
+            raise

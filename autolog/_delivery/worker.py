@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Protocol
 
+from autolog import _lifecycle
 from autolog._guard import guard, logger, report
 from autolog._lifecycle import flush_before_child_exits, workers
 
@@ -56,7 +57,7 @@ class Worker:
     """A thread and its pending work. Subclasses say when there is work (`_due`) and do it (`_step`).
 
     Attributes:
-        accepting: False once it takes no more work.
+        accepting: False once it is closed, or the program is exiting.
         dropped: the number of records lost, by reason.
     """
 
@@ -68,7 +69,7 @@ class Worker:
     poll_interval = 0.0
 
     def __init__(self) -> None:
-        self.accepting = True
+        self.accepting = not _lifecycle.exiting
         self.loss_log: LossLog | None = None
         self.reset()
         workers.append(self)
@@ -85,6 +86,7 @@ class Worker:
         self._wakeup_delay = 0.0
         self._held: list[threading.RLock] = []
         self.dropped: Counter[str] = Counter()
+        self._noted: Counter[str] = Counter()
 
     # For subclasses to define
 
@@ -101,21 +103,31 @@ class Worker:
         """Do a part of the work, holding `_work`."""
         raise NotImplementedError
 
+    def _clear(self) -> None:
+        """Forget the pending items; another thread may be working on the first of them."""
+        raise NotImplementedError
+
     # From any thread
 
     def wake(self) -> None:
         """Start the thread, or wake it, because there is work."""
-        self._idle = False
-        if self._thread is None:
-            self._start()
-        self._wakeup.set()
+        try:
+            self._idle = False
+            thread = self._thread
+            if thread is None or not thread.is_alive():
+                self._start()
+            self._wakeup.set()
+        except BaseException:  # raised by a signal handler, for the program: the next record will wake the thread
+            self._idle = True
+            raise
 
     def flush(self, timeout: float) -> bool:
         """Wait until nothing is pending; False if `timeout` seconds did not suffice."""
         deadline = monotonic() + timeout
         self.expedite()
         try:
-            if self._thread is None or not self._thread.is_alive():
+            thread = self._thread
+            if thread is None or not thread.is_alive():
                 self._work_here(deadline)
             else:
                 with self._drained:
@@ -134,16 +146,23 @@ class Worker:
         """Take no more work, drain, and stop; False if something was left, which is abandoned."""
         self.accepting = False
         done = self.drain(timeout)
-        thread, self._thread = self._thread, None
-        self._wakeup.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(min(0.2, timeout))
-        if self.loss_log is not None and self.dropped:
-            with guard("noting losses"):
-                self.loss_log.note_losses(self.dropped)
-        if self in workers:
+        timeout = min(0.2, timeout)
+        if self._starting.acquire(timeout=timeout):
+            try:
+                self._end_thread(timeout)
+            finally:
+                self._starting.release()
+        self.note_losses()
+        with contextlib.suppress(ValueError):
             workers.remove(self)
         return done
+
+    def note_losses(self) -> None:
+        """Write what was lost since the last time to the loss log."""
+        lost, self._noted = self.dropped - self._noted, self.dropped.copy()
+        if self.loss_log is not None and lost:
+            with guard("noting losses"):
+                self.loss_log.note_losses(lost)
 
     def drain(self, timeout: float) -> bool:
         """Do the pending work; after `timeout` seconds abandon the rest and return False."""
@@ -155,19 +174,26 @@ class Worker:
     def abandon(self) -> None:
         """Drop the pending work: there is no more time."""
         if left := self.queued:
+            self._clear()
             self._drop("not written before exit", left)
 
     def pause_for_fork(self, timeout: float) -> None:
         """End the thread after its current step, and take the locks: a process that forks should have no threads."""
         deadline = monotonic() + timeout
-        # Whoever starts the thread holds this lock until it runs: before that it cannot be joined.
         self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
-        thread = self._thread
-        if self._held and thread is not None and thread.is_alive() and thread is not threading.current_thread():
-            self._thread = None
-            self._wakeup.set()
-            thread.join(max(0.0, deadline - monotonic()))
+        if self._held:
+            self._end_thread(max(0.0, deadline - monotonic()))
         self._held += [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
+
+    def _end_thread(self, timeout: float) -> None:
+        """Let the thread end after its current step, and wait for that, holding `_starting`.
+
+        Whoever starts the thread holds that lock until it runs: before that it could not be joined.
+        """
+        thread, self._thread = self._thread, None
+        self._wakeup.set()
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+            thread.join(timeout)
 
     def _locks(self) -> list[threading.RLock]:
         """The locks that must be free in a forked child."""
@@ -192,7 +218,7 @@ class Worker:
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is not None:
+            if self._thread is not None and self._thread.is_alive():
                 return
             thread = threading.Thread(target=self._run, name="autolog", daemon=True)
             self._thread = thread
@@ -208,6 +234,12 @@ class Worker:
             flush_before_child_exits()
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        finally:
+            self._idle = True  # whatever ended it, the next record starts a new one
+
+    def _loop(self) -> None:
         me = threading.current_thread()
         awake_until = 0.0
         while self._thread is me:

@@ -60,6 +60,16 @@ class ShippingDialect(Dialect, Protocol):
 
     def encode_request(self, records: Sequence[Record]) -> Request: ...
 
+    def refused(self, reply: Any, sent: int) -> int | None:
+        """Return how many of the records sent a successful reply refuses; None if it does not say that all arrived.
+
+        Some other server may have sent it, such as a gateway that answers for the backend. `reply` is its JSON, None
+        if there is none.
+        """
+
+    def is_fault(self, reply: Any) -> bool:
+        """Return whether the JSON of a reply is an error in this dialect's shape, and not some other server's."""
+
 
 def get(name: str) -> Dialect:
     """Import a dialect by its name.

@@ -151,3 +151,17 @@ def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
 def encode_fault(fault: Fault) -> dict[str, Any]:
     """Return an error in our own shape."""
     return {"error": {"message": fault.message, **({"details": fault.details} if fault.details else {})}}
+
+
+def refused(reply: Any, sent: int) -> int | None:
+    if not isinstance(reply, dict):
+        return None
+    accepted, rejected = reply.get("accepted"), reply.get("rejected")
+    if type(accepted) is not int or type(rejected) is not int or min(accepted, rejected) < 0:
+        return None
+    return rejected if accepted + rejected == sent else None
+
+
+def is_fault(reply: Any) -> bool:
+    error = reply.get("error") if isinstance(reply, dict) and len(reply) == 1 else None
+    return isinstance(error, dict) and isinstance(error.get("message"), str) and error.keys() <= {"message", "details"}

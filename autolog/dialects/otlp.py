@@ -18,7 +18,7 @@ from typing import Any
 from autolog._reading.describe import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog.dialects import Request
+from autolog.dialects import Request, native
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, json_request, nanoseconds, text_of, to_body
 from autolog.dialects._fault import Fault, Json
 from autolog.providers._fields import count
@@ -372,6 +372,25 @@ def _exception(record: Record, span: Json) -> str | None:
 def encode_fault(fault: Fault) -> Json:
     """An error as OTLP has it: a `google.rpc.Status`, of which the message is enough."""
     return {"message": fault.message}
+
+
+def refused(reply: Any, sent: int) -> int | None:
+    """As OTLP has it: all are accepted but `rejectedSpans` (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
+
+    Many backends leave the reply empty.
+    """
+    if reply is None:
+        return 0
+    if not isinstance(reply, dict) or not reply.keys() <= {"partialSuccess"}:
+        return None
+    rejected = (reply.get("partialSuccess") or {}).get("rejectedSpans", 0)
+    return min(sent, max(0, int(rejected))) if str(rejected).isdecimal() else 0  # 64-bit numbers may be texts
+
+
+def is_fault(reply: Any) -> bool:
+    """As a google.rpc.Status, or as our own server says it."""
+    status = isinstance(reply, dict) and {"code", "message"} <= reply.keys() <= {"code", "message", "details"}
+    return status or native.is_fault(reply)
 
 
 def encode_request(records: Sequence[Record]) -> Request:

@@ -303,6 +303,14 @@ def encode_export_row(record: Record, columns: list[str]) -> Json:
 # Requests, for the client's exporter
 
 
+def refused(reply: Any, sent: int) -> int | None:  # noqa: ARG001 - all or nothing
+    return 0 if isinstance(reply, dict) and reply.get("status") == "success" else None
+
+
+def is_fault(reply: Any) -> bool:
+    return isinstance(reply, dict) and reply.get("success") is False and {"data", "error"} & reply.keys() != set()
+
+
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that logs records with the vendor."""
     return json_request("POST", "/logs", [_encode(record) for record in records])

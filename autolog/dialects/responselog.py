@@ -134,6 +134,14 @@ def encode_fault(fault: Fault) -> Json:
     return {"error": fault.message, **({"details": fault.details} if fault.details else {})}
 
 
+def refused(reply: Any, sent: int) -> int | None:  # noqa: ARG001 - one at a time
+    return 0 if isinstance(reply, dict) and (reply.get("id") or reply.get("success") is True) else None
+
+
+def is_fault(reply: Any) -> bool:
+    return isinstance(reply, dict) and bool(reply.get("error")) and reply.keys() <= {"error", "details"}
+
+
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that logs a record with the vendor, which takes one at a time."""
     (record,) = records

@@ -16,6 +16,8 @@ from autolog.dialects.humanloop._encode import (
     encode_fault as encode_fault,
     encode_log as encode_log,
     encode_request as encode_request,
+    is_fault as is_fault,
+    refused as refused,
 )
 from autolog.dialects.humanloop._listing import Listing as Listing, missing as missing
 from autolog.dialects.humanloop._models import LOGS as LOGS, Fields as Fields

@@ -150,6 +150,14 @@ def encode_fault(fault: Fault) -> Json:
 # Requests, for the client's exporter
 
 
+def refused(reply: Any, sent: int) -> int | None:  # noqa: ARG001 - one at a time
+    return 0 if isinstance(reply, dict) and reply.get("id") else None
+
+
+def is_fault(reply: Any) -> bool:
+    return isinstance(reply, dict) and reply.keys() == {"detail"}
+
+
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that logs a record with the vendor, which takes one at a time."""
     (record,) = records

@@ -18,6 +18,8 @@ from autolog.dialects.promptlayer._encode import (
     encode_request as encode_request,
     encode_request_row as encode_request_row,
     encode_tracked as encode_tracked,
+    is_fault as is_fault,
+    refused as refused,
 )
 from autolog.dialects.promptlayer._models import (
     LogRequest as LogRequest,

@@ -1,0 +1,138 @@
+"""Delivery: failing sinks are retried, their records kept in the journal, and no record holds up another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from lines import Sink, journal_in, make, put, until
+
+import autolog
+from autolog import _guard
+from autolog._delivery.journal import Journal
+from autolog._record.record import Record
+
+
+def test_a_sink_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    sink.failures = 2
+    queue = make(sink)
+    put(queue, "a", "b")
+    deadline = time.monotonic() + 10
+    while not sink.records and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert len([line for line in caplog.messages if "cannot write" in line]) == 1
+    assert queue.delivery.last_error is None
+
+
+def test_closing_gives_up_in_time_and_counts() -> None:
+    sink = Sink()
+    sink.failures = 1000
+    queue = make(sink)
+    put(queue, "a", "b")
+    started = time.monotonic()
+    assert not queue.close(0.5)
+    assert time.monotonic() - started < 1.5
+    assert queue.lost["not written before exit"] == 2
+    put(queue, "late")
+    assert queue.lost["not written before exit"] == 3
+
+
+def test_a_record_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    class Picky(Sink):
+        def write(self, records: Sequence[Record]) -> None:
+            if any(record.id == "poison" for record in records):
+                raise OverflowError
+            super().write(records)
+
+    sink = Picky()
+    queue = make(sink)
+    put(queue, "a", "poison", "b")
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert queue.lost["cannot be written"] == 1
+    _guard.failures.clear()
+
+
+def test_a_store_that_fails_later_is_retried(tmp_path: Path) -> None:
+    autolog.configure(store=f"sqlite:///{tmp_path}/sub/logs.db")
+    for file in (tmp_path / "sub").iterdir():
+        file.unlink()
+    (tmp_path / "sub").rmdir()
+    (tmp_path / "sub").write_text("in the way")
+    with autolog.span("s"):
+        pass
+    assert not autolog.flush(0.5)
+    assert "StoreError" in autolog.status()["last_error"]
+    (tmp_path / "sub").unlink()
+    assert autolog.flush(5)
+    assert autolog.status()["written"] == 1
+
+
+def test_what_cannot_be_delivered_waits_on_disk_and_is_resent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    sink.failures = 2
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a")
+    until(lambda: journal_in(tmp_path).waiting().records == 1)
+    assert queue.queued == queue.delivery.queued == 0
+    put(queue, "b")
+    until(lambda: len(sink.records) == 2)
+    assert sorted(record.id for record in sink.records) == ["a", "b"]
+    until(lambda: journal_in(tmp_path).waiting().records == 0)
+    assert queue.delivery.written == 2
+    assert len([line for line in caplog.messages if "cannot write" in line]) == 1
+
+
+def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> None:
+    away = Sink()
+    away.failures = 1000
+    queue = make(away, journal=journal_in(tmp_path))
+    put(queue, *map(str, range(700)))
+    started = time.monotonic()
+    assert not queue.close(1)
+    assert time.monotonic() - started < 2
+    assert queue.lost == {}
+    sink = Sink()
+    later = make(sink, journal=journal_in(tmp_path))
+    later.delivery.resume_backlog()
+    until(lambda: len(sink.records) == 700)
+    assert {record.id for record in sink.records} == set(map(str, range(700)))
+
+
+def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a", "b")
+    started = time.monotonic()
+    assert not queue.close(0.5)
+    assert time.monotonic() - started < 1.5
+    assert journal_in(tmp_path).waiting().records == 2
+    sink.gate.set()
+
+
+def test_losses_are_remembered_for_doctor(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.failures = 1000
+    journal = Journal(tmp_path / "journal.db", "somewhere", 1, 1000)
+    queue = make(sink, journal=journal)
+    put(queue, "a", "b")
+    queue.close(1)
+    assert [(loss["reason"], loss["count"]) for loss in journal.losses()] == [("journal full", 2)]
+
+
+def test_a_journal_that_cannot_be_written_is_no_harm(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "journal.db").write_text("something else, and long enough to be no empty file")
+    sink = Sink()
+    sink.failures = 1
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a")
+    until(lambda: len(sink.records) == 1)
+    assert (tmp_path / "journal.db").read_text().startswith("something else")
+    assert any("not a SQLite database" in line for line in caplog.messages)

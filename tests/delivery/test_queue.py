@@ -1,0 +1,172 @@
+"""The queue: putting never blocks and never raises, memory is bounded, losses are counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from lines import DurableLine, Sink, journal_in, make, put, until
+
+import autolog
+from autolog import _guard
+from autolog._capture.span import Span
+from autolog._delivery import queue as _queue
+from autolog._record.record import Record
+
+
+def test_everything_arrives_in_order() -> None:
+    sink = Sink()
+    queue = make(sink)
+    names = [str(number) for number in range(1200)]
+    put(queue, *names)
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == names
+    assert (queue.delivery.written, queue.queued) == (1200, 0)
+
+
+def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = make(Sink())
+    monkeypatch.setattr(
+        line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", 1.0) or line._wakeup.wait(seconds)
+    )
+    begun = time.perf_counter()
+    put(line, "one")
+    while not line.delivery.written and time.perf_counter() - begun < 10:
+        time.sleep(0.005)
+    took = time.perf_counter() - begun
+    assert line.delivery.written == 1
+    assert took > 0.25  # somebody else wanted the interpreter all the while
+    put(line, "two")
+    assert line.flush(5)  # who asks for it need not wait
+    assert line.close(5)
+
+
+def test_a_worker_that_gets_no_turn_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(_queue, "sleep", lambda seconds: pauses.append(seconds) if seconds else None)
+    turn = threading.Event()
+    line = make(Sink())
+    line._read = lambda span: [Record(id=span.name)] if turn.wait(10) else []
+    put(line, *map(str, range(100)))
+    assert not pauses
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # nothing is seen of the worker
+    put(line, *map(str, range(100, 200)))
+    assert pauses == [_queue.PAUSE]  # now and then, not at every call
+    turn.set()
+    assert line.flush(5)
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # it sleeps, and is well
+    put(line, *map(str, range(200, 240)))
+    assert len(pauses) == 1
+    assert line.close(5)
+
+
+def test_what_does_not_fit_is_dropped_and_counted() -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_records=10)
+    started = time.perf_counter()
+    put(queue, *map(str, range(100)))
+    assert time.perf_counter() - started < 1
+    assert queue.lost["queue full"] >= 70
+    sink.gate.set()
+    assert queue.flush(5)
+    assert queue.delivery.written + queue.lost["queue full"] == 100
+
+
+def test_bytes_are_bounded_too() -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_bytes=5_000)
+    put(queue, *map(str, range(100)))
+    assert queue.lost["queue full"] > 80
+    sink.gate.set()
+    assert queue.flush(5)
+
+
+def test_what_functions_hold_counts(tmp_path: Path) -> None:
+    autolog.configure(store=f"sqlite:///{tmp_path}/x.db", max_queue_bytes=1_000_000)
+    recorder = autolog.autolog
+    sink = Sink()
+    sink.gate.clear()
+    with recorder.diverted(sink):
+        for _ in range(50):
+            recorder(lambda text: None)("x" * 100_000)
+        assert autolog.status()["dropped"]["queue full"] > 30
+        sink.gate.set()
+
+
+def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    def enrich(span: Span) -> list[Record]:
+        if span.name == "bad":
+            raise ZeroDivisionError
+        return [Record(id=span.name)]
+
+    sink = Sink()
+    queue = make(sink)
+    queue._read = enrich
+    put(queue, "a", "bad", "b")
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a", "b"]
+    assert _guard.failures.pop("reading a call") == 1
+
+
+def test_more_than_fits_into_memory_goes_to_the_journal(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, max_records=10, journal=journal_in(tmp_path))
+    put(queue, *map(str, range(300)))
+    assert queue.lost == {}
+    sink.gate.set()
+    assert queue.flush(10)
+    until(lambda: len({record.id for record in sink.records}) == 300)
+
+
+def test_durable_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
+    sink = Sink()
+    sink.gate.clear()
+    queue = make(sink, journal=journal_in(tmp_path), kind=DurableLine)
+    put(queue, "a")
+    assert journal_in(tmp_path).waiting().records == 1
+    sink.gate.set()
+    assert queue.flush(5)
+    assert [record.id for record in sink.records] == ["a"]
+    until(lambda: journal_in(tmp_path).waiting().records == 0)
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_users_function_that_exits_costs_one_record(error: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+    def read(span: Span) -> list[Record]:
+        if span.name == "bad":
+            raise error
+        return [Record(id=span.name)]
+
+    sink = Sink()
+    queue = make(sink)
+    queue._read = read
+    put(queue, "a", "bad", "b")
+    until(lambda: len(sink.records) == 2)
+    put(queue, "c")
+    until(lambda: len(sink.records) == 3)
+    assert queue.lost == {"could not be read": 1}
+    assert _guard.failures.pop("reading a call") == 1
+
+
+def test_what_ends_after_closing_is_delivered_before_the_call_returns(tmp_path: Path) -> None:
+    sink = Sink()
+    queue = make(sink, journal=journal_in(tmp_path))
+    put(queue, "a")
+    assert queue.close(5)
+    put(queue, "late", "later")
+    assert [record.id for record in sink.records] == ["a", "late", "later"]
+    sink.gate.clear()  # a sink that hangs
+    begun = time.monotonic()
+    put(queue, *map(str, range(20)))
+    assert time.monotonic() - begun < 4
+    assert journal_in(tmp_path).waiting().records == 20
+    sink.gate.set()

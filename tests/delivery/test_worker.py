@@ -1,0 +1,103 @@
+"""Workers: threads that start, sleep, stop and survive a fork."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+from lines import Line, Sink, make, put, until
+
+from autolog._capture.span import Span
+
+
+def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Sink()
+    line = make(sink)
+    woken: list[int] = []
+    monkeypatch.setattr(line, "wake", lambda: woken.append(1) or Line.wake(line))
+    for number in range(20):
+        line.put(Span(line.put, str(number), "span"))
+        time.sleep(0.02)
+    assert len(woken) == 1  # the worker looks by itself while there is something every now and then
+    assert line.flush(5)
+    assert len(sink.records) == 20
+    time.sleep(2.5)
+    line.put(Span(line.put, "later", "span"))
+    assert len(woken) == 2  # it had gone to sleep
+    assert line.close(5)
+
+
+def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        time.sleep(0.2 if thread.name == "autolog" else 0)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    line = make(Sink())
+    first = threading.Thread(target=put, args=(line, "one"))
+    first.start()
+    time.sleep(0.05)  # its worker is there, and does not run yet
+    line.pause_for_fork(2)
+    assert line._thread is None
+    line.resume_after_fork()
+    first.join()
+    put(line, "two")
+    assert line.flush(5)
+    assert line.delivery.written == 2
+    assert line.close(5)
+
+
+def test_closing_waits_for_a_thread_that_is_about_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        time.sleep(0.05 if thread.name == "autolog" else 0)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    for _ in range(5):
+        sink = Sink()
+        line = make(sink)
+        first = threading.Thread(target=put, args=(line, "one"))
+        first.start()
+        time.sleep(0.02)  # its worker is there, and does not run yet
+        assert line.close(5)
+        first.join()
+        assert line.delivery.written == 1
+
+
+def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    line = make(Sink())
+    put(line, "one")
+    assert line.flush(5)
+    monkeypatch.setattr(line, "_sleep", lambda: 1 / 0)
+    monkeypatch.setattr("autolog._delivery.worker.AWAKE", 0.0)
+    put(line, "two")
+    until(lambda: line.delivery.written == 2)
+    until(lambda: line._thread is not None and not line._thread.is_alive())
+    monkeypatch.undo()
+    put(line, "three")
+    until(lambda: line.delivery.written == 3)
+    assert line.close(5)
+
+
+def test_what_a_signal_handler_raises_while_the_thread_is_woken_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = make(Sink())
+
+    def limit(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, limit)
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "_start", lambda: signal.raise_signal(signal.SIGALRM))
+        with pytest.raises(TimeoutError):
+            put(line, "one")
+    signal.signal(signal.SIGALRM, before)
+    put(line, "two")
+    until(lambda: line.delivery.written == 2)
+    assert line.close(5)

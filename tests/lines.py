@@ -1,0 +1,83 @@
+"""A queue with its delivery, over a sink in memory that fails or blocks on command."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autolog._capture.span import Span
+from autolog._delivery.delivery import Delivery
+from autolog._delivery.journal import Journal
+from autolog._delivery.queue import DurableQueue, Queue
+from autolog._record.record import Record
+from autolog.errors import StoreUnavailable
+
+
+class Sink:
+    """Keeps records; fails or blocks on command."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.failures = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.gate.wait(10)
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("memory:", "away")
+        self.records.extend(records)
+
+    def close(self) -> None: ...
+
+
+class Line(Queue):
+    """A queue and its one delivery, as the recorder has them."""
+
+    delivery: Delivery
+
+    def flush(self, timeout: float) -> bool:
+        return super().flush(timeout) and self.delivery.flush(timeout)
+
+    def close(self, timeout: float) -> bool:
+        return super().close(timeout) & self.delivery.close(timeout)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        return dict(self.dropped + self.delivery.dropped)
+
+
+class DurableLine(DurableQueue, Line):
+    """The same, with every record on disk first."""
+
+
+def make(
+    sink: Sink,
+    max_records: int = 5000,
+    max_bytes: int = 10_000_000,
+    journal: Journal | None = None,
+    kind: type[Line] = Line,
+) -> Line:
+    delivery = Delivery(lambda: sink, max_records, max_bytes, journal)
+    line = kind(lambda span: [Record(id=span.name)], [delivery], max_records, max_bytes)
+    line.delivery = delivery
+    return line
+
+
+def journal_in(folder: Path, max_bytes: int = 10_000_000, max_age: float = 1000) -> Journal:
+    return Journal(folder / "journal.db", "somewhere", max_bytes, max_age)
+
+
+def put(queue: Queue, *names: str) -> None:
+    for name in names:
+        Span(queue.put, name, "span").end()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)

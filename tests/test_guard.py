@@ -1,0 +1,80 @@
+"""The guard: errors of ours end there, those that are meant for the program do not."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from autolog import _guard
+from autolog._guard import guard, report
+
+
+@pytest.fixture(autouse=True)
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_guard, "strict", False)
+
+
+class TimeLimitError(Exception):
+    """Raised by a signal handler of the program."""
+
+
+def fail(*_: Any) -> None:
+    raise TimeLimitError
+
+
+class Limits:
+    def strike(self, number: int, frame: Any) -> None:
+        fail()
+
+    def __call__(self, *arguments: Any) -> None:
+        raise TimeLimitError
+
+
+HANDLERS: dict[str, Callable[..., None]] = {
+    "a function": lambda number, frame: fail(),
+    "any arguments": fail,
+    "a method": Limits().strike,
+    "an object": Limits(),
+    "a partial": functools.partial(lambda text, number, frame: fail(), "x"),
+}
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_what_a_signal_handler_raises_reaches_the_program(kind: str) -> None:
+    before = signal.signal(signal.SIGALRM, HANDLERS[kind])
+    try:
+        with pytest.raises(TimeLimitError), guard("working"):
+            signal.raise_signal(signal.SIGALRM)
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(TimeLimitError):
+            try:
+                time.sleep(5)
+            except Exception as error:
+                report("working", error)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not _guard.failures
+
+
+def test_errors_of_ours_do_not() -> None:
+    with guard("working"):
+        fail(1, None)
+    assert _guard.failures.pop("working") == 1
+
+
+def test_the_first_of_each_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        with guard("working"):
+            fail()
+    assert caplog.messages == ["autolog failed while working; the program is not affected"]
+    assert _guard.failures.pop("working") == 3
+
+
+def test_ctrl_c_passes() -> None:
+    with pytest.raises(KeyboardInterrupt), guard("working"):
+        signal.raise_signal(signal.SIGINT)
