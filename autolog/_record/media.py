@@ -23,7 +23,7 @@ from autolog._record.record import Record
 MIN_CHARACTERS = 256
 
 _BASE64 = re.compile(
-    rb'"(?:data:([\w.+-]{1,60}/[\w.+-]{1,60})[^",]{0,100};base64,)?([A-Za-z0-9+/]{%d,}={0,2})"' % MIN_CHARACTERS
+    rb'"(?:data:([\w.+-]{1,60}/[\w.+-]{1,60})[^",]{0,100};base64,)?([A-Za-z0-9+/]{%d,}+={0,2})"' % MIN_CHARACTERS
 )
 _KEY = re.compile(rb'"(\w+)"\s*:\s*$')
 #: Keys under which base64 is media whatever it looks like.

@@ -15,8 +15,9 @@ from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.record import Record
 from autolog._redaction.rules import read_rules
-from autolog._redaction.scrub import Edit, Path, comes_in_pieces, scrub_bodies, scrub_value
-from autolog._redaction.secrets import may_hold_secret, names_secret, pieces_joined, secrets_in, several_at_once
+from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
+from autolog._redaction.secrets import hides_secret, may_hold_secret, pieces_joined, secrets_in, several_at_once
+from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 
 REDACTED = "[REDACTED]"
 #: How many keys of requests are remembered, to be found again elsewhere.
@@ -80,9 +81,7 @@ class Redactor:
 
     def _scrub_fields(self, record: Record) -> None:
         given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
-        if self._rules.patterns or self._rules.fields:
-            given |= {name: value for name in _CLEAN_FIELDS if (value := getattr(record, name))}
-        elif not self._may_concern(encode_json(given), ""):
+        if not self._may_concern(encode_json(given), ""):
             return
         for name, value in given.items():
             new = scrub_value(value, self._own_data, (name,))
@@ -107,7 +106,7 @@ class Redactor:
 
     def hides(self, path: Path, value: Any, own: bool) -> Any:
         """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
-        if self._secrets and isinstance(value, str) and value and names_secret(path[-1], own):
+        if self._secrets and hides_secret(path[-1], value, own):
             return REDACTED
         if self._rules.fields and value is not None:
             lowered = tuple(part.lower() for part in path)
@@ -123,15 +122,7 @@ class Redactor:
             for known in self._known:
                 spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
             spans += secrets_in(text)
-        edits: list[Edit] = []
-        for start, end in sorted(spans):
-            if start == end:
-                continue
-            if edits and start < edits[-1][1]:
-                edits[-1] = (edits[-1][0], max(end, edits[-1][1]), REDACTED)
-            else:
-                edits.append((start, end, REDACTED))
-        return edits
+        return without_overlaps([(start, end, REDACTED) for start, end in spans])
 
 
 class _WalkRules:
@@ -150,11 +141,9 @@ class _WalkRules:
 _TEXT_FIELDS = (
     "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
     "prompt_name", "prompt_variables", "prompt_template", "scores", "request_meta",
-    "response_meta", "extra", "input_preview", "output_preview",
+    "response_meta", "extra", "input_preview", "output_preview", "request_url", "request_headers",
+    "response_headers",
 )  # fmt: skip
-
-#: What holds no secret any more (`clean_url`, `kept_headers`), but may be what the user's rules are for.
-_CLEAN_FIELDS = ("request_url", "request_headers", "response_headers")
 
 
 def _leave_out(record: Record) -> None:

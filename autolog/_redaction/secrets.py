@@ -1,87 +1,221 @@
-"""API keys, tokens and passwords, told by their looks and by the name of what holds them.
+"""API keys, tokens and passwords, recognised by format, and by the name of the key that they stand under.
 
-`may_hold_secret` says quickly whether a body can be left alone; it errs in one direction only.
+`may_hold_secret` tells quickly that a body can be left alone; it may give false positives, never false negatives.
+Every search takes time in proportion to the text, whatever the text is: on bytes, of which each is a character.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-#: What keys look like; formats as their issuers publish them.
-_SHAPES = (
-    r"sk-[\w-]{16,}",  # OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM
-    r"AKIA[0-9A-Z]{16}(?![0-9A-Z])", r"ASIA[0-9A-Z]{16}(?![0-9A-Z])",  # AWS
-    r"gh[opsur]_[A-Za-z0-9]{30,}", r"github_pat_\w{30,}", r"glpat-[\w-]{18,}",
-    r"xox[abeoprs]-[\w-]{16,}", r"xapp-[\w-]{16,}",  # Slack
-    r"AIza[\w-]{35}(?![\w-])", r"ya29\.[\w-]{20,}",  # Google
-    r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}", r"whsec_[A-Za-z0-9+/=]{20,}",  # Stripe
-    r"hf_[A-Za-z0-9]{30,}", r"gsk_[A-Za-z0-9]{30,}", r"xai-[A-Za-z0-9]{30,}",
-    r"pplx-[A-Za-z0-9]{30,}", r"r8_[A-Za-z0-9]{30,}", r"nvapi-[\w-]{30,}",
-    r"lsv2_[a-z]{2}_[\w]{30,}", r"tvly-[\w-]{20,}", r"jina_[\w-]{30,}",
-    r"npm_[A-Za-z0-9]{36}", r"pypi-[\w-]{50,}", r"dapi[0-9a-f]{32}",
-    r"SG\.[\w-]{16,}\.[\w-]{16,}", r"alk_[\w-]{20,}", r"fw_[A-Za-z0-9]{20,}",
-    r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",  # a JSON web token (RFC 7519)
-    r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}",  # Azure
-)  # fmt: skip
-#: Before a key stands no letter or digit, unless it belongs to an escape in text that is JSON and could not be parsed.
-_KEY = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))(?:" + "|".join(_SHAPES) + ")")
-#: Those that need words around them; the group is the secret.
-_NAMED = (
-    re.compile(r"(?i:\b(?:bearer|basic)) {1,9}((?=[A-Za-z0-9._~+/-]{0,512}[0-9])[A-Za-z0-9._~+/-]{16,}=*)"),
-    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))"),
-    re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@"),
-    re.compile(r"(?i)(?:api[_-]?key|access[_-]?key|secret|password|passwd|token)[\"']?\s*[=:]\s*[\"']?"
-               r"((?=[\w+/.-]{0,512}[0-9])[\w+/.-]{20,}=*)"),
-)  # fmt: skip
-#: Keys of JSON objects whose texts are secrets, whatever they look like: as words.
-_WORDS = (
-    "api key", "x api key", "authorization", "proxy authorization", "access token", "refresh token", "session token",
-    "auth token", "bearer token", "client secret", "secret key", "secret access key", "aws secret access key",
-    "aws session token", "private key", "authorization token", "x goog api key", "ocp apim subscription key",
-    "x auth token", "x amz security token", "api token", "api secret",
-)  # fmt: skip
-#: The same for what a program's own functions and spans hold. In a conversation with a model they may be its subject.
-_OWN_WORDS = ("password", "passwd", "secret", "cookie", "set cookie", "passphrase")
-#: The names without `-`, `_` and case.
-_NAMES = frozenset(words.replace(" ", "") for words in _WORDS)
-_OWN_NAMES = _NAMES | {words.replace(" ", "") for words in _OWN_WORDS}
-#: And as they may stand between quotes in a body, also in JSON inside of JSON; blanks, `-` and `_` are left out there.
-_SPELLED = frozenset(name.encode() + end for name in _OWN_NAMES for end in (b"", b"\\", b"\\\\\\"))
-_SEPARATORS = str.maketrans("", "", "-_ ")
+from autolog._redaction._formats import FORMATS, SK_FORMAT, SK_ISSUERS
+from autolog._redaction.names import PARAMETERS, looks_random, names_secret, suggests_secret
 
-#: Keys whose texts a stream brings in pieces.
-PIECES = frozenset({
-    "content", "text", "delta", "arguments", "partial_json", "thinking", "reasoning_content", "reasoning", "refusal",
-    "transcript", "input", "output", "response",
-})  # fmt: skip
+Span = tuple[int, int]
 
 #: A key has at least so many characters without a break.
 _RUN = 16
 _LONG = b"a" * _RUN
 #: Every character that may stand in a key as `a`, all else as a blank.
-_MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/" else 32 for byte in range(256))
-_PIECE = re.compile(rb'"(?:%s)":\s*"((?:[^"\\]|\\.)*)"' % "|".join(sorted(PIECES)).encode())
-#: Several texts that come at once may be confused in `pieces_joined`.
-_SEVERAL = re.compile(rb'"index":\s*[1-9]')
+_MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%@" else 32 for byte in range(256))
 
 
-_ANY_KEY = re.compile("|".join(_SHAPES).encode())
-_BLANK = rb"(?:\s|\\+[nrtf])*"
-#: What stands before a secret that has no shape of its own, and how it goes on.
-_LEADS = (
-    *(
-        (word, re.compile(word + rb"(?:\\*[\"'])?" + _BLANK + rb"[=:]" + _BLANK + rb"(?:\\*[\"'])?[\w+/.\\-]{16}"))
-        for word in (b"key", b"secret", b"password", b"passwd", b"token")
-    ),
-    *((word, re.compile(word + rb" +[\w.~+/\\-]{16}")) for word in (b"bearer", b"basic")),
+def secrets_in(text: str) -> Iterator[Span]:
+    """Return where something stands in a text that looks like a secret, in no order; the places may overlap."""
+    if len(text) >= _RUN // 2:
+        plain = text.encode("ascii", "replace")  # one byte for each character: a place is the same in both
+        for search in _SEARCHES:
+            yield from search(plain)
+
+
+def hides_secret(name: str, value: Any, own: bool) -> bool:
+    """Return whether a value is a secret for the name that it stands under.
+
+    Args:
+        name: the key of the object that holds it.
+        value: a JSON value; texts are secrets, and the numbers that stand for a password.
+        own: whether it is the program's own data. In a conversation with a model a password may be the subject.
+    """
+    if isinstance(value, str):
+        if not value:
+            return False
+        if names_secret(name) or (own and suggests_secret(name)):
+            return True
+        return suggests_secret(name) and len(value) >= _RUN and looks_random(value) and not _is_hash(value)
+    return own and isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower()
+
+
+def _is_hash(value: str) -> bool:
+    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", value) is not None
+
+
+# Secrets with a format
+
+
+def _alternatives(formats: Iterable[str]) -> str:
+    """Return one pattern for all formats, by their first character: a search then compares few of them."""
+    by_start: dict[str, list[str]] = {}
+    for pattern in formats:
+        by_start.setdefault(pattern[0] if pattern[0].isalnum() else "", []).append(pattern[pattern[0].isalnum() :])
+    return "|".join(f"{start}(?:{'|'.join(rest)})" for start, rest in by_start.items())
+
+
+_ANY = _alternatives([*FORMATS, SK_FORMAT]).encode()
+_KEY = re.compile(rb"(?<![A-Za-z0-9])(?:" + _ANY + rb")")
+#: A letter before a key may belong to an escape, in text that is JSON and could not be parsed.
+_KEY_IN_ESCAPES = re.compile(
+    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))(?:" + _ANY + rb")"
+)  # fmt: skip
+
+
+def _formats(text: bytes) -> Iterator[Span]:
+    pattern = _KEY_IN_ESCAPES if b"\\" in text else _KEY
+    for start, end in _long_words(text):
+        for found in pattern.finditer(text, start, end):
+            if not found[0].startswith(b"sk-") or _is_sk_key(found[0][3:].decode()):
+                yield found.span()
+
+
+def _is_sk_key(rest: str) -> bool:
+    """Return whether what follows `sk-` makes it a key: class names of style sheets begin like that, too."""
+    return rest.startswith(SK_ISSUERS) or ("-" not in rest and _is_mixed(rest)) or looks_random(rest)
+
+
+def _long_words(text: bytes) -> Iterator[Span]:
+    """Return the places of the words of which a key could be one."""
+    marks, at = text.translate(_MARKS), 0
+    while (at := marks.find(_LONG, at)) >= 0:
+        end = marks.find(b" ", at)
+        end = len(text) if end < 0 else end
+        yield at, end
+        at = end
+
+
+#: A JSON web token (RFC 7519) from its first dot on; its head stands before.
+_TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")
+_WORD = re.compile(rb"[\w-]*+")
+
+
+def _web_tokens(text: bytes) -> Iterator[Span]:
+    last = 0
+    for found in _TOKEN_TAIL.finditer(text) if b".eyJ" in text else ():
+        dot = found.start()
+        before = text[max(last, text.rfind(b".", last, dot) + 1) : dot]
+        word = _WORD.match(before[::-1])
+        head = text.find(b"eyJ", dot - (word.end() if word else 0), dot)
+        if head >= 0:
+            yield head, found.end()
+        last = found.end()
+
+
+_PRIVATE_KEY = re.compile(
+    rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+    rb"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
 )
+
+
+def _private_keys(text: bytes) -> Iterator[Span]:
+    if b"PRIVATE KEY" in text:
+        yield from (found.span() for found in _PRIVATE_KEY.finditer(text))
+
+
+# Secrets without a format of their own, recognised by what stands around them
+
+_BEARER = re.compile(rb"\b[Bb](?:earer|asic|EARER|ASIC) {1,9}([A-Za-z0-9._~+/-]{16,}+=*+)")
+_USER_INFO = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
+_SENTRY = re.compile(rb"://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{1,80}sentry")
+_PLACEHOLDER = re.compile(
+    r"(?i)[$<{*%\[].*|x+|\.+|(?:your|my|the|some)?[-_]?(?:user|pass(?:word)?|passwd|pwd|secret|token)\Z"
+)
+
+
+def _credentials(text: bytes) -> Iterator[Span]:
+    """Find what follows `Bearer` and `Basic`, and the passwords of URLs."""
+    for found in _BEARER.finditer(text):
+        value = found[1].decode()
+        if looks_random(value) or (_is_mixed(value) and len(value) >= 20):
+            yield found.span(1)
+    if b"://" in text and b"@" in text:
+        yield from (found.span(1) for found in _USER_INFO.finditer(text) if not _PLACEHOLDER.match(found[1].decode()))
+        yield from (found.span(1) for found in _SENTRY.finditer(text))
+
+
+_PARAMETER = re.compile(rb"[?&;]([\w.-]{1,60})=([^&#;\s\"'<>\\]{6,})")
+
+
+def _parameters(text: bytes) -> Iterator[Span]:
+    """Find the values of a URL's parameters that grant access."""
+    for found in _PARAMETER.finditer(text) if b"=" in text else ():
+        name, value = found[1].decode().lower(), found[2].decode()
+        likely = name in PARAMETERS or suggests_secret(name)
+        if names_secret(name) or (likely and (len(value) >= 20 or _is_mixed(value))):
+            yield found.span(2)
+
+
+_ASSIGNED = re.compile(
+    rb"(?:key|token|secrets?|passw(?:or)?d|pwd|passphrase|credentials?)(?:[-_]?\w{1,10})?"
+    rb"(?:\\{0,3}[\"'`])?[ \t]{0,8}(?::=|=>|[=:])\s{0,8}(\\{0,3}[\"'`])?(?:bearer |basic )?"
+    rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
+)
+_NAME = re.compile(rb"[\w.-]*+")
+
+
+def _assigned(text: bytes) -> Iterator[Span]:
+    """Find the values in `NAME=value`, `name: "value"` and the like."""
+    for found in _ASSIGNED.finditer(text.lower()):
+        start = found.start()
+        before = _NAME.match(text[max(0, start - 60) : start][::-1])
+        after = _NAME.match(text, start)
+        name = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
+        if _is_assigned(name, text[slice(*found.span(2))].decode(), quoted=found[1] is not None):
+            yield found.span(2)
+
+
+def _is_assigned(name: str, value: str, quoted: bool) -> bool:
+    if names_secret(name):
+        long = len(value) >= _RUN or (quoted and len(value) >= _RUN // 2)
+        return long and (looks_random(value) or (quoted and _is_mixed(value)))
+    if not suggests_secret(name) or len(value) < _RUN:
+        return False
+    return looks_random(value) and not (name.lower() == "token" and _is_hash(value))
+
+
+def _is_mixed(value: str) -> bool:
+    """Return whether a value has letters and digits."""
+    return any(sign.isdigit() for sign in value[:512]) and any(sign.isalpha() for sign in value[:512])
+
+
+_SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
+    _formats, _web_tokens, _private_keys, _credentials, _parameters, _assigned
+)  # fmt: skip
+
+
+# Before a body is decoded
+
+#: What stands between a name and its value: an object is none.
+_BLANKS = rb"(?:\s|\\++[nrtf])*+"
+_GOES_ON = rb"[\w.-]{0,30}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?::=|=>|[=:])" + _BLANKS + rb"(?!\{)"
+_NAMED = re.compile(_GOES_ON)
+#: Words in the names of secrets, and how it goes on where one is; counts of tokens are in every response.
+_LEADING = (
+    *((word, _NAMED) for word in (b"key", b"secret", b"passw", b"pwd", b"passphrase", b"passcode", b"credential",
+                                  b"cookie", b"authorization", b"connectionstring", b"connection_string", b"xauth",
+                                  b"x-auth", b"signature")),
+    (b"token", re.compile(rb"(?!s)" + _GOES_ON)),
+)  # fmt: skip
+_SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
+_BEFORE_NAMES = (b" ", b"\\", b"\n", b"&", b"?", b"'")
+_QUERY = re.compile(rb"[?&;](?:%s)=" % b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS)))
 #: A character of ASCII as JSON may write it, too.
 _ESCAPED = re.compile(rb"(?i)\\u00([2-7][0-9a-f])")
+#: After so many names in vain a body is walked.
+_PATIENCE = 2000
 
 
 def may_hold_secret(body: bytes) -> bool:
-    """Whether there may be something that looks like a key, or an object's key that names a secret."""
+    """Return whether there may be something that looks like a key, or an object's key that names a secret."""
     if b"\\u00" in body:
         body = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), body)
     if b"\\/" in body:
@@ -90,50 +224,64 @@ def may_hold_secret(body: bytes) -> bool:
         return True
     lowered = body.lower()
     return (
-        _ANY_KEY.search(b" ".join(_long_words(body))) is not None
-        or _leads(lowered)
-        or not _SPELLED.isdisjoint(lowered.translate(None, b"-_ ").split(b'"'))
+        b".eyJ" in body
+        or _KEY.search(b" ".join(_words(body))) is not None
+        or _leads(lowered, body)
+        or _SCHEMES.search(lowered) is not None
+        or (b"=" in body and _QUERY.search(lowered) is not None)
     )
 
 
-def _long_words(body: bytes) -> set[bytes]:
-    """The words of which a key could be one: in most texts there are few, and in streams they repeat."""
-    marks, at, words = body.translate(_MARKS), 0, set()
-    while (at := marks.find(_LONG, at)) >= 0:
-        start, end = marks.rfind(b" ", 0, at) + 1, marks.find(b" ", at)
-        end = len(body) if end < 0 else end
+def _words(body: bytes) -> set[bytes]:
+    """Return the words of which a key could be one: in most texts there are few, and in streams they repeat."""
+    words = set()
+    for start, end in _long_words(body):
         words.add(body[start:end])
-        at = end
+        if start and body[start - 1] == 92:  # its first letter belongs to an escape
+            words.add(body[start + 1 : end])
     return words
 
 
-def _leads(lowered: bytes) -> bool:
-    for word, pattern in _LEADS:
+def _leads(lowered: bytes, body: bytes) -> bool:
+    tried = 0
+    for word, pattern in _LEADING:
         at = lowered.find(word)
         while at >= 0:
-            if pattern.match(lowered, at):
+            end = at + len(word)
+            if pattern.match(lowered, end) and _names(body, at, end):
                 return True
-            at = lowered.find(word, at + 1)
+            if (tried := tried + 1) > _PATIENCE:
+                return True
+            at = lowered.find(word, end)
     return False
 
 
+def _names(body: bytes, start: int, end: int) -> bool:
+    """Return whether the name around a place suggests a secret."""
+    before = body[max(0, start - 60) : start].rpartition(b'"')[2]
+    for sign in _BEFORE_NAMES:
+        before = before.rpartition(sign)[2]
+    after = _NAME.match(body, end, end + 30)
+    name = (before + body[start : after.end() if after else end]).decode("latin-1")
+    return suggests_secret(name) or name.lower() in PARAMETERS
+
+
+# Streams
+
+#: A text of an object, and the key that it stands under.
+_PIECE = re.compile(rb'"([^"\\]{1,40})":\s*"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+#: Several texts that come at once may be confused in `pieces_joined`.
+_SEVERAL = re.compile(rb'"index":\s*[1-9]')
+
+
 def several_at_once(body: bytes) -> bool:
-    """Whether a stream may bring several texts at the same time."""
+    """Return whether a stream may bring several texts at the same time."""
     return _SEVERAL.search(body) is not None
 
 
 def pieces_joined(body: bytes) -> bytes:
-    """What a stream says, put together without a look at which of its texts a piece belongs to."""
-    return b"".join(_PIECE.findall(body))
-
-
-def names_secret(key: str, own: bool) -> bool:
-    """Whether what stands under this key is a secret, whatever it looks like; `own`: in the program's own data."""
-    return key.lower().translate(_SEPARATORS) in (_OWN_NAMES if own else _NAMES)
-
-
-def secrets_in(text: str) -> Iterator[tuple[int, int]]:
-    """Where something stands in a text that looks like a secret."""
-    if len(text) >= _RUN:
-        yield from (found.span() for found in _KEY.finditer(text))
-        yield from (found.span(1) for pattern in _NAMED for found in pattern.finditer(text))
+    """Return what a stream says under each of its keys, put together without a look at which text a piece is of."""
+    texts: dict[bytes, list[bytes]] = {}
+    for name, piece in _PIECE.findall(body):
+        texts.setdefault(name, []).append(piece)
+    return b"\n".join(b"".join(pieces) for pieces in texts.values())

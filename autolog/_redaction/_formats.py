@@ -1,0 +1,66 @@
+"""Formats of keys, as those who issue them publish them or put them into secret scanners (read 2026-11).
+
+Each is a regular expression of ASCII that begins with a letter or digit, if it can; before a key stands none. A format
+must not take longer than in proportion to the text: what follows a repetition never begins with what is repeated, or
+the repetition is bounded.
+"""
+
+from __future__ import annotations
+
+_HEX32, _HEX40, _HEX64 = "[0-9a-f]{32}", "[0-9a-f]{40}", "[0-9a-f]{64}"
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+#: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM and more; what else begins so is told apart elsewhere.
+SK_FORMAT = r"sk-[\w-]{16,}"
+SK_ISSUERS = ("proj-", "svcacct-", "admin-", "ant-", "or-", "lf-", "None-")
+
+_MODELS = (
+    r"hf_[A-Za-z0-9]{30,}", r"api_org_[A-Za-z0-9]{30,}",  # Hugging Face
+    r"gsk_[A-Za-z0-9]{30,}", r"xai-[A-Za-z0-9]{30,}", r"pplx-[A-Za-z0-9]{30,}", r"r8_[A-Za-z0-9]{30,}",
+    r"nvapi-[\w-]{30,}", r"tvly-[\w-]{20,}", r"jina_[\w-]{30,}", r"fw_[A-Za-z0-9]{20,}", r"csk-[a-z0-9]{40,}",
+    r"tgp_v1_[\w-]{30,}", r"pcsk_\w{40,}", r"vck_[A-Za-z0-9]{40,}", r"sk_[0-9a-f]{48}", r"pa-[\w-]{40,}",
+    r"lsv2_[a-z]{2}_[\w]{30,}", r"ls__[0-9a-f]{32}", r"alk_[\w-]{20,}", r"wandb_v1_\w{40,}", r"pnu_[a-z0-9]{36}",
+    r"sgp_(?:[0-9a-f]{16}_|local_)?[0-9a-f]{40}", r"sntrys_[A-Za-z0-9+/=_-]{40,}", r"sntry[ua]_" + _HEX64,
+)  # fmt: skip
+_CLOUDS = (
+    r"A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}(?![0-9A-Z])", r"ABSK[A-Za-z0-9+/]{100,}={0,2}", r"bedrock-api-key-[\w+/-]{40,}",
+    r"AIza[\w-]{35}(?![\w-])", r"ya29\.[\w-]{20,}", r"GOCSPX-[\w-]{20,}", r"1//0[\w-]{40,}",  # Google
+    r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}", r"SharedAccessKey=[A-Za-z0-9+/]{40,}={0,2}",  # Azure
+    r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}", r"[A-Za-z0-9]{50,60}(?:JQQJ99|AAAAACO)[A-Za-z0-9]{10,40}",
+    r"LTAI[A-Za-z0-9]{16,24}(?![A-Za-z0-9])", r"AKID[A-Za-z0-9]{24,40}(?![A-Za-z0-9])",  # Alibaba, Tencent
+    r"do[opr]_v1_" + _HEX64, r"HRKU-[\w-]{36,}", r"fo1_[\w-]{40,}", r"fm[12][a-z]?_[A-Za-z0-9+/=_-]{60,}",
+    r"nfp_[A-Za-z0-9]{36,}", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{140,}", r"sbp_[0-9a-f]{40,}", r"sb_secret_[\w-]{20,}",
+    r"pscale_(?:tkn|pw|oauth)_[\w.-]{30,}", r"dapi[0-9a-f]{32}(?:-\d)?", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
+    r"hv[sbr]\.[\w-]{24,}", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}", r"pul-" + _HEX40, r"tskey-[a-z]+-[\w-]{10,}",
+    r"ops_eyJ[\w-]{60,}", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}", r"NRAK-[A-Z0-9]{27}", r"NRII-[\w-]{30,}",
+    r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}", r"glc_[A-Za-z0-9+/=]{32,}",  # Grafana
+)  # fmt: skip
+_CODE = (
+    r"gh[opsur]_[A-Za-z0-9]{30,}", r"github_pat_\w{30,}",
+    r"gl(?:pat|dt|rt|oas|cbt|ptt|ft|imt|agent|soat|ffct)-[\w.-]{18,}",
+    r"AT(?:ATT|CTT)3[\w=.-]{60,}", r"ATBB[A-Za-z0-9]{24,}", r"npm_[A-Za-z0-9]{36}", r"pypi-[\w-]{50,}",
+    r"rubygems_[0-9a-f]{48}", r"cio[A-Za-z0-9]{32}(?![A-Za-z0-9])", r"oy2[a-z0-9]{43}", r"CLOJARS_[a-z0-9]{60}",
+    r"dckr_(?:pat|oat)_[\w-]{24,}", r"sq[pua]_" + _HEX40, r"CCIPAT_[A-Za-z0-9]+_" + _HEX40, r"bkua_" + _HEX40,
+    r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}", r"figd_[\w-]{40,}",
+    r"CFPAT-[\w-]{43}", r"rdme_[a-z0-9]{70}",
+)  # fmt: skip
+_SERVICES = (
+    r"xox[abceoprs]-[\w-]{16,}", r"xoxe\.xox[bp]-[\w-]{16,}", r"xapp-[\w-]{16,}",
+    r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,}/[A-Z0-9]{6,}/[A-Za-z0-9/]{16,}",
+    r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d{16,20}/[\w-]{50,}",
+    r"[MNO][A-Za-z\d_-]{23,28}\.[\w-]{6}\.[\w-]{27,38}",
+    r"\d{8,10}:AA[\w-]{32,35}",  # Telegram
+    r"[a-z0-9-]{1,40}\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
+    r"SK" + _HEX32 + r"(?![0-9a-f])",  # Twilio
+    r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}", r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",
+    r"sq0(?:atp|csp|idp)-[\w-]{22,}", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", r"EZ[AT]K[A-Za-z0-9]{54}",
+    r"shippo_(?:live|test)_" + _HEX40, r"access-(?:sandbox|development|production)-" + _UUID,
+    r"SG\.[\w-]{16,}\.[\w-]{16,}", r"key-" + _HEX32 + r"(?![0-9a-f])", _HEX32 + r"-us\d{1,2}(?!\d)",
+    r"re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{20,}",
+    r"ntn_[A-Za-z0-9]{40,}", r"secret_[A-Za-z0-9]{43}(?![A-Za-z0-9])", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+    r"pat-(?:na|eu)\d-" + _UUID, r"sl\.(?:u\.)?[\w-]{100,}", r"EAA[A-Za-z0-9]{80,}",
+    r"tfp_[\w-]{40,}", r"fio-u-[\w-]{60,}", r"duffel_(?:live|test)_[\w-]{40,}", r"phc_[A-Za-z0-9]{40,}",
+    r"phx_[A-Za-z0-9]{40,}",
+)  # fmt: skip
+
+FORMATS = (*_MODELS, *_CLOUDS, *_CODE, *_SERVICES)

@@ -1,0 +1,73 @@
+"""Names under which secrets stand: `OPENAI_API_KEY`, `dbPassword`, `X-Auth-Token`.
+
+Names are compared without case and without separators, by how they end: whose key it is stands before it. What may
+follow says which of several it is (`API_KEY_2`, `password_old`); what else follows makes it another thing
+(`password_length`, `secret_name`).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_SEPARATORS = str.maketrans("", "", "-_. ")
+_WHICH = re.compile(
+    r"(?:\d|old|new|prod|production|staging|dev|test|live|primary|secondary|backup|value|b64|base64)++\Z"
+)
+
+#: What these names hold is a secret, wherever they stand.
+_CERTAIN = (
+    "apikey", "apikeys", "apitoken", "apisecret", "authorization", "accesskey", "secretkey", "secretaccesskey",
+    "privatekey", "signingkey", "encryptionkey", "subscriptionkey", "accountkey", "masterkey", "sharedkey",
+    "storagekey", "adminkey", "servicekey", "deploykey", "licensekey", "accesstoken", "refreshtoken", "sessiontoken",
+    "authtoken", "bearertoken", "idtoken", "securitytoken", "oauthtoken", "bottoken", "authorizationtoken",
+    "clientsecret", "webhooksecret", "signingsecret", "appsecret", "consumersecret", "connectionstring",
+)  # fmt: skip
+#: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
+_LIKELY = (
+    "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
+    "token", "credential", "credentials", "xauth",
+)  # fmt: skip
+#: Tokens that nobody keeps secret: those of texts, and of pages.
+_HARMLESS = tuple(
+    f"{word}token"
+    for word in ("page", "next", "continuation", "stop", "start", "end", "bos", "eos", "pad", "mask", "unk", "sep",
+                 "cls", "special", "first", "last", "cursor", "sync", "per", "text", "prompt", "image", "audio")
+)  # fmt: skip
+#: Parameters of a URL that grant access, besides those whose names say so.
+PARAMETERS = frozenset({"key", "sig", "signature", "code", "token", "auth", "x-amz-signature", "x-amz-credential",
+                        "x-amz-security-token", "x-goog-signature", "x-goog-credential"})  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def names_secret(name: str) -> bool:
+    """Return whether what stands under this name is a secret, whoever wrote it and whatever it looks like."""
+    return _bare(name).endswith(_CERTAIN)
+
+
+@functools.lru_cache(maxsize=4096)
+def suggests_secret(name: str) -> bool:
+    """Return whether what stands under this name is a secret in a program's own data."""
+    bare = _bare(name)
+    return bare.endswith(_CERTAIN) or (bare.endswith(_LIKELY) and not bare.endswith(_HARMLESS))
+
+
+def _bare(name: str) -> str:
+    """Return the name without case, separators, and what says which of several it is."""
+    return _WHICH.sub("", name[:200].lower().translate(_SEPARATORS))
+
+
+# Values
+
+_UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_RUN = re.compile(r"[A-Za-z0-9]{10,}")
+_CHANGES = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
+#: Words of an identifier in camel case, with small numbers between them.
+_HUMPS = re.compile(r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{3,}+|\d{1,3}+(?!\d))++\Z")
+
+
+def looks_random(value: str) -> bool:
+    """Return whether a word looks drawn at random: letters and digits mixed in a way that no name or path has."""
+    if _UUID.fullmatch(value):
+        return True
+    return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))

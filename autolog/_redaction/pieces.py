@@ -1,0 +1,133 @@
+"""Texts that come in pieces, spread over the events of a stream or the tokens of a list, edited as wholes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+
+from autolog._redaction.walk import Edit, Path, Rules, Walk, without_overlaps
+
+#: Fields of an event that tell which text its pieces belong to.
+_SOURCE = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
+#: Texts of this length are no pieces if all events have the same.
+_REPEATED = 8
+#: Shorter pieces hold no secret of their own.
+_LONG = 16
+
+#: What tells the texts of a stream apart.
+_Place = tuple[Any, ...]
+
+
+def edit_in_pieces(events: list[Any], rules: Rules, names: tuple[str, ...] | None = None) -> list[Any]:
+    """Return events after all edits; those without any are the very same objects.
+
+    Args:
+        events: JSON values, in their order.
+        rules: what is to be changed.
+        names: the keys of the texts that come in pieces; None for all but the format's own words.
+    """
+    collector = _Collector(rules, names)
+    found = collector.walk(events)
+    edited = {place: new for place, texts in collector.texts.items() if (new := _edited(texts, rules)) is not None}
+    if not edited:
+        return found
+    changed = {
+        number
+        for place, texts in edited.items()
+        for number, new, old in zip(collector.numbers[place], texts, collector.texts[place], strict=True)
+        if new != old
+    }
+    replacer = _Replacer(rules, names, edited, collector.numbers)
+    return [replacer.walk(event, at) if at in changed else found[at] for at, event in enumerate(events)]
+
+
+class _Collector:
+    """Walks over events, and keeps the pieces of each text and the numbers of the events that they are in."""
+
+    def __init__(self, rules: Rules, names: tuple[str, ...] | None) -> None:
+        self.texts: dict[_Place, list[str]] = {}
+        self.numbers: dict[_Place, list[int]] = {}
+        self._walk = Walk(rules, self._collect, names)
+        self._number = 0
+        self._source: _Place = ()
+
+    def walk(self, events: list[Any]) -> list[Any]:
+        found = []
+        for self._number, event in enumerate(events):
+            self._source = _source(event)
+            found.append(self._walk.walk(event))
+        return found
+
+    def _collect(self, path: Path, owner: tuple[Any, ...], text: str) -> None:
+        place = (path, str(owner), self._source)
+        self.texts.setdefault(place, []).append(text)
+        self.numbers.setdefault(place, []).append(self._number)
+
+
+class _Replacer:
+    """Walks over the events that change, and puts the edited pieces of each text in the places of the old ones."""
+
+    def __init__(self, rules: Rules, names: tuple[str, ...] | None, edited: dict[_Place, list[str]],
+                 numbers: dict[_Place, list[int]]) -> None:  # fmt: skip
+        self._edited = edited
+        self._numbers = numbers
+        self._walk = Walk(rules, self._replace, names)
+        self._number = 0
+        self._source: _Place = ()
+        self._seen: dict[_Place, int] = {}
+
+    def walk(self, event: Any, number: int) -> Any:
+        self._number, self._source, self._seen = number, _source(event), {}
+        return self._walk.walk(event)
+
+    def _replace(self, path: Path, owner: tuple[Any, ...], text: str) -> str | None:
+        place = (path, str(owner), self._source)
+        texts = self._edited.get(place)
+        if texts is None:
+            return None
+        seen = self._seen[place] = self._seen.get(place, -1) + 1
+        new = texts[bisect_left(self._numbers[place], self._number) + seen]
+        return None if new == text else new
+
+
+def _source(event: Any) -> _Place:
+    return tuple(str(event.get(name)) for name in _SOURCE) if isinstance(event, dict) else ()
+
+
+def _edited(texts: list[str], rules: Rules) -> list[str] | None:
+    """Return pieces of one text after its edits, each replacement where its part began; None without edits."""
+    whole = "".join(texts)
+    if len(texts) == 1 or whole[:1] in ("{", "["):
+        new = Walk(rules).text(whole)
+        return None if new is whole else [new, *[""] * (len(texts) - 1)]
+    if len(texts[0]) >= _REPEATED and texts.count(texts[0]) == len(texts):  # what all events repeat is no piece
+        new = Walk(rules).text(texts[0])
+        return None if new is texts[0] else [new] * len(texts)
+    edits = rules.edits(whole)
+    at = 0
+    for text in texts:  # a text of its own may stand beside others of its name
+        if len(text) >= _LONG:
+            edits += [(at + start, at + end, instead) for start, end, instead in rules.edits(text)]
+        at += len(text)
+    return _spread(whole, texts, without_overlaps(edits)) if edits else None
+
+
+def _spread(whole: str, texts: list[str], edits: list[Edit]) -> list[str]:
+    """Return the pieces of a text with its edits in them."""
+    pieces, at, number = [], 0, 0
+    end = 0
+    for text in texts:
+        start, end, kept = end, end + len(text), ""
+        at = max(at, start)
+        while at < end:
+            edit = edits[number] if number < len(edits) else None
+            if edit is None or edit[0] >= end:
+                kept, at = kept + whole[at:end], end
+            else:
+                kept += whole[at : max(at, edit[0])]
+                if start <= edit[0]:
+                    kept += edit[2]
+                at = min(end, max(edit[1], at))
+                number += edit[1] <= end
+        pieces.append(kept)
+    return pieces
