@@ -1,27 +1,19 @@
 """A request and its response as a conversation: who said what, in one shape for every provider's format.
 
-Read by duck typing, for the formats share their parts and vendors mix them: chat completions, completions, responses,
-messages. What is not recognised is shown as JSON rather than left out.
+Read by duck typing, for the formats share their parts and vendors mix them. Bodies in a shape that is not known are
+shown as JSON rather than left out: there is never a blank page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from autolog._reading.parts import Part, call_part, parts_of, text_of
 from autolog.providers._fields import mapping, objects, text
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One piece of a message. `kind`: text, reasoning, refusal, tool_call, tool_result, image, audio, file or json."""
-
-    kind: str
-    text: str = ""
-    name: str | None = None
-    id: str | None = None
-    value: Any = None
+__all__ = ["Message", "Part", "last_user_text", "plain_text", "request_messages", "response_messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,66 +24,56 @@ class Message:
     parts: list[Part] = field(default_factory=list)
 
 
-_TEXT = {"text", "input_text", "output_text", "summary_text"}
-_CALLS = {"tool_use", "server_tool_use", "mcp_tool_use", "function_call", "custom_tool_call", "mcp_call"}
-_RESULTS = {
+#: Where instructions stand, in the order in which they are shown.
+_INSTRUCTIONS = ("system", "instructions", "systemInstruction", "system_instruction", "preamble", "system_prompt")
+#: Where a request has what it says, the first that there is.
+_REQUEST = (
+    "messages", "contents", "input", "prompt", "message", "inputs", "query", "texts", "inputText", "content",
+    "requests", "instances", "text",
+)  # fmt: skip
+#: What a response has that is figures or files, and no conversation.
+_FIGURES = {"data", "embedding", "embeddings", "embeddingsByType", "predictions"}
+#: Types of what answers a call and has no role.
+_RESULT_TYPES = {
     "tool_result",
     "function_call_output",
     "custom_tool_call_output",
     "mcp_tool_result",
     "web_search_tool_result",
-}
-_MEDIA = {
-    "image": "image",
-    "image_url": "image",
-    "input_image": "image",
-    "input_audio": "audio",
-    "output_audio": "audio",
-    "audio": "audio",
-    "file": "file",
-    "input_file": "file",
-    "document": "file",
-    "video": "file",
+    "tool_call_response",
 }
 
 
 def request_messages(body: Any) -> list[Message]:
-    """What was sent: instructions first, then the messages, prompt or input."""
+    """Return what was sent: instructions first, then the messages, prompt or input."""
     if not isinstance(body, dict):
-        return []
-    messages = [Message("system", _parts(body[key])) for key in ("system", "instructions") if body.get(key)]
-    given = next((body[key] for key in ("messages", "input", "prompt") if body.get(key) is not None), None)
-    if isinstance(given, list) and given and isinstance(given[0], dict):
-        messages.extend(_message(item) for item in objects(given))
-    elif given is not None:
-        messages.append(Message("user", _parts(given)))
-    return messages
+        return _turns(body, "user")
+    messages = [Message("system", _instructions(body[key])) for key in _INSTRUCTIONS if body.get(key)]
+    if isinstance(body.get("chat_history"), list):
+        messages.extend(_turns(body["chat_history"], "user"))
+    key = next((key for key in _REQUEST if body.get(key) not in (None, "", [])), None)
+    given = body.get(key or "")
+    if (
+        key == "input" and isinstance(given, dict) and "type" not in given
+    ):  # Replicate, DashScope: a request in the request
+        return [*messages, *request_messages(given)] if given else messages
+    if key is None:
+        return messages or ([Message("user", [Part("json", value=body)])] if body else [])
+    return [*messages, *_turns(given, "user")]
 
 
 def response_messages(body: Any) -> list[Message]:
-    """What came back: one message for each choice or output item."""
+    """Return what came back: one message for each choice, candidate or output item."""
     if not isinstance(body, dict):
-        return []
-    if isinstance(body.get("choices"), list):
-        return [
-            _message(choice["message"])
-            if isinstance(choice.get("message"), dict)
-            else Message("assistant", _parts(choice.get("text") or ""))
-            for choice in objects(body["choices"])
-        ]
-    if isinstance(body.get("messages"), list):
-        return [_message(item) for item in objects(body["messages"])]
-    if isinstance(body.get("output"), list):
-        return [_message(item) for item in objects(body["output"])]
-    if isinstance(body.get("content"), (list, str)):
-        return [_message(body)]
-    if isinstance(body.get("text"), str):
-        return [Message("assistant", [Part("text", body["text"])])]
-    return []
+        return _turns(body, "assistant")
+    key = next((key for key in _RESPONSE if body.get(key) not in (None, "")), None)
+    if key is not None and (messages := _RESPONSE[key](body)) is not None:
+        return messages
+    return [Message("assistant", [Part("json", value=body)])] if body and not body.keys() & _FIGURES else []
 
 
 def last_user_text(body: Any) -> str | None:
-    """The text that the user said last."""
+    """Return the text that the user said last."""
     for message in reversed(request_messages(body)):
         if message.role == "user" and (said := plain_text(message)):
             return said
@@ -99,75 +81,157 @@ def last_user_text(body: Any) -> str | None:
 
 
 def plain_text(message: Message) -> str:
-    """The text of a message, written or spoken, without its other parts."""
+    """Return the text of a message, written or spoken, without its other parts."""
     return "\n".join(part.text for part in message.parts if part.kind in {"text", "refusal", "audio"} and part.text)
 
 
-def _message(item: dict[str, Any]) -> Message:
+# Requests
+
+
+def _instructions(value: Any) -> list[Part]:
+    return parts_of(value["parts"] if isinstance(value, dict) and "parts" in value else value)
+
+
+def _turns(given: Any, role: str) -> list[Message]:
+    """Return the messages in a list, an object or a text."""
+    if isinstance(given, dict):
+        return [_message(given, role)]
+    if isinstance(given, list) and given and isinstance(given[0], dict):
+        return [_message(item, role) for item in objects(given)]
+    parts = parts_of(given)
+    return [Message(role, parts)] if parts else []
+
+
+# Responses
+
+
+def _choices(body: dict[str, Any]) -> list[Message] | None:
+    if not isinstance(body["choices"], list):
+        return None
+    return [
+        _message(choice["message"], "assistant")
+        if isinstance(choice.get("message"), dict)
+        else Message("assistant", parts_of(choice.get("text") or ""))
+        for choice in objects(body["choices"])
+    ]
+
+
+def _candidates(body: dict[str, Any]) -> list[Message] | None:
+    """Gemini's candidates; one that was blocked has no content, and says why."""
+    return [
+        _message(content, "assistant")
+        if (content := mapping(candidate.get("content") or candidate.get("output")))
+        else Message("assistant", [Part("json", value=candidate)])
+        for candidate in objects(body["candidates"])
+    ]
+
+
+def _output(body: dict[str, Any]) -> list[Message] | None:
+    """`output`: items of the Responses API, a message of Converse, a text or pieces of one, DashScope's choices."""
+    output = body["output"]
+    if isinstance(output, dict):
+        inner = mapping(output.get("message"))
+        return [_message(inner, "assistant")] if inner else response_messages(output)
+    if isinstance(output, list) and output and all(isinstance(piece, str) for piece in output):
+        return [Message("assistant", [Part("text", "".join(output))])]
+    return _turns(output, "assistant")
+
+
+def _content(body: dict[str, Any]) -> list[Message] | None:
+    return [_message(body, "assistant")] if isinstance(body["content"], (list, str, dict)) else None
+
+
+def _turns_at(key: str) -> Callable[[dict[str, Any]], list[Message] | None]:
+    return lambda body: _turns(body[key], "assistant")
+
+
+def _texts_at(key: str, inner: str) -> Callable[[dict[str, Any]], list[Message] | None]:
+    return lambda body: [
+        Message("assistant", parts_of(item.get(inner))) for item in objects(body[key]) if item.get(inner)
+    ]
+
+
+def _text_at(key: str) -> Callable[[dict[str, Any]], list[Message] | None]:
+    return lambda body: [Message("assistant", [Part("text", body[key])])] if isinstance(body[key], str) else None
+
+
+_RESPONSE: dict[str, Callable[[dict[str, Any]], list[Message] | None]] = {
+    "choices": _choices,
+    "candidates": _candidates,
+    "messages": _turns_at("messages"),
+    "output": _output,
+    "outputs": _texts_at("outputs", "text"),
+    "content": _content,
+    "parts": lambda body: [_message(body, "assistant")],
+    "message": _turns_at("message"),
+    "generations": _texts_at("generations", "text"),
+    "results": _texts_at("results", "outputText"),
+    "text": _text_at("text"),
+    "response": _text_at("response"),
+    "completion": _text_at("completion"),
+    "generation": _text_at("generation"),
+    "generated_text": _text_at("generated_text"),
+}
+
+
+# One message
+
+
+def _message(item: dict[str, Any], role: str = "assistant") -> Message:
     kind = text(item.get("type"))
     if "role" not in item and kind is not None and kind != "message":
-        return Message("tool" if kind in _RESULTS else "assistant", list(_part(item)))
-    parts: list[Part] = []
-    thought = item.get("reasoning_content") or item.get("reasoning") or item.get("thinking")
-    if isinstance(thought, str):
-        parts.append(Part("reasoning", thought))
-    if item.get("tool_call_id"):
-        parts.append(Part("tool_result", _joined(item.get("content")), id=str(item["tool_call_id"])))
-    else:
-        parts.extend(_parts(item.get("content")))
+        return Message("tool" if kind in _RESULT_TYPES else _role(item, role), parts_of(item))
+    parts = [*_thoughts(item), *_own_parts(item)]
     if isinstance(item.get("refusal"), str):
         parts.append(Part("refusal", item["refusal"]))
     calls = objects(item.get("tool_calls"))
     if isinstance(item.get("function_call"), dict):
         calls.append({"function": item["function_call"]})
-    parts.extend(_call(mapping(call.get("function") or call.get("custom")), call.get("id")) for call in calls)
+    parts.extend(
+        call_part(mapping(call.get("function") or call.get("custom")) or call, call.get("id")) for call in calls
+    )
     if isinstance(item.get("audio"), dict):
         parts.append(Part("audio", str(item["audio"].get("transcript") or ""), value=item["audio"]))
-    return Message(str(item.get("role") or "assistant"), parts)
+    if not parts and item.keys() - _SAY_NOTHING:
+        parts.append(Part("json", value=item))
+    return Message(_role(item, role), parts)
 
 
-def _parts(content: Any) -> list[Part]:
-    if content is None or content == "":
-        return []
-    if isinstance(content, str):
-        return [Part("text", content)]
-    if isinstance(content, list):
-        return [part for item in content for part in (_part(item) if isinstance(item, dict) else _parts(item))]
-    if isinstance(content, dict):
-        return list(_part(content))
-    return [Part("json", value=content)]
+#: Keys of a message that by themselves are nothing to show.
+_SAY_NOTHING = {"role", "content", "parts", "name", "id", "type", "status", "refusal", "annotations", "audio",
+                "tool_calls", "function_call", "finish_reason"}  # fmt: skip
+#: Roles by other names.
+_ROLES = {"model": "assistant", "CHATBOT": "assistant", "USER": "user", "SYSTEM": "system", "TOOL": "tool"}
 
 
-def _part(item: dict[str, Any]) -> Iterator[Part]:
-    kind = str(item.get("type") or "")
-    if kind in _TEXT or (not kind and isinstance(item.get("text"), str)):
-        yield Part("text", str(item.get("text") or ""))
-    elif kind in {"thinking", "reasoning", "redacted_thinking"}:
-        thought = item.get("thinking") or _joined(item.get("summary")) or _joined(item.get("content"))
-        yield Part("reasoning", str(thought or "(hidden)"))
-    elif kind == "refusal":
-        yield Part("refusal", str(item.get("refusal") or ""))
-    elif kind in _CALLS:
-        yield _call(item, item.get("call_id") or item.get("id"))
-    elif kind in _RESULTS:
-        result = item.get("content", item.get("output"))
-        yield Part("tool_result", _joined(result), id=item.get("tool_use_id") or item.get("call_id"), value=result)
-    elif kind in _MEDIA:
-        yield Part(_MEDIA[kind], str(item.get("transcript") or ""), value=item)
-    else:
-        yield Part("json", value=item)
+def _role(item: dict[str, Any], role: str) -> str:
+    given = str(item.get("role") or role)
+    return _ROLES.get(given, given)
 
 
-def _call(called: dict[str, Any], call_id: Any) -> Part:
-    arguments = next((called[key] for key in ("arguments", "input") if called.get(key) is not None), None)
-    return Part(
-        "tool_call",
-        arguments if isinstance(arguments, str) else "",
-        name=str(called.get("name") or "?"),
-        id=None if call_id is None else str(call_id),
-        value=arguments,
+def _thoughts(item: dict[str, Any]) -> list[Part]:
+    thought = item.get("reasoning_content") or item.get("reasoning") or item.get("thinking")
+    return [Part("reasoning", thought)] if isinstance(thought, str) else []
+
+
+#: Where a message has its content.
+_CONTENT = ("content", "parts", "message", "generated_text")
+
+
+def _own_parts(item: dict[str, Any]) -> list[Part]:
+    """Return the parts of a message's content, under whatever name it stands."""
+    if item.get("tool_call_id"):
+        return [
+            Part("tool_result", text_of(item.get("content")), id=str(item["tool_call_id"]), value=item.get("content"))
+        ]
+    content = next((item[key] for key in _CONTENT if item.get(key) not in (None, "", [])), None)
+    if content is None and "role" not in item:  # a part that stands for a message, or an input of its own kind
+        return parts_of(item) if item else []
+    if isinstance(content, dict) and "parts" in content:
+        return parts_of(content["parts"])
+    images = (
+        [Part("image", value=image) for image in item.get("images") or ()]
+        if isinstance(item.get("images"), list)
+        else []
     )
-
-
-def _joined(content: Any) -> str:
-    return content if isinstance(content, str) else "\n".join(part.text for part in _parts(content) if part.text)
+    return [*parts_of(content), *images]
