@@ -2,6 +2,8 @@
 
 `with guard("reading a response"):` swallows any `Exception` raised inside, logs the first of each kind with its
 traceback to the `autolog` logger, and counts all. Under `guard.strict` (our own tests) it re-raises instead.
+
+What the program raised into our code, which merely happened to run, is not ours and passes: see `is_for_program`.
 """
 
 from __future__ import annotations
@@ -46,11 +48,10 @@ class guard:  # noqa: N801 - reads as a statement
 def report(doing: str, error: BaseException) -> None:
     """Count a failure of ours, and log it the first time that it happens; what `guard` does, without a block.
 
-    The capture path calls it from its own `except`, for a block costs a third of a microsecond. An error that a signal
-    handler of the program raised is raised again, and is no failure of ours.
+    The capture path calls it from its own `except`, for a block costs a third of a microsecond. An error that is
+    the program's is raised again, and is no failure of ours.
     """
-    if raised_by_signal_handler(error):
-        raise error
+    pass_on(error)
     failures[doing] += 1
     if strict:
         raise error
@@ -58,22 +59,28 @@ def report(doing: str, error: BaseException) -> None:
         logger.warning("autolog failed while %s; the program is not affected", doing, exc_info=error)
 
 
+def pass_on(error: BaseException) -> None:
+    """Raise `error` again if it is the program's; an `except` of ours that might swallow such a one begins with this."""
+    if is_for_program(error):
+        raise error
+
+
 def is_for_program(error: BaseException) -> bool:
     """Return whether the program is to see an error that was raised in code of ours, or in a function that we called.
 
-    True for Ctrl-C and for what a signal handler raised. False for a user's function that exits while we call it.
+    True for Ctrl-C, and for what a signal handler or another thread raised. False for a user's function that exits
+    while we call it.
     """
-    on_main_thread = threading.current_thread() is threading.main_thread()
-    return (on_main_thread and isinstance(error, KeyboardInterrupt)) or raised_by_signal_handler(error)
+    if threading.current_thread() is threading.main_thread():  # the only one on which signal handlers run
+        return isinstance(error, KeyboardInterrupt) or _raised_by_signal_handler(error) or _raised_by_thread(error)
+    return _raised_by_thread(error)
 
 
-def raised_by_signal_handler(error: BaseException) -> bool:
+def _raised_by_signal_handler(error: BaseException) -> bool:
     """Return whether a signal handler written in Python raised this error, such as a time limit by SIGALRM.
 
     A handler's frame is recognised by its arguments: one is the frame that it interrupted, which is also the one below.
     """
-    if threading.current_thread() is not threading.main_thread():  # the only one on which handlers run
-        return False
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame
@@ -81,6 +88,19 @@ def raised_by_signal_handler(error: BaseException) -> bool:
             return True
         trace = trace.tb_next
     return False
+
+
+def _raised_by_thread(error: BaseException) -> bool:
+    """Return whether another thread raised this error here, by `PyThreadState_SetAsyncExc`: a class, out of no call.
+
+    So it has no arguments, comes out of our own code, and is of a kind that neither Python nor we raise there.
+    """
+    trace = error.__traceback__
+    if trace is None or error.args or type(error).__module__.partition(".")[0] in {"builtins", "autolog"}:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return str(trace.tb_frame.f_globals.get("__name__")).startswith("autolog.")
 
 
 def _arguments(frame: FrameType) -> Iterator[object]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from autolog._capture import stream_usage
 from autolog._capture.span import Emit, Span, describe_error
-from autolog._capture.tee import Tee
+from autolog._guard import pass_on
 from autolog._lifecycle import after_fork_in_child, before_exit
 
 
@@ -38,25 +37,28 @@ class Exchange(Span):
         self.stream = stream
         self.chunks = []
 
-    def followed_by(self, request: Any) -> Exchange:
-        """The exchange of a request that is about to be sent after there was a response.
+    def sends(self, request: Any, asked_usage: bool) -> None:
+        """Keep the request of an attempt that is about to be made, and whether we added a request for usage to it."""
+        self.attempts += 1
+        self.request = request
+        self.asked_usage = asked_usage
+
+    def followed_by(self) -> Exchange:
+        """Return the exchange of a request that is about to be made after there was a response.
 
         After an error it is one more attempt; after a success a call of its own (the SDK's middleware may make several
         inside one).
         """
-        exchange = self
-        if (self.status_code or 0) < 400:
-            self.end()
-            exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
-            exchange.context, exchange.trace = self.context, self.trace
-            exchange.parent_span, exchange.caller = self.parent_span, self.caller
-            exchange.asked_usage = self.asked_usage
-        exchange.attempts += 1
-        exchange.request = request
+        if (self.status_code or 0) >= 400:
+            return self
+        self.end()
+        exchange = Exchange(self._emit, self.sdk, self.client, self.stream)
+        exchange.context, exchange.trace = self.context, self.trace
+        exchange.parent_span, exchange.caller = self.parent_span, self.caller
         return exchange
 
     def received(self, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
-        """The final response: its body is complete already, or passes through a tee from now on.
+        """Keep the final response: its body is complete already, or passes through a tee from now on.
 
         An error response comes here only when the SDK's middleware is to see it; `failed` gets it if it stands.
         """
@@ -64,24 +66,15 @@ class Exchange(Span):
             return
         self.status_code = response.status_code
         self.response_headers = response.headers
-        hiding = self.asked_usage and "event-stream" in response.headers.get("content-type", "")
         if response.is_closed:
             self.content = complete_content(response)
-            if hiding and self.content is not None:
-                hider = stream_usage.UsageFilter()
-                response._content = hider.feed(self.content) + hider.rest()
-        elif not isinstance(response.stream, (Tee, stream_usage.Hider)):
+        elif not getattr(response.stream, "is_tee", False):
             self.streaming = True
             response.stream = tee(response.stream, self)
-            encoding = response.headers.get("content-encoding", "identity").lower() if hiding else None
-            if encoding in {"identity", *stream_usage.GZIP}:
-                self.response_headers = response.headers.copy()
-                response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
-                response.stream = stream_usage.hide_usage(response.stream, encoding)
             open_exchanges.add(self)
 
     def failed(self, error: BaseException) -> None:
-        """The call raised: keep what is known of it, with the provider's answer if there was one."""
+        """End a call that raised, with what is known of it and the provider's response if there was one."""
         self.error = describe_error(error)
         response = getattr(error, "response", None)
         if response is not None and self.status_code is None:
@@ -92,7 +85,7 @@ class Exchange(Span):
             self.end()
 
     def holds_results(self, beginning: bytes) -> bool:
-        """Whether a file that was read may be a batch's results, by how it begins; all other files are not kept."""
+        """Return whether a downloaded file may be a batch's results, by how it begins; other files are not kept."""
         return beginning.lstrip()[:1] == b"{" or bool((self.response_headers or {}).get("content-encoding"))
 
     def end(self, error: BaseException | None = None) -> None:
@@ -113,7 +106,7 @@ class Exchange(Span):
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """What is kept of a request: the SDK's object holds much more, and each would wait in memory."""
+    """The parts of a request that are kept: the SDK's object holds much more, and each would wait in memory."""
 
     method: str
     url: Any
@@ -133,16 +126,17 @@ def end_open_exchanges() -> None:
 
 
 def complete_content(response: Any) -> bytes | None:
-    """The body of a response that has been read, decoded; None if it was closed unread."""
+    """Return the body of a response that has been read, decoded; None if it was closed unread."""
     try:
         content: bytes = response.content
-    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own ResponseNotRead
+    except Exception as error:  # noqa: BLE001 - httpx and httpx2 each have their own ResponseNotRead
+        pass_on(error)
         return None
     return content
 
 
 def request_content(request: Any) -> bytes | None:
-    """The exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
+    """Return the exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
     content: bytes | None = getattr(request, "_content", None)
     if content is None:
         sent = getattr(request.stream, "sent", None)

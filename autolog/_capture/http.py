@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Any, Protocol
 
 from autolog._capture import stream_usage
 from autolog._capture.exchange import Exchange
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
-from autolog._guard import guard, report
+from autolog._guard import guard, pass_on, report
 
 
 class SDK(Protocol):
@@ -32,20 +33,20 @@ class SDK(Protocol):
     name: str
 
     def billable(self, method: str, path: str) -> bool:
-        """Whether a call to this SDK path costs money, and so is recorded."""
+        """Return whether a call to this SDK path costs money, and so is recorded."""
         ...
 
     def results_id(self, path: str) -> str | None:
-        """What may hold the results of a batch, if the path gives such a thing."""
+        """Return the id of the file or batch whose results this path returns, if any."""
         ...
 
     def has_usage_option(self, path: str) -> bool:
-        """Whether a stream from this path tells its usage only if asked to, by `stream_options.include_usage`."""
+        """Return whether a stream from this path reports its usage only on request: `stream_options.include_usage`."""
         ...
 
 
 class Outlet(Protocol):
-    """Where a patch hands its exchanges over, while it is in force; a wrapper that outlives it passes through."""
+    """Receives the exchanges of one applied patch; a no-op once the patch is removed."""
 
     live: bool
     asks_usage: bool
@@ -57,13 +58,73 @@ class Outlet(Protocol):
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
+_GETS = frozenset({"get", "GET"})
 
 
-# The wrappers
+# A call
+
+
+class RecordedCall:
+    """A block around a call of the SDK: inside, its exchange is the current one; leaving it records how it ended.
+
+    Leaving also ends the error, and with it the call, that only our request for usage caused: then the call is to be
+    made again, outside the block, so that the program finds no trace of that error.
+    """
+
+    __slots__ = ("_exchange", "_token")
+    _token: Token[Exchange | None]
+
+    def __init__(self, exchange: Exchange | None) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._token = _current.set(
+            self._exchange
+        )  # None for a free call inside a billed one, whose place it must not take
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        exchange = _current.get()  # it may be another by now: see `followed_by`
+        try:
+            _current.reset(self._token)
+        except ValueError as elsewhere:  # a coroutine that is closed in another context than it ran in
+            pass_on(elsewhere)
+            exchange = self._exchange
+        if exchange is None:
+            return False
+        if error is None:
+            _end(exchange)
+            return False
+        with guard("recording a failed call"):
+            exchange.failed(error)
+        return exchange.asked_usage and stream_usage.refused(exchange.request, error)
+
+
+def _end(exchange: Exchange) -> None:
+    try:
+        if exchange.status_code is not None and not exchange.streaming:
+            exchange.end()  # a body that is still being read ends it later
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("ending a call", error)
+
+
+def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
+    """Return the block for a call that is about to be made, or None if there is nothing to record.
+
+    Raises:
+        BaseException: the user's own, if a budget is spent (`Outlet.check`).
+    """
+    if not emit.live:
+        return None
+    if emit.check is not None and sdk.billable(options.method, options.url):
+        emit.check()
+    exchange = open_exchange(sdk, emit, client, options, kwargs)
+    return None if exchange is None and _current.get() is None else RecordedCall(exchange)
 
 
 def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
-    """An exchange for the call that is about to be made, or None if it is not to be recorded."""
+    """Return an exchange for the call that is about to be made, or None if it is not to be recorded."""
     try:
         if sdk.billable(options.method, options.url):
             exchange = Exchange(emit, sdk.name, type(client), bool(kwargs.get("stream")))
@@ -75,133 +136,62 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) 
     return None
 
 
-_GETS = frozenset({"get", "GET"})
+# The wrappers
 
 
 def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """`SyncAPIClient.request`, recorded."""
+    """Return `SyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
     def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
-        if not emit.live:
+        call = recorded_call(sdk, emit, self, options, kwargs)
+        if call is None:
             return original(self, cast_to, options, **kwargs)
-        if emit.check is not None and sdk.billable(options.method, options.url):
-            emit.check()
-        exchange = open_exchange(sdk, emit, self, options, kwargs)
-        if exchange is None and _current.get() is None:
+        with call:
             return original(self, cast_to, options, **kwargs)
-        token = _current.set(exchange)  # None for a free call inside a billed one, which must not take its place
-        try:
-            result = original(self, cast_to, options, **kwargs)
-            _end_call()
-        except BaseException as error:
-            _fail_call(error)
-            if not _refused(error):
-                raise
-            _current.set(open_exchange(sdk, emit, self, options, kwargs))
-            result = _again(original, self, cast_to, options, kwargs)
-        finally:
-            _current.reset(token)
-        return result
+        with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):  # once more, without the request for usage
+            return original(self, cast_to, options, **kwargs)
 
     return request
 
 
 def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """`AsyncAPIClient.request`, recorded."""
+    """Return `AsyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
     async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
-        if not emit.live:
+        call = recorded_call(sdk, emit, self, options, kwargs)
+        if call is None:
             return await original(self, cast_to, options, **kwargs)
-        if emit.check is not None and sdk.billable(options.method, options.url):
-            emit.check()
-        exchange = open_exchange(sdk, emit, self, options, kwargs)
-        if exchange is None and _current.get() is None:
+        with call:
             return await original(self, cast_to, options, **kwargs)
-        token = _current.set(exchange)
-        try:
-            result = await original(self, cast_to, options, **kwargs)
-            _end_call()
-        except BaseException as error:
-            _fail_call(error)
-            if not _refused(error):
-                raise
-            _current.set(open_exchange(sdk, emit, self, options, kwargs))
-            result = await _again_async(original, self, cast_to, options, kwargs)
-        finally:
-            _current.reset(token)
-        return result
+        with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):
+            return await original(self, cast_to, options, **kwargs)
 
     return request
 
 
-def _again(original: Callable[..., Any], client: Any, cast_to: Any, options: Any, kwargs: Any) -> Any:
-    """The call once more, without the question that its host refused."""
-    try:
-        result = original(client, cast_to, options, **kwargs)
-        _end_call()
-    except BaseException as error:
-        _fail_call(error)
-        raise
-    return result
-
-
-async def _again_async(original: Callable[..., Any], client: Any, cast_to: Any, options: Any, kwargs: Any) -> Any:
-    """The same for an async call."""
-    try:
-        result = await original(client, cast_to, options, **kwargs)
-        _end_call()
-    except BaseException as error:
-        _fail_call(error)
-        raise
-    return result
-
-
-def _refused(error: BaseException) -> bool:
-    """Whether a call failed only because it was asked for its usage."""
-    exchange = _current.get()
-    return exchange is not None and exchange.asked_usage and stream_usage.refused(exchange.request, error)
-
-
-def _end_call() -> None:
-    try:
-        exchange = _current.get()
-        if exchange is not None and exchange.status_code is not None and not exchange.streaming:
-            exchange.end()  # a body that is still being read ends it later
-    except Exception as error:  # noqa: BLE001 - ours, never the program's
-        report("ending a call", error)
-
-
-def _fail_call(error: BaseException) -> None:
-    with guard("recording a failed call"):
-        exchange = _current.get()
-        if exchange is not None:
-            exchange.failed(error)
-
-
 def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """`BaseClient._build_request`: the request of every attempt is kept, and an upload's bytes with it."""
+    """Return `BaseClient._build_request`, which keeps the request of every attempt, and an upload's bytes with it."""
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
         if exchange is None or not emit.live:
             return original(self, options, *args, **kwargs)
+        asked = False
         if emit.asks_usage and exchange.stream and sdk.has_usage_option(options.url):
             options, asked = stream_usage.ask(options, self)
-            exchange.asked_usage = exchange.asked_usage or asked
         request = original(self, options, *args, **kwargs)
         try:
-            if exchange.asked_usage:
+            if asked:
                 request.headers["accept-encoding"] = "identity"  # what is compressed could not be hidden
             if not hasattr(request, "_content"):
                 tee_upload(request)
-            if exchange.status_code is None:
-                exchange.attempts += 1
-                exchange.request = request
-            else:
-                _current.set(exchange.followed_by(request))
+            if exchange.status_code is not None:
+                exchange = exchange.followed_by()
+                _current.set(exchange)
+            exchange.sends(request, asked)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
         return request
@@ -210,32 +200,35 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """`SyncAPIClient._process_response`: the response is kept before the caller gets it."""
+    """Return `SyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)
     def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _current.get()
-        if exchange is not None and emit.live:
-            try:
-                exchange.received(kwargs["response"], sync_tee)
-            except Exception as error:  # noqa: BLE001 - ours, never the program's
-                report("reading a response", error)
+        _receive(emit, kwargs, sync_tee)
         return original(self, *args, **kwargs)
 
     return _process_response
 
 
 def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """`AsyncAPIClient._process_response`: the response is kept before the caller gets it."""
+    """Return `AsyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)
     async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _current.get()
-        if exchange is not None and emit.live:
-            try:
-                exchange.received(kwargs["response"], async_tee)
-            except Exception as error:  # noqa: BLE001 - ours, never the program's
-                report("reading a response", error)
+        _receive(emit, kwargs, async_tee)
         return await original(self, *args, **kwargs)
 
     return _process_response
+
+
+def _receive(emit: Outlet, kwargs: dict[str, Any], tee: Callable[[Any, Exchange], Any]) -> None:
+    exchange = _current.get()
+    if exchange is None or not emit.live:
+        return
+    try:
+        response = kwargs["response"]
+        exchange.received(response, tee)
+        if exchange.asked_usage:
+            stream_usage.hide(response)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("reading a response", error)

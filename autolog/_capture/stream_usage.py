@@ -1,7 +1,7 @@
-"""Asking chat streams for their usage without the caller noticing: `configure(stream_usage="request")`.
+"""Requesting usage of chat streams without the caller noticing: `configure(stream_usage="request")`.
 
-The question is `stream_options.include_usage`; the answer is one chunk more at the end of the stream, which is taken
-out of the bytes that the caller reads. A host that refuses the question is not asked again.
+`stream_options.include_usage` adds one chunk to the end of the stream, which is taken out of the bytes that the caller
+reads. A host that refuses the option, or sends usage without it, is not sent it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from autolog._record.bodies import decode_object
 
 
 def ask(options: Any, client: Any) -> tuple[Any, bool]:
-    """The options of a streaming call, with the question for its usage added if it lacks it; and whether it was."""
+    """Return the options of a streaming call, with the request for usage added if it lacks it; and whether it was."""
     with guard("asking for usage"):
         body, extra = options.json_data, getattr(options, "extra_json", None) or {}
-        if isinstance(body, dict) and client.base_url.host not in _refusing:
+        if isinstance(body, dict) and client.base_url.host not in _refusing | _UNASKED:
             asked = extra.get("stream_options") or body.get("stream_options") or {}
             if isinstance(asked, dict) and not asked.get("include_usage"):
                 asking = {"stream_options": {**asked, "include_usage": True}}
@@ -32,12 +32,14 @@ def ask(options: Any, client: Any) -> tuple[Any, bool]:
     return options, False
 
 
-#: Hosts that refuse `stream_options`: they are not asked again.
+#: Hosts that refuse `stream_options`: they are not sent it again.
 _refusing: set[str] = set()
+#: Hosts that send usage to everybody: their chunk is the caller's (openrouter.ai/docs, Usage Accounting, read 2026-11).
+_UNASKED = frozenset({"openrouter.ai"})
 
 
 def refused(request: Any, error: BaseException) -> bool:
-    """Whether a call failed only because we asked for its usage; then it is made again without."""
+    """Return whether a call failed only because we asked for its usage; it is then to be made again without."""
     response = getattr(error, "response", None)
     if response is None:
         return False
@@ -50,10 +52,34 @@ def refused(request: Any, error: BaseException) -> bool:
 
 # Hiding what the caller did not ask for
 
-GZIP = {"gzip", "x-gzip"}
+_GZIP = frozenset({"gzip", "x-gzip"})
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+
+
+def hide(response: Any) -> None:
+    """Take the usage that we asked for out of an event stream, read or unread, before the caller gets the response."""
+    if "event-stream" not in response.headers.get("content-type", "") or isinstance(response.stream, Hider):
+        return
+    if response.is_closed:
+        if (content := getattr(response, "_content", None)) is not None:
+            usage = UsageFilter()
+            response._content = usage.feed(content) + usage.rest()
+        return
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding not in _GZIP | {"identity"}:
+        return
+    response.headers = response.headers.copy()  # the recorded ones say what was on the wire
+    response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
+    response.stream = _hiding(response.stream, encoding)
+
+
+def _hiding(tee: Any, encoding: str) -> Any:
+    """Return a stream that gives what `tee` gives, decoded, but for the usage."""
+    hider = _SyncHider if hasattr(tee, "__iter__") else _AsyncHider
+    bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
+    return type(hider.__name__.strip("_"), (hider, *bases), {})(tee, encoding)
 
 
 class UsageFilter:
@@ -62,10 +88,10 @@ class UsageFilter:
     def __init__(self, encoding: str = "") -> None:
         self._rest = bytearray()
         self._seen = 0
-        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in GZIP else bytes
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in _GZIP else bytes
 
     def feed(self, chunk: bytes) -> bytes:
-        """The bytes of the events that are complete with this chunk, less what is to be hidden."""
+        """Return the events that are complete with this chunk, less what is to be hidden."""
         self._rest += self._inflate(chunk)
         kept = []
         begin = 0
@@ -79,13 +105,13 @@ class UsageFilter:
         return b"".join(kept)
 
     def rest(self) -> bytes:
-        """What is left when the stream has ended."""
+        """Return the remaining bytes when the stream has ended."""
         rest, self._rest = bytes(self._rest), bytearray()
         return b"" if self._is_usage(rest) else rest
 
     @staticmethod
     def _is_usage(event: bytes) -> bool:
-        """The chunk with usage and no choices. Azure's first chunk has no choices either, but no usage."""
+        """Return whether this is the chunk with usage and no choices; Azure's first has no choices, but no usage."""
         if not _NO_CHOICES.search(event) or b'"usage"' not in event:
             return False
         data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
@@ -94,7 +120,7 @@ class UsageFilter:
 
 
 class Hider:
-    """Stands before a tee, so that the tee keeps what was on the wire and the caller gets what was asked for."""
+    """Wraps a tee: the tee records the wire, the caller sees only what it requested."""
 
     def __init__(self, stream: Any, encoding: str) -> None:
         self._stream = stream
@@ -104,7 +130,7 @@ class Hider:
         return getattr(self.__dict__["_stream"], name)
 
 
-class SyncHider(Hider):
+class _SyncHider(Hider):
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._stream:
             if kept := self._filter.feed(chunk):
@@ -116,7 +142,7 @@ class SyncHider(Hider):
         self._stream.close()
 
 
-class AsyncHider(Hider):
+class _AsyncHider(Hider):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             if kept := self._filter.feed(chunk):
@@ -126,10 +152,3 @@ class AsyncHider(Hider):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def hide_usage(tee: Any, encoding: str) -> Any:
-    """A stream that gives what `tee` gives, decoded, but for the usage."""
-    hider = SyncHider if hasattr(tee, "__iter__") else AsyncHider
-    bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
-    return type(hider.__name__, (hider, *bases), {})(tee, encoding)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from time import perf_counter_ns
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from autolog._guard import guard
@@ -19,6 +20,8 @@ MAX_STREAM_BYTES = 64 * 1024 * 1024
 class Tee:
     """Stands in for a response's stream, passes every chunk on, and keeps it."""
 
+    #: Found on whatever wraps a tee, too: a stream is kept once.
+    is_tee = True
     #: anthropic asks for this at every event of a stream; that it is not there must not cost an exception each time.
     stream_observer: Any = None
 
@@ -37,36 +40,56 @@ class Tee:
         with guard("ending an abandoned stream"):
             self._exchange.end()
 
-    def _first(self) -> None:
-        if not self._exchange.first_chunk_ns:
-            self._exchange.first_chunk_ns = perf_counter_ns()
+    def _start(self, read: Callable[[Any], Any]) -> tuple[Any, Callable[[bytes], None], int]:
+        """Return the iterator, what keeps a chunk of it, and how many bytes there is room for.
+
+        At first there is none: the first chunk, as all that are too much, goes through `_exceeded`. So keeping the
+        others, by the thousand in a long stream, is an addition and an append.
+        """
+        chunks = self._exchange.chunks
+        if self._iterator is None:
+            self._iterator = read(self._stream)
+        return self._iterator, chunks.append, MAX_STREAM_BYTES - sum(map(len, chunks)) if chunks else 0
+
+    def _exceeded(self, chunk: bytes) -> int:
+        """Keep the first chunk, and return how much room there is for more; any other is not kept."""
+        exchange = self._exchange
+        if exchange.first_chunk_ns:
+            exchange.truncated = True
+            return 0
+        exchange.first_chunk_ns = perf_counter_ns()
+        exchange.chunks.append(chunk)
+        return 0 if exchange.download and not exchange.holds_results(chunk) else MAX_STREAM_BYTES
+
+
+class _Failing:
+    """A block that reads a stream: an error of the stream ends the exchange. Whoever stops reading may go on later."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, GeneratorExit):
+            self._exchange.end(error)
 
 
 class _SyncTee(Tee):
     def __iter__(self) -> Iterator[bytes]:
-        exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
-        if self._iterator is None:
-            self._iterator = iter(self._stream)
-        try:
-            for chunk in self._iterator:
-                self._first()
-                keep(chunk)
-                if exchange.download and not exchange.holds_results(chunk):
-                    left = 0
-                yield chunk
-                break
-            for chunk in self._iterator:
-                left -= len(chunk)
-                if left > 0:
+        iterator, keep, room = self._start(iter)
+        with _Failing(self._exchange):
+            for chunk in iterator:
+                room -= len(chunk)
+                if room > 0:
                     keep(chunk)
                 else:
-                    exchange.truncated = True
+                    room = self._exceeded(chunk)
                 yield chunk
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            exchange.end(error)
-            raise
 
     def close(self) -> None:
         try:
@@ -77,29 +100,15 @@ class _SyncTee(Tee):
 
 class _AsyncTee(Tee):
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        exchange, keep, left = self._exchange, self._exchange.chunks.append, MAX_STREAM_BYTES
-        if self._iterator is None:
-            self._iterator = aiter(self._stream)
-        try:
-            async for chunk in self._iterator:
-                self._first()
-                keep(chunk)
-                if exchange.download and not exchange.holds_results(chunk):
-                    left = 0
-                yield chunk
-                break
-            async for chunk in self._iterator:
-                left -= len(chunk)
-                if left > 0:
+        iterator, keep, room = self._start(aiter)
+        with _Failing(self._exchange):
+            async for chunk in iterator:
+                room -= len(chunk)
+                if room > 0:
                     keep(chunk)
                 else:
-                    exchange.truncated = True
+                    room = self._exceeded(chunk)
                 yield chunk
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            exchange.end(error)
-            raise
 
     async def aclose(self) -> None:
         try:
@@ -110,17 +119,19 @@ class _AsyncTee(Tee):
 
 @functools.cache
 def _tee_class(tee: type[Tee], stream: Hashable) -> type:
-    """`tee` as a subclass of the byte-stream interface that `stream` has, be it httpx2's or httpx's."""
+    """Return `tee` as a subclass of the byte-stream interface that `stream` has, be it httpx2's or httpx's."""
     wanted = "SyncByteStream" if tee is _SyncTee else "AsyncByteStream"
     bases = [base for base in cast("type", stream).__mro__ if base.__name__ == wanted]
     return type(tee.__name__.strip("_"), (tee, *bases[:1]), {})
 
 
 def sync_tee(stream: Any, exchange: Exchange) -> Any:
+    """Return a stand-in for a response's stream that keeps its chunks in `exchange`."""
     return _tee_class(_SyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
 def async_tee(stream: Any, exchange: Exchange) -> Any:
+    """Return the same for an asynchronous stream."""
     return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
@@ -143,12 +154,13 @@ class _UploadTee(Tee):
             yield chunk
 
     def _restart(self) -> list[bytes]:
-        """A redirect or an authentication round sends the body again: keep the last sending."""
+        """Begin anew: a redirect or an authentication round sends the body again, and the last one counts."""
         self.sent: list[bytes] = []
         return self.sent
 
 
 def tee_upload(request: Any) -> None:
+    """Replace a request's stream by one that keeps what is sent."""
     stream = request.stream
     bases = tuple(base for base in type(stream).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
     request.stream = type("UploadTee", (_UploadTee, *bases), {})(stream, None)
