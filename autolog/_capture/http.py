@@ -18,7 +18,7 @@ import functools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from autolog._capture import stream_usage
 from autolog._capture.exchange import Exchange
@@ -26,35 +26,45 @@ from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, pass_on, report
 
-
-class SDK(Protocol):
-    """What the wrappers ask of a provider's module."""
-
-    name: str
-
-    def billable(self, method: str, path: str) -> bool:
-        """Return whether a call to this SDK path costs money, and so is recorded."""
-        ...
-
-    def results_id(self, path: str) -> str | None:
-        """Return the id of the file or batch whose results this path returns, if any."""
-        ...
-
-    def has_usage_option(self, path: str) -> bool:
-        """Return whether a stream from this path reports its usage only on request: `stream_options.include_usage`."""
-        ...
+if TYPE_CHECKING:
+    from autolog.providers import Provider
 
 
-class Outlet(Protocol):
-    """Receives the exchanges of one applied patch; a no-op once the patch is removed."""
+class Outlet:
+    """Takes the exchanges of one applied patch, and knows what it replaced; a no-op once the patch is removed.
 
-    live: bool
-    asks_usage: bool
-    """Whether streams are to be asked for their usage."""
-    check: Callable[[], None] | None
-    """Raises what the user wants raised when a call may not be made: its budget is spent."""
+    Attributes:
+        live: whether the patch is in force. asks_usage: whether streams are to be asked for their usage.
+        check: raises what the user wants raised when a call may not be made, because its budget is spent.
+    """
 
-    def __call__(self, span: Span) -> None: ...
+    def __init__(self, emit: Emit, asks_usage: bool) -> None:
+        self._emit = emit
+        self.live = True
+        self.asks_usage = asks_usage
+        self.check: Callable[[], None] | None = None
+        self._replaced: dict[tuple[type, str], tuple[Any, Any]] = {}
+
+    def __call__(self, span: Span) -> None:
+        if self.live:
+            self._emit(span)
+
+    def replace(self, owner: type, method: str, original: Any, wrapper: Any) -> None:
+        """Put a wrapper into a class, until `restore`."""
+        self._replaced[owner, method] = (original, wrapper)
+        setattr(owner, method, wrapper)
+
+    def has_replaced(self, owner: type, method: str) -> bool:
+        """Return whether a method has a wrapper of this patch already."""
+        return (owner, method) in self._replaced
+
+    def restore(self) -> None:
+        """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
+        self.live = False
+        for (owner, method), (original, wrapper) in self._replaced.items():
+            if owner.__dict__.get(method) is wrapper:
+                setattr(owner, method, original)
+        self._replaced.clear()
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
@@ -109,7 +119,7 @@ def _end(exchange: Exchange) -> None:
         report("ending a call", error)
 
 
-def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
+def recorded_call(sdk: Provider, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
     """Return the block for a call that is about to be made, or None if there is nothing to record.
 
     Raises:
@@ -123,7 +133,7 @@ def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any
     return None if exchange is None and _current.get() is None else RecordedCall(exchange)
 
 
-def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
+def open_exchange(sdk: Provider, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
     """Return an exchange for the call that is about to be made, or None if it is not to be recorded."""
     try:
         if sdk.billable(options.method, options.url):
@@ -139,7 +149,7 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) 
 # The wrappers
 
 
-def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
+def wrap_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
     """Return `SyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
@@ -155,7 +165,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
     return request
 
 
-def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
+def wrap_async_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
     """Return `AsyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
@@ -171,7 +181,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
     return request
 
 
-def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
+def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
     """Return `BaseClient._build_request`, which keeps the request of every attempt, and an upload's bytes with it."""
 
     @functools.wraps(original)
@@ -199,7 +209,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
     return _build_request
 
 
-def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+def wrap_process_response(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """Return `SyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)
@@ -210,7 +220,7 @@ def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) 
     return _process_response
 
 
-def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+def wrap_async_process_response(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """Return `AsyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from autolog._capture import http
-from autolog._capture.span import Emit, Span
+from autolog._capture.span import Emit
 from autolog._guard import logger, report
 from autolog.errors import PatchError
 from autolog.providers import PROVIDERS, Provider
@@ -39,37 +39,13 @@ CHOKE_POINTS = (
 
 def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
     """The constructors of a module's WebSocket connections, sync and async."""
-    sync, asynchronous = classes
-    return (
-        ChokePoint(sync, "__init__", ("self", "connection"), _wrap_socket),
-        ChokePoint(asynchronous, "__init__", ("self", "connection"), _wrap_async_socket),
-    )
+    return tuple(ChokePoint(owner, "__init__", ("self", "connection"), _wrap_connection) for owner in classes)
 
 
-def _wrap_socket(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
+def _wrap_connection(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
     from autolog._capture import websocket  # few programs import the SDK's WebSockets
 
-    return websocket.wrap_socket(original, sdk, emit)
-
-
-def _wrap_async_socket(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
-    from autolog._capture import websocket
-
-    return websocket.wrap_async_socket(original, sdk, emit)
-
-
-class Outlet:
-    """Where one application of a patch hands its exchanges over, until the patch is removed."""
-
-    def __init__(self, emit: Emit, asks_usage: bool) -> None:
-        self._emit = emit
-        self.live = True
-        self.asks_usage = asks_usage
-        self.check: Callable[[], None] | None = None
-
-    def __call__(self, span: Span) -> None:
-        if self.live:
-            self._emit(span)
+    return websocket.wrap_connection(original, sdk, emit)
 
 
 class Patch:
@@ -88,8 +64,7 @@ class Patch:
         self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
         self._asks_usage = False
         self._check: Callable[[], None] | None = None
-        self._outlet = Outlet(emit, False)
-        self._originals: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self._outlet = http.Outlet(emit, False)
 
     @property
     def active(self) -> bool:
@@ -105,7 +80,7 @@ class Patch:
         if self._wanted:
             return
         self._check_version()
-        self._outlet = Outlet(self._emit, self._asks_usage)
+        self._outlet = http.Outlet(self._emit, self._asks_usage)
         self._outlet.check = self._check
         for name, points in self._points.items():
             if name in sys.modules:
@@ -123,13 +98,9 @@ class Patch:
         self._check = self._outlet.check = check
 
     def remove(self) -> None:
-        """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
+        """Put the original methods back. A wrapper that stays on passes through, also after patching again."""
         self._wanted = False
-        self._outlet.live = False  # a wrapper that stays on passes through from now on, also after patching again
-        for (owner, method), (original, wrapper) in self._originals.items():
-            if owner.__dict__.get(method) is wrapper:
-                setattr(owner, method, original)
-        self._originals.clear()
+        self._outlet.restore()
 
     def _on_import(self, module: ModuleType) -> None:
         """The import goes on whatever happens here: it is too late to raise."""
@@ -164,9 +135,7 @@ class Patch:
             return
         self._prepare()
         for point, owner, original in found:
-            wrapper = point.wrap(original, self._provider, self._outlet)
-            self._originals[owner, point.method] = (original, wrapper)
-            setattr(owner, point.method, wrapper)
+            self._outlet.replace(owner, point.method, original, point.wrap(original, self._provider, self._outlet))
 
     def _find(self, module: ModuleType, point: ChokePoint) -> tuple[type, Callable[..., Any]]:
         """A choke point in the class's own `__dict__`, so that no inherited or bound object is put in its place."""

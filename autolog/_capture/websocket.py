@@ -1,26 +1,33 @@
 """WebSockets of the openai SDK: what passes over a connection, kept frame by frame.
 
 Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.connect`, ...) is made by one constructor,
-or by one of two older ones. Wrapped, it gives the new connection its own `recv_bytes`, `_send` (`send` in the older
-classes) and `close`, which note every frame and its time; the connection stays the SDK's object. Frames of audio are
-counted and not kept. Nothing is parsed here: when a frame may end a response, the frames so far go to the queue, and
-`_processing.websocket` reads them on the worker thread.
+or by one of two older ones. Wrapped, it gives each connection a `Channel`, and wraps the class's `recv_bytes`, `_send`
+(`send` in the older classes) and `close`, which note every frame and its time; the connection stays the SDK's object.
+Frames of audio are counted and not kept. Nothing is parsed here: when a frame may end a response, the frames so far go
+to the queue, and `_processing.websocket` reads them on the worker thread.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from time import perf_counter_ns
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from autolog._capture.http import SDK, Outlet
+from autolog._capture.context import restore
+from autolog._capture.http import Outlet
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import guard
 from autolog._lifecycle import before_exit
 from autolog._record.bodies import encode_json
+
+if TYPE_CHECKING:
+    from autolog.providers import Provider
 
 #: Frames wait for the end of a response, but no more bytes of them than this.
 MAX_WAITING = 1024 * 1024
@@ -34,7 +41,7 @@ _HEAD = 300
 
 
 class Frame:
-    """One message: when, which way, and what it says; `span` is the place in the trace of what asks for a response."""
+    """One message: when, which way, its bytes; of one that requests a response, `span` is its place in the trace."""
 
     __slots__ = ("audio", "data", "ns", "sent", "span")
 
@@ -47,7 +54,7 @@ class Frame:
 
 
 class Frames(Span):
-    """Frames on their way to the worker, in the place of a span."""
+    """Frames on their way to the worker, handed over as a span is."""
 
     #: Those of one connection are to be read in the order in which they passed.
     in_order = True
@@ -75,24 +82,28 @@ class Channel:
         """The worker's; made and read by `_processing.websocket`."""
         open_channels.add(self)
 
-    def sent(self, data: Any) -> None:
-        """A message is about to be sent."""
-        data = data.encode() if isinstance(data, str) else bytes(data)
-        head = data[:_HEAD]
-        if any(mark in head for mark in _AUDIO_OUT):
-            self._add(Frame(b"", True, audio=len(data)))
-        else:
-            self._add(Frame(data, True, Span(self._emit, "", "llm") if b"response.create" in data else None))
+    def sent(self, given: tuple[Any, ...]) -> None:
+        """Keep a message that is about to be sent: the only argument. Never raises."""
+        with guard("keeping a frame"):
+            (message,) = given
+            data = _as_bytes(message)
+            head = data[:_HEAD]
+            if any(mark in head for mark in _AUDIO_OUT):
+                self._add(Frame(b"", True, audio=len(data)))
+            else:
+                self._add(Frame(data, True, Span(self._emit, "", "llm") if b"response.create" in data else None))
 
-    def received(self, data: bytes) -> None:
-        """A message has come."""
-        head = data[:_HEAD]
-        if any(mark in head for mark in _AUDIO_IN) and b"transcript" not in head:
-            self._add(Frame(b"", False, audio=len(data)))
-            return
-        self._add(Frame(data, False))
-        if any(mark in data for mark in _ENDINGS):
-            self.hand_over()
+    def received(self, message: Any) -> None:
+        """Keep a message that has arrived; one that may end a response goes to the worker. Never raises."""
+        with guard("keeping a frame"):
+            data = _as_bytes(message)
+            head = data[:_HEAD]
+            if any(mark in head for mark in _AUDIO_IN) and b"transcript" not in head:
+                self._add(Frame(b"", False, audio=len(data)))
+                return
+            self._add(Frame(data, False))
+            if any(mark in data for mark in _ENDINGS):
+                self.hand_over()
 
     def _add(self, frame: Frame) -> None:
         with self._lock:
@@ -106,7 +117,7 @@ class Channel:
             self.hand_over()
 
     def hand_over(self, closed: bool = False, error: BaseException | None = None) -> None:
-        """Bring what has passed so far to the worker."""
+        """Hand what has passed so far to the worker."""
         with self._lock:
             frames, self._frames, waiting, self._waiting = self._frames, [], self._waiting, 0
             if (not frames and not closed) or self.span.elsewhere:
@@ -116,13 +127,20 @@ class Channel:
             batch.error = None if error is None else describe_error(error)
             batch.end()  # within the lock, so that the queue gets them in order
 
-    def close(self, error: BaseException | None = None) -> None:
-        """The connection is closed, by whichever side: what was not answered will not be."""
-        with self._lock:
-            closed, self._closed = self._closed, True
-        if not closed:
-            open_channels.discard(self)
-            self.hand_over(closed=True, error=error)
+    def lost(self, error: BaseException) -> None:
+        """Hand over what has passed if the connection is gone (no timeout, no cancellation); it may come back."""
+        if "ConnectionClosed" in type(error).__name__:
+            with guard("ending a connection"):
+                self.hand_over(closed=True, error=error)
+
+    def close(self) -> None:
+        """End the channel of a connection that is closed, by whichever side. Never raises."""
+        with guard("ending a connection"):
+            with self._lock:
+                closed, self._closed = self._closed, True
+            if not closed:
+                open_channels.discard(self)
+                self.hand_over(closed=True)
 
 
 #: Channels whose connections are open; the recorder ends them at exit.
@@ -131,14 +149,22 @@ open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 @before_exit
 def close_open_channels() -> None:
-    """End what is still open, with what has arrived."""
+    """End the channels that are still open, with what has arrived."""
     for channel in list(open_channels):
-        with guard("ending a connection"):
-            channel.close()
+        channel.close()
+
+
+def _as_bytes(message: Any) -> bytes:
+    """Return a message as it goes over the wire; the older classes' `send` takes an event, as a mapping or a model."""
+    if isinstance(message, str):
+        return message.encode()
+    if isinstance(message, (bytes, bytearray, memoryview)):
+        return bytes(message)
+    return encode_json(message if isinstance(message, dict) else message.model_dump(mode="json", exclude_unset=True))
 
 
 def _url(connection: Any) -> str:
-    """Where a `websockets` connection leads."""
+    """Return where a `websockets` connection leads."""
     request = getattr(connection, "request", None)
     path = getattr(request, "path", "") or ""
     headers = getattr(request, "headers", None)
@@ -148,115 +174,126 @@ def _url(connection: Any) -> str:
     return f"{scheme}://{host}{path}"
 
 
-def _over(error: BaseException) -> bool:
-    """Whether an exception from receiving means that the connection is gone (not a timeout, not a cancellation)."""
-    return "ConnectionClosed" in type(error).__name__
+# The wrappers
 
 
-def wrap_socket(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """`WebSocketConnectionBase.__init__`: the connection's frames are kept."""
+def wrap_connection(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
+    """Return `WebSocketConnectionBase.__init__`, or its asynchronous twin, whose connections are recorded."""
 
     @functools.wraps(original)
     def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
         original(self, connection, *args, **kwargs)
-        if emit.live and "recv_bytes" not in vars(self):
+        if emit.live and _CHANNEL not in vars(self):
             with guard("opening a connection"):
-                _attach(self, Channel(emit, sdk.name, _url(connection)))
+                _wrap_methods(type(self), emit)
+                channel = Channel(emit, sdk.name, _url(connection))
+                setattr(self, _CHANNEL, channel)
+                weakref.finalize(self, channel.close)
 
     return __init__
 
 
-def _attach(connection: Any, channel: Channel) -> None:
-    kind, this = type(connection), weakref.ref(connection)
-
-    def recv_bytes(*args: Any, **kwargs: Any) -> bytes:
-        try:
-            data: bytes = kind.recv_bytes(this(), *args, **kwargs)
-        except BaseException as error:
-            if _over(error):
-                with guard("ending a connection"):
-                    channel.hand_over(closed=True, error=error)  # it may be made anew
-            raise
-        with guard("keeping a frame"):
-            channel.received(data)
-        return data
-
-    name, encode = _sending(kind)
-
-    def send(data: Any) -> None:
-        with guard("keeping a frame"):
-            channel.sent(encode(data))
-        getattr(kind, name)(this(), data)
-
-    def close(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return kind.close(this(), *args, **kwargs)
-        finally:
-            with guard("ending a connection"):
-                channel.close()
-
-    _put(connection, channel, {"recv_bytes": recv_bytes, name: send, "close": close})
+#: Where a connection has its channel.
+_CHANNEL = "_autolog_channel"
+#: The channel whose message is passing: a method that calls the one that it overrides passes it once.
+_passing: ContextVar[Channel | None] = ContextVar("autolog_channel", default=None)
 
 
-def wrap_async_socket(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """`AsyncWebSocketConnectionBase.__init__`: the connection's frames are kept."""
+def _channel(connection: Any) -> Channel | None:
+    """Return a connection's channel; None if it has none, or if a wrapper further out is at work already."""
+    channel: Channel | None = vars(connection).get(_CHANNEL)
+    return None if channel is None or channel is _passing.get() else channel
+
+
+class _Passing:
+    """A block in which a message passes over a connection: the channel hears what it raises."""
+
+    __slots__ = ("_channel", "_token")
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> None:
+        self._token = _passing.set(self._channel)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(_passing, self._token)
+        if error is not None:
+            self._channel.lost(error)
+
+
+def _wrap_methods(kind: type, emit: Outlet) -> None:
+    """Wrap the methods of a class through which all its messages pass, where they are not yet."""
+    sending = "_send" if hasattr(kind, "_send") else "send"
+    for name, wrap in (("recv_bytes", _wrap_receive), (sending, _wrap_send), ("close", _wrap_close)):
+        owner = next(base for base in kind.__mro__ if name in vars(base))
+        if not emit.has_replaced(owner, name):
+            original = vars(owner)[name]
+            emit.replace(owner, name, original, wrap(original))
+
+
+def _wrap_receive(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def receive(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (channel := _channel(self)) is None:
+            return original(self, *args, **kwargs)
+        with _Passing(channel):
+            message = original(self, *args, **kwargs)
+        channel.received(message)
+        return message
 
     @functools.wraps(original)
-    def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
-        original(self, connection, *args, **kwargs)
-        if emit.live and "recv_bytes" not in vars(self):
-            with guard("opening a connection"):
-                _attach_async(self, Channel(emit, sdk.name, _url(connection)))
+    async def receive_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (channel := _channel(self)) is None:
+            return await original(self, *args, **kwargs)
+        with _Passing(channel):
+            message = await original(self, *args, **kwargs)
+        channel.received(message)
+        return message
 
-    return __init__
+    return receive_async if inspect.iscoroutinefunction(original) else receive
 
 
-def _attach_async(connection: Any, channel: Channel) -> None:
-    kind, this = type(connection), weakref.ref(connection)
+def _wrap_send(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (channel := _channel(self)) is None:
+            return original(self, *args, **kwargs)
+        channel.sent((*args, *kwargs.values()))
+        with _Passing(channel):
+            return original(self, *args, **kwargs)
 
-    async def recv_bytes(*args: Any, **kwargs: Any) -> bytes:
+    @functools.wraps(original)
+    async def send_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (channel := _channel(self)) is None:
+            return await original(self, *args, **kwargs)
+        channel.sent((*args, *kwargs.values()))
+        with _Passing(channel):
+            return await original(self, *args, **kwargs)
+
+    return send_async if inspect.iscoroutinefunction(original) else send
+
+
+def _wrap_close(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            data: bytes = await kind.recv_bytes(this(), *args, **kwargs)
-        except BaseException as error:
-            if _over(error):
-                with guard("ending a connection"):
-                    channel.hand_over(closed=True, error=error)  # it may be made anew
-            raise
-        with guard("keeping a frame"):
-            channel.received(data)
-        return data
-
-    name, encode = _sending(kind)
-
-    async def send(data: Any) -> None:
-        with guard("keeping a frame"):
-            channel.sent(encode(data))
-        await getattr(kind, name)(this(), data)
-
-    async def close(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await kind.close(this(), *args, **kwargs)
+            return original(self, *args, **kwargs)
         finally:
-            with guard("ending a connection"):
-                channel.close()
+            _close_channel(self)
 
-    _put(connection, channel, {"recv_bytes": recv_bytes, name: send, "close": close})
+    @functools.wraps(original)
+    async def close_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await original(self, *args, **kwargs)
+        finally:
+            _close_channel(self)
 
-
-def _sending(kind: type) -> tuple[str, Callable[[Any], Any]]:
-    """The method that all that is sent passes through, and what makes a message of what it is given."""
-    if hasattr(kind, "_send"):
-        return "_send", lambda data: data
-
-    def encode(event: Any) -> bytes:
-        return encode_json(event if isinstance(event, dict) else event.model_dump(mode="json", exclude_unset=True))
-
-    return "send", encode
+    return close_async if inspect.iscoroutinefunction(original) else close
 
 
-def _put(connection: Any, channel: Channel, methods: dict[str, Callable[..., Any]]) -> None:
-    """Give this one connection its own methods. They know it weakly, so that it dies as it would have."""
-    for name, method in methods.items():
-        functools.update_wrapper(method, getattr(type(connection), name))
-        setattr(connection, name, method)
-    weakref.finalize(connection, channel.close)
+def _close_channel(connection: Any) -> None:
+    if (channel := _channel(connection)) is not None:
+        channel.close()
