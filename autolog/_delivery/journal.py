@@ -257,6 +257,8 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._connection()
         with _translated(self.path):
+            if db.in_transaction:  # a signal handler raised between BEGIN and the block below
+                db.execute("ROLLBACK")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
