@@ -60,7 +60,7 @@ def report(doing: str, error: BaseException) -> None:
 
 
 def pass_on(error: BaseException) -> None:
-    """Raise `error` again if it is the program's; an `except` of ours that might swallow such a one begins with this."""
+    """Raise `error` again if it is the program's: to be called by an `except` that might swallow such a one."""
     if is_for_program(error):
         raise error
 
