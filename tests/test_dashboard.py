@@ -555,10 +555,10 @@ def test_mounted_inside_another_application(tmp_path: Path) -> None:
 
 
 def test_a_revoked_key_ends_the_stream(running: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autolog.server import _live
     from autolog.server._keys import Keyring, create_key, list_keys, revoke_key
-    from autolog.server.dashboard import pages
 
-    monkeypatch.setattr(pages, "REASK", 0.2)
+    monkeypatch.setattr(_live, "RECHECK", 0.2)
     monkeypatch.setattr(Keyring, "REFRESH", 0.1)
     key = create_key(running.store, "gone", "default", ["read"])
     with httpx2.stream("GET", f"{running.url}/ui/events", headers={"x-api-key": key}, timeout=10) as stream:

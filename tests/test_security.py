@@ -174,7 +174,7 @@ def test_comparisons_of_keys_take_the_same_time_by_construction() -> None:
     from autolog.server import _keys
 
     source = inspect.getsource(_keys.Keyring.find)
-    assert source.count("compare_digest") == 2
+    assert source.count("compare_digest") == 1
     assert "==" not in source
 
 

@@ -30,6 +30,15 @@ from autolog.stores.retention import Retain
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
               help="Warn when spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
+@click.option("--root-path", default="", metavar="PATH", help="The path that a proxy serves this under: /logs.")
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A proxy whose X-Forwarded-* headers count: an address or network; may be repeated. "
+    "[default: FORWARDED_ALLOW_IPS, else this machine]",
+)
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     """Run the server: five vendors' logging APIs, OTLP and our own over one store.
@@ -45,12 +54,17 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         from autolog.server import Limits, create_app
         from autolog.server._connections import config, raise_open_file_limit
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
+        from autolog.server._proxy import BehindProxy, clean_prefix, trusted_networks
     except ImportError as error:
         raise AutologError(
             f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     from autolog.stores import open_store
 
+    try:
+        root_path, trusted = clean_prefix(options["root_path"]), trusted_networks(options["trusted_proxies"])
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     url = store or config_from({}).store
     opened = open_store(url)
     if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(opened):
@@ -73,4 +87,4 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     click.echo(f"autolog serves {opened.url} on http://{host}:{port} (API: /docs)", err=True)
     raise_open_file_limit()
     app = create_app(opened, limits=limits, budgets=options["budgets"], retain=retain)
-    uvicorn.Server(config(app, limits, host=host, port=port)).run()
+    uvicorn.Server(config(BehindProxy(app, root_path, trusted), limits, host=host, port=port)).run()

@@ -26,19 +26,17 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
     try:
         import uvicorn
 
-        from autolog.server import create_app
-        from autolog.server._connections import allow_hosts
+        from autolog.server import Limits, create_app
+        from autolog.server._connections import allow_hosts, config
     except ImportError as error:
         raise AutologError(
             f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     key = secrets.token_urlsafe(24)
     app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_for_reading(store), api_key=key))
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
-    )
-    server = uvicorn.Server(config)
-    with config.bind_socket() as socket:
+    settings = config(app, Limits(), host="127.0.0.1", port=port)
+    server = uvicorn.Server(settings)
+    with settings.bind_socket() as socket:
         address = f"http://127.0.0.1:{socket.getsockname()[1]}/ui/enter?key={key}"
         click.echo(f"autolog ui: {address}", err=True)
         if not no_browser:

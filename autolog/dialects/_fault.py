@@ -15,12 +15,15 @@ Json = dict[str, Any]
 
 
 class Fault(Exception):  # noqa: N818 - what is wrong with a request; each dialect gives it its shape
-    """A request that is refused: an HTTP status, a sentence, and where the problem lies."""
+    """A request that is refused: an HTTP status, a sentence, where the problem lies, and when to try again."""
 
-    def __init__(self, status: int, message: str, details: list[Json] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, details: list[Json] | None = None, retry_after: float | None = None
+    ) -> None:
         self.status = status
         self.message = message
         self.details = details or []
+        self.retry_after = retry_after
         super().__init__(message)
 
 

@@ -4,73 +4,130 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import Any
+from collections.abc import Iterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from autolog._zstd import zstd
 from autolog.dialects._fault import Fault
-from autolog.server._limits import Limits, Share
+from autolog.server._limits import ANONYMOUS_BODIES, Limits, Load, Share
 
-#: Codings within codings.
+#: How many content codings a body may have, one inside the other.
 MAX_CODINGS = 2
+#: How much is decompressed before it is counted, in bytes.
+_STEP = 1024 * 1024
 
 
 async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
-    """The request's body, decompressed.
+    """Read a request's body and decompress it. What has arrived counts, not what was announced.
 
     Raises:
         Fault: 413, too large; 408, too slow; 503, no room; 400, malformed compression; 415, an unknown one.
     """
     length = request.headers.get("content-length", "")
-    if length.isdigit():
-        if int(length) > limits.body_bytes:
-            raise Fault(413, f"the body has more than {limits.body_bytes} bytes")
-        share.hold(int(length))
+    if length.isdigit() and int(length) > limits.body_bytes:
+        raise _too_large(limits.body_bytes)
     chunks, size = [], 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limits.body_bytes:
-                    raise Fault(413, f"the body has more than {limits.body_bytes} bytes")
+                    raise _too_large(limits.body_bytes)
                 share.hold(size)
                 chunks.append(chunk)
     except TimeoutError:
-        raise Fault(408, f"the body did not arrive within {limits.body_seconds} seconds") from None
+        raise Fault(408, f"the body did not arrive within {limits.body_seconds:g} seconds") from None
     body = b"".join(chunks)
     codings = [coding.strip() for coding in request.headers.get("content-encoding", "").lower().split(",")]
     if len(codings) > MAX_CODINGS:
         raise Fault(415, f"more than {MAX_CODINGS} content codings")
     for coding in reversed(codings):
         if coding not in {"", "identity"}:
-            body = await run_in_threadpool(decompress, body, coding, limits.decompressed_bytes)
-            share.hold(size + len(body))
+            body = await run_in_threadpool(decompress, body, coding, limits.decompressed_bytes, share)
     return body
 
 
-def decompress(data: bytes, coding: str, most: int) -> bytes:
-    """`data` without one content coding, if that gives at most `most` bytes.
+def _too_large(most: int) -> Fault:
+    return Fault(413, f"the body has more than {most} bytes")
+
+
+class Doorway:
+    """Reads the bodies of requests whose key is not known yet, a few at once, each small and soon.
+
+    When there are too many, the one that has taken longest is given up: slow senders keep nobody else out.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits.anonymous()
+        self._load = Load(self.limits)
+        self._reading: dict[asyncio.Timeout, None] = {}
+
+    async def read(self, request: Request) -> bytes:
+        """Read a request's body.
+
+        Raises:
+            Fault: as `read_body`; 408 also if it was given up for another.
+        """
+        if len(self._reading) >= ANONYMOUS_BODIES:
+            oldest = next(iter(self._reading))
+            del self._reading[oldest]
+            oldest.reschedule(asyncio.get_running_loop().time())
+        share = Share(self._load)
+        try:
+            async with asyncio.timeout(None) as turn:
+                self._reading[turn] = None
+                return await read_body(request, self.limits, share)
+        except TimeoutError:
+            raise Fault(408, "the body took too long while others were waiting") from None
+        finally:
+            self._reading.pop(turn, None)
+            share.release()
+
+
+def decompress(data: bytes, coding: str, most: int, share: Share | None = None) -> bytes:
+    """Return `data` without one content coding, if that gives at most `most` bytes; count them as they appear.
 
     Raises:
-        Fault: 413, 400 or 415.
+        Fault: 413, 400, 415 or 503.
     """
     if coding in {"", "identity"}:
         return data
+    if coding not in {"gzip", "x-gzip", "deflate", "zstd"}:
+        raise Fault(415, f"content-encoding {coding[:50]!r} is not one of gzip, deflate, zstd")
+    before = share.bytes if share is not None else 0
+    parts, size = [], 0
     try:
-        if coding in {"gzip", "x-gzip", "deflate"}:
-            inflater: Any = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            result: bytes = inflater.decompress(data, most + 1)
-        elif coding == "zstd":
-            inflater = zstd.ZstdDecompressor()
-            result = inflater.decompress(data, max_length=most + 1)
-        else:
-            raise Fault(415, f"content-encoding {coding[:50]!r} is not one of gzip, deflate, zstd")
+        for part in _zstd_parts(data) if coding == "zstd" else _zlib_parts(data):
+            size += len(part)
+            if size > most:
+                raise Fault(413, f"the body has more than {most} bytes when decompressed")
+            if share is not None:
+                share.hold(before + size)
+            parts.append(part)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise Fault(400, f"malformed {coding} data: {error}") from error
-    if len(result) > most:
-        raise Fault(413, f"the body has more than {most} bytes when decompressed")
-    if not inflater.eof:
-        raise Fault(400, f"malformed {coding} data: it is cut off")
-    return result
+    return b"".join(parts)
+
+
+def _zlib_parts(data: bytes) -> Iterator[bytes]:
+    """Yield the decompressed data in steps; raise EOFError if it is cut off."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    while not inflater.eof:
+        part = inflater.decompress(data, _STEP)
+        data = inflater.unconsumed_tail
+        if not part and not data and not inflater.eof:
+            raise EOFError("it is cut off")
+        yield part
+
+
+def _zstd_parts(data: bytes) -> Iterator[bytes]:
+    """Yield the decompressed data in steps; raise EOFError if it is cut off."""
+    inflater = zstd.ZstdDecompressor()
+    while not inflater.eof:
+        part = inflater.decompress(data, max_length=_STEP)
+        data = b""  # it keeps what it has not used yet
+        if not part and not inflater.eof:
+            raise EOFError("it is cut off")
+        yield part

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pydantic
 from starlette.requests import Request
 
 from autolog._record.record import Record
-from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault, Json, parse_json, parse_object
 from autolog.dialects._parameters import Parameters
 from autolog.server._ingest import Written
@@ -23,7 +22,11 @@ from autolog.stores._contract import Store
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, and a body: JSON data, or bytes with their type."""
+    """A status, and a body: JSON data, bytes with their type, or bytes that come piece by piece.
+
+    Pieces that come by an async iterator are a live stream, which ends when the client or its key goes; those that come
+    by an iterator are read on a thread, as fast as the client takes them.
+    """
 
     status: int
     body: Any = None
@@ -40,23 +43,40 @@ class Parameter:
     required: bool = False
 
 
+class Interface(Protocol):
+    """What a route is part of: a dialect, or the pages. Its name is in the metrics, and its errors have its shape."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode_fault(self, fault: Fault) -> Json: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method and path: who may call it, what it takes, and what it answers when all is well."""
 
     method: str
     path: str
-    handler: Callable[[Call], Reply | RecordWrite]
-    dialect: Dialect
+    handler: Callable[[Call], Reply | RecordWrite | Awaitable[Reply]]
+    dialect: Interface
     summary: str
     scope: str = "ingest"
     ok: tuple[int, ...] = (200,)
     model: type[pydantic.BaseModel] | None = None
     parameters: tuple[Parameter, ...] = ()
     key_in_body: bool = False
+    """Whether the body may hold the key, and is read before it is checked: within the limits for anybody."""
     open: bool = False
+    """Whether no key is needed: its body is read within the limits for anybody."""
     keeps: bool = False
-    """Whether the handler changes nothing by itself, and returns what is to be kept: calls are then kept together."""
+    """Whether the handler changes nothing by itself and returns a `RecordWrite`: many are then written at once."""
+    quick: bool = False
+    """Whether the handler never waits, or is a coroutine function: it needs no thread, and answers under any load."""
+    session: bool = False
+    """Whether a browser's session serves as the key."""
+    refuse: Callable[[Request, Fault], Reply] | None = None
+    """How a fault is answered, if not by the dialect's JSON."""
 
 
 @dataclass(slots=True)
@@ -70,10 +90,12 @@ class Call:
     headers: dict[str, str]
     body: bytes
     request: Request
+    still_valid: Callable[[], bool] = lambda: True
+    """Whether the key or session that the call came with is valid now: for replies that go on for long."""
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The query's parameters, in order."""
+        """Return the query's parameters, in order."""
         return self.request.query_params.multi_items()
 
     @property
@@ -83,12 +105,12 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """The address that the server was called at."""
+        """Return the address that the server was called at."""
         return str(self.request.base_url).rstrip("/")
 
     @property
     def store(self) -> Store:
-        """For reading. Changes go through `write`."""
+        """Return the store, for reading. Changes go through `write`."""
         return self.services.store
 
     def write(self, change: Callable[[Store], T]) -> T:
@@ -120,13 +142,13 @@ class Call:
         return RecordWrite(records, self.services.ingest.write, acknowledge)
 
     def json(self) -> Any:
-        """The body's JSON value."""
+        """Parse the body as JSON."""
         return parse_json(self.body)
 
     def object(self) -> Json:
-        """The body's JSON object."""
+        """Parse the body as a JSON object."""
         return parse_object(self.body)
 
     def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter."""
+        """Return the last value of a query parameter."""
         return dict(self.query).get(name)

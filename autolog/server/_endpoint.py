@@ -1,84 +1,70 @@
 """From HTTP to a handler and back: keys, limits, bodies, and errors in the shape of the dialect that was spoken.
 
-A handler is a plain function of a `Call` that returns a `Reply`, or the records that it wants kept (`Call.keep`), or
-raises a `Fault`. It runs on a thread, after the key was checked and the body read within its limits.
+A handler is a plain function of a `Call` that returns a `Reply`, or the records that it wants written (`Call.keep`), or
+raises a `Fault`. It runs on a thread, after the key was checked and the body read within its limits. Pages are routes
+like all others.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from inspect import isawaitable
 from time import perf_counter
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
-from autolog.server._auth import authorise, headers_of, key_in, key_of, project_of
+from autolog.server._auth import authorise, headers_of, key_in_body, key_of, project_of
 from autolog.server._bodies import read_body
-from autolog.server._call import Call, Reply, Route
-from autolog.server._keys import Principal
-from autolog.server._limits import Share
+from autolog.server._call import Call, Interface, Reply, Route
+from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._services import Services
 from autolog.server._writer import DeferredChange, RecordWrite
 
 logger = logging.getLogger("autolog.server")
 
+#: A larger body is decoded on a thread of its own, not on the writer's: others would wait.
+ON_WRITER_THREAD = 256 * 1024
+#: Where the pages' session is; browsers share cookies among the ports of a host, and there may be several servers.
+SESSION_COOKIE = "autolog_session_{port}"
 
-#: A request that writes is read on the writer's thread, too, unless its body is so large that others would wait, or the
-#: store is far away.
-AT_ONCE = 256 * 1024
+_NOBODY = Principal("", ANY_PROJECT, frozenset())
 
 
 def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[Response]]:
-    """The ASGI endpoint of a route."""
-
-    writes = route.scope != "read"
+    """Make the ASGI endpoint of a route."""
 
     async def handle(request: Request) -> Response:
         started = perf_counter()
         try:
-            with services.load.request() as share:
-                reply = await _answer(route, services, request, share, writes)
-        except Fault as fault:
-            reply = fault_reply(route.dialect, fault)
-        except StoreFull as error:
-            reply = fault_reply(route.dialect, Fault(507, f"the store is full: {error.problem}"), 30)
-        except StoreUnavailable as error:
-            reply = fault_reply(route.dialect, Fault(503, f"the store cannot be written now: {error.problem}"), 1)
-        except StoreError as error:
-            logger.error("%s %s: %s", route.method, route.path, error)  # noqa: TRY400 - its sentence says it all
-            reply = fault_reply(route.dialect, Fault(503, "the store cannot be used"), 5)
-        except ClientDisconnect:
-            reply = fault_reply(route.dialect, Fault(400, "the client went away"))
-        except Exception:
-            logger.exception("%s %s", route.method, route.path)
-            reply = fault_reply(route.dialect, Fault(500, "the server failed; its log says why"))
+            reply = await _reply_to(request, route, services)
+        except Exception as error:  # noqa: BLE001 - each becomes a reply in the route's shape
+            fault = _fault_of(error, route)
+            reply = route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
         services.metrics.served(route.dialect.name, route.method, route.path, reply.status, perf_counter() - started)
-        return encode(reply)
+        return encode(reply, services, head=request.method == "HEAD")
 
     return handle
 
 
-async def _answer(route: Route, services: Services, request: Request, share: Share, writes: bool) -> Reply:
-    body: bytes | None = None
-    principal = Principal("open", "default", frozenset())
+async def _reply_to(request: Request, route: Route, services: Services) -> Reply:
     headers = headers_of(request)
+    sends = request.method in {"POST", "PUT", "PATCH"}
+    key, body = key_of(headers), b""
+    if route.open or (route.key_in_body and key is None):
+        body = await services.doorway.read(request) if sends else b""
+        key, sends = key_in_body(body) if route.key_in_body else key, False
+    token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
+    principal = _NOBODY
     if not route.open:
-        key = key_of(headers)
-        if key is None and route.key_in_body:
-            body = await read_body(request, services.limits, share)
-            key = key_in(body)
-        if services.keyring.fresh:
-            principal = authorise(services, key, route.scope)
-        else:
-            principal = await services.in_thread(writes, authorise, services, key, route.scope)
-    if body is None:
-        body = await read_body(request, services.limits, share) if request.method in {"POST", "PUT", "PATCH"} else b""
+        principal = authorise(await _find(services, key, token), route.scope, services.rates)
+    request.state.admitted = not route.open  # from now on its connection is not closed in favour of others
     call = Call(
         services=services,
         principal=principal,
@@ -87,34 +73,119 @@ async def _answer(route: Route, services: Services, request: Request, share: Sha
         headers=headers,
         body=body,
         request=request,
+        still_valid=lambda: _is_valid(services, key, token),
     )
-    if writes and len(body) <= AT_ONCE and services.store.writers == 1:
-        handle = partial(route.handler, call)
-        reply: Reply = await services.writer.perform(DeferredChange(handle) if route.keeps else lambda _: handle())
+    if route.quick:
+        made = route.handler(call)
+        quick: Reply = await made if isawaitable(made) else made  # type: ignore[assignment]
+        return quick
+    with services.load.request() as share:
+        share.hold(len(body))
+        if sends:
+            call.body = await read_body(request, services.limits, share)
+        return await _run(route, call)
+
+
+async def _find(services: Services, key: str | None, token: str | None) -> Principal | None:
+    """Return who holds a key or a session; None for nobody."""
+    await services.refresh(sessions=token is not None)
+    if key is not None:
+        return services.keyring.find(key)
+    if token is None:
+        return None
+    found = services.sessions.find(token)
+    if found is None:
+        await services.refresh(sessions=True, unknown=True)
+        found = services.sessions.find(token)
+    return found
+
+
+def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
+    """Whether a key or a session is valid now. For threads."""
+    services.keyring.refresh()
+    if token is not None:
+        services.sessions.refresh()
+        return services.sessions.find(token) is not None
+    return key is not None and services.keyring.find(key) is not None
+
+
+async def _run(route: Route, call: Call) -> Reply:
+    """Run a handler where it belongs: on the writer's thread, or on one of its own and then perhaps the writer's."""
+    services, writes = call.services, route.scope != "read"
+    reply: Reply
+    if writes and not route.open and len(call.body) <= ON_WRITER_THREAD and services.store.writers == 1:
+        handler = partial(route.handler, call)
+        reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
     made = await services.in_thread(writes, route.handler, call)
-    if not isinstance(made, RecordWrite):
-        return made
-    answer: Reply = await services.writer.perform(made)
-    return answer
+    reply = await services.writer.perform(made) if isinstance(made, RecordWrite) else made  # type: ignore[assignment]
+    return reply
+
+
+def session_cookie(request: Request) -> str:
+    """Return the name of the cookie that holds the pages' session."""
+    return SESSION_COOKIE.format(port=request.url.port or 0)
 
 
 # Replies
 
 
-def fault_reply(dialect: Dialect, fault: Fault, retry_after: float | None = None) -> Reply:
-    """A fault in the shape of a dialect."""
-    if fault.status in {429, 503} and fault.details:
-        retry_after = fault.details[0].get("retry_after")
-    headers = {"retry-after": str(max(1, round(retry_after)))} if retry_after is not None else {}
+def _fault_of(error: Exception, route: Route) -> Fault:
+    """Return what to tell the client about an error; log those that are not the client's."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, StoreFull):
+        return Fault(507, f"the store is full: {error.problem}", retry_after=30)
+    if isinstance(error, StoreUnavailable):
+        return Fault(503, f"the store cannot be written now: {error.problem}", retry_after=1)
+    if isinstance(error, StoreError):
+        logger.error("%s %s: %s", route.method, route.path, error)
+        return Fault(503, "the store cannot be used", retry_after=5)
+    if isinstance(error, ClientDisconnect):
+        return Fault(400, "the client went away")
+    logger.error("%s %s", route.method, route.path, exc_info=error)
+    return Fault(500, "the server failed; its log says why")
+
+
+def fault_reply(dialect: Interface, fault: Fault) -> Reply:
+    """Return a fault in the shape of a dialect."""
+    headers = {} if fault.retry_after is None else {"retry-after": str(max(1, round(fault.retry_after)))}
     if fault.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Reply(fault.status, dialect.encode_fault(fault), headers=headers)
 
 
-def encode(reply: Reply) -> Response:
-    """A reply on the wire. Every one says its content type: some clients fail without."""
+def encode(reply: Reply, services: Services | None = None, head: bool = False) -> Response:
+    """Turn a reply into a response. Every one says its content type: some clients fail without."""
     if reply.status == 204:
         return Response(status_code=204, headers={**reply.headers, "content-type": reply.content_type})
+    if services is not None and isinstance(reply.body, (AsyncIterator, Iterator)):
+        return _Streamed(reply, services) if not head else _response(reply, b"")
     body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, default=str).encode()
+    return _response(reply, body)
+
+
+def _response(reply: Reply, body: bytes) -> Response:
     return Response(body, reply.status, {**reply.headers}, reply.content_type)
+
+
+class _Streamed(StreamingResponse):
+    """A reply that comes piece by piece: a live stream, or the pieces of an iterator that is read on threads."""
+
+    def __init__(self, reply: Reply, services: Services) -> None:
+        pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
+        super().__init__(pieces, reply.status, {**reply.headers}, reply.content_type)
+        self._live = isinstance(reply.body, AsyncIterator)
+        self._load = services.load
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._live:
+            await super().__call__(scope, receive, send)
+            return
+        with self._load.stream():
+            await super().__call__(scope, receive, send)
+
+
+async def _on_threads(pieces: Iterator[bytes], services: Services) -> AsyncIterator[bytes]:
+    while (piece := await services.in_thread(False, next, pieces, None)) is not None:
+        yield piece

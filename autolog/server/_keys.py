@@ -1,6 +1,6 @@
-"""API keys: made once and shown once, kept as hashes, each for one project and a set of scopes.
+"""API keys: made once and shown once, stored as hashes, each for one project and a set of scopes.
 
-A key is 32 random bytes, so a plain SHA-256 of it is safe to keep: there is nothing to guess. A key whose project is
+A key is 32 random bytes, so a plain SHA-256 of it is safe to store: there is nothing to guess. A key whose project is
 `*` is for all projects.
 """
 
@@ -40,7 +40,7 @@ class Principal:
 
 
 def create_key(store: Store, name: str, project: str = "default", scopes: Iterable[str] = ("ingest", "read")) -> str:
-    """Make a key, keep its hash, and return it: it cannot be seen again.
+    """Make a key, store its hash, and return it: it cannot be shown again.
 
     Raises:
         AutologError: an unknown scope, or a project name that cannot be one.
@@ -56,7 +56,7 @@ def create_key(store: Store, name: str, project: str = "default", scopes: Iterab
         _KIND,
         secrets.token_hex(4),
         {
-            "hash": _hash(key),
+            "hash": hash_key(key),
             "name": name,
             "project": project,
             "scopes": scopes,
@@ -68,7 +68,7 @@ def create_key(store: Store, name: str, project: str = "default", scopes: Iterab
 
 
 def list_keys(store: Store) -> dict[str, dict[str, Any]]:
-    """All keys by their id, without their hashes."""
+    """Return all keys by their id, without their hashes."""
     return {
         key_id: {name: value for name, value in data.items() if name != "hash"}
         for key_id, data in store.documents(_KIND).items()
@@ -76,7 +76,7 @@ def list_keys(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def revoke_key(store: Store, key_id: str) -> None:
-    """Make a key useless.
+    """Revoke a key.
 
     Raises:
         AutologError: there is no such key.
@@ -87,22 +87,23 @@ def revoke_key(store: Store, key_id: str) -> None:
     store.put_document(_KIND, key_id, {**data, "revoked_at": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
-def _hash(key: str) -> str:
+def hash_key(key: str) -> str:
+    """Return the hash that a key is kept as."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 class Keyring:
-    """The keys that open the server, read from the store anew every few seconds."""
+    """The keys that open the server, read from the store again every few seconds."""
 
     #: How long a revoked key may still work, in seconds.
     REFRESH = 2.0
 
     def __init__(self, store: Store, fixed: str | None) -> None:
         self._store = store
-        self._fixed = _hash(fixed) if fixed else None
         self._lock = threading.Lock()
         self._read_at = -self.REFRESH
-        self._known: dict[str, Principal] = {}
+        self._fixed = {} if fixed is None else {hash_key(fixed): Principal("fixed", ANY_PROJECT, frozenset(SCOPES))}
+        self._known: dict[str, Principal] = dict(self._fixed)
         self.projects: frozenset[str] = frozenset({"default"})
 
     @property
@@ -111,26 +112,30 @@ class Keyring:
         return monotonic() - self._read_at < self.REFRESH
 
     def find(self, key: str) -> Principal | None:
-        """Who has this key; None for nobody. Every known hash is compared, in constant time."""
-        given = _hash(key)
-        if self._fixed is not None and hmac.compare_digest(given, self._fixed):
-            self.refresh()
-            return Principal("fixed", ANY_PROJECT, frozenset(SCOPES))
-        self.refresh()
+        """Return who has this key, or None. Every known hash is compared, in constant time."""
+        given = hash_key(key)
         found = None
         for known, principal in self._known.items():
             if hmac.compare_digest(given, known):
                 found = principal
         return found
 
+    def is_fixed(self, key: str) -> bool:
+        """Whether this is the key that the server was started with."""
+        return any(hmac.compare_digest(hash_key(key), known) for known in self._fixed)
+
+    def by_id(self, key_id: str) -> tuple[str, Principal] | None:
+        """Return the hash and the holder of a key that is still valid, by the key's id."""
+        return next(((known, holder) for known, holder in self._known.items() if holder.key_id == key_id), None)
+
     def refresh(self, at_once: bool = False) -> None:
         """Read the keys again if that was long ago."""
         with self._lock:
-            if not at_once and monotonic() - self._read_at < self.REFRESH:
+            if not at_once and self.fresh:
                 return
             documents = self._store.documents(_KIND)
             self._read_at = monotonic()
-            self._known = {
+            self._known = self._fixed | {
                 data["hash"]: Principal(key_id, data["project"], frozenset(data["scopes"]))
                 for key_id, data in documents.items()
                 if not data.get("revoked_at")

@@ -1,14 +1,29 @@
-"""What the server takes at most, and how it says no. All of it can be set: `Limits(...)`, `autolog serve --help`."""
+"""What the server accepts at most. All of `Limits` can be set: `Limits(...)`, `autolog serve --help`.
+
+Whoever has shown no valid key yet gets a small fixed share, whatever the settings: the `ANONYMOUS_` constants, and
+`HEADER_BYTES` and `HEADERS` for the head of any request.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from autolog.dialects._fault import Fault
+
+#: The largest head of a request (request line and headers), in bytes, and how many headers it may have; more is 431.
+HEADER_BYTES = 32 * 1024
+HEADERS = 200
+#: The largest body of a request whose key is not known before the body is read, as sent and decompressed, in bytes:
+#: a login form, or a PromptLayer call with the key inside.
+ANONYMOUS_BODY_BYTES = 1024 * 1024
+#: How many such bodies are read at once; when one more arrives, the one that has taken longest is given up.
+ANONYMOUS_BODIES = 16
+#: How long such a body may take to arrive, in seconds.
+ANONYMOUS_BODY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +32,16 @@ class Limits:
 
     Attributes:
         body_bytes: the largest request body, as sent. decompressed_bytes: the largest after decompression.
-        batch_items: the most records in one native batch, Portkey array or span batch.
+        batch_items: the most records in one native batch, Portkey array or span batch, rejected ones included.
         requests_per_second: for each key, with a burst of twice as many; 0 for no limit.
         body_seconds: how long a client may take to send a body.
         memory_bytes: how large all request bodies that the server holds may be together; more are answered 503.
         requests: how many requests may be served or wait at once before further ones are answered 503.
+        streams: how many live streams (`/api/v1/tail`, the live list of logs) before further ones are answered 503.
         pending_writes: how many writes may wait for the store before further ones are answered 503.
         delete_all: whether Cloudflare's delete call without filters deletes everything, as with the vendor.
-        connections: how many connections at once (`autolog serve`); beyond, the one that is idle longest is closed.
+        connections: how many connections at once (`autolog serve`); beyond, the one that is idle longest is closed,
+            or else the one that has waited longest without a valid key.
         idle_seconds: how long a connection may stay open without a request on it (`autolog serve`).
     """
 
@@ -35,10 +52,21 @@ class Limits:
     body_seconds: float = 60
     memory_bytes: int = 512 * 1024 * 1024
     requests: int = 400
+    streams: int = 100
     pending_writes: int = 2_000
     delete_all: bool = True
     connections: int = 1_000
     idle_seconds: float = 15
+
+    def anonymous(self) -> Limits:
+        """Return the bounds on a request whose key is not known before its body is read."""
+        return replace(
+            self,
+            body_bytes=min(self.body_bytes, ANONYMOUS_BODY_BYTES),
+            decompressed_bytes=min(self.decompressed_bytes, ANONYMOUS_BODY_BYTES),
+            body_seconds=min(self.body_seconds, ANONYMOUS_BODY_SECONDS),
+            memory_bytes=3 * ANONYMOUS_BODIES * ANONYMOUS_BODY_BYTES,  # each as sent, and with both codings removed
+        )
 
 
 class RateLimiter:
@@ -50,7 +78,7 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait(self, key: str) -> float:
-        """0 if a request may pass now, else after how many seconds it may."""
+        """Return 0 if a request may pass now, else after how many seconds it may."""
         if self._rate <= 0:
             return 0.0
         now, burst = monotonic(), self._rate * 2
@@ -67,39 +95,60 @@ class RateLimiter:
 
 
 class Load:
-    """What the server has on its hands: requests, and the bytes of their bodies. For the event loop's thread."""
+    """The current load: requests, live streams, and the bytes of bodies in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._lock = threading.Lock()
         self.requests = 0
+        self.streams = 0
         self.bytes = 0
 
     @contextmanager
     def request(self) -> Iterator[Share]:
-        """A block that serves one request.
+        """Count a request while the block serves it. For the event loop's thread.
 
         Raises:
             Fault: 503, there are too many.
         """
         if self.requests >= self._limits.requests:
-            raise Fault(503, "the server has too many requests at once", [{"retry_after": 1}])
+            raise Fault(503, "the server has too many requests at once; try again later", retry_after=1)
         self.requests += 1
         share = Share(self)
         try:
             yield share
         finally:
             self.requests -= 1
-            self.bytes -= share.bytes
+            share.release()
 
-    def take(self, size: int) -> None:
-        """Make room for bytes of a body.
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Count a live stream while the block sends it. For the event loop's thread."""
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    def check_streams(self) -> None:
+        """Refuse one more live stream if there are too many.
 
         Raises:
-            Fault: 503, there is none.
+            Fault: 503.
         """
-        if self.bytes + size > self._limits.memory_bytes:
-            raise Fault(503, "the server has too much on its hands", [{"retry_after": 1}])
-        self.bytes += size
+        if self.streams >= self._limits.streams:
+            raise Fault(503, "the server has too many live streams at once; try again later", retry_after=5)
+
+    def add(self, size: int) -> None:
+        """Count bytes of a body, or no longer count them (negative). From any thread.
+
+        Raises:
+            Fault: 503, there are too many.
+        """
+        with self._lock:
+            if size > 0 and self.bytes + size > self._limits.memory_bytes:
+                raise Fault(503, "the server is holding too many request bodies; try again later", retry_after=1)
+            self.bytes += size
 
 
 class Share:
@@ -112,11 +161,16 @@ class Share:
         self.bytes = 0
 
     def hold(self, size: int) -> None:
-        """This request's body has so many bytes in memory.
+        """Say that this request's body has so many bytes in memory, before it has.
 
         Raises:
             Fault: 503, with those of others that is too much.
         """
         if size > self.bytes:
-            self._load.take(size - self.bytes)
+            self._load.add(size - self.bytes)
             self.bytes = size
+
+    def release(self) -> None:
+        """Say that this request's body is gone."""
+        self._load.add(-self.bytes)
+        self.bytes = 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from autolog import dialects
 from autolog._version import __version__
+from autolog.dialects import native
 from autolog.server._auth import KEY_HEADERS
-from autolog.server._call import Parameter, Route
+from autolog.server._call import Parameter, Reply, Route
 
 _ERRORS = {
     400: "The request is malformed", 401: "The key is missing or not known", 403: "The key is not for this",
@@ -21,7 +23,7 @@ _ERRORS = {
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """An OpenAPI 3.1 document."""
+    """Return an OpenAPI 3.1 document."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
     for route in routes:
@@ -95,7 +97,7 @@ The machine-readable document is <a href="openapi.json">openapi.json</a>.</p>
 
 
 def docs_page(routes: Sequence[Route]) -> str:
-    """A plain page of all routes, by vendor."""
+    """Return a plain page of all routes, by vendor."""
     groups: dict[str, list[Route]] = {}
     for route in routes:
         vendor = route.summary.partition(":")[0] if ":" in route.summary else "autolog"
@@ -108,3 +110,13 @@ def docs_page(routes: Sequence[Route]) -> str:
         )
         parts.append(f"<h2>{vendor}</h2><ul>{items}</ul>")
     return DOCS_PAGE % "".join(parts)
+
+
+def routes(described: Sequence[Route]) -> list[Route]:
+    """Return the routes of the document and of the page, both made once."""
+    specification = Reply(200, json.dumps(document(described)).encode())
+    page = Reply(200, docs_page(described).encode(), "text/html; charset=utf-8")
+    return [
+        Route("GET", "/openapi.json", lambda _: specification, native, "This document", "read", open=True, quick=True),
+        Route("GET", "/docs", lambda _: page, native, "The same as a page", "read", open=True, quick=True),
+    ]

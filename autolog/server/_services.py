@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
 from anyio import CapacityLimiter
 
+from autolog.server._bodies import Doorway
 from autolog.server._budgets import Spending
 from autolog.server._duplicates import Deduplicator
 from autolog.server._ingest import Ingest
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits, Load, RateLimiter
 from autolog.server._metrics import Metrics
+from autolog.server._readiness import Readiness
+from autolog.server._sessions import Sessions
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
 
@@ -31,13 +35,30 @@ class Services:
         self.limits = limits
         self.writer = Writer(store, limits.pending_writes)
         self.keyring = Keyring(store, api_key)
+        self.sessions = Sessions(store, self.writer, self.keyring)
+        self.readiness = Readiness(self.writer)
+        self.doorway = Doorway(limits)
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
         self.metrics = Metrics(store, self.writer, self.load)
         spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
         self.ingest = Ingest(Deduplicator(), spending, self.metrics)
+        self._refreshing = asyncio.Lock()
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread for its kind of request."""
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
+
+    async def refresh(self, sessions: bool = False, unknown: bool = False) -> None:
+        """Read the keys, and the sessions, again if that was long ago: on one thread, whoever else is waiting.
+
+        With `unknown`, a session was not found that another server may have just opened.
+        """
+        known = self.sessions.recent if unknown else self.sessions.fresh
+        if self.keyring.fresh and (known or not sessions):
+            return
+        async with self._refreshing:
+            await self.in_thread(False, self.keyring.refresh)
+            if sessions:
+                await self.in_thread(False, self.sessions.refresh, unknown and not self.sessions.recent)

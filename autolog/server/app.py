@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib
 import os
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,24 +13,21 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from autolog import dialects
 from autolog._guard import logger
-from autolog._record.record import to_json
-from autolog.dialects import Dialect, native
+from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
-from autolog.server import _health, dashboard
-from autolog.server._auth import authorise, headers_of, key_of, project_of
-from autolog.server._call import Call, Route
+from autolog.server import _health, _openapi
+from autolog.server._call import Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._limits import Limits
-from autolog.server._openapi import docs_page, document
 from autolog.server._services import Services
-from autolog.server.routes import native as native_routes
+from autolog.server.dashboard.pages import PAGES
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
@@ -46,8 +42,6 @@ ROUTES: list[Route] = [
 
 #: How often old records are deleted, in seconds.
 PRUNE_INTERVAL = 600
-#: How often a tail looks for new records, in seconds.
-TAIL_INTERVAL = 0.25
 
 
 def create_app(
@@ -57,8 +51,8 @@ def create_app(
     limits: Limits | None = None,
     budgets: Sequence[Any] = (),
     retain: Retain | None = None,
-) -> ASGIApp:
-    """An ASGI application that serves every dialect from one store.
+) -> FastPath:
+    """Make an ASGI application that serves every dialect from one store.
 
     Args:
         store: an open store or its URL.
@@ -72,31 +66,8 @@ def create_app(
         StoreError: the store cannot be opened.
     """
     opened = open_store(store) if isinstance(store, str) else store
-    limits = limits or Limits()
-    services = Services(opened, api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None, limits, budgets)
-    specification = document(ROUTES)
-
-    async def openapi(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
-        return JSONResponse(specification)
-
-    async def docs(request: Request) -> Response:  # noqa: ARG001 - an endpoint's signature
-        return HTMLResponse(docs_page(ROUTES))
-
-    async def tail(request: Request) -> Response:
-        try:
-            key = key_of(request.headers)
-            principal = await run_in_threadpool(authorise, services, key, "read")
-            project = project_of(principal, request.headers.get("x-autolog-project"))
-            call = Call(services, principal, project, {}, headers_of(request), b"", request)
-            query = native_routes.query_of(call)
-        except Fault as fault:
-            return encode(fault_reply(native, fault))
-        if request.method == "HEAD":
-            return Response(media_type="text/event-stream")
-        return StreamingResponse(
-            _events(opened, query, request, lambda: services.keyring.find(key or "") is not None),
-            media_type="text/event-stream",
-        )
+    fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
+    services = Services(opened, fixed_key, limits or Limits(), budgets)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
@@ -106,42 +77,31 @@ def create_app(
             pruning.cancel()
         await run_in_threadpool(services.writer.close)
 
+    routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *ROUTES]
+    endpoints = {(route.method, route.path): endpoint(route, services) for route in routes}
     app = Starlette(
-        routes=[
-            StarletteRoute("/openapi.json", openapi),
-            StarletteRoute("/docs", docs),
-            StarletteRoute("/api/v1/tail", tail),
-            *_health.routes(services),
-            *dashboard.routes(services),
-            *_starlette_routes(services),
-        ],
+        routes=_by_path(endpoints),
         exception_handlers={404: _not_found, 405: _not_found, HTTPException: _not_found},
         lifespan=lifespan,
     )
     app.state.services = services
-    direct = {
-        (route.method, route.path): endpoint(route, services)
-        for route in ROUTES
-        if "{" not in route.path and route.method != "GET"
-    }
+    direct = {at: made for at, made in endpoints.items() if "{" not in at[1] and at[0] != "GET"}
     return FastPath(app, direct)
 
 
-def _starlette_routes(services: Services) -> list[StarletteRoute]:
-    """One for each path, for a path with several methods answers 405 only then."""
-    by_path: dict[str, list[Route]] = {}
-    for route in ROUTES:
-        by_path.setdefault(route.path, []).append(route)
-    made = []
-    for path, members in by_path.items():
-        handlers = {route.method: endpoint(route, services) for route in members}
+def _by_path(endpoints: Mapping[tuple[str, str], Endpoint]) -> list[StarletteRoute]:
+    """Return one Starlette route for each path: only then does a path with several methods answer 405 to others."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for (method, path), made in endpoints.items():
+        paths.setdefault(path, {})[method] = made
+    return [StarletteRoute(path, _dispatcher(methods), methods=list(methods)) for path, methods in paths.items()]
 
-        async def dispatch(request: Request, handlers: dict[str, Any] = handlers) -> Response:
-            response: Response = await handlers["GET" if request.method == "HEAD" else request.method](request)
-            return response
 
-        made.append(StarletteRoute(path, dispatch, methods=list(handlers)))
-    return made
+def _dispatcher(methods: Mapping[str, Endpoint]) -> Endpoint:
+    async def dispatch(request: Request) -> Response:
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
+
+    return dispatch
 
 
 async def _prune(services: Services, retain: Retain) -> None:
@@ -155,23 +115,6 @@ async def _prune(services: Services, retain: Retain) -> None:
             if deleted:
                 logger.info("%d old records deleted", deleted)
         await asyncio.sleep(PRUNE_INTERVAL)
-
-
-async def _events(store: Store, query: Any, request: Request, may: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Records as server-sent events from now on, or from the `Last-Event-ID` that a client comes back with."""
-    given = request.headers.get("last-event-id", "")
-    place = int(given) if re.fullmatch("[0-9]{1,18}", given) else await run_in_threadpool(store.last)
-    quiet = 0.0
-    while not await request.is_disconnected() and await run_in_threadpool(may):
-        records = await run_in_threadpool(store.tail, query, place)
-        for record in records:
-            place = record.seq or place
-            yield f"id: {place}\ndata: {to_json(record)}\n\n".encode()
-        quiet = 0.0 if records else quiet + TAIL_INTERVAL
-        if quiet >= 15:
-            quiet = 0.0
-            yield b": still here\n\n"
-        await asyncio.sleep(TAIL_INTERVAL)
 
 
 def _dialect_at(path: str) -> Dialect:
@@ -192,7 +135,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
 class FastPath:
     """The application's outermost part: straight to the routes without parameters, through Starlette to all else.
 
-    Logs come to a few fixed paths, which need no search through the others. Doubled slashes at the start of a path
+    Logs are sent to a few fixed paths, which need no search through the others. Double slashes at the start of a path
     become one: clients join base URL and path by plain concatenation.
     """
 
@@ -207,11 +150,14 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if scope["path"].startswith("//"):
-                scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
-            answer = None if scope.get("root_path") else self._direct.get((scope["method"], scope["path"]))
-            if answer is not None:
-                response = await answer(Request(scope, receive, send))
+            root = scope.get("root_path", "")
+            path = scope["path"].removeprefix(root)
+            if path.startswith("//"):
+                path = "/" + path.lstrip("/")
+                scope = {**scope, "path": root + path}
+            direct = self._direct.get((scope["method"], path))
+            if direct is not None:
+                response = await direct(Request(scope, receive, send))
                 await response(scope, receive, send)
                 return
         await self.app(scope, receive, send)

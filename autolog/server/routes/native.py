@@ -9,12 +9,13 @@ import pydantic
 
 from autolog._reading.describe import describe
 from autolog._record.media import check_media
-from autolog._record.record import Record, to_dict
+from autolog._record.record import Record, to_dict, to_json
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects import native as dialect
 from autolog.dialects._fault import Fault, validate
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
+from autolog.server._live import follow
 from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
@@ -101,6 +102,10 @@ def aggregate(call: Call) -> Reply:
     return Reply(200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by)]})
 
 
+def tail(call: Call) -> Reply:
+    return follow(call, query_of(call, "after"), to_json)
+
+
 # Scores
 
 
@@ -143,6 +148,8 @@ ROUTES = [
     Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
+    Route("GET", "/api/v1/tail", tail, dialect, "New records as server-sent events", "read",
+          parameters=(*PARAMETERS, Parameter("after", {"type": "integer", "minimum": 0}))),
     Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
           parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
 ]  # fmt: skip

@@ -1,0 +1,51 @@
+"""Live streams: new records as server-sent events, for `/api/v1/tail` and the pages' live list."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from time import monotonic
+
+from autolog._record.record import Record
+from autolog.server._call import Call, Reply
+from autolog.stores.query import Query
+
+#: How often a stream looks for new records, in seconds.
+INTERVAL = 0.25
+#: How often its key is checked again, in seconds.
+RECHECK = 2.0
+#: After how many seconds without a record a comment is sent, so that nothing in between takes the stream for dead.
+KEEP_ALIVE = 15.0
+
+
+def follow(call: Call, query: Query, encode: Callable[[Record], str]) -> Reply:
+    """Return a stream of the records that match and arrive from now on, while the caller's key is valid.
+
+    A client that comes back goes on where it was: by the header `Last-Event-ID`, which browsers send, or the parameter
+    `after`.
+
+    Raises:
+        Fault: 503, too many streams are open.
+    """
+    call.services.load.check_streams()
+    given = call.headers.get("last-event-id") or call.parameter("after") or ""
+    after = int(given) if re.fullmatch("[0-9]{1,18}", given) else call.store.last()
+    return Reply(200, _events(call, query, after, encode), "text/event-stream")
+
+
+async def _events(call: Call, query: Query, after: int, encode: Callable[[Record], str]) -> AsyncIterator[bytes]:
+    services, sent, checked = call.services, monotonic(), monotonic()
+    yield b": live\n\n"
+    while not await call.request.is_disconnected():
+        for record in await services.in_thread(False, call.store.tail, query, after):
+            after, sent = record.seq or after, monotonic()
+            yield f"id: {after}\ndata: {encode(record)}\n\n".encode()
+        if monotonic() - sent > KEEP_ALIVE:
+            sent = monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(INTERVAL)
+        if monotonic() - checked > RECHECK:
+            checked = monotonic()
+            if not await services.in_thread(False, call.still_valid):
+                return

@@ -1,0 +1,88 @@
+"""Behind a reverse proxy: under which path the application is reached, and from which address.
+
+What a proxy says in its headers is believed only if it is trusted: anybody can send headers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+_PREFIX = re.compile(r"(?:/[\w.~-]+)+", re.ASCII)
+
+
+def clean_prefix(path: str) -> str:
+    """Return a path to mount under, without a slash at its end; empty for none.
+
+    Raises:
+        ValueError: it is no path of plain segments.
+    """
+    path = path.rstrip("/")
+    if path and (not _PREFIX.fullmatch(path) or ".." in path.split("/")):
+        raise ValueError(f"{path[:100]!r} is not a path such as /logs")
+    return path
+
+
+def trusted_networks(given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the addresses and networks of trusted proxies: those given, else FORWARDED_ALLOW_IPS, else this machine.
+
+    Raises:
+        ValueError: one is neither an address nor a network.
+    """
+    found = tuple(given or os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","))
+    found = tuple(one.strip() for one in found if one.strip())
+    for one in found:
+        if one != "*":
+            ip_network(one, strict=False)
+    return found
+
+
+class BehindProxy:
+    """Serves an application under a path, and takes a trusted proxy's word for path, scheme and client address.
+
+    The path is `root_path`, or what `X-Forwarded-Prefix` says. Requests may come with it or, where the proxy takes it
+    off, without.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "", trusted: Sequence[str] = ()) -> None:
+        self._app = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]
+        self._root_path = clean_prefix(root_path)
+        self._everybody = "*" in trusted
+        self._networks = [ip_network(one, strict=False) for one in trusted if one != "*"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            prefix = self._forwarded_prefix(scope) or self._root_path
+            if prefix:
+                scope = _under(prefix, scope)
+        await self._app(scope, receive, send)  # type: ignore[arg-type]
+
+    def _forwarded_prefix(self, scope: Scope) -> str:
+        given = next((value for name, value in scope["headers"] if name == b"x-forwarded-prefix"), b"")
+        if not given or not self._trusts(scope.get("client")):
+            return ""
+        try:
+            return clean_prefix(given.decode("latin-1"))
+        except ValueError:
+            return ""
+
+    def _trusts(self, client: tuple[str, int] | None) -> bool:
+        if self._everybody:
+            return True
+        try:
+            address = ip_address(client[0] if client else "")
+        except ValueError:  # a Unix socket, or a test
+            return False
+        return any(address in network for network in self._networks)
+
+
+def _under(prefix: str, scope: Scope) -> Scope:
+    """Return a scope whose root path begins with a prefix, and whose path begins with the root path."""
+    root = prefix + scope.get("root_path", "")
+    path = scope["path"] if scope["path"].startswith(root + "/") else prefix + scope["path"]
+    return {**scope, "root_path": root, "path": path}

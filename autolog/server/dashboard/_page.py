@@ -1,0 +1,232 @@
+"""What all pages share: the request as a page sees it, the templates, the headers, and what is said to a refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import jinja2
+from starlette.requests import Request
+
+from autolog._display import figures
+from autolog._record.record import Record
+from autolog._version import __version__
+from autolog.dialects._fault import Fault, Json
+from autolog.server._call import Call, Reply, Route
+from autolog.server._keys import ANY_PROJECT
+from autolog.server.dashboard import markup
+from autolog.stores._contract import Store
+
+HERE = Path(__file__).parent
+#: Nothing but our own files, and media that came inside a body.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+HTML = "text/html; charset=utf-8"
+#: The largest form, in bytes, and how many fields it may have.
+FORM_BYTES = 100_000
+FORM_FIELDS = 50
+
+
+class Pages:
+    """The pages as an interface beside the dialects."""
+
+    name = "dashboard"
+
+    def encode_fault(self, fault: Fault) -> Json:
+        return {"error": fault.message}
+
+
+@dataclass(slots=True)
+class PageRequest:
+    """One request for a page, and what pages need to answer it."""
+
+    call: Call
+    form: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """Return the path that the application is mounted under; empty if it is not."""
+        return root_of(self.call.request)
+
+    @property
+    def project(self) -> str | None:
+        """Return the project that the reader's key is for; None for all."""
+        principal = self.call.principal
+        return None if principal.project == ANY_PROJECT else principal.project
+
+    @property
+    def may_write(self) -> bool:
+        """Return whether the reader may score."""
+        return self.call.principal.may("ingest")
+
+    @property
+    def store(self) -> Store:
+        return self.call.store
+
+    def parameter(self, name: str) -> str:
+        return (self.call.parameter(name) or "").strip()
+
+    @property
+    def id(self) -> str:
+        """Return the id that the path, a parameter or the form names."""
+        return self.call.path.get("id") or self.parameter("id") or self.form.get("id", "")
+
+    def record(self, record_id: str, bodies: bool = True) -> Record:
+        """Return a record by its id.
+
+        Raises:
+            Fault: 404.
+        """
+        project = self.project or self.parameter("project") or self.form.get("project") or None
+        record = self.store.get(record_id, project, bodies=bodies)
+        if record is None and project is None:
+            record = self.store.get(record_id, "default", bodies=bodies)  # it is in several projects
+        if record is None:
+            raise Fault(404, f"There is no log with the id {record_id[:100]!r}; it may have been deleted.")
+        return record
+
+    def render(self, template: str, code: int = 200, **values: Any) -> Reply:
+        """Return a page."""
+        return render(self.root, template, code, **values)
+
+    def redirect(self, path: str, cookie: str | None = None) -> Reply:
+        """Return a redirect to a page of ours, which may set a cookie."""
+        return redirect(self.root + path, cookie)
+
+
+Page = Callable[[PageRequest], Reply]
+
+
+def page(method: str, path: str, answer: Page, summary: str, **options: Any) -> Route:
+    """Return the route of a page. What is sent by POST is a form of our own pages."""
+
+    def handler(call: Call) -> Reply:
+        if method != "POST":
+            return answer(PageRequest(call))
+        check_same_site(call)
+        return answer(PageRequest(call, _parse_form(call.body)))
+
+    return Route(method, path, handler, Pages(), summary, "read", **{"session": True, "refuse": refuse, **options})
+
+
+def check_same_site(call: Call) -> None:
+    """Refuse what a page of another site sends. Browsers that do not say so send at least the origin of a form.
+
+    Raises:
+        Fault: 403.
+    """
+    site, origin = call.headers.get("sec-fetch-site"), call.headers.get("origin")
+    if site is not None:
+        ours = site in {"same-origin", "none"}
+    else:
+        hosts = {call.headers.get("host"), call.headers.get("x-forwarded-host")}
+        ours = origin is None or urlsplit(origin).netloc in hosts
+    if not ours:
+        raise Fault(403, "This was sent from another site.")
+
+
+def _parse_form(body: bytes) -> dict[str, str]:
+    """Return a form's fields; of several with one name the last.
+
+    Raises:
+        Fault: 413, too large; 400, too many fields.
+    """
+    if len(body) > FORM_BYTES:
+        raise Fault(413, "This form is too large.")
+    try:
+        fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FORM_FIELDS)
+    except ValueError as error:
+        raise Fault(400, f"This form has more than {FORM_FIELDS} fields.") from error
+    return {name: values[-1] for name, values in fields.items()}
+
+
+# Replies
+
+
+def render(root: str, template: str, code: int = 200, **values: Any) -> Reply:
+    """Return a page; `root` is the path that the application is mounted under."""
+    content = templates().get_template(template).render(root=root, **values)
+    return Reply(code, content.encode(), HTML, HEADERS)
+
+
+def redirect(location: str, cookie: str | None = None) -> Reply:
+    """Return a redirect, which may set a cookie."""
+    headers = {**HEADERS, "location": location}
+    return Reply(303, b"", HTML, headers if cookie is None else {**headers, "set-cookie": cookie})
+
+
+def refuse(request: Request, fault: Fault) -> Reply:
+    """Return the page that says what is wrong; whoever has to sign in is sent to do so."""
+    root = root_of(request)
+    if fault.status == 401:
+        path = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
+        return redirect(f"{root}/ui/login?next={quote(path)}")
+    return refuse_here(request, fault)
+
+
+def refuse_here(request: Request, fault: Fault) -> Reply:
+    """Return the page that says what is wrong, also to whoever has to sign in."""
+    reply = render(root_of(request), "error.html", fault.status, status=fault.status, message=fault.message)
+    if fault.retry_after is None:
+        return reply
+    return Reply(reply.status, reply.body, HTML, {**HEADERS, "retry-after": str(max(1, round(fault.retry_after)))})
+
+
+def root_of(request: Request) -> str:
+    """Return the path that the application is mounted under; empty if it is not."""
+    return str(request.scope.get("root_path", ""))
+
+
+# Templates
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """Return the templates, with what they may call."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {
+        "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
+        "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
+        "moment": _moment, "exact": _exact, "short": figures.short_id,
+    }  # fmt: skip
+    made.globals |= {"version": __version__, "tokens": figures.tokens}
+    return made
+
+
+def _quoted(value: object) -> str:
+    """Return text as a parameter of a URL, slashes included."""
+    return quote(str(value).encode(errors="replace"), safe="")
+
+
+def log_url(record: Record) -> str:
+    """Return where a record's page is: its id in the path where it can be, its project unless it is the default."""
+    project = "" if record.project == "default" else "project=" + _quoted(record.project)
+    if re.fullmatch(r"[\w:~-][\w.:~-]*", record.id, re.ASCII):
+        return f"/ui/log/{record.id}" + (f"?{project}" if project else "")
+    return "/ui/log?id=" + _quoted(record.id) + (f"&{project}" if project else "")
+
+
+def _moment(at: datetime | None) -> str:
+    """Return a time in UTC; the script shows the reader's own in its place."""
+    return "–" if at is None else at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _exact(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat(timespec="milliseconds")

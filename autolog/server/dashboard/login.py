@@ -1,0 +1,69 @@
+"""Signing in and out. The browser gets a session, never the key."""
+
+from __future__ import annotations
+
+import re
+
+from autolog.dialects._fault import Fault
+from autolog.server._auth import authorise
+from autolog.server._call import Reply
+from autolog.server._endpoint import session_cookie
+from autolog.server._sessions import LIFETIME
+from autolog.server.dashboard._page import PageRequest, check_same_site
+
+
+def show_login(request: PageRequest) -> Reply:
+    return request.render("login.html", wrong="", next=_own_page(request.parameter("next")))
+
+
+def login(request: PageRequest) -> Reply:
+    next_page = _own_page(request.form.get("next", ""))
+    try:
+        return _sign_in(request, request.form.get("key", "").strip(), next_page)
+    except Fault as fault:
+        status = 401 if fault.status == 403 else fault.status
+        return request.render("login.html", status, wrong=fault.message, next=next_page)
+
+
+def enter(request: PageRequest) -> Reply:
+    """Sign in by the link that `autolog ui` opens: with the key that this server was started with, and no other.
+
+    Another site may send a browser here, but only with a key of its own, which would sign its reader in as somebody
+    else.
+    """
+    check_same_site(request.call)
+    key = request.parameter("key")
+    if not request.call.services.keyring.is_fixed(key):
+        return request.redirect("/ui/login")
+    return _sign_in(request, key, "/ui/")
+
+
+def logout(request: PageRequest) -> Reply:
+    call = request.call
+    token = call.request.cookies.get(session_cookie(call.request))
+    if token:
+        call.services.sessions.refresh()
+        call.services.sessions.end(token)
+    return request.redirect("/ui/login", _cookie(request, "", 0))
+
+
+def _sign_in(request: PageRequest, key: str, next_page: str) -> Reply:
+    """Raises: Fault, if the key may not read."""
+    services = request.call.services
+    services.keyring.refresh()
+    authorise(services.keyring.find(key), "read", services.rates)
+    token = services.sessions.open(key)
+    return request.redirect(next_page, _cookie(request, token, int(LIFETIME.total_seconds())))
+
+
+def _cookie(request: PageRequest, token: str, seconds: int) -> str:
+    """Return the header that sets the session's cookie; for 0 seconds, that removes it."""
+    http = request.call.request
+    secure = "; Secure" if http.url.scheme == "https" else ""
+    name = session_cookie(http)
+    return f"{name}={token}; Path={request.root}/ui; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _own_page(path: str) -> str:
+    """Return the page to go on to; the first one unless it is a page of ours."""
+    return path if re.fullmatch(r"/ui/[\x21-\x5b\x5d-\x7e]*", path) and not path.startswith("/ui//") else "/ui/"
