@@ -12,7 +12,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 #: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM and more; what else begins so is told apart elsewhere.
 SK_FORMAT = r"sk-[\w-]{16,}"
-SK_ISSUERS = ("proj-", "svcacct-", "admin-", "ant-", "or-", "lf-", "None-")
+SK_ISSUERS = ("proj-", "svcacct-", "admin-", "ant-", "or-v1-", "lf-", "None-")
 
 _MODELS = (
     r"hf_[A-Za-z0-9]{30,}", r"api_org_[A-Za-z0-9]{30,}",  # Hugging Face

@@ -80,7 +80,8 @@ def _formats(text: bytes) -> Iterator[Span]:
 
 def _is_sk_key(rest: str) -> bool:
     """Return whether what follows `sk-` makes it a key: class names of style sheets begin like that, too."""
-    return rest.startswith(SK_ISSUERS) or ("-" not in rest and _is_mixed(rest)) or looks_random(rest)
+    known = rest.startswith(SK_ISSUERS) or "-" not in rest
+    return (known and _is_mixed(rest)) or looks_random(rest)
 
 
 def _long_words(text: bytes) -> Iterator[Span]:
@@ -89,9 +90,14 @@ def _long_words(text: bytes) -> Iterator[Span]:
     while (at := marks.find(_LONG, at)) >= 0:
         end = marks.find(b" ", at)
         end = len(text) if end < 0 else end
-        yield at, end
+        if end - at <= _BLOB or not _BASE64.fullmatch(text, at, end):
+            yield at, end
         at = end
 
+
+#: Longer words of base64 are data, and what looks like a key in their midst is chance.
+_BLOB = 400
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 
 #: A JSON web token (RFC 7519) from its first dot on; its head stands before.
 _TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")

@@ -1,0 +1,129 @@
+"""Keys are recognised by their format, by the name that they stand under, and by the words around them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import secret_corpus
+from secret_samples import KEYS, redacted
+
+from autolog._record.record import Record
+from autolog._redaction.redactor import REDACTED, Redactor
+from autolog._redaction.secrets import may_hold_secret, secrets_in
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("around", ["{}", "my key: {}", "line\n{}\n", 'key="{}"', "(see {})", "curl -H 'x: {}'"])
+def test_keys_are_found_in_texts(name: str, around: str) -> None:
+    body = redacted({"model": "m", "messages": [{"role": "user", "content": around.format(KEYS[name])}]})
+    assert KEYS[name].splitlines()[-1 if name != "pem" else 1] not in body.decode()
+    assert json.loads(body)["messages"][0]["content"] == around.format(REDACTED)
+    value = Redactor(None, secrets=True).record(Record(id="r", error_message=around.format(KEYS[name])))
+    assert value is not None
+    assert value.error_message == around.format(REDACTED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a task-force-with-a-long-name-and-more", "chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz123", "toolu_01A09q90qw90lq917835lq9",
+        "msg_013Zva2CMHLNnjNjJKqJ2EF", "550e8400-e29b-41d4-a716-446655440000", "the password is up to you", "sk-short",
+        "https://example.com/path?q=1", "mail me: ada@example.com", "Bearer of good news, certainly-not-a-token",
+        "resp_0a1b2c3d4e5f60718293a4b5c6d7e8f9", "fp_44709d6fcb", "data:image/png;base64," + "iVBORw0KGgo" * 50,
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_stays_byte_for_byte(text: str) -> None:
+    data = json.dumps({"messages": [{"role": "user", "content": text}], "n": 1.50}, indent=1).encode()
+    assert redacted(data) is data
+
+
+def test_what_is_named_like_a_secret_goes_whatever_it_looks_like() -> None:
+    body = {
+        "tools": [{"type": "mcp", "server_url": "https://x.example", "authorization": "hunter2",
+                   "headers": {"X-Api-Key": "abc", "Accept": "text/plain"}}],
+        "arguments": json.dumps({"user": "ada", "api_key": "p\"ass", "deep": json.dumps({"client_secret": "s"})}),
+        "schema": {"properties": {"api_key": {"type": "string"}}}, "login": {"password": "the model's subject"},
+        "logprobs": [{"token": "Hello"}], "usage": {"total_tokens": 3},
+    }  # fmt: skip
+    found = json.loads(redacted(body))
+    assert found["tools"][0]["authorization"] == REDACTED
+    assert found["tools"][0]["headers"] == {"X-Api-Key": REDACTED, "Accept": "text/plain"}
+    inner = json.loads(found["arguments"])
+    assert (inner["user"], inner["api_key"]) == ("ada", REDACTED)
+    assert json.loads(inner["deep"]) == {"client_secret": REDACTED}
+    assert found["schema"] == body["schema"]
+    assert found["login"] == body["login"]
+    assert found["logprobs"] == body["logprobs"]
+    assert found["usage"] == body["usage"]
+
+
+@pytest.mark.parametrize("text", [
+    "postgres://app:s3cret@db.example/x", "redis://:pa55@localhost", "Authorization: Bearer a1b2c3d4e5f6a7b8c9d0",
+    "api_key=0123456789abcdef01234567", "password: 'Xy0123456789abcdefghij'",
+])  # fmt: skip
+def test_what_stands_in_secret_places(text: str) -> None:
+    content = json.loads(redacted({"content": text}))["content"]
+    assert REDACTED in content
+    assert content.split(REDACTED)[0] == text[: len(content.split(REDACTED)[0])]
+
+
+@pytest.mark.parametrize("issuer", [*secret_corpus.FORMATS, *secret_corpus.NAMED])
+def test_keys_of_every_issuer_are_found_wherever_they_stand(issuer: str) -> None:
+    for name, text, secret in secret_corpus.planted():
+        if name == issuer:
+            body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+            assert may_hold_secret(body), text
+            assert secret not in json.loads(redacted(body))["messages"][0]["content"], text
+
+
+def test_prose_code_and_logs_are_left_alone() -> None:
+    taken = [text[start:end] for text in secret_corpus.clean() for start, end in secrets_in(text)]
+    assert len(taken) <= 2, taken
+
+
+@pytest.mark.parametrize("name", [
+    "OPENAI_API_KEY", "azureApiKey", "db_password", "token", "id_token", "github_token", "HF_TOKEN", "webhook_secret",
+    "X-Api-Token", "subscription_key", "credentials", "API_KEY_2", "password_old", "proxy-authorization",
+])  # fmt: skip
+def test_the_programs_own_data_keep_nothing_under_the_name_of_a_secret(name: str) -> None:
+    for value in ("hunter2", ["hunter2"], {"value": {name: "hunter2"}}):
+        record = Record(id="r", kind="tool", request_body=json.dumps({"env": {name: value}}).encode())
+        Redactor(None, secrets=True).bodies(record)
+        assert b"hunter2" not in (record.request_body or b"")
+
+
+def test_in_a_conversation_a_likely_name_needs_a_likely_value() -> None:
+    given = {"arguments": {"github_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "password": "the subject of the talk",
+                           "next_page_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}}  # fmt: skip
+    found = json.loads(redacted(given))["arguments"]
+    assert found == {**given["arguments"], "github_token": REDACTED}
+
+
+#: Beginnings of formats, and what a search might try again from every place.
+HOSTILE = (
+    "eyJ", "-eyJ", "eyJabcdefgh.", ".eyJaaaaaaaa", "SG.aaaaaaaaaaaaaaaa", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
+    "a://a:", "ab+.-", "token      ", "token=", "key\\\\\\", "api_key=", "bearer ", "bearer aaaaaaaaaaaaaaaaaaa ", "0123456789abcdef-",
+    "?a=b&", "?" + "a" * 40, "a.b.", '"', "\\", "\\u0041", '"key":"', "[", '{"a":', "}\n", "}\n\n", "a-a-", "MNO.", "aB3+/x", "secret",
+    "1//0", "abc1Q~", "&sig=aaaaaaa", "://", "a@b", "deadbeef01", "é", "\x00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/event-stream"])
+def test_twice_the_text_takes_twice_the_time(unit: str, kind: str) -> None:
+    def taken(size: int) -> float:
+        text = unit * (size // len(unit)) + " " + KEYS["openai"]
+        body = text.encode() if kind == "text/plain" else json.dumps({"m": [{"content": text}]}).encode()
+        if kind == "text/event-stream":
+            body = b"data: " + body + b"\n\ndata: " + body[:200] + b"\n\n"
+        record = Record(id="r", kind="llm", response_body=body, response_content_type=kind)
+        began = time.process_time()
+        Redactor(None, secrets=True).bodies(record)
+        return time.process_time() - began
+
+    def best(size: int) -> float:
+        return min(taken(size) for _ in range(3))
+
+    assert best(160_000) < 3 * 4 * best(40_000) + 0.05  # four times the text; a quadratic search takes sixteen times

@@ -1,0 +1,157 @@
+"""Two corpora to measure the search for secrets on: texts with keys planted in them, and texts without any.
+
+    python tests/secret_corpus.py
+
+prints how many of the keys are found, and how many places per megabyte are taken for one that are none. Everything is
+made up here, from a fixed seed: the keys after the formats that their issuers publish, the texts after what programs
+send to models: prose, code, style sheets, logs, lock files, API responses.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import string
+from collections.abc import Iterator
+
+_SIGNS = {
+    "a": string.ascii_letters + string.digits, "h": "0123456789abcdef", "U": string.ascii_uppercase + string.digits,
+    "l": string.ascii_lowercase + string.digits, "d": string.digits, "w": string.ascii_letters + string.digits + "-_",
+    "b": string.ascii_letters + string.digits + "+/",
+}  # fmt: skip
+
+#: Keys by issuer: `{a20}` are 20 letters and digits, `h` hexadecimal digits, `U` and `l` of one case, `d` digits,
+#: `w` and `b` the alphabets of base64.
+FORMATS = {
+    "OpenAI project": "sk-" + "proj-{w64}", "OpenAI": "sk-{a48}", "OpenAI admin": "sk-" + "admin-{w64}",
+    "Anthropic": "sk-" + "ant-api03-{w93}AA", "OpenRouter": "sk-" + "or-v1-{h64}", "DeepSeek": "sk-{h32}",
+    "Langfuse": "sk-" + "lf-{h8}-{h4}-{h4}-{h4}-{h12}", "Hugging Face": "hf_{a34}", "Groq": "gsk_{a52}",
+    "xAI": "xai-{a80}", "Perplexity": "pplx-{a48}", "Replicate": "r8_{a37}", "NVIDIA": "nvapi-{w64}",
+    "Tavily": "tvly-{a32}", "Jina": "jina_{a60}", "Fireworks": "fw_{a24}", "Cerebras": "csk-{l48}",
+    "Together": "tgp_v1_{w43}", "Pinecone": "pcsk_{a70}", "Vercel AI Gateway": "vck_{a56}", "ElevenLabs": "sk_{h48}",
+    "Voyage": "pa-{w43}", "LangSmith": "lsv2_pt_{h32}_{h10}", "autolog": "alk_{w32}", "Prefect": "pnu_{l36}",
+    "Sourcegraph": "sgp_{h16}_{h40}", "Sentry": "sntrys_eyJ{w80}", "Sentry user": "sntryu_{h64}",
+    "AWS access key": "AKIA{U16}", "AWS session": "ASIA{U16}", "Bedrock": "ABSK{b120}", "Google API": "AIza{w35}",
+    "Google OAuth": "ya29.{w60}", "Google client secret": "GOCSPX-{w28}", "Google refresh": "1//0{w60}",
+    "Azure storage": "AccountKey={b86}==", "Azure bus": "SharedAccessKey={b43}=", "Azure AD": "{a3}8Q~{a34}",
+    "Azure OpenAI": "{a52}JQQJ99{a26}", "Alibaba": "LTAI{a20}", "DigitalOcean": "dop_v1_{h64}",
+    "Heroku": "HRKU-{w60}", "Fly": "fm2_{b120}", "Netlify": "nfp_{a40}", "Supabase": "sbp_{h40}",
+    "Supabase secret": "sb_secret_{w31}", "PlanetScale": "pscale_tkn_{w43}", "Databricks": "dapi{h32}",
+    "Doppler": "dp.pt.{a43}", "Vault": "hvs.{w90}", "Terraform": "{a14}.atlasv1.{w67}", "Pulumi": "pul-{h40}",
+    "Tailscale": "tskey-auth-{a16}-{a32}", "age": "AGE-SECRET-KEY-1{U58}", "New Relic": "NRAK-{U27}",
+    "Grafana": "glsa_{a32}_{h8}", "Grafana Cloud": "glc_{b60}", "GitHub": "ghp_{a36}", "GitHub app": "ghs_{a36}",
+    "GitHub fine-grained": "github_pat_{a22}_{a59}", "GitLab": "glpat-{w20}", "GitLab runner": "glrt-{w20}",
+    "Atlassian": "ATATT3{w180}", "Bitbucket": "ATBB{a32}", "npm": "npm_{a36}", "PyPI": "pypi-AgEIcHlwaS5vcmc{w120}",
+    "RubyGems": "rubygems_{h48}", "crates.io": "cio{a32}", "NuGet": "oy2{l43}", "Docker": "dckr_pat_{w27}",
+    "SonarQube": "squ_{h40}", "CircleCI": "CCIPAT_{a22}_{h40}", "Buildkite": "bkua_{h40}",
+    "Postman": "PMAK-{h24}-{h34}", "Linear": "lin_api_{a40}", "Figma": "figd_{w43}", "Slack bot": "xoxb-{d12}-{d12}-{a24}",
+    "Slack app": "xapp-1-{U11}-{d13}-{h64}", "Slack webhook": "https://hooks.slack.com/services/T{U9}/B{U9}/{a24}",
+    "Discord webhook": "https://discord.com/api/webhooks/{d18}/{w68}", "Discord bot": "M{a23}.{w6}.{w38}",
+    "Telegram": "{d10}:AA{w33}", "Twilio": "SK{h32}", "Stripe": "sk_" + "live_{a24}", "Stripe restricted": "rk_" + "live_{a24}",
+    "Stripe webhook": "whsec_{a32}", "Razorpay": "rzp_live_{a14}", "Square": "sq0atp-{w22}", "Shopify": "shpat_{h32}",
+    "EasyPost": "EZAK{a54}", "Shippo": "shippo_live_{h40}", "Plaid": "access-production-{h8}-{h4}-{h4}-{h4}-{h12}",
+    "SendGrid": "SG.{w22}.{w43}", "Mailgun": "key-{h32}", "Mailchimp": "{h32}-us12", "Resend": "re_{a8}_{a24}",
+    "Notion": "ntn_{a46}", "Notion, old": "secret_{a43}", "Airtable": "pat{a14}.{h64}",
+    "HubSpot": "pat-na1-{h8}-{h4}-{h4}-{h4}-{h12}", "Dropbox": "sl.u.{w140}", "Facebook": "EAA{a120}",
+    "Typeform": "tfp_{w44}", "PostHog": "phx_{a43}",
+    "JSON web token": "eyJhbGciOiJIUzI1NiJ9.eyJ{w60}.{w43}",
+    "private key": "-----BEGIN RSA PRIVATE KEY-----\n{b64}\n{b64}\n-----END RSA PRIVATE KEY-----",
+    "PGP": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{b64}\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----",
+}  # fmt: skip
+#: Secrets without a format, by the text around them.
+NAMED = {
+    "env": "OPENAI_API_KEY={h32}", "export": "export DB_PASSWORD='{a20}'", "json": '{"client_secret": "{h40}"}',
+    "yaml": "github_token: {h40}", "python": 'api_key="{h32}"', "header": "Authorization: Bearer {a40}",
+    "basic": "Authorization: Basic {b40}==", "url": "postgres://app:{a16}@db.example.com/app",
+    "azure sas": "https://x.blob.core.windows.net/c/f?sv=2022&sig={b43}%3D", "query": "https://api.example.com/v1?key={a39}",
+    "presigned": "https://b.s3.amazonaws.com/o?X-Amz-Signature={h64}", "aws": "aws_secret_access_key = {b40}",
+}  # fmt: skip
+CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
+            "a,{},b", "first: {} and then")  # fmt: skip
+
+
+def filled(rng: random.Random, template: str) -> str:
+    """Return a template with random signs in its fields."""
+    return re.sub(
+        r"\{([ahUldwb])(\d+)\}",
+        lambda found: "".join(rng.choice(_SIGNS[found[1]]) for _ in range(int(found[2]))),
+        template,
+    )
+
+
+def planted(seed: int = 7) -> Iterator[tuple[str, str, str]]:
+    """Return issuers, texts with a key, and the part of the key that must not be left."""
+    rng = random.Random(seed)
+    for issuer, template in FORMATS.items():
+        for context in CONTEXTS:
+            key = filled(rng, template)
+            yield issuer, context.replace("{}", key), key.splitlines()[len(key.splitlines()) // 2][-20:]
+    for name, template in NAMED.items():
+        for context in ("{}", "see {}", "line\n{}\nline"):
+            text = filled(rng, template)
+            secret = max(re.findall(r"[\w+/]{16,}", text), key=len)
+            yield name, context.replace("{}", text), secret
+
+
+_WORDS = ["the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "this", "are", "or", "his", "from", "at", "which", "but", "have", "an", "had", "they", "you", "were", "their", "one", "all", "we", "can", "her", "has", "there", "been", "if", "more", "when", "will", "would", "who", "so", "no", "said", "what", "up", "its", "about", "into", "than", "them", "only", "some", "could", "time", "these", "two", "may", "then", "do", "first", "any", "my", "now", "such", "like", "our", "over", "man", "me", "even", "most", "made", "after", "also", "did", "many", "before", "must", "through", "back", "years", "where", "much", "your", "way", "well", "down", "should", "because", "each", "just", "those", "people", "how", "too", "little", "state", "good", "very", "make", "world", "still", "own", "see", "men", "work", "long", "get", "here", "between", "both", "life", "being", "under", "never", "day", "same", "another", "know", "while", "last", "might", "us", "great", "old", "year", "off", "come", "since", "against", "go", "came", "right", "used", "take", "three", "token", "secret", "password", "key", "credentials", "author", "basic", "bearer", "monkey", "tokens", "keyboard", "secretary", "passwords", "authorization"]  # fmt: skip
+_CODE = (
+    "def {w}_{w}(self, token: str, key: bytes) -> None:\n    self.token = tokenizer.encode_plus_v2(token)\n",
+    "api_key = os.environ['OPENAI_API_KEY']\npassword = settings.DATABASES2['default'].password\n",
+    "const token = await getAccessTokenForUser2(user, {{ scope: '{w}' }});\n",
+    ".sk-spinner-double-bounce-container {{ color: #{h6}; }}\n.sk-cube-grid-1-of-9-wrapper > .pa-4-xl {{ margin: 0 }}\n",
+    "const apiKey = process.env.API_KEY ?? config.get('services.openai.apiKey');\n",
+    "password: ${{DB_PASSWORD}}\nsecret_name: my-app-secret-name\ntoken_count: 1200\nmax_tokens: 4096\n",
+    "Authorization: Bearer <your-token-here>\nX-Api-Key: YOUR_API_KEY\n", "postgres://user:password@localhost:5432/db\n",
+    "commit {h40}\nAuthor: Ada <ada@example.com>\nDate: 2026-01-02\n\n    {w} the {w} {w}\n", "token: {h40}\n",
+    '"integrity": "sha512-{b86}==",\n"resolved": "https://packages.example.com/{w}/-/{w}-1.2.3.tgz",\n',
+    "image@sha256:{h64}\n", '{{"id": "chatcmpl-{a29}", "object": "chat.completion", "system_fingerprint": "fp_{h10}"}}\n',
+    '{{"id": "msg_{a24}", "tool_use_id": "toolu_{a24}", "request_id": "req_{a24}"}}\n', "{h8}-{h4}-{h4}-{h4}-{h12}\n",
+    "2026-11-02T10:11:12.123Z INFO [{w}] request_id={h32} status=200 duration_ms=12\n",
+    "https://example.com/{w}/{w}?page=2&sort=desc&id={h24}\n", "<div class=\"css-{l7} sk-{w}-{w}-{w}-{w}\" id=\"{w}\">\n",
+    "SELECT {w}_key, primary_key FROM {w} WHERE token_id = {d8};\n", "key: value\nforeign_key: user_id\ncache_key: v2:{w}:{w}\n",
+    "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
+)  # fmt: skip
+
+
+def clean(size: int = 2_000_000, seed: int = 11) -> Iterator[str]:
+    """Return texts without any secret, of so many characters together."""
+    rng = random.Random(seed)
+    made = 0
+    while made < size:
+        kind = rng.random()
+        if kind < 0.4:
+            text = " ".join(rng.choice(_WORDS) for _ in range(400))
+        elif kind < 0.97:
+            template = "".join(rng.choice(_CODE) for _ in range(20))
+            words = re.sub(r"\{w\}", lambda _: rng.choice(_WORDS), template)
+            text = filled(rng, words).replace("{{", "{").replace("}}", "}")
+        else:
+            text = json.dumps({"image": "data:image/png;base64," + base64.b64encode(rng.randbytes(15_000)).decode()})
+        made += len(text)
+        yield text
+
+
+def main() -> None:
+    """Print how much is found of what is there, and of what is not."""
+    from autolog._redaction.redactor import REDACTED, Redactor
+    from autolog._redaction.walk import apply
+
+    redactor = Redactor(None, secrets=True)
+    texts = list(planted())
+    missed = [(issuer, text) for issuer, text, secret in texts if secret in apply(text, redactor.edits(text))]
+    print(f"found {len(texts) - len(missed)} of {len(texts)} secrets of {len(FORMATS) + len(NAMED)} kinds")
+    for issuer, text in missed:
+        print(f"  missed: {issuer}: {text[:120]!r}")
+    plain = list(clean())
+    false = [(text, edit) for text in plain for edit in redactor.edits(text)]
+    print(
+        f"{len(false) / (sum(map(len, plain)) / 1_000_000):.1f} places per megabyte taken for {REDACTED} without need"
+    )
+    for text, (start, end, _) in false[:20]:
+        print(f"  false: {text[max(0, start - 30) : end + 10]!r}")
+
+
+if __name__ == "__main__":
+    main()
