@@ -1,4 +1,4 @@
-"""Our folders: made when needed, git-ignored, and private to the user in shared locations."""
+"""Our folders and files: made when needed, private to the user, and git-ignored."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ NAME = ".autolog"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, unless it exists.
+    """Make a folder that only this user may enter, and its parents, unless it exists.
 
     Raises:
         OSError: it cannot be made.
     """
     if folder.is_dir():
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.name == NAME:  # logs hold prompts: they do not belong in a repository
         (folder / ".gitignore").write_text("*\n")
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only this user may read and write, unless it exists: logs hold prompts.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def fallback_folder() -> Path:

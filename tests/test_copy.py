@@ -69,12 +69,12 @@ def test_it_goes_on_where_it_stopped(pair: tuple[Store, Store], small: None, mon
     writes = 0
     write = type(target).write
 
-    def cut_off(self: Any, records: Any, places: bool = False) -> list[int]:
+    def cut_off(self: Any, records: Any, keep_seq: bool = False) -> list[int]:
         nonlocal writes
         writes += 1
         if writes == 3:
             raise StoreError(self.url, "away")
-        return write(self, records, places)
+        return write(self, records, keep_seq)
 
     monkeypatch.setattr(type(target), "write", cut_off)
     with pytest.raises(StoreError, match="away"):
@@ -95,7 +95,9 @@ def test_what_arrives_wrong_is_told(pair: tuple[Store, Store], small: None, monk
     source, target = pair
     source.write([record(number) for number in range(20)])
     write = type(target).write
-    monkeypatch.setattr(type(target), "write", lambda self, records, places=False: write(self, records[:-1], places))
+    monkeypatch.setattr(
+        type(target), "write", lambda self, records, keep_seq=False: write(self, records[:-1], keep_seq)
+    )
     with pytest.raises(StoreError, match=r"project 'shop' is not what was sent: 4 records of 5"):
         copy(source, target)
 

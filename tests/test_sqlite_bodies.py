@@ -109,7 +109,7 @@ def test_a_store_that_is_let_go_is_let_go(tmp_path: Path) -> None:
     store = SQLiteStore(f"sqlite:///{tmp_path}/logs.db")
     store.write([record(1)])
     store.count(Query(text="wizard"))
-    connection = weakref.ref(store._writer)
+    connection = weakref.ref(store._file.writer)
     del store
     gc.collect()
     assert connection() is None

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -494,7 +495,7 @@ def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", range(1, len(_schema.MIGRATIONS) + 1))
 def test_a_file_of_every_version_is_brought_forward(version: int, tmp_path: Path) -> None:
-    from autolog.stores.sqlite.store import APPLICATION_ID
+    from autolog.stores.sqlite._upgrade import APPLICATION_ID
 
     path = tmp_path / "old.db"
     with sqlite3.connect(path) as db:
@@ -548,9 +549,9 @@ def test_a_disk_that_is_full_fails_only_those_that_it_is_too_small_for(tmp_path:
 
     store = open_store(f"sqlite:///{tmp_path}/s.db")
     writer = Writer(store, 100)
-    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
-    store._writer.execute(f"PRAGMA max_page_count = {pages + 20}")
-    with store._lock:  # so that all three share a transaction
+    pages = store._file.writer.execute("PRAGMA page_count").fetchone()[0]
+    store._file.writer.execute(f"PRAGMA max_page_count = {pages + 20}")
+    with store._file._lock:  # so that all three share a transaction
         first = writer.submit(lambda store: None)
         sizes = (10, 300_000, 10)
         records = [record(number, request_body=os.urandom(size)) for number, size in enumerate(sizes)]
@@ -652,3 +653,17 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
         assert (found.user, found.session) == ("ada", "s")
         assert found.request_body == b'{"n": %d}' % number
         assert "otel" in found.extra
+
+
+def test_bodies_are_read_a_few_at_a_time(store: Store) -> None:
+    large = b'{"text": "' + b"x" * 6_000_000 + b'"}'
+    store.write([record(n, request_body=large if n < 8 else b'{"n": 1}') for n in range(10)])
+    found = store.find(Query(), newest_first=False)
+    tracemalloc.start()
+    sizes = [len(one.request_body or b"") for one in store.with_bodies(found)]
+    scanned = sum(len(one.request_body or b"") for one in store.scan(Query()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sizes == [len(large)] * 8 + [8] * 2
+    assert scanned == sum(sizes)
+    assert peak < 170_000_000

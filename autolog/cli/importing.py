@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from autolog.cli._options import store_option
 from autolog.cli._progress import counted
 from autolog.errors import AutologError, shown
 from autolog.stores import open_store
+from autolog.stores._batches import batches
 from autolog.stores.query import Query
 
 BATCH = 500
@@ -40,7 +40,7 @@ def importing(source: str, project: str | None, as_json: bool, store: str | None
     opened = open_store(store or config_from({}).store)
     count = 0
     records = counted(_records(source), None, "importing")
-    while batch := list(islice(records, BATCH)):
+    for batch in batches(records, BATCH):
         for record in batch:
             record.seq = None
             record.project = project or record.project

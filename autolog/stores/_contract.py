@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +27,10 @@ class Store(Protocol):
         """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
         ...
 
-    def write(self, records: Sequence[Record], places: bool = False) -> list[int]:
-        """Keep records; returns their places. A record whose id is known fills that one's gaps.
+    def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
+        """Write records; returns their sequence numbers. A record whose id is known fills that one's gaps.
 
-        With `places`, a new record gets the place that it says (`seq`), as long as it is free.
+        With `keep_seq`, a new record gets the number that it has (`seq`), as long as that is free.
         """
         ...
 
@@ -58,6 +58,10 @@ class Store(Protocol):
         bodies: bool = False,
     ) -> list[Record]:
         """Records in order; those that are equal in it by their arrival."""
+        ...
+
+    def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yield copies of records with their bodies, which are read a few at a time: all may be more than fits."""
         ...
 
     def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:

@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from autolog._record.record import Record
 from autolog.errors import StoreError
+from autolog.stores._batches import batches
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -53,10 +53,10 @@ def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int]
     seen(done.before)
     found = source.scan(Query(), after - 1 if after else 0)  # of several in one place some may not have come
     records = (record for record in found if (record.seq, record.id) != (after, state.get("id")))
-    while batch := list(islice(records, BATCH)):
+    for batch in batches(records, BATCH):
         after = batch[-1].seq or after
         with target.transaction():
-            target.write(batch, places=True)
+            target.write(batch, keep_seq=True)
             state = {"after": after, "id": batch[-1].id, "records": done.before + done.records + len(batch)}
             target.put_document(_COPY, source.url, state)
         done.records += len(batch)

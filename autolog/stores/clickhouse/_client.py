@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
-from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._url import Target
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -61,13 +61,13 @@ class Database:
         StoreError: from every method: it cannot be reached, understood, or used. `StoreUnavailable` if that may pass.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._pid = 0
         self._made: Client | None = None
         self._making = threading.Lock()
-        self._reading: dict[str, Any] = {"database": place.database}
-        if place.quorum is not None:
+        self._reading: dict[str, Any] = {"database": target.database}
+        if target.quorum is not None:
             self._reading["select_sequential_consistency"] = 1
 
     @property
@@ -85,15 +85,16 @@ class Database:
             from clickhouse_connect.driver.httputil import get_pool_manager
         except ImportError as error:
             raise StoreError(
-                self._place.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
+                self._target.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
             ) from error
-        place = self._place
+        target = self._target
         logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # that it is away we say ourselves
         with self.translated():
             # One without a session, so that all threads may use it at once, and its own pool, for a fork shares sockets
             return clickhouse_connect.get_client(
-                host=place.host, port=place.port, username=place.user, password=place.password, secure=place.secure,
-                verify=place.verify, connect_timeout=place.connect_timeout, send_receive_timeout=place.timeout,
+                host=target.host, port=target.port, username=target.user, password=target.password,
+                secure=target.secure, verify=target.verify, connect_timeout=target.connect_timeout,
+                send_receive_timeout=target.timeout,
                 autogenerate_session_id=False, autogenerate_query_id=False, query_retries=1,
                 pool_mgr=get_pool_manager(maxsize=_CONNECTIONS),
                 client_name="autolog", show_clickhouse_errors=True,
@@ -123,7 +124,7 @@ class Database:
 
     def command(self, statement: str, values: dict[str, Any] | None = None, database: bool = True) -> Any:
         """Run what gives no rows."""
-        settings = {"database": self._place.database} if database else {}
+        settings = {"database": self._target.database} if database else {}
         with self.translated():
             return self._client.command(statement, parameters=values or None, settings=settings, use_database=False)
 
@@ -132,16 +133,16 @@ class Database:
         if not rows:
             return
         settings: dict[str, Any] = {"throw_on_max_partitions_per_insert_block": 0}
-        if self._place.async_insert and len(rows) < 1_000:
+        if self._target.async_insert and len(rows) < 1_000:
             settings |= {"async_insert": 1, "wait_for_async_insert": 1}
-        if self._place.distributed:
+        if self._target.distributed:
             settings["distributed_foreground_insert"] = 1
-        if self._place.quorum is not None:
-            settings |= {"insert_quorum": self._place.quorum, "insert_quorum_parallel": 0}
+        if self._target.quorum is not None:
+            settings |= {"insert_quorum": self._target.quorum, "insert_quorum_parallel": 0}
         with self.translated():
             self._client.insert(
                 table, rows, column_names=list(types), column_type_names=list(types.values()),
-                database=self._place.database, settings=settings,
+                database=self._target.database, settings=settings,
             )  # fmt: skip
 
     def close(self) -> None:
@@ -155,26 +156,26 @@ class Database:
         try:
             yield
         except Exception as error:
-            raise _translate(self._place, error) from error
+            raise _translate(self._target, error) from error
 
 
 def _is_long(statement: str, values: dict[str, Any] | None) -> bool:
     return len(statement) > 50_000 or sum(len(str(value)) for value in (values or {}).values()) > 50_000
 
 
-def _translate(place: Place, error: Exception) -> Exception:
+def _translate(target: Target, error: Exception) -> Exception:
     from clickhouse_connect.driver import exceptions
 
     if not isinstance(error, exceptions.Error):
         return error
     code, said = error.code, _short(error)
     if code in _FULL or "No space left on device" in said:
-        return StoreFull(place.shown, said)
+        return StoreFull(target.shown, said)
     if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
-        return StoreUnavailable(place.shown, f"cannot be reached: {said}")
+        return StoreUnavailable(target.shown, f"cannot be reached: {said}")
     if code in _REFUSED:
-        return StoreError(place.shown, f"{_REFUSED[code]}: {said}")
-    return (StoreUnavailable if code in _PASSING else StoreError)(place.shown, said)
+        return StoreError(target.shown, f"{_REFUSED[code]}: {said}")
+    return (StoreUnavailable if code in _PASSING else StoreError)(target.shown, said)
 
 
 def _short(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""The database's clock, which all servers agree on, and what is counted by it: places and versions.
+"""The database's clock, which all servers agree on, and what is counted by it: sequence numbers and versions.
 
-A place (`seq`) is a time: milliseconds since 2026, and 12 bits that tell apart what came together. It is unique in one
-server; two may give the same one, so a record's identity is its id. A version is a time in microseconds, or more.
+A sequence number is a time: milliseconds since 2026, and 12 bits that tell apart what came together. It is unique in
+one server; two may give the same one, so a record's identity is its id. A version is a time in microseconds, or more.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 
 from autolog.stores.clickhouse._client import Database
 
-#: Since when places count, in milliseconds.
+#: Since when sequence numbers count, in milliseconds.
 _BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 class Clock:
-    """Tells the time, places and versions. For any thread, and across forks."""
+    """Tells the time, sequence numbers and versions. For any thread, and across forks."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -48,19 +48,19 @@ class Clock:
         return datetime.fromtimestamp(self.now(), UTC)
 
     def next_seq(self) -> int:
-        earliest = place_at(self.now()) + random.getrandbits(8)
+        earliest = seq_at(self.now()) + random.getrandbits(8)
         with self._counting:
             self._seq = max(self._seq + 1, earliest)
             self._open.setdefault(threading.get_ident(), self._seq)
             return self._seq
 
     def written(self) -> None:
-        """This thread's transaction is over: the places that it was given are taken, or free for good."""
+        """This thread's transaction is over: the numbers that it was given are taken, or free for good."""
         self._open.pop(threading.get_ident(), None)
 
     @property
     def oldest_open(self) -> int | None:
-        """The first place that was given and is not in the database yet."""
+        """The first sequence number that was given and is not in the database yet."""
         return min(list(self._open.values()), default=None)
 
     def next_version(self, after: int) -> int:
@@ -70,7 +70,7 @@ class Clock:
             return self._version
 
 
-def place_at(seconds: float) -> int:
+def seq_at(seconds: float) -> int:
     return (int(seconds * 1000) - _BEGINNING) << 12
 
 

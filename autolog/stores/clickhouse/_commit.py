@@ -33,7 +33,7 @@ from autolog.stores.clickhouse._rows import (
     to_row,
     tombstone,
 )
-from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._url import Target
 from autolog.stores.clickhouse._where import Values, of_keys
 
 Key = tuple[str, str]
@@ -48,9 +48,9 @@ ROUNDS = 4
 class Commits:
     """Writes the changes of transactions."""
 
-    def __init__(self, db: Database, place: Place, clock: Clock, media: Media) -> None:
+    def __init__(self, db: Database, target: Target, clock: Clock, media: Media) -> None:
         self._db = db
-        self._place = place
+        self._target = target
         self._clock = clock
         self._media = media
 
@@ -98,7 +98,7 @@ class Commits:
             if at is not None
         }
         of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
-        outdated = hours.marks(of_hours, self._clock.moment(), timedelta(seconds=2 * self._place.timeout))
+        outdated = hours.marks(of_hours, self._clock.moment(), timedelta(seconds=2 * self._target.timeout))
         hours.seal(self._db, outdated)
 
     def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:

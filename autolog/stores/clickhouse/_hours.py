@@ -121,8 +121,8 @@ class Sums:
             for hour in present
             if hour < over and (hour not in latest or (not latest[hour][1] and latest[hour][0] < moment))
         ]
-        for place in range(0, len(open_ones), AT_ONCE):
-            hours = open_ones[place : place + AT_ONCE]
+        for index in range(0, len(open_ones), AT_ONCE):
+            hours = open_ones[index : index + AT_ONCE]
             self._make(hours, moment)
             latest |= dict.fromkeys(hours, (moment, 1))
         return {hour: at for hour, (at, whole) in latest.items() if whole}
@@ -190,7 +190,7 @@ def _time(hour: int) -> str:
 def _add(found: dict[tuple[int, str], list[Any]], start: int, sums: Sequence[Any]) -> None:
     value, *numbers, buckets, counts = sums
     known = found.setdefault((start, value), [0, 0, 0, 0, 0.0, 0, {}])
-    for place, number in enumerate(numbers):
-        known[place] += number
+    for index, number in enumerate(numbers):
+        known[index] += number
     for bucket, count in zip(buckets, counts, strict=True):
         known[6][bucket] = known[6].get(bucket, 0) + count

@@ -8,16 +8,16 @@ from autolog._record.media import give_media
 from autolog._record.record import Record
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._rows import Kept, hashes_of
-from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._url import Target
 from autolog.stores.clickhouse._where import Values
 
 
 class Media:
     """The table of media."""
 
-    def __init__(self, db: Database, place: Place) -> None:
+    def __init__(self, db: Database, target: Target) -> None:
         self._db = db
-        self._place = place
+        self._target = target
 
     def insert(self, media: dict[str, bytes]) -> None:
         """Keep media, by their hash."""
@@ -43,7 +43,7 @@ class Media:
             return
         kept = self.contents(free)
         values = Values()
-        local, on = self._place.local("media"), self._place.on
+        local, on = self._target.local("media"), self._target.on
         self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({values.marks(free)})", values)
         again = free & self.used(free)
         self.insert({sha256: kept[sha256] for sha256 in again & kept.keys()})

@@ -51,9 +51,9 @@ CHANGE = {name: TYPES[name] for name in ("project", "id", "version", "gone", "cr
 #: What is bytes, and not text.
 RAW = ("record", *BODIES)
 
-_TIMES = tuple(place for place, kind in enumerate(COLUMNS.values()) if kind == _TIME)
-_TEXTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "String" in kind)
-_COUNTS = tuple(place for place, kind in enumerate(COLUMNS.values()) if "Int" in kind)
+_TIMES = tuple(index for index, kind in enumerate(COLUMNS.values()) if kind == _TIME)
+_TEXTS = tuple(index for index, kind in enumerate(COLUMNS.values()) if "String" in kind)
+_COUNTS = tuple(index for index, kind in enumerate(COLUMNS.values()) if "Int" in kind)
 _CHANGES = tuple(list(TYPES).index(name) for name in CHANGE)
 _column_values = attrgetter(*COLUMNS)
 _decoder = msgspec.msgpack.Decoder(Record)
@@ -65,7 +65,7 @@ WITH_BODIES = f"{SELECT}, {', '.join(BODIES)}"
 
 @dataclass(slots=True)
 class Kept:
-    """A record as it is in the store, or will be: its place, and what it was read as."""
+    """A record as it is in the store, or will be: its sequence number, and what it was read as."""
 
     record: Record
     seq: int
@@ -97,14 +97,14 @@ def to_row(kept: Kept) -> list[Any]:
             setattr(record, name, None)  # what is not a number is not known
     bodies, kept.media = take_media(record)
     values = list(_column_values(record))
-    for place in _TIMES:
-        values[place] = micros(values[place])
-    for place in _TEXTS:
-        if values[place] is not None:
-            values[place] = clean(values[place])
-    for place in _COUNTS:
-        if values[place] is not None:
-            values[place] = min(max(int(values[place]), -_MAX_INT), _MAX_INT)
+    for index in _TIMES:
+        values[index] = micros(values[index])
+    for index in _TEXTS:
+        if values[index] is not None:
+            values[index] = clean(values[index])
+    for index in _COUNTS:
+        if values[index] is not None:
+            values[index] = min(max(int(values[index]), -_MAX_INT), _MAX_INT)
     texts = [text for text in (record.prompt_variables, record.extra.get("output")) if text]
     whole = msgspec.structs.replace(record, request_body=None, response_body=None, seq=None)
     return [
@@ -118,7 +118,7 @@ def to_row(kept: Kept) -> list[Any]:
 
 def change_of(row: Sequence[Any]) -> list[Any]:
     """The values of CHANGE, from those of TYPES."""
-    return [row[place] for place in _CHANGES]
+    return [row[index] for index in _CHANGES]
 
 
 #: The kind of a row that is gone because its record has another time now, and so another key.

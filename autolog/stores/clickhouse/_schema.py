@@ -3,8 +3,8 @@
 `log` has a row for every version of a record; the latest one stands (ReplacingMergeTree, read with FINAL), and one that
 is `gone` takes the record away. It is ordered by project and time, for the newest first; `place` knows under which time
 an id is, in every version, so that servers see each other's changes; a materialised view fills it. `change` has those
-changes for an hour, for of `log` the engine drops all but the latest at any time (`_clickhouse_merge`). `hour` holds
-sums, valid where `sealed` says so (`_clickhouse_hours`).
+changes for an hour, for of `log` the engine drops all but the latest at any time (`_merge`). `hour` holds
+sums, valid where `sealed` says so (`_hours`).
 
 On a cluster (`cluster=`) every statement runs ON CLUSTER (unless `on_cluster=0`). With `replicated=1` the tables of a
 shard copy themselves. With `distributed=1` the rows lie in tables called `..._local`, spread by a hash of project and
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from autolog.errors import StoreError
+from autolog.stores.clickhouse._client import OLDEST, Database
 from autolog.stores.clickhouse._rows import CHANGE, RAW, TYPES
-from autolog.stores.clickhouse._url import Place
+from autolog.stores.clickhouse._url import Target
 
 Statements = Iterator[str]
 _INDEXES = (
@@ -31,86 +33,161 @@ _INDEXES = (
 )
 
 
-def _table(place: Place, name: str, columns: str, engine: str, order: str, shard: str, more: str = "") -> Statements:
-    """A table that may be local, replicated, or spread over shards by the expression `shard`."""
-    on, local = place.on, place.local(name)
+def _table(target: Target, name: str, columns: str, engine: str, order: str, shard: str, more: str = "") -> Statements:
+    """Yield what makes a table that may be local, replicated, or spread over shards by the expression `shard`."""
+    on, local = target.on, target.local(name)
     kind, _, arguments = engine.partition("(")
     arguments = arguments.removesuffix(")")
-    if place.replicated:
-        path = f"'/clickhouse/tables/{{shard}}/{place.database}/{local}', '{{replica}}'"
+    if target.replicated:
+        path = f"'/clickhouse/tables/{{shard}}/{target.database}/{local}', '{{replica}}'"
         kind, arguments = f"Replicated{kind}", f"{path}, {arguments}" if arguments else path
     yield f"CREATE TABLE IF NOT EXISTS `{local}`{on} ({columns}) ENGINE = {kind}({arguments}) ORDER BY {order}{more}"
-    if place.distributed:
+    if target.distributed:
         yield (
             f"CREATE TABLE IF NOT EXISTS `{name}`{on} AS `{local}` "
-            f"ENGINE = Distributed('{place.cluster}', '{place.database}', '{local}', {shard})"
+            f"ENGINE = Distributed('{target.cluster}', '{target.database}', '{local}', {shard})"
         )
 
 
-def _create(place: Place) -> Statements:
-    columns = ", ".join(f'"{name}" {kind}' + (" CODEC(ZSTD(3))" if name in RAW else "") for name, kind in TYPES.items())
+#: The columns of the tables. `log` has those of records.
+COLUMNS = {
+    "log": TYPES,
+    "place": {
+        "project": "LowCardinality(String)", "id": "String", "created_at": "DateTime64(6, 'UTC')", "version": "Int64",
+        "gone": "UInt8",
+    },
+    "change": {**CHANGE, "at": "DateTime"},
+    "hour": {
+        "project": "LowCardinality(String)", "dimension": "LowCardinality(String)", "start": "Int32",
+        "value": "String", "calls": "Int64", "errors": "Int64", "input_tokens": "Int64", "output_tokens": "Int64",
+        "cost": "Float64", "priced": "Int64", "buckets": "Array(Int32)", "counts": "Array(Int64)", "stamp": "Int64",
+    },
+    "sealed": {"start": "Int32", "stamp": "Int64", "whole": "UInt8"},
+    "media": {"sha256": "String", "content": "String"},
+    "document": {"kind": "String", "key": "String", "data": "String", "first": "Int64", "version": "Int64"},
+}  # fmt: skip
+_MORE = {
+    ("change", "at"): " DEFAULT now()",
+    ("media", "content"): " CODEC(NONE)",
+    **{("log", name): " CODEC(ZSTD(3))" for name in RAW},
+}
+
+
+def _columns(table: str) -> str:
+    return ", ".join(f'"{name}" {kind}{_MORE.get((table, name), "")}' for name, kind in COLUMNS[table].items())
+
+
+def _create(target: Target) -> Statements:
     yield from _table(
-        place, "log", ", ".join((columns, *_INDEXES)), "ReplacingMergeTree(version, gone)",
+        target, "log", ", ".join((_columns("log"), *_INDEXES)), "ReplacingMergeTree(version, gone)",
         "(project, created_at, id)", "cityHash64(project, id)",
         " PARTITION BY toYYYYMM(created_at) SETTINGS index_granularity = 1024, "
         "allow_experimental_replacing_merge_with_cleanup = 1",
     )  # fmt: skip
     yield from _table(
-        place, "place",
-        "project LowCardinality(String), id String, created_at DateTime64(6, 'UTC'), version Int64, gone UInt8, "
-        "INDEX place_id id TYPE bloom_filter(0.01) GRANULARITY 1",
+        target, "place", f"{_columns('place')}, INDEX place_id id TYPE bloom_filter(0.01) GRANULARITY 1",
         "MergeTree()", "(project, id, version)", "cityHash64(project, id)", " SETTINGS index_granularity = 1024",
     )  # fmt: skip
     yield (
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{place.on} TO `{place.local('place')}` "
-        f"AS SELECT project, id, created_at, version, gone FROM `{place.local('log')}`"
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{target.on} TO `{target.local('place')}` "
+        f"AS SELECT project, id, created_at, version, gone FROM `{target.local('log')}`"
     )
     yield from _table(
-        place, "change", ", ".join((*(f"{name} {kind}" for name, kind in CHANGE.items()), "at DateTime DEFAULT now()")),
-        "MergeTree()", "(project, id, version)", "cityHash64(project, id)",
+        target, "change", _columns("change"), "MergeTree()", "(project, id, version)", "cityHash64(project, id)",
         " TTL at + INTERVAL 1 HOUR SETTINGS index_granularity = 256",
     )  # fmt: skip
     yield from _table(
-        place, "hour",
-        "project LowCardinality(String), dimension LowCardinality(String), start Int32, value String, calls Int64, "
-        "errors Int64, input_tokens Int64, output_tokens Int64, cost Float64, priced Int64, buckets Array(Int32), "
-        "counts Array(Int64), stamp Int64",
-        "ReplacingMergeTree(stamp)", "(dimension, project, start, value)", "cityHash64(start)",
-    )  # fmt: skip
-    yield from _table(
-        place, "sealed", "start Int32, stamp Int64, whole UInt8", "ReplacingMergeTree(stamp)", "start",
+        target, "hour", _columns("hour"), "ReplacingMergeTree(stamp)", "(dimension, project, start, value)",
         "cityHash64(start)",
     )  # fmt: skip
     yield from _table(
-        place, "media", "sha256 String, content String CODEC(NONE)", "ReplacingMergeTree()", "sha256",
-        "cityHash64(sha256)", " SETTINGS index_granularity = 16",
+        target, "sealed", _columns("sealed"), "ReplacingMergeTree(stamp)", "start", "cityHash64(start)",
     )  # fmt: skip
     yield from _table(
-        place, "document", "kind String, key String, data String, first Int64, version Int64",
-        "ReplacingMergeTree(version)", "(kind, key)", "cityHash64(kind, key)",
+        target, "media", _columns("media"), "ReplacingMergeTree()", "sha256", "cityHash64(sha256)",
+        " SETTINGS index_granularity = 16",
+    )  # fmt: skip
+    yield from _table(
+        target, "document", _columns("document"), "ReplacingMergeTree(version)", "(kind, key)",
+        "cityHash64(kind, key)",
     )  # fmt: skip
 
 
 #: `autolog_schema` says how many a database has had.
-MIGRATIONS: tuple[Callable[[Place], Statements], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create,)
 
 
-def schema_table(place: Place) -> Statements:
-    """The table that marks a database as ours."""
+def prepare(db: Database, target: Target) -> None:
+    """Make the database and its tables those of this version.
+
+    Raises:
+        StoreError: the server is too old, the database is another program's or a newer autolog's, or its tables are
+            not those that its version should have.
+    """
+    if db.version < OLDEST:
+        known = ".".join(map(str, db.version))
+        raise StoreError(target.shown, f"ClickHouse {known} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
+    if target.database not in db.databases():
+        db.command(f"CREATE DATABASE IF NOT EXISTS `{target.database}`{target.on}", database=False)
+    there = _columns_there(db)
+    version = 0
+    if "autolog_schema" in there:
+        ((version,),) = db.query("SELECT max(version) FROM autolog_schema")
+    elif there.keys() & COLUMNS.keys():
+        raise StoreError(target.shown, "this database holds another program's tables; choose another database")
+    if version > len(MIGRATIONS):
+        raise StoreError(target.shown, "this database was written by a newer autolog: pip install -U autolog-llm")
+    if version < len(MIGRATIONS):  # each statement may be run twice: another server may be doing so
+        for statement in _schema_table(target):
+            db.command(statement)
+        for number, migrate in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in migrate(target):
+                db.command(statement)
+            db.insert("autolog_schema", {"version": "UInt32"}, [[number]])
+    else:
+        _check(there, target)
+    for statement in ttl(target):
+        db.command(statement)
+
+
+def _columns_there(db: Database) -> dict[str, dict[str, str]]:
+    """Return the columns and their types of each table in the database."""
+    found: dict[str, dict[str, str]] = {}
+    for table, name, kind in db.query(
+        "SELECT table, name, type FROM system.columns WHERE database = currentDatabase()"
+    ):
+        found.setdefault(table, {})[name] = kind
+    return found
+
+
+def _check(there: dict[str, dict[str, str]], target: Target) -> None:
+    """Refuse tables that lack columns: a development version may have had others under the same number."""
+    for table, columns in COLUMNS.items():
+        wrong = [name for name, kind in columns.items() if there.get(table, {}).get(name) != kind]
+        if wrong:
+            raise StoreError(
+                target.shown,
+                f"the table {table} is not that of this version (see {', '.join(wrong[:5])}): a development version of "
+                "autolog made it; export with that one and import here, or choose another database",
+            )
+
+
+def _schema_table(target: Target) -> Statements:
+    """Yield what makes the table that marks a database as ours."""
     yield from _table(
-        place, "autolog_schema", "version UInt32, made_at DateTime DEFAULT now()", "ReplacingMergeTree()", "version",
+        target, "autolog_schema", "version UInt32, made_at DateTime DEFAULT now()", "ReplacingMergeTree()", "version",
         "version",
     )  # fmt: skip
 
 
-def ttl(place: Place) -> Statements:
-    """Records that are too old delete themselves, as the option says; 0 ends that."""
-    if place.ttl_days == 0:
+def ttl(target: Target) -> Statements:
+    """Yield what lets records delete themselves that are too old, as the option says; 0 ends that."""
+    if target.ttl_days == 0:
         for name in ("log", "place"):
-            yield f"ALTER TABLE `{place.local(name)}`{place.on} REMOVE TTL"
-    elif place.ttl_days is not None:
+            yield f"ALTER TABLE `{target.local(name)}`{target.on} REMOVE TTL"
+    elif target.ttl_days is not None:
         for name in ("log", "place"):
             yield (
-                f"ALTER TABLE `{place.local(name)}`{place.on} MODIFY TTL toDateTime(created_at) + "
-                f"INTERVAL {place.ttl_days} DAY SETTINGS materialize_ttl_after_modify = 0"
+                f"ALTER TABLE `{target.local(name)}`{target.on} MODIFY TTL toDateTime(created_at) + "
+                f"INTERVAL {target.ttl_days} DAY SETTINGS materialize_ttl_after_modify = 0"
             )

@@ -1,35 +1,35 @@
-"""Where a ClickHouse store is and how it is laid out, read from its URL."""
+"""Where a ClickHouse store is and how it is laid out, as its URL says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from autolog.errors import StoreError
 
 _FORM = "write clickhouse://user:password@host:8123/database"
 _OPTIONS = {
     "secure": "TLS: 1 or 0",
-    "verify": "whether to check the server's certificate: 1 or 0",
+    "verify": "check the server's certificate: 1 or 0",
     "cluster": "the cluster on which tables are made",
-    "on_cluster": "whether tables are made on all of it: 1, or 0 where the database sees to that",
+    "on_cluster": "make tables on all of it: 1, or 0 where the database sees to that",
     "replicated": "tables that copy themselves between a shard's replicas: 1 or 0",
     "quorum": "on how many replicas a write is before it is acknowledged; all reads then see it",
     "distributed": "tables spread over the cluster's shards: 1 or 0",
     "ttl_days": "after how many days records delete themselves",
-    "async_insert": "whether the database gathers small inserts: 1 or 0",
+    "async_insert": "let the database gather small inserts: 1 or 0",
     "connect_timeout": "seconds",
     "timeout": "seconds that a statement may take",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """A database, and how its tables are made.
 
     Attributes:
         shown: the URL without its password, for errors and logs.
-        cluster, on_cluster, replicated, distributed: for more than one node, see `_clickhouse_schema`.
+        cluster, on_cluster, replicated, distributed: for more than one node, see `_schema`.
         quorum: on how many replicas a write is before it is acknowledged.
         ttl_days: records older than this delete themselves.
         async_insert: the database gathers small inserts of many servers, and acknowledges them when they are kept.
@@ -56,52 +56,29 @@ class Place:
 
     @property
     def on(self) -> str:
-        """What a statement says that is for all nodes."""
+        """The clause of a statement that is for all nodes."""
         return f" ON CLUSTER `{self.cluster}`" if self.cluster and self.on_cluster else ""
 
     def local(self, name: str) -> str:
-        """The table under a name that holds rows."""
+        """Return the table that holds the rows of a table."""
         return f"{name}_local" if self.distributed else name
 
 
-def read_url(url: str) -> Place:
-    """The place that a URL names: `clickhouse://user:password@host:8123/database?option=value`.
+def read_url(url: str) -> Target:
+    """Return the target that a URL names: `clickhouse://user:password@host:8123/database?option=value`.
 
     Raises:
         StoreError: it is not such a URL, or has an option that does not exist.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-        parts = urlsplit("clickhouse://")
+    parts, host, port = _split(url)
     named = f"[{host}]" if host and ":" in host else host
     shown = f"clickhouse://{named}:{port or 8123}{parts.path}" if named else "clickhouse://"
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
     database = unquote(parts.path.strip("/"))
     if not host or not database or "/" in database or "`" in database:
         raise StoreError(shown, f"it names no host, no port or no database; {_FORM}")
-    for name in given.keys() - _OPTIONS.keys():
-        known = "; ".join(f"{option} ({meaning})" for option, meaning in _OPTIONS.items())
-        raise StoreError(shown, f"there is no option {name!r}; there are {known}")
-
-    def flag(name: str, otherwise: bool) -> bool:
-        value = given.get(name)
-        if value not in {None, "0", "1"}:
-            raise StoreError(shown, f"{name}={value}: write 1 or 0")
-        return otherwise if value is None else value == "1"
-
-    def number(name: str, otherwise: int | None) -> int | None:
-        value = given.get(name)
-        if value is not None and not (value.isascii() and value.isdigit() and (int(value) or name == "ttl_days")):
-            raise StoreError(shown, f"{name}={value}: write a whole number above 0")
-        return otherwise if value is None else int(value)
-
-    cluster, secure = given.get("cluster") or None, flag("secure", otherwise=False)
-    if flag("distributed", otherwise=False) and cluster is None:
-        raise StoreError(shown, "distributed=1 needs cluster=..., the name of a cluster in the server's configuration")
-    return Place(
+    options = _Options(shown, dict(parse_qsl(parts.query, keep_blank_values=True)))
+    secure = options.flag("secure", otherwise=False)
+    target = Target(
         shown=shown,
         host=host,
         port=port or (8443 if secure else 8123),
@@ -109,14 +86,54 @@ def read_url(url: str) -> Place:
         password=unquote(parts.password or ""),
         database=database,
         secure=secure,
-        verify=flag("verify", otherwise=True),
-        cluster=cluster,
-        on_cluster=flag("on_cluster", otherwise=True),
-        replicated=flag("replicated", otherwise=False),
-        distributed=flag("distributed", otherwise=False),
-        quorum=number("quorum", None),
-        ttl_days=number("ttl_days", None),
-        async_insert=flag("async_insert", otherwise=True),
-        connect_timeout=number("connect_timeout", 5) or 5,
-        timeout=number("timeout", 30) or 30,
+        verify=options.flag("verify", otherwise=True),
+        cluster=options.given.get("cluster") or None,
+        on_cluster=options.flag("on_cluster", otherwise=True),
+        replicated=options.flag("replicated", otherwise=False),
+        distributed=options.flag("distributed", otherwise=False),
+        quorum=options.number("quorum", None),
+        ttl_days=options.number("ttl_days", None),
+        async_insert=options.flag("async_insert", otherwise=True),
+        connect_timeout=options.number("connect_timeout", 5) or 5,
+        timeout=options.number("timeout", 30) or 30,
     )
+    if target.distributed and target.cluster is None:
+        raise StoreError(shown, "distributed=1 needs cluster=..., the name of a cluster in the server's configuration")
+    return target
+
+
+def _split(url: str) -> tuple[SplitResult, str | None, int | None]:
+    """Return a URL's parts, its host and its port; no host where it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return urlsplit("clickhouse://"), None, None
+    return parts, host, port
+
+
+class _Options:
+    """The options of a URL.
+
+    Raises:
+        StoreError: one does not exist, or has a value that makes no sense.
+    """
+
+    def __init__(self, shown: str, given: dict[str, str]) -> None:
+        self.given = given
+        self._shown = shown
+        for name in given.keys() - _OPTIONS.keys():
+            known = "; ".join(f"{option} ({meaning})" for option, meaning in _OPTIONS.items())
+            raise StoreError(shown, f"there is no option {name!r}; there are {known}")
+
+    def flag(self, name: str, otherwise: bool) -> bool:
+        value = self.given.get(name)
+        if value not in {None, "0", "1"}:
+            raise StoreError(self._shown, f"{name}={value}: write 1 or 0")
+        return otherwise if value is None else value == "1"
+
+    def number(self, name: str, otherwise: int | None) -> int | None:
+        value = self.given.get(name)
+        if value is not None and not (value.isascii() and value.isdigit() and (int(value) or name == "ttl_days")):
+            raise StoreError(self._shown, f"{name}={value}: write a whole number above 0")
+        return otherwise if value is None else int(value)

@@ -27,6 +27,10 @@ class Bodies:
     """Packs and unpacks bodies for one store. Packing is for the writer alone; unpacking for any thread."""
 
     def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget all dictionaries: the store is a new one."""
         self._known: dict[int, zstd.ZstdDict] = {}
         self._compressor = zstd.ZstdCompressor(LEVEL)
         self._due = FIRST

@@ -14,7 +14,7 @@ from autolog._record.record import DEFAULTS, FIELDS, Record
 from autolog.stores._texts import clean
 from autolog.stores.sqlite._where import micros
 
-_TIMES = frozenset({"created_at", "received_at", "updated_at"})
+TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
 _FLAGS = frozenset({"cached"})
 _BODIES = ("request_body", "response_body")
@@ -27,17 +27,18 @@ COLUMNS = (
     "prompt_version", "request_content_type", "response_content_type", "input_preview", "output_preview",
     "response_id",
 )  # fmt: skip
-_TIME_PLACES = tuple(COLUMNS.index(name) for name in _TIMES)
-_JSON_PLACES = tuple(COLUMNS.index(name) for name in _JSON)
-_TEXT_PLACES = tuple(
-    place for place, name in enumerate(COLUMNS) if "str" in str(Record.__annotations__[name]) and name not in _JSON
+_TIME_INDEXES = tuple(COLUMNS.index(name) for name in TIMES)
+_JSON_INDEXES = tuple(COLUMNS.index(name) for name in _JSON)
+_TEXT_INDEXES = tuple(
+    index for index, name in enumerate(COLUMNS) if "str" in str(Record.__annotations__[name]) and name not in _JSON
 )
 _REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
 
-QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
+_QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
 _MARKS = ", ".join("?" * (len(COLUMNS) + 2))
-INSERT = f"INSERT INTO log (n, {QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
-SELECT = f"SELECT n, {QUOTED}, rest FROM log"  # noqa: S608
+INSERT = f"INSERT INTO log (n, {_QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+#: What a record is read from, in the order in which `from_row` takes it.
+SELECT = f"n, {_QUOTED}, rest"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,16 +49,17 @@ _REST_DEFAULTS = tuple(DEFAULTS[name] for name in _REST)
 
 
 def to_row(record: Record) -> tuple[Any, ...]:
+    """Return the values of COLUMNS, and the rest as JSON."""
     now = datetime.now(UTC)
     values = list(_column_values(record))
-    for place in _TIME_PLACES:
-        values[place] = micros(values[place] or now)
-    for place in _JSON_PLACES:
-        values[place] = encode_json(values[place]).decode() if values[place] else None
-    for place in _TEXT_PLACES:
-        value = values[place]
+    for index in _TIME_INDEXES:
+        values[index] = micros(values[index] or now)
+    for index in _JSON_INDEXES:
+        values[index] = encode_json(values[index]).decode() if values[index] else None
+    for index in _TEXT_INDEXES:
+        value = values[index]
         if value is not None and not value.isascii():
-            values[place] = clean(value)
+            values[index] = clean(value)
     rest = {
         name: value
         for name, value, default in zip(_REST, _rest_values(record), _REST_DEFAULTS, strict=True)
@@ -66,12 +68,13 @@ def to_row(record: Record) -> tuple[Any, ...]:
     return (*values, encode_json(rest).decode() if rest else None)
 
 
-def from_row(row: Sequence[Any]) -> tuple[int, Record]:
+def from_row(row: Sequence[Any]) -> Record:
+    """Return a record from the columns of SELECT; it has its sequence number, and no bodies."""
     fields = decode_object(row[-1])
     for name, value in zip(COLUMNS, row[1:-1], strict=True):
         if value is None:
             continue
-        if name in _TIMES:
+        if name in TIMES:
             fields[name] = EPOCH + timedelta(microseconds=value)
         elif name in _JSON:
             fields[name] = decode_json(value)
@@ -80,11 +83,11 @@ def from_row(row: Sequence[Any]) -> tuple[int, Record]:
         else:
             fields[name] = value
     fields["seq"] = row[0]
-    return row[0], msgspec.convert(fields, Record)
+    return msgspec.convert(fields, Record)
 
 
 def facets(record: Record) -> list[tuple[str, str]]:
-    """What a record is found by through `facet`: kind and value."""
+    """Return what a record is found by through `facet`: pairs of kind and value."""
     found = [("tag", tag) for tag in record.tags]
     found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
     if record.caller is not None:

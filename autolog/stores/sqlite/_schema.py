@@ -72,8 +72,8 @@ def _create_rollups(db: sqlite3.Connection) -> None:
     _rollup.create_tables(db)
     rollups = Rollups()
     rollups.begin()
-    for row in db.execute(SELECT):
-        rollups.note(from_row(row)[1], 1)
+    for row in db.execute(f"SELECT {SELECT} FROM log"):  # noqa: S608 - our columns
+        rollups.note(from_row(row), 1)
     rollups.end(db)
 
 

@@ -1,0 +1,255 @@
+"""The file of a SQLite store: its connections, and the transactions on them.
+
+One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
+file: SQLite's lock is waited for. Connections are opened again if the process has forked, or if somebody has deleted
+or replaced the file: what is written after that goes into the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autolog._folders import make_folder, make_private
+from autolog._lifecycle import after_fork_in_child
+from autolog._sqlite import translated
+from autolog.errors import StoreError, StoreUnavailable
+from autolog.stores.sqlite import _rollup, _upgrade
+from autolog.stores.sqlite._bodies import Bodies
+from autolog.stores.sqlite._rollup import Rollups
+from autolog.stores.sqlite._where import text_has
+
+#: How long to wait for another process that is writing, in seconds.
+BUSY_TIMEOUT = 10.0
+#: Tells a file from the one that takes its name later: the device and the number that it has there.
+_Identity = tuple[int, int] | None
+
+
+@after_fork_in_child
+def _replace_locks() -> None:
+    for file in _open_files:
+        file._lock = threading.RLock()  # whoever held it is not in this process
+
+
+#: For a fork.
+_open_files: weakref.WeakSet[SQLiteFile] = weakref.WeakSet()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that supports weak references: its own functions refer to it without keeping it open."""
+
+
+class SQLiteFile:
+    """The connections to the file of a store, for any thread and across forks.
+
+    `bodies` packs and unpacks bodies; `rollups` gathers what a transaction adds to the sums; `newest` is the sequence
+    number of the record that was written last.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.path = path_of(url)
+        self.bodies = Bodies()
+        self.rollups = Rollups()
+        self.newest = 0
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._depth = self._owner = 0
+        _open_files.add(self)
+        self._open()
+
+    # Opening
+
+    def _open(self) -> None:
+        """Open the connection that writes; make the file, or bring it up to date."""
+        try:
+            make_folder(self.path.parent)
+        except OSError as error:
+            raise StoreError(self.url, f"cannot make the folder {self.path.parent}: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # where that fails, SQLite says why
+            make_private(self.path)
+        self._pid, self._depth = os.getpid(), 0
+        self._writer = self._connect()
+        with self.translated():
+            _upgrade.bring_up_to_date(self._writer, self.url)
+            self.bodies.load(self._writer)
+        self._identity = self._on_disk()
+
+    def _connect(self) -> sqlite3.Connection:
+        with self.translated():
+            db = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, factory=_Connection
+            )
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.create_function("body_has", 3, functools.partial(self.bodies.has, weakref.ref(db)), deterministic=True)
+            _rollup.prepare(db)
+            db.create_function("text_has", 2, text_has, deterministic=True)
+        return db
+
+    def _on_disk(self) -> _Identity:
+        """Return which file has the name now; None if there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _follow(self) -> None:
+        """Open the file anew if another has taken its place, or none."""
+        if self._on_disk() != self._identity:
+            with self._lock:
+                if self._depth == 0 and self._on_disk() != self._identity:
+                    self._writer.close()
+                    self.rollups, self.newest = Rollups(), 0
+                    self.bodies.start_over()
+                    self._open()
+
+    def translated(self) -> translated:
+        """Return a block whose SQLite errors come out as `StoreError`."""
+        return translated(self.url)
+
+    # Connections
+
+    @property
+    def writer(self) -> sqlite3.Connection:
+        """The connection for changes; inside of a transaction only."""
+        return self._writer
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection; inside of a transaction the one that sees what it has changed."""
+        if self.inside:
+            return self._writer
+        self._follow()
+        if getattr(self._local, "opened", None) != (os.getpid(), self._identity):
+            self._local.opened = os.getpid(), self._identity
+            self._local.db = self._connect()
+        db: sqlite3.Connection = self._local.db
+        return db
+
+    @property
+    def inside(self) -> bool:
+        """Whether this thread is in a transaction."""
+        return self._depth > 0 and self._owner == threading.get_ident()
+
+    # Changes
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all changes of the block, or none. One inside another can fail by itself."""
+        with self._lock, self.translated():
+            if self._pid != os.getpid():
+                self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
+                self.rollups = Rollups()
+            inner = self._depth > 0
+            if not inner:
+                self._follow()
+            db = self._writer
+            if inner and not db.in_transaction:  # a full disk: SQLite has taken back all of it
+                raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
+            if not inner:
+                self.bodies.train(db, self.newest)
+            db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
+            self._depth += 1
+            self._owner = threading.get_ident()
+            try:
+                yield from self._keep_or_take_back(db, inner)
+            finally:
+                self._depth -= 1
+            if not inner and self._on_disk() != self._identity:
+                raise StoreUnavailable(self.url, "the file was deleted or replaced while it was written to")
+
+    def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:
+        self.rollups.begin()
+        ended = False
+        try:
+            yield
+            ended = True
+            if not db.in_transaction:
+                self.rollups.abandon()
+                raise StoreUnavailable(self.url, "a part of the transaction has failed, and all of it with that")
+            self.rollups.end(db)
+            db.execute("RELEASE change" if inner else "COMMIT")
+        except BaseException:
+            if not ended:
+                self.rollups.abandon()
+            if db.in_transaction:
+                db.execute("ROLLBACK TO change" if inner else "ROLLBACK")
+                if inner:
+                    db.execute("RELEASE change")
+            raise
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for a change: a transaction of its own, or a part of the one that it is made in."""
+        if self.inside:
+            with self.translated():
+                yield self._writer
+        else:
+            with self.transaction():
+                yield self._writer
+
+    # The file as a whole
+
+    def size(self) -> int:
+        """Return how many bytes the file's content takes."""
+        with self.translated():
+            db = self.reader
+            pages, free, page = (
+                int(db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * page
+
+    def compact(self) -> None:
+        """Make the file smaller; meanwhile nobody writes."""
+        with self._lock, self.translated():
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of all that is committed to a new file.
+
+        Raises:
+            StoreError: it cannot be written, or is not whole.
+        """
+        try:
+            make_private(target)
+        except OSError as error:
+            raise StoreError(str(target), f"cannot be written: {error.strerror}") from error
+        with translated(str(target)), contextlib.closing(sqlite3.connect(target)) as copy:
+            with self.translated():
+                self.reader.backup(copy)  # in one step: a step on its own would begin anew after every write
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+        if found != "ok":
+            raise StoreError(self.url, f"the copy is damaged, and so is the store: {found}")
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        with self._lock:
+            if self._pid == os.getpid():
+                self._writer.close()
+            reader = getattr(self._local, "db", None)
+            if reader is not None and self._local.opened[0] == os.getpid():
+                reader.close()
+                self._local.opened = None
+
+
+def path_of(url: str) -> Path:
+    """Return the path that a URL names.
+
+    Raises:
+        StoreError: it is not of the form sqlite:///PATH.
+    """
+    name = url.removeprefix("sqlite:///")
+    if not url.startswith("sqlite:///") or not name:
+        raise StoreError(url, "write sqlite:///relative.db or sqlite:////absolute.db")
+    return Path(name).absolute()

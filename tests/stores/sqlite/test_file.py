@@ -1,0 +1,70 @@
+"""The file of a store: who may read it, and what happens when it is taken away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from autolog._record.record import Record
+from autolog.errors import StoreUnavailable
+from autolog.stores import Query, open_store
+
+
+def modes(folder: Path) -> set[str]:
+    return {oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir() if path.name != ".gitignore"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_only_the_user_may_read_a_store_and_its_copies(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
+        store.write([Record(id="one")])
+        store.backup(tmp_path / ".autolog" / "copy.db")
+    finally:
+        os.umask(old)
+    assert modes(tmp_path / ".autolog") == {"0o600"}  # the log and the shared memory of WAL, too
+    assert stat.S_IMODE((tmp_path / ".autolog").stat().st_mode) == 0o700
+
+
+def test_after_the_file_was_deleted_a_new_one_takes_what_comes(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/logs/s.db")
+    store.write([Record(id="one")])
+    assert store.count(Query()) == 1
+    shutil.rmtree(tmp_path / "logs")
+    assert store.count(Query()) == 0
+    store.write([Record(id="two")])
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(store.count(Query())))
+    thread.start()
+    thread.join()
+    again = open_store(f"sqlite:///{tmp_path}/logs/s.db")
+    assert [record.id for record in again.find(Query())] == ["two"]
+    assert seen == [1]
+
+
+def test_a_backup_put_in_the_files_place_is_what_is_read_and_written(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write([Record(id="one")])
+    store.backup(tmp_path / "copy.db")
+    store.write([Record(id="two")])
+    for name in ("s.db-wal", "s.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / "copy.db").replace(tmp_path / "s.db")
+    store.write([Record(id="three")])
+    assert {record.id for record in store.find(Query())} == {"one", "three"}
+
+
+def test_what_was_written_while_the_file_was_deleted_is_not_called_written(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"), store.transaction():
+        store.write([Record(id="one")])
+        for path in tmp_path.glob("s.db*"):
+            path.unlink()
+    store.write([Record(id="one")])
+    assert store.count(Query()) == 1
