@@ -230,12 +230,12 @@ def test_a_full_store_is_said_so(server: Server, monkeypatch: pytest.MonkeyPatch
     from clickhouse_connect.driver.exceptions import DatabaseError
     from clickhouse_connect.driver.httpclient import HttpClient
 
-    from autolog.stores.sqlite.store import SQLiteStore
+    from autolog.stores.sqlite._records import RecordWriter
 
     def no_space(*_: Any, **__: Any) -> None:
         raise DatabaseError("server response: Code: 243. Cannot reserve 1.00 MiB, not enough space", code=243)
 
-    monkeypatch.setattr(SQLiteStore, "_write_one", full)
+    monkeypatch.setattr(RecordWriter, "write", full)
     monkeypatch.setattr(HttpClient, "insert", no_space)
     answer = server.call("POST", "/api/logs/insert", {"model": "m"})
     assert (answer.status_code, answer.headers["retry-after"]) == (507, "30")
