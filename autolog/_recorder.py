@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from autolog import _guard, _lifecycle
 from autolog._capture import context as _context, patch as _patch, scope
-from autolog._capture.span import PrivateSpan, Span
+from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery.delivery import Delivery, Sink
-from autolog._delivery.queue import DurableQueue, FinishedRecord, Queue
-from autolog._processing.pipeline import Reader
+from autolog._delivery.queue import DurableQueue, Queue
 from autolog.errors import PatchError, shown
 
 if TYPE_CHECKING:
     from autolog._delivery.journal import Journal
     from autolog._pricing.budgets import Budgets
+    from autolog._processing.pipeline import Pipeline
+    from autolog._record.record import Record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +38,7 @@ class Recorder:
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
-        self._reader: Reader | None = None
+        self._processing: _Processing | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit, _import_prices)
@@ -239,7 +240,7 @@ class Recorder:
             "queued": sum(worker.queued for worker in workers),
             "journalled": sum(delivery.waiting for delivery in deliveries),
             "written": sum(delivery.written for delivery in deliveries),
-            "sampled_out": self._reader.sampled_out if self._reader is not None else 0,
+            "sampled_out": self._processing.sampled_out if self._processing is not None else 0,
             "dropped": dict(dropped),
             "last_error": next((delivery.last_error for delivery in deliveries if delivery.last_error), None),
             "failures": dict(_guard.failures),
@@ -291,11 +292,11 @@ class Recorder:
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
         _import_ahead(config, [] if self._diverted is not None else _targets(config))
-        self._reader = Reader(config, self._budgets)
+        self._processing = _Processing(config, self._budgets)
         bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
         if diverted is not None:
-            return Queue(self._reader, [Delivery(lambda: diverted, *bounds)], *bounds)
+            return Queue(self._processing, [Delivery(lambda: diverted, *bounds)], *bounds)
 
         def opener(target: Any, first: bool) -> Callable[[], Sink]:
             def open_sink() -> Sink:
@@ -311,7 +312,7 @@ class Recorder:
             for number, target in enumerate(_targets(config))
         ]
         kind = DurableQueue if config.durable else Queue
-        return kind(self._reader, deliveries, *bounds)
+        return kind(self._processing, deliveries, *bounds)
 
     def _close_queues(self, timeout: float) -> bool:
         workers, self._queue = self._workers(), None
@@ -343,6 +344,26 @@ def _import_ahead(config: Config, targets: list[Any]) -> None:
             from autolog._processing import estimate
 
             estimate.import_ahead()
+
+
+class _Processing:
+    """The pipeline, made with the first span: on the worker thread, for importing all that it needs takes 0.1 s."""
+
+    def __init__(self, config: Config, budgets: Budgets | None) -> None:
+        self._config = config
+        self._budgets = budgets
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def sampled_out(self) -> int:
+        return 0 if self._pipeline is None else self._pipeline.sampled_out
+
+    def __call__(self, span: Span | FinishedRecord) -> list[Record]:
+        if self._pipeline is None:
+            from autolog._processing.pipeline import Pipeline
+
+            self._pipeline = Pipeline(self._config, self._budgets)
+        return self._pipeline(span)
 
 
 def _budgets(config: Config) -> Budgets | None:

@@ -13,6 +13,7 @@ import pytest
 from sdk_http import anthropic_http, openai_http
 
 import autolog
+from autolog._processing.long_running import span_id
 from autolog.stores import open_store
 from autolog.stores.query import Query
 from autolog.testing import Records
@@ -187,11 +188,8 @@ def test_an_anthropic_batch_asynchronously(patched: Records) -> None:
 
 def test_results_read_in_another_process_find_their_batch_by_its_id(patched: Records) -> None:
     """Nothing is known of where the batch was made: the items still name its span, whatever its trace."""
-    from autolog._processing import lasting
-
-    lasting._batches.__init__()  # type: ignore[misc]
     openai_client().batches.retrieve("batch_1")
     openai_client().files.content("file-out")
     items = [record for record in patched if record.metadata.get("custom_id")]
     assert {record.metadata["batch_id"] for record in items} == {"batch_1"}
-    assert {record.parent_span_id for record in items} == {lasting._span_id("batch:batch_1")}
+    assert {record.parent_span_id for record in items} == {span_id("batch:batch_1")}

@@ -25,7 +25,6 @@ from reference import IO_USAGE, RESPONSE, answer
 from sdk_http import anthropic_http, openai_http
 
 import autolog
-from autolog._processing import lasting
 from autolog._record.record import Record
 from autolog.testing import capture
 
@@ -411,7 +410,6 @@ def socket_server() -> Iterator[str]:
 
 
 def play(call: Call, asynchronous: bool, socket_url: str) -> list[Record]:
-    lasting._models.clear()  # each row stands for itself
     with capture() as records, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if call.name == "lib.responses_websocket":

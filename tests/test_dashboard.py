@@ -469,14 +469,14 @@ def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
     from test_media import as_record
 
     store = open_store(f"sqlite:///{tmp_path}/s.db")
-    from autolog._reading.describe import describe
+    from autolog._reading.derive import fill_in
 
     names = []
     for number, recording in enumerate(recordings()):
         record = as_record(recording)
         record.created_at = NOW - timedelta(minutes=number)
         record.id = recording.id.replace("/", "-")
-        describe(record)
+        fill_in(record)
         store.write([record])
         names.append(record.id)
     with live(tmp_path / "s.db") as running:

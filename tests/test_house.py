@@ -13,7 +13,6 @@ autolog _config _guard _ids _lifecycle _recorder _version errors
 _capture _capture.context _capture.exchange _capture.http _capture.patch _capture.scope _capture.snapshot _capture.span
 _capture.stream_usage _capture.tee _capture.threads
 _delivery _delivery.delivery _delivery.queue _delivery.worker
-_processing _processing.pipeline
 _record _record.bodies _record.streams
 providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_usage providers._pieces providers._table providers.anthropic
 providers.openai

@@ -19,11 +19,12 @@ from sdk_http import openai_http as http
 
 import autolog
 from autolog._pricing import cost as _cost
-from autolog._pricing.cost import own_price
+from autolog._pricing.bill import price_record
 from autolog._reading.describe import describe
 from autolog._record.record import Record
 from autolog.cli import cli
 from autolog.cli._standin import standin
+from autolog.providers import Facts
 from autolog.stores import open_store
 from autolog.testing import Records
 
@@ -284,7 +285,7 @@ INVOICES = [
 ]  # fmt: skip
 
 
-def bill(invoice: Invoice) -> Record:
+def bill(invoice: Invoice, own: Any = None) -> Record:
     record = Record(
         id="x", request_url=invoice.url, start_time=invoice.at, status_code=200, request_content_type="application/json",
         request_body=json.dumps(invoice.request).encode(), response_body=json.dumps(invoice.response).encode(),
@@ -293,7 +294,7 @@ def bill(invoice: Invoice) -> Record:
     from autolog.providers import provider_at
 
     record.provider_name = provider_at(invoice.url.split("/")[2])
-    describe(record)
+    price_record(record, describe(record), own)
     return record
 
 
@@ -344,15 +345,17 @@ USED = {
     ],
 )
 def test_own_prices(prices: Any, cost: float | None, why: str | None) -> None:
-    priced = own_price(Record(id="x", **USED), prices)  # type: ignore[arg-type]
-    assert priced is not None
-    assert priced.cost == (None if cost is None else pytest.approx(cost))
-    assert (why or "") in str(priced.details.get("unknown", ""))
+    record = Record(id="x", **USED)  # type: ignore[arg-type]
+    price_record(record, Facts(), prices)
+    assert record.cost == (None if cost is None else pytest.approx(cost))
+    assert (why or "") in str((record.cost_details or {}).get("unknown", ""))
 
 
 def test_own_prices_leave_other_models_alone() -> None:
-    assert own_price(Record(id="x", **USED), {"other": {"input": 1}}) is None  # type: ignore[arg-type]
-    assert own_price(Record(id="x", **USED), lambda _: None) is None  # type: ignore[arg-type]
+    for prices in ({"other": {"input": 1}}, lambda _: None):
+        record = Record(id="x", **{**USED, "request_model": "gpt-4o"})  # type: ignore[arg-type]
+        price_record(record, Facts(), prices)
+        assert (record.cost_details or {})["prices"].startswith("genai-prices")
 
 
 def test_own_prices_in_use(patched: Records) -> None:

@@ -18,7 +18,6 @@ class Exchange(Span):
 
     # What every call has in the end, or few have; a default in the class costs a call nothing.
     attempts = 0
-    status_code: int | None = None
     response_headers: Any = None
     content: bytes | None = None
     first_chunk_ns = 0

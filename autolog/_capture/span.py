@@ -18,6 +18,8 @@ from autolog._lifecycle import after_fork_in_child
 if TYPE_CHECKING:
     from typing import Self
 
+    from autolog._record.record import Record
+
 #: Takes a span that has ended: the queue.
 Emit = Callable[["Span"], None]
 
@@ -44,6 +46,9 @@ class Span:
     input: Any = None
     output: Any = None
     error: tuple[str, str] | None = None
+    status_code: int | None = None
+    in_order = False
+    """Whether it must be processed after those that were emitted before it."""
     size = 1_000
     end_ns = 0
     parent_span: int | None = None
@@ -154,6 +159,19 @@ class PrivateSpan(Span):
     ) -> None:
         restore(current_context, self._context_token)
         super().__exit__(kind, error, trace)
+
+
+class FinishedRecord:
+    """A record that needs no processing, queued like a span."""
+
+    __slots__ = ("end_ns", "record", "size")
+
+    in_order = False
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.end_ns = perf_counter_ns()
+        self.size = 2_000
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:

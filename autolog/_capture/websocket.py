@@ -56,8 +56,7 @@ class Frame:
 class Frames(Span):
     """Frames on their way to the worker, handed over as a span is."""
 
-    #: Those of one connection are to be read in the order in which they passed.
-    in_order = True
+    in_order = True  # one connection's frames are read in the order in which they passed
 
     def __init__(self, emit: Emit, channel: Channel, frames: list[Frame], closed: bool) -> None:
         super().__init__(emit, "", "llm")

@@ -19,7 +19,7 @@ from autolog._guard import guard, is_for_program, report
 from autolog._lifecycle import EXIT_TIMEOUT
 
 if TYPE_CHECKING:
-    from autolog._capture.span import Span
+    from autolog._capture.span import FinishedRecord, Span
     from autolog._record.record import Record
 
 #: How long the worker waits for more after the first span, in seconds: short, for `tail` and for sudden exits.
@@ -36,17 +36,6 @@ PATIENT = 2_000
 #: when the worker has not run for `STARVED` nanoseconds (less as more spans are pending), the calling thread pauses for
 #: `PAUSE` seconds. A program that waits for a network never gets here.
 STARVED, PAUSE = 150_000_000, 0.005
-
-
-class FinishedRecord:
-    """A record that needs no processing, queued like a span."""
-
-    __slots__ = ("end_ns", "record", "size")
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.end_ns = perf_counter_ns()
-        self.size = 2_000
 
 
 class Queue(Worker):
@@ -114,7 +103,7 @@ class Queue(Worker):
         return len(self._items) + len(self._made)
 
     def _overflow(self, span: Span | FinishedRecord) -> None:
-        if not all(delivery.has_journal for delivery in self.deliveries) or getattr(span, "in_order", False):
+        if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
             self._drop("queue full", 1)
             return
         with guard("spilling records"):

@@ -1,4 +1,4 @@
-"""What a call is billed: terms, doubts and what has no bill."""
+"""Price a record, once: by the user's own prices or the table, with the reasons for which it is not exact."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from autolog._pricing import cost
-from autolog._record.record import Record
+from autolog._pricing.cost import Priced, Terms, unknown
+from autolog._pricing.own import price_by_function, price_by_mapping
+from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage
 from autolog.providers._facts import invalid_usage
 from autolog.providers._fields import count, mapping, text
@@ -20,62 +24,97 @@ _NOT_BILLED = {
 }
 
 
-def _region(url: str | None) -> str | None:
-    """The region that an address of OpenAI's binds the call to, for which it may charge more."""
-    found = re.match(r"https://([a-z]{2})\.api\.openai\.com", url or "")
-    return found[1] if found else None
+def price_record(record: Record, facts: Facts, own: Any = None) -> None:
+    """Set the cost of a described record and its `cost_details`; a cost that the caller gave stays.
+
+    Args:
+        facts: as `describe` returned them. own: the user's prices (see `Config.prices`). A mapping replaces the table
+            for the models in it; a function sees the record with the cost by the table.
+    """
+    if record.cost is not None:
+        return
+    usage = _usage(record, facts)
+    priced = _priced(record, facts, usage, None if callable(own) else own)
+    record.cost, record.cost_details = priced.cost, priced.details
+    if callable(own) and (by_function := price_by_function(record, own)):
+        record.cost, record.cost_details = by_function.cost, by_function.details
 
 
-def add_cost(record: Record, facts: Facts, usage: Usage, asked: dict[str, Any]) -> None:
-    """Price the record's usage once; `cost_details` says how certain that is, or why it is not known."""
+def _usage(record: Record, facts: Facts) -> Usage:
+    """The usage to bill: the record's figures, which may be the caller's own, over those that were read."""
+    usage = msgspec.structs.replace(facts.usage)
+    for attribute, name in USAGE_FIELDS_BY_COUNT.items():
+        setattr(usage, attribute, getattr(record, name))
+    if record.operation_name == "speech" and usage.output is None and (said := text(facts.request.get("input"))):
+        usage.input_characters = len(said)
+    return usage
+
+
+def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if why := _NOT_BILLED.get(record.operation_name or ""):
-        record.cost_details = cost.unknown(why).details
-        return
+        return unknown(why)
     if record.status == "error" and usage.input is None:
-        record.cost_details = cost.unknown("the call failed, and the answer says nothing of a bill").details
-        return
-    problem = invalid_usage(facts.raw_usage) or _half(record, usage)
+        return unknown("the call failed, and the answer says nothing of a bill")
+    problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
+    terms = _terms(record, facts)
+    doubts = [*_doubts(record, facts, usage)]
+    if own is not None and not problem and (priced := price_by_mapping(record, own, usage, terms, doubts)):
+        return priced
     if problem and facts.reported_cost is None:
-        record.cost_details = cost.unknown(problem, flaw=True).details
-        return
-    if record.operation_name == "speech" and usage.output is None and isinstance(asked.get("input"), str):
-        usage.input_characters = len(asked["input"])
+        return unknown(problem)
+    models = (record.response_model, record.request_model)
+    priced = cost.price(_seller(record), models, usage, terms, record.start_time, facts.additional_usage)
+    if priced.cost is None:
+        return unknown(_explained(record, facts, usage, priced.details["unknown"]))
+    return priced.doubted(doubts) if facts.reported_cost is None else priced
+
+
+def _terms(record: Record, facts: Facts) -> Terms:
     batch = record.response_service_tier == "batch"
-    terms = cost.Terms(
+    return Terms(
         tier=None if batch else record.response_service_tier,
         batch=batch,
         speed=facts.speed,
         geo=facts.geo or _region(record.request_url),
         reported=facts.reported_cost,
     )
-    models = (record.response_model, record.request_model)
+
+
+def _region(url: str | None) -> str | None:
+    """The region that an address of OpenAI's binds the call to, for which it may charge more."""
+    found = re.match(r"https://([a-z]{2})\.api\.openai\.com", url or "")
+    return found[1] if found else None
+
+
+def _seller(record: Record) -> str | None:
     decision = record.operation_name == "decision" and record.provider_name == "openai"
-    seller = "openai-decisions" if decision else record.provider_name
-    priced = cost.price(seller, models, usage, terms, record.start_time, facts.additional_usage)
-    record.cost, record.cost_details = priced.cost, priced.details
-    doubts = [*_doubts(record, facts, usage, asked)] if facts.reported_cost is None else []
-    if priced.cost is not None and doubts:
-        why = "; ".join(filter(None, [priced.details.get("why"), *doubts]))
-        record.cost_details |= {"certainty": "estimated", "why": why}
-    if priced.cost is None and record.request_stream and facts.raw_usage is None:
-        record.cost_details["unknown"] += (
-            "; a chat stream tells it with stream_options={'include_usage': True} or configure(stream_usage=...)"
-        )
+    return "openai-decisions" if decision else record.provider_name
 
 
-def _doubts(record: Record, facts: Facts, usage: Usage, asked: dict[str, Any]) -> Iterator[str]:
-    """Why a bill may not be what the provider will ask for, though everything in it has a price."""
+_USAGE_OPTION = "stream_options={'include_usage': True}"
+
+
+def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
+    """Why a cost is unknown, with what would make it known."""
+    if usage.input is None and facts.unbilled_reason:
+        return facts.unbilled_reason
+    if record.request_stream and facts.raw_usage is None:
+        return f"{why}; a chat stream tells it with {_USAGE_OPTION} or configure(stream_usage=...)"
+    return why
+
+
+#: Tiers that cost something else than the standard one.
+_OTHER_TIERS = frozenset({"flex", "priority", "scale", "fast"})
+
+
+def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
+    """Yield the reasons for which the bill may not be what the provider charges, though every part has a price."""
     if facts.uncertainty:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
-        yield f"tokens counted with {by}, not by the provider"
-    if record.response_service_tier is None and text(asked.get("service_tier")) in {
-        "flex",
-        "priority",
-        "scale",
-        "fast",
-    }:
-        yield f"{asked['service_tier']} was asked for, and the answer does not say what was served"
+        yield f"usage counted with {by}, not by the provider"
+    if record.response_service_tier is None and text(facts.request.get("service_tier")) in _OTHER_TIERS:
+        yield f"{facts.request['service_tier']} was asked for, and the answer does not say what was served"
     if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
         yield "a container may serve several responses, and is billed once"
     whole = count(mapping(record.usage).get("total_tokens"))
@@ -86,7 +125,7 @@ def _doubts(record: Record, facts: Facts, usage: Usage, asked: dict[str, Any]) -
 
 
 def _half(record: Record, usage: Usage) -> str | None:
-    """A conversation is billed for both sides: one alone is no bill."""
+    """Say which side is missing of a conversation's usage: it is billed for both."""
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None
     if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):

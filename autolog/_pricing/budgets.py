@@ -164,9 +164,10 @@ class Budgets:
                 total.reached_at = known.reached_at if known is not None else None
             self._sums |= sums
 
-    def spend(self, record: Record) -> None:
-        """Count a record; take the action of a budget that it uses up. Never raises."""
-        if record.kind != "llm" or not record.cost:
+    def spend(self, record: Record, cost: float | None = None) -> None:
+        """Count a record's cost, or `cost` dollars of it; take the action of a budget that is used up. Never raises."""
+        cost = record.cost if cost is None else cost
+        if record.kind != "llm" or not cost:
             return
         at = self._now()
         if len(self._sums) > MAX_SUMS:
@@ -176,7 +177,7 @@ class Budgets:
                 with self._lock:
                     total = self._sums.setdefault((number, value), _Sum())
                     total.forget(at - budget.period)
-                    total.add(at, record.cost, budget.period)
+                    total.add(at, cost, budget.period)
                 self._look(number, value, at)
 
     def review(self) -> None:

@@ -18,7 +18,6 @@ None, with the reason; never 0.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -109,10 +108,17 @@ class Priced:
     cost: float | None
     details: dict[str, Any] = field(default_factory=dict)
 
+    def doubted(self, doubts: Sequence[str]) -> Priced:
+        """Return this cost as an estimate, for these reasons besides its own; itself if there are none."""
+        if not doubts:
+            return self
+        why = "; ".join(dict.fromkeys(filter(None, [self.details.get("why"), *doubts])))
+        return Priced(self.cost, {**self.details, "certainty": "estimated", "why": why})
 
-def unknown(why: str, flaw: bool = False) -> Priced:
-    """No cost, and the reason; `flaw`: the usage is one that cannot be."""
-    return Priced(None, {"certainty": "unknown", "unknown": why, **({"flaw": True} if flaw else {})})
+
+def unknown(why: str) -> Priced:
+    """Return no cost, and the reason."""
+    return Priced(None, {"certainty": "unknown", "unknown": why})
 
 
 def price(
@@ -152,9 +158,9 @@ def _counts(usage: Usage) -> dict[str, Any]:
 def _tokens(
     provider: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
 ) -> Priced:
-    problem = _impossible(usage)
+    problem = impossible(usage)
     if problem:
-        return unknown(problem, flaw=True)
+        return unknown(problem)
     why = "no model is named"
     for model in dict.fromkeys(filter(None, models)):
         try:
@@ -208,61 +214,7 @@ def _summed(priced: list[Priced]) -> Priced:
     return Priced(sum(one.cost or 0.0 for one in priced), details)
 
 
-def own_price(record: Any, prices: Any) -> Priced | None:
-    """The cost of a record by the user's prices (see `Config.prices`); None where they say nothing of it."""
-    if callable(prices):
-        try:
-            cost = prices(record)
-            if cost is not None and not 0 <= float(cost) < float("inf"):
-                return unknown(f"the price function returned {cost!r}")
-        except Exception as error:  # noqa: BLE001 - it is the user's code; the record is kept
-            logger.warning("the price function failed for record %s", record.id, exc_info=error)
-            return unknown(f"the price function raised {type(error).__name__}: {error}")
-        said: dict[str, Any] = {"certainty": "exact", "tier": "standard", "prices": "your function"}
-        return None if cost is None else Priced(float(cost), said)
-    names = (record.response_model, record.request_model, _undated(record.response_model))
-    entry = next((prices[name] for name in names if name in prices), None)
-    if (record.cost_details or {}).get("flaw"):
-        return None  # what cannot be is no bill by any price
-    if entry is None or (record.usage_input_tokens is None and record.usage_output_tokens is None):
-        return None
-    read, written = record.usage_cache_read_input_tokens or 0, record.usage_cache_creation_input_tokens or 0
-    counts = {
-        "input": max(0, (record.usage_input_tokens or 0) - read - written),
-        "cache_read": read,
-        "cache_write": written,
-        "output": record.usage_output_tokens or 0,
-    }
-    for name, instead in (("cache_read", "input"), ("cache_write", "input")):
-        if name not in entry:  # without a price of its own, the cache costs what input does
-            counts[instead] += counts.pop(name)
-    missing = [name for name, count in counts.items() if count and name not in entry]
-    if missing:
-        return unknown(f"your prices do not say what {', '.join(missing)} costs")
-    parts = {name: count * entry[name] / 1_000_000 for name, count in counts.items() if count}
-    known = record.cost_details or {}
-    doubts = [known["why"]] if known.get("why") else []
-    if known.get("tier", "standard") != "standard":
-        doubts.append(f"your prices do not tell of {known['tier']}")
-    if {"tools", "other"} & known.keys():
-        doubts.append("your prices do not tell of tools and other units")
-    details: dict[str, Any] = {
-        **parts,
-        "certainty": "estimated" if doubts else "exact",
-        **({"why": "; ".join(doubts)} if doubts else {}),
-        "tier": known.get("tier", "standard"),
-        "prices": "yours",
-        "unit_prices": dict(entry),
-    }
-    return Priced(sum(parts.values()), details)
-
-
-def _undated(model: str | None) -> str | None:
-    """A model's name without the date of its version."""
-    return re.sub(r"-(\d{4}-\d\d-\d\d|\d{8})$", "", model) if model else None
-
-
-def _impossible(usage: Usage) -> str | None:
+def impossible(usage: Usage) -> str | None:
     """Usage that cannot be, though each number is one."""
     if usage.input is not None:
         if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):

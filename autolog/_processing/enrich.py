@@ -1,9 +1,9 @@
-"""Span in, record out: what the worker thread makes of what was captured. Pure, but for the reading of the clock."""
+"""Make records of ended spans: functions, provider calls, frames of a WebSocket, each with what capture kept of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from time import perf_counter_ns, time_ns
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from autolog._capture.exchange import Exchange
@@ -12,37 +12,57 @@ from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._capture.websocket import Frames
 from autolog._guard import guard
-from autolog._ids import format_span, format_trace, new_record_id
-from autolog._pricing.cost import unknown
-from autolog._processing import lasting
+from autolog._processing.long_running import LongRunningCalls
+from autolog._processing.span_record import record_of
 from autolog._processing.websocket import read_frames
-from autolog._reading.describe import describe, preview
+from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, kept_headers, plain_headers
-from autolog._redaction.redactor import Redactor
-from autolog.providers import PROVIDERS, Provider, provider_at
+from autolog.providers import PROVIDERS, Facts, Provider, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+@dataclass(slots=True)
+class Draft:
+    """A record on its way through the pipeline.
+
+    Attributes:
+        facts: what a provider call's bodies say, once they are described.
+        follow_up: it is a call that tells more of what an earlier call began.
+        repeats: reading the same again makes the same record again.
+        sampled: it is kept. bodies: its bodies are kept.
+    """
+
+    record: Record
+    facts: Facts | None = None
+    follow_up: bool = False
+    repeats: bool = False
+    sampled: bool = True
+    bodies: bool = True
 
 
-def enrich(span: Span, redactor: Redactor) -> list[Record]:
-    """The records of an ended span, function call or provider call: one as a rule, none if it says nothing new.
+def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls) -> list[Draft]:
+    """Return the records of an ended span, their bodies as captured: usually one, many for a batch's results.
 
-    Bodies are redacted before they are read.
+    Args:
+        learn: is told the headers of every request, as `plain_headers`: they hold keys, to be redacted elsewhere.
+        long_running: knows which batch a file of results belongs to.
     """
     if isinstance(span, Exchange):
-        return _call_records(span, redactor)
+        return _call_drafts(span, learn, long_running)
     if isinstance(span, Frames):
-        return read_frames(span, redactor.bodies)
-    record = _common(span)
+        return [Draft(record) for record in read_frames(span)]
+    record = record_of(span)
     with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
         _add_values(record, span)
-        redactor.bodies(record)
-        record.input_preview, record.output_preview = _shown(record.request_body), _shown(record.response_body)
-    return [record]
+    return [Draft(record)]
+
+
+def add_previews(record: Record) -> None:
+    """Set the previews of a function's or span's record."""
+    record.input_preview, record.output_preview = _shown(record.request_body), _shown(record.response_body)
 
 
 def _shown(body: bytes | None) -> str | None:
@@ -51,60 +71,6 @@ def _shown(body: bytes | None) -> str | None:
         return None
     text = decode_json(body) if body.startswith(b'"') else None
     return preview(text if isinstance(text, str) else body.decode(errors="replace"))
-
-
-def _call_records(exchange: Exchange, redactor: Redactor) -> list[Record]:
-    provider = PROVIDERS[exchange.sdk]
-    record = _common(exchange)
-    path = unquote(urlsplit(str(exchange.request.url)).path)
-    later = provider.is_follow_up(exchange.request.method, path)
-    with guard("reading a call"):
-        sent = plain_headers(exchange.request.headers)
-        redactor.learn(sent)
-        _add_exchange(record, exchange, sent)
-        redactor.bodies(record)
-        if later and provider.results_id(path):
-            return list(lasting.batch_items(record, provider, path))
-        facts = describe(record, provider, exchange.stream)
-        if later:
-            completed = lasting.completion(record, provider, facts)
-            return [] if completed is None else [completed]
-        lasting.settle(record, facts)
-    if record.cost is None and record.cost_details is None:
-        record.cost_details = unknown("the answer could not be read").details
-    return [] if later else [record]
-
-
-def _common(span: Span) -> Record:
-    end_ns = time_ns() - (perf_counter_ns() - span.end_ns)
-    start_ns = end_ns - (span.end_ns - span.start_ns)
-    context = span.context
-    start = _time(start_ns)
-    record = Record(
-        id=new_record_id(start_ns // 1_000_000),
-        kind=span.kind,
-        name=span.name,
-        trace_id=format_trace(span.trace),
-        span_id=format_span(span.span),
-        caller=span.caller,
-        parent_span_id=None if span.parent_span is None else format_span(span.parent_span),
-        created_at=start,
-        start_time=start,
-        end_time=_time(end_ns),
-        duration=(span.end_ns - span.start_ns) / 1e9,
-        user=context.user,
-        session=context.session,
-        tags=list(context.tags),
-        metadata={key: thaw(value) for key, value in {**context.metadata, **(span.metadata or {})}.items()},
-    )
-    if span.error is not None:
-        record.status = "error"
-        record.error_type, record.error_message = span.error
-    return record
-
-
-def _time(epoch_ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=epoch_ns // 1000)
 
 
 # Functions and spans
@@ -126,14 +92,32 @@ def _add_values(record: Record, span: Span) -> None:
 # Provider calls
 
 
-def _add_exchange(record: Record, exchange: Exchange, sent: dict[str, str]) -> None:
+def _call_drafts(
+    exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
+) -> list[Draft]:
+    provider = PROVIDERS[exchange.sdk]
+    path = unquote(urlsplit(str(exchange.request.url)).path)
+    follow_up = provider.is_follow_up(exchange.request.method, path)
+    record = record_of(exchange)
+    with guard("reading a call"):
+        _add_exchange(record, exchange, learn)
+        if follow_up and provider.results_id(path):
+            results = long_running.batch_results(record, provider, path)
+            return [Draft(result, repeats=True) for result in results]
+    return [Draft(record, follow_up=follow_up, repeats=follow_up)]
+
+
+def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[str, str]], None]) -> None:
     provider = PROVIDERS[exchange.sdk]
     request = exchange.request
+    sent = plain_headers(request.headers)
+    learn(sent)
     record.request_method = request.method
     record.request_url = clean_url(str(request.url))
     record.request_headers = kept_headers(sent)
     record.request_content_type = sent.get("content-type")
     record.request_body = request.content
+    record.request_stream = exchange.stream or None
     record.retries = exchange.attempts - 1
     record.status_code = exchange.status_code
     record.truncated = exchange.truncated

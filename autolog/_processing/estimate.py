@@ -1,4 +1,4 @@
-"""How many tokens a stream probably took, where its provider does not say: counted with tiktoken, and marked so."""
+"""Count the tokens of a stream with tiktoken where its provider does not, and mark them as estimated."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import importlib
 from typing import Any
 
 from autolog._guard import logger
-from autolog._pricing import cost as _cost
-from autolog._reading.describe import describe, read_response
-from autolog._record.bodies import decode_object, encode_json
+from autolog._record.bodies import encode_json
 from autolog._record.record import Record
-from autolog.providers import PROVIDERS
+from autolog.providers import Facts
+from autolog.providers._fields import mapping, objects
 
 #: The encoding of models that tiktoken does not know by name.
 ENCODING = "o200k_base"
@@ -30,8 +29,11 @@ def import_ahead() -> None:
         importlib.import_module("requests")
 
 
-def estimate(record: Record) -> None:
-    """Fill in tokens and cost of a chat stream that told none. `extra["usage_estimated"]` says by what."""
+def estimate(record: Record, facts: Facts) -> None:
+    """Fill in the tokens of a chat stream without usage; `extra["usage_estimated"]` then says with what.
+
+    Where they cannot be counted, `facts.unbilled_reason` says why.
+    """
     if record.sdk != "openai" or record.operation_name not in {"chat", "text_completion"}:
         return
     if not record.request_stream or record.usage is not None or (record.status_code or 0) >= 400:
@@ -40,19 +42,16 @@ def estimate(record: Record) -> None:
         return
     try:
         encoding = _encoding(record.response_model or record.request_model)
-        given, made = _texts(record)
-        record.usage_input_tokens = sum(len(encoding.encode_ordinary(text)) for text in given) + _frame(record)
+        given, made = _texts(facts)
+        record.usage_input_tokens = sum(len(encoding.encode_ordinary(text)) for text in given) + _frame(facts)
         record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in made)
     except ImportError:
-        record.cost_details = _cost.unknown("estimating needs tiktoken: pip install 'autolog-llm[estimate]'").details
-        return
+        facts.unbilled_reason = "estimating needs tiktoken: pip install 'autolog-llm[estimate]'"
     except Exception as error:  # noqa: BLE001 - its tables come over the network, and its regular expressions may fail
         logger.debug("cannot estimate tokens", exc_info=error)
-        record.cost_details = _cost.unknown(f"tiktoken failed: {type(error).__name__}: {error}").details
-        return
-    by = f"tiktoken {encoding.name}"
-    record.extra = {**record.extra, "usage_estimated": by}
-    describe(record, PROVIDERS["openai"])
+        facts.unbilled_reason = f"tiktoken failed: {type(error).__name__}: {error}"
+    else:
+        record.extra = {**record.extra, "usage_estimated": f"tiktoken {encoding.name}"}
 
 
 def _encoding(model: str | None) -> Any:
@@ -64,20 +63,18 @@ def _encoding(model: str | None) -> Any:
         return tiktoken.get_encoding(ENCODING)
 
 
-def _frame(record: Record) -> int:
-    messages = decode_object(record.request_body).get("messages")
+def _frame(facts: Facts) -> int:
+    messages = facts.request.get("messages")
     return PER_MESSAGE * len(messages) + PER_ANSWER if isinstance(messages, list) else 0
 
 
-def _texts(record: Record) -> tuple[list[str], list[str]]:
-    """What was said on both sides. Images and audio are left out: their tokens follow other rules."""
-    asked = decode_object(record.request_body)
-    answer, _ = read_response(PROVIDERS["openai"], "", record.response_body, record.response_content_type or "")
-    given = [*_said(asked.get("messages")), *_said(asked.get("prompt"))]
-    if asked.get("tools"):
-        given.append(encode_json(asked["tools"]).decode())
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    made = [text for choice in choices or [] for text in _said(choice.get("message") or choice.get("text"))]
+def _texts(facts: Facts) -> tuple[list[str], list[str]]:
+    """Return the texts of both sides. Images and audio are left out: their tokens follow other rules."""
+    given = [*_said(facts.request.get("messages")), *_said(facts.request.get("prompt"))]
+    if facts.request.get("tools"):
+        given.append(encode_json(facts.request["tools"]).decode())
+    choices = objects(mapping(facts.response).get("choices"))
+    made = [text for choice in choices for text in _said(choice.get("message") or choice.get("text"))]
     return given, made
 
 

@@ -1,128 +1,196 @@
-"""What becomes of a span on its way to the sinks: sampled, read, redacted, estimated, priced, counted, limited."""
+"""The way of an ended span to its records: one list of stages, in order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
-from autolog._guard import guard
+from autolog._guard import guard, report
+from autolog._pricing.bill import price_record
+from autolog._pricing.budgets import Budgets
+from autolog._pricing.cost import keep_updated, unknown
+from autolog._processing.enrich import Draft, add_previews, to_drafts
+from autolog._processing.estimate import estimate
+from autolog._processing.long_running import LongRunningCalls
+from autolog._reading.describe import describe
+from autolog._record.media import limit_media, note_media
+from autolog._record.record import Record
+from autolog._redaction.redactor import Redactor
+from autolog._redaction.scrub import shorten
+from autolog.providers import PROVIDERS, Facts
 
-if TYPE_CHECKING:
-    from autolog._capture.span import Span
-    from autolog._pricing.budgets import Budgets
-    from autolog._record.record import Record
-    from autolog._redaction.redactor import Redactor
+#: Takes a draft one step further; False to drop it.
+Stage = Callable[[Draft], bool]
 
 #: How many of a trace id's bits decide about sampling: those that W3C Trace Context Level 2 asks to be random.
 _RANDOM_BITS = 56
 
 
-class Reader:
-    """Makes records of what was captured, by the configuration. Called on a worker thread, by one at a time."""
+class Pipeline:
+    """Turns ended spans into records, as configured. Called on a worker thread, one call at a time.
+
+    Attributes:
+        sampled_out: how many records sampling has left out.
+    """
 
     def __init__(self, config: Config, budgets: Budgets | None) -> None:
         self._config = config
         self._budgets = budgets
-        self._redactor: Redactor | None = None
-        self._updating = False
+        self._redactor = Redactor(config.redact, config.redact_secrets)
+        self._long_running = LongRunningCalls()
+        self._updating_prices = False
         self.sampled_out = 0
+        #: The stages, in order, after a span has been sampled and made into drafts.
+        self._stages: tuple[Stage, ...] = (
+            self._redact_bodies,
+            self._describe,
+            self._follow_up,
+            *((self._estimate,) if config.stream_usage == "estimate" else ()),
+            self._price,
+            *((self._spend,) if budgets is not None else ()),
+            self._leave_sampled,
+            self._complete,
+            self._trim,
+            *self._final_stages,
+        )
 
-    def __call__(self, span: Any) -> list[Record]:
-        made: Record | None = getattr(span, "record", None)
-        config = self._config
-        if made is not None:
-            return self._redact([made])
+    @property
+    def _final_stages(self) -> tuple[Stage, ...]:
+        """The stages of every record, also of one that came finished."""
+        return self._redact_fields, self._apply_function
+
+    def __call__(self, span: Span | FinishedRecord) -> list[Record]:
+        """Return the records of an ended span: usually one, none if it holds nothing, many for a batch's results."""
+        if isinstance(span, FinishedRecord):
+            return self._run(self._final_stages, [Draft(span.record)])
         sampled = self._samples(span)
         if not sampled and self._budgets is None:
             self.sampled_out += 1
             return []
-        if config.update_prices and not self._updating:
+        if self._config.update_prices and not self._updating_prices:
             self._update_prices()
-        from autolog._processing.enrich import enrich
-        from autolog._record.media import limit_media
+        drafts = to_drafts(span, self._redactor.learn, self._long_running)
+        for draft in drafts:
+            draft.sampled = sampled
+            draft.bodies = self._config.capture_bodies and span.context.capture_bodies
+        return self._run(self._stages, drafts)
 
-        records = enrich(span, self._rules)
-        if config.stream_usage == "estimate":
-            _estimate(records)
-        for record in records:
-            if config.prices is not None and record.kind == "llm":
-                _price(record, config.prices)
-            if self._budgets is not None:
-                self._budgets.spend(record)
-            if not config.capture_bodies or not span.context.capture_bodies:
-                _strip(record)
-            elif config.max_field_chars is not None:
-                _truncate(record, config.max_field_chars)
-            limit_media(record, config.max_media_bytes)
-        if not sampled:
-            self.sampled_out += len(records)
-            return []
-        return self._redact(records)
+    def _run(self, stages: Iterable[Stage], drafts: Iterable[Draft]) -> list[Record]:
+        return [draft.record for draft in drafts if all(self._goes_on(draft, stage) for stage in stages)]
+
+    @staticmethod
+    def _goes_on(draft: Draft, stage: Stage) -> bool:
+        try:
+            return stage(draft)
+        except Exception as error:  # noqa: BLE001 - what cannot be read costs its part of the record, not the record
+            report("processing a record", error)
+            return True
 
     def _update_prices(self) -> None:
-        self._updating = True
-        from autolog._pricing.cost import keep_updated
-
+        self._updating_prices = True
         with guard("updating prices"):
             keep_updated()
 
-    # Sampling
+    # The stages
 
     def _samples(self, span: Span) -> bool:
         """Whether a span is kept. All spans of a trace fare alike, in every process; failures and slow ones stay."""
         config = self._config
-        if config.sample >= 1 or getattr(span, "in_order", False):
+        if config.sample >= 1 or span.in_order:
             return True
         if span.trace & ((1 << _RANDOM_BITS) - 1) < config.sample * (1 << _RANDOM_BITS):
             return True
-        if config.sample_keep_errors and (span.error is not None or (getattr(span, "status_code", None) or 0) >= 400):
+        if config.sample_keep_errors and (span.error is not None or (span.status_code or 0) >= 400):
             return True
         slow = config.sample_keep_slow
         return slow is not None and (span.end_ns - span.start_ns) / 1e9 >= slow
 
-    # Redaction
+    def _redact_bodies(self, draft: Draft) -> bool:
+        """Redact before anything is read, so that previews, tool calls and errors hold nothing else."""
+        self._redactor.bodies(draft.record)
+        return True
 
-    @property
-    def _rules(self) -> Redactor:
-        if self._redactor is None:
-            from autolog._redaction.redactor import Redactor
+    def _describe(self, draft: Draft) -> bool:
+        """Read the facts in the bodies of a provider call; show the beginnings of a function's input and output."""
+        record = draft.record
+        if record.sdk is not None:
+            draft.facts = describe(record, PROVIDERS[record.sdk])
+        else:
+            add_previews(record)
+        return True
 
-            self._redactor = Redactor(self._config.redact, self._config.redact_secrets)
-        return self._redactor
+    def _follow_up(self, draft: Draft) -> bool:
+        """Note what began here and outlives its call; drop a later call that completes nothing."""
+        if draft.follow_up:
+            return draft.facts is not None and self._long_running.resume(draft.record, draft.facts)
+        if draft.facts is not None:
+            self._long_running.begin(draft.record, draft.facts)
+        return True
 
-    def _redact(self, records: list[Record]) -> list[Record]:
-        redacted = [self._rules.record(record) for record in records]
-        return [record for record in redacted if record is not None]
+    def _estimate(self, draft: Draft) -> bool:
+        """Count the tokens of a stream whose provider did not."""
+        if draft.facts is not None:
+            estimate(draft.record, draft.facts)
+        return True
 
+    def _price(self, draft: Draft) -> bool:
+        """Set the cost, once: by the user's prices, else by the table."""
+        record, own = draft.record, self._config.prices
+        if draft.facts is not None:
+            price_record(record, draft.facts, own)
+        elif record.sdk is not None:
+            record.cost_details = unknown("the answer could not be read").details
+        elif record.kind == "llm" and callable(own):  # a span of the user's that stands for a call
+            price_record(record, Facts(), own)
+        return True
 
-def _estimate(records: list[Record]) -> None:
-    from autolog._processing.estimate import estimate
+    def _spend(self, draft: Draft) -> bool:
+        """Count the cost against the budgets; of a record that was counted before, only what is new."""
+        record, budgets = draft.record, self._budgets
+        if budgets is not None and record.cost:
+            budgets.spend(record, self._long_running.uncounted(record) if draft.repeats else record.cost)
+        return True
 
-    for record in records:
-        estimate(record)
+    def _leave_sampled(self, draft: Draft) -> bool:
+        """Drop what sampling leaves out; it came this far only to be counted against the budgets."""
+        self.sampled_out += not draft.sampled
+        return draft.sampled
 
+    def _complete(self, draft: Draft) -> bool:
+        """Reduce a follow-up to what it adds to the record of the call that began it."""
+        if draft.follow_up and draft.facts is not None:
+            draft.record = self._long_running.completion(draft.record, draft.facts)
+        return True
 
-def _price(record: Record, prices: Any) -> None:
-    from autolog._pricing.cost import own_price
+    def _trim(self, draft: Draft) -> bool:
+        """Strip or shorten the bodies, then note their media, and leave out the large ones."""
+        record, config = draft.record, self._config
+        if not draft.bodies:
+            _strip(record)
+            return True
+        if config.max_field_chars is not None and shorten(record, config.max_field_chars):
+            record.truncated = True
+        note_media(record)
+        limit_media(record, config.max_media_bytes)
+        return True
 
-    priced = own_price(record, prices)
-    if priced is not None:
-        record.cost, record.cost_details = priced.cost, priced.details
+    def _redact_fields(self, draft: Draft) -> bool:
+        self._redactor.fields(draft.record)
+        return True
+
+    def _apply_function(self, draft: Draft) -> bool:
+        """Let the user's `redact` function change the record, or drop it."""
+        changed: Any = self._redactor.user_function(draft.record)
+        draft.record = changed
+        return changed is not None
 
 
 def _strip(record: Record) -> None:
-    """Keep figures only: nothing that was said."""
+    """Keep metrics only: no prompts, no outputs."""
     record.request_body = record.response_body = record.input_preview = record.output_preview = None
     record.media = record.prompt_variables = record.prompt_template = None
     if record.tool_calls:
         record.tool_calls = [{key: value for key, value in call.items() if key in {"id", "name", "type"}}
                              for call in record.tool_calls]  # fmt: skip
-
-
-def _truncate(record: Record, most: int) -> None:
-    from autolog._record.media import note_media
-    from autolog._redaction.scrub import shorten
-
-    if shorten(record, most):
-        record.truncated = True
-        note_media(record)

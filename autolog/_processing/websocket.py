@@ -8,25 +8,21 @@ a record of its own; so is the session, where seconds are what is billed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._capture.websocket import Channel, Frame, Frames
 from autolog._guard import guard
-from autolog._ids import format_span, format_trace, new_record_id, new_span
-from autolog._reading.describe import describe
+from autolog._ids import format_span, new_span
+from autolog._processing.span_record import record_of
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url
 from autolog.providers import PROVIDERS, provider_at
 from autolog.providers._fields import mapping, seconds, text
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
 #: What was said before a response, as far as it is kept.
 MAX_ITEMS = 200
@@ -64,9 +60,8 @@ class Dialogue:
         self._audio_sent = 0
         self._told = False
 
-    def read(self, batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
-        """The records that these frames complete, their bodies redacted before they are read."""
-        self._redact = redact
+    def read(self, batch: Frames) -> list[Record]:
+        """Return the records that these frames complete, with the bodies that the frames amount to."""
         records: list[Record] = []
         for frame in batch.frames:
             with guard("reading a frame"):
@@ -206,34 +201,20 @@ class Dialogue:
             record.response_body = encode_json(response)
         if turn.first_ns:
             record.time_to_first_chunk = (turn.first_ns - turn.start_ns) / 1e9
-        self._redact(record)
-        describe(record, PROVIDERS[self._channel.sdk], stream=True)
+        record.request_stream = True
         return record
 
     def _common(self, span: Span, start_ns: int, end_ns: int, parent: int | None) -> Record:
-        offset = time_ns() - perf_counter_ns()
-        context, start = span.context, start_ns + offset
-        at = _EPOCH + timedelta(microseconds=start // 1000)
-        return Record(
-            id=new_record_id(start // 1_000_000),
-            trace_id=format_trace(span.trace),
-            span_id=format_span(new_span()),
-            caller=span.caller,
-            parent_span_id=None if parent is None else format_span(parent),
-            created_at=at,
-            start_time=at,
-            end_time=at + timedelta(microseconds=(end_ns - start_ns) // 1000),
-            duration=(end_ns - start_ns) / 1e9,
-            user=context.user,
-            session=context.session,
-            tags=list(context.tags),
-            metadata={key: thaw(value) for key, value in context.metadata.items()},
-            sdk=self._channel.sdk,
-            request_url=clean_url(self._channel.url),
-            request_content_type="application/json",
-            response_content_type="application/json",
-            provider_name=provider_at(urlsplit(self._channel.url).netloc) or PROVIDERS[self._channel.sdk].provider_name,
-        )
+        record = record_of(span, start_ns, end_ns)
+        record.name = None
+        record.span_id = format_span(new_span())
+        record.parent_span_id = None if parent is None else format_span(parent)
+        record.sdk = self._channel.sdk
+        record.request_url = clean_url(self._channel.url)
+        record.request_content_type = record.response_content_type = "application/json"
+        host = urlsplit(self._channel.url).netloc
+        record.provider_name = provider_at(host) or PROVIDERS[self._channel.sdk].provider_name
+        return record
 
     def _side(self, operation: str, model: Any, answer: dict[str, Any], ns: int) -> Record:
         """The record of something that was billed beside the responses."""
@@ -242,8 +223,6 @@ class Dialogue:
         record.duration = None
         record.operation_name, record.request_model = operation, text(model)
         record.response_body = encode_json(answer)
-        self._redact(record)
-        describe(record, PROVIDERS[self._channel.sdk])
         return record
 
     def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
@@ -263,26 +242,22 @@ class Dialogue:
         if not self._session_ns:
             return []
         self._told = True
-        used, estimated = self._used, False
-        if used is None and self._audio_sent:
-            used, estimated = self._audio_sent / _CHARACTERS_A_SECOND, True
         record = self._common(span, self._session_ns, now, span.parent_span)
+        used = self._used
+        if used is None and self._audio_sent:
+            used = self._audio_sent / _CHARACTERS_A_SECOND
+            record.extra = {"usage_estimated": "the audio that was sent, as 16-bit PCM at 24 kHz"}
         record.operation_name = "realtime_session"
         record.request_model = text(self._session.get("model")) or self._model
         answer = {**self._session, "usage": {} if used is None else {"seconds": used}}
         record.response_body = encode_json(answer)
-        self._redact(record)
-        describe(record, PROVIDERS[self._channel.sdk])
-        if estimated and record.cost is not None:
-            why = "seconds counted from the audio that was sent, as 16-bit PCM at 24 kHz"
-            record.cost_details = {**(record.cost_details or {}), "certainty": "estimated", "why": why}
         return [record]
 
 
-def read_frames(batch: Frames, redact: Callable[[Record], None]) -> list[Record]:
-    """The records that a batch of frames completes, with all that came before it over the same connection."""
+def read_frames(batch: Frames) -> list[Record]:
+    """Return the records that a batch of frames completes, with all that came before it over the same connection."""
     channel = batch.channel
     if channel.dialogue is None:
         channel.dialogue = Dialogue(channel)
     dialogue: Dialogue = channel.dialogue
-    return dialogue.read(batch, redact)
+    return dialogue.read(batch)

@@ -1,37 +1,35 @@
-"""What the bodies of a provider call say, laid into its record: models, tokens, finish reasons, tools, error, cost."""
+"""Read the bodies of a provider call into its record: models, tokens, finish reasons, tool calls, error."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
-
-from autolog._pricing import cost as _cost
-from autolog._pricing.bill import add_cost
 from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_form
-from autolog._record.media import note_media
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._record.streams import is_stream, read_events, to_utf8
-from autolog.providers import Facts, Format, Usage, format_of, provider_of_model
+from autolog.providers import Facts, Format, format_of, provider_of_model
 from autolog.providers._facts import read_error
+from autolog.providers._fields import text
 
 PREVIEW = 200
 
 
-def preview(text: str | None) -> str | None:
-    if not text:
+def preview(said: str | None) -> str | None:
+    """Return the beginning of a text on one line, at most PREVIEW characters; None if there is none."""
+    if not said:
         return None
-    flat = " ".join(text[: PREVIEW * 4].split())
+    flat = " ".join(said[: PREVIEW * 4].split())
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
-def describe(record: Record, provider: Format | None = None, stream: bool = False) -> Facts:
-    """Fill in what the bodies of a provider call say: models, tokens, finish reasons, tool calls, error, cost.
+def describe(record: Record, provider: Format | None = None) -> Facts:
+    """Fill in a record from its bodies: models, tokens, finish reasons, tool calls, error. Return the facts read.
 
-    What the record knows already stays: a log may come with its own figures. Without `provider` (an SDK's module),
-    the URL or the shape of the bodies tells whose format they are in. Returns the facts that it read.
+    Fields that are set already stay: a log may come with its own figures. Without `provider` (an SDK's module), the
+    URL or the shape of the bodies decides in whose format they are read. Cost (`_pricing.bill`) and media
+    (`_record.media`) follow from these facts, and are not filled in here.
     """
     address = urlsplit(record.request_url or "")
     path = unquote(address.path)
@@ -40,60 +38,30 @@ def describe(record: Record, provider: Format | None = None, stream: bool = Fals
     path = path or provider.guess_path(asked)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
     facts = provider.read(path, answer, record.response_headers or {})
+    facts.path, facts.request, facts.response = path, asked, answer
+    facts.usage.units = provider.billable_units(path, asked, answer)
+    facts.unbilled_reason = provider.unbilled_reason(path)
     lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or provider.operation(path) or None
-    record.request_model = record.request_model or _text(asked.get("model")) or provider.model_in(path)
+    record.request_model = record.request_model or text(asked.get("model")) or provider.model_in(path)
     if record.request_stream is None:
-        record.request_stream = stream or streamed or asked.get("stream") in (True, "true")
+        record.request_stream = streamed or asked.get("stream") in (True, "true")
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
     record.input_preview = record.input_preview or preview(last_user_text(asked))
     record.output_preview = record.output_preview or preview(facts.output_text)
-    usage = _add_facts(record, facts)
+    _add_facts(record, facts)
     _add_error(record, facts, answer)
     model = record.response_model or record.request_model
     record.provider_name = record.provider_name or provider_of_model(model)
-    if record.cost is None:
-        usage.units = provider.billable_units(path, asked, answer)
-        add_cost(record, facts, usage, asked)
-    if record.cost is None and usage.input is None and (why := provider.unbilled_reason(path)):
-        record.cost_details = _cost.unknown(why).details
-    if record.media is None:
-        note_media(record)
     return facts
 
 
-#: What `describe` fills in, and `forget` takes back.
+#: The fields that `describe` fills in.
 DERIVED = (
     "provider_name", "error_type", "error_message",
     "response_model", "response_id", "response_finish_reasons", "response_service_tier", "tool_calls", "usage",
     *USAGE_FIELDS, "input_preview", "output_preview", "operation_name", "request_stream",
 )  # fmt: skip
-
-
-def derive(record: Record) -> None:
-    """Describe a log as a vendor's client sent it, and note in `extra["given"]` what it said by itself."""
-    given = {name for name in DERIVED if getattr(record, name) is not None} | set(record.extra.get("given", ()))
-    if record.status == "error":
-        given.add("status")
-    record.extra = {**record.extra, "given": sorted(given)}
-    describe(record)
-
-
-def forget(record: Record) -> None:
-    """Take back what was derived from the bodies, for new bodies have come; what the caller gave stays."""
-    given = record.extra.get("given", ())
-    for name in DERIVED:
-        if name not in given:
-            setattr(record, name, None)
-    if "status" not in given and not (record.status_code or 0) >= 400:
-        record.status = "ok"
-    if not record.custom_cost:
-        record.cost = record.cost_details = None
-    record.media = None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
@@ -112,20 +80,17 @@ def read_response(provider: Format, path: str, body: bytes | None, content_type:
     return decode_json(body) if to_utf8(body).lstrip()[:1] in (b"{", b"[") else None, False
 
 
-def _add_facts(record: Record, facts: Facts) -> Usage:
-    """Lay the facts under what is known; returns the usage that stands in the record then."""
+def _add_facts(record: Record, facts: Facts) -> None:
+    """Fill in from the facts those fields that are not set yet."""
     record.response_model = record.response_model or facts.model
     record.response_id = record.response_id or facts.id
     record.response_finish_reasons = record.response_finish_reasons or facts.finish_reasons
     record.response_service_tier = record.response_service_tier or facts.service_tier
     record.tool_calls = record.tool_calls or facts.tool_calls or None
     record.usage = record.usage or facts.raw_usage
-    usage = msgspec.structs.replace(facts.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
         if getattr(record, name) is None:
             setattr(record, name, getattr(facts.usage, attribute))
-        setattr(usage, attribute, getattr(record, name))
-    return usage
 
 
 def _add_error(record: Record, facts: Facts, answer: Any) -> None:

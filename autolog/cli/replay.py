@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from autolog._ids import new_record_id
-from autolog._reading.describe import describe
+from autolog._reading.derive import fill_in
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import Record, to_json
 from autolog._redaction.headers import kept_headers, plain_headers
@@ -142,5 +142,5 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
         response_content_type=response.headers.get("content-type"), response_body=response.content,
         provider_name=record.provider_name, user=record.user, session=record.session,
     )  # fmt: skip
-    describe(made)
+    fill_in(made)
     return made

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from autolog._display.figures import dollars
-from autolog._reading.describe import describe
+from autolog._reading.derive import fill_in
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
 
@@ -60,7 +60,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
 def _price_again(record: Record) -> None:
     old, details = record.cost, record.cost_details or {}
     record.cost = record.cost_details = None
-    describe(record)
+    fill_in(record)
     past = [*details.get("before", []), {"cost": old, "prices": details.get("prices")}]
     if record.cost != old:
         record.cost_details = {**(record.cost_details or {}), "before": past}

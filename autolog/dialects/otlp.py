@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from autolog._reading.describe import derive
+from autolog._reading.derive import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.dialects import Request, native

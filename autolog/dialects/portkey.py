@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from autolog._reading.describe import derive
+from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, redacted_headers
 from autolog.dialects import Request

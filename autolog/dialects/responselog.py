@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from autolog._reading.describe import derive, describe, forget
+from autolog._reading.derive import derive, fill_in, forget
 from autolog._record.record import Record
 from autolog.dialects import Request
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, json_request, new_id, to_body
@@ -85,7 +85,7 @@ def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
         _lay(record, update.update_data)
         if update.update_data.model_fields_set & {"model", "request_data", "response_data"}:
             forget(record)
-            describe(record)
+            fill_in(record)
 
     _check_media(update.update_data.media)
     return str(update.id), change

@@ -40,11 +40,13 @@ class LongRunning(msgspec.Struct, frozen=True):
     Attributes:
         key: what it is and its id, the same in every answer that tells of it.
         operation: the operation that it is. final: nothing more is to come, or what came stands for the whole so far.
+        certain: the answer says by itself that it outlives its call; else the request that began it says so.
     """
 
     key: str
     operation: str
     final: bool
+    certain: bool = True
 
 
 class BatchResult(msgspec.Struct, frozen=True):
@@ -64,8 +66,15 @@ class BatchResult(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct):
-    """The facts in one request and its response."""
+    """The facts in one request and its response.
 
+    Attributes:
+        path: the URL path that they were read by. request, response: the bodies as data, a stream assembled.
+    """
+
+    path: str = ""
+    request: dict[str, Any] = {}
+    response: Any = None
     model: str | None = None
     id: str | None = None
     finish_reasons: list[str] | None = None
@@ -81,6 +90,8 @@ class Facts(msgspec.Struct):
     """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
     uncertainty: str | None = None
     """Why the usage may not be the whole bill."""
+    unbilled_reason: str | None = None
+    """Why there may be no usage to bill."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None

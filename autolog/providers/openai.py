@@ -188,10 +188,13 @@ _LONG_RUNNING = {
 
 def _long_running(body: dict[str, Any]) -> LongRunning | None:
     kind, identity = str(body.get("object")), text(body.get("id"))
-    if kind not in _LONG_RUNNING or identity is None or (kind == "response" and body.get("background") is not True):
+    if kind not in _LONG_RUNNING or identity is None:
+        return None
+    background = body.get("background") if kind == "response" else True
+    if background is False:
         return None
     operation_name, final = _LONG_RUNNING[kind]
-    return LongRunning(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final)
+    return LongRunning(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final, background is True)
 
 
 def _read_models(facts: Facts, body: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from autolog._reading.describe import describe
+from autolog._reading.derive import fill_in
 from autolog._record.record import FIELDS, Record
 from autolog.server import Limits, create_app
 from autolog.stores import open_store
@@ -87,7 +87,7 @@ CALL = Record(
 
 def described() -> Record:
     record = Record(**{name: getattr(CALL, name) for name in FIELDS})
-    describe(record)
+    fill_in(record)
     return record
 
 

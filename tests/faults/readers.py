@@ -10,7 +10,8 @@ import json
 import sys
 from pathlib import Path
 
-from autolog._reading.describe import bodies, describe
+from autolog._reading.derive import fill_in
+from autolog._reading.describe import bodies
 from autolog._reading.messages import request_messages, response_messages
 from autolog._record import bodies as _bodies, media, streams
 from autolog._record.record import Record, to_dict
@@ -40,7 +41,7 @@ def read_everything(data: bytes, kind: str = "application/json", path: str = "/v
             **{f"{side}_body": data, f"{side}_content_type": kind, f"{other}_body": b'{"model": "gpt-4o"}'},
         )  # fmt: skip
         Redactor(None, secrets=True).bodies(record)
-        describe(record, PROVIDERS["openai" if len(data) % 2 else "anthropic"])
+        fill_in(record, PROVIDERS["openai" if len(data) % 2 else "anthropic"])
         json.dumps(to_dict(record, bodies=True))
         request, response = bodies(record)
         request_messages(request)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pydantic
 
-from autolog._reading.describe import derive, forget
+from autolog._reading.derive import derive, forget
 from autolog._record.record import Record
 from autolog.dialects._convert import fill_times, new_id, parse_time, to_body
 from autolog.dialects._fault import Fault, Json, validate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autolog._reading.describe import derive
+from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects._convert import fill_times, nanoseconds, new_id, parse_time, to_body

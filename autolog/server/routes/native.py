@@ -7,7 +7,7 @@ from typing import Any
 
 import pydantic
 
-from autolog._reading.describe import describe
+from autolog._reading.derive import fill_in
 from autolog._record.media import check_media
 from autolog._record.record import Record, to_dict, to_json
 from autolog._record.scores import DEFAULT, set_score
@@ -30,7 +30,7 @@ def ingest(call: Call) -> RecordWrite:
     for record in records:
         record.created_at = record.created_at or record.start_time
         if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
-            describe(record)
+            fill_in(record)
         check_media(record)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
     return call.keep(records, lambda _: Reply(200, dialect.encode_results(results)))

@@ -1,0 +1,211 @@
+"""Complete the records of calls that outlive their request: background responses, batches, videos, runs, sessions.
+
+What outlives its call has a record id that follows from its own id, so that whoever reads of it later, in whatever
+process, completes the same record: one generation, one bill. Each result of a batch is a record for itself, whose id
+follows from the result's; reading the results again changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from autolog._guard import guard
+from autolog._reading.describe import DERIVED
+from autolog._record.bodies import encode_json
+from autolog._record.record import Record
+from autolog.providers import PROVIDERS, BatchResult, Facts, Provider
+from autolog.providers._fields import mapping, text
+
+#: How many things are remembered, and how large what is remembered of them may be together, in bytes.
+MAX_THINGS, MAX_BYTES = 10_000, 4 * 1024 * 1024
+#: Of a request's parameters only numbers and short words are remembered, in characters.
+_SHORT = 100
+
+
+def record_id(key: str) -> str:
+    """Return the record id of a thing that outlives its call, by its key (see `providers.LongRunning`)."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"autolog:{key}"))
+
+
+def span_id(key: str) -> str:
+    """Return the span id of a thing that outlives its call: 16 hexadecimal digits."""
+    return record_id(f"span:{key}").replace("-", "")[:16]
+
+
+class _Begun(msgspec.Struct, omit_defaults=True):
+    """What later calls need to know of the call that began a thing."""
+
+    name: str | None = None
+    model: str | None = None
+    trace_id: str | None = None
+    path: str = ""
+    request: dict[str, Any] = {}
+
+
+class _Memory:
+    """Values by key, encoded; the oldest go when there are too many, or they are too large together."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._bytes = 0
+
+    def get(self, key: str) -> bytes | None:
+        return self._values.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self._remove(key)
+        self._values[key] = value
+        self._bytes += len(key) + len(value)
+        while self._values and (len(self._values) > MAX_THINGS or self._bytes > MAX_BYTES):
+            self._remove(next(iter(self._values)))
+
+    def _remove(self, key: str) -> None:
+        if (value := self._values.pop(key, None)) is not None:
+            self._bytes -= len(key) + len(value)
+
+
+class LongRunningCalls:
+    """The calls of this process that began something, as far as they are remembered. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._begun = _Memory()
+        self._batches = _Memory()
+        """The batch that a file of results belongs to, by the file's id."""
+        self._counted = _Memory()
+        """Costs that were counted already, by record id."""
+
+    # The call that begins something
+
+    def begin(self, record: Record, facts: Facts) -> None:
+        """Give the record of a call that began something the id by which later calls find it, and remember it."""
+        thing = facts.long_running
+        if thing is None or not (thing.certain or facts.request.get("background") is True):
+            return
+        record.id = record_id(thing.key)
+        if thing.operation == "batch":
+            record.span_id = span_id(thing.key)
+            self._learn_files(facts)
+        begun = _Begun(
+            name=record.name,
+            model=record.response_model,
+            trace_id=record.trace_id,
+            path=facts.path,
+            request={name: value for name, value in facts.request.items() if _is_short(value)},
+        )
+        self._begun.put(thing.key, msgspec.json.encode(begun))
+
+    # Calls that read of it later
+
+    def resume(self, record: Record, facts: Facts) -> bool:
+        """Add to a later call's record what is known of how it began; False if it completes nothing."""
+        thing = facts.long_running
+        if thing is None or not thing.final:
+            return False
+        kept = self._begun.get(thing.key)
+        if kept is None and not thing.certain:
+            return False
+        if thing.operation == "batch":
+            self._learn_files(facts)
+        begun = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
+        record.id = record_id(thing.key)
+        record.response_model = record.response_model or begun.model
+        named = (record.operation_name, record.request_model or record.response_model)
+        record.name = begun.name or " ".join(filter(None, named)) or None
+        if begun.request:  # what was asked for may be a part of the bill, as is the length of a video's extension
+            facts.request = {**begun.request, **facts.request}
+            provider = PROVIDERS[record.sdk or ""]
+            facts.usage.units = provider.billable_units(begun.path, facts.request, facts.response)
+        return True
+
+    def uncounted(self, record: Record) -> float:
+        """Return how much of a record's cost, in dollars, was not counted when it was read before."""
+        cost, before = record.cost or 0.0, float(self._counted.get(record.id) or 0.0)
+        self._counted.put(record.id, str(cost).encode())
+        return max(0.0, cost - before)
+
+    @staticmethod
+    def completion(read: Record, facts: Facts) -> Record:
+        """Reduce a resumed record to what it adds to the record of the call that began the thing."""
+        completed = Record(id=read.id, name=read.name, end_time=read.end_time, sdk=read.sdk)
+        completed.extra = {**read.extra, "completed": True}
+        for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
+            if name not in {"input_preview", "request_stream"}:
+                setattr(completed, name, getattr(read, name))
+        answer = mapping(facts.response)
+        start, ended = _instant(answer, "created_at"), _instant(answer, "completed_at", "finished_at", "ended_at")
+        if start and ended and ended >= start:
+            completed.duration = (ended - start).total_seconds()
+        return completed
+
+    # Batches
+
+    def _learn_files(self, facts: Facts) -> None:
+        answer = mapping(facts.response)
+        for name in ("output_file_id", "error_file_id"):
+            if (file := text(answer.get(name))) and (batch := text(answer.get("id"))):
+                self._batches.put(file, batch.encode())
+
+    def batch_results(self, read: Record, provider: Provider, path: str) -> Iterator[Record]:
+        """Yield a record for each of a batch's results, from the call that read them; none if it read another file."""
+        holder = provider.results_id(path)
+        if holder is None or not read.response_body or (read.status_code or 0) >= 400:
+            return
+        openai = provider.name == "openai"
+        batch = (self._batches.get(holder) or b"").decode() or None if openai else holder
+        key = f"{'batch' if openai else 'message_batch'}:{batch or holder}"
+        begun = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)
+        for result in provider.batch_results(path, read.response_body):
+            with guard("reading a batch's result"):
+                record = _result_record(read, result)
+                record.trace_id = begun.trace_id or record_id(f"trace:{batch or holder}").replace("-", "")
+                record.parent_span_id = None if batch is None else span_id(key)
+                record.metadata |= {"batch_file": holder} if batch is None else {"batch_id": batch}
+                yield record
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _SHORT)
+
+
+def _result_record(read: Record, result: BatchResult) -> Record:
+    address = urlsplit(read.request_url or "")
+    created = _instant(result.answer, "created", "created_at") or read.start_time
+    record = Record(
+        id=record_id(f"item:{result.key}"),
+        span_id=span_id(f"item:{result.key}"),
+        created_at=created,
+        start_time=created,
+        sdk=read.sdk,
+        provider_name=read.provider_name,
+        request_method="POST",
+        request_url=f"{address.scheme}://{address.netloc}{result.path}",
+        response_content_type="application/json",
+        response_body=encode_json(result.answer) if result.answer else None,
+        response_service_tier="batch",
+        status_code=result.status_code,
+        user=read.user,
+        session=read.session,
+        tags=read.tags,
+        metadata={**read.metadata, "custom_id": result.custom_id},
+    )
+    if result.error is not None:
+        record.status = "error"
+        record.error_type, record.error_message = result.error
+    return record
+
+
+def _instant(answer: dict[str, Any], *names: str) -> datetime | None:
+    """A time as the providers give it: seconds since 1970, or RFC 3339."""
+    value = next((answer[name] for name in names if answer.get(name) is not None), None)
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
