@@ -19,7 +19,7 @@ from autolog._guard import guard
 from autolog._reading.describe import DERIVED
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
-from autolog.providers import PROVIDERS, BatchResult, Facts, Provider
+from autolog.providers import BatchResult, Facts, Provider, format_named
 from autolog.providers._fields import mapping, text
 
 #: How many things are remembered, and how large what is remembered of them may be together, in bytes.
@@ -119,7 +119,7 @@ class LongRunningCalls:
         record.name = begun.name or " ".join(filter(None, named)) or None
         if begun.request:  # what was asked for may be a part of the bill, as is the length of a video's extension
             facts.request = {**begun.request, **facts.request}
-            provider = PROVIDERS[record.sdk or ""]
+            provider = format_named(record.sdk or "")
             facts.usage.units = provider.billable_units(begun.path, facts.request, facts.response)
         return True
 

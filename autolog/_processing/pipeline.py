@@ -19,7 +19,7 @@ from autolog._record.media import limit_media, note_media
 from autolog._record.record import Record
 from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import shorten
-from autolog.providers import PROVIDERS, Facts
+from autolog.providers import Facts, format_named
 
 #: Takes a draft one step further; False to drop it.
 Stage = Callable[[Draft], bool]
@@ -116,7 +116,7 @@ class Pipeline:
         """Read the facts in the bodies of a provider call; show the beginnings of a function's input and output."""
         record = draft.record
         if record.sdk is not None:
-            draft.facts = describe(record, PROVIDERS[record.sdk])
+            draft.facts = describe(record, format_named(record.sdk))
         else:
             add_previews(record)
         return True
