@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
-#: How long the program's exit may wait for the last records, in seconds.
+#: How long the program's exit may wait for sinks to take the last records, in seconds.
 EXIT_TIMEOUT = 1.6
+#: How long it may take, on a machine that is overloaded, while spans are still being read into records, in seconds.
+READ_TIMEOUT = 5.0
 #: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
 _LAST_PART = 0.15
 #: How long a fork may wait for workers to finish what they are at, in seconds.
@@ -136,6 +138,8 @@ def _flush_all(end: bool) -> None:
     for worker in closing:
         with guard("flushing at exit"):
             left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
+            if worker.stage == 0:
+                worker.flush_while_progressing(left, READ_TIMEOUT)
             worker.close(left) if end else worker.drain(left)
 
 

@@ -45,6 +45,8 @@ for number in range(400):
     with autolog.span(str(number)) as span: span.set(output="x" * 2000)
 threading.Thread(target=lambda: (time.sleep(0.005), os.kill(os.getpid(), {number})), daemon=True).start()
 """
+#: A next start, for what an exit in a hurry has left in the journal.
+SETTLE = "import autolog; autolog.configure(); assert autolog.flush(20)"
 ALARM = "def late(*_): print('handled'); raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)"
 
 
@@ -54,7 +56,7 @@ def test_a_signal_during_the_last_flush_loses_nothing_and_is_handled_after_it(
     handler: str, number: int, said: str, tmp_path: Path
 ) -> None:
     done = run(INTERRUPTED.format(handler=handler, number=int(number)), tmp_path)
-    run("import autolog; autolog.patch(); autolog.flush(20)", tmp_path)  # what was too much for the time of an exit
+    run(SETTLE, tmp_path)
     assert kept(tmp_path) == 401
     assert done.stdout == said
 
@@ -155,17 +157,28 @@ def test_a_hook_that_fails_in_a_child_stops_no_other(monkeypatch: pytest.MonkeyP
 def named(program: str, tmp_path: Path, timeout: float = 30, silent: bool = True) -> tuple[int, list[str], float]:
     """Run a program with a store of its own; its exit code, what was recorded, and how long it took."""
     path = tmp_path / "logs.db"
+    environment = {
+        **os.environ,
+        "AUTOLOG_STORE": f"sqlite:///{path}",
+        "PYTHONPATH": str(Path(autolog.__file__).parents[1]),
+    }
+
+    def execute(code: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            timeout=timeout,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "AUTOLOG_STORE": f"sqlite:///{path}", "PYTHONPATH": str(Path(autolog.__file__).parents[1])},
-        timeout=timeout,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = execute(textwrap.dedent(program))
     assert done.stderr == "" or done.returncode != 0 or not silent, done.stderr
     took = time.monotonic() - started
+    if (tmp_path / ".autolog").exists():
+        execute(SETTLE)
     store = open_store(f"sqlite:///{path}", create=False)
     names = sorted(str(record.name) for record in store.find(Query(), 1000)) if store else []
     return done.returncode, names, took

@@ -137,6 +137,14 @@ class Worker:
             self._expedited = False
         return not self.queued
 
+    def flush_while_progressing(self, timeout: float, at_most: float) -> bool:
+        """Flush, and go on after `timeout` seconds, until `at_most`, as long as less is pending than before."""
+        deadline = monotonic() + at_most
+        before = self.queued
+        while not (done := self.flush(timeout)) and self.queued < before and monotonic() < deadline:
+            before, timeout = self.queued, min(0.2, at_most)
+        return done
+
     def expedite(self) -> None:
         """Let the thread start at once, without waiting for more to batch."""
         self._expedited = True
