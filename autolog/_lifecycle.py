@@ -137,9 +137,10 @@ def _flush_all(end: bool) -> None:
     last = max((worker.stage for worker in closing), default=0)
     for worker in closing:
         with guard("flushing at exit"):
-            left = max(0.05, deadline - monotonic() - _LAST_PART * (1 + last - worker.stage))
+            reserved = _LAST_PART * (1 + last - worker.stage)
             if worker.stage == 0:
-                worker.flush_while_progressing(left, READ_TIMEOUT)
+                worker.flush_while_progressing(deadline - monotonic() - reserved, READ_TIMEOUT)
+            left = max(0.05, deadline - monotonic() - reserved)
             worker.close(left) if end else worker.drain(left)
 
 
@@ -223,7 +224,7 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
     try:
         with _signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
             _thread.start_new_thread(flush, ())
-            done.acquire(timeout=EXIT_TIMEOUT + 0.2)
+            done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT)
     finally:
         _end_by(number)
 
