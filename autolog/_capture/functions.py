@@ -2,6 +2,9 @@
 
 The decorated function is a plain function of the same kind (sync, async, generator, async generator) with the same
 name, signature and module, so it inspects, documents and pickles like the one it wraps.
+
+A generator belongs to the trace and the context in which it was made, however late and by whomever it is read: a web
+framework reads a streamed response when the function that returned it has long ended.
 """
 
 from __future__ import annotations
@@ -9,18 +12,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any
+from contextvars import Token
+from time import perf_counter_ns
+from types import AsyncGeneratorType, FunctionType, GeneratorType, TracebackType
+from typing import Any, cast
 
 import msgspec
 
-from autolog._capture.context import current_span, restore
-from autolog._capture.snapshot import freeze, freeze_call, thaw
+from autolog._capture.context import Context, Parent, current_context, current_span, restore
+from autolog._capture.snapshot import PLAIN, freeze, freeze_call, thaw
 from autolog._capture.span import Emit, Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard
 
 #: How many yielded values of a generator are kept.
 MAX_YIELDED = 1_000
+#: Where a web framework's response keeps the generator that it will read: Starlette and FastAPI, Werkzeug and Flask.
+_STREAMS = ("body_iterator", "response")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -36,7 +44,7 @@ class Options(msgspec.Struct, frozen=True):
     defaults_change: bool
 
 
-class Call(Span):
+class FunctionCall(Span):
     """One call of a decorated function; its input is the arguments as they were passed."""
 
     defaults: Any = None
@@ -49,8 +57,26 @@ class Call(Span):
             if options.defaults_change:
                 self.defaults = freeze(options.defaults)
 
+    def returned(self, result: Any) -> Any:
+        """Keep the result and return it; a response that will be read later stays in this trace."""
+        if self.options.capture_output:
+            self.output = freeze(result)
+        if type(result) not in PLAIN:
+            self._follow(result)
+        return result
+
+    def _follow(self, result: Any) -> None:
+        with guard("following a streamed response"):
+            fields: dict[str, Any] = getattr(result, "__dict__", {})
+            for name in _STREAMS:
+                stream = fields.get(name)
+                if isinstance(stream, AsyncGeneratorType):
+                    setattr(result, name, _drive_async(stream, _Run(self)))
+                elif isinstance(stream, GeneratorType):
+                    setattr(result, name, _drive(stream, _Run(self)))
+
     def arguments(self) -> dict[str, Any] | None:
-        """The arguments by parameter name, with defaults applied, as they were at the time of the call."""
+        """Return the arguments by parameter name, with defaults applied, as they were at the time of the call."""
         if self.input is None:
             return None
         args, kwargs = thaw(self.input)
@@ -71,7 +97,11 @@ class Call(Span):
 
 
 def decorate(function: Any, emit: Emit, name: str | None, kind: str, capture_input: bool, capture_output: bool) -> Any:
-    """`function` with every call recorded; a classmethod or staticmethod stays one."""
+    """Return `function` with every call recorded; a classmethod or staticmethod stays one.
+
+    Raises:
+        TypeError: it is no function or method.
+    """
     if isinstance(function, (classmethod, staticmethod)):
         inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output)
         return type(function)(inner)
@@ -79,9 +109,9 @@ def decorate(function: Any, emit: Emit, name: str | None, kind: str, capture_inp
         raise TypeError(f"@autolog goes on functions and methods, not on {function!r}")
     options = _options(function, name, kind, capture_input, capture_output)
     if inspect.isasyncgenfunction(function):
-        return _wrap_async_generator(function, emit, options)
+        return _wrap_generator(function, emit, options, inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(function):
-        return _wrap_generator(function, emit, options)
+        return _wrap_generator(function, emit, options, inspect.CO_GENERATOR)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return _wrap_async(function, emit, options)
     return _wrap_sync(function, emit, options)
@@ -113,164 +143,166 @@ def _options(
     )
 
 
-def _begin(emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+def _begin(emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
     follow_threads()
     with guard("starting a function's span"):
-        return Call(emit, options, args, kwargs)
+        return FunctionCall(emit, options, args, kwargs)
     return None
 
 
 def _wrap_sync(function: Callable[..., Any], emit: Emit, options: Options) -> Callable[..., Any]:
-    capture_output = options.capture_output
-
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _begin(emit, options, args, kwargs)
         if call is None:
             return function(*args, **kwargs)
-        token = current_span.set(call)
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            restore(current_span, token)
-            call.end(error)
-            raise
-        restore(current_span, token)
-        if capture_output:
-            call.output = freeze(result)
-        call.end()
-        return result
+        with call:
+            return call.returned(function(*args, **kwargs))
 
     return wrapper
 
 
 def _wrap_async(function: Callable[..., Any], emit: Emit, options: Options) -> Callable[..., Any]:
-    capture_output = options.capture_output
-
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _begin(emit, options, args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
-        token = current_span.set(call)
-        try:
-            result = await function(*args, **kwargs)
-        except BaseException as error:
-            restore(current_span, token)
-            call.end(error)
-            raise
-        restore(current_span, token)
-        if capture_output:
-            call.output = freeze(result)
-        call.end()
-        return result
+        with call:
+            return call.returned(await function(*args, **kwargs))
 
     return wrapper
 
 
-class _Yielded:
-    """The values that a generator gave, as far as they are kept."""
+# Generators
 
-    __slots__ = ("call", "values")
 
-    def __init__(self, call: Call | None, capture: bool) -> None:
-        self.call = call
-        self.values: list[Any] | None = [] if capture and call is not None else None
+class _Run:
+    """One run of a generator. `with run.current:` is a stretch of it, `with run:` all of it.
+
+    The span and the context that are current inside are the generator's own: they are kept from one stretch to the
+    next, and never seen by whoever reads it.
+    """
+
+    def __init__(self, span: Span, call: FunctionCall | None = None) -> None:
+        self._call = call
+        self._values: list[Any] | None = [] if call is not None and call.options.capture_output else None
+        self.current = _Current(span, span.context)
 
     def add(self, value: Any) -> None:
-        if self.values is not None and len(self.values) < MAX_YIELDED:
-            self.values.append(freeze(value))
+        """Keep a value that the generator gave, among the first of them."""
+        if self._values is not None and len(self._values) < MAX_YIELDED:
+            self._values.append(freeze(value))
 
-    def end(self, error: BaseException | None) -> None:
-        """A generator that its caller closes early has not failed."""
-        if self.call is None:
+    def __enter__(self) -> None:
+        if self._call is not None:
+            self._call.start_ns = perf_counter_ns()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._call is None:
             return
         with guard("ending a generator's span"):
-            if self.values is not None:
-                self.call.output = [thaw(value) for value in self.values]
-        self.call.end(None if isinstance(error, GeneratorExit) else error)
+            if self._values is not None:
+                self._call.output = [thaw(value) for value in self._values]
+        self._call.end(None if isinstance(error, GeneratorExit) else error)  # one that is closed early has not failed
 
 
-def _wrap_generator(function: Callable[..., Any], emit: Emit, options: Options) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+class _Current:
+    """A block in which a span and a context are the current ones; what they have become is kept for the next time."""
+
+    __slots__ = ("_context", "_context_token", "_span", "_span_token")
+    _span_token: Token[Parent | None]
+    _context_token: Token[Context]
+
+    def __init__(self, span: Parent | None, context: Context) -> None:
+        self._span = span
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._span_token = current_span.set(self._span)
+        self._context_token = current_context.set(self._context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._span, self._context = current_span.get(), current_context.get()
+        restore(current_span, self._span_token)
+        restore(current_context, self._context_token)
+
+
+def _wrap_generator(function: Callable[..., Any], emit: Emit, options: Options, flag: int) -> Callable[..., Any]:
+    """Return a function that makes a recorded generator of either kind; `flag` is what `inspect` knows it by."""
+    drive: Callable[..., Any] = _drive if flag == inspect.CO_GENERATOR else _drive_async
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _begin(emit, options, args, kwargs)
-        yielded = _Yielded(call, options.capture_output)
-        inner = function(*args, **kwargs)
-        error: BaseException | None = None
         try:
-            return (yield from _driven(inner, call, yielded))
-        except BaseException as raised:
-            error = raised
+            inner = function(*args, **kwargs)
+        except BaseException as error:  # wrong arguments: nothing has run yet
+            if call is not None:
+                call.end(error)
             raise
-        finally:
-            yielded.end(error)
+        if call is None:
+            return inner
+        driven = drive(inner, _Run(call, call))
+        driven.__name__, driven.__qualname__ = inner.__name__, inner.__qualname__
+        return driven
 
-    return wrapper
+    return functools.wraps(function)(_flagged(cast("FunctionType", wrapper), flag))
 
 
-def _driven(inner: Generator[Any, Any, Any], call: Call | None, yielded: _Yielded) -> Generator[Any, Any, Any]:
-    """Run `inner` with the span current only while it runs, never while its caller does."""
+def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
+    """Return `wrapper` as one of which `inspect` says what it returns, a generator or an asynchronous one.
+
+    It cannot be a generator function itself, for of one nothing runs before its generator is first read. In CPython an
+    instruction makes the generator, since 3.11, and the flag only tells of it.
+    """
+    code = wrapper.__code__
+    flagged = code.replace(co_flags=code.co_flags | flag)
+    return FunctionType(flagged, wrapper.__globals__, closure=wrapper.__closure__)
+
+
+def _drive(inner: Generator[Any, Any, Any], run: _Run) -> Generator[Any, Any, Any]:
     step: Callable[[], Any] = functools.partial(next, inner)
-    while True:
-        token = current_span.set(call) if call is not None else None
-        try:
-            value = step()
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            restore(current_span, token)
-        yielded.add(value)
-        try:
-            sent = yield value
-        except GeneratorExit:
-            token = current_span.set(call) if call is not None else None
+    with run:
+        while True:
             try:
-                inner.close()
-            finally:
-                restore(current_span, token)
-            raise
-        except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
-            step = functools.partial(inner.throw, thrown)
-        else:
-            step = functools.partial(inner.send, sent)
+                with run.current:
+                    value = step()
+            except StopIteration as stop:
+                return stop.value
+            run.add(value)
+            try:
+                sent = yield value
+            except GeneratorExit:
+                with run.current:
+                    inner.close()
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
+                step = functools.partial(inner.throw, thrown)
+            else:
+                step = functools.partial(inner.send, sent)
 
 
-def _wrap_async_generator(function: Callable[..., Any], emit: Emit, options: Options) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        call = _begin(emit, options, args, kwargs)
-        yielded = _Yielded(call, options.capture_output)
-        inner: AsyncGenerator[Any, Any] = function(*args, **kwargs)
-        error: BaseException | None = None
-        step: Callable[[], Any] = inner.__anext__
-        try:
-            while True:
-                token = current_span.set(call) if call is not None else None
-                try:
+async def _drive_async(inner: AsyncGenerator[Any, Any], run: _Run) -> AsyncGenerator[Any, Any]:
+    step: Callable[[], Any] = inner.__anext__
+    with run:
+        while True:
+            try:
+                with run.current:
                     value = await step()
-                except StopAsyncIteration:
-                    return
-                finally:
-                    restore(current_span, token)
-                yielded.add(value)
-                try:
-                    sent = yield value
-                except GeneratorExit:
-                    token = current_span.set(call) if call is not None else None
-                    try:
-                        await inner.aclose()
-                    finally:
-                        restore(current_span, token)
-                    raise
-                except BaseException as thrown:  # noqa: BLE001 - what is thrown in goes to the inner generator
-                    step = functools.partial(inner.athrow, thrown)
-                else:
-                    step = functools.partial(inner.asend, sent)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            yielded.end(error)
-
-    return wrapper
+            except StopAsyncIteration:
+                return
+            run.add(value)
+            try:
+                sent = yield value
+            except GeneratorExit:
+                with run.current:
+                    await inner.aclose()
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - what the caller throws in goes to the inner generator
+                step = functools.partial(inner.athrow, thrown)
+            else:
+                step = functools.partial(inner.asend, sent)

@@ -20,7 +20,7 @@ from typing import Any
 #: Immutable and small, or shared without harm: no copy is needed.
 _ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
-_PLAIN = _ATOMS | _CONTAINERS
+PLAIN = _ATOMS | _CONTAINERS
 
 _DEPTH = 32
 _VALUES = 10_000
@@ -68,10 +68,10 @@ def freeze_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     Marshal would take an array for its bytes, so arguments that are neither plain nor containers are walked.
     """
     for value in args:
-        if type(value) not in _PLAIN:
+        if type(value) not in PLAIN:
             return _Walk().plain((args, kwargs), _DEPTH)
     for value in kwargs.values():
-        if type(value) not in _PLAIN:
+        if type(value) not in PLAIN:
             return _Walk().plain((args, kwargs), _DEPTH)
     return freeze((args, kwargs))
 

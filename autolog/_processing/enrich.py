@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from autolog._capture.exchange import Exchange
-from autolog._capture.functions import Call
+from autolog._capture.functions import FunctionCall
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._capture.websocket import Frames
@@ -81,7 +81,7 @@ def _add_values(record: Record, span: Span) -> None:
         record.operation_name = "execute_tool"
     elif span.kind == "agent":
         record.operation_name = "invoke_agent"
-    given = span.arguments() if isinstance(span, Call) else thaw(span.input)
+    given = span.arguments() if isinstance(span, FunctionCall) else thaw(span.input)
     result = thaw(span.output)
     if given is not None:
         record.request_body = encode_json(given)
