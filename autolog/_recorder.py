@@ -225,6 +225,7 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """What the recorder is doing: what is patched, where records go, how many wait, were written, dropped and why.
 
+        `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
         `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
         """
         config = self._current_config()
@@ -234,6 +235,7 @@ class Recorder:
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
             "unpatched": dict(self._unpatched),
+            "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
             "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,
             "dialect": config.dialect if config.endpoint is not None else None,

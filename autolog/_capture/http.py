@@ -17,25 +17,27 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture import stream_usage
 from autolog._capture.exchange import Exchange
+from autolog._capture.graft import Graft, copy_function
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
-from autolog._guard import guard, pass_on, report
+from autolog._guard import guard, logger, pass_on, report
 
 if TYPE_CHECKING:
     from autolog.providers import Provider
 
 
 class Outlet:
-    """Takes the exchanges of one applied patch, and knows what it replaced; a no-op once the patch is removed.
+    """Takes the exchanges of one applied patch, and knows what it grafted; a no-op once the patch is removed.
 
     Attributes:
         live: whether the patch is in force. asks_usage: whether streams are to be asked for their usage.
         check: raises what the user wants raised when a call may not be made, because its budget is spent.
+        unrecorded: how many requests were built for calls that did not pass through `request`.
     """
 
     def __init__(self, emit: Emit, asks_usage: bool) -> None:
@@ -43,28 +45,33 @@ class Outlet:
         self.live = True
         self.asks_usage = asks_usage
         self.check: Callable[[], None] | None = None
-        self._replaced: dict[tuple[type, str], tuple[Any, Any]] = {}
+        self.unrecorded = 0
+        self._grafts: dict[FunctionType, Graft] = {}
 
     def __call__(self, span: Span) -> None:
         if self.live:
             self._emit(span)
 
-    def replace(self, owner: type, method: str, original: Any, wrapper: Any) -> None:
-        """Put a wrapper into a class, until `restore`."""
-        self._replaced[owner, method] = (original, wrapper)
-        setattr(owner, method, wrapper)
-
-    def has_replaced(self, owner: type, method: str) -> bool:
-        """Return whether a method has a wrapper of this patch already."""
-        return (owner, method) in self._replaced
+    def graft(self, function: FunctionType, wrap: Callable[[FunctionType], Callable[..., Any]]) -> None:
+        """Make a function pass through a wrapper, until `restore`; harmless if it does already."""
+        if function not in self._grafts:
+            self._grafts[function] = Graft(function, wrap(copy_function(function)))
 
     def restore(self) -> None:
-        """Put the original methods back. A wrapper that somebody has wrapped again stays, and passes through."""
+        """Make the functions what they were. One that somebody else has grafted since passes through."""
         self.live = False
-        for (owner, method), (original, wrapper) in self._replaced.items():
-            if owner.__dict__.get(method) is wrapper:
-                setattr(owner, method, original)
-        self._replaced.clear()
+        for graft in self._grafts.values():
+            graft.remove()
+        self._grafts.clear()
+
+    def missed(self, sdk: str) -> None:
+        """Note a call that did not pass through `request`: something has taken the place of the SDK's own method."""
+        if not self.unrecorded:
+            logger.warning(
+                "autolog does not record calls of %s that pass by its client's own request(): whatever else instruments "
+                "the SDK has put a method of its own there; status()['unrecorded'] counts them", sdk,
+            )  # fmt: skip
+        self.unrecorded += 1
 
 
 _current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
@@ -188,6 +195,8 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = _current.get()
         if exchange is None or not emit.live:
+            if emit.live:
+                _check_missed(sdk, emit, options)
             return original(self, options, *args, **kwargs)
         asked = False
         if emit.asks_usage and exchange.stream and sdk.has_usage_option(options.url):
@@ -207,6 +216,13 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
         return request
 
     return _build_request
+
+
+def _check_missed(sdk: Provider, emit: Outlet, options: Any) -> None:
+    """A request is built outside of any exchange: that is as it should be only if the call costs nothing."""
+    with guard("looking for calls that are missed"):
+        if sdk.billable(options.method, options.url):
+            emit.missed(sdk.name)
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike

@@ -7,12 +7,13 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import msgspec
 
 from autolog._capture import http
+from autolog._capture.graft import innermost
 from autolog._capture.span import Emit
 from autolog._guard import logger, report
 from autolog.errors import PatchError
@@ -71,6 +72,11 @@ class Patch:
         """Whether calls of this SDK are recorded, or will be once it is imported."""
         return self._wanted
 
+    @property
+    def unrecorded(self) -> int:
+        """How many requests the SDK has built, since it was patched, for calls that did not pass through us."""
+        return self._outlet.unrecorded
+
     def apply(self) -> None:
         """Wrap the SDK's choke points: now if it is imported, else when it is.
 
@@ -98,7 +104,7 @@ class Patch:
         self._check = self._outlet.check = check
 
     def remove(self) -> None:
-        """Put the original methods back. A wrapper that stays on passes through, also after patching again."""
+        """Give the SDK's methods their own code back; calls that are under way are not recorded any more."""
         self._wanted = False
         self._outlet.restore()
 
@@ -127,25 +133,27 @@ class Patch:
 
     def _wrap(self, module: ModuleType, points: tuple[ChokePoint, ...]) -> None:
         try:
-            found = [(point, *self._find(module, point)) for point in points]
+            found = [(point, self._find(module, point)) for point in points]
         except PatchError as error:
             if points is CHOKE_POINTS:
                 raise
             logger.info("WebSockets are not recorded: %s", error)
             return
         self._prepare()
-        for point, owner, original in found:
-            self._outlet.replace(owner, point.method, original, point.wrap(original, self._provider, self._outlet))
+        outlet = self._outlet
+        for point, function in found:
+            outlet.graft(function, lambda original, wrap=point.wrap: wrap(original, self._provider, outlet))
 
-    def _find(self, module: ModuleType, point: ChokePoint) -> tuple[type, Callable[..., Any]]:
-        """A choke point in the class's own `__dict__`, so that no inherited or bound object is put in its place."""
+    def _find(self, module: ModuleType, point: ChokePoint) -> FunctionType:
+        """Return the SDK's own function at a choke point, from under what others have put around it."""
         owner = getattr(module, point.owner, None)
-        original = vars(owner).get(point.method) if isinstance(owner, type) else None
-        if isinstance(owner, type) and callable(original):
-            parameters = inspect.signature(original).parameters
+        method = vars(owner).get(point.method) if isinstance(owner, type) else None
+        function = innermost(method, module.__file__)
+        if isinstance(function, FunctionType):
+            parameters = inspect.signature(function).parameters
             takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
             if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all
-                return owner, original
+                return function
         name, oldest = self._provider.name, self._provider.oldest
         raise PatchError(
             name,

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import perf_counter_ns
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture.context import restore
+from autolog._capture.graft import innermost
 from autolog._capture.http import Outlet
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import guard
@@ -228,9 +230,9 @@ def _wrap_methods(kind: type, emit: Outlet) -> None:
     sending = "_send" if hasattr(kind, "_send") else "send"
     for name, wrap in (("recv_bytes", _wrap_receive), (sending, _wrap_send), ("close", _wrap_close)):
         owner = next(base for base in kind.__mro__ if name in vars(base))
-        if not emit.has_replaced(owner, name):
-            original = vars(owner)[name]
-            emit.replace(owner, name, original, wrap(original))
+        method = innermost(vars(owner)[name], sys.modules[owner.__module__].__file__)
+        if isinstance(method, FunctionType):
+            emit.graft(method, wrap)
 
 
 def _wrap_receive(original: Callable[..., Any]) -> Callable[..., Any]:
