@@ -63,23 +63,27 @@ def copy_function(function: FunctionType) -> FunctionType:
     return copy
 
 
-def innermost(method: Any, file: str | None) -> Any:
-    """The function out of `file` that a method calls in the end, through the wrappers of others; else the method.
+def innermost(method: Any, file: str | None) -> FunctionType | None:
+    """Return the function out of `file` that a method calls in the end, through the wrappers of others.
 
-    A wrapper tells what it wraps by `__wrapped__`, or holds it in its closure.
+    Without one it is the first function on the way, if there is any. A wrapper tells what it wraps by `__wrapped__`, or
+    holds it in its closure.
     """
+    first: FunctionType | None = None
     seen: list[Any] = []
     waiting = [method]
     while waiting:
         found = waiting.pop()
-        if isinstance(found, FunctionType) and found.__code__.co_filename == file:
-            return found
+        if type(found) is FunctionType:  # a proxy of wrapt's says that it is an instance, too
+            if found.__code__.co_filename == file:
+                return found
+            first = first or found
         if callable(found) and not any(found is one for one in seen) and len(seen) < _MOST_WRAPPERS:
             seen.append(found)
             cells = getattr(found, "__closure__", None) or ()
             waiting += [cell.cell_contents for cell in cells if cell != _EMPTY]
             waiting.append(getattr(found, "__wrapped__", None))
-    return method
+    return first
 
 
 _EMPTY = CellType()

@@ -52,10 +52,10 @@ class Outlet:
         if self.live:
             self._emit(span)
 
-    def graft(self, function: FunctionType, wrap: Callable[[FunctionType], Callable[..., Any]]) -> None:
-        """Make a function pass through a wrapper, until `restore`; harmless if it does already."""
+    def graft(self, function: FunctionType, wrap: Callable[..., Callable[..., Any]], *given: Any) -> None:
+        """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already."""
         if function not in self._grafts:
-            self._grafts[function] = Graft(function, wrap(copy_function(function)))
+            self._grafts[function] = Graft(function, wrap(copy_function(function), *given))
 
     def restore(self) -> None:
         """Make the functions what they were. One that somebody else has grafted since passes through."""
@@ -68,7 +68,7 @@ class Outlet:
         """Note a call that did not pass through `request`: something has taken the place of the SDK's own method."""
         if not self.unrecorded:
             logger.warning(
-                "autolog does not record calls of %s that pass by its client's own request(): whatever else instruments "
+                "autolog does not record calls of %s that pass by its client's own request(): what else instruments "
                 "the SDK has put a method of its own there; status()['unrecorded'] counts them", sdk,
             )  # fmt: skip
         self.unrecorded += 1

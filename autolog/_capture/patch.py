@@ -142,14 +142,14 @@ class Patch:
         self._prepare()
         outlet = self._outlet
         for point, function in found:
-            outlet.graft(function, lambda original, wrap=point.wrap: wrap(original, self._provider, outlet))
+            outlet.graft(function, point.wrap, self._provider, outlet)
 
     def _find(self, module: ModuleType, point: ChokePoint) -> FunctionType:
         """Return the SDK's own function at a choke point, from under what others have put around it."""
         owner = getattr(module, point.owner, None)
         method = vars(owner).get(point.method) if isinstance(owner, type) else None
         function = innermost(method, module.__file__)
-        if isinstance(function, FunctionType):
+        if function is not None:
             parameters = inspect.signature(function).parameters
             takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
             if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all

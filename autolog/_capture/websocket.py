@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import perf_counter_ns
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture.context import restore
@@ -231,7 +231,7 @@ def _wrap_methods(kind: type, emit: Outlet) -> None:
     for name, wrap in (("recv_bytes", _wrap_receive), (sending, _wrap_send), ("close", _wrap_close)):
         owner = next(base for base in kind.__mro__ if name in vars(base))
         method = innermost(vars(owner)[name], sys.modules[owner.__module__].__file__)
-        if isinstance(method, FunctionType):
+        if method is not None:
             emit.graft(method, wrap)
 
 

@@ -1,0 +1,206 @@
+"""Functions that are changed in place: whoever wraps, keeps or restores them, each call passes once."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any
+
+import openai
+import pytest
+from openai._base_client import SyncAPIClient
+from sdk_http import openai_http as http
+
+import autolog
+from autolog._capture.graft import Graft, copy_function, innermost
+from autolog.testing import Records
+
+
+class Base:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def area(self, height: int, *, times: int = 1) -> int:
+        return self.size * height * times
+
+    async def wait(self, value: int = 2) -> int:
+        await asyncio.sleep(0)
+        return value
+
+
+class Derived(Base):
+    def __init__(self, size: int, *, name: str = "d") -> None:
+        super().__init__(size)  # a function with a closure, for its `super()`
+        self.name = name
+
+
+def graft(function: Any, seen: list[Any]) -> Graft:
+    original = copy_function(function)
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        seen.append((args[1:], kwargs))
+        return original(*args, **kwargs)
+
+    return Graft(function, wrapper)
+
+
+def test_whoever_holds_the_function_calls_the_wrapper() -> None:
+    seen: list[Any] = []
+    held, bound, signature = Base.area, Base(3).area, inspect.signature(Base.area)
+    made = graft(Base.area, seen)
+    assert (held(Base(2), 5), bound(5, times=2), Base(1).area(height=4)) == (10, 30, 4)
+    assert seen == [((5,), {}), ((5,), {"times": 2}), ((), {"height": 4})]
+    assert Base.area is held
+    assert inspect.signature(held) == signature
+    made.remove()
+    assert bound(1) == 3
+    assert len(seen) == 3
+    assert not vars(held)
+    assert inspect.signature(held) == signature
+
+
+def test_a_constructor_that_calls_super() -> None:
+    seen: list[Any] = []
+    made = graft(Derived.__init__, seen)
+    assert (Derived(2).size, Derived(2, name="x").name) == (2, "x")
+    made.remove()
+    assert Derived(4).name == "d"
+    assert seen == [((2,), {}), ((2,), {"name": "x"})]
+
+
+def test_a_coroutine_function_stays_one() -> None:
+    seen: list[Any] = []
+    made = graft(Base.wait, seen)
+    assert inspect.iscoroutinefunction(Base.wait)
+    assert asyncio.run(Base(1).wait()) == 2
+    made.remove()
+    assert asyncio.run(Base(1).wait(value=3)) == 3
+    assert seen == [((), {})]
+
+
+def test_grafts_on_one_function_nest_and_the_inner_one_may_go_first() -> None:
+    first: list[Any] = []
+    second: list[Any] = []
+    one, two = graft(Base.area, first), graft(Base.area, second)
+    assert Base(2).area(2) == 4
+    one.remove()
+    assert Base(2).area(2) == 4
+    two.remove()
+    one.remove()
+    assert Base(2).area(2) == 4
+    assert len(second) == 2
+
+
+def wrapped(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def hidden(function: Any) -> Any:
+    return lambda *args, **kwargs: function(*args, **kwargs)
+
+
+def in_an_object(function: Any) -> Any:
+    from wrapt import FunctionWrapper
+
+    return FunctionWrapper(function, lambda called, _, args, kwargs: called(*args, **kwargs))
+
+
+WRAPPERS = [wrapped, hidden, in_an_object]
+
+
+@pytest.mark.parametrize("outer", WRAPPERS)
+@pytest.mark.parametrize("inner", WRAPPERS)
+def test_the_innermost_function_is_found_under_wrappers(inner: Any, outer: Any) -> None:
+    request = vars(SyncAPIClient)["request"]
+    assert isinstance(request, FunctionType)
+    file = inspect.getfile(SyncAPIClient)
+    assert innermost(outer(inner(request)), file) is request
+    assert innermost(request, file) is request
+    assert innermost(wrapped, file) is wrapped
+    assert innermost(len, file) is None
+    assert innermost(None, file) is None
+
+
+# What others do to the SDK
+
+
+def call() -> None:
+    transport = http.MockTransport(lambda _: http.Response(200, json={"id": "x", "model": "m", "choices": []}))
+    client = openai.OpenAI(api_key="k", http_client=http.Client(transport=transport))
+    client.chat.completions.create(model="m", messages=[])
+
+
+@pytest.fixture
+def unchanged() -> Iterator[None]:
+    """The SDK's classes, as they were, when the test is over."""
+    yield
+    autolog.unpatch()
+    for owner in (openai.OpenAI, SyncAPIClient):
+        for name in ("request", "_build_request", "_process_response"):
+            if owner is openai.OpenAI and name in vars(owner):
+                delattr(owner, name)
+    SyncAPIClient.request = KEPT  # type: ignore[method-assign]
+
+
+KEPT = vars(SyncAPIClient)["request"]
+
+
+@pytest.mark.parametrize("owner", [openai.OpenAI, SyncAPIClient], ids=["subclass", "base class"])
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_every_call_is_recorded_once_in_whatever_order_others_come_and_go(
+    wrap: Callable[[Any], Any], owner: type, records: Records, unchanged: None
+) -> None:
+    """Each step of theirs between ours, as instrumentors do: by `getattr`, and back to what they found."""
+    steps: dict[str, Callable[[], Any]] = {
+        "patch": autolog.patch_openai,
+        "unpatch": autolog.unpatch_openai,
+        "come": lambda: (found.append(owner.request), setattr(owner, "request", wrap(owner.request))),  # type: ignore[attr-defined]
+        "go": lambda: setattr(owner, "request", found.pop()),
+    }
+    for order in (
+        "come patch go",
+        "patch come go",
+        "patch come unpatch go patch",
+        "patch come unpatch patch go",
+        "come patch come go go",
+        "come patch unpatch go patch come patch go",
+    ):
+        found: list[Any] = []
+        patched = False
+        for step in order.split():
+            steps[step]()
+            patched = {"patch": True, "unpatch": False}.get(step, patched)
+            before = len(records)
+            call()
+            assert len(records) - before == patched, f"after {step!r} in {order!r}"
+        autolog.unpatch_openai()
+        call()
+        assert autolog.status()["unrecorded"] == {}
+
+
+def test_a_request_that_passes_by_is_counted_and_said(
+    records: Records, unchanged: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    autolog.patch_openai()
+    openai.OpenAI.request = copy_function(vars(SyncAPIClient)["request"])  # type: ignore[method-assign]
+    code, defaults = KEPT_CODE
+    openai.OpenAI.request.__code__, openai.OpenAI.request.__kwdefaults__ = code, defaults  # type: ignore[attr-defined]
+    call()
+    call()
+    assert len(records) == 0
+    assert autolog.status()["unrecorded"] == {"openai": 2}
+    assert caplog.text.count("does not record calls of openai") == 1
+    openai.OpenAI(
+        api_key="k", http_client=http.Client(transport=http.MockTransport(lambda _: http.Response(200, json={})))
+    ).models.list()
+    assert autolog.status()["unrecorded"] == {"openai": 2}, "a free call is none that is missed"
+
+
+KEPT_CODE = KEPT.__code__, KEPT.__kwdefaults__
