@@ -18,9 +18,22 @@ import re
 __all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreFull", "StoreUnavailable", "Undelivered"]
 
 
+#: The user and the password in a URL; a password may hold any character, so all up to the last @ belongs to it.
+_PASSWORD = re.compile(r"^([a-z][\w+.-]*:/*|)([^/@:]*):(?!//).*@", re.IGNORECASE | re.DOTALL)
+#: A user without a password in a web address: it may be a key.
+_LONE_USER = re.compile(r"^(https?:/*)[^/@]*@", re.IGNORECASE)
+#: A parameter with a secret.
+_SECRET = re.compile(
+    r"((?:^|[?&;#])[^=&;#]*(?:pass|pwd|key|token|secret|sig|auth)[^=&;#]*=)[^&;#]*", re.IGNORECASE | re.DOTALL
+)
+
+
 def shown(url: str) -> str:
-    """A store's URL as it may be shown and kept: without the password in it."""
-    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", url)
+    """Return a URL as it may be shown and kept: without passwords and keys, wherever in it they stand."""
+    if url.startswith("sqlite:"):
+        return url
+    url = _LONE_USER.sub(r"\1…@", _PASSWORD.sub(r"\1\2@", url))
+    return _SECRET.sub(r"\1…", url)
 
 
 class AutologError(Exception):

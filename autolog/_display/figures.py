@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 
 from autolog._record.record import Record
@@ -11,11 +13,20 @@ _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 
 
 def safe(value: object) -> str:
-    """Text that is only shown: control and direction-changing characters become visible marks."""
+    """Return text that is only shown: control and direction-changing characters become visible marks."""
     return "".join(
         char if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"} else f"\\x{ord(char):02x}"
         for char in str(value)
     )
+
+
+#: Characters that JSON may hold as they are and a terminal may obey: DEL, C1, what changes directions or lines.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+
+
+def safe_json(text: str) -> str:
+    """Return JSON that means the same, with characters escaped that a terminal may obey."""
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 
 def seconds(value: float | None) -> str:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import IO, Any
 
 import msgspec
 
+from autolog._display.figures import safe, safe_json
+from autolog._folders import make_private
 from autolog._record.bodies import decode_json, decode_object, decode_text, encode_json
 from autolog._record.media import check_media
 from autolog._record.record import FIELDS, Record, to_dict
@@ -52,13 +55,20 @@ def _body_text(body: bytes) -> str:
     return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
 
 
+def open_private(path: Path, newline: str | None = None) -> IO[str]:
+    """Open a file for writing that only this user may read, for it holds prompts."""
+    make_private(path)
+    return path.open("w", encoding="utf-8", newline=newline)
+
+
 def write_lines(records: Iterable[Record], file: IO[str]) -> None:
+    """Write a JSON object a line, each with all of a record."""
     for record in records:
-        file.write(json.dumps(as_line(record)) + "\n")
+        file.write(safe_json(json.dumps(as_line(record))) + "\n")
 
 
 def write_csv(records: Iterable[Record], file: IO[str]) -> None:
-    """A spreadsheet takes a cell that begins with = for a formula: such cells get a quote before them."""
+    """Write a row a record, of cells that a spreadsheet takes for text and a terminal does not obey."""
     writer = csv.writer(file)
     writer.writerow(CSV_FIELDS)
     for record in records:
@@ -66,18 +76,23 @@ def write_csv(records: Iterable[Record], file: IO[str]) -> None:
         writer.writerow([_cell(data[name]) for name in CSV_FIELDS])
 
 
+#: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
+_FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠]|[\t\n]")  # noqa: RUF001 - those are the forms
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):
-        value = value.encode(errors="replace").decode()
-        return "'" + value if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+        value = safe(value.replace("\r\n", "\n"))
+        return "'" + value if _FORMULA.match(value) else value
     return value
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:
-    """One row for a record: numbers and times as such, all else as text, structures as JSON."""
+    """Write a row a record: numbers and times as such, all else as text, structures as JSON."""
     pyarrow, parquet = _pyarrow()
+    make_private(path)
     schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in FIELDS])
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         rows: list[dict[str, Any]] = []

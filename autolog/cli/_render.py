@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import click
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -14,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._display.figures import dollars, number, safe, safe_json, seconds, short_id, tokens
 from autolog._display.trace import Node, span_tree
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, Part, request_messages, response_messages
-from autolog._record.record import Record
+from autolog._record.record import Record, to_json
 
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
@@ -47,6 +48,19 @@ def status(record: Record) -> Text:
     if record.status == "ok":
         return Text("ok", style="green")
     return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
+
+
+# JSON
+
+
+def echo_json(data: Any) -> None:
+    """Print data as a line of JSON."""
+    click.echo(safe_json(json.dumps(data)))
+
+
+def echo_record(record: Record, bodies: bool = False) -> None:
+    """Print a record as a line of JSON."""
+    click.echo(safe_json(to_json(record, bodies)))
 
 
 # Tables

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from autolog.cli._progress import bar
+from autolog.cli._render import echo_json
 from autolog.errors import AutologError, shown
 from autolog.stores import open_store
 from autolog.stores.copy import copy as copy_store
@@ -41,7 +41,7 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     taken.close()
     given.close()
     if as_json:
-        click.echo(json.dumps(asdict(done)))
+        echo_json(asdict(done))
         return
     earlier = f" ({done.before:,} before)" if done.before else ""
     click.echo(

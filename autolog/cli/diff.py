@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
@@ -14,7 +13,7 @@ from autolog._display.diff import Line, answer_lines, compare_figures, compare_l
 from autolog._display.figures import safe
 from autolog._record.record import Record
 from autolog.cli._options import open_for_reading, require_one, store_option
-from autolog.cli._render import console
+from autolog.cli._render import console, echo_json
 
 
 @click.command()
@@ -40,7 +39,7 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
     if as_json:
         sides = {"left": left.id, "right": right.id, "figures": {name: [one, other] for name, one, other in figures}}
         lines = {"request": [asdict(line) for line in asked], "answer": [asdict(line) for line in answered]}
-        click.echo(json.dumps({**sides, **lines}))
+        echo_json({**sides, **lines})
         return
     screen = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

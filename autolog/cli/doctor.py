@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from autolog._config import Config, config_from
 from autolog._delivery.journal import journal_for
 from autolog._display.figures import safe
 from autolog._version import __version__
-from autolog.cli._render import console
+from autolog.cli._render import console, echo_json
 from autolog.errors import AutologError, shown
 from autolog.providers import PROVIDERS
 from autolog.stores import open_store
@@ -38,7 +37,7 @@ def doctor(as_json: bool) -> None:
     checks = list(_checks())
     if as_json:
         rows: list[dict[str, Any]] = [{"check": name, "ok": ok, "says": words} for name, ok, words in checks]
-        click.echo(json.dumps({"ok": all(ok is not False for _, ok, _ in checks), "checks": rows}))
+        echo_json({"ok": all(ok is not False for _, ok, _ in checks), "checks": rows})
     else:
         for name, ok, words in checks:
             mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")

@@ -42,7 +42,7 @@ def export(form: str | None, output: Path | None, ids: tuple[str, ...], store: s
             raise click.UsageError("a Parquet file needs a name: --output FILE")
         _files.write_parquet(counted(records, total, "exporting"), output)
         return
-    file = sys.stdout if output is None else output.open("w", encoding="utf-8", newline="" if form == "csv" else None)
+    file = sys.stdout if output is None else _files.open_private(output, newline="" if form == "csv" else None)
     write: Any = {"jsonl": _files.write_lines, "csv": _files.write_csv, "vcr": _files.write_cassette}[form]
     try:
         written = write(counted(records, total, "exporting") if output else records, file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from autolog._record.record import Record
 from autolog.cli import _files
 from autolog.cli._options import store_option
 from autolog.cli._progress import counted
+from autolog.cli._render import echo_json
 from autolog.errors import AutologError, shown
 from autolog.stores import open_store
 from autolog.stores._batches import batches
@@ -46,7 +46,10 @@ def importing(source: str, project: str | None, as_json: bool, store: str | None
             record.project = project or record.project
         opened.write(batch)
         count += len(batch)
-    click.echo(json.dumps({"imported": count}) if as_json else f"{count} records")
+    if as_json:
+        echo_json({"imported": count})
+    else:
+        click.echo(f"{count} records")
 
 
 def _records(source: str) -> Iterator[Record]:
@@ -59,7 +62,7 @@ def _records(source: str) -> Iterator[Record]:
         return other.scan(Query())
     path = Path(source)
     if not path.is_file():
-        raise AutologError(f"there is no file {source}")
+        raise AutologError(f"there is no file {shown(source)}")
     if path.suffix == ".parquet":
         return _files.read_parquet(path)
     return _lines(path)

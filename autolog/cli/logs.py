@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from autolog._record.record import to_json
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
-from autolog.cli._render import console, record_table
+from autolog.cli._render import console, echo_record, record_table
 
 
 @click.command()
@@ -29,7 +28,7 @@ def logs(limit: int, sort: str, as_json: bool, store: str | None, **options: Any
     records = opened.find(query_from(options), limit, order_by=order)
     if as_json:
         for record in records:
-            click.echo(to_json(record))
+            echo_record(record)
     elif records:
         console().print(record_table(records))
     else:

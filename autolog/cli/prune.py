@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 import click
 
 from autolog.cli._options import Size, Time, filter_options, open_for_reading, query_from, store_option
+from autolog.cli._render import echo_json
 from autolog.stores.retention import prune_store
 
 
@@ -51,7 +51,7 @@ def prune(
         click.confirm(f"Delete {what} from {opened.url}?", abort=True, err=True)
     result = prune_store(opened, query, max_size, dry_run)
     if as_json:
-        click.echo(json.dumps(result))
+        echo_json(result)
     else:
         word = "would delete" if dry_run else "deleted"
         click.echo(f"{word} {result['deleted']:,} records; the store has {result['size']:,} bytes")

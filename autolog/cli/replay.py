@@ -14,11 +14,12 @@ import click
 from autolog._ids import new_record_id
 from autolog._reading.derive import fill_in
 from autolog._record.bodies import decode_json, decode_object, encode_json
-from autolog._record.record import Record, to_json
+from autolog._record.record import Record
 from autolog._redaction.headers import kept_headers, plain_headers
 from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli._render import echo_record
 from autolog.cli.diff import show_difference
-from autolog.errors import AutologError
+from autolog.errors import AutologError, shown
 
 #: Whose key may be sent where without being asked: to nobody but who gave it.
 _KEYS = (
@@ -26,6 +27,11 @@ _KEYS = (
     (re.compile(r"api\.anthropic\.com"), "ANTHROPIC_API_KEY"),
     (re.compile(r"[\w-]+\.openai\.azure\.com"), "AZURE_OPENAI_API_KEY"),
 )
+#: Plain enough that nobody reads another host in it.
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?(?=[/?]|$)", re.IGNORECASE
+)
+_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 
 
@@ -38,7 +44,7 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 @click.option("--base-url", help="Ask this server instead, for example http://localhost:8000/v1.")
 @click.option("--key-env", help="The variable with the API key; of OpenAI, Anthropic and Azure the usual one.")
 @click.option("--timeout", default=600.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
-@click.option("--keep/--no-keep", default=True, help="Keep the new call in the store.")
+@click.option("--keep/--no-keep", default=True, help="Write the new call to the store.")
 @click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")
 @store_option
 def replay(
@@ -52,7 +58,7 @@ def replay(
     as_json: bool,
     store: str | None,
 ) -> None:
-    """Send the very request of a record again, and show what differs. This costs what the call costs.
+    """Send the very request of a record again, and show what differs. The provider bills it like any call.
 
     \b
     autolog replay 0199d2c1-7e4a
@@ -70,7 +76,7 @@ def replay(
     if keep:
         opened.write([made])
     if as_json:
-        click.echo(to_json(made, bodies=True))
+        echo_record(made, bodies=True)
     else:
         show_difference(record, made, as_json=False)
     if made.status == "error":
@@ -78,9 +84,21 @@ def replay(
 
 
 def _key(address: str, key_env: str | None) -> str:
-    """The API key for an address."""
-    host = urlsplit(address).hostname or ""
-    name = key_env or next((name for pattern, name in _KEYS if pattern.fullmatch(host)), None)
+    """Return the API key for an address: a vendor's own goes to its host and port alone, any over TLS alone.
+
+    Raises:
+        AutologError: it is not known which one, there is none, or it would be sent in the clear.
+    """
+    found = _ADDRESS.match(address)
+    if not found:
+        raise AutologError(f"{shown(address)} is no address such as https://host:443/v1")
+    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
+    if scheme != "https" and host not in _LOOPBACK:
+        raise AutologError(f"the key for {host} would be sent in the clear: use https")
+    own = next((name for pattern, name in _KEYS if pattern.fullmatch(host)), None)
+    if scheme != "https" or port not in {None, "443"}:
+        own = None
+    name = key_env or own
     if name is None:
         raise AutologError(f"whose key is for {host}? Name the variable that holds it with --key-env")
     key = os.environ.get(name, "").strip()
@@ -132,7 +150,7 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     try:
         response = httpx2.post(url, content=body, headers=headers, timeout=timeout)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-        raise AutologError(f"{url} did not answer: {str(error).replace(key, '…')}") from error
+        raise AutologError(f"{shown(url)} did not answer: {str(error).replace(key, '…')}") from error
     taken = perf_counter() - begun
     made = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from autolog._display.figures import dollars
 from autolog._reading.derive import fill_in
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
+from autolog.cli._render import echo_json
 
 
 @click.command()
@@ -49,7 +49,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
             opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
     if as_json:
         sums = {"before": before, "after": after}
-        click.echo(json.dumps({"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run, **sums}))
+        echo_json({"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run, **sums})
         return
     would = "would change" if dry_run else "changed"
     click.echo(f"{would} {changed} of {seen} costs, in sum from {dollars(before)} to {dollars(after)}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from autolog._record.record import to_json
 from autolog.cli._options import open_for_reading, require_one, store_option
-from autolog.cli._render import console, record_page
+from autolog.cli._render import console, echo_record, record_page
 
 
 @click.command()
@@ -23,7 +22,7 @@ def show(record_id: str, as_json: bool, raw: bool, store: str | None) -> None:
     """
     record = require_one(open_for_reading(store), record_id)
     if as_json:
-        click.echo(to_json(record, bodies=True))
+        echo_record(record, bodies=True)
     elif raw:
         for body in (record.request_body, record.response_body):
             click.echo(body or b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from autolog._display.figures import dollars, number, safe, seconds
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
-from autolog.cli._render import console
+from autolog.cli._render import console, echo_json
 from autolog.stores.query import GROUPS
 
 
@@ -31,7 +30,7 @@ def stats(by: str, as_json: bool, store: str | None, **options: Any) -> None:
     rows = open_for_reading(store).aggregate(query_from(options), by)
     if as_json:
         for row in rows:
-            click.echo(json.dumps(asdict(row)))
+            echo_json(asdict(row))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(by)

@@ -8,9 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from autolog._record.record import to_json
 from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
-from autolog.cli._render import console, record_row
+from autolog.cli._render import console, echo_record, record_row
 
 #: How often the store is asked, in seconds.
 INTERVAL = 0.2
@@ -33,7 +32,7 @@ def tail(as_json: bool, limit: int | None, store: str | None, **options: Any) ->
         for record in opened.tail(query, place):
             place = record.seq or place
             if as_json:
-                click.echo(to_json(record))
+                echo_record(record)
             else:
                 cells = [cell for cell in record_row(record) if isinstance(cell, Text)]
                 screen.print(Text("  ").join(cells), soft_wrap=True)

@@ -6,9 +6,8 @@ import sys
 
 import click
 
-from autolog._record.record import to_json
 from autolog.cli._options import find_one, open_for_reading, store_option
-from autolog.cli._render import console, trace_tree
+from autolog.cli._render import console, echo_record, trace_tree
 from autolog.stores.query import Query
 
 #: More spans than this are not drawn in a terminal.
@@ -39,6 +38,6 @@ def trace(some_id: str, as_json: bool, store: str | None) -> None:
         click.echo(f"autolog: only the first {MAX_SPANS} spans of this trace are shown", err=True)
     if as_json:
         for record in records:
-            click.echo(to_json(record))
+            echo_record(record)
     else:
         console().print(trace_tree(records))

@@ -1,7 +1,7 @@
 """Stores: where records are kept and found again. `open_store(url)` chooses one by its scheme.
 
 A store is one narrow contract, `Store`; what each engine does for it is its own, for the good plans differ. The suite
-`tests/test_stores.py` runs on all of them.
+`tests/stores/test_store.py` runs on all of them.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def open_store(url: str, *, create: bool) -> Store | None: ...
 
 
 def open_store(url: str, *, create: bool = True) -> Store | None:
-    """The store at `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, `clickhouse://user:key@host:8123/database`.
+    """Open the store at `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, `clickhouse://user:key@host:8123/database`.
 
-    One that is not there is made; with `create=False` the answer is None.
+    One that is not there is made; with `create=False` None is returned.
 
     Raises:
         StoreError: an unknown scheme, or a store that cannot be opened.
@@ -55,4 +55,4 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
         from autolog.stores.clickhouse.store import ClickHouseStore
 
         return ClickHouseStore(url) if create or ClickHouseStore.exists(url) else None
-    raise StoreError(url, f"no store is called {scheme!r}; write for example sqlite:///.autolog/logs.db")
+    raise StoreError(url, "there is no such kind of store; write for example sqlite:///.autolog/logs.db")
