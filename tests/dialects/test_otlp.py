@@ -1,22 +1,357 @@
-"""OTLP: spans as records, and records as spans."""
+"""OTLP: spans of every family of senders as records, and records as spans.
+
+The samples follow the documentation and the sources of the senders; those that can be installed are run for real in
+`tests/test_server.py`.
+"""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from dialects.samples import (
-    RECORDS,
-)
-from hypothesis import given, settings
+import pytest
+from dialects.otlp_samples import CHAT, OTHER, SPAN, TRACE, event, span, traces
+from dialects.samples import RECORDS, Server
+from hypothesis import given as drawn, settings
 
+from autolog._reading.messages import plain_text, request_messages, response_messages
 from autolog._record.record import Record
 from autolog.dialects import otlp
 
 
+def decoded(
+    attributes: dict[str, Any], name: str = "chat", events: Any = (), scope: str = "test", **more: Any
+) -> Record:
+    batch = otlp.decode_traces(traces(span(attributes, name, list(events), **more), scope=scope), base64_ids=False)
+    assert batch.rejected == 0, batch.problem
+    (record,) = batch.items
+    return record
+
+
+def asked(record: Record) -> list[str]:
+    return [plain_text(message) for message in request_messages(json.loads(record.request_body or b"null"))]
+
+
+def answered(record: Record) -> list[str]:
+    return [plain_text(message) for message in response_messages(json.loads(record.response_body or b"null"))]
+
+
+def called(record: Record) -> list[Any]:
+    return [call["name"] for call in record.tool_calls or []]
+
+
 @settings(deadline=None)
-@given(RECORDS)
+@drawn(RECORDS)
 def test_otlp_round_trip(record: Record) -> None:
-    body = json.loads(otlp.encode_request([record]).body)
-    (back,) = otlp.decode_traces(body, base64_ids=False)
+    (back,) = otlp.decode_traces(json.loads(otlp.encode_request([record]).body), base64_ids=False).items
     for field in ("user", "usage_input_tokens", "usage_output_tokens", "metadata", "request_model"):
         assert getattr(back, field) == getattr(record, field), field
+
+
+# Messages
+
+PARTS = [
+    {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
+    {"role": "user", "parts": [{"type": "text", "content": "Weather?"}]},
+    {
+        "role": "assistant",
+        "parts": [{"type": "tool_call", "id": "c1", "name": "weather", "arguments": {"city": "Faro"}}],
+    },
+    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": {"c": 12}}]},
+]
+DONE = [{"role": "assistant", "finish_reason": "tool_call", "parts": [
+    {"type": "reasoning", "content": "Hm."}, {"type": "text", "content": "One moment."},
+    {"type": "tool_call", "id": "c2", "name": "tides", "arguments": '{"at": "Faro"}'}]}]  # fmt: skip
+OPENLLMETRY = {
+    "gen_ai.system": "openai", "llm.request.type": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.prompt.0.role": "user",
+    "gen_ai.prompt.0.content": "Weather?", "gen_ai.prompt.1.role": "assistant", "gen_ai.prompt.1.tool_calls.0.id": "c1",
+    "gen_ai.prompt.1.tool_calls.0.name": "weather", "gen_ai.prompt.1.tool_calls.0.arguments": '{"city": "Faro"}',
+    "gen_ai.prompt.2.role": "tool", "gen_ai.prompt.2.tool_call_id": "c1", "gen_ai.prompt.2.content": "12 C",
+    "gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": "One moment.",
+    "gen_ai.completion.0.finish_reason": "tool_calls", "gen_ai.completion.0.tool_calls.0.id": "c2",
+    "gen_ai.completion.0.tool_calls.0.name": "tides", "gen_ai.completion.0.tool_calls.0.arguments": "{}",
+}  # fmt: skip
+_IN, _OUT = "llm.input_messages.0.message.", "llm.output_messages.0.message."
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM", "llm.system": "openai", "llm.model_name": "gpt-4o", "input.value": "{}", _IN + "role": "user",
+    _IN + "contents.0.message_content.type": "text", _IN + "contents.0.message_content.text": "Weather?",
+    _IN + "contents.1.message_content.type": "image", _IN + "contents.1.message_content.image.image.url": "https://x.example/faro.png",
+    _OUT + "role": "assistant", _OUT + "content": "One moment.", "llm.finish_reason": "tool_calls",
+    _OUT + "tool_calls.0.tool_call.id": "c2", _OUT + "tool_calls.0.tool_call.function.name": "tides",
+    _OUT + "tool_calls.0.tool_call.function.arguments": "{}",
+}  # fmt: skip
+VERCEL = {
+    "ai.operationId": "ai.streamText.doStream", "ai.model.id": "gpt-4o", "ai.model.provider": "openai.responses",
+    "ai.prompt.messages": json.dumps([{"role": "user", "content": [{"type": "text", "text": "Weather?"}]}]),
+    "ai.response.text": "One moment.", "ai.response.finishReason": "tool-calls",
+    "ai.response.toolCalls": json.dumps([{"toolCallId": "c2", "toolName": "tides", "input": {"at": "Faro"}}]),
+}  # fmt: skip
+PYDANTIC_AI = {**CHAT, "events": json.dumps([
+    {"event.name": "gen_ai.user.message", "role": "user", "content": "Weather?"},
+    {"event.name": "gen_ai.choice", "message": {"role": "assistant", "content": "One moment.", "tool_calls": [
+        {"id": "c2", "type": "function", "function": {"name": "tides", "arguments": "{}"}}]}, "finish_reason": "tool_calls"}]),
+    "gen_ai.response.finish_reasons": ["tool_calls"]}  # fmt: skip
+ADK = {
+    **CHAT, "gen_ai.system": "gcp.vertex.agent", "gen_ai.response.finish_reasons": ["stop"],
+    "gcp.vertex.agent.llm_request": json.dumps({"model": "gemini-2.5-pro", "config": {"system_instruction": "Be brief."},
+        "contents": [{"role": "user", "parts": [{"text": "Weather?"}]}]}),
+    "gcp.vertex.agent.llm_response": json.dumps({"content": {"role": "model", "parts": [
+        {"text": "One moment."}, {"functionCall": {"name": "tides", "args": {"at": "Faro"}}}]}}),
+}  # fmt: skip
+LANGFUSE = {
+    "langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o", "gen_ai.response.finish_reasons": ["stop"],
+    "langfuse.observation.input": json.dumps([{"role": "user", "content": "Weather?"}]),
+    "langfuse.observation.output": json.dumps({"role": "assistant", "content": "One moment.", "tool_calls": [
+        {"id": "c2", "type": "function", "function": {"name": "tides", "arguments": "{}"}}]}),
+}  # fmt: skip
+MLFLOW = {
+    "mlflow.spanType": '"CHAT_MODEL"', "mlflow.llm.model": '"gpt-4o"', "mlflow.llm.provider": '"openai"',
+    "mlflow.spanInputs": json.dumps({"messages": [{"role": "user", "content": "Weather?"}]}),
+    "mlflow.spanOutputs": json.dumps({"choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "content": "One moment.", "tool_calls": [{"id": "c2", "function": {"name": "tides", "arguments": "{}"}}]}}]}),
+}  # fmt: skip
+LANGSMITH = {
+    "langsmith.span.kind": "llm", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.prompt": json.dumps({"messages": [[{"lc": 1, "id": ["langchain", "schema", "HumanMessage"], "kwargs": {"content": "Weather?"}}]]}),
+    "gen_ai.completion": json.dumps([{"role": "assistant", "content": "One moment.", "tool_calls": [{"id": "c2", "name": "tides", "args": {}}]}]),
+}  # fmt: skip
+SAID = {"genai": {**CHAT, "gen_ai.input.messages": json.dumps(PARTS), "gen_ai.output.messages": json.dumps(DONE)},
+        "openllmetry": OPENLLMETRY, "openinference": OPENINFERENCE, "vercel": VERCEL, "pydantic-ai": PYDANTIC_AI, "adk": ADK,
+        "langfuse": LANGFUSE, "mlflow": MLFLOW, "langsmith": LANGSMITH}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", SAID)
+def test_messages_tool_calls_and_finish_reasons_of_every_family_arrive(family: str) -> None:
+    record = decoded(SAID[family])
+    assert record.kind == "llm"
+    assert "Weather?" in asked(record)
+    assert answered(record) == ["One moment."]
+    assert called(record) == ["tides"]
+    assert record.input_preview == "Weather?"
+    assert record.output_preview == "One moment."
+    assert record.response_finish_reasons
+    assert record.request_model in {"gpt-4o", "gemini-2.5-pro"}
+
+
+def test_a_conversation_with_tools_keeps_its_calls_results_and_pictures() -> None:
+    messages = json.loads(decoded(OPENLLMETRY).request_body or b"")["messages"]
+    assert messages[1]["tool_calls"][0] == {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": '{"city": "Faro"}'},
+    }
+    assert messages[2] == {"role": "tool", "tool_call_id": "c1", "content": "12 C"}
+    messages = json.loads(decoded(SAID["genai"]).request_body or b"")["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool"]
+    assert messages[3]["content"] == '{"c": 12}'
+    assert b"faro.png" in (decoded(OPENINFERENCE).request_body or b"")
+
+
+STRANDS = [event("gen_ai.user.message", {"content": '[{"text": "Weather?"}]'}),
+           event("gen_ai.choice", {"finish_reason": "tool_use", "message":
+                 '[{"text": "One moment."}, {"toolUse": {"toolUseId": "c2", "name": "tides", "input": {"at": "Faro"}}}]'})]  # fmt: skip
+TODAY = [event("gen_ai.client.inference.operation.details",
+               {"gen_ai.input.messages": json.dumps(PARTS), "gen_ai.output.messages": json.dumps(DONE)})]  # fmt: skip
+BEFORE = [event("gen_ai.content.prompt", {"gen_ai.prompt": json.dumps([{"role": "user", "content": "Weather?"}])}),
+          event("gen_ai.content.completion", {"gen_ai.completion": json.dumps([{"content": "One moment.", "tool_calls": [
+              {"id": "c2", "function": {"name": "tides", "arguments": "{}"}}]}])})]  # fmt: skip
+
+
+@pytest.mark.parametrize("events", [STRANDS, TODAY, BEFORE], ids=["strands", "today", "before"])
+def test_messages_in_events_of_the_span_are_read(events: list[Any]) -> None:
+    record = decoded(CHAT, events=events)
+    assert "Weather?" in asked(record)
+    assert (answered(record), called(record)) == (["One moment."], ["tides"])
+
+
+def test_an_input_value_that_is_no_conversation_gives_way_to_the_messages() -> None:
+    for given in ("{}", "Weather", '{"question": "?"}', "[1, 2]"):
+        assert asked(decoded({**OPENINFERENCE, "input.value": given})) == ["Weather?"]
+    raw = json.dumps({"model": "gpt-4o", "temperature": 0, "messages": [{"role": "user", "content": "Raw?"}]})
+    record = decoded({**OPENINFERENCE, "input.value": raw})
+    assert asked(record) == ["Raw?"]
+    assert json.loads(record.request_body or b"")["temperature"] == 0
+    alone = {"openinference.span.kind": "LLM", "llm.model_name": "m", "input.value": "Weather?", "output.value": "12 C"}
+    assert (asked(decoded(alone)), answered(decoded(alone))) == (["Weather?"], ["12 C"])
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.request.model": "m"}, "agent"),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}, "tool"),
+        ({"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "m"}, "retrieval"),
+        ({"gen_ai.operation.name": "plan", "gen_ai.request.model": "m"}, "span"),
+        ({"gen_ai.operation.name": "create_memory", "gen_ai.request.model": "m"}, "span"),
+        ({"gen_ai.operation.name": "something_new", "gen_ai.request.model": "m"}, "llm"),
+        ({"gen_ai.agent.name": "helper", "gen_ai.usage.input_tokens": 5}, "span"),
+        ({"openinference.span.kind": "RETRIEVER"}, "retrieval"),
+        ({"traceloop.span.kind": "workflow"}, "chain"),
+        ({"ai.operationId": "ai.generateText", "ai.model.id": "m"}, "chain"),
+        ({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "t"}, "tool"),
+        ({"langfuse.observation.type": "tool"}, "tool"),
+        ({"http.method": "GET"}, "span"),
+    ],
+)
+def test_only_a_call_of_a_model_is_one(attributes: dict[str, Any], kind: str) -> None:
+    assert decoded(attributes).kind == kind
+
+
+def test_documents_and_tools_keep_what_went_in_and_came_out() -> None:
+    found = decoded({"openinference.span.kind": "RETRIEVER", "input.value": "tides", "retrieval.documents.0.document.content": "High at 4",
+                     "retrieval.documents.0.document.score": 0.5})  # fmt: skip
+    assert json.loads(found.response_body or b"") == {"documents": [{"content": "High at 4", "score": 0.5}]}
+    assert json.loads(found.request_body or b"") == "tides"
+    tool = decoded({"ai.operationId": "ai.toolCall", "ai.toolCall.args": '{"at": "Faro"}', "ai.toolCall.result": "4"})
+    assert (json.loads(tool.request_body or b""), json.loads(tool.response_body or b"")) == ({"at": "Faro"}, "4")
+
+
+# Money
+
+CLAUDE = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5",
+          "gen_ai.usage.input_tokens": 10_102, "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cache_read.input_tokens": 100}  # fmt: skip
+
+
+def certainty(record: Record) -> Any:
+    return (record.cost_details or {}).get("certainty")
+
+
+def test_cache_writes_are_priced_by_their_life_where_the_span_tells_it() -> None:
+    hour = {"gen_ai.usage.cache_write.input_tokens": 10_000, "anthropic.usage.cache_creation.ephemeral_5m_input_tokens": 0,
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 10_000}  # fmt: skip
+    record = decoded({**CLAUDE, **hour})
+    assert record.cost == pytest.approx((2 * 3 + 100 * 0.3 + 10_000 * 6 + 50 * 15) / 1e6)
+    assert certainty(record) == "exact"
+    untold = decoded({**CLAUDE, "gen_ai.usage.cache_creation.input_tokens": 10_000})
+    assert certainty(untold) == "estimated"
+    assert "5 minutes or an hour" in (untold.cost_details or {})["why"]
+
+
+def test_a_service_tier_that_nobody_told_makes_an_estimate() -> None:
+    assert certainty(decoded(CHAT)) == "estimated"
+    assert certainty(decoded({**CHAT, "openai.response.service_tier": "default"})) == "exact"
+    raw = {
+        "model": "gpt-4o",
+        "service_tier": "default",
+        "choices": [],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+    }
+    assert certainty(decoded({**CHAT, "response_data": json.dumps(raw)})) == "exact"
+
+
+def test_cached_tokens_counted_beside_the_input_are_put_inside() -> None:
+    beside = decoded({**CLAUDE, "gen_ai.usage.input_tokens": 2, "gen_ai.usage.cache_write.input_tokens": 10_000})
+    assert beside.usage_input_tokens == 10_102
+    code = decoded({"span.type": "llm_request", "model": "claude-sonnet-4-5", "input_tokens": 500, "output_tokens": 1,
+                    "cache_read_tokens": 400, "cache_creation_tokens": 0}, name="claude_code.llm_request")  # fmt: skip
+    assert (code.kind, code.usage_input_tokens, code.usage_cache_read_input_tokens) == ("llm", 900, 400)
+
+
+def test_counts_come_as_numbers_and_as_text() -> None:
+    for given in (100, 100.0, "100"):
+        assert decoded({**CHAT, "gen_ai.usage.input_tokens": given}).usage_input_tokens == 100
+    for given in (True, -1, "many", "1e2", "9" * 30, []):
+        assert decoded({**CHAT, "gen_ai.usage.input_tokens": given}).usage_input_tokens is None
+
+
+def test_a_cost_of_the_senders_is_an_estimate_of_its() -> None:
+    for key in ("operation.cost", "gen_ai.usage.cost", "gen_ai.usage.total_cost", "llm.cost.total"):
+        record = decoded({**CHAT, "logfire.msg": "x", key: 0.25})
+        assert (record.cost, record.custom_cost, certainty(record)) == (0.25, True, "estimated")
+
+
+# Names and errors
+
+
+@pytest.mark.parametrize(
+    ("given", "provider"),
+    [("openai.chat", "openai"), ("openai.responses", "openai"), ("google.generative-ai", "gcp.gemini"), ("azure-openai.chat", "azure.ai.openai"),
+     ("az.ai.openai", "azure.ai.openai"), ("amazon-bedrock", "aws.bedrock"), ("gcp.vertex_ai", "gcp.vertex_ai"), ("strands-agents", "openai"),
+     ("somebody.new", "somebody.new"), ("gcp.gen_ai", "gcp.gemini")],
+)  # fmt: skip
+def test_providers_have_the_conventions_names(given: str, provider: str) -> None:
+    assert decoded({**CHAT, "gen_ai.provider.name": given}).provider_name == provider
+
+
+def test_sessions_users_tags_and_metadata_of_every_family() -> None:
+    langfuse = decoded({"langfuse.user.id": "u", "langfuse.session.id": "s", "langfuse.trace.tags": ["t"], "langfuse.trace.metadata.plan": "gold",
+                        "langfuse.observation.level": "ERROR", "langfuse.observation.status_message": "boom"})  # fmt: skip
+    assert (langfuse.user, langfuse.session, langfuse.tags, langfuse.metadata) == ("u", "s", ["t"], {"plan": "gold"})
+    assert (langfuse.status, langfuse.error_message) == ("error", "boom")
+    traceloop = decoded(
+        {"traceloop.association.properties.user_id": "u", "traceloop.association.properties.plan": "gold"}
+    )
+    assert (traceloop.user, traceloop.metadata["plan"]) == ("u", "gold")
+    assert decoded({"logfire.msg": "greet Zoë", "user_id": "u"}, name="greet {name}").name == "greet Zoë"
+
+
+def test_an_evaluation_of_the_span_is_a_score() -> None:
+    given = {
+        "gen_ai.evaluation.name": "tone",
+        "gen_ai.evaluation.score.value": 0.75,
+        "gen_ai.evaluation.explanation": "kind",
+    }
+    assert decoded(CHAT, events=[event("gen_ai.evaluation.result", given)]).scores == {
+        "tone": {"value": 0.75, "comment": "kind"}
+    }
+
+
+def test_an_exception_says_what_went_wrong() -> None:
+    raised = event("exception", {"exception.type": "TimeoutError", "exception.message": "30 s"})
+    record = decoded(CHAT, events=[raised], status={"code": 2})
+    assert (record.status, record.error_type, record.error_message) == ("error", "TimeoutError", "30 s")
+
+
+# Half batches
+
+BAD = [{"traceId": "abc"}, {"spanId": ""}, {"traceId": "123e4567-e89b-12d3-a456-426614174000"}, {"spanId": "0" * 16}, {"parentSpanId": "x"},
+       {"startTimeUnixNano": "soon"}, {"attributes": 5}, {"events": 5}, {"status": []}]  # fmt: skip
+
+
+@pytest.mark.parametrize("flaw", BAD, ids=json.dumps)
+def test_one_bad_span_costs_that_span(server: Server, flaw: dict[str, Any]) -> None:
+    answer = server.call("POST", "/v1/traces", traces(span(CHAT), {**span(CHAT), "spanId": OTHER, **flaw}, None, 5))
+    assert answer.status_code == 200
+    partial = answer.json()["partialSuccess"]
+    kept = len(server.rows())
+    assert kept in (1, 2)
+    assert (partial["rejectedSpans"], bool(partial["errorMessage"])) == (str(4 - kept), True)
+    assert server.rows()[0].id == f"{TRACE}-{SPAN}"
+
+
+def test_protobuf_tells_what_was_rejected_in_protobuf(server: Server) -> None:
+    service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    request = service.ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    spans.add(trace_id=b"a" * 16, span_id=b"b" * 8, name="good")
+    spans.add(trace_id=b"short", span_id=b"b" * 8, name="bad")
+    headers = {"content-type": "application/x-protobuf"}
+    answer = server.call("POST", "/v1/traces", request.SerializeToString(), headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-protobuf")
+    reply = service.ExportTraceServiceResponse()
+    reply.ParseFromString(answer.content)
+    assert reply.partial_success.rejected_spans == 1
+    assert [record.name for record in server.rows()] == ["good"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"resourceSpans": 5}, {"resourceSpans": [5]}, {"resourceSpans": [{"scopeSpans": {}}]}, [], b"", b"\xff"]
+)
+def test_what_is_no_export_request_is_refused(server: Server, body: Any) -> None:
+    answer = server.call("POST", "/v1/traces", body)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
+def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() -> None:
+    one = span(CHAT)
+    one["attributes"] += [{"key": "empty"}, {"key": "null", "value": None}, {"key": "none", "value": {}}, {"value": {"stringValue": "x"}},
+                          {"key": "bytes", "value": {"bytesValue": "/w=="}}, {"key": "double", "value": {"doubleValue": "NaN"}},
+                          {"key": "map", "value": {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": 1}}]}}},
+                          {"key": "array", "value": {"arrayValue": {}}}, {"key": "gen_ai.prompt.x.y"}, {"key": "gen_ai.prompt.0"}]  # fmt: skip
+    (record,) = otlp.decode_traces(traces(one), base64_ids=False).items
+    assert record.usage_input_tokens == 100
+    assert record.extra["attributes"]["map"] == {"a": 1}

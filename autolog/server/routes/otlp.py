@@ -12,14 +12,12 @@ PROTOBUF = "application/x-protobuf"
 
 def export(call: Call) -> RecordWrite:
     kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == PROTOBUF:
-        records = dialect.decode_traces(dialect.decode_protobuf(call.body), base64_ids=True)
-    elif kind in {"application/json", ""}:
-        records = dialect.decode_traces(call.object(), base64_ids=False)
-    else:
+    if kind not in {PROTOBUF, "application/json", ""}:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
-    reply = Reply(200, b"", PROTOBUF) if kind == PROTOBUF else Reply(200, {"partialSuccess": None})
-    return call.keep(records, lambda _: reply)
+    protobuf = kind == PROTOBUF
+    batch = dialect.decode_traces(dialect.decode_protobuf(call.body) if protobuf else call.object(), protobuf)
+    body = dialect.encode_reply("trace", batch, protobuf)
+    return call.keep(batch.items, lambda _: Reply(200, body, PROTOBUF if protobuf else "application/json"))
 
 
 ROUTES = [

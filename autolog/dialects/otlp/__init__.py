@@ -1,0 +1,22 @@
+"""OTLP: traces, logs and metrics of any OpenTelemetry program as records, and records as spans.
+
+Spans are read through a table for each family of senders (`families`), log records through one for each coding agent
+(`_agents`). What the format cannot hold: the exact bodies (only what was put into attributes), headers, retries.
+"""
+
+from __future__ import annotations
+
+from autolog.dialects.otlp._encode import (
+    encode_fault as encode_fault,
+    encode_request as encode_request,
+    is_fault as is_fault,
+    refused as refused,
+)
+from autolog.dialects.otlp._spans import decode_traces as decode_traces
+from autolog.dialects.otlp._wire import decode_protobuf as decode_protobuf, encode_reply as encode_reply
+
+name = "otlp"
+why_not_shipped = ""
+batches = True
+key_headers: tuple[str, ...] = ()
+prefixes = ("/v1/traces", "/v1/otel/", "/v1/logs/otel/")

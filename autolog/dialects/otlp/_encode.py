@@ -1,0 +1,104 @@
+"""Records as spans, for any OpenTelemetry backend."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects import Request
+from autolog.dialects._convert import from_body, json_request, text_of
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects.otlp._wire import Attributes
+from autolog.dialects.otlp.families import genai
+
+#: The codes of google.rpc.Code for HTTP statuses.
+_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14, 507: 8}
+
+_KINDS = {"tool": "TOOL", "agent": "AGENT", "retrieval": "RETRIEVER"}
+
+
+def encode_request(records: Sequence[Record]) -> Request:
+    """Return the OTLP JSON request that ships records to any OpenTelemetry backend."""
+    scope = {"scope": {"name": "autolog"}, "spans": [_span(record) for record in records]}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "autolog"}}]}
+    payload = {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
+    return json_request("POST", "/v1/traces", payload)
+
+
+def _span(record: Record) -> Json:
+    names = {**genai.FAMILY.texts, **genai.FAMILY.counts}
+    attributes: Attributes = {first: getattr(record, field) for field, (first, *_) in names.items()}
+    attributes["gen_ai.response.finish_reasons"] = record.response_finish_reasons
+    attributes["operation.cost"] = record.cost
+    attributes["metadata"] = text_of(record.metadata) if record.metadata else None
+    attributes["tag.tags"] = record.tags or None
+    for key, body in (("request_data", record.request_body), ("response_data", record.response_body)):
+        attributes[key] = text_of(from_body(body))
+    if record.kind not in {"llm", "span"}:
+        attributes["openinference.span.kind"] = _KINDS.get(record.kind, "CHAIN")
+    start = record.start_time or record.created_at
+    span: Json = {
+        "traceId": _hex(record.trace_id, record.id, 32),
+        "spanId": _hex(record.span_id, record.id, 16),
+        "name": record.name or record.kind,
+        "kind": 3 if record.kind == "llm" else 1,
+        "startTimeUnixNano": _nanos(start),
+        "endTimeUnixNano": _nanos(record.end_time or start),
+        "attributes": [
+            {"key": key, "value": _any_value(value)} for key, value in attributes.items() if value is not None
+        ],
+        "status": {"code": 2, "message": record.error_message or ""} if record.status == "error" else {},
+    }
+    if record.parent_span_id:
+        span["parentSpanId"] = _hex(record.parent_span_id, record.parent_span_id, 16)
+    return span
+
+
+def refused(reply: Any, sent: int) -> int | None:
+    """Return how many of a batch a backend refused; None if its reply does not say.
+
+    All are accepted but `rejectedSpans` (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response); many backends
+    leave the reply empty.
+    """
+    if reply is None:
+        return 0
+    if not isinstance(reply, dict) or not reply.keys() <= {"partialSuccess"}:
+        return None
+    rejected = (reply.get("partialSuccess") or {}).get("rejectedSpans", 0)
+    return min(sent, max(0, int(rejected))) if str(rejected).isdecimal() else 0  # 64-bit numbers may be texts
+
+
+def encode_fault(fault: Fault) -> Json:
+    """Return an error as OTLP has it: a `google.rpc.Status`."""
+    return {"code": _CODES.get(fault.status, 2), "message": fault.message}
+
+
+def is_fault(reply: Any) -> bool:
+    """Return whether a reply is an error of a backend's: a `google.rpc.Status`."""
+    return isinstance(reply, dict) and {"code", "message"} <= reply.keys() <= {"code", "message", "details"}
+
+
+def _hex(value: str | None, other: str, size: int) -> str:
+    """Return an id of the right size: the record's own, else one that follows from what it has."""
+    if value and len(value) == size and all(digit in "0123456789abcdef" for digit in value):
+        return value
+    return hashlib.sha256((value or other).encode()).hexdigest()[:size]
+
+
+def _nanos(at: datetime | None) -> str:
+    return "0" if at is None else str(int(at.timestamp() * 1_000_000) * 1000)
+
+
+def _any_value(value: Any) -> Json:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+    return {"stringValue": str(value)}

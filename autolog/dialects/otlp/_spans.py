@@ -1,0 +1,283 @@
+"""Spans as records, read through the tables of `families`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autolog._reading.derive import derive
+from autolog._reading.messages import Message, request_messages, response_messages
+from autolog._record.record import Record
+from autolog._record.scores import set_score
+from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
+from autolog.dialects._fault import Json
+from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
+from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
+from autolog.dialects.otlp.families import FAMILIES
+from autolog.dialects.otlp.families._family import Family, present
+from autolog.providers._fields import count
+
+#: Senders' names of providers, in the conventions' words. Vercel adds the API: `openai.chat`, `google.generative-ai`.
+_PROVIDERS = {
+    "az.ai.openai": "azure.ai.openai", "azure": "azure.ai.openai", "azure-openai": "azure.ai.openai",
+    "az.ai.inference": "azure.ai.inference", "aws_bedrock": "aws.bedrock", "amazon-bedrock": "aws.bedrock",
+    "AWS": "aws.bedrock", "aws": "aws.bedrock", "bedrock": "aws.bedrock", "vertex_ai": "gcp.vertex_ai",
+    "vertexai": "gcp.vertex_ai", "google": "gcp.gemini", "gemini": "gcp.gemini", "gcp.gen_ai": "gcp.gemini",
+    "Google": "gcp.gemini", "mistralai": "mistral_ai", "mistral": "mistral_ai", "xai": "x_ai", "OpenAI": "openai",
+    "Anthropic": "anthropic",
+}  # fmt: skip
+#: Names of who made the span, where the provider's should be.
+_NO_PROVIDERS = {
+    "strands-agents", "Langchain", "langchain", "semantic_kernel", "autogen", "crewai", "microsoft.agent_framework",
+}  # fmt: skip
+#: Providers whose name Vercel's SDK follows by a dot and the API.
+_WITH_API = {"openai", "anthropic", "groq", "deepseek", "cohere", "perplexity"}
+#: Older names of operations, in today's words.
+_OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
+
+
+def decode_traces(request: Json, base64_ids: bool) -> Batch[Record]:
+    """Return the records of an export request, one for each span.
+
+    Raises:
+        Fault: 400, not of the shape of an export request.
+    """
+    spans = read_spans(request, base64_ids)
+    return Batch([decode_span(span) for span in spans.items], spans.rejected, spans.problem)
+
+
+def decode_span(span: Span) -> Record:
+    """Return a span as a record."""
+    families = [family for family in FAMILIES if family.applies(span)]
+    attributes = {**from_events(span.events), **_flat(span.attributes)}
+    record = Record(
+        id=f"{span.trace_id}-{span.span_id}",
+        dialect="otlp",
+        kind=_kind(families, attributes),
+        name=span.name or None,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_id,
+        start_time=span.start,
+        end_time=span.end,
+        extra={"resource": span.scope.resource, "scope": span.scope.name, "attributes": span.attributes},
+    )
+    read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
+    _read_bodies(record, families, attributes)
+    _read_scores(record, span.events)
+    _read_status(record, families, span)
+    complete(record)
+    return record
+
+
+def complete(record: Record) -> None:
+    """Fill in what follows from what was read: times, and of a model call what its bodies say, and its cost."""
+    fill_times(record)
+    if record.kind == "llm":
+        status, name = record.status, record.name
+        derive(record)
+        record.status, record.name = status, name
+        _doubt(record)
+
+
+#: Attributes that are JSON objects of further ones.
+_NESTED = ("mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
+           "langfuse.observation.cost_details")  # fmt: skip
+
+
+def _flat(attributes: Attributes) -> Attributes:
+    """Return attributes with those in JSON objects beside them, one by one."""
+    found = dict(attributes)
+    for key in _NESTED:
+        inner = parsed(attributes.get(key))
+        if isinstance(inner, dict):
+            found |= {f"{key}.{word}": value for word, value in inner.items()}
+    for key, value in attributes.items():
+        if key.startswith("mlflow.") and isinstance(value, str):
+            found[key] = parsed(value)
+    return found
+
+
+def _kind(families: Iterable[Family], attributes: Attributes) -> str:
+    for family in families:
+        for key, kinds in family.kinds.items():
+            if kind := kinds.get(str(attributes.get(key))):
+                return kind
+    for family in families:
+        if any(key in attributes for key in family.tool):
+            return "tool"
+    return "llm" if any(key in attributes for family in families for key in family.calls) else "span"
+
+
+def read_attributes(record: Record, families: Iterable[Family], attributes: Attributes, ours: bool = False) -> None:
+    """Lay what the families' attributes say into a record, of each field what the first family knows.
+
+    `ours` are spans that autolog made: their cost was computed here.
+    """
+    for family in families:
+        for field, names in family.texts.items():
+            value = present(attributes, names)
+            if value is not None and (getattr(record, field) is None or field == "name"):
+                setattr(record, field, str(value))
+        for field, names in family.counts.items():
+            if getattr(record, field) is None:
+                setattr(record, field, _number(field, present(attributes, names)))
+        if record.response_finish_reasons is None and (reasons := present(attributes, family.reasons)):
+            record.response_finish_reasons = [str(one) for one in (reasons if isinstance(reasons, list) else [reasons])]
+        if record.cost is None:
+            _read_cost(record, present(attributes, family.costs), ours)
+        tags = parsed(present(attributes, family.tags))
+        record.tags = record.tags or [str(tag) for tag in (tags if isinstance(tags, list) else [])]
+        _read_metadata(record, family, attributes)
+        _add_beside(record, family)
+    _rename(record, attributes)
+
+
+def _number(field: str, value: Any) -> Any:
+    """Return a count, which some send as text, or seconds; None if it is none."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 19:
+        value = int(value)
+    if field == "time_to_first_chunk":
+        is_seconds = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_SECONDS
+        return float(value) if is_seconds else None
+    return count(value)
+
+
+def _read_cost(record: Record, value: Any, ours: bool) -> None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_DOLLARS:
+        record.cost, record.custom_cost = float(value), True
+        if not ours:
+            record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
+
+
+def _read_metadata(record: Record, family: Family, attributes: Attributes) -> None:
+    for name in family.metadata:
+        if name.endswith("."):
+            found = {key[len(name) :]: value for key, value in attributes.items() if key.startswith(name)}
+        else:
+            found = parsed(attributes.get(name))
+        if isinstance(found, dict):
+            record.metadata = {**found, **record.metadata}
+
+
+def _add_beside(record: Record, family: Family) -> None:
+    """Make the input hold what was cached, and the output what was thought, where a family counts them beside."""
+    cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
+    if record.usage_input_tokens is not None and (family.cache_beside or record.usage_input_tokens < cached):
+        record.usage_input_tokens += cached
+    if family.reasoning_beside and record.usage_output_tokens is not None:
+        record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
+
+
+def _rename(record: Record, attributes: Attributes) -> None:
+    provider = record.provider_name
+    if provider is not None:
+        head = provider if provider in _PROVIDERS else provider.partition(".")[0]
+        known = _PROVIDERS.get(head, head if head in _WITH_API else provider)
+        record.provider_name = None if provider in _NO_PROVIDERS else known
+    if record.operation_name is None:
+        word = present(attributes, ("llm.request.type", "openinference.span.kind"))
+        record.operation_name = _OPERATIONS.get(str(word), str(word) if word in {"chat", "rerank"} else None)
+
+
+# Bodies
+
+
+def _read_bodies(record: Record, families: Iterable[Family], attributes: Attributes) -> None:
+    requests = (value for family in families for value in family.requests(attributes))
+    responses = (value for family in families for value in family.responses(attributes))
+    is_call = record.kind == "llm"
+    request = _best(requests, request_messages if is_call else None, request_of)
+    if is_call and isinstance(request, dict):
+        system = parsed(attributes.get("gen_ai.system_instructions"))
+        if system and "system" not in request:
+            request["system"] = [_text_block(item) for item in system] if isinstance(system, list) else system
+        tools = parsed(present(attributes, ("gen_ai.tool.definitions", "ai.prompt.tools")))
+        if tools and "tools" not in request:
+            request["tools"] = tools
+    record.request_body = to_body(request)
+    record.response_body = to_body(_best(responses, response_messages if is_call else None, response_of))
+
+
+def _best(
+    values: Iterable[Any], read: Callable[[Any], list[Message]] | None, wrap: Callable[[Any], Json | None]
+) -> Any:
+    """Return the first value that is a conversation, else the first that there is; `read` None takes the first."""
+    first: Any = None
+    for value in values:
+        if value in (None, "", [], {}):
+            continue
+        if read is None or (isinstance(value, dict) and _is_conversation(read(value))):
+            return value
+        first = value if first is None else first
+    return wrap(first) if isinstance(first, (str, list)) and read is not None else first
+
+
+def _is_conversation(messages: list[Message]) -> bool:
+    """Return whether anything in messages was recognised: what was not is shown as JSON."""
+    return any(part.kind != "json" for message in messages for part in message.parts)
+
+
+def _text_block(item: Any) -> Json:
+    if isinstance(item, dict) and item.get("type") == "text" and "text" not in item:
+        return {"type": "text", "text": item.get("content")}
+    return item if isinstance(item, dict) else {"type": "text", "text": str(item)}
+
+
+# Status, scores, doubts
+
+
+def _read_status(record: Record, families: Iterable[Family], span: Span) -> None:
+    marked = any(span.attributes.get(key) == value for family in families for key, value in family.errors.items())
+    if span.failed or marked or record.error_type:
+        record.status = "error"
+        record.error_message = span.message or record.error_message or _exception(record, span.events)
+    elif record.status_code is not None and record.status_code >= 400:
+        record.status = "error"
+    else:
+        record.error_message = None
+
+
+def _exception(record: Record, events: Iterable[Event]) -> str | None:
+    for event in events:
+        if "exception.message" in event.attributes or "exception.type" in event.attributes:
+            record.error_type = record.error_type or text_of(event.attributes.get("exception.type"))
+            return text_of(event.attributes.get("exception.message"))
+    return None
+
+
+def _read_scores(record: Record, events: Iterable[Event]) -> None:
+    for event in events:
+        if event.name == "gen_ai.evaluation.result":
+            add_evaluation(record, event.attributes)
+
+
+def add_evaluation(record: Record, attributes: Attributes) -> None:
+    """Add the score of an evaluation event."""
+    value = attributes.get("gen_ai.evaluation.score.value")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        explanation = present(attributes, ("gen_ai.evaluation.explanation", "gen_ai.evaluation.score.label"))
+        name = str(attributes.get("gen_ai.evaluation.name") or "evaluation")
+        set_score(record, name, float(value), None if explanation is None else str(explanation))
+
+
+def _doubt(record: Record) -> None:
+    """Make a bill an estimate whose terms the span does not all tell; the provider's own usage object tells them."""
+    details = record.cost_details
+    if record.usage is not None or record.custom_cost or details is None or record.cost is None:
+        return
+    doubts = []
+    if record.response_service_tier is None and record.provider_name in {"openai", "azure.ai.openai"}:
+        doubts.append("the span tells no service tier")
+    written = record.usage_cache_creation_input_tokens
+    told = (record.usage_cache_creation_5m_input_tokens, record.usage_cache_creation_1h_input_tokens)
+    if written and told == (None, None) and record.provider_name == "anthropic":
+        doubts.append("the span does not tell whether cache writes live for 5 minutes or an hour")
+    if doubts:
+        why = "; ".join(filter(None, [details.get("why"), *doubts]))
+        record.cost_details = {**details, "certainty": "estimated", "why": why}

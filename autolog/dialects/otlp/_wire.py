@@ -1,0 +1,297 @@
+"""OTLP on the wire: export requests of the three signals, protobuf or JSON, as items with plain attributes.
+
+OTLP/HTTP 1.x (https://opentelemetry.io/docs/specs/otlp/): in OTLP JSON ids are hexadecimal; in the protobuf JSON
+mapping, which `decode_protobuf` returns, they are base64. One item that cannot be read costs that item alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from autolog.dialects._convert import nanoseconds
+from autolog.dialects._fault import Fault, Json
+
+Attributes = dict[str, Any]
+T = TypeVar("T")
+
+#: Each signal, with the word for one of its items in `partialSuccess`.
+SIGNALS = {"trace": "rejectedSpans", "logs": "rejectedLogRecords", "metrics": "rejectedDataPoints"}
+
+
+@dataclass(slots=True)
+class Batch(Generic[T]):
+    """The items of an export request that could be read, how many could not, and why the last of them."""
+
+    items: list[T] = field(default_factory=list)
+    rejected: int = 0
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Scope:
+    """Who sent an item: the resource's attributes, and the name of the instrumentation."""
+
+    resource: Attributes
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class Event:
+    """An event of a span, or a log record."""
+
+    name: str
+    attributes: Attributes
+    body: Any = None
+    at: datetime | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    severity: int = 0
+
+
+@dataclass(slots=True)
+class Span:
+    """A span. An id that is all zero is None."""
+
+    scope: Scope
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    start: datetime | None
+    end: datetime | None
+    attributes: Attributes
+    events: list[Event]
+    failed: bool
+    message: str | None
+
+
+@dataclass(slots=True)
+class Point:
+    """A data point of a metric."""
+
+    metric: str
+    attributes: Attributes
+    value: float
+    at: datetime | None
+
+
+# Requests and replies
+
+
+def _messages(signal: str) -> Any:
+    return importlib.import_module(f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2")
+
+
+def decode_protobuf(data: bytes, signal: str = "trace") -> Json:
+    """Return an export request as the protobuf JSON mapping has it: ids are base64.
+
+    Raises:
+        Fault: 400, not such a message.
+    """
+    from google.protobuf.json_format import MessageToDict
+    from google.protobuf.message import DecodeError
+
+    request = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
+    try:
+        request.ParseFromString(data)
+        decoded: Json = MessageToDict(request)
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
+    return decoded
+
+
+def encode_reply(signal: str, batch: Batch[Any], protobuf: bool) -> Any:
+    """Return the reply to an export request: empty, or a `partialSuccess` if something was rejected."""
+    partial: Json | None = None
+    if batch.rejected:
+        partial = {SIGNALS[signal]: str(batch.rejected), "errorMessage": batch.problem}
+    if not protobuf:
+        return {"partialSuccess": partial}
+    from google.protobuf.json_format import ParseDict
+
+    reply = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceResponse")()
+    return ParseDict({"partialSuccess": partial} if partial else {}, reply).SerializeToString()
+
+
+# Items
+
+
+def read_spans(request: Json, base64_ids: bool) -> Batch[Span]:
+    """Return the spans of an export request.
+
+    Raises:
+        Fault: 400, not of the shape of an export request.
+    """
+    return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)])
+
+
+def read_logs(request: Json, base64_ids: bool) -> Batch[tuple[Event, Scope]]:
+    """Return the log records of an export request.
+
+    Raises:
+        Fault: 400, not of the shape of an export request.
+    """
+    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item, base64_ids), scope)])
+
+
+def read_points(request: Json) -> Batch[Point]:
+    """Return the data points of an export request's sums, gauges and histograms (of these the sum).
+
+    Raises:
+        Fault: 400, not of the shape of an export request.
+    """
+    return _gather(request, ("Metrics", "metrics"), lambda item, _: [*_points(item)])
+
+
+def _gather(request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]]) -> Batch[T]:
+    batch: Batch[T] = Batch()
+    signal, items = words
+    for resource_part in _objects(request, f"resource{signal}", f"resource_{signal.lower()}"):
+        resource = attributes_of(resource_part.get("resource"))
+        for scope_part in _objects(resource_part, f"scope{signal}", f"scope_{signal.lower()}"):
+            scope = scope_part.get("scope")
+            name = scope.get("name") if isinstance(scope, dict) else None
+            for item in _listed(scope_part, items, "log_records" if items == "logRecords" else items):
+                try:
+                    if not isinstance(item, dict):
+                        raise Fault(400, "an item is not an object")
+                    batch.items += read(item, Scope(resource, name if isinstance(name, str) else None))
+                except Fault as fault:
+                    batch.rejected, batch.problem = batch.rejected + 1, fault.message
+                except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+                    batch.rejected += 1
+                    batch.problem = f"an item is not of the shape of one: {type(error).__name__}"
+    return batch
+
+
+def _listed(value: Json, *names: str) -> list[Any]:
+    items: Any = next((value[key] for key in names if value.get(key) is not None), [])
+    if not isinstance(items, list):
+        raise Fault(400, f"{names[0]}: is not a list of objects")
+    return items
+
+
+def _objects(value: Json, *names: str) -> list[Json]:
+    items = _listed(value, *names)
+    if not all(isinstance(item, dict) for item in items):
+        raise Fault(400, f"{names[0]}: is not a list of objects")
+    return items
+
+
+def _either(item: Json, camel: str, snake: str) -> Any:
+    return item.get(camel, item.get(snake))
+
+
+def _span(item: Json, scope: Scope, base64_ids: bool) -> Span:
+    trace_id = _identifier(_either(item, "traceId", "trace_id"), 16, base64_ids)
+    span_id = _identifier(_either(item, "spanId", "span_id"), 8, base64_ids)
+    if trace_id is None or span_id is None:
+        raise Fault(400, "a span has no valid traceId and spanId")
+    status = item.get("status")
+    status = status if isinstance(status, dict) else {}
+    events = item["events"] if isinstance(item.get("events"), list) else []
+    return Span(
+        scope=scope,
+        name=str(item.get("name") or ""),
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=_identifier(_either(item, "parentSpanId", "parent_span_id"), 8, base64_ids),
+        start=nanoseconds(_either(item, "startTimeUnixNano", "start_time_unix_nano")),
+        end=nanoseconds(_either(item, "endTimeUnixNano", "end_time_unix_nano")),
+        attributes=attributes_of(item),
+        events=[_event(event, False) for event in events if isinstance(event, dict)],
+        failed=status.get("code") in (2, "STATUS_CODE_ERROR"),
+        message=str(status["message"]) if status.get("message") else None,
+    )
+
+
+def _event(item: Json, base64_ids: bool) -> Event:
+    attributes = attributes_of(item)
+    body = _value(item.get("body"))
+    name = item.get("name") or _either(item, "eventName", "event_name") or attributes.get("event.name")
+    at = _either(item, "timeUnixNano", "time_unix_nano")
+    seen = _either(item, "observedTimeUnixNano", "observed_time_unix_nano")
+    severity = _either(item, "severityNumber", "severity_number")
+    return Event(
+        name=str(name or (body if isinstance(body, str) else "")),
+        attributes=attributes,
+        body=body,
+        at=nanoseconds(at) or nanoseconds(seen),
+        trace_id=_identifier(_either(item, "traceId", "trace_id"), 16, base64_ids),
+        span_id=_identifier(_either(item, "spanId", "span_id"), 8, base64_ids),
+        severity=severity if isinstance(severity, int) else 0,
+    )
+
+
+def _points(metric: Json) -> Iterator[Point]:
+    name = str(metric.get("name") or "")
+    for kind in ("sum", "gauge", "histogram", "exponentialHistogram", "summary"):
+        data = metric.get(kind)
+        for item in _objects(data, "dataPoints", "data_points") if isinstance(data, dict) else ():
+            value = next((item[key] for key in ("asDouble", "asInt", "as_double", "as_int", "sum") if key in item), 0)
+            at = nanoseconds(_either(item, "timeUnixNano", "time_unix_nano"))
+            yield Point(name, attributes_of(item), float(value), at)
+
+
+# Values
+
+
+def attributes_of(holder: Any) -> Attributes:
+    """Return an object's attributes as plain data; one without a key or a value is left out or None."""
+    items = holder.get("attributes") if isinstance(holder, dict) else None
+    return {
+        str(item["key"]): _value(item.get("value"))
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and item.get("key") is not None
+    }
+
+
+def _value(value: Any) -> Any:
+    """Return an AnyValue as plain data."""
+    if not isinstance(value, dict):
+        return value
+    for kind in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
+        if kind in value:
+            return value[kind]
+    if "intValue" in value:
+        try:
+            return int(value["intValue"])
+        except (TypeError, ValueError):
+            return None
+    for kind, read in (("arrayValue", _array), ("kvlistValue", _pairs)):
+        if isinstance(value.get(kind), dict):
+            return read(value[kind])
+    return None
+
+
+def _array(value: Json) -> list[Any]:
+    items = value.get("values")
+    return [_value(item) for item in items] if isinstance(items, list) else []
+
+
+def _pairs(value: Json) -> Json:
+    return attributes_of({"attributes": value.get("values")})
+
+
+def _identifier(value: Any, size: int, base64_ids: bool) -> str | None:
+    """Return an id in hexadecimal; None if it is missing or all zero.
+
+    Raises:
+        Fault: 400, something else.
+    """
+    if value in (None, ""):
+        return None
+    text = str(value)
+    try:
+        raw = base64.b64decode(text, validate=True) if base64_ids else bytes.fromhex(text)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != size:
+        raise Fault(400, f"{text[:50]!r} is no id of {size} bytes")
+    return raw.hex() if any(raw) else None

@@ -1,0 +1,62 @@
+"""What is said of one family of senders: the names of its attributes, and how its bodies are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from autolog.dialects.otlp._wire import Attributes, Span
+
+#: The attribute names that say one field of a record, the first that is present winning.
+Names = Mapping[str, tuple[str, ...]]
+
+
+def everywhere(span: Span) -> bool:  # noqa: ARG001 - the others look at it
+    """Read the family's names on every span: they are its own, so nobody else can mean something else by them."""
+    return True
+
+
+def nothing(attributes: Attributes) -> Iterator[Any]:  # noqa: ARG001 - the others look at them
+    """Find no body."""
+    yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The names and the shapes of one family of senders; what is not said here, the next family may know."""
+
+    name: str
+    texts: Names = field(default_factory=dict)
+    """Record field -> attributes with its text."""
+    counts: Names = field(default_factory=dict)
+    """Record field -> attributes with its number."""
+    costs: tuple[str, ...] = ()
+    """Attributes with the dollars that the sender computed."""
+    reasons: tuple[str, ...] = ()
+    """Attributes with finish reasons: a text, or a list."""
+    tags: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
+    """Attributes with an object of metadata; one that ends with a dot is the prefix of single ones."""
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Attribute -> its value -> the record's kind."""
+    calls: tuple[str, ...] = ()
+    """Attributes that nothing but a model call has: a span with one is one, unless `kinds` says otherwise."""
+    tool: tuple[str, ...] = ()
+    """Attributes that nothing but a tool call has."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """Attribute -> the value with which the span has failed, whatever its status."""
+    applies: Callable[[Span], bool] = everywhere
+    requests: Callable[[Attributes], Iterator[Any]] = nothing
+    """Yield what may be the request's body, the best first."""
+    responses: Callable[[Attributes], Iterator[Any]] = nothing
+    """The same for the response."""
+    cache_beside: bool = False
+    """Whether cached tokens are counted beside the input, not inside."""
+    reasoning_beside: bool = False
+    """Whether reasoning is counted beside the output, not inside."""
+
+
+def present(attributes: Attributes, names: tuple[str, ...]) -> Any:
+    """Return the value of the first name that is there and not empty; None if none is."""
+    return next((attributes[name] for name in names if attributes.get(name) not in (None, "", [])), None)

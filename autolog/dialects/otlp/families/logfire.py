@@ -1,0 +1,52 @@
+"""Logfire and pydantic-ai, and autolog's own spans, which use Logfire's names for raw bodies.
+
+`request_data` and `response_data` are what was sent and what came, or near to it. What they cannot know: the service
+tier, unless the response has it; of an agent's run only what `pydantic_ai.all_messages` holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from autolog.dialects.otlp._messages import parsed, request_of, response_of
+from autolog.dialects.otlp._wire import Attributes
+from autolog.dialects.otlp.families._family import Family
+
+
+def _requests(attributes: Attributes) -> Iterator[Any]:
+    yield parsed(attributes.get("request_data"))
+    yield request_of(attributes.get("pydantic_ai.all_messages", attributes.get("all_messages_events")))
+    yield request_of(attributes.get("events"))
+    yield parsed(attributes.get("tool_arguments"))
+
+
+def _responses(attributes: Attributes) -> Iterator[Any]:
+    data = parsed(attributes.get("response_data"))
+    if isinstance(data, dict) and isinstance(data.get("message"), dict):
+        data = {**data, "choices": [{"index": 0, "message": data["message"]}]}
+    elif isinstance(data, dict) and "combined_chunk_content" in data:
+        message = {"role": "assistant", "content": data["combined_chunk_content"]}
+        data = {**data, "choices": [{"index": 0, "message": message}]}
+    yield data
+    events = parsed(attributes.get("events"))
+    if isinstance(events, list):
+        choices = [item for item in events if isinstance(item, dict) and item.get("event.name") == "gen_ai.choice"]
+        yield response_of(choices)
+    yield parsed(attributes.get("final_result"))
+    yield parsed(attributes.get("tool_response"))
+
+
+_MARKS = ("logfire.msg", "request_data", "response_data", "operation.cost", "events", "tool_arguments",
+          "pydantic_ai.all_messages", "all_messages_events", "final_result", "logfire.tags")  # fmt: skip
+
+FAMILY = Family(
+    name="logfire",
+    texts={"name": ("logfire.msg",), "user": ("user_id",)},
+    costs=("operation.cost",),
+    tags=("logfire.tags",),
+    tool=("tool_arguments", "tool_response"),
+    requests=_requests,
+    responses=_responses,
+    applies=lambda span: any(key in span.attributes for key in _MARKS),
+)

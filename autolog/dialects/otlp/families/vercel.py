@@ -1,0 +1,74 @@
+"""Vercel's AI SDK: `ai.*` of version 6 and before; version 7 follows the conventions.
+
+A call is two spans: `ai.generateText` around, and `ai.generateText.doGenerate` for each request to the model; only the
+inner one is a model call. What it cannot know: the service tier, cache writes, raw bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from autolog.dialects.otlp._messages import parsed, request_of, response_of
+from autolog.dialects.otlp._wire import Attributes
+from autolog.dialects.otlp.families._family import Family
+
+_STEPS = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")
+
+
+def _requests(attributes: Attributes) -> Iterator[Any]:
+    yield request_of(attributes.get("ai.prompt.messages"))
+    yield request_of(attributes.get("ai.prompt"))
+    values = attributes.get("ai.values") or ([attributes["ai.value"]] if attributes.get("ai.value") else None)
+    if values:
+        yield {"input": [parsed(value) for value in (values if isinstance(values, list) else [values])]}
+    yield parsed(attributes.get("ai.toolCall.args", attributes.get("ai.toolCall.input")))
+
+
+def _responses(attributes: Attributes) -> Iterator[Any]:
+    text = next((attributes[key] for key in _TEXTS if attributes.get(key)), None)
+    calls = next((attributes[key] for key in _CALLS if attributes.get(key)), None)
+    if text or calls:
+        reason = attributes.get("ai.response.finishReason", attributes.get("ai.finishReason"))
+        thought = attributes.get("ai.response.reasoning")
+        yield response_of([{"role": "assistant", "content": text, "tool_calls": calls, "finish_reason": reason,
+                            "reasoning_content": thought}])  # fmt: skip
+    yield parsed(attributes.get("ai.toolCall.result", attributes.get("ai.toolCall.output")))
+
+
+_TEXTS = ("ai.response.text", "ai.response.object", "ai.result.text", "ai.result.object")
+_CALLS = ("ai.response.toolCalls", "ai.result.toolCalls")
+
+FAMILY = Family(
+    name="vercel",
+    texts={
+        "provider_name": ("ai.model.provider",),
+        "request_model": ("ai.model.id",),
+        "response_model": ("ai.response.model",),
+        "response_id": ("ai.response.id",),
+        "user": ("ai.telemetry.metadata.userId",),
+        "session": ("ai.telemetry.metadata.sessionId",),
+    },
+    counts={
+        "usage_input_tokens": ("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),
+        "usage_output_tokens": ("ai.usage.outputTokens", "ai.usage.completionTokens"),
+        "usage_cache_read_input_tokens": ("ai.usage.cachedInputTokens",
+                                          "ai.usage.inputTokenDetails.cacheReadTokens"),
+        "usage_cache_creation_input_tokens": ("ai.usage.inputTokenDetails.cacheWriteTokens",),
+        "usage_reasoning_output_tokens": ("ai.usage.reasoningTokens",
+                                          "ai.usage.outputTokenDetails.reasoningTokens"),
+    },
+    reasons=("ai.response.finishReason", "ai.finishReason"),
+    metadata=("ai.telemetry.metadata.",),
+    kinds={
+        "ai.operationId": {
+            **dict.fromkeys((*_STEPS, "ai.embed", "ai.embedMany"), "chain"),
+            **{f"{step}.{inner}": "llm" for step in _STEPS for inner in ("doGenerate", "doStream")},
+            "ai.embed.doEmbed": "llm", "ai.embedMany.doEmbed": "llm", "ai.toolCall": "tool",
+        },
+    },
+    calls=("ai.model.id",),
+    tool=("ai.toolCall.name",),
+    requests=_requests,
+    responses=_responses,
+)  # fmt: skip
