@@ -82,7 +82,7 @@ def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
 
 
 def parse_traceparent(header: str | None) -> RemoteParent | None:
-    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/), or None if it is not one."""
+    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is none."""
     parts = header.strip().lower().split("-") if header else []
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None

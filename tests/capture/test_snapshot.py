@@ -61,7 +61,9 @@ def test_numbers_and_arrays_of_numpy() -> None:
 
 def test_tables_and_series_of_pandas() -> None:
     pandas = pytest.importorskip("pandas")
-    assert kept({"table": pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})}) == {"table": {"a": [1, 2], "b": ["x", "y"]}}
+    assert kept({"table": pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})}) == {
+        "table": {"a": [1, 2], "b": ["x", "y"]}
+    }
     assert kept([pandas.Series([1.5, 2.5])]) == [[1.5, 2.5]]
     assert kept(pandas.DataFrame({"a": range(500), "b": 1})) == "<DataFrame a, b (500, 2)>"
 
