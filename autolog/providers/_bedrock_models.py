@@ -57,9 +57,11 @@ def assemble_invoke(events: list[Event]) -> dict[str, Any]:
     """Return the response that a stream of such a format amounts to: texts grow, and what is not null stands."""
     body: dict[str, Any] = {}
     answers: dict[int, dict[str, Any]] = {}
+    name = "results" if any("outputText" in event.data for event in events) else "generations"
     for event in events:
         listed = next((key for key in _LISTS if isinstance(event.data.get(key), list)), None)
-        if listed is None and "index" in event.data:  # Cohere's several generations, told apart by their index
+        name = listed or name
+        if listed is None and "index" in event.data:  # Titan; Cohere's several generations, told apart by their index
             _grow(answers.setdefault(count(event.data["index"]) or 0, {}), event.data)
         elif listed is not None:
             for position, part in enumerate(objects(event.data[listed])):
@@ -67,7 +69,7 @@ def assemble_invoke(events: list[Event]) -> dict[str, Any]:
         else:
             _grow(body, event.data)
     if answers:
-        body["generations"] = [answers[index] for index in sorted(answers)]
+        body[name] = [answers[index] for index in sorted(answers)]
         for key in (*_INPUTS, *_OUTPUTS):  # Titan repeats its counts in its pieces
             known = [answer[key] for answer in answers.values() if count(answer.get(key)) is not None]
             if known:

@@ -73,7 +73,8 @@ def test_recording(path: Path) -> None:
         "id": record.response_id,
     }
     wanted = {key: expect[key] for key in got if key in expect}
-    wanted.setdefault("tool_calls", [])
+    if not data["operation"].startswith("invoke"):  # of whose calls it says nothing
+        wanted.setdefault("tool_calls", [])
     assert {key: got[key] for key in wanted} == wanted
     if not re.search(r"embed", path.stem + str(record.request_model)):  # of embeddings through `invoke` it says chat
         assert record.operation_name == expect["operation"]
