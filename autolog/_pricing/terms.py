@@ -1,0 +1,120 @@
+"""The terms of a tariff: all that a price may depend on besides the model and the number of its tokens.
+
+`TERMS` says for each format which terms there are, where a call departs from the usual one, and where its answer says
+what was charged. A cost is exact only if every term that the model's tariff has is at its usual value or was told.
+
+A path names where something stands: `request`, `response` or `model`, then keys. Lists are walked through, `*` stands
+for any one key, and `**` for any number of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class Term(NamedTuple):
+    """One term.
+
+    Attributes:
+        name: as `cost_details.why` names it.
+        unusual: paths, and a regular expression for those values there that are not charged as usual.
+        told: paths at which an answer says what was charged; none if no answer does.
+        affects: the prices or variants of a tariff that depend on it; a tariff with none of them does not have the
+            term. Without any, all tariffs have it.
+    """
+
+    name: str
+    unusual: tuple[tuple[str, str], ...]
+    told: tuple[str, ...] = ()
+    affects: frozenset[str] = frozenset()
+
+
+_AUDIO = r"(input_)?audio$"
+_IMAGE = r"(input_)?image(_url)?$"
+_STANDARD = r"(?!(auto|default|standard|standard_only|on_demand)$)."
+_DETAILS = ("response.usage.prompt_tokens_details", "response.usage.input_tokens_details",
+            "response.usage.input_token_details")  # fmt: skip
+_OUTPUT_DETAILS = ("response.usage.completion_tokens_details", "response.usage.output_tokens_details",
+                   "response.usage.output_token_details")  # fmt: skip
+
+
+def _at(places: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(f"{place}.{name}" for place in places)
+
+
+#: The terms of each format, by the name of its module in `autolog.providers`.
+TERMS: dict[str, tuple[Term, ...]] = {
+    "openai": (
+        Term("service tier", (("request.service_tier", _STANDARD),), ("response.service_tier",)),
+        Term("cache lifetime", (("request.prompt_cache_options.ttl", r"(?!30m$)."),),
+             _at(_DETAILS, "cache_write_tokens_details"), frozenset({"cache_write_12h_mtok"})),
+        Term("web searches", (("request.tools.type", r"web_search"),), ("response.output",)),
+        Term("web searches", (("request.web_search_options", r""), ("model", r".*-search-(preview|api)"))),
+        Term("audio input", (("request.**.type", _AUDIO), ("request.file", r"")), _at(_DETAILS, "audio_tokens"),
+             frozenset({"input_audio_mtok"})),
+        Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
+             frozenset({"output_audio_mtok"})),
+        Term("image input", (("request.**.type", _IMAGE),), _at(_DETAILS, "image_tokens"),
+             frozenset({"input_image_mtok"})),
+    ),
+    "anthropic": (
+        Term("service tier", (("request.service_tier", _STANDARD),), ("response.usage.service_tier",)),
+        Term("speed", (("request.speed", r"(?!standard$)."),), ("response.usage.speed",), frozenset({"speed"})),
+        Term("inference geo", (("request.inference_geo", r"(?!global$)."),), ("response.usage.inference_geo",)),
+        Term("cache lifetime", (("request.**.cache_control.ttl", r"(?!5m$)."),), ("response.usage.cache_creation",),
+             frozenset({"cache_write_1h_mtok"})),
+        Term("web searches", (("response.content.type", r"web_search_tool_result"),),
+             ("response.usage.server_tool_use.web_search_requests",)),
+        Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+    ),
+}  # fmt: skip
+
+
+def untold(call: Mapping[str, Any], wire_format: str, has: frozenset[str]) -> Iterator[str]:
+    """Yield for each term that a call departs from, and its answer does not tell, why its cost is not exact.
+
+    Args:
+        call: its `request`, `response` and `model`. wire_format: a key of `TERMS`; others have none.
+        has: the prices and variants of the model's tariff.
+    """
+    for term in TERMS.get(wire_format, ()):
+        if term.affects and not term.affects & has:
+            continue
+        asked = _unusual(call, term)
+        if asked is not None and not any(_is_told(call, path) for path in term.told):
+            words = f"{term.name} {asked!r}" if asked else term.name
+            yield f"{words}: asked for, and the answer does not say what was charged"
+
+
+def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
+    """The first value that is not charged as usual, empty if it is no word; None if there is none."""
+    for path, pattern in term.unusual:
+        for value in values_at(call, path.split(".")):
+            if value is not None and re.match(pattern, value if isinstance(value, str) else ""):
+                return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
+    return None
+
+
+def _is_told(call: Mapping[str, Any], path: str) -> bool:
+    return any(value is not None for value in values_at(call, path.split(".")))
+
+
+def values_at(data: Any, path: list[str]) -> Iterator[Any]:
+    """Yield the values at a path of JSON data, lists included element by element."""
+    waiting = [(data, 0)]
+    while waiting:
+        value, at = waiting.pop()
+        if isinstance(value, list):
+            waiting += [(item, at) for item in value]
+        elif at == len(path):
+            yield value
+        elif isinstance(value, dict):
+            if path[at] == "**":
+                waiting.append((value, at + 1))
+                waiting += [(item, at) for item in value.values()]
+            elif path[at] == "*":
+                waiting += [(item, at + 1) for item in value.values()]
+            elif path[at] in value:
+                waiting.append((value[path[at]], at + 1))
