@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
+from autolog._pricing.sellers import models, seller
+from autolog._pricing.terms import untold_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage
 from autolog.providers._facts import invalid_usage
@@ -60,13 +63,17 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown("the call failed, and the answer says nothing of a bill")
     problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
     terms = _terms(record, facts)
+    model = record.request_model or record.response_model
+    untold = partial(untold_terms, {"request": facts.request, "response": facts.response, "model": model}, facts.format)
     doubts = [*_doubts(record, facts, usage)]
-    if own is not None and not problem and (priced := price_by_mapping(record, own, usage, terms, doubts)):
-        return priced
+    if own is not None and not problem:
+        by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(frozenset())])
+        if by_mapping is not None:
+            return by_mapping
     if problem and facts.reported_cost is None:
         return unknown(problem)
-    models = (record.response_model, record.request_model)
-    priced = cost.price(_seller(record), models, usage, terms, record.start_time, facts.additional_usage)
+    at, beside = record.start_time, facts.additional_usage
+    priced = cost.price(seller(record), models(record), usage, terms, at, beside, untold)
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     return priced.doubted(doubts) if facts.reported_cost is None else priced
@@ -84,14 +91,20 @@ def _terms(record: Record, facts: Facts) -> Terms:
 
 
 def _region(url: str | None) -> str | None:
-    """The region that an address of OpenAI's binds the call to, for which it may charge more."""
-    found = re.match(r"https://([a-z]{2})\.api\.openai\.com", url or "")
-    return found[1] if found else None
+    """The region to which an address binds the call, for which its provider may charge more; None if to none."""
+    for pattern in _REGIONS:
+        if (found := re.search(pattern, url or "")) and found[1] != "global":
+            return found[1]
+    return None
 
 
-def _seller(record: Record) -> str | None:
-    decision = record.operation_name == "decision" and record.provider_name == "openai"
-    return "openai-decisions" if decision else record.provider_name
+#: Where the addresses of OpenAI and of Vertex name a region.
+_REGIONS = (
+    r"^https://([a-z]{2})\.api\.openai\.com",
+    r"googleapis\.com/.*/locations/([\w-]+)/",
+    r"^https://([\w-]+)-aiplatform\.googleapis\.com",
+    r"^https://aiplatform\.([\w-]+)\.rep\.googleapis\.com",
+)
 
 
 _USAGE_OPTION = "stream_options={'include_usage': True}"
@@ -106,18 +119,12 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     return why
 
 
-#: Tiers that cost something else than the standard one.
-_OTHER_TIERS = frozenset({"flex", "priority", "scale", "fast"})
-
-
 def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
     """Yield the reasons for which the bill may not be what the provider charges, though every part has a price."""
     if facts.uncertainty:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
         yield f"usage counted with {by}, not by the provider"
-    if record.response_service_tier is None and text(facts.request.get("service_tier")) in _OTHER_TIERS:
-        yield f"{facts.request['service_tier']} was asked for, and the answer does not say what was served"
     if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
         yield "a container may serve several responses, and is billed once"
     whole = count(mapping(record.usage).get("total_tokens"))

@@ -18,26 +18,16 @@ None, with the reason; never 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from autolog._guard import logger
-from autolog._pricing.tariff import PARTS, find_tariff
+from autolog._pricing.sellers import entries, names_profile
+from autolog._pricing.tariff import PARTS, Tariff, find_tariff
 from autolog._pricing.units import TWELVE_HOUR_WRITES, UNITS, geo_factor
 from autolog.providers import Usage
-
-#: genai-prices' names for those providers that the OpenTelemetry conventions name otherwise.
-_PRICED_AS = {
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "aws.bedrock": "aws",
-    "gcp.vertex_ai": "google",
-    "gcp.gemini": "google",
-    "mistral_ai": "mistral",
-    "x_ai": "x-ai",
-}
 
 #: Our counts, by the names that genai-prices gives them.
 _UNITS = {
@@ -122,24 +112,26 @@ def unknown(why: str) -> Priced:
 
 
 def price(
-    provider_name: str | None,
-    models: tuple[str | None, ...],
+    by: str | None,
+    models: tuple[str, ...],
     usage: Usage,
     terms: Terms,
     at: datetime | None,
-    further: Sequence[tuple[str | None, Usage]] = (),
+    additional: Sequence[tuple[str | None, Usage]] = (),
+    untold: Callable[[frozenset[str]], Iterable[str]] = lambda _: (),
 ) -> Priced:
-    """The cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
+    """Return the cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
 
-    `further` was used beside it, by other models (None for the same one).
+    Args:
+        by: who charges, by genai-prices' name. additional: what other models used beside it (None for the same one).
+        untold: given the prices and variants of a tariff, says which of its terms the call does not tell.
     """
     if terms.reported is not None:
         return Priced(
             terms.reported, {"certainty": "exact", "tier": terms.name, "prices": "as the provider reports it"}
         )
-    provider = _PRICED_AS.get(provider_name or "", provider_name)
-    bills = [(models, usage), *(((model,) if model else models, used) for model, used in further)]
-    priced = [_tokens(provider, names, used, terms, at) for names, used in bills if _says_something(used)]
+    bills = [(models, usage), *(((model,) if model else models, used) for model, used in additional)]
+    priced = [_tokens(by, names, used, terms, at, untold) for names, used in bills if _says_something(used)]
     if usage.units:
         priced.append(_by_unit(usage.units))
     if not priced:
@@ -156,21 +148,37 @@ def _counts(usage: Usage) -> dict[str, Any]:
 
 
 def _tokens(
-    provider: str | None, models: tuple[str | None, ...], usage: Usage, terms: Terms, at: datetime | None
+    by: str | None,
+    models: tuple[str, ...],
+    usage: Usage,
+    terms: Terms,
+    at: datetime | None,
+    untold: Callable[[frozenset[str]], Iterable[str]],
 ) -> Priced:
-    problem = impossible(usage)
-    if problem:
+    if problem := impossible(usage):
         return unknown(problem)
-    why = "no model is named"
-    for model in dict.fromkeys(filter(None, models)):
+    why = None
+    for seller, name in entries(by, models):
         try:
-            return _calculate(provider, model, usage, terms, at)
+            tariff = find_tariff(seller, name, tuple(terms.context().items()), at)
+            priced = _calculate(tariff, usage, terms)
         except LookupError as error:
-            why = str(error.args[0] if error.args else error)
+            why = why or str(error.args[0] if error.args else error)
         except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
-            logger.debug("no price for %s", model, exc_info=error)
+            logger.debug("no price for %s", name, exc_info=error)
             why = f"{type(error).__name__}: {error}"
-    return unknown(why)
+        else:
+            doubts = [*untold(tariff.has), *_of_another(tariff, seller, by, name)]
+            return priced if priced.cost is None else priced.doubted(doubts)
+    return unknown(why or "no model is named")
+
+
+def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -> Iterator[str]:
+    """Yield why a tariff may not be the one that the call was charged by."""
+    if seller != by:
+        yield f"no price list of {by or 'the seller'} has the model; that of its maker was taken"
+    if tariff.model.startswith("regional.") and not names_profile(name):
+        yield "the answer does not say by which inference profile it was served; the regional price was taken"
 
 
 def _by_unit(units: dict[str, float]) -> Priced:
@@ -227,9 +235,8 @@ def impossible(usage: Usage) -> str | None:
     return None
 
 
-def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at: datetime | None) -> Priced:
+def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
     counts = _counts(usage)
-    tariff = find_tariff(provider, model, tuple(terms.context().items()), at)
     if not tariff.unit_prices:
         return unknown(f"{tariff.model} has no published price")
     parts, missing = tariff.parts(counts)
@@ -248,9 +255,14 @@ def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at:
         for kind in ("input_audio", "output_audio")
         if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
     ]
+    doubts += [
+        f"no published price for {words}; that of input was taken"
+        for words, unit in (("cached tokens", "cache_read"), ("cache writes", "cache_write"))
+        if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
+    ]
     if halved:
         parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}
-    doubts += _surcharges(parts, tariff.model, usage, terms)
+    doubts += _surcharges(parts, tariff, usage, terms)
     details: dict[str, Any] = {
         **parts,
         "certainty": "estimated" if doubts else "exact",
@@ -265,20 +277,20 @@ def _calculate(provider: str | None, model: str, usage: Usage, terms: Terms, at:
     return Priced(math.fsum(parts.values()), details)
 
 
-def _surcharges(parts: dict[str, float], model: str, usage: Usage, terms: Terms) -> list[str]:
+def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:
     """Add to the parts what genai-prices does not model; returns what could not be added."""
     doubts = []
     if usage.cache_creation_12h:
-        if model in TWELVE_HOUR_WRITES and terms.name == "standard":
+        if (twelve_hours := TWELVE_HOUR_WRITES.get(tariff.model)) is not None and terms.name == "standard":
             short = parts.get("cache_write", 0.0) / (usage.cache_creation or usage.cache_creation_12h)
             parts["cache_write"] = (
                 short * ((usage.cache_creation or 0) - usage.cache_creation_12h)
-                + usage.cache_creation_12h * TWELVE_HOUR_WRITES[model] / 1_000_000
+                + usage.cache_creation_12h * twelve_hours / 1_000_000
             )
         else:
             doubts.append("no published price for 12-hour cache writes; that of 30 minutes was taken")
     if terms.geo not in _STANDARD | {"global", "not_available"}:
-        factor = geo_factor(model, terms.geo or "")
+        factor = geo_factor(tariff.provider, tariff.model, terms.geo or "")
         if factor is None:
             doubts.append(f"no published price for inference in {terms.geo!r}; the standard one was taken")
         for part in parts.keys() & _PARTS_OF_TOKENS:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
 
 from autolog._record.record import Record
 
@@ -53,24 +53,50 @@ def seller(record: Record) -> str | None:
     return _PRICED_AS.get(record.provider_name or "", record.provider_name)
 
 
-def models(record: Record) -> tuple[str | None, ...]:
-    """Return the models that a call may be priced by, best first: the one that answered, or the one asked for.
+def models(record: Record) -> tuple[str, ...]:
+    """Return the models that a call may be priced by, best first: the one that answered, then the one asked for.
 
-    On Bedrock the one asked for goes first: it names the inference profile, on which the price depends.
+    On Bedrock the one asked for goes first: it names the inference profile, on which the price depends. Where it lacks
+    the model's date, the answer's name has it.
     """
-    if record.provider_name == "aws.bedrock":
-        return record.request_model, record.response_model
-    return record.response_model, record.request_model
+    asked, answered = record.request_model, record.response_model
+    if record.provider_name != "aws.bedrock":
+        return tuple(filter(None, (answered, asked)))
+    profile = _BEDROCK_ID.match(_bare(asked or ""))
+    dated = f"{profile[1]}{answered}" if profile and answered and not names_profile(answered) else None
+    return tuple(filter(None, (asked, dated, answered)))
 
 
-def entries(by: str | None, model: str) -> Iterator[tuple[str | None, str]]:
-    """Yield the sellers and names by which a price table may have a model, best first."""
-    yield by, model
-    name = model.rpartition("/")[2] if model.startswith(("arn:", "models/", "publishers/", "projects/")) else model
-    if name != model:
-        yield by, name
-    found = re.match(r"(?:[a-z-]{2,7}\.)?([a-z_-]+)[./](.+)", name)
-    if found and (maker := _MAKERS.get(found[1])):
-        yield by, found[2]
-        if maker != by:
-            yield maker, found[2]
+#: A model's id on Bedrock: perhaps where its inference profile may run it, and its maker; then its name.
+_BEDROCK_ID = re.compile(r"((?:[a-z]{2,6}(?:-[a-z]+)?\.)?[a-z]+\.)(?=[a-z])")
+#: A maker before the name of a model; LiteLLM and OpenRouter write it with a slash.
+_MAKER = re.compile(r"(?:[a-z-]{2,7}\.)?([a-z_-]+)[./](.+)")
+#: How paths begin that end in a model's id.
+_PATHS = ("arn:", "models/", "publishers/", "projects/", "bedrock/")
+
+
+def names_profile(model: str) -> bool:
+    """Whether a model's id is one of Bedrock's, which says by which inference profile it is served."""
+    return _BEDROCK_ID.match(model) is not None
+
+
+def _bare(model: str) -> str:
+    return model.rpartition("/")[2] if model.startswith(_PATHS) else model
+
+
+@functools.lru_cache(maxsize=1024)
+def entries(by: str | None, names: tuple[str, ...]) -> tuple[tuple[str | None, str], ...]:
+    """Return the sellers and names by which a price table may have a model, best first: `by`, then makers.
+
+    Args:
+        by: who charges, by genai-prices' name. names: what the model may be called, as `models` returns them.
+    """
+    bare = [*dict.fromkeys(map(_bare, names))]
+    made = [(_MAKERS[found[1]], found[2]) for name in bare if (found := _MAKER.match(name)) and found[1] in _MAKERS]
+    candidates = [
+        *((by, name) for name in bare),
+        *(("aws", name) for name in bare if _BEDROCK_ID.match(name)),
+        *((by, name) for _, name in made),
+        *made,
+    ]
+    return tuple(dict.fromkeys(candidates))

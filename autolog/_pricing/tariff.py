@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from autolog._pricing.units import TWELVE_HOUR_WRITES
+
 #: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
 PARTS = {
     "cache_read": ("cache_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens"),
@@ -99,6 +101,7 @@ class Tariff:
     Attributes:
         model, provider: its entry in the table. table, date: which table that is, and its date.
         unit_prices: dollars for a million tokens, or as the unit says; with tiers, an object of prices.
+        has: the names of its prices, and of what its variants are told apart by.
         unpublished: those of the terms that change nothing: no price for them is published.
     """
 
@@ -115,6 +118,9 @@ class Tariff:
         self._price = self._price_with(self._context)
         prices = {key: value for key, value in vars(self._price).items() if value is not None}
         self._keys = prices.keys()
+        self.has = frozenset(prices) | {key for variant in model.price_variants or () for key in variant.when}
+        if self.model in TWELVE_HOUR_WRITES:
+            self.has |= {"cache_write_12h_mtok"}
         self.unit_prices = {key: _plain(value) for key, value in prices.items()}
         self.unpublished = [
             (key, value)

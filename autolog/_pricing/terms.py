@@ -61,7 +61,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
     "anthropic": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.usage.service_tier",)),
-        Term("speed", (("request.speed", r"(?!standard$)."),), ("response.usage.speed",), frozenset({"speed"})),
+        Term("speed", (("request.speed", r"(?!standard$)."),), ("response.usage.speed",)),
         Term("inference geo", (("request.inference_geo", r"(?!global$)."),), ("response.usage.inference_geo",)),
         Term("cache lifetime", (("request.**.cache_control.ttl", r"(?!5m$)."),), ("response.usage.cache_creation",),
              frozenset({"cache_write_1h_mtok"})),
@@ -72,7 +72,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
 }  # fmt: skip
 
 
-def untold(call: Mapping[str, Any], wire_format: str, has: frozenset[str]) -> Iterator[str]:
+def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str]) -> Iterator[str]:
     """Yield for each term that a call departs from, and its answer does not tell, why its cost is not exact.
 
     Args:
@@ -82,10 +82,11 @@ def untold(call: Mapping[str, Any], wire_format: str, has: frozenset[str]) -> It
     for term in TERMS.get(wire_format, ()):
         if term.affects and not term.affects & has:
             continue
-        asked = _unusual(call, term)
-        if asked is not None and not any(_is_told(call, path) for path in term.told):
-            words = f"{term.name} {asked!r}" if asked else term.name
-            yield f"{words}: asked for, and the answer does not say what was charged"
+        if any(_is_told(call, path) for path in term.told):
+            continue
+        if (asked := _unusual(call, term)) is not None:
+            words = f"{asked} was asked for" if asked else "used"
+            yield f"{term.name}: {words}, and the answer does not say what was charged"
 
 
 def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
@@ -102,11 +103,11 @@ def _is_told(call: Mapping[str, Any], path: str) -> bool:
 
 
 def values_at(data: Any, path: list[str]) -> Iterator[Any]:
-    """Yield the values at a path of JSON data, lists included element by element."""
+    """Yield the values at a path of JSON data: of a list each element, or itself if it is empty."""
     waiting = [(data, 0)]
     while waiting:
         value, at = waiting.pop()
-        if isinstance(value, list):
+        if isinstance(value, list) and (value or at < len(path)):
             waiting += [(item, at) for item in value]
         elif at == len(path):
             yield value

@@ -60,15 +60,18 @@ UNITS: dict[str, Unit] = {
 #: (its note on the model, verified there 2026-10-26).
 TWELVE_HOUR_WRITES = {"gpt-6.1-terra": 2.50}
 
-_CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 
-def geo_factor(model: str, geo: str) -> float | None:
-    """What inference bound to a place multiplies the price of a model's tokens by; None if nothing is published.
+def geo_factor(seller: str, model: str, geo: str) -> float | None:
+    """Return by what inference bound to a place multiplies the price of tokens; None if nothing is published.
 
-    Anthropic takes 1.1 for `us` from Claude 4.6 on, and nothing for the models before.
+    Anthropic takes 1.1 for `us` from Claude 4.6 on, and nothing for the models before
+    (platform.claude.com/docs/en/about-claude/pricing, read 2026-11). Google takes 1.1 for Claude 4.5 and later at its
+    regional and multi-region endpoints (genai-prices' notes on these models); before, the price is one for all.
     """
     found = _CLAUDE.match(model)
-    if found is None or geo != "us":
+    if found is None or (seller == "anthropic" and geo != "us"):
         return None
-    return 1.1 if (int(found[1]), int(found[2] or 0)) >= (4, 6) else 1.0
+    version = int(found[1]), int(found[2] or 0)
+    return 1.1 if version >= ((4, 5) if seller == "google" else (4, 6)) else 1.0

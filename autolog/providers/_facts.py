@@ -69,9 +69,11 @@ class Facts(msgspec.Struct):
     """The facts in one request and its response.
 
     Attributes:
-        path: the URL path that they were read by. request, response: the bodies as data, a stream assembled.
+        format: the name of the module that read them. path: the URL path that they were read by.
+        request, response: the bodies as data, a stream assembled.
     """
 
+    format: str = ""
     path: str = ""
     request: dict[str, Any] = {}
     response: Any = None

@@ -6,69 +6,12 @@ the millionth of a cent.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import openai
 import pytest
-from click.testing import CliRunner
-from sdk_http import openai_http as http
+from invoices import CHAT, MESSAGES as ANTHROPIC, OPENAI, RESPONSES, Invoice, answer, bill, chat, message
 
-import autolog
-from autolog._pricing import cost as _cost
-from autolog._pricing.bill import price_record
-from autolog._reading.describe import describe
-from autolog._record.record import Record
-from autolog.cli import cli
-from autolog.cli._standin import standin
-from autolog.providers import Facts
-from autolog.stores import open_store
-from autolog.testing import Records
-
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
-OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com/v1/messages"
 MILLION = 1_000_000
-
-
-@dataclass(frozen=True)
-class Invoice:
-    """A response, and its cost: `arithmetic` says how it comes about, in dollars per million tokens."""
-
-    name: str
-    url: str
-    response: dict[str, Any]
-    arithmetic: str
-    cost: float | None
-    certainty: str = "exact"
-    tier: str = "standard"
-    at: datetime = NOW
-    request: dict[str, Any] = field(default_factory=dict)
-
-
-def chat(model: str, prompt: int, completion: int, tier: str | None = None, **details: int) -> dict[str, Any]:
-    inner = {f"{key.removeprefix('in_')}_tokens": value for key, value in details.items() if not key.startswith("out_")}
-    outer = {f"{key.removeprefix('out_')}_tokens": value for key, value in details.items() if key.startswith("out_")}
-    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": inner,
-             "completion_tokens_details": outer}  # fmt: skip
-    return {"object": "chat.completion", "model": model, "choices": [], "usage": usage, "service_tier": tier}
-
-
-def message(model: str, given: int, made: int, **usage: Any) -> dict[str, Any]:
-    usage = {"input_tokens": given, "output_tokens": made, **usage}
-    return {"type": "message", "model": model, "content": [], "stop_reason": "end_turn", "usage": usage}
-
-
-def answer(model: str, given: int, made: int, **details: Any) -> dict[str, Any]:
-    """A response of the Responses API; `cached` and `cache_write` are token counts."""
-    inner = {f"{key}_tokens" if isinstance(value, int) else key: value for key, value in details.items()}
-    usage = {"input_tokens": given, "input_tokens_details": inner, "output_tokens": made}
-    return {"object": "response", "model": model, "output": [], "usage": usage}
-
-
-CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"
 
 INVOICES = [
     # OpenAI: input, cached input, output
@@ -285,19 +228,6 @@ INVOICES = [
 ]  # fmt: skip
 
 
-def bill(invoice: Invoice, own: Any = None) -> Record:
-    record = Record(
-        id="x", request_url=invoice.url, start_time=invoice.at, status_code=200, request_content_type="application/json",
-        request_body=json.dumps(invoice.request).encode(), response_body=json.dumps(invoice.response).encode(),
-        provider_name=None,
-    )  # fmt: skip
-    from autolog.providers import provider_at
-
-    record.provider_name = provider_at(invoice.url.split("/")[2])
-    price_record(record, describe(record), own)
-    return record
-
-
 @pytest.mark.parametrize("invoice", INVOICES, ids=lambda invoice: invoice.name)
 def test_invoice(invoice: Invoice) -> None:
     record = bill(invoice)
@@ -321,145 +251,3 @@ def test_the_parts() -> None:
         {"input": 0.0003, "cache_read": 0.003, "output": 0.0015}
     )
     assert details["unit_prices"]["cache_read_mtok"] == {"base": 0.3, "above 200000": 0.6}
-
-
-# Prices of one's own
-
-USED = {
-    "request_model": "mine",
-    "usage_input_tokens": 1000,
-    "usage_output_tokens": 100,
-    "usage_cache_read_input_tokens": 400,
-}
-
-
-@pytest.mark.parametrize(
-    ("prices", "cost", "why"),
-    [
-        ({"mine": {"input": 2, "output": 10, "cache_read": 1}}, 600 * 2e-6 + 400 * 1e-6 + 100 * 10e-6, None),
-        ({"mine": {"input": 2, "output": 10}}, 1000 * 2e-6 + 100 * 10e-6, None),
-        ({"mine": {"input": 2}}, None, "do not say what output costs"),
-        (lambda record: record.usage_output_tokens * 1.0, 100.0, None),
-        (lambda record: -1, None, "returned -1"),
-        (lambda record: record.nonsense, None, "raised AttributeError"),
-    ],
-)
-def test_own_prices(prices: Any, cost: float | None, why: str | None) -> None:
-    record = Record(id="x", **USED)  # type: ignore[arg-type]
-    price_record(record, Facts(), prices)
-    assert record.cost == (None if cost is None else pytest.approx(cost))
-    assert (why or "") in str((record.cost_details or {}).get("unknown", ""))
-
-
-def test_own_prices_leave_other_models_alone() -> None:
-    for prices in ({"other": {"input": 1}}, lambda _: None):
-        record = Record(id="x", **{**USED, "request_model": "gpt-4o"})  # type: ignore[arg-type]
-        price_record(record, Facts(), prices)
-        assert (record.cost_details or {})["prices"].startswith("genai-prices")
-
-
-def test_own_prices_in_use(patched: Records) -> None:
-    with standin() as address:
-        autolog.configure(prices={"gpt-4o": {"input": 1_000_000, "output": 0}})
-        client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
-        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
-    assert patched[0].cost == patched[0].usage_input_tokens
-
-
-def test_reprice(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
-    right = bill(INVOICES[0])
-    right.id, right.cost, right.cost_details = "old", 99.0, {"prices": "an older table"}
-    mine = bill(INVOICES[0])
-    mine.id, mine.cost, mine.custom_cost = "mine", 7.0, True
-    store.write([right, mine, Record(id="span", kind="span")])
-    shown = CliRunner().invoke(cli, ["reprice", "--dry-run"])
-    assert "1 of 1" in shown.output
-    assert store.get("old").cost == 99.0  # type: ignore[union-attr]
-    assert CliRunner().invoke(cli, ["reprice", "--model", "gpt-4o-2024-08-06"]).exit_code == 0
-    record = store.get("old")
-    assert record is not None
-    assert record.cost == pytest.approx(INVOICES[0].cost)
-    assert (record.cost_details or {})["before"] == [{"cost": 99.0, "prices": "an older table"}]
-    assert store.get("mine").cost == 7.0  # type: ignore[union-attr]
-    assert "0 of 1" in CliRunner().invoke(cli, ["reprice"]).output
-
-
-def test_updated_prices_are_used_and_named(patched: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genai_prices import data, data_snapshot, update_prices
-
-    fetched = data_snapshot.DataSnapshot(providers=data.providers, from_auto_update=True)
-    monkeypatch.setattr(update_prices.UpdatePrices, "fetch", lambda self: fetched)  # the tests need no network
-    with standin() as address:
-        autolog.configure(update_prices=True)
-        client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
-        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
-        assert len(patched) == 1
-        _cost._updater.wait(5)
-        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
-    details = patched[1].cost_details or {}
-    _cost._updater.stop()
-    monkeypatch.setattr(_cost, "_updater", None)
-    data_snapshot.set_custom_snapshot(None)
-    assert (details["prices"], details["prices_date"]) == (
-        "genai-prices, updated",
-        fetched.timestamp.date().isoformat(),
-    )
-    assert details["certainty"] == "exact"
-
-
-# One generation, one bill
-
-
-def background(status: str, usage: bool = False) -> dict[str, Any]:
-    made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
-                            "model": "gpt-4o", "output": []}  # fmt: skip
-    if usage:
-        made |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
-                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}]}  # fmt: skip
-    return made
-
-
-@pytest.mark.parametrize("end", ["retrieve", "stream", "cancel"])
-def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp_path: Path, end: str) -> None:
-    polls = iter([background("queued"), background("in_progress"), *[background("completed", usage=True)] * 10])
-
-    def handler(request: Any) -> Any:
-        answer = next(polls)
-        if "stream=true" in str(request.url):
-            event = {"type": "response.completed", "response": answer, "sequence_number": 1}
-            content = f"event: response.completed\ndata: {json.dumps(event)}\n\n".encode()
-            return http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
-        return http.Response(200, json=answer)
-
-    made = http.Client(transport=http.MockTransport(handler))
-    client = openai.OpenAI(api_key="k", http_client=made)
-    with autolog.context(user="u"):
-        client.responses.create(model="gpt-4o", input="Think.", background=True)
-    client.responses.retrieve("resp_1")
-    assert len(patched) == 1
-    assert (patched[0].cost, patched[0].response_finish_reasons) == (None, ["queued"])
-    if end == "stream":
-        assert list(client.responses.retrieve("resp_1", stream=True))
-    elif end == "cancel":
-        client.responses.cancel("resp_1")
-    for _ in range(9):
-        client.responses.retrieve("resp_1")
-    (record,) = patched
-    assert record.cost == pytest.approx(0.0035)
-    assert (record.usage_output_tokens, record.response_finish_reasons, record.output_preview) == (
-        100,
-        ["completed"],
-        "Done.",
-    )
-    assert (record.user, record.input_preview, record.duration) == ("u", "Think.", 30.0)
-    store = open_store(f"sqlite:///{tmp_path}/s.db")
-    store.write(list(patched))
-    assert store.get(record.id).cost == record.cost  # type: ignore[union-attr]
-
-
-def test_reading_a_response_again_is_no_call(patched: Records) -> None:
-    answer = {**background("completed", usage=True), "background": False}
-    made = http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
-    openai.OpenAI(api_key="k", http_client=made).responses.retrieve("resp_1")
-    assert len(patched) == 0

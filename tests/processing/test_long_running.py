@@ -1,4 +1,4 @@
-"""Batches: the results are read, each item is billed once at half price, and belongs to its batch."""
+"""Calls that outlive their request: one record and one bill, however often, and by whom, the end is read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from invoices import NOW
 from sdk_http import anthropic_http, openai_http
 
 import autolog
@@ -193,3 +194,119 @@ def test_results_read_in_another_process_find_their_batch_by_its_id(patched: Rec
     items = [record for record in patched if record.metadata.get("custom_id")]
     assert {record.metadata["batch_id"] for record in items} == {"batch_1"}
     assert {record.parent_span_id for record in items} == {span_id("batch:batch_1")}
+
+
+# One generation, one bill
+
+
+def background(status: str, usage: bool = False) -> dict[str, Any]:
+    made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
+                            "model": "gpt-4o", "output": []}  # fmt: skip
+    if usage:
+        made |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
+                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}]}  # fmt: skip
+    return made
+
+
+@pytest.mark.parametrize("end", ["retrieve", "stream", "cancel"])
+def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp_path: Path, end: str) -> None:
+    polls = iter([background("queued"), background("in_progress"), *[background("completed", usage=True)] * 10])
+
+    def handler(request: Any) -> Any:
+        answer = next(polls)
+        if "stream=true" in str(request.url):
+            event = {"type": "response.completed", "response": answer, "sequence_number": 1}
+            content = f"event: response.completed\ndata: {json.dumps(event)}\n\n".encode()
+            return openai_http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+        return openai_http.Response(200, json=answer)
+
+    made = openai_http.Client(transport=openai_http.MockTransport(handler))
+    client = openai.OpenAI(api_key="k", http_client=made)
+    with autolog.context(user="u"):
+        client.responses.create(model="gpt-4o", input="Think.", background=True)
+    client.responses.retrieve("resp_1")
+    assert len(patched) == 1
+    assert (patched[0].cost, patched[0].response_finish_reasons) == (None, ["queued"])
+    if end == "stream":
+        assert list(client.responses.retrieve("resp_1", stream=True))
+    elif end == "cancel":
+        client.responses.cancel("resp_1")
+    for _ in range(9):
+        client.responses.retrieve("resp_1")
+    (record,) = patched
+    assert record.cost == pytest.approx(0.0035)
+    assert (record.usage_output_tokens, record.response_finish_reasons, record.output_preview) == (
+        100,
+        ["completed"],
+        "Done.",
+    )
+    assert (record.user, record.input_preview, record.duration) == ("u", "Think.", 30.0)
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    store.write(list(patched))
+    assert store.get(record.id).cost == record.cost  # type: ignore[union-attr]
+
+
+def test_reading_a_response_again_is_no_call(patched: Records) -> None:
+    answer = {**background("completed", usage=True), "background": False}
+    made = openai_http.Client(transport=openai_http.MockTransport(lambda _: openai_http.Response(200, json=answer)))
+    openai.OpenAI(api_key="k", http_client=made).responses.retrieve("resp_1")
+    assert len(patched) == 0
+
+
+def client(handler: Any) -> openai.OpenAI:
+    return openai.OpenAI(api_key="k", http_client=openai_http.Client(transport=openai_http.MockTransport(handler)))
+
+
+# Videos
+
+
+def video(status: str, seconds: str = "4") -> dict[str, Any]:
+    return {"id": "video_1", "object": "video", "status": status, "model": "sora-2", "seconds": seconds, "size": "720x1280",
+            "progress": 0, "created_at": int(NOW.timestamp())}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(not hasattr(openai.OpenAI, "videos"), reason="this openai makes no videos")
+@pytest.mark.parametrize(("end", "cost"), [("completed", 0.4), ("failed", None)])
+def test_a_video_is_billed_when_it_is_done(patched: Records, end: str, cost: float | None) -> None:
+    made = client(lambda request: openai_http.Response(200, json=video("queued" if request.method == "POST" else end)))
+    made.videos.create(model="sora-2", prompt="A dot")
+    assert patched[0].cost is None
+    made.videos.retrieve("video_1")
+    (record,) = patched
+    assert record.cost == (None if cost is None else pytest.approx(cost))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(
+    not hasattr(getattr(openai.resources, "videos", None), "Videos")
+    or not hasattr(openai.resources.videos.Videos, "extend"),
+    reason="this openai does not extend videos",
+)
+def test_an_extension_is_billed_for_what_it_adds(patched: Records) -> None:
+    answers = {"POST": video("queued", "12"), "GET": video("completed", "12")}
+    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    made.videos.extend(prompt="More", seconds="4", video=("v.mp4", b"x"))
+    made.videos.retrieve("video_1")
+    assert patched[0].cost == pytest.approx(0.4)
+
+
+# Files that are no results
+
+
+def test_a_download_that_is_no_batch_is_neither_kept_nor_counted(patched: Records) -> None:
+    autolog.configure(max_queue_bytes=1000)
+    made = client(lambda request: openai_http.Response(200, content=b"\x89PNG" * 10_000))
+    assert len(made.files.content("file-1").content) == 40_000
+    with made.files.with_streaming_response.content("file-1") as streamed:
+        assert len(streamed.read()) == 40_000
+    assert len(patched) == 0
+    assert autolog.status()["dropped"] == {}
+    lines = [
+        {"custom_id": ["l"], "response": "x"},
+        {"custom_id": "a", "response": "x"},
+        {"custom_id": "b", "error": None},
+    ]
+    body = "\n".join(map(json.dumps, lines)).encode()
+    client(lambda request: openai_http.Response(200, content=body)).files.content("file-1")
+    assert len(patched) == 0

@@ -1,0 +1,65 @@
+"""Calls with what they cost, made by hand: what the tests of prices share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from autolog._pricing.bill import price_record
+from autolog._reading.describe import describe
+from autolog._record.record import Record
+from autolog.providers import provider_at
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+OPENAI, MESSAGES = "https://api.openai.com/v1", "https://api.anthropic.com/v1/messages"
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """A response, and its cost: `arithmetic` says how it comes about, in dollars per million tokens."""
+
+    name: str
+    url: str
+    response: dict[str, Any]
+    arithmetic: str
+    cost: float | None
+    certainty: str = "exact"
+    tier: str = "standard"
+    at: datetime = NOW
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+def chat(model: str, prompt: int, completion: int, tier: str | None = None, **details: int) -> dict[str, Any]:
+    inner = {f"{key.removeprefix('in_')}_tokens": value for key, value in details.items() if not key.startswith("out_")}
+    outer = {f"{key.removeprefix('out_')}_tokens": value for key, value in details.items() if key.startswith("out_")}
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "prompt_tokens_details": inner,
+             "completion_tokens_details": outer}  # fmt: skip
+    return {"object": "chat.completion", "model": model, "choices": [], "usage": usage, "service_tier": tier}
+
+
+def message(model: str, given: int, made: int, **usage: Any) -> dict[str, Any]:
+    usage = {"input_tokens": given, "output_tokens": made, **usage}
+    return {"type": "message", "model": model, "content": [], "stop_reason": "end_turn", "usage": usage}
+
+
+def answer(model: str, given: int, made: int, **details: Any) -> dict[str, Any]:
+    """A response of the Responses API; `cached` and `cache_write` are token counts."""
+    inner = {f"{key}_tokens" if isinstance(value, int) else key: value for key, value in details.items()}
+    usage = {"input_tokens": given, "input_tokens_details": inner, "output_tokens": made}
+    return {"object": "response", "model": model, "output": [], "usage": usage}
+
+
+CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"
+
+
+def bill(invoice: Invoice, own: Any = None, provider: str | None = None) -> Record:
+    """The priced record of an invoice's call. `own`: the user's prices; `provider`: who answered, else by the host."""
+    record = Record(
+        id="x", request_url=invoice.url, start_time=invoice.at, status_code=200, request_content_type="application/json",
+        request_body=json.dumps(invoice.request).encode(), response_body=json.dumps(invoice.response).encode(),
+        provider_name=provider or provider_at(invoice.url.split("/")[2]),
+    )  # fmt: skip
+    price_record(record, describe(record), own)
+    return record

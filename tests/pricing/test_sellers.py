@@ -1,0 +1,83 @@
+"""Who charges for a call, and by which entry of the price table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from invoices import Invoice, bill, chat, message
+
+HAIKU = "claude-haiku-4-5-20251001"
+BEDROCK = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/{}/invoke"
+M = 1_000_000
+
+
+def dollars(url: str, response: Any, request_body: Any = None, provider: str | None = None) -> tuple[Any, Any]:
+    """The cost of a million input tokens, and its certainty."""
+    record = bill(Invoice("", url, response, "", None, request=request_body or {}), provider=provider)
+    return record.cost, (record.cost_details or {})["certainty"]
+
+
+@pytest.mark.parametrize(
+    ("model", "cost", "certainty"),
+    [
+        (f"global.anthropic.{HAIKU}-v1:0", 1.0, "exact"),
+        (f"us.anthropic.{HAIKU}-v1:0", 1.1, "exact"),
+        (f"eu.anthropic.{HAIKU}-v1:0", 1.1, "exact"),
+        (f"us-gov.anthropic.{HAIKU}-v1:0", 1.1, "exact"),
+        (f"anthropic.{HAIKU}-v1:0", 1.1, "exact"),
+        (f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/global.anthropic.{HAIKU}-v1:0", 1.0, "exact"),
+        (f"arn:aws:bedrock:us-east-1::foundation-model/anthropic.{HAIKU}-v1:0", 1.1, "exact"),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", 1.1, "estimated"),
+        ("global.anthropic.claude-haiku-4-5", 1.0, "exact"),
+    ],
+)
+def test_bedrock_charges_by_the_inference_profile_that_was_asked_for(model: str, cost: float, certainty: str) -> None:
+    found = dollars(BEDROCK.format("x"), message(HAIKU, M, 0), {"model": model}, "aws.bedrock")
+    assert found == (pytest.approx(cost), certainty)
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "cost"),
+    [
+        ("https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/anthropic/models/m:rawPredict", HAIKU, 1.0),
+        ("https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/m:rawPredict", HAIKU, 1.1),
+        ("https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/m:rawPredict", HAIKU, 1.1),
+        ("https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/m:rawPredict",
+         "claude-3-5-haiku-20241022", 0.8),
+    ],
+)  # fmt: skip
+def test_vertex_charges_a_tenth_more_for_claude_at_regional_endpoints(url: str, model: str, cost: float) -> None:
+    assert dollars(url, message(model, M, 0), provider="gcp.vertex_ai") == (pytest.approx(cost), "exact")
+
+
+@pytest.mark.parametrize(
+    ("url", "provider"),
+    [
+        ("https://aws-external-anthropic.us-east-1.api.aws/v1/messages", "aws.bedrock"),
+        ("https://claude.googleapis.com/v1/projects/p/messages", "gcp.vertex_ai"),
+    ],
+)
+def test_anthropics_platforms_on_other_clouds_charge_anthropics_prices(url: str, provider: str) -> None:
+    assert dollars(url, message("claude-opus-4-6", M, 0), provider=provider) == (pytest.approx(5.0), "exact")
+    bound = message("claude-opus-4-6", M, 0, inference_geo="us")
+    assert dollars(url, bound, provider=provider) == (pytest.approx(5.5), "exact")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "cost", "certainty"),
+    [
+        ("openai/gpt-4o", "openai", 2.5, "exact"),
+        ("openai/gpt-4o", "openrouter", 2.5, "exact"),
+        ("openai/gpt-4o", "a-gateway", 2.5, "estimated"),
+        (f"anthropic/{HAIKU}", "openai", 1.0, "estimated"),
+        (f"bedrock/us.anthropic.{HAIKU}-v1:0", "openai", 1.1, "estimated"),
+        ("google/gemini-2.5-pro", "gcp.vertex_ai", 1.25, "exact"),
+        ("somebody/gpt-4o-like", "openai", None, "unknown"),
+    ],
+)
+def test_a_makers_prefix_is_no_part_of_a_models_name(
+    model: str, provider: str, cost: float | None, certainty: str
+) -> None:
+    found = dollars("https://gateway.example/v1/chat/completions", chat(model, 100_000, 0), provider=provider)
+    assert found == (None if cost is None else pytest.approx(cost / 10), certainty)

@@ -1,0 +1,77 @@
+"""A cost is exact only if every term of the model's tariff is at its usual value or was told by the answer."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from invoices import CHAT, MESSAGES, RESPONSES, Invoice, answer, bill, chat, message
+
+from autolog._pricing.terms import TERMS, values_at
+
+HAIKU = "claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("url", "request_body", "response", "why"),
+    [
+        (CHAT, {"service_tier": "priority"}, chat("gpt-4o", 10, 5), "service tier: priority was asked for"),
+        (CHAT, {"service_tier": "priority"}, chat("gpt-4o", 10, 5, "default"), None),
+        (CHAT, {"service_tier": "auto"}, chat("gpt-4o", 10, 5), None),
+        (CHAT, {"web_search_options": {}}, chat("gpt-4o-search-preview", 10, 5), "web searches: used"),
+        (CHAT, {"model": "gpt-4o-mini-search-preview"}, chat("gpt-4o-mini-search-preview", 10, 5), "web searches"),
+        (CHAT, {"model": "gpt-5-search-api"}, chat("gpt-5-search-api", 10, 5), "web searches"),
+        (RESPONSES, {"tools": [{"type": "web_search"}]}, answer("gpt-5", 10, 5), None),
+        (RESPONSES, {"prompt_cache_options": {"ttl": "12h"}}, answer("gpt-6.1-terra", 10, 5), "cache lifetime: 12h"),
+        (RESPONSES, {"prompt_cache_options": {"ttl": "12h"}},
+         answer("gpt-6.1-terra", 10, 5, cache_write_tokens_details={"ttl_12h_tokens": 1}, cache_write=1), None),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+         chat("gpt-4o-mini-realtime-preview", 10, 5), "audio input"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+         chat("gpt-4o-mini-realtime-preview", 10, 5, in_audio=5), None),
+        (CHAT, {"messages": [{"role": "user", "content": "Hi"}]}, chat("gpt-4o-mini-realtime-preview", 10, 5), None),
+        (MESSAGES, {"speed": "fast"}, message("claude-opus-4-6", 10, 5), "speed: fast"),
+        (MESSAGES, {"speed": "fast"}, message("claude-opus-4-6", 10, 5, speed="standard"), None),
+        (MESSAGES, {"inference_geo": "us"}, message("claude-opus-4-6", 10, 5), "inference geo: us"),
+        (MESSAGES, {"inference_geo": "us"}, message("claude-opus-4-6", 10, 5, inference_geo="us"), None),
+        (MESSAGES, {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+         message(HAIKU, 10, 5, cache_creation_input_tokens=5), "cache lifetime: 1h"),
+        (MESSAGES, {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+         message(HAIKU, 10, 5, cache_creation_input_tokens=5, cache_creation={"ephemeral_1h_input_tokens": 5}), None),
+        (MESSAGES, {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]},
+         message(HAIKU, 10, 5, cache_creation_input_tokens=5), None),
+        (MESSAGES, {}, {**message(HAIKU, 10, 5), "content": [{"type": "bash_code_execution_tool_result"}]},
+         "code execution time"),
+    ],
+)  # fmt: skip
+def test_a_term_that_was_asked_for_and_not_told_makes_an_estimate(
+    url: str, request_body: Any, response: Any, why: str | None
+) -> None:
+    record = bill(Invoice("", url, response, "", None, request=request_body))
+    assert record.cost is not None
+    details = record.cost_details or {}
+    assert details["certainty"] == ("exact" if why is None else "estimated"), details
+    assert (why or "") in details.get("why", "")
+
+
+def test_cached_tokens_of_a_fine_tuned_model_have_no_published_price() -> None:
+    plain, cached = (
+        bill(Invoice("", CHAT, chat("ft:gpt-4o-2024-08-06:a::b", 1000, 0, cached=n), "", None)) for n in (0, 500)
+    )
+    assert (plain.cost_details or {})["certainty"] == "exact"
+    assert (cached.cost_details or {})["certainty"] == "estimated"
+    assert "cached tokens" in (cached.cost_details or {})["why"]
+
+
+def test_every_table_of_terms_belongs_to_a_format() -> None:
+    for name in TERMS:
+        assert import_module(f"autolog.providers.{name}").name == name
+
+
+def test_a_path_walks_lists_and_names_any_depth() -> None:
+    data = {"a": [{"b": 1}, {"b": 2, "c": {"b": 3}}], "b": 4}
+    assert sorted(values_at(data, ["a", "b"])) == [1, 2]
+    assert sorted(values_at(data, ["**", "b"])) == [1, 2, 3, 4]
+    assert sorted(values_at(data, ["a", "*", "b"])) == [3]
+    assert list(values_at(data, ["a", "x"])) == []

@@ -1,0 +1,30 @@
+"""Merging records of one id, in whatever order they arrive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autolog._record.record import Record, merge
+from autolog.stores import open_store
+
+
+def test_a_beginning_that_arrives_late_takes_nothing_back(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    ended = Record(
+        id="r", response_finish_reasons=["completed"], cost=1.0, response_body=b"{}", extra={"completed": True}
+    )
+    begun = Record(id="r", response_finish_reasons=["queued"], response_body=b'{"status": "queued"}', request_body=b"{}", user="u",
+                   created_at=datetime(2026, 11, 1, tzinfo=UTC))  # fmt: skip
+    for records in ([ended, begun], [begun, ended]):
+        store.write(records)
+        kept = store.get("r")
+        assert kept is not None
+        assert (kept.cost, kept.response_finish_reasons, kept.response_body, kept.user) == (
+            1.0,
+            ["completed"],
+            b"{}",
+            "u",
+        )
+    merge(kept, Record(id="r", score=1.0))
+    assert (kept.score, kept.cost) == (1.0, 1.0)
