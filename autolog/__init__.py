@@ -28,6 +28,7 @@ current_span = autolog.current_span
 flush = autolog.flush
 patch = autolog.patch
 patch_anthropic = autolog.patch_anthropic
+patch_http = autolog.patch_http
 patch_openai = autolog.patch_openai
 score = autolog.score
 shutdown = autolog.shutdown
@@ -36,6 +37,7 @@ status = autolog.status
 traceparent = autolog.traceparent
 unpatch = autolog.unpatch
 unpatch_anthropic = autolog.unpatch_anthropic
+unpatch_http = autolog.unpatch_http
 unpatch_openai = autolog.unpatch_openai
 
 
@@ -64,6 +66,7 @@ __all__ = [
     "flush",
     "patch",
     "patch_anthropic",
+    "patch_http",
     "patch_openai",
     "score",
     "shutdown",
@@ -72,5 +75,6 @@ __all__ = [
     "traceparent",
     "unpatch",
     "unpatch_anthropic",
+    "unpatch_http",
     "unpatch_openai",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from autolog.errors import ConfigError
+from autolog.providers._table import ROWS
 
 DEFAULT_STORE = "sqlite:///.autolog/logs.db"
 DEFAULT_JOURNAL = ".autolog/journal.db"
@@ -22,6 +23,8 @@ class Config(msgspec.Struct, frozen=True):
         endpoint: base URL of a server to ship to instead, ours or a vendor's.
         api_key: its key.
         dialect: what is spoken there (`dialects.shipping()`).
+        hosts: further hosts at which models are called, each with the format that is spoken there, such as
+            `{"llm.internal:8000": "openai"}`; in the environment `llm.internal:8000=openai,other=gemini`.
         prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
             `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
             and returns its cost in dollars, or None to leave it.
@@ -57,6 +60,7 @@ class Config(msgspec.Struct, frozen=True):
     endpoint: str | None = None
     api_key: str | None = None
     dialect: str = "native"
+    hosts: dict[str, str] = {}
     sinks: tuple[Any, ...] = ()
     prices: Any = None
     budgets: tuple[Any, ...] = ()
@@ -85,6 +89,7 @@ class Config(msgspec.Struct, frozen=True):
         check_target(self.endpoint, self.dialect)
         for sink in self.sinks:
             check_sink(sink)
+        check_hosts(self.hosts)
         check_prices(self.prices)
         if self.budgets:
             from autolog._pricing.budgets import read_budget
@@ -112,7 +117,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def check_target(endpoint: Any, dialect: Any) -> None:
-    """Check that an endpoint and its dialect are valid.
+    """Refuse a place to ship to that cannot be one.
 
     Raises:
         ConfigError: what is wrong with it.
@@ -131,11 +136,25 @@ def check_target(endpoint: Any, dialect: Any) -> None:
         raise ConfigError("dialect", f"{dialect!r} needs {error.name}: pip install 'autolog-llm[ship]'") from error
 
 
+def check_hosts(hosts: Mapping[str, str]) -> None:
+    """Refuse hosts that are none, and formats that nobody reads.
+
+    Raises:
+        ConfigError: what is wrong with them.
+    """
+    for host, spoken in hosts.items():
+        if not host or "/" in host:
+            raise ConfigError("hosts", f"{host!r} is not a host; write for example 'llm.internal' or 'localhost:8000'")
+        formats = [row.module for row in ROWS]
+        if spoken not in formats:
+            raise ConfigError("hosts", f"{spoken!r} at {host!r} is not a format; there are {', '.join(formats)}")
+
+
 PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
 
 
 def check_prices(prices: Any) -> None:
-    """Check that `prices` is valid.
+    """Refuse prices that are none.
 
     Raises:
         ConfigError: what is wrong with them.
@@ -153,7 +172,7 @@ def check_prices(prices: Any) -> None:
 
 
 def check_sink(sink: Any) -> None:
-    """Check that one of `sinks` is valid.
+    """Refuse a sink that cannot be one.
 
     Raises:
         ConfigError: what is wrong with it.
@@ -172,7 +191,7 @@ NAMES: tuple[str, ...] = Config.__struct_fields__
 def config_from(
     options: Mapping[str, Any], base: Config | None = None, environ: Mapping[str, str] | None = None
 ) -> Config:
-    """Return `base` (or the environment's configuration) with `options` laid over it.
+    """`base` (or the environment's configuration) with `options` laid over it.
 
     Raises:
         ConfigError: an option that does not exist, or a value that is not of its type.
@@ -203,6 +222,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 _DEFAULTS = dict(zip(NAMES, Config.__struct_defaults__, strict=True))
 _KINDS = {
     **{name: type(default) for name, default in _DEFAULTS.items() if default is not None},
+    "hosts": dict,
     "max_field_chars": int,
     "sample_keep_slow": float,
 }
@@ -226,6 +246,8 @@ def _typed(name: str, value: Any, kind: type) -> Any:
             return kind(value)
         except (TypeError, ValueError):
             pass
+    elif kind is dict and isinstance(value, str) and all("=" in pair for pair in value.split(",")):
+        return {host.strip(): spoken.strip() for host, _, spoken in (pair.partition("=") for pair in value.split(","))}
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
     elif isinstance(value, kind):

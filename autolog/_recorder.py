@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from autolog import _guard, _lifecycle
 from autolog._capture import context as _context, patch as _patch, scope
@@ -17,8 +17,8 @@ from autolog._delivery.queue import DurableQueue, Queue
 from autolog.errors import PatchError, shown
 
 if TYPE_CHECKING:
+    from autolog._capture.libraries.patch import LibraryPatch
     from autolog._delivery.journal import Journal
-    from autolog._options import Options
     from autolog._pricing.budgets import Budgets
     from autolog._processing.pipeline import Pipeline
     from autolog._record.record import Record
@@ -43,19 +43,21 @@ class Recorder:
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit, _import_prices)
+        self._unpatched: dict[str, str] = {}
+        self._libraries: LibraryPatch | None = None
 
     # Setting up
 
-    def configure(self, **options: Unpack[Options]) -> None:
-        """Set options; those not given keep their value, at first from AUTOLOG_* variables.
+    def configure(self, **options: Any) -> None:
+        """Set options; those not given keep their value, at first from AUTOLOG_* variables. See the README's table.
 
-        The README's table says what each does. Opens the store, so that what is wrong with it shows here and not later.
+        Opens the store, so that what is wrong with it shows here and not later.
 
         Raises:
             ConfigError: an unknown option or an impossible value.
             StoreError: the store cannot be opened or written.
         """
-        config = config_from(cast("dict[str, Any]", options), self._config)
+        config = config_from(options, self._config)
         if self._diverted is None:
             for target in _targets(config):
                 _open_target(target).close()
@@ -65,39 +67,68 @@ class Recorder:
     def _adopt(self, config: Config) -> None:
         self._config = config
         self._budgets = _budgets(config)
-        check = self._budgets.check if self._budgets is not None and self._budgets.raising else None
+        check = self._check()
         for patch in self._patches.values():
             patch.instruct(config.stream_usage == "request", check)
+        if self._libraries is not None:
+            self._libraries.instruct(config.hosts, check)
         if config.handle_sigterm:
             _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
             for delivery in (self._queue or self._open_queue()).deliveries:
                 delivery.resume_backlog()
 
+    def _check(self) -> Callable[[], None] | None:
+        """Return what may forbid a call, if any budget does."""
+        return self._budgets.check if self._budgets is not None and self._budgets.raising else None
+
     def patch(self) -> list[str]:
-        """Record the calls of every known SDK that is installed; returns their names.
+        """Record the calls of every known SDK that is installed, and all that `patch_http` does; returns their names.
 
         An SDK that cannot be patched is left alone, with a warning in the log and its reason in `status()`.
         """
         self._current_config()
         patched = []
+        self._unpatched = {}
         for name, patch in self._patches.items():
             try:
                 patch.apply()
             except PatchError as error:
                 if not error.missing:
+                    self._unpatched[name] = error.problem
                     _guard.logger.warning("%s", error)
             else:
                 patched.append(name)
+        self.patch_http()
         return patched
 
     def unpatch(self) -> None:
-        """Stop recording the calls of all SDKs."""
+        """Stop recording the calls of all SDKs and HTTP libraries."""
         for patch in self._patches.values():
             patch.remove()
+        self.unpatch_http()
+
+    def patch_http(self) -> None:
+        """Record calls to models through httpx, httpx2, requests, aiohttp and botocore, whichever SDK makes them.
+
+        They are known by host and path; `configure(hosts=...)` names more hosts. What an SDK that is patched itself
+        sends is recorded once. Libraries that are not there yet are patched when they are imported.
+        """
+        config = self._current_config()
+        if self._libraries is None:
+            from autolog._capture.libraries.patch import LibraryPatch
+
+            self._libraries = LibraryPatch(self._emit, _import_prices)
+            self._libraries.instruct(config.hosts, self._check())
+        self._libraries.apply()
+
+    def unpatch_http(self) -> None:
+        """Stop recording calls through the HTTP libraries, and restore their classes."""
+        if self._libraries is not None:
+            self._libraries.remove()
 
     def patch_openai(self) -> None:
-        """Record every call of the openai SDK that costs money, made by existing and future clients.
+        """Record every call of the openai SDK that costs money, of clients that exist and that are yet to come.
 
         Raises:
             PatchError: openai is not installed, too old, or its internals changed incompatibly.
@@ -110,7 +141,7 @@ class Recorder:
         self._patches["openai"].remove()
 
     def patch_anthropic(self) -> None:
-        """Record every call of the anthropic SDK that costs money, made by existing and future clients.
+        """Record every call of the anthropic SDK that costs money, of clients that exist and that are yet to come.
 
         Raises:
             PatchError: anthropic is not installed, too old, or its internals changed incompatibly.
@@ -223,6 +254,7 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """What the recorder is doing: what is patched, where records go, how many wait, were written, dropped and why.
 
+        `http` counts the calls recorded below the SDKs, by HTTP library; None while those are not patched.
         `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
         `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
         """
@@ -232,7 +264,8 @@ class Recorder:
         return {
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
-            "unpatched": {name: patch.problem for name, patch in self._patches.items() if patch.problem},
+            "unpatched": dict(self._unpatched),
+            "http": self._libraries.seen if self._libraries is not None and self._libraries.active else None,
             "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
             "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,

@@ -1,4 +1,4 @@
-"""Testing support for programs that use autolog: the records of a block, in a list.
+"""For the tests of programs that use autolog: the records of a block, in a list.
 
 with autolog.testing.capture() as records:
     answer("What is 2 + 2?")
@@ -18,28 +18,27 @@ __all__ = ["Records", "capture"]
 
 
 class Records(Sequence[Record]):
-    """The records made so far, as a store would hold them, in the order in which their calls ended.
-
-    What a later call completes (a background response, a score) is one record. Reading waits for the worker thread.
-    """
+    """The records made so far, in the order in which their calls ended. Reading it waits for the worker thread."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._kept: dict[str, Record] = {}
+        self._kept: list[Record] = []
 
     def write(self, records: Sequence[Record]) -> None:
-        """Keep records as a store does: one that is there already gets what the new one adds."""
+        known = {record.id: record for record in self._kept}
         for record in records:
-            kept = self._kept.setdefault(record.id, record)
-            if kept is not record:
-                merge(kept, record)
+            if record.id in known:
+                merge(known[record.id], record)
+            else:
+                known[record.id] = record
+                self._kept.append(record)
 
     def close(self) -> None:
-        """Do nothing: the records stay."""
+        """Nothing to close."""
 
     def _read(self) -> list[Record]:
         self._recorder.flush()
-        return list(self._kept.values())
+        return self._kept
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -59,7 +58,7 @@ class Records(Sequence[Record]):
 
 @contextmanager
 def capture(recorder: Recorder | None = None) -> Iterator[Records]:
-    """Collect the records made inside the block in the list that it gives; they go nowhere else.
+    """Records made inside the block go into the list that it gives, and nowhere else.
 
     SDKs must be patched as usual (`autolog.patch_openai()`); nothing is written to any store meanwhile.
     """

@@ -8,18 +8,17 @@ the user's context, from the place where work is handed over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar, Token
-from string import hexdigits
 from typing import Any, Protocol
 
 import msgspec
 
-from autolog._guard import pass_on
 from autolog._ids import format_span, format_trace
 
 
 class Parent(Protocol):
-    """A span that others are made in: of it they need the numbers behind its ids."""
+    """What a child needs to know of the span that it is made in: the numbers behind its ids."""
 
     @property
     def trace(self) -> int: ...
@@ -36,7 +35,7 @@ class RemoteParent(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """A user, session, tags and metadata that calls are made for."""
+    """Who and what the calls made inside are for."""
 
     user: str | None = None
     session: str | None = None
@@ -52,10 +51,7 @@ class Context(msgspec.Struct, frozen=True):
         metadata: Mapping[str, Any],
         capture_bodies: bool = True,
     ) -> Context:
-        """Return this context with another laid over it.
-
-        Tags add up, metadata merges by key, and once bodies are off they stay off.
-        """
+        """This context with another laid over it: tags add up, metadata merges by key, no bodies stays no bodies."""
         return Context(
             user=self.user if user is None else user,
             session=self.session if session is None else session,
@@ -75,23 +71,22 @@ def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
     """Undo a `set`, also when the block ends in another context than it began in (a finalised generator)."""
     if token is None:
         return
-    try:
+    with suppress(ValueError):  # set in another context: that one is gone, and there is nothing to undo
         variable.reset(token)
-    except ValueError as error:  # set in another context: that one is gone, and there is nothing to undo
-        pass_on(error)
 
 
 def parse_traceparent(header: str | None) -> RemoteParent | None:
-    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is none."""
+    """The parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/), or None if it is not one."""
     parts = header.strip().lower().split("-") if header else []
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None
-    if any(char not in hexdigits for part in parts[:4] for char in part):
+    try:
+        numbers = [int(part, 16) for part in parts[:4]]
+    except ValueError:
         return None
-    trace, span = int(parts[1], 16), int(parts[2], 16)
-    return RemoteParent(trace, span) if trace and span else None
+    return RemoteParent(numbers[1], numbers[2]) if numbers[1] and numbers[2] else None
 
 
 def format_traceparent(parent: Parent) -> str:
-    """Return the `traceparent` header that names `parent` to another process."""
+    """The `traceparent` header that names `parent` to another process."""
     return f"00-{format_trace(parent.trace)}-{format_span(parent.span)}-01"

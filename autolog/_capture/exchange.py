@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from time import perf_counter_ns
 from typing import Any
 
@@ -25,6 +25,10 @@ class Exchange(Span):
     truncated = False
     asked_usage = False
     download = False
+    retry_key: Hashable = None
+    """What a repetition of the request has in common with it, where each attempt is an exchange by itself."""
+    library_calls: Any = None
+    kept_bytes = 0
     request: Any = None
     """The request as the SDK built it; when the call ends, what is kept of it (`Sent`)."""
     chunks: list[bytes]

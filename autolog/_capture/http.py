@@ -74,7 +74,8 @@ class Outlet:
         self.unrecorded += 1
 
 
-_current: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
+#: The exchange of the call that is under way here.
+current_exchange: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
 _GETS = frozenset({"get", "GET"})
 
 
@@ -95,16 +96,16 @@ class RecordedCall:
         self._exchange = exchange
 
     def __enter__(self) -> None:
-        self._token = _current.set(
+        self._token = current_exchange.set(
             self._exchange
         )  # None for a free call inside a billed one, whose place it must not take
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        exchange = _current.get()  # it may be another by now: see `followed_by`
+        exchange = current_exchange.get()  # it may be another by now: see `followed_by`
         try:
-            _current.reset(self._token)
+            current_exchange.reset(self._token)
         except ValueError as elsewhere:  # a coroutine that is closed in another context than it ran in
             pass_on(elsewhere)
             exchange = self._exchange
@@ -137,7 +138,7 @@ def recorded_call(sdk: Provider, emit: Outlet, client: Any, options: Any, kwargs
     if emit.check is not None and sdk.billable(options.method, options.url):
         emit.check()
     exchange = open_exchange(sdk, emit, client, options, kwargs)
-    return None if exchange is None and _current.get() is None else RecordedCall(exchange)
+    return None if exchange is None and current_exchange.get() is None else RecordedCall(exchange)
 
 
 def open_exchange(sdk: Provider, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
@@ -193,7 +194,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _current.get()
+        exchange = current_exchange.get()
         if exchange is None or not emit.live:
             if emit.live:
                 _check_missed(sdk, emit, options)
@@ -209,7 +210,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
                 tee_upload(request)
             if exchange.status_code is not None:
                 exchange = exchange.followed_by()
-                _current.set(exchange)
+                current_exchange.set(exchange)
             exchange.sends(request, asked)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
@@ -248,7 +249,7 @@ def wrap_async_process_response(original: Callable[..., Any], sdk: Provider, emi
 
 
 def _receive(emit: Outlet, kwargs: dict[str, Any], tee: Callable[[Any, Exchange], Any]) -> None:
-    exchange = _current.get()
+    exchange = current_exchange.get()
     if exchange is None or not emit.live:
         return
     try:

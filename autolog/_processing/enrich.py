@@ -19,7 +19,7 @@ from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, kept_headers, plain_headers
-from autolog.providers import PROVIDERS, Facts, Provider, provider_at
+from autolog.providers import Facts, Format, format_named, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 
@@ -95,7 +95,7 @@ def _add_values(record: Record, span: Span) -> None:
 def _call_drafts(
     exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
 ) -> list[Draft]:
-    provider = PROVIDERS[exchange.sdk]
+    provider = format_named(exchange.sdk)
     path = unquote(urlsplit(str(exchange.request.url)).path)
     follow_up = provider.is_follow_up(exchange.request.method, path)
     record = record_of(exchange)
@@ -108,7 +108,7 @@ def _call_drafts(
 
 
 def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[str, str]], None]) -> None:
-    provider = PROVIDERS[exchange.sdk]
+    provider = format_named(exchange.sdk)
     request = exchange.request
     sent = plain_headers(request.headers)
     learn(sent)
@@ -136,8 +136,9 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
     record.provider_name = provider_at(url.netloc) or _provider_by_client(provider, exchange.client)
 
 
-def _provider_by_client(provider: Provider, client: type) -> str:
-    for word, name in provider.client_providers.items():
+def _provider_by_client(provider: Format, client: type) -> str:
+    by_client: dict[str, str] = getattr(provider, "client_providers", {})
+    for word, name in by_client.items():
         if any(word in base.__name__ for base in client.__mro__):
             return name
     return provider.provider_name

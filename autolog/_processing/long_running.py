@@ -19,7 +19,7 @@ from autolog._guard import guard
 from autolog._reading.describe import DERIVED
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
-from autolog.providers import BatchResult, Facts, Provider, format_named
+from autolog.providers import BatchResult, Facts, Format, format_named
 from autolog.providers._fields import mapping, text
 
 #: How many things are remembered, and how large what is remembered of them may be together, in bytes.
@@ -151,7 +151,7 @@ class LongRunningCalls:
             if (file := text(answer.get(name))) and (batch := text(answer.get("id"))):
                 self._batches.put(file, batch.encode())
 
-    def batch_results(self, read: Record, provider: Provider, path: str) -> Iterator[Record]:
+    def batch_results(self, read: Record, provider: Format, path: str) -> Iterator[Record]:
         """Yield a record for each of a batch's results, from the call that read them; none if it read another file."""
         holder = provider.results_id(path)
         if holder is None or not read.response_body or (read.status_code or 0) >= 400:

@@ -21,7 +21,7 @@ def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None
     context = span.context
     start = _time(start_epoch)
     record = Record(
-        id=new_record_id(start_epoch // 1_000_000),
+        id=span.record_id or new_record_id(start_epoch // 1_000_000),
         kind=span.kind,
         name=span.name,
         trace_id=format_trace(span.trace),

@@ -149,6 +149,8 @@ DEFAULTS = {
 }
 #: Fields of which a later record adds to what is there.
 MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
+#: What another attempt at the same call sets anew, also to nothing.
+_OUTCOME = ("status", "status_code", "error_type", "error_message", "response_body", "output_preview")
 
 
 def merge(old: Record, new: Record) -> None:
@@ -168,6 +170,9 @@ def merge(old: Record, new: Record) -> None:
     left = {"seq", "received_at", "media"} | {name for name in ("created_at", "start_time") if getattr(old, name)}
     if new.cost is None and old.cost is not None:
         left.add("cost_details")  # why nothing is known matters only where nothing is
+    if (new.retries or 0) > (old.retries or 0):
+        for name in _OUTCOME:
+            setattr(old, name, DEFAULTS[name])
     for name in FIELDS:
         value = getattr(new, name)
         if value is not None and value != DEFAULTS[name] and name not in left:

@@ -1,0 +1,128 @@
+"""aiohttp: `ClientSession._request`, and the bytes that its responses are fed with."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any
+from urllib.parse import urljoin
+
+from autolog._capture.exchange import Exchange, open_exchanges
+from autolog._capture.http import current_exchange
+from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts
+from autolog._capture.tee import MAX_STREAM_BYTES
+from autolog._guard import report
+
+#: The exchanges whose responses are being fed, by the id of the response's reader.
+_fed: dict[int, Exchange] = {}
+
+
+def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
+    """Return `ClientSession._request`, recorded."""
+
+    @functools.wraps(original)
+    async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+        exchange = _open(calls, self, method, str_or_url)
+        if exchange is None:
+            return await original(self, method, str_or_url, **kwargs)
+        with calls.block(exchange):
+            response = await original(self, method, str_or_url, **kwargs)
+            _receive(calls, exchange, response)
+        return response
+
+    return _request
+
+
+def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Exchange | None:
+    base = getattr(session, "_base_url", None)
+    url = str(str_or_url) if base is None else urljoin(str(base), str(str_or_url))
+    parts = call_parts(calls, method, url)
+    exchange = None if parts is None else calls.open(session, *parts)
+    if exchange is not None:
+        exchange.request = Outgoing(method.upper(), url, {}, None)  # until it is made: see `wrap_client_send`
+        exchange.library_calls = calls
+    return exchange
+
+
+def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
+    """Return `ClientRequest.send`, which keeps the request as it goes out."""
+
+    @functools.wraps(original)
+    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = current_exchange.get()
+        if exchange is not None and exchange.library_calls is calls:
+            try:
+                content = getattr(self.body, "_value", self.body)
+                content = content.encode() if isinstance(content, str) else content
+                content = bytes(content) if isinstance(content, (bytes, bytearray)) else None
+                key = (self.method, str(self.url), content and hash(content))
+                calls.sends(exchange, Outgoing(self.method, str(self.url), self.headers, content), key)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("reading a request", error)
+        return await original(self, *args, **kwargs)
+
+    return send
+
+
+def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
+    try:
+        calls.answered(exchange, response.status, response.headers)
+        content = response.content
+        exchange.streaming = True
+        exchange.chunks.extend(bytes(chunk) for chunk in getattr(content, "_buffer", ()))
+        if exchange.chunks:
+            exchange.first_chunk_ns = perf_counter_ns()
+        key = id(content)
+        _fed[key] = exchange
+        open_exchanges.add(exchange)
+        weakref.finalize(response, _close, key, exchange)
+        content.on_eof(functools.partial(_close, key, exchange))
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("reading a response", error)
+
+
+def _close(key: int, exchange: Exchange) -> None:
+    if _fed.get(key) is exchange:
+        del _fed[key]
+    exchange.end()
+
+
+def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+    """Return `StreamReader.feed_data`, which keeps what the responses of calls are fed with."""
+
+    @functools.wraps(original)
+    def feed_data(self: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
+        if _fed and (exchange := _fed.get(id(self))) is not None:
+            try:
+                _keep(exchange, data)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("keeping a chunk", error)
+        return original(self, data, *args, **kwargs)
+
+    return feed_data
+
+
+def _keep(exchange: Exchange, data: Any) -> None:
+    if not exchange.first_chunk_ns:
+        exchange.first_chunk_ns = perf_counter_ns()
+    exchange.kept_bytes += len(data)
+    if exchange.kept_bytes > MAX_STREAM_BYTES:
+        exchange.truncated = True
+    else:
+        exchange.chunks.append(bytes(data))
+
+
+def wrap_set_exception(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+    """Return `StreamReader.set_exception`: the response is broken, closed or released before its end."""
+
+    @functools.wraps(original)
+    def set_exception(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _fed.pop(id(self), None) if _fed else None
+        if exchange is not None:
+            closed = type(error).__name__ == "ClientConnectionError" and str(error) == "Connection closed"
+            exchange.end(None if closed or not isinstance(error, BaseException) else error)
+        return original(self, error, *args, **kwargs)
+
+    return set_exception

@@ -1,0 +1,201 @@
+"""Which requests of an HTTP library are calls to a model, and how each becomes an exchange.
+
+An SDK that is patched at its own choke points goes through the same libraries: inside a call of its own nothing is
+recorded a second time. Here every attempt is a request by itself. One that repeats a request which has just failed
+becomes one record with it: it has the same id, and says how many attempts there were.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from time import perf_counter_ns, time_ns
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from autolog._capture.exchange import Exchange
+from autolog._capture.http import Outlet, RecordedCall, current_exchange
+from autolog._guard import report
+from autolog._ids import new_record_id
+from autolog.providers import Format, format_for, format_named, provider_at
+from autolog.providers._table import ROWS
+
+#: Paths that are told at any host, as they stand in a request: with their query.
+_ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere).replace("$", r"(?=\?|$)").encode())
+#: Ports that are told at any host.
+_PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
+#: Statuses after which SDKs try again (besides those of 500 and more).
+_RETRIED = frozenset({408, 409, 425, 429})
+#: For how long a failed request waits for its repetition, in nanoseconds, and how many do.
+_PATIENCE_NS = 120 * 10**9
+_MOST_FAILED = 64
+
+
+class Outgoing:
+    """A request of a library whose own object is not like httpx's."""
+
+    __slots__ = ("_content", "headers", "method", "url")
+    stream = None
+
+    def __init__(self, method: str, url: str, headers: Any, content: bytes | None) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self._content = content
+
+
+class CallRules:
+    """Tells which requests are calls to a model, by host and path.
+
+    `hosts` are the user's: the format that is spoken there, by host, with or without a port.
+    """
+
+    def __init__(self, hosts: Mapping[str, str]) -> None:
+        self._hosts = {host.lower(): name for host, name in hosts.items()}
+        self._names = {host.partition(":")[0] for host in self._hosts}
+        self._known: dict[str, bool] = {}
+        self.reader = functools.lru_cache(maxsize=4096)(self._find)
+
+    def may_concern(self, method: str, host: str, port: int | None, path: bytes) -> bool:
+        """Return whether a request may be a call; all others pay for no more than this.
+
+        `host` is without its port, `path` as it stands in the request, with its query.
+        """
+        known = self._known.get(host)
+        if known is None:
+            known = self._learn(host)
+        return known or port in _PORTS or (method == "POST" and _ANYWHERE.search(path) is not None)
+
+    def _learn(self, host: str) -> bool:
+        if len(self._known) >= 4096:
+            self._known.clear()
+        aws = host.endswith((".amazonaws.com", ".api.aws")) and "bedrock" not in host  # storage, queues, ...
+        known = self._known[host] = host.lower() in self._names or (not aws and provider_at(host) is not None)
+        return known
+
+    def _given(self, host: str) -> str | None:
+        host = host.lower()
+        return self._hosts.get(host) or self._hosts.get(host.partition(":")[0])
+
+    def _find(self, method: str, host: str, path: str) -> Format | None:
+        """Return who reads a call, by host and port and by path; None if the request is none."""
+        given = self._given(host)
+        if given is not None:
+            spoken = any(row.module == given and re.search(row.paths, path) for row in ROWS)
+            found = format_named(given) if spoken else None
+        else:
+            found = format_for(host, path)
+        return found if found is not None and found.billable(method, path) else None
+
+
+class FailedCalls:
+    """Remembers the requests that failed a moment ago, so that their repetition is known for what it is."""
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[Hashable, Exchange] = OrderedDict()
+
+    def note(self, key: Hashable, exchange: Exchange) -> None:
+        """Remember a request that an SDK may repeat."""
+        if exchange.record_id is None:
+            exchange.record_id = new_record_id(time_ns() // 1_000_000)
+        self._failed[key] = exchange
+        while len(self._failed) > _MOST_FAILED:
+            self._failed.popitem(last=False)
+
+    def continued_by(self, key: Hashable, exchange: Exchange) -> None:
+        """Make an exchange one more attempt of the call that failed with the same request, if there is one."""
+        before = self._failed.pop(key, None)
+        if before is None or perf_counter_ns() - before.start_ns > _PATIENCE_NS:
+            return
+        exchange.record_id, exchange.attempts = before.record_id, before.attempts
+        exchange.trace, exchange.span, exchange.start_ns = before.trace, before.span, before.start_ns
+        exchange.parent_span, exchange.caller = before.parent_span, before.caller
+
+
+class LibraryCalls:
+    """Opens and closes the exchanges of one HTTP library.
+
+    Attributes:
+        seen: how many calls were recorded.
+    """
+
+    def __init__(self, outlet: Outlet, rules: CallRules) -> None:
+        self.outlet = outlet
+        self.rules = rules
+        self.seen = 0
+        self._failed = FailedCalls()
+
+    def looks(self) -> bool:
+        """Return whether requests are looked at: not inside a call that is recorded already."""
+        return self.outlet.live and current_exchange.get() is None
+
+    def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
+        """Return the exchange of a request that is about to be sent; None if it is none that is recorded.
+
+        `host` is with its port, if the URL has one.
+
+        Raises:
+            BaseException: the user's own, if a budget is spent.
+        """
+        outlet = self.outlet
+        try:
+            reader = self.rules.reader(method, host, path)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("looking at a request", error)
+            return None
+        if reader is None:
+            return None
+        if outlet.check is not None:
+            outlet.check()
+        self.seen += 1
+        return Exchange(outlet, reader.name, type(client), False)
+
+    def sends(self, exchange: Exchange, request: Any, key: Hashable) -> None:
+        """Keep the request, which may repeat one that failed."""
+        try:
+            exchange.retry_key = key
+            self._failed.continued_by(key, exchange)
+            exchange.sends(request, False)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("reading a request", error)
+
+    def answered(self, exchange: Exchange, status: int, headers: Any) -> None:
+        """Keep the head of the response."""
+        exchange.status_code, exchange.response_headers = status, headers
+        if status >= 500 or status in _RETRIED:
+            self._failed.note(exchange.retry_key, exchange)
+
+    def block(self, exchange: Exchange) -> RecordedCall:
+        """Return the block around the library's own sending: what it calls in turn is part of it."""
+        return _Attempt(self._failed, exchange)
+
+
+class _Attempt(RecordedCall):
+    """A block around one attempt; one that raises may be repeated."""
+
+    __slots__ = ("_attempt", "_failed")
+
+    def __init__(self, failed: FailedCalls, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._failed = failed
+        self._attempt = exchange
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, Exception) and self._attempt.retry_key is not None:
+            self._failed.note(self._attempt.retry_key, self._attempt)
+        return super().__exit__(kind, error, trace)
+
+
+def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, str] | None:
+    """Return method, host and path of a request that may be a call; None of any other, or if they are none."""
+    if not calls.looks() or not isinstance(method, str):
+        return None
+    try:
+        parts = urlsplit(url)
+        if not calls.rules.may_concern(method.upper(), parts.hostname or "", parts.port, parts.path.encode()):
+            return None
+        return method.upper(), parts.netloc.rpartition("@")[2], unquote(parts.path)
+    except (ValueError, TypeError, AttributeError):  # no URL: the library says so better
+        return None

@@ -1,0 +1,79 @@
+"""httpx and httpx2: `send` of their clients, which every request goes through."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from autolog._capture.exchange import Exchange, complete_content, open_exchanges
+from autolog._capture.libraries.calls import LibraryCalls
+from autolog._capture.tee import async_tee, sync_tee, tee_upload
+from autolog._guard import report
+
+
+def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
+    """Return `Client.send`, recorded."""
+
+    @functools.wraps(original)
+    def send(self: Any, request: Any, **kwargs: Any) -> Any:
+        exchange = _open(calls, self, request)
+        if exchange is None:
+            return original(self, request, **kwargs)
+        with calls.block(exchange):
+            response = original(self, request, **kwargs)
+            _receive(calls, exchange, response, sync_tee)
+        return response
+
+    return send
+
+
+def wrap_async_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
+    """Return `AsyncClient.send`, recorded."""
+
+    @functools.wraps(original)
+    async def send(self: Any, request: Any, **kwargs: Any) -> Any:
+        exchange = _open(calls, self, request)
+        if exchange is None:
+            return await original(self, request, **kwargs)
+        with calls.block(exchange):
+            response = await original(self, request, **kwargs)
+            _receive(calls, exchange, response, async_tee)
+        return response
+
+    return send
+
+
+def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
+    if not calls.looks():
+        return None
+    try:
+        url, method = request.url, request.method
+        if not calls.rules.may_concern(method, url.host, url.port, url.raw_path):
+            return None
+        host, path = url.netloc.decode("ascii", "replace"), url.path
+    except AttributeError:  # not a request: the library says so better
+        return None
+    exchange = calls.open(client, method, host, path)
+    if exchange is not None:
+        try:
+            content = getattr(request, "_content", None)
+            if content is None:
+                tee_upload(request)
+            calls.sends(exchange, request, (id(client), method, str(url), None if content is None else hash(content)))
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("reading a request", error)
+    return exchange
+
+
+def _receive(calls: LibraryCalls, exchange: Exchange, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
+    try:
+        calls.answered(exchange, response.status_code, response.headers)
+        if response.is_closed:
+            exchange.content = complete_content(response)
+        elif not getattr(response.stream, "is_tee", False):
+            exchange.streaming = True
+            response.stream = tee(response.stream, exchange)
+            open_exchanges.add(exchange)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("reading a response", error)

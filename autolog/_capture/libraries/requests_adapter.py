@@ -1,0 +1,36 @@
+"""requests: `HTTPAdapter.send`, which every request goes through unless its session has an adapter of its own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts
+from autolog._capture.libraries.urllib3_tee import tee_response
+from autolog._guard import report
+
+
+def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
+    """Return `HTTPAdapter.send`, recorded."""
+
+    @functools.wraps(original)
+    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        parts = call_parts(calls, getattr(request, "method", None), getattr(request, "url", None))
+        exchange = None if parts is None else calls.open(self, *parts)
+        if exchange is None:
+            return original(self, request, *args, **kwargs)
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        content = body if isinstance(body, bytes) else None
+        outgoing = Outgoing(request.method, request.url, request.headers, content)
+        calls.sends(exchange, outgoing, (id(self), request.method, request.url, content and hash(content)))
+        with calls.block(exchange):
+            response = original(self, request, *args, **kwargs)
+            try:
+                calls.answered(exchange, response.status_code, response.headers)
+                tee_response(response.raw, exchange)
+            except Exception as error:  # noqa: BLE001 - ours, never the program's
+                report("reading a response", error)
+        return response
+
+    return send

@@ -1,0 +1,100 @@
+"""Responses of urllib3, under requests and botocore: what is read of them is kept."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from time import perf_counter_ns
+from types import MappingProxyType
+from typing import Any
+
+from autolog._capture.exchange import Exchange, open_exchanges
+from autolog._capture.tee import MAX_STREAM_BYTES
+from autolog._guard import report
+
+
+def tee_response(raw: Any, exchange: Exchange) -> None:
+    """Keep the bytes that are read of a response, and end the exchange when it is read, closed or abandoned.
+
+    Its methods are replaced on the object; each calls the library's own, and they call one another.
+    """
+    exchange.streaming = True
+    open_exchanges.add(exchange)
+    reader = _Reader(exchange)
+    for name in ("read", "read1", "read_chunked", "close", "release_conn"):
+        method = getattr(raw, name, None)
+        if method is not None:
+            setattr(raw, name, getattr(reader, name)(method))
+    weakref.finalize(raw, exchange.end)
+
+
+class _Reader:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._inside = False
+        self._over = False
+        self._size = 0
+
+    def read(self, method: Callable[..., bytes]) -> Callable[..., bytes]:
+        def read(amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
+            chunk: bytes = self._kept(method, (amt, *args), kwargs)
+            if amt is None or amt < 0 or (amt > 0 and not chunk):
+                self._exchange.end()
+            return chunk
+
+        return read
+
+    read1 = read
+
+    def read_chunked(self, method: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+        def read_chunked(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            chunks = iter(method(*args, **kwargs))
+            while (chunk := self._kept(next, (chunks, None))) is not None:
+                yield chunk
+            self._exchange.end()
+
+        return read_chunked
+
+    def close(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def close(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._over = True  # the library closes it by itself while it reads the end
+                if not self._inside:
+                    self._exchange.end()
+
+        return close
+
+    release_conn = close
+
+    def _kept(self, method: Callable[..., Any], args: Any, kwargs: Any = MappingProxyType({})) -> Any:
+        if self._inside:
+            return method(*args, **kwargs)
+        self._inside = True
+        try:
+            chunk = method(*args, **kwargs)
+        except BaseException as error:
+            self._exchange.end(error)
+            raise
+        finally:
+            self._inside = False
+        self._keep(chunk)
+        if self._over:
+            self._exchange.end()
+        return chunk
+
+    def _keep(self, chunk: bytes | None) -> None:
+        exchange = self._exchange
+        if not chunk or exchange.end_ns:
+            return
+        try:
+            if not exchange.first_chunk_ns:
+                exchange.first_chunk_ns = perf_counter_ns()
+            self._size += len(chunk)
+            if self._size > MAX_STREAM_BYTES:
+                exchange.truncated = True
+            else:
+                exchange.chunks.append(bytes(chunk))
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("keeping a chunk", error)

@@ -1,0 +1,267 @@
+"""Calls to models are recorded by the HTTP library that they pass through, and nothing else that passes there is."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from chat_server import ANSWER, ChatServer, chat_server, chunks, request
+
+import autolog
+from autolog import ConfigError
+from autolog.testing import Records
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ChatServer]:
+    with chat_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: ChatServer, records: Records) -> ChatServer:
+    running.failures.clear()
+    running.bodies.clear()
+    autolog.configure(hosts={running.host: "openai"})
+    return running
+
+
+def by_httpx(url: str, body: bytes, headers: dict[str, str], stream: bool, module: str = "httpx") -> tuple[int, bytes]:
+    httpx = importlib.import_module(module)
+    with httpx.Client() as client:
+        if not stream:
+            response = client.post(url, content=body, headers=headers)
+            return response.status_code, response.content
+        with client.stream("POST", url, content=body, headers=headers) as response:
+            return response.status_code, b"".join(response.iter_bytes())
+
+
+def by_async_httpx(
+    url: str, body: bytes, headers: dict[str, str], stream: bool, module: str = "httpx"
+) -> tuple[int, bytes]:
+    httpx = importlib.import_module(module)
+
+    async def call() -> tuple[int, bytes]:
+        async with httpx.AsyncClient() as client:
+            if not stream:
+                response = await client.post(url, content=body, headers=headers)
+                return response.status_code, response.content
+            async with client.stream("POST", url, content=body, headers=headers) as response:
+                return response.status_code, b"".join([chunk async for chunk in response.aiter_bytes()])
+
+    return asyncio.run(call())
+
+
+def by_requests(url: str, body: bytes, headers: dict[str, str], stream: bool) -> tuple[int, bytes]:
+    requests = importlib.import_module("requests")
+    response = requests.post(url, data=body, headers=headers, stream=stream)
+    return response.status_code, b"".join(response.iter_content(10)) if stream else response.content
+
+
+def by_aiohttp(url: str, body: bytes, headers: dict[str, str], stream: bool) -> tuple[int, bytes]:
+    aiohttp = importlib.import_module("aiohttp")
+
+    async def call() -> tuple[int, bytes]:
+        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
+            if not stream:
+                return response.status, await response.read()
+            return response.status, b"".join([chunk async for chunk in response.content.iter_any()])
+
+    return asyncio.run(call())
+
+
+def by_botocore(url: str, body: bytes, headers: dict[str, str], stream: bool) -> tuple[int, bytes]:
+    awsrequest = importlib.import_module("botocore.awsrequest")
+    session = importlib.import_module("botocore.httpsession").URLLib3Session()
+    prepared = awsrequest.AWSRequest("POST", url, headers, body, stream_output=stream).prepare()
+    response = session.send(prepared)
+    return response.status_code, b"".join(response.raw.stream()) if stream else response.content
+
+
+WAYS: dict[str, Callable[..., tuple[int, bytes]]] = {
+    "httpx": by_httpx,
+    "httpx2": lambda *given: by_httpx(*given, module="httpx2"),
+    "httpx, async": by_async_httpx,
+    "httpx2, async": lambda *given: by_async_httpx(*given, module="httpx2"),
+    "requests": by_requests,
+    "aiohttp": by_aiohttp,
+    "botocore": by_botocore,
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Callable[..., tuple[int, bytes]]:
+    pytest.importorskip(request.param.partition(",")[0])
+    return WAYS[request.param]
+
+
+@pytest.mark.parametrize("patched_first", [True, False])
+def test_a_call_is_recorded_whole(
+    way: Callable[..., Any], server: ChatServer, records: Records, patched_first: bool
+) -> None:
+    if not patched_first:
+        way(f"{server.url}/chat/completions", request(), JSON, False)
+    autolog.patch_http()
+    status, body = way(f"{server.url}/chat/completions", request(), JSON, False)
+    assert (status, json.loads(body)) == (200, ANSWER)
+    (record,) = records
+    assert record.request_body == request()
+    assert json.loads(record.response_body or b"") == ANSWER
+    assert (record.usage_input_tokens, record.usage_output_tokens) == (9, 3)
+    assert (record.operation_name, record.response_model, record.status_code) == ("chat", "gpt-4o-mini", 200)
+    assert record.request_id == "req-1"
+    assert (record.retries, record.status, record.request_method) == (0, "ok", "POST")
+    assert record.request_url == f"{server.url}/chat/completions"
+
+
+def test_a_stream_is_recorded_whole(way: Callable[..., Any], server: ChatServer, records: Records) -> None:
+    autolog.patch_http()
+    _, body = way(f"{server.url}/chat/completions", request(stream=True), JSON, True)
+    assert body == b"".join(chunks())
+    (record,) = records
+    assert record.response_body == b"".join(chunks())
+    assert record.output_preview == "Tagus, Douro."
+    assert record.usage_output_tokens == 3
+    assert record.request_stream
+    assert record.time_to_first_chunk is not None
+    assert record.duration is not None
+    assert record.time_to_first_chunk <= record.duration
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_compressed_answer_is_kept_as_it_reads(
+    way: Callable[..., Any], server: ChatServer, records: Records, stream: bool
+) -> None:
+    autolog.patch_http()
+    way(f"{server.url}/chat/completions", request(), {**JSON, "x-encode": "gzip"}, stream)
+    (record,) = records
+    assert json.loads(record.response_body or b"") == ANSWER
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_is_recorded_with_its_body(
+    way: Callable[..., Any], server: ChatServer, records: Records, stream: bool
+) -> None:
+    autolog.patch_http()
+    server.failures = [400]
+    status, _ = way(f"{server.url}/chat/completions", request(), JSON, stream)
+    assert status == 400
+    (record,) = records
+    assert (record.status, record.status_code) == ("error", 400)
+    assert (record.error_type, record.error_message) == ("server_error", "try again")
+
+
+def test_a_request_that_is_repeated_after_an_error_is_one_record(server: ChatServer, records: Records) -> None:
+    httpx = pytest.importorskip("httpx")
+    autolog.patch_http()
+    server.failures = [500, 429]
+    with httpx.Client() as client:
+        for _ in range(3):
+            client.post(f"{server.url}/chat/completions", content=request(), headers=JSON)
+        client.post(f"{server.url}/chat/completions", content=request(), headers=JSON)  # a call of its own
+    first, second = records
+    assert (first.status, first.retries, first.usage_output_tokens) == ("ok", 2, 3)
+    assert first.error_message is None
+    assert (second.status, second.retries) == ("ok", 0)
+    assert first.id != second.id
+
+
+def test_a_connection_that_fails_is_recorded(way: Callable[..., Any], server: ChatServer, records: Records) -> None:
+    autolog.configure(hosts={"127.0.0.1:9": "openai"})
+    autolog.patch_http()
+    with pytest.raises(Exception) as raised:
+        way("http://127.0.0.1:9/v1/chat/completions", request(), JSON, False)
+    (record,) = records
+    assert record.status == "error"
+    assert record.error_type is not None
+    assert raised.value.__traceback__ is not None
+
+
+def test_other_traffic_is_not_recorded(way: Callable[..., Any], server: ChatServer, records: Records) -> None:
+    autolog.patch_http()
+    for hosts in ({server.host: "openai"}, {}):
+        autolog.configure(hosts=hosts)
+        way(f"{server.url}/models/list", b"{}", JSON, False)
+        way(f"http://{server.host}/api/orders", b"{}", JSON, False)
+    assert not records
+
+
+def test_unknown_hosts_are_told_by_their_paths(way: Callable[..., Any], server: ChatServer, records: Records) -> None:
+    autolog.configure(hosts={})
+    autolog.patch_http()
+    way(f"{server.url}/chat/completions", request(), JSON, False)
+    assert len(records) == 1
+
+
+def test_what_an_sdk_of_its_own_patch_sends_is_recorded_once(server: ChatServer, records: Records) -> None:
+    import openai
+
+    autolog.patch()
+    client = openai.OpenAI(api_key="k", base_url=server.url, max_retries=2)
+    server.failures = [500]
+    client.chat.completions.create(model="gpt-4o-mini", messages=[])
+    list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+    assert [(record.retries, record.sdk) for record in records] == [(1, "openai"), (0, "openai")]
+    client.close()
+
+
+def test_everything_is_as_before_after_unpatching(
+    way: Callable[..., Any], server: ChatServer, records: Records
+) -> None:
+    autolog.patch_http()
+    autolog.unpatch_http()
+    way(f"{server.url}/chat/completions", request(), JSON, False)
+    assert not records
+    assert autolog.status()["http"] is None
+    autolog.patch_http()
+    way(f"{server.url}/chat/completions", request(), JSON, False)
+    assert len(records) == 1
+    assert sum(autolog.status()["http"].values()) == 1
+
+
+def test_an_abandoned_stream_keeps_what_had_arrived(server: ChatServer, records: Records) -> None:
+    requests = pytest.importorskip("requests")
+    httpx = pytest.importorskip("httpx")
+    autolog.patch_http()
+    response = requests.post(f"{server.url}/chat/completions", data=request(stream=True), headers=JSON, stream=True)
+    assert next(response.iter_content(5)) == b"data:"
+    response.close()
+    with (
+        httpx.Client() as client,
+        client.stream("POST", f"{server.url}/chat/completions", content=request(stream=True)) as head,
+    ):
+        assert next(head.iter_bytes())
+    assert len(records) == 2
+    assert all((record.response_body or b"").startswith(b"data:") for record in records)
+
+
+def test_a_budget_that_is_spent_forbids_the_request(
+    way: Callable[..., Any], server: ChatServer, records: Records
+) -> None:
+    class Spent(Exception): ...
+
+    autolog.configure(budgets=[{"limit": 0.0000001, "per": "day", "then": Spent}], hosts={server.host: "openai"})
+    autolog.patch_http()
+    way(f"{server.url}/chat/completions", request(), JSON, False)
+    autolog.flush()
+    with pytest.raises(Spent):
+        way(f"{server.url}/chat/completions", request(), JSON, False)
+    assert len(server.bodies) == 1
+
+
+def test_hosts_are_checked_where_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="'morse' at 'a' is not a format; there are openai"):
+        autolog.configure(hosts={"a": "morse"})
+    with pytest.raises(ConfigError, match="is not a host"):
+        autolog.configure(hosts={"http://a/v1": "openai"})
+    monkeypatch.setenv("AUTOLOG_HOSTS", "llm.internal=openai, b:8000=anthropic")
+    autolog.autolog._config = None
+    autolog.configure()
+    assert autolog.autolog._config is not None
+    assert autolog.autolog._config.hosts == {"llm.internal": "openai", "b:8000": "anthropic"}
