@@ -117,7 +117,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def check_target(endpoint: Any, dialect: Any) -> None:
-    """Refuse a place to ship to that cannot be one.
+    """Check that an endpoint and its dialect are valid.
 
     Raises:
         ConfigError: what is wrong with it.
@@ -154,7 +154,7 @@ PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
 
 
 def check_prices(prices: Any) -> None:
-    """Refuse prices that are none.
+    """Check that `prices` is valid.
 
     Raises:
         ConfigError: what is wrong with them.
@@ -172,7 +172,7 @@ def check_prices(prices: Any) -> None:
 
 
 def check_sink(sink: Any) -> None:
-    """Refuse a sink that cannot be one.
+    """Check that one of `sinks` is valid.
 
     Raises:
         ConfigError: what is wrong with it.
@@ -191,7 +191,7 @@ NAMES: tuple[str, ...] = Config.__struct_fields__
 def config_from(
     options: Mapping[str, Any], base: Config | None = None, environ: Mapping[str, str] | None = None
 ) -> Config:
-    """`base` (or the environment's configuration) with `options` laid over it.
+    """Return `base` (or the environment's configuration) with `options` laid over it.
 
     Raises:
         ConfigError: an option that does not exist, or a value that is not of its type.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from autolog import _guard, _lifecycle
 from autolog._capture import context as _context, patch as _patch, scope
@@ -19,6 +19,7 @@ from autolog.errors import PatchError, shown
 if TYPE_CHECKING:
     from autolog._capture.libraries.patch import LibraryPatch
     from autolog._delivery.journal import Journal
+    from autolog._options import Options
     from autolog._pricing.budgets import Budgets
     from autolog._processing.pipeline import Pipeline
     from autolog._record.record import Record
@@ -43,21 +44,20 @@ class Recorder:
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit, _import_prices)
-        self._unpatched: dict[str, str] = {}
         self._libraries: LibraryPatch | None = None
 
     # Setting up
 
-    def configure(self, **options: Any) -> None:
-        """Set options; those not given keep their value, at first from AUTOLOG_* variables. See the README's table.
+    def configure(self, **options: Unpack[Options]) -> None:
+        """Set options; those not given keep their value, at first from AUTOLOG_* variables.
 
-        Opens the store, so that what is wrong with it shows here and not later.
+        The README's table says what each does. Opens the store, so that what is wrong with it shows here and not later.
 
         Raises:
             ConfigError: an unknown option or an impossible value.
             StoreError: the store cannot be opened or written.
         """
-        config = config_from(options, self._config)
+        config = config_from(cast("dict[str, Any]", options), self._config)
         if self._diverted is None:
             for target in _targets(config):
                 _open_target(target).close()
@@ -89,13 +89,11 @@ class Recorder:
         """
         self._current_config()
         patched = []
-        self._unpatched = {}
         for name, patch in self._patches.items():
             try:
                 patch.apply()
             except PatchError as error:
                 if not error.missing:
-                    self._unpatched[name] = error.problem
                     _guard.logger.warning("%s", error)
             else:
                 patched.append(name)
@@ -128,7 +126,7 @@ class Recorder:
             self._libraries.remove()
 
     def patch_openai(self) -> None:
-        """Record every call of the openai SDK that costs money, of clients that exist and that are yet to come.
+        """Record every call of the openai SDK that costs money, made by existing and future clients.
 
         Raises:
             PatchError: openai is not installed, too old, or its internals changed incompatibly.
@@ -141,7 +139,7 @@ class Recorder:
         self._patches["openai"].remove()
 
     def patch_anthropic(self) -> None:
-        """Record every call of the anthropic SDK that costs money, of clients that exist and that are yet to come.
+        """Record every call of the anthropic SDK that costs money, made by existing and future clients.
 
         Raises:
             PatchError: anthropic is not installed, too old, or its internals changed incompatibly.
@@ -264,7 +262,7 @@ class Recorder:
         return {
             "enabled": config.enabled,
             "patched": [name for name, patch in self._patches.items() if patch.active],
-            "unpatched": dict(self._unpatched),
+            "unpatched": {name: patch.problem for name, patch in self._patches.items() if patch.problem},
             "http": self._libraries.seen if self._libraries is not None and self._libraries.active else None,
             "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
             "store": shown(config.store) if config.endpoint is None else None,

@@ -1,10 +1,25 @@
-"""SQLite's errors as ours."""
+"""What our SQLite files, stores and journals, have in common: errors, transactions, and files that are replaced."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
 
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
+
+#: Tells a file from the one that takes its name later: the device and the number that it has there; None for no file.
+Identity: TypeAlias = "tuple[int, int] | None"
+
+
+class Damaged(StoreError):  # noqa: N818 - it says what the file is
+    """A file of which a part cannot be read any more."""
+
+
+class Replaced(StoreUnavailable):
+    """A file that was deleted or replaced while it was written to: a new try writes to the new one."""
 
 
 class translated:  # noqa: N801 - reads as a statement
@@ -28,7 +43,7 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
     if name.startswith("SQLITE_NOTADB"):
         return StoreError(url, "the file is not a SQLite database; choose another path")
     if name.startswith("SQLITE_CORRUPT"):
-        return StoreError(url, f"the file is damaged ({error}); move it away and a new one will be made")
+        return Damaged(url, f"the file is damaged ({error}); move it away and a new one will be made")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StoreError(url, f"cannot be written ({error}); check the path and its permissions")
     if name.startswith("SQLITE_FULL"):
@@ -36,3 +51,27 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR")):
         return StoreUnavailable(url, f"{error}")
     return StoreError(url, f"{error}")
+
+
+def identity_of(path: Path) -> Identity:
+    """Return which file has a name now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def immediate(db: sqlite3.Connection) -> Iterator[None]:
+    """Keep all changes of the block, or none; waits at its beginning for whoever else is writing."""
+    if db.in_transaction:  # a signal handler raised between BEGIN and the block below
+        db.execute("ROLLBACK")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

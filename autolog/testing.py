@@ -1,4 +1,4 @@
-"""For the tests of programs that use autolog: the records of a block, in a list.
+"""Testing support for programs that use autolog: the records of a block, in a list.
 
 with autolog.testing.capture() as records:
     answer("What is 2 + 2?")
@@ -18,27 +18,28 @@ __all__ = ["Records", "capture"]
 
 
 class Records(Sequence[Record]):
-    """The records made so far, in the order in which their calls ended. Reading it waits for the worker thread."""
+    """The records made so far, as a store would hold them, in the order in which their calls ended.
+
+    What a later call completes (a background response, a score) is one record. Reading waits for the worker thread.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._kept: list[Record] = []
+        self._kept: dict[str, Record] = {}
 
     def write(self, records: Sequence[Record]) -> None:
-        known = {record.id: record for record in self._kept}
+        """Keep records as a store does: one that is there already gets what the new one adds."""
         for record in records:
-            if record.id in known:
-                merge(known[record.id], record)
-            else:
-                known[record.id] = record
-                self._kept.append(record)
+            kept = self._kept.setdefault(record.id, record)
+            if kept is not record:
+                merge(kept, record)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: the records stay."""
 
     def _read(self) -> list[Record]:
         self._recorder.flush()
-        return self._kept
+        return list(self._kept.values())
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -58,7 +59,7 @@ class Records(Sequence[Record]):
 
 @contextmanager
 def capture(recorder: Recorder | None = None) -> Iterator[Records]:
-    """Records made inside the block go into the list that it gives, and nowhere else.
+    """Collect the records made inside the block in the list that it gives; they go nowhere else.
 
     SDKs must be patched as usual (`autolog.patch_openai()`); nothing is written to any store meanwhile.
     """

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import autolog
-from autolog._config import Config, config_from
+from autolog._config import NAMES, Config, config_from
+from autolog._options import Options
 from autolog.errors import ConfigError, StoreError
 
 
@@ -51,6 +52,10 @@ def test_options_from_the_environment() -> None:
     config = config_from({}, environ=environ)
     assert (config.store, config.enabled, config.max_queue_records) == ("sqlite:////tmp/x.db", False, 7)
     assert config_from({"enabled": True}, config).max_queue_records == 7
+
+
+def test_editors_know_every_option() -> None:
+    assert list(Options.__annotations__) == list(NAMES)
 
 
 def test_disabled_records_nothing(tmp_path: Path) -> None:

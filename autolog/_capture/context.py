@@ -8,17 +8,18 @@ the user's context, from the place where work is handed over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar, Token
+from string import hexdigits
 from typing import Any, Protocol
 
 import msgspec
 
+from autolog._guard import pass_on
 from autolog._ids import format_span, format_trace
 
 
 class Parent(Protocol):
-    """What a child needs to know of the span that it is made in: the numbers behind its ids."""
+    """A span that others are made in: of it they need the numbers behind its ids."""
 
     @property
     def trace(self) -> int: ...
@@ -35,7 +36,7 @@ class RemoteParent(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Who and what the calls made inside are for."""
+    """A user, session, tags and metadata that calls are made for."""
 
     user: str | None = None
     session: str | None = None
@@ -51,7 +52,10 @@ class Context(msgspec.Struct, frozen=True):
         metadata: Mapping[str, Any],
         capture_bodies: bool = True,
     ) -> Context:
-        """This context with another laid over it: tags add up, metadata merges by key, no bodies stays no bodies."""
+        """Return this context with another laid over it.
+
+        Tags add up, metadata merges by key, and once bodies are off they stay off.
+        """
         return Context(
             user=self.user if user is None else user,
             session=self.session if session is None else session,
@@ -71,22 +75,23 @@ def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
     """Undo a `set`, also when the block ends in another context than it began in (a finalised generator)."""
     if token is None:
         return
-    with suppress(ValueError):  # set in another context: that one is gone, and there is nothing to undo
+    try:
         variable.reset(token)
+    except ValueError as error:  # set in another context: that one is gone, and there is nothing to undo
+        pass_on(error)
 
 
 def parse_traceparent(header: str | None) -> RemoteParent | None:
-    """The parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/), or None if it is not one."""
+    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is none."""
     parts = header.strip().lower().split("-") if header else []
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None
-    try:
-        numbers = [int(part, 16) for part in parts[:4]]
-    except ValueError:
+    if any(char not in hexdigits for part in parts[:4] for char in part):
         return None
-    return RemoteParent(numbers[1], numbers[2]) if numbers[1] and numbers[2] else None
+    trace, span = int(parts[1], 16), int(parts[2], 16)
+    return RemoteParent(trace, span) if trace and span else None
 
 
 def format_traceparent(parent: Parent) -> str:
-    """The `traceparent` header that names `parent` to another process."""
+    """Return the `traceparent` header that names `parent` to another process."""
     return f"00-{format_trace(parent.trace)}-{format_span(parent.span)}-01"

@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
-from autolog._capture.snapshot import PLAIN, freeze, freeze_call, thaw
+from autolog._capture.snapshot import PLAIN, freeze, thaw
 from autolog._capture.span import Emit, Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard
@@ -53,7 +53,7 @@ class FunctionCall(Span):
         super().__init__(emit, options.name, options.kind)
         self.options = options
         if options.capture_input:
-            self.input = freeze_call(args[1:] if options.skip_first else args, kwargs)
+            self.input = freeze((args[1:] if options.skip_first else args, kwargs))
             if options.defaults_change:
                 self.defaults = freeze(options.defaults)
 

@@ -60,6 +60,8 @@ class Patch:
         self._emit = emit
         self._prepare = prepare
         self._wanted = False
+        #: Why the SDK, which is installed, could not be patched; None if it is, or nobody has tried.
+        self.problem: str | None = None
         self._hooked: set[str] = set()
         self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
         self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
@@ -85,6 +87,15 @@ class Patch:
         """
         if self._wanted:
             return
+        self.problem = None
+        try:
+            self._apply()
+        except PatchError as error:
+            self.problem = None if error.missing else error.problem
+            raise
+        self._wanted = True
+
+    def _apply(self) -> None:
         self._check_version()
         self._outlet = http.Outlet(self._emit, self._asks_usage)
         self._outlet.check = self._check
@@ -96,16 +107,16 @@ class Patch:
                 from wrapt import register_post_import_hook
 
                 register_post_import_hook(self._on_import, name)
-        self._wanted = True
 
     def instruct(self, ask_usage: bool, check: Callable[[], None] | None) -> None:
-        """Whether streams are asked for the usage that they would not tell, and what may forbid a call."""
+        """Say whether streams are asked for the usage that they would not report, and what may forbid a call."""
         self._asks_usage = self._outlet.asks_usage = ask_usage
         self._check = self._outlet.check = check
 
     def remove(self) -> None:
         """Give the SDK's methods their own code back; calls that are under way are not recorded any more."""
         self._wanted = False
+        self.problem = None
         self._outlet.restore()
 
     def _on_import(self, module: ModuleType) -> None:
@@ -116,6 +127,7 @@ class Patch:
             self._wrap(module, self._points[module.__name__])
         except PatchError as error:
             self._wanted = False
+            self.problem = error.problem
             report(f"patching {self._provider.name}", error)
 
     def _check_version(self) -> None:

@@ -8,23 +8,34 @@ data. Objects that have no plain form are kept as their type and a short `repr`,
 from __future__ import annotations
 
 import base64
+import gc
 import marshal
 import math
-from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any
 
+from autolog._guard import pass_on
+
 #: Immutable and small, or shared without harm: no copy is needed.
 _ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
-PLAIN = _ATOMS | _CONTAINERS
+#: What marshal writes as what it is, or nearly: a bytearray as its bytes.
+PLAIN = _ATOMS | _CONTAINERS | {bytearray}
+#: From a value of a subclass to the plain one.
+_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__), (int, int.__int__), (float, float.__float__),
+)  # fmt: skip
+#: So many levels are looked at as they come; further down, what stands in several places might stand in thousands.
+_SHALLOW = 6
 
 _DEPTH = 32
 _VALUES = 10_000
 _REPR = 1_000
+#: Arrays and tables of at most so many values are kept with their values, others by type and shape.
+_ARRAY = 100
 
 #: Marshal format 4 writes a value that stands in several places once, so shared and cyclic values stay small.
 _MARSHAL = 4
@@ -43,37 +54,52 @@ class Frozen:
 
 
 def freeze(value: Any) -> Any:
-    """`value` as it is now; later changes to it do not show. Never raises an `Exception`."""
+    """Return `value` as it is now; later changes to it do not show. Never raises an `Exception` of its own."""
     kind = type(value)
     if kind in _ATOMS:
         return value
-    if kind in _CONTAINERS:
+    if kind in _CONTAINERS and _is_plain(value):
         try:
             return Frozen(marshal.dumps(value, _MARSHAL))
-        except ValueError:
-            pass
+        except ValueError as error:  # too deep
+            pass_on(error)
     return _Walk().plain(value, _DEPTH)
 
 
 def thaw(value: Any) -> Any:
-    """The plain JSON data of a frozen value: dict, list, str, int, float, bool or None."""
+    """Return the plain JSON data of a frozen value: dict, list, str, int, float, bool or None."""
     if type(value) is Frozen:
         value = marshal.loads(value.data)  # noqa: S302 - written by `freeze` in this process
     return _Writer().json(value, _JSON_DEPTH)
 
 
-def freeze_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The arguments of a call, frozen; as `(args, kwargs)`.
+def _is_plain(value: Any) -> bool:
+    """Return whether a container and all inside it are of the types that marshal writes as what they are.
 
-    Marshal would take an array for its bytes, so arguments that are neither plain nor containers are walked.
+    Marshal itself does not tell: of whatever has a buffer, a number or an array of numpy's say, it writes the bytes.
+    The garbage collector gives all that stands one level deeper at once, which takes about as long as marshalling.
     """
-    for value in args:
-        if type(value) not in PLAIN:
-            return _Walk().plain((args, kwargs), _DEPTH)
-    for value in kwargs.values():
-        if type(value) not in PLAIN:
-            return _Walk().plain((args, kwargs), _DEPTH)
-    return freeze((args, kwargs))
+    level = gc.get_referents(value)
+    for _ in range(_SHALLOW):
+        kinds = set(map(type, level))
+        if not kinds <= PLAIN:
+            return False
+        if kinds.isdisjoint(_CONTAINERS):
+            return True
+        level = gc.get_referents(*level)
+    return _is_plain_deep(level)
+
+
+def _is_plain_deep(level: list[Any]) -> bool:
+    """Return the same of values that may be shared by many, or contain themselves: each is looked at once."""
+    seen: set[int] = set()
+    while level:
+        if not PLAIN.issuperset(map(type, level)):
+            return False
+        unseen = {id(item): item for item in level if type(item) in _CONTAINERS and id(item) not in seen}
+        seen.update(unseen)
+        level = gc.get_referents(*unseen.values())
+    return True
 
 
 def weigh(value: Any) -> int:
@@ -142,9 +168,8 @@ class _Walk:
             return f"<{kind.__qualname__}: left out>"
         try:
             return self._object(value, depth)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - the value's own code may raise anything
+            pass_on(error)
             return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
 
     def _object(self, value: Any, depth: int) -> Any:
@@ -160,17 +185,31 @@ class _Walk:
             return self.plain(value.value, depth - 1)
         if isinstance(value, (bytearray, memoryview)):
             return bytes(value)
-        if isinstance(value, (str, int, float)):  # a subclass: its plain value
-            return str.__str__(value) if isinstance(value, str) else value + 0
+        for plain, exact in _EXACT:
+            if isinstance(value, plain):
+                return exact(value)
         if hasattr(kind, "model_dump"):  # pydantic, and the SDKs' own models
             return self.plain(value.model_dump(warnings=False), depth - 1)
         if is_dataclass(value) and not isinstance(value, type):
             return {item.name: self.plain(getattr(value, item.name, None), depth - 1) for item in fields(value)}
-        if isinstance(value, array):
+        if kind.__module__ == "array":
             return f"<array {value.typecode} {len(value)}>"
-        if hasattr(kind, "shape") and hasattr(kind, "dtype"):  # arrays: what they are, not what they hold
-            return f"<{kind.__qualname__} {value.dtype} {tuple(value.shape)}>"
+        if hasattr(kind, "shape") and (hasattr(kind, "dtype") or hasattr(kind, "dtypes")):
+            return self._array(value, depth)
+        if hasattr(kind, "isoformat"):  # a date or a time
+            return value.isoformat()
         if "__repr__" not in {name for base in kind.__mro__[:-1] for name in vars(base)}:
             return f"<{kind.__qualname__}>"
         text = repr(value)
         return text if len(text) <= _REPR else text[:_REPR] + "…"
+
+    def _array(self, value: Any, depth: int) -> Any:
+        """Return the values of a small array, series, tensor or table; of a large one the type and shape."""
+        shape = tuple(value.shape)
+        table = hasattr(value, "dtypes") and hasattr(value, "columns")
+        if math.prod(shape) <= _ARRAY and "cpu" in str(getattr(value, "device", "cpu")).lower():
+            if table:
+                return {str(name): self.plain(list(value[name]), depth - 1) for name in value.columns}
+            return self.plain(value.tolist() if shape else value.item(), depth - 1)
+        holds = ", ".join(map(str, value.columns)) if table else value.dtype
+        return f"<{type(value).__qualname__} {holds} {shape}>"

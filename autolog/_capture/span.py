@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
 from autolog._capture.snapshot import freeze, weigh
 from autolog._capture.threads import follow_threads
-from autolog._guard import guard, report
+from autolog._guard import guard, pass_on, report
 from autolog._ids import format_span, format_trace, new_bits
 from autolog._lifecycle import after_fork_in_child
 
@@ -126,7 +126,7 @@ class Span:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it was begun in another process, which this one was forked from: it is that one's to end."""
+        """Whether it was begun in another process, which this one was forked from: the parent process ends it."""
         return self._process is not _process
 
     def end(self, error: BaseException | None = None) -> None:
@@ -145,7 +145,7 @@ class Span:
 
 
 class PrivateSpan(Span):
-    """A span of which, and inside of which, nothing is kept that was said: figures only."""
+    """A span that records metrics only, as does everything inside it: no prompts or outputs."""
 
     def __init__(self, emit: Emit, name: str, kind: str) -> None:
         super().__init__(emit, name, kind)
@@ -177,12 +177,11 @@ class FinishedRecord:
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """The type's name and the message of an exception; the exception itself is not kept, for it keeps its frames."""
+    """Return the type's name and the message of an exception, which itself is not kept, for it keeps its frames."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
         return name, str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - its __str__ is the user's code
+    except BaseException as raised:  # noqa: BLE001 - its __str__ is the user's code
+        pass_on(raised)
         return name, ""

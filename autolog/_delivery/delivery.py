@@ -206,9 +206,13 @@ class Delivery(Worker):
             self._journal_failed(error)
             return None
         self._journal_works = True
-        for reason, count in self._journal.shed().items():
-            self._drop(reason, count)
+        self._count_shed(self._journal)
         return seqs
+
+    def _count_shed(self, journal: Journal) -> None:
+        """Count the entries that the journal has dropped: too old, too many, or damaged."""
+        for reason, count in journal.shed().items():
+            self._drop(reason, count)
 
     def _spill(self, entries: list[Entry]) -> bool:
         """Leave entries to the journal, for a later try or another process; False if that is impossible."""
@@ -281,6 +285,8 @@ class Delivery(Worker):
             self._backlog = False
             self._journal_failed(error)
             return
+        finally:
+            self._count_shed(journal)
         self._backlog = bool(entries)
         if entries:
             done = self._send([record for record, _ in entries])

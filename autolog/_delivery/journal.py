@@ -3,7 +3,8 @@
 One SQLite file for all programs that share a folder. An entry is one record for one target; a process that ships to
 that target claims entries, sends them and removes them. A claim ends with its process, or after `LEASE` seconds, so
 that nothing gets stuck; two processes may then send the same record, which a backend deduplicates by its id. The
-journal is bounded by size and by age: the oldest entries are dropped, and counted.
+journal is bounded by size and by age: the oldest entries are dropped, and counted. A damaged file is replaced by one
+with the entries that can still be read.
 
 Records are not synced to disk one by one: the journal survives its process, however that ends. A power cut does not
 damage it, but may cost the last entries.
@@ -11,39 +12,38 @@ damage it, but may cost the last entries.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
 import socket
-import threading
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
 from autolog._config import DEFAULT_JOURNAL, Config
-from autolog._folders import fallback_folder, make_folder
+from autolog._delivery.journal_file import JournalFile
+from autolog._guard import logger
 from autolog._ids import new_span
 from autolog._lifecycle import after_fork_in_child
+from autolog._record.record import Record, pack
+from autolog._sqlite import Damaged, Replaced
+from autolog._zstd import zstd
 from autolog.errors import StoreError, shown
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from autolog._record.record import Record
-    from autolog._sqlite import translated
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: How long a claim lasts at most, in seconds.
 LEASE = 120.0
-#: How long to wait for another process that is writing, in seconds.
-BUSY_TIMEOUT = 1.0
-#: The version of the schema, and the mark of our files; another program's file, or a newer one, is left alone.
-VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
 
 #: Tells this process from an earlier one with the same pid; a forked child gets its own.
 _token = f"{new_span():016x}"
@@ -55,30 +55,38 @@ def _renew_token() -> None:
     _token = f"{new_span():016x}"
 
 
-# Every program has a journal, and few ever open theirs: what only that needs is imported then.
+_decode = msgspec.msgpack.Decoder(list[Record]).decode
 
 
-def _translated(path: Path) -> translated:
-    from autolog._sqlite import translated
-
-    return translated(str(path))
+def _pack(record: Record) -> bytes:
+    return zstd.compress(pack([record]), 1)
 
 
-@functools.cache
-def _codec() -> tuple[Callable[[Record], bytes], Callable[[bytes], Record]]:
-    """Return the functions that pack a record into an entry's data, and unpack it."""
-    from autolog._record.record import Record, pack
-    from autolog._zstd import zstd
+def _unpack(data: bytes) -> Record:
+    """Return the record of an entry.
 
-    decode = msgspec.msgpack.Decoder(list[Record]).decode
+    Raises:
+        ValueError: the data is damaged.
+    """
+    try:
+        (record,) = _decode(zstd.decompress(data))
+    except (zstd.ZstdError, msgspec.DecodeError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    return record
 
-    def unpack(data: bytes) -> Record:
+
+def _repaired(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concatenate[Journal, P], R]:
+    """Run a method of the journal again, after a repair, if it finds the file damaged or replaced."""
+
+    @functools.wraps(method)
+    def run(journal: Journal, /, *arguments: P.args, **named: P.kwargs) -> R:
         try:
-            return decode(zstd.decompress(data))[0]
-        except zstd.ZstdError as error:
-            raise msgspec.DecodeError(str(error)) from error
+            return method(journal, *arguments, **named)
+        except (Damaged, Replaced):
+            journal._repair()
+            return method(journal, *arguments, **named)
 
-    return lambda record: zstd.compress(pack([record]), 1), unpack
+    return run
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -100,21 +108,24 @@ class Journal:
     """
 
     def __init__(self, path: Path, target: str, max_bytes: int, max_age: float, spare: bool = False) -> None:
-        self.path = path.absolute()
+        self._file = JournalFile(path, spare)
         self.target = target
         self._max_bytes = max_bytes
         self._max_age = max_age
-        self._spare = spare
-        self._local = threading.local()
-        self._busy_timeout = BUSY_TIMEOUT
         self._shed: Counter[str] = Counter()
+
+    @property
+    def path(self) -> Path:
+        """The file: the one that was asked for, or one in the temporary folder."""
+        return self._file.path
 
     def exists(self) -> bool:
         """Return whether there is a file, here or in the temporary folder."""
-        return self.path.exists() or (self._spare and self._fallback_path() is not None)
+        return self._file.exists()
 
     # Writing
 
+    @_repaired
     def add(self, records: Sequence[Record], claimed: bool = False) -> list[int]:
         """Store records; with `claimed` this process claims them, until it releases them or ends.
 
@@ -123,11 +134,10 @@ class Journal:
         Raises:
             StoreError: the file cannot be written.
         """
-        pack, _ = _codec()
-        packed = [pack(record) for record in records]
+        packed = [_pack(record) for record in records]
         now = time()
         owner, until = (_owner(), now + LEASE) if claimed else (None, 0.0)
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             seqs = [
                 int(db.execute(
                     "INSERT INTO entry (target, at, size, data, owner, until) VALUES (?, ?, ?, ?, ?, ?)",
@@ -138,6 +148,7 @@ class Journal:
             self._shed_surplus(db, now)
         return seqs
 
+    @_repaired
     def claim(self, limit: int) -> list[tuple[Record, int | None]]:
         """Claim the oldest free entries: records and their sequence numbers.
 
@@ -147,7 +158,7 @@ class Journal:
         if not self.exists():
             return []
         now = time()
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             self._shed_surplus(db, now)
             owners = db.execute(
                 "SELECT DISTINCT owner FROM entry WHERE target = ? AND owner IS NOT NULL AND until >= ?",
@@ -160,54 +171,60 @@ class Journal:
                 " ORDER BY n LIMIT ?",
                 (self.target, now, now + 2 * LEASE, limit),  # a lease from the future: the clock was set back
             ).fetchall()
-            claimed: list[tuple[Record, int | None]] = []
-            _, unpack = _codec()
+            entries: list[tuple[Record, int | None]] = []
             for n, data in rows:
                 try:
-                    claimed.append((unpack(data), n))
-                except msgspec.DecodeError:
+                    entries.append((_unpack(data), n))
+                except ValueError:
                     db.execute("DELETE FROM entry WHERE n = ?", (n,))
                     self._shed["unreadable in the journal"] += 1
-            mine = [(_owner(), now + LEASE, n) for _, n in claimed]
+            mine = [(_owner(), now + LEASE, n) for _, n in entries]
             db.executemany("UPDATE entry SET owner = ?, until = ? WHERE n = ?", mine)
-        return claimed
+        return entries
 
+    @_repaired
     def remove(self, seqs: Iterable[int]) -> None:
         """Delete delivered entries.
 
         Raises:
             StoreError: the file cannot be written.
         """
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.executemany("DELETE FROM entry WHERE n = ?", [(n,) for n in seqs])
             (left,) = db.execute("SELECT records FROM total").fetchone()
         if not left:
-            with _translated(self.path):
-                self._connection().execute("PRAGMA incremental_vacuum")
-                self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._file.shrink()
 
+    @_repaired
     def release(self, seqs: Iterable[int]) -> None:
         """Give up the claim on entries.
 
         Raises:
             StoreError: the file cannot be written.
         """
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.executemany("UPDATE entry SET owner = NULL WHERE n = ?", [(n,) for n in seqs])
 
     def note_losses(self, dropped: Mapping[str, int]) -> None:
-        """Remember, for `autolog doctor`, how many records this process lost, by reason."""
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._transaction() as db:
-            rows = [(at, os.getpid(), reason, count) for reason, count in dropped.items()]
-            db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
-            db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
+        """Remember, for `autolog doctor`, how many records this process lost, by reason.
+
+        Where the file cannot be written, for its disk is full, one in the temporary folder remembers them, or at least
+        standard error says so.
+        """
+        problems: list[StoreError] = []
+        for file in self._loss_files():
+            try:
+                self._note(file, dropped)
+                break
+            except StoreError as error:
+                problems.append(error)
+        else:
+            words = ", ".join(f"{count} ({reason})" for reason, count in dropped.items())
+            print(f"autolog lost records: {words}; {problems[0]}", file=sys.stderr)  # noqa: T201 - the last resort
 
     def stop_waiting(self) -> None:
         """Wait no longer than 0.1 s for other processes from now on: the program is exiting."""
-        self._busy_timeout = 0.1
-        with contextlib.suppress(StoreError):
-            self._connection().execute("PRAGMA busy_timeout = 100")
+        self._file.stop_waiting()
 
     def shed(self) -> dict[str, int]:
         """Return how many entries were dropped since the last call, by reason."""
@@ -225,6 +242,7 @@ class Journal:
         found = [waiting for waiting in self.all_waiting() if waiting.target == self.target]
         return found[0] if found else Waiting(self.target, 0, 0, None)
 
+    @_repaired
     def all_waiting(self) -> list[Waiting]:
         """Return the backlog of each target.
 
@@ -233,10 +251,8 @@ class Journal:
         """
         if not self.exists():
             return []
-        with _translated(self.path):
-            rows = self._connection().execute(
-                "SELECT target, count(*), sum(size), min(at) FROM entry GROUP BY target ORDER BY target"
-            )
+        with self._file.reading() as db:
+            rows = db.execute("SELECT target, count(*), sum(size), min(at) FROM entry GROUP BY target ORDER BY target")
             return [Waiting(target, n, size, datetime.fromtimestamp(at, UTC)) for target, n, size, at in rows]
 
     def losses(self) -> list[dict[str, Any]]:
@@ -245,75 +261,34 @@ class Journal:
         Raises:
             StoreError: the file cannot be read.
         """
-        if not self.exists():
-            return []
-        with _translated(self.path):
-            rows = self._connection().execute("SELECT at, pid, reason, count FROM loss ORDER BY rowid")
-            return [dict(zip(("at", "pid", "reason", "count"), row, strict=True)) for row in rows]
+        found: list[dict[str, Any]] = []
+        for file in self._loss_files():
+            if file.exists():
+                with file.reading() as db:
+                    rows = db.execute("SELECT at, pid, reason, count FROM loss ORDER BY rowid")
+                    found += [dict(zip(("at", "pid", "reason", "count"), row, strict=True)) for row in rows]
+        return sorted(found, key=lambda loss: str(loss["at"]))
 
     # The file
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._connection()
-        with _translated(self.path):
-            if db.in_transaction:  # a signal handler raised between BEGIN and the block below
-                db.execute("ROLLBACK")
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+    def _note(self, file: JournalFile, dropped: Mapping[str, int]) -> None:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with file.transaction() as db:
+            rows = [(at, os.getpid(), reason, count) for reason, count in dropped.items()]
+            db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
+            db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
 
-    def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection; a forked child opens its own."""
-        if getattr(self._local, "pid", None) != os.getpid():
-            self._local.inherited = getattr(self._local, "db", None)  # must not be closed in a forked child
-            self._local.db = self._open()
-            self._local.pid = os.getpid()
-        db: sqlite3.Connection = self._local.db
-        return db
+    def _loss_files(self) -> list[JournalFile]:
+        """Return the files that remember losses: this one, and one in the temporary folder for where it cannot."""
+        path = self._file.fallback_path()
+        return [self._file] if path in {None, self.path} else [self._file, JournalFile(path, spare=False)]
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            make_folder(self.path.parent)
-            return self._prepared(self.path)
-        except (OSError, StoreError) as error:
-            spare = self._fallback_path(make=True) if self._spare else None
-            if spare is None:
-                raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
-            self.path, self._spare = spare, False
-            return self._prepared(spare)
-
-    def _fallback_path(self, make: bool = False) -> Path | None:
-        try:
-            path = fallback_folder() / self.path.name
-        except OSError:
-            return None
-        return path if make or path.exists() else None
-
-    def _prepared(self, path: Path) -> sqlite3.Connection:
-        import sqlite3
-
-        with _translated(path):
-            db = sqlite3.connect(path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                path.chmod(0o600)
-                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("BEGIN IMMEDIATE")
-                if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been first
-                    _create_tables(db)
-                db.execute("COMMIT")
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise StoreError(str(path), "this file is another program's database; choose another path")
-            if db.execute("PRAGMA user_version").fetchone()[0] > VERSION:
-                raise StoreError(str(path), "this journal was written by a newer autolog: pip install -U autolog-llm")
-            db.execute("PRAGMA synchronous = NORMAL")
-        return db
+    def _repair(self) -> None:
+        lost = self._file.repair()
+        if lost is not None:
+            logger.warning("autolog's journal %s was damaged: %s of its entries are lost", self.path, lost)
+        if lost:
+            self._shed["unreadable in the journal"] += lost
 
     def _shed_surplus(self, db: sqlite3.Connection, now: float) -> None:
         """Delete entries that are too old, and the oldest beyond the size; counts them for `shed`."""
@@ -339,26 +314,6 @@ def journal_for(config: Config, target: Any) -> Journal:
         name = f"{target['endpoint']} {target.get('dialect', 'native')} {key}"
     spare = config.journal == DEFAULT_JOURNAL
     return Journal(Path(config.journal), name, config.journal_max_bytes, config.journal_max_age, spare)
-
-
-def _create_tables(db: sqlite3.Connection) -> None:
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute("""
-        CREATE TABLE entry (
-            n INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL,
-            data BLOB NOT NULL, owner TEXT, until REAL NOT NULL)""")
-    db.execute("CREATE INDEX entry_target ON entry (target, n)")
-    db.execute("CREATE INDEX entry_at ON entry (at)")
-    db.execute("CREATE INDEX entry_owner ON entry (target, owner) WHERE owner IS NOT NULL")
-    db.execute("CREATE TABLE total (records INTEGER, bytes INTEGER)")
-    db.execute("INSERT INTO total VALUES (0, 0)")
-    for event, row, sign in (("INSERT", "new", "+"), ("DELETE", "old", "-")):
-        db.execute(f"""
-            CREATE TRIGGER total_{event} AFTER {event} ON entry BEGIN
-                UPDATE total SET records = records {sign} 1, bytes = bytes {sign} {row}.size;
-            END""")  # noqa: S608 - all our own words
-    db.execute("CREATE TABLE loss (at TEXT, pid INTEGER, reason TEXT, count INTEGER)")
 
 
 def _owner() -> str:

@@ -15,7 +15,9 @@ _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 def safe(value: object) -> str:
     """Return text that is only shown: control and direction-changing characters become visible marks."""
     return "".join(
-        char if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co"} else f"\\x{ord(char):02x}"
+        char
+        if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        else f"\\x{ord(char):02x}"
         for char in str(value)
     )
 

@@ -47,7 +47,10 @@ def _usage(record: Record, facts: Facts) -> Usage:
     """The usage to bill: the record's figures, which may be the caller's own, over those that were read."""
     usage = msgspec.structs.replace(facts.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
-        setattr(usage, attribute, getattr(record, name))
+        figure = getattr(record, name)
+        if facts.billed_usage is not None and figure == getattr(facts.usage, attribute):
+            figure = getattr(facts.billed_usage, attribute)
+        setattr(usage, attribute, figure)
     if record.operation_name == "speech" and usage.output is None and (said := text(facts.request.get("input"))):
         usage.input_characters = len(said)
     return usage

@@ -9,7 +9,7 @@ from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_form
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._record.streams import is_stream, read_events, to_utf8
-from autolog.providers import Facts, Format, format_of, provider_of_model
+from autolog.providers import Facts, Format, format_of, provider_at, provider_of_model
 from autolog.providers._facts import read_error
 from autolog.providers._fields import text
 
@@ -49,10 +49,12 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
     record.input_preview = record.input_preview or preview(last_user_text(asked))
     record.output_preview = record.output_preview or preview(facts.output_text)
+    if streamed and record.operation_name in {"chat", "text_completion"} and not facts.finish_reasons:
+        facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the whole usage is told"
     _add_facts(record, facts)
     _add_error(record, facts, answer)
     model = record.response_model or record.request_model
-    record.provider_name = record.provider_name or provider_of_model(model)
+    record.provider_name = record.provider_name or provider_at(address.netloc) or provider_of_model(model)
     return facts
 
 

@@ -77,7 +77,7 @@ def write_csv(records: Iterable[Record], file: IO[str]) -> None:
 
 
 #: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
-_FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠]|[\t\n]")  # noqa: RUF001 - those are the forms
+_FORMULA = re.compile(r"[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
 
 
 def _cell(value: Any) -> Any:

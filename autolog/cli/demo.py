@@ -44,7 +44,8 @@ def demo(store: str | None) -> None:
     if missing:
         raise AutologError(f"the demo runs through the SDKs themselves: pip install {' '.join(missing)}")
     screen = console()
-    autolog.configure(**({"store": store} if store else {}))
+    if store:
+        autolog.configure(store=store)
     autolog.patch()
     screen.print("Running a small app against a stand-in provider on this machine ...", style="dim")
     with standin() as address:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from typing import Any, NoReturn, TypeVar
 
 import pydantic
@@ -48,10 +50,11 @@ def parse_json(data: bytes) -> Any:
     """Return the JSON value in a request body, exactly: integers of any size, no NaN.
 
     Raises:
-        Fault: 400, not JSON, not UTF-8, nested too deeply, or empty.
+        Fault: 400, not JSON, not UTF-8, nested too deeply, or empty; 413, of too many values.
     """
     if not data.strip():
         raise Fault(400, "the body is empty; a JSON value is needed")
+    check_values(data)
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
@@ -67,6 +70,38 @@ def parse_json(data: bytes) -> Any:
 
 #: Deeper JSON than this is refused: what reads it later recurses.
 MAX_DEPTH = 200
+#: JSON of more values than this is refused before it is read: two bytes of it can become sixty in memory.
+MAX_VALUES = 4_000_000
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+
+def check_values(data: bytes) -> None:
+    """Refuse JSON of more than `MAX_VALUES` values, without reading it.
+
+    Raises:
+        Fault: 413.
+    """
+    if _structure(data) > MAX_VALUES and _structure(_STRING.sub(b"", data)) > MAX_VALUES:
+        raise Fault(413, f"the JSON has more than {MAX_VALUES} values")
+
+
+def _structure(data: bytes) -> int:
+    """Return at least the number of values in JSON: each begins something or follows a comma."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
+
+
+#: For callers that read their own batches, of whatever size.
+NO_LIMIT = sys.maxsize
+
+
+def check_count(count: int, most: int) -> None:
+    """Refuse a call that brings more records than it may.
+
+    Raises:
+        Fault: 413.
+    """
+    if count > most:
+        raise Fault(413, f"more than {most} records in one call")
 
 
 def _depth(value: Any) -> int:

@@ -6,6 +6,8 @@ anybody can post a record with curl. A record that is refused does not refuse th
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from autolog._record.record import FIELDS, USAGE_FIELDS, Record, pack
 from autolog._zstd import zstd
 from autolog.dialects import Request
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, new_id
-from autolog.dialects._fault import Fault
+from autolog.dialects._fault import NO_LIMIT, Fault, check_count, check_values
 from autolog.providers._fields import MAX_COUNT
 
 name = "native"
@@ -50,6 +52,11 @@ class Refused:
     problem: str
 
 
+#: So many items are taken apart, which costs some seventy bytes for each, to be counted.
+_MANY = 1_000_000
+_BLANKS = re.compile(r"[ \t\r\n]*+")
+_decoder = json.JSONDecoder()
+
 _json_envelope = msgspec.json.Decoder(_Envelope)
 _json_list = msgspec.json.Decoder(list[msgspec.Raw])
 _json_record = msgspec.json.Decoder(Incoming)
@@ -57,33 +64,72 @@ _msgpack_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _msgpack_record = msgspec.msgpack.Decoder(Record)
 
 
-def decode_batch(data: bytes, content_type: str) -> list[Record | Refused]:
+def decode_batch(data: bytes, content_type: str, most: int = NO_LIMIT) -> list[Record | Refused]:
     """Return the records of a batch, each by itself: `[...]` or `{"records": [...]}`, or one object.
 
     Raises:
-        Fault: 400, not a batch at all; 415, another content type.
+        Fault: 400, not a batch at all; 413, more than `most` records; 415, another content type.
     """
     kind = content_type.partition(";")[0].strip().lower() or JSON
     try:
         if kind in _MSGPACKS:
-            return [_read(_msgpack_record, item) for item in _msgpack_list.decode(data)]
+            return [_read(_msgpack_record, item) for item in _msgpack_items(data, most)]
         if kind != JSON:
             raise Fault(415, f"{kind[:100]!r} is neither {JSON} nor {MSGPACK}")
-        return [_read(_json_record, item) for item in _json_items(data)]
+        return [_read(_json_record, item) for item in _json_items(data, most)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Fault(400, f"not a batch of records: {error}") from error
 
 
-def _json_items(data: bytes) -> list[msgspec.Raw]:
+def _msgpack_items(data: bytes, most: int) -> list[msgspec.Raw]:
+    """Return the items of a MessagePack array, whose head says how many there are."""
+    if data[:1] == b"\xdc":
+        check_count(int.from_bytes(data[1:3]), most)
+    elif data[:1] == b"\xdd":
+        check_count(int.from_bytes(data[1:5]), most)
+    items = _msgpack_list.decode(data)
+    check_count(len(items), most)
+    return items
+
+
+def _json_items(data: bytes, most: int) -> list[msgspec.Raw]:
     start = data.lstrip()[:1]
     if start == b"[":
-        return _json_list.decode(data)
-    if start == b"{" and b'"records"' in data:
-        return _json_envelope.decode(data).records
-    if start == b"{":
+        if data.count(b"{") > _MANY:
+            _count_items(data, most)
+        items = _json_list.decode(data)
+    elif start == b"{" and b'"records"' in data:
+        if data.count(b"{") > _MANY:
+            check_values(data)
+        items = _json_envelope.decode(data).records
+    elif start == b"{":
         msgspec.json.decode(data)  # else half an object would pass for a bad record
-        return [msgspec.Raw(data)]
-    raise Fault(400, "the body is neither a list of records nor an object")
+        items = [msgspec.Raw(data)]
+    else:
+        raise Fault(400, "the body is neither a list of records nor an object")
+    check_count(len(items), most)
+    return items
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _count_items(data: bytes, most: int) -> None:
+    """Refuse a JSON array of too many items after reading the first of them alone."""
+    text = data.decode()
+    at, count = text.index("[") + 1, 0
+    try:
+        while count <= most:
+            _, at = _decoder.raw_decode(text, _skip_blanks(text, at))
+            at = _skip_blanks(text, at)
+            if text[at : at + 1] != ",":
+                return
+            at, count = at + 1, count + 1
+    except (RecursionError, ValueError):
+        return  # not JSON, which is for the decoder to say
+    check_count(count, most)
 
 
 def _read(decoder: Any, item: msgspec.Raw) -> Record | Refused:

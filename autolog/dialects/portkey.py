@@ -27,7 +27,7 @@ from autolog.dialects._convert import (
     parse_time,
     to_body,
 )
-from autolog.dialects._fault import Body, Fault, Json, parse_json, validate
+from autolog.dialects._fault import NO_LIMIT, Body, Fault, Json, check_count, parse_json, validate
 from autolog.providers import provider_at
 
 name = "portkey"
@@ -87,7 +87,7 @@ _HEADERS = {
 }
 
 
-def decode_logs(data: bytes, headers: dict[str, str]) -> list[Record]:
+def decode_logs(data: bytes, headers: dict[str, str], most: int = NO_LIMIT) -> list[Record]:
     """Return the records of one call: an object or an array of them; one bad element refuses all.
 
     Raises:
@@ -97,6 +97,7 @@ def decode_logs(data: bytes, headers: dict[str, str]) -> list[Record]:
     if isinstance(value, dict):
         return [_decode_log(value, headers, ())]
     if isinstance(value, list):
+        check_count(len(value), most)
         return [_decode_log(item, headers, (number,)) for number, item in enumerate(value)]
     raise Fault(400, "the body is neither a log object nor an array of them")
 

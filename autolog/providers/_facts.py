@@ -83,6 +83,8 @@ class Facts(msgspec.Struct):
     tool_calls: list[dict[str, Any]] = []
     service_tier: str | None = None
     usage: Usage = msgspec.field(default_factory=Usage)
+    billed_usage: Usage | None = None
+    """What is paid for, where that is told apart from what was used: Cohere's `billed_units`."""
     raw_usage: dict[str, Any] | None = None
     speed: str | None = None
     geo: str | None = None

@@ -45,6 +45,8 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
                         _grow_choice(_with_texts(choices, texts, index), part)
             elif key == "usage" and isinstance(value, dict):
                 body["usage"] = _later_usage(mapping(body.get("usage")), value)
+            elif key == "id" and body.get("id"):
+                continue  # it is the first that the caller sees
             elif value or key not in body or (value is not None and not body[key]):
                 body[key] = value
     body["choices"] = [_with_texts(choices, texts, index) for index in sorted({*choices, *texts})]
@@ -109,7 +111,9 @@ def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
     """Lay a delta over what is there: texts and lists grow, objects merge, empty values change nothing."""
     for key, value in delta.items():
         before = message.get(key)
-        if key == "tool_calls":
+        if key == "content" and (type(before) is list or (before is not None and isinstance(value, list))):
+            message[key] = _add_parts(_as_parts(before), _as_parts(value))
+        elif key == "tool_calls":
             message[key] = _grow_calls(before if isinstance(before, list) else [], objects(value))
         elif isinstance(before, (str, Pieces)) and isinstance(value, str) and key not in _WHOLE:
             add_text(message, key, value)
@@ -119,6 +123,26 @@ def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
             before.extend(value)
         elif not _is_empty(value) or key not in message:
             message[key] = {**value} if isinstance(value, dict) else [*value] if isinstance(value, list) else value
+
+
+def _as_parts(content: Any) -> list[Any]:
+    """Return content as parts: a vendor may change from text to parts in the middle."""
+    if type(content) is list:
+        return content
+    return [{"type": "text", "text": joined(content)}] if content else []
+
+
+def _add_parts(parts: list[Any], more: list[Any]) -> list[Any]:
+    """Add parts; what goes on with the part before, a text or a thought, becomes one with it."""
+    for part in more:
+        last, kind = mapping(parts[-1]) if parts else {}, mapping(part).get("type")
+        if kind not in {"text", "thinking"} or kind != last.get("type"):
+            parts.append(dict(part) if isinstance(part, dict) else part)
+        elif isinstance(part.get(kind), str):
+            add_text(last, kind, part[kind])
+        elif isinstance(part.get(kind), list):
+            last[kind] = _add_parts(_as_parts(last.get(kind)), part[kind])
+    return parts
 
 
 def _is_empty(value: Any) -> bool:

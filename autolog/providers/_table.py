@@ -43,13 +43,6 @@ _SPEAK_OPENAI = {
     "api.moonshot.ai": "moonshotai", "api.moonshot.cn": "moonshotai", "api.minimax.io": "minimax",
     "api.novita.ai": "novita", "api.sambanova.ai": "sambanova", "models.github.ai": "github",
     "models.inference.ai.azure.com": "github",
-    "generativelanguage.googleapis.com": "gcp.gemini", "aiplatform.googleapis.com": "gcp.vertex_ai",
-    "-aiplatform.googleapis.com": "gcp.vertex_ai", ".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock",
-    "api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai",
-    "api.cohere.ai": "cohere", "api.cohere.com": "cohere", "router.huggingface.co": "huggingface",
-    "api-inference.huggingface.co": "huggingface", ".huggingface.cloud": "huggingface",
-    "ollama.com": "ollama", ":11434": "ollama", "dashscope.aliyuncs.com": "alibaba_cloud",
-    "dashscope-intl.aliyuncs.com": "alibaba_cloud",
 }  # fmt: skip
 
 _OPENAI_PATHS = (
@@ -57,10 +50,31 @@ _OPENAI_PATHS = (
     r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)|/deployments/[^/]+/"
 )
 
+_VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai"}
+
 ROWS = (
     Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
+    Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
+        r":(stream)?[gG]enerateContent$|:(batchE|e)mbedContents?$|:countTokens$|/publishers/google/", anywhere=True,
+        marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
+    Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
+        r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
     Row("anthropic", {"api.anthropic.com": "anthropic"},
         r"/v1/messages(/|$)|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$", anywhere=True,
         marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
                          "type:dream"})),
+    Row("bedrock", {".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock"},
+        r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$", anywhere=True,
+        marks=frozenset({"inferenceConfig", "toolConfig", "stopReason", "inputText", "inputTextTokenCount"})),
+    Row("cohere", {"api.cohere.ai": "cohere", "api.cohere.com": "cohere"}, r"^/v[12]/",
+        marks=frozenset({"chat_history", "generation_id"})),
+    Row("ollama", {"ollama.com": "ollama", ":11434": "ollama"}, r"^/api/",
+        marks=frozenset({"done_reason", "eval_count", "prompt_eval_count"})),
+    Row("voyage", {"api.voyageai.com": "voyage"}, r"^/v1/"),
+    Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
+                        ".huggingface.cloud": "huggingface"},
+        r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),
+    Row("replicate", {"api.replicate.com": "replicate"}, r"^/v1/"),
+    Row("dashscope", {"dashscope.aliyuncs.com": "alibaba_cloud", "dashscope-intl.aliyuncs.com": "alibaba_cloud",
+                      "dashscope-us.aliyuncs.com": "alibaba_cloud"}, r"/api/v1/"),
 )  # fmt: skip

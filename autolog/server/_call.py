@@ -11,7 +11,7 @@ import pydantic
 from starlette.requests import Request
 
 from autolog._record.record import Record
-from autolog.dialects._fault import Fault, Json, parse_json, parse_object
+from autolog.dialects._fault import Fault, Json, check_count, parse_json, parse_object
 from autolog.dialects._parameters import Parameters
 from autolog.server._ingest import Written
 from autolog.server._keys import Principal
@@ -109,6 +109,11 @@ class Call:
         return str(self.request.base_url).rstrip("/")
 
     @property
+    def batch_items(self) -> int:
+        """Return how many records, spans or feedbacks one call may bring, rejected ones included."""
+        return self.services.limits.batch_items
+
+    @property
     def store(self) -> Store:
         """Return the store, for reading. Changes go through `write`."""
         return self.services.store
@@ -129,9 +134,7 @@ class Call:
         Raises:
             Fault: 413, more than one call may bring.
         """
-        most = self.services.limits.batch_items
-        if len(records) > most:
-            raise Fault(413, f"more than {most} records in one call")
+        check_count(len(records), self.batch_items)
         for record in records:
             self.stamp(record)
 

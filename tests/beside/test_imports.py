@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from live import KEY, live
 
-from autolog.cli._standin import standin
+from autolog.cli import _standin
 
 #: Prints which modules, other than ours, were looked for on another thread than the program's one.
 WATCHED = """
@@ -65,8 +65,10 @@ made.append(type(claude.create(model="claude-sonnet-5", max_tokens=9, messages=m
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with standin() as address:
+    pace, _standin.PACE = _standin.PACE, 0
+    with _standin.standin() as address:
         yield address
+    _standin.PACE = pace
 
 
 def watched(program: str, url: str, tmp_path: Path, options: dict[str, Any], **variables: str) -> list[str]:

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
-from lines import journal_in
+import pytest
+from lines import Sink, journal_in, make, until
 
 from autolog._record.record import Record
 from autolog.dialects import native
@@ -57,3 +59,143 @@ def test_what_messagepack_cannot_hold_is_kept_all_the_same(tmp_path: Path) -> No
     assert back.metadata == {"n": hex(2**70), "deep": [{"?": hex(-(2**70))}]}
     (decoded,) = native.decode_batch(native.encode_batch([odd]), native.MSGPACK)
     assert decoded == back
+
+
+def test_a_file_that_is_deleted_is_made_anew_and_numbers_are_not_used_again(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    claimed = journal.add([Record(id="a")], claimed=True)
+    for file in tmp_path.glob("journal.db*"):
+        file.unlink()
+    journal.add([Record(id="b")])
+    journal.remove(claimed)  # of the other file
+    assert [record.id for record, _ in journal_in(tmp_path).claim(10)] == ["b"]
+
+
+def test_only_the_user_may_read_it(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path / "new")
+    journal.add([Record(id="a")])
+    assert (tmp_path / "new" / "journal.db").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+PAGE = 4096
+
+
+def filled(folder: Path, count: int = 300) -> Path:
+    """A journal of many pages, all of it in the one file."""
+    journal = journal_in(folder)
+    for start in range(0, count, 50):
+        journal.add([Record(id=str(n), metadata={"x": os.urandom(400).hex()}) for n in range(start, start + 50)])
+    with journal._file.reading() as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / "journal.db"
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"\xff", b"\x0d"])
+@pytest.mark.parametrize("where", [1, 3, 5, 0.3, 0.5, 0.8, -1])
+def test_a_damaged_page_costs_what_was_on_it_and_is_counted(where: float, junk: bytes, tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    pages = path.stat().st_size // PAGE
+    page = int(where * pages) if 0 < where < 1 else int(where) % pages
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(junk * PAGE)
+    journal = journal_in(tmp_path)
+    journal.add([Record(id="new")])
+    found: set[str] = set()
+    while entries := journal.claim(100):
+        found |= {record.id for record, _ in entries}
+        journal.remove([seq for _, seq in entries if seq is not None])
+    lost = journal.shed().get("unreadable in the journal", 0)
+    assert "new" in found
+    assert len(found) + lost == 301
+    assert lost < 30
+    assert journal.waiting().records == 0
+
+
+def test_a_first_page_that_is_damaged_costs_all_but_not_the_journal(tmp_path: Path) -> None:
+    folder = tmp_path / ".autolog"
+    path = filled(folder)
+    with path.open("r+b") as file:
+        file.write(bytes(PAGE))
+    journal = journal_in(folder)
+    journal.add([Record(id="new")])
+    assert [record.id for record, _ in journal.claim(10)] == ["new"]
+    assert journal.shed()["unreadable in the journal"] >= 1
+    assert path.with_name("journal.db.damaged").exists()
+
+
+def test_several_threads_find_the_damage_at_once(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // PAGE // 2 * PAGE)
+        file.write(bytes(PAGE))
+    journal = journal_in(tmp_path)
+    found: list[str] = []
+
+    def take() -> None:
+        while entries := journal.claim(7):
+            found.extend(record.id for record, _ in entries)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (
+        len(set(found)) + journal.shed()["unreadable in the journal"] == 300
+    )  # some twice: the backend knows their ids
+
+
+def test_a_sink_gets_what_a_damaged_journal_still_has_and_the_rest_is_counted(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // PAGE // 2 * PAGE)
+        file.write(bytes(PAGE))
+    sink = Sink()
+    line = make(sink, journal=journal_in(tmp_path))
+    line.delivery.resume_backlog()
+    until(lambda: len(sink.records) + line.lost.get("unreadable in the journal", 0) == 300)
+    assert line.close(5)
+    assert [loss["reason"] for loss in journal_in(tmp_path).losses()] == ["unreadable in the journal"]
+
+
+def test_entries_that_grew_too_old_are_counted_by_the_sender_that_finds_them(tmp_path: Path) -> None:
+    journal_in(tmp_path).add([Record(id="a"), Record(id="b")])
+    line = make(Sink(), journal=journal_in(tmp_path, max_age=0))
+    line.delivery.resume_backlog()
+    until(lambda: line.lost == {"too old in the journal": 2})
+    assert line.close(5)
+
+
+@pytest.fixture
+def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    folder = tmp_path / "spare"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_losses_are_remembered_elsewhere_when_the_disk_is_full(spare: Path, tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    journal.add([Record(id="a")])
+    with journal._file.reading() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    line = make(Sink(), journal=journal)
+    line.delivery._drop("queue full", 3)
+    monster = {"x" * 100_000: 1}
+    journal.note_losses(monster)  # does not fit any more
+    assert [loss["reason"] for loss in journal_in(tmp_path).losses()] == list(monster)
+    assert list(spare.glob("autolog-*/journal.db"))
+    assert line.close(5)
+
+
+def test_losses_that_nothing_can_remember_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "journal.db").write_text("something else, and long enough to be no empty file")
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    journal_in(tmp_path).note_losses({"queue full": 7})
+    assert "autolog lost records: 7 (queue full)" in capsys.readouterr().err

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import assert_type
 
 import autolog as package
 from autolog import autolog
+
+
+def redacted(record: package.Record) -> package.Record | None:
+    return record if record.user else None
 
 
 @autolog
@@ -54,5 +60,19 @@ async def check() -> None:
     assert_type(package.patch(), list[str])
     assert_type(package.flush(), bool)
     plain("x")  # type: ignore[arg-type]
+    autolog.configure(
+        store="sqlite:///logs.db",
+        journal=Path("journal.db"),
+        sinks=["sqlite:///more.db", {"endpoint": "https://logs.example", "api_key": "k"}],
+        prices={"my-model": {"input": 2.5, "output": 10.0}},
+        budgets=[{"limit": 5, "per": "day", "user": "*", "then": print}],
+        redact=[r"\d{9}", re.compile("secret"), redacted],
+        stream_usage="request",
+        max_field_chars=None,
+    )
+    package.configure(redact={"patterns": "x", "fields": ["name"], "function": redacted}, prices=lambda record: 0.1)
+    package.configure(stor="sqlite:///x.db")  # type: ignore[call-arg]
+    package.configure(stream_usage="guess")  # type: ignore[arg-type]
+    package.configure(budgets=[{"per": "day"}])  # type: ignore[typeddict-item]
     async for letter in letters():
         assert_type(letter, str)

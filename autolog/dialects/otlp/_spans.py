@@ -10,7 +10,7 @@ from autolog._reading.messages import Message, request_messages, response_messag
 from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
-from autolog.dialects._fault import Json
+from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES
@@ -36,13 +36,13 @@ _WITH_API = {"openai", "anthropic", "groq", "deepseek", "cohere", "perplexity"}
 _OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
 
 
-def decode_traces(request: Json, base64_ids: bool) -> Batch[Record]:
+def decode_traces(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Record]:
     """Return the records of an export request, one for each span.
 
     Raises:
-        Fault: 400, not of the shape of an export request.
+        Fault: 400, not of the shape of an export request; 413, more than `most` spans.
     """
-    spans = read_spans(request, base64_ids)
+    spans = read_spans(request, base64_ids, most)
     return Batch([decode_span(span) for span in spans.items], spans.rejected, spans.problem)
 
 

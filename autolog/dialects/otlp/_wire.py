@@ -15,13 +15,15 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
-from autolog.dialects._fault import Fault, Json
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
 
 Attributes = dict[str, Any]
 T = TypeVar("T")
 
 #: Each signal, with the word for one of its items in `partialSuccess`.
 SIGNALS = {"trace": "rejectedSpans", "logs": "rejectedLogRecords", "metrics": "rejectedDataPoints"}
+#: Each signal, with the names of its repeated fields in protobuf: after `resource_` and `scope_`, and of the items.
+_REPEATED = {"trace": ("spans", "spans"), "logs": ("logs", "log_records"), "metrics": ("metrics", "metrics")}
 
 
 @dataclass(slots=True)
@@ -88,11 +90,11 @@ def _messages(signal: str) -> Any:
     return importlib.import_module(f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2")
 
 
-def decode_protobuf(data: bytes, signal: str = "trace") -> Json:
+def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) -> Json:
     """Return an export request as the protobuf JSON mapping has it: ids are base64.
 
     Raises:
-        Fault: 400, not such a message.
+        Fault: 400, not such a message; 413, more than `most` items.
     """
     from google.protobuf.json_format import MessageToDict
     from google.protobuf.message import DecodeError
@@ -100,6 +102,11 @@ def decode_protobuf(data: bytes, signal: str = "trace") -> Json:
     request = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
     try:
         request.ParseFromString(data)
+        plural, items = _REPEATED[signal]
+        scopes = [
+            scope for part in getattr(request, f"resource_{plural}") for scope in getattr(part, f"scope_{plural}")
+        ]
+        check_count(sum(len(getattr(scope, items)) for scope in scopes), most)
         decoded: Json = MessageToDict(request)
     except (DecodeError, ValueError, RecursionError) as error:
         raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
@@ -122,13 +129,13 @@ def encode_reply(signal: str, batch: Batch[Any], protobuf: bool) -> Any:
 # Items
 
 
-def read_spans(request: Json, base64_ids: bool) -> Batch[Span]:
+def read_spans(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Span]:
     """Return the spans of an export request.
 
     Raises:
-        Fault: 400, not of the shape of an export request.
+        Fault: 400, not of the shape of an export request; 413, more than `most` spans.
     """
-    return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)])
+    return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)], most)
 
 
 def read_logs(request: Json, base64_ids: bool) -> Batch[tuple[Event, Scope]]:
@@ -149,7 +156,9 @@ def read_points(request: Json) -> Batch[Point]:
     return _gather(request, ("Metrics", "metrics"), lambda item, _: [*_points(item)])
 
 
-def _gather(request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]]) -> Batch[T]:
+def _gather(
+    request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]], most: int = NO_LIMIT
+) -> Batch[T]:
     batch: Batch[T] = Batch()
     signal, items = words
     for resource_part in _objects(request, f"resource{signal}", f"resource_{signal.lower()}"):
@@ -157,7 +166,9 @@ def _gather(request: Json, words: tuple[str, str], read: Callable[[Json, Scope],
         for scope_part in _objects(resource_part, f"scope{signal}", f"scope_{signal.lower()}"):
             scope = scope_part.get("scope")
             name = scope.get("name") if isinstance(scope, dict) else None
-            for item in _listed(scope_part, items, "log_records" if items == "logRecords" else items):
+            listed = list(_listed(scope_part, items, "log_records" if items == "logRecords" else items))
+            check_count(len(batch.items) + batch.rejected + len(listed), most)
+            for item in listed:
                 try:
                     if not isinstance(item, dict):
                         raise Fault(400, "an item is not an object")

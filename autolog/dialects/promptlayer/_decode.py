@@ -9,7 +9,7 @@ from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects._convert import fill_times, nanoseconds, new_id, parse_time, to_body
-from autolog.dialects._fault import Body, Fault, Json, validate
+from autolog.dialects._fault import NO_LIMIT, Body, Fault, Json, check_count, validate
 from autolog.dialects.promptlayer._models import (
     ChatTemplate,
     CompletionTemplate,
@@ -149,13 +149,15 @@ def decode_track(model: type[Body], body: Json) -> tuple[str, Callable[[Record],
     return str(track.request_id), change
 
 
-def decode_spans(body: Json) -> list[tuple[Record, Record | None]]:
+def decode_spans(body: Json, most: int = NO_LIMIT) -> list[tuple[Record, Record | None]]:
     """Return the spans of `POST /spans-bulk`, each with the request log inside it.
 
     Raises:
-        Fault: 400.
+        Fault: 400; 413, more than `most`.
     """
     made = []
+    if isinstance(body.get("spans"), list):
+        check_count(len(body["spans"]), most)
     for span in validate(SpansBulk, body).spans:
         failed = bool(span.status and (span.status.status_code or "").upper().endswith("ERROR"))
         record = Record(

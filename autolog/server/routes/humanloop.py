@@ -177,7 +177,7 @@ def delete_logs(call: Call) -> Reply:
 
 def import_traces(call: Call) -> RecordWrite:
     """Import OTLP JSON in the protobuf mapping, whose ids are base64."""
-    batch = otlp.decode_traces(call.object(), base64_ids=True)
+    batch = otlp.decode_traces(call.object(), base64_ids=True, most=call.batch_items)
     if batch.rejected and not batch.items:
         raise Fault(400, batch.problem)
     return call.keep(batch.items, lambda _: Reply(200, {"records": [record.id for record in batch.items]}))

@@ -25,7 +25,7 @@ MAX_LIMIT = 1_000
 
 
 def ingest(call: Call) -> RecordWrite:
-    decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""))
+    decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""), call.batch_items)
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:
         record.created_at = record.created_at or record.start_time

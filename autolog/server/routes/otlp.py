@@ -15,7 +15,8 @@ def export(call: Call) -> RecordWrite:
     if kind not in {PROTOBUF, "application/json", ""}:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
     protobuf = kind == PROTOBUF
-    batch = dialect.decode_traces(dialect.decode_protobuf(call.body) if protobuf else call.object(), protobuf)
+    given = dialect.decode_protobuf(call.body, most=call.batch_items) if protobuf else call.object()
+    batch = dialect.decode_traces(given, protobuf, call.batch_items)
     body = dialect.encode_reply("trace", batch, protobuf)
     return call.keep(batch.items, lambda _: Reply(200, body, PROTOBUF if protobuf else "application/json"))
 

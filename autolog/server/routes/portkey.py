@@ -12,7 +12,7 @@ from typing import Any
 from autolog._record.record import Record
 from autolog.dialects import portkey as dialect
 from autolog.dialects._convert import new_uuid, parse_time, text_of
-from autolog.dialects._fault import Fault, Json, parse_json, validate
+from autolog.dialects._fault import Fault, Json, check_count, parse_json, validate
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
@@ -25,7 +25,7 @@ _EXPORT = "portkey-export"
 def log(call: Call) -> RecordWrite:
     if call.headers.get("content-type", "").startswith("application/x-protobuf"):
         raise Fault(415, "this is Portkey's log call; send OTLP traces to /v1/traces")
-    records = dialect.decode_logs(call.body, call.headers)
+    records = dialect.decode_logs(call.body, call.headers, call.batch_items)
     reply = Reply(200, dialect.encode_reply([record.id for record in records]), headers=_request_id())
     return call.keep(records, lambda _: reply)
 
@@ -48,8 +48,7 @@ def get_log(call: Call) -> Reply:
 def create_feedback(call: Call) -> Reply:
     value = call.json()
     items = value if isinstance(value, list) else [value]
-    if len(items) > call.services.limits.batch_items:
-        raise Fault(413, f"more than {call.services.limits.batch_items} items in one call")
+    check_count(len(items), call.batch_items)
     given = [validate(dialect.Feedback, item) for item in items]
     ids = [new_uuid() for _ in given]
 

@@ -158,7 +158,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
 
 
 def spans_bulk(call: Call) -> RecordWrite:
-    made = dialect.decode_spans(call.object())
+    made = dialect.decode_spans(call.object(), call.batch_items)
     flat = [record for pair in made for record in pair if record is not None]
 
     def answer(found: list[int]) -> Reply:

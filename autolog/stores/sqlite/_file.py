@@ -19,7 +19,7 @@ from pathlib import Path
 
 from autolog._folders import make_folder, make_private
 from autolog._lifecycle import after_fork_in_child
-from autolog._sqlite import translated
+from autolog._sqlite import identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
 from autolog.stores.sqlite._bodies import Bodies
@@ -28,8 +28,6 @@ from autolog.stores.sqlite._where import text_has
 
 #: How long to wait for another process that is writing, in seconds.
 BUSY_TIMEOUT = 10.0
-#: Tells a file from the one that takes its name later: the device and the number that it has there.
-_Identity = tuple[int, int] | None
 
 
 @after_fork_in_child
@@ -80,7 +78,7 @@ class SQLiteFile:
         with self.translated():
             _upgrade.bring_up_to_date(self._writer, self.url)
             self.bodies.load(self._writer)
-        self._identity = self._on_disk()
+        self._identity = identity_of(self.path)
 
     def _connect(self) -> sqlite3.Connection:
         with self.translated():
@@ -93,19 +91,11 @@ class SQLiteFile:
             db.create_function("text_has", 2, text_has, deterministic=True)
         return db
 
-    def _on_disk(self) -> _Identity:
-        """Return which file has the name now; None if there is none."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def _follow(self) -> None:
         """Open the file anew if another has taken its place, or none."""
-        if self._on_disk() != self._identity:
+        if identity_of(self.path) != self._identity:
             with self._lock:
-                if self._depth == 0 and self._on_disk() != self._identity:
+                if self._depth == 0 and identity_of(self.path) != self._identity:
                     self._writer.close()
                     self.rollups, self.newest = Rollups(), 0
                     self.bodies.start_over()
@@ -163,7 +153,7 @@ class SQLiteFile:
                 yield from self._keep_or_take_back(db, inner)
             finally:
                 self._depth -= 1
-            if not inner and self._on_disk() != self._identity:
+            if not inner and identity_of(self.path) != self._identity:
                 raise StoreUnavailable(self.url, "the file was deleted or replaced while it was written to")
 
     def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:

@@ -1,0 +1,216 @@
+"""The SQLite file of a journal: private to the user, shared by threads, forks and processes, repaired when damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import time
+
+from autolog._folders import NAME, fallback_folder, make_folder, make_private
+from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
+from autolog.errors import StoreError
+
+#: How long to wait for another process that is writing, in seconds.
+BUSY_TIMEOUT = 1.0
+#: The version of the schema, and the mark of our files; another program's file, or a newer one, is left alone.
+VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
+
+
+class JournalFile:
+    """The connections to a journal's file: one for each thread, opened again after a fork, and if the file is replaced.
+
+    Args:
+        path: the file. spare: if its folder cannot be written, use one in the temporary folder instead.
+    """
+
+    def __init__(self, path: Path, spare: bool) -> None:
+        self.path = path.absolute()
+        self._spare = spare
+        self._local = threading.local()
+        self._busy_timeout = BUSY_TIMEOUT
+        self._repairing = threading.Lock()
+        self._damaged: Identity = None
+
+    def exists(self) -> bool:
+        """Return whether there is a file, here or in the temporary folder."""
+        return self.path.exists() or (self._spare and (path := self.fallback_path()) is not None and path.exists())
+
+    def fallback_path(self) -> Path | None:
+        """Return where the file is when it cannot be in its folder; None if it cannot be there either."""
+        try:
+            return fallback_folder() / self.path.name
+        except OSError:
+            return None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection.
+
+        Raises:
+            StoreError: the file cannot be opened or read; `Damaged` if `repair` may help.
+        """
+        found = identity_of(self.path)
+        try:
+            with translated(str(self.path)):
+                yield self._connection()
+        except Damaged:
+            self._damaged = found
+            raise
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection, for changes that are all kept or none.
+
+        Raises:
+            StoreError: the file cannot be opened or written; `Damaged` if `repair` may help, `Replaced` if a new try.
+        """
+        with self.reading() as db:
+            with immediate(db):
+                yield db
+            if identity_of(self.path) != self._local.opened[1]:
+                raise Replaced(str(self.path), "the file was deleted or replaced while it was written to")
+
+    def stop_waiting(self) -> None:
+        """Wait no longer than 0.1 s for other processes from now on: the program is exiting."""
+        self._busy_timeout = 0.1
+        with contextlib.suppress(StoreError), self.reading() as db:
+            db.execute("PRAGMA busy_timeout = 100")
+
+    def shrink(self) -> None:
+        """Give free space back to the disk."""
+        with self.reading() as db:
+            db.execute("PRAGMA incremental_vacuum")
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    # Opening
+
+    def _connection(self) -> sqlite3.Connection:
+        opened = getattr(self._local, "opened", (0, None))
+        if opened != (os.getpid(), identity_of(self.path)):
+            before = getattr(self._local, "db", None)
+            if before is not None and opened[0] == os.getpid():
+                before.close()
+            else:
+                self._local.inherited = before  # must not be closed in a forked child
+            self._local.opened = (0, None)
+            self._local.db = self._open()
+            self._local.opened = (os.getpid(), identity_of(self.path))
+        db: sqlite3.Connection = self._local.db
+        return db
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect(self.path)
+        except Damaged:
+            raise
+        except (OSError, StoreError) as error:
+            spare = self.fallback_path() if self._spare else None
+            if spare is None:
+                raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
+            self.path, self._spare = spare, False
+            return self._connect(spare)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        make_folder(path.parent)
+        make_private(path)
+        try:
+            with translated(str(path)):
+                return self._prepared(path)
+        except StoreError as error:
+            if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_NOTADB" and path.parent.name == NAME:
+                raise Damaged(str(path), "the file is damaged") from error  # in our own folder it can only be ours
+            raise
+
+    def _prepared(self, path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            db.execute("PRAGMA journal_mode = WAL")
+            with immediate(db):
+                if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been first
+                    _create_tables(db)
+        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(str(path), "this file is another program's database; choose another path")
+        if db.execute("PRAGMA user_version").fetchone()[0] > VERSION:
+            raise StoreError(str(path), "this journal was written by a newer autolog: pip install -U autolog-llm")
+        db.execute("PRAGMA synchronous = NORMAL")
+        return db
+
+    # Repair
+
+    def repair(self) -> int | None:
+        """Rename the damaged file to `*.damaged`, and copy what can still be read into a new one.
+
+        Returns how many entries could not be read; None if another thread or process has repaired the file.
+
+        Raises:
+            StoreError: the new file cannot be written.
+        """
+        with self._repairing:
+            if self._damaged is None or identity_of(self.path) != self._damaged:
+                return None
+            self._damaged = None
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            try:
+                for suffix in ("-wal", "-shm", ""):  # whoever opens the file meanwhile sees an older state, or none
+                    with contextlib.suppress(FileNotFoundError):
+                        Path(f"{self.path}{suffix}").replace(f"{aside}{suffix}")
+            except OSError as error:
+                raise StoreError(str(self.path), f"is damaged, and cannot be renamed: {error.strerror}") from error
+            return self._copy_from(aside)
+
+    def _copy_from(self, aside: Path) -> int:
+        damaged = sqlite3.connect(aside, isolation_level=None)
+        try:
+            expected, rows = _readable(damaged)
+        finally:
+            damaged.close()
+        with self.transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return max(0, expected - len(rows))
+
+
+def _readable(db: sqlite3.Connection) -> tuple[int, list[tuple[object, ...]]]:
+    """Return how many entries a damaged file had, as far as it can be told (at least 1), and those that can be read.
+
+    Those are claimed by nobody: a claim may have been made after they were read.
+    """
+    numbers: set[int] = set()
+    orders = ("INDEXED BY entry_target", "INDEXED BY entry_at", "NOT INDEXED ORDER BY n", "NOT INDEXED ORDER BY n DESC")
+    for order in orders:  # each is another tree of pages, or another way into it
+        with contextlib.suppress(sqlite3.Error):
+            numbers.update(n for (n,) in db.execute(f"SELECT n FROM entry {order}"))  # noqa: S608 - our own words
+    rows: list[tuple[object, ...]] = []
+    for n in sorted(numbers):
+        with contextlib.suppress(sqlite3.Error):
+            rows += db.execute("SELECT n, target, at, size, data, NULL, 0 FROM entry WHERE n = ?", (n,))
+    expected = max(1, len(numbers))
+    with contextlib.suppress(sqlite3.Error):
+        expected = max(len(numbers), *db.execute("SELECT records FROM total").fetchone())
+    return expected, rows
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("""
+        CREATE TABLE entry (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL,
+            data BLOB NOT NULL, owner TEXT, until REAL NOT NULL)""")
+    # Whoever claimed entries of a file that was deleted meanwhile must not remove others of the same number from this.
+    db.execute("INSERT INTO sqlite_sequence VALUES ('entry', ?)", (int(time() * 1000),))
+    db.execute("CREATE INDEX entry_target ON entry (target, n)")
+    db.execute("CREATE INDEX entry_at ON entry (at)")
+    db.execute("CREATE INDEX entry_owner ON entry (target, owner) WHERE owner IS NOT NULL")
+    db.execute("CREATE TABLE total (records INTEGER, bytes INTEGER)")
+    db.execute("INSERT INTO total VALUES (0, 0)")
+    for event, row, sign in (("INSERT", "new", "+"), ("DELETE", "old", "-")):
+        db.execute(f"""
+            CREATE TRIGGER total_{event} AFTER {event} ON entry BEGIN
+                UPDATE total SET records = records {sign} 1, bytes = bytes {sign} {row}.size;
+            END""")  # noqa: S608 - all our own words
+    db.execute("CREATE TABLE loss (at TEXT, pid INTEGER, reason TEXT, count INTEGER)")

@@ -1,0 +1,55 @@
+"""Usage at Bedrock: in the body of Converse, in headers, or in the metrics of a stream's last chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autolog.providers._facts import Facts, Usage
+from autolog.providers._fields import count, mapping, objects, total
+
+#: Where the last chunk of a stream has its counts.
+METRICS = "amazon-bedrock-invocationMetrics"
+#: What headers and metrics call each count.
+_NAMES = {
+    "inputTokens": ("x-amzn-bedrock-input-token-count", "inputTokenCount"),
+    "outputTokens": ("x-amzn-bedrock-output-token-count", "outputTokenCount"),
+    "cacheReadInputTokens": ("x-amzn-bedrock-cache-read-input-token-count", "cacheReadInputTokenCount"),
+    "cacheWriteInputTokens": ("x-amzn-bedrock-cache-write-input-token-count", "cacheWriteInputTokenCount"),
+}
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Read a usage of Converse: the input without what was read from or written to the cache, as Anthropic has it."""
+    read = _first(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    written = _first(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    fresh = count(usage.get("inputTokens"))
+    classes = {str(item.get("ttl")): count(item.get("inputTokens")) for item in objects(usage.get("cacheDetails"))}
+    return Usage(
+        input=None if fresh is None else total(fresh, read, written),
+        output=count(usage.get("outputTokens")),
+        cache_read=read,
+        cache_creation=written,
+        cache_creation_5m=classes.get("5m"),
+        cache_creation_1h=classes.get("1h"),
+    )
+
+
+def fill_usage(facts: Facts, body: dict[str, Any], headers: Mapping[str, str]) -> None:
+    """Take the usage of metrics or headers where the model itself reports none."""
+    if facts.usage.input is not None or facts.usage.output is not None:
+        return
+    metrics = mapping(body.get(METRICS))
+    if metrics:
+        facts.raw_usage = metrics
+        facts.usage = read_usage({ours: metrics.get(theirs) for ours, (_, theirs) in _NAMES.items()})
+        return
+    told = {header: headers[header] for header, _ in _NAMES.values() if header in headers}
+    if told:
+        facts.raw_usage = dict(told)
+        numbers = {header: int(value) for header, value in told.items() if value.isdecimal()}
+        facts.usage = read_usage({ours: numbers.get(header) for ours, (header, _) in _NAMES.items()})
+
+
+def _first(usage: dict[str, Any], *names: str) -> int | None:
+    return next((known for name in names if (known := count(usage.get(name))) is not None), None)

@@ -1,0 +1,204 @@
+"""Amazon Bedrock: Converse, and the models' own formats behind `invoke`.
+
+Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html; the formats of models:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, read 2026-11. Models that report no usage
+themselves have it in headers (`x-amzn-bedrock-input-token-count`, ...), or in the last chunk of their stream.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.bodies import decode_json
+from autolog._record.streams import Event
+from autolog.providers import anthropic, openai
+from autolog.providers._bedrock_models import assemble_invoke, read_invoke
+from autolog.providers._bedrock_usage import METRICS, fill_usage, read_usage
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    results_id as results_id,
+    streams as streams,
+    unbilled_reason as unbilled_reason,
+)
+from autolog.providers._facts import Facts, read_error
+from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._pieces import add_text, joined
+
+name = "bedrock"
+provider_name = "aws.bedrock"
+
+_CALL = r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$"
+#: Models that embed, make images, or judge documents, by their names.
+_KINDS = (
+    (r"embed", "embeddings"),
+    (r"rerank", "rerank"),
+    (r"titan-image|nova-canvas|stability\.|stable-", "image_generation"),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model."""
+    path = path.partition("?")[0].rstrip("/")
+    return method.lower() == "post" and bool(re.search(rf"{_CALL}|/async-invoke$|/rerank$", path))
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: of `invoke`, what its model does."""
+    path = path.partition("?")[0].rstrip("/")
+    found = re.search(_CALL, path)
+    if found is None:
+        return "video_generation" if path.endswith("/async-invoke") else path.rpartition("/")[2]
+    if found[2] == "count-tokens":
+        return "count_tokens"
+    if not found[2].startswith("invoke"):
+        return "chat"
+    return next((kind for pattern, kind in _KINDS if re.search(pattern, found[1])), "chat")
+
+
+@functools.lru_cache(maxsize=1024)
+def model_in(path: str) -> str | None:
+    """Return the model, inference profile or ARN that the path names."""
+    found = re.search(_CALL, path.partition("?")[0].rstrip("/"))
+    return found[1] if found else None
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path of Converse: only there is a request of Bedrock's own shape without its path."""
+    return "/model/-/converse"
+
+
+# Reading a response
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response, and in its headers."""
+    if not _is_invoke(path) or isinstance(mapping(body).get("output"), dict):  # Nova answers `invoke` as Converse does
+        facts = _read_converse(mapping(body))
+    elif _speaks_anthropic(path, body):
+        facts = anthropic.read("/v1/messages", body, headers)
+    elif isinstance(body, dict) and "choices" in body:
+        facts = openai.read("/v1/chat/completions", body, headers)
+    else:
+        facts = read_invoke(mapping(body))
+    if facts.error_type is None and facts.error_message is None and _is_error(mapping(body)):
+        facts.error_type, facts.error_message = read_error(body)
+    fill_usage(facts, mapping(body), headers)
+    tier = mapping(mapping(body).get("serviceTier")).get("type") or headers.get("x-amzn-bedrock-service-tier")
+    latency = mapping(mapping(body).get("performanceConfig")).get("latency")
+    facts.service_tier = text(tier) or facts.service_tier
+    facts.speed = text(latency) or text(headers.get("x-amzn-bedrock-performanceconfig-latency")) or facts.speed
+    return facts
+
+
+def _is_invoke(path: str) -> bool:
+    return bool(re.search(r"/invoke(-with-response-stream)?$", path.partition("?")[0].rstrip("/")))
+
+
+def _is_error(body: dict[str, Any]) -> bool:
+    return bool(body.get("error")) or (bool(text(body.get("message") or body.get("Message"))) and len(body) <= 2)
+
+
+def _speaks_anthropic(path: str, body: Any) -> bool:
+    """Return whether it is Claude: by the model, or, where that is an ARN, by the body."""
+    if "anthropic" in (model_in(path) or ""):
+        return True
+    return mapping(body).get("type") in {"message", "completion"}
+
+
+def _read_converse(body: dict[str, Any]) -> Facts:
+    facts = Facts()
+    if operation_count := count(body.get("inputTokens")):  # of count-tokens
+        facts.usage.input = operation_count
+        return facts
+    reason = text(body.get("stopReason"))
+    facts.finish_reasons = [reason] if reason else None
+    content = objects(mapping(mapping(body.get("output")).get("message")).get("content"))
+    facts.output_text = "".join(block["text"] for block in content if text(block.get("text"))) or None
+    facts.tool_calls = [
+        {"id": used.get("toolUseId"), "name": used.get("name"), "arguments": used.get("input")}
+        for block in content
+        if (used := mapping(block.get("toolUse")))
+    ]
+    routed = mapping(mapping(mapping(body.get("trace")).get("promptRouter")))
+    facts.model = text(routed.get("invokedModelId"))
+    if isinstance(body.get("usage"), dict):
+        facts.raw_usage, facts.usage = body["usage"], read_usage(body["usage"])
+    return facts
+
+
+# Streams
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: of Converse, of Claude, or of another model's own format."""
+    if not _is_invoke(path):
+        return _assemble_converse([(event.name or "", event.data) for event in events])
+    metrics = next((event.data[METRICS] for event in reversed(events) if METRICS in event.data), None)
+    named = [(key, mapping(value)) for event in events for key, value in event.data.items()]
+    if any(key in _CONVERSE_EVENTS for key, _ in named):  # Nova wraps the events of Converse in their names
+        body = _assemble_converse(named)
+    elif any("choices" in event.data for event in events):
+        body = openai.assemble(path, events)
+    elif _speaks_anthropic(path, events[0].data if events else {}) or any(
+        event.name == "message_start" for event in events
+    ):
+        body = anthropic.assemble("/v1/messages", events)
+    else:
+        body = assemble_invoke(events)
+    return {**body, METRICS: metrics} if metrics else body
+
+
+_CONVERSE_EVENTS = {"messageStart", "contentBlockStart", "contentBlockDelta", "messageStop", "metadata"}
+
+
+def _assemble_converse(events: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    message: dict[str, Any] = {"role": "assistant"}
+    blocks: dict[int, dict[str, Any]] = {}
+    for kind, data in events:
+        index = count(data.get("contentBlockIndex")) or 0
+        if kind == "messageStart":
+            message["role"] = data.get("role") or "assistant"
+        elif kind == "contentBlockStart":
+            blocks[index] = {key: dict(mapping(value)) for key, value in mapping(data.get("start")).items()}
+        elif kind == "contentBlockDelta":
+            _grow(blocks.setdefault(index, {}), mapping(data.get("delta")))
+        elif kind in {"messageStop", "metadata"}:
+            body.update({key: value for key, value in data.items() if key != "p"})  # padding
+        elif kind == "error":
+            body["error"] = data.get("error") or data
+    if blocks:
+        message["content"] = [_whole(joined(blocks[index])) for index in sorted(blocks)]
+        body["output"] = {"message": message}
+    return body
+
+
+def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    for key, value in delta.items():
+        if isinstance(value, str) and key not in {"signature", "redactedContent"}:
+            add_text(block, key, value)
+        elif key == "reasoningContent" and "text" in mapping(value):
+            add_text(block.setdefault(key, {}).setdefault("reasoningText", {}), "text", str(value["text"]))
+        elif key == "reasoningContent" and "signature" in mapping(value):
+            block.setdefault(key, {}).setdefault("reasoningText", {})["signature"] = value["signature"]
+        elif isinstance(value, dict):
+            _grow(block.setdefault(key, {}), value)
+        else:
+            block[key] = value
+
+
+def _whole(block: dict[str, Any]) -> dict[str, Any]:
+    """Return a block whose tool's input, which arrives as text, is the JSON that it says."""
+    used = mapping(block.get("toolUse"))
+    if isinstance(used.get("input"), str):
+        parsed = decode_json(used["input"])
+        used["input"] = used["input"] if parsed is None else parsed
+    return block

@@ -1,0 +1,185 @@
+"""Cohere: chat in both its versions, embeddings, and reranking, which is billed by the search.
+
+The format: https://docs.cohere.com/reference/chat, read 2026-11. `tokens` is what the model read and wrote, with the
+templates around it; `billed_units` is what is paid for.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    model_in as model_in,
+    results_id as results_id,
+    streams as streams,
+    unbilled_reason as unbilled_reason,
+)
+from autolog.providers._facts import Facts, Usage, read_error
+from autolog.providers._fields import count, mapping, objects, text, total
+from autolog.providers._pieces import add_text, joined
+
+name = "cohere"
+provider_name = "cohere"
+
+_ROUTES = (
+    (r"/v[12]/chat$", "chat"),
+    (r"/v1/(generate|summarize)$", "text_completion"),
+    (r"/v[12]/embed$", "embeddings"),
+    (r"/v[12]/rerank$", "rerank"),
+    (r"/v1/classify$", "classification"),
+    (r"/v[12]/embed-jobs$", "batch"),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    path = path.partition("?")[0].rstrip("/")
+    return next((kind for pattern, kind in _ROUTES if re.search(pattern, path)), path.rpartition("/")[2])
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model."""
+    path = path.partition("?")[0].rstrip("/")
+    return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    if "query" in request and "documents" in request:
+        return "/v2/rerank"
+    return "/v1/chat" if "message" in request else "/v2/embed" if "texts" in request else "/v2/chat"
+
+
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return the searches of a reranking."""
+    searches = count(mapping(_usage(mapping(response)).get("billed_units")).get("search_units"))
+    return {f"search of {request.get('model')}": searches} if searches else {}
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response of either version."""
+    body = mapping(body)
+    facts = Facts(id=text(body.get("response_id")) or text(body.get("id")) or text(body.get("generation_id")))
+    if "message" in body and not isinstance(body["message"], dict):
+        facts.error_type, facts.error_message = read_error(body)
+    reason = text(body.get("finish_reason"))
+    facts.finish_reasons = [reason] if reason else None
+    message = mapping(body.get("message"))
+    said = [part["text"] for part in objects(message.get("content")) if text(part.get("text"))]
+    said += [one["text"] for one in objects(body.get("generations")) if text(one.get("text"))]
+    facts.output_text = text(body.get("text")) or "".join(said) or None
+    facts.tool_calls = [_call(call) for call in objects(message.get("tool_calls") or body.get("tool_calls"))]
+    if usage := _usage(body):
+        facts.raw_usage = usage
+        facts.usage, facts.billed_usage = _read_usage(usage)
+    return facts
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    called = mapping(call.get("function")) or call
+    return {
+        "id": call.get("id"),
+        "name": called.get("name"),
+        "arguments": called.get("arguments", called.get("parameters")),
+    }
+
+
+def _usage(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the usage: v1 has it among other things in `meta`."""
+    if isinstance(body.get("usage"), dict):
+        return mapping(body["usage"])
+    return {
+        key: value
+        for key, value in mapping(body.get("meta")).items()
+        if key in {"billed_units", "tokens", "cached_tokens"}
+    }
+
+
+def _read_usage(usage: dict[str, Any]) -> tuple[Usage, Usage | None]:
+    """Return what was used, and what is billed of it if that is told apart."""
+    tokens, billed = mapping(usage.get("tokens")), mapping(usage.get("billed_units"))
+    images = count(billed.get("image_tokens"))
+    paid = Usage(
+        input=total(count(billed.get("input_tokens")), images),
+        output=count(billed.get("output_tokens")),
+        input_image=images or None,
+    )
+    used = Usage(
+        input=count(tokens.get("input_tokens")),
+        output=count(tokens.get("output_tokens")),
+        cache_read=count(usage.get("cached_tokens")),
+    )
+    if used.input is None and used.output is None:
+        return paid, None
+    return used, paid if billed else None
+
+
+# Streams
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: v1 repeats the whole at its end, v2 does not."""
+    body: dict[str, Any] = {}
+    for event in events:
+        kind = str(event.data.get("type") or event.data.get("event_type") or event.name or "")
+        if kind == "stream-end" or isinstance(event.data.get("response"), dict):
+            body = {**body, **mapping(event.data.get("response"))}
+            body.setdefault("finish_reason", event.data.get("finish_reason"))
+        elif kind == "stream-start":
+            body["generation_id"] = event.data.get("generation_id")
+        elif kind == "text-generation":
+            add_text(body, "text", str(event.data.get("text") or ""))
+        elif kind == "tool-calls-generation":
+            body["tool_calls"] = event.data.get("tool_calls")
+        elif "delta" in event.data or kind.endswith("-start"):
+            _add_delta(body, kind, event.data)
+        elif "message" in event.data or "error" in event.data:
+            body["error"] = event.data.get("error") or event.data
+    return mapping(joined(body))
+
+
+def _add_delta(body: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
+    """Add an event of v2: a message that begins, parts of it that begin and grow, and its end."""
+    delta = mapping(data.get("delta"))
+    more = mapping(delta.get("message"))
+    message = body.setdefault("message", {"role": "assistant"})
+    if kind == "message-start":
+        body["id"] = data.get("id")
+        message.update({key: value for key, value in more.items() if value})
+    elif kind == "message-end":
+        body.update(delta)
+    elif kind in {"content-start", "content-delta"}:
+        _grow(_part(message, "content", data), mapping(more.get("content")))
+    elif kind in {"tool-call-start", "tool-call-delta"}:
+        _grow(_part(message, "tool_calls", data), mapping(more.get("tool_calls")))
+    elif kind == "citation-start":
+        message.setdefault("citations", []).append(more.get("citations"))
+    else:
+        _grow(message, {key: value for key, value in more.items() if isinstance(value, str)})
+
+
+def _part(message: dict[str, Any], key: str, data: dict[str, Any]) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = message.setdefault(key, [])
+    index = count(data.get("index")) or 0
+    while len(parts) <= min(index, 1_000):
+        parts.append({})
+    return parts[min(index, 1_000)]
+
+
+def _grow(part: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict):
+            _grow(part.setdefault(key, {}), value)
+        elif isinstance(value, str) and key not in {"id", "type", "name", "role"}:
+            add_text(part, key, value)
+        elif value is not None:
+            part[key] = value

@@ -1,0 +1,307 @@
+"""Google's Gemini, at its own API and at Vertex AI: which calls are recorded, and how their bodies read.
+
+The format: https://ai.google.dev/api/generate-content and
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autolog._record.bodies import decode_object
+from autolog._record.streams import Event
+from autolog.providers._defaults import (
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+)
+from autolog.providers._facts import BatchResult, Facts, Usage, read_error
+from autolog.providers._fields import count, lines, mapping, objects, text, total
+from autolog.providers._pieces import add_text, joined
+
+name = "gemini"
+provider_name = "gcp.gemini"
+
+_OPERATIONS = {
+    "generateContent": "chat",
+    "streamGenerateContent": "chat",
+    "generateAnswer": "chat",
+    "embedContent": "embeddings",
+    "batchEmbedContents": "embeddings",
+    "countTokens": "count_tokens",
+    "computeTokens": "count_tokens",
+    "batchGenerateContent": "batch",
+    "asyncBatchEmbedContent": "batch",
+    "predict": "embeddings",
+    "predictLongRunning": "video_generation",
+}
+_RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
+
+
+def _verb(path: str) -> str:
+    return path.partition("?")[0].rstrip("/").rpartition(":")[2]
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: `chat` and `embeddings` as the conventions have it, else the verb of the path."""
+    path = path.partition("?")[0].rstrip("/")
+    if path.endswith("/cachedContents"):
+        return "create_cache"
+    if path.endswith("/interactions"):
+        return "chat"
+    if _verb(path) == "predict" and "imagen" in path:
+        return "image_generation"
+    return _OPERATIONS.get(_verb(path)) or re.split(r"/v\d+\w*/", path)[-1].strip("/")
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model, stores a cache, or reads what a batch made."""
+    if is_follow_up(method, path):
+        return True
+    path = path.partition("?")[0].rstrip("/")
+    return method.lower() == "post" and (
+        _verb(path) in _OPERATIONS or path.endswith(("/cachedContents", "/interactions"))
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call reads the results of a batch."""
+    return method.lower() == "get" and results_id(path) is not None
+
+
+def results_id(path: str) -> str | None:
+    """Return the batch, or the file, whose results the path returns."""
+    found = re.search(_RESULTS, path.partition("?")[0])
+    return (found[1] or found[2]) if found else None
+
+
+def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
+    """Yield the responses of a batch: in the batch itself, or by the line in its file.
+
+    The format: https://ai.google.dev/gemini-api/docs/batch-api, read 2026-11.
+    """
+    made = mapping(decode_object(body).get("response"))
+    inline = mapping(made.get("inlinedResponses"))
+    items = objects(inline.get("inlinedResponses")) if inline else [line for line in lines(body) if "key" in line]
+    for number, item in enumerate(items):
+        answer, error = mapping(item.get("response")), mapping(item.get("error"))
+        key = text(item.get("key")) or text(mapping(item.get("metadata")).get("key"))
+        if answer or error:
+            yield BatchResult(
+                key=f"{results_id(path)}:{key or number}",
+                custom_id=key,
+                path=f"/v1beta/models/{answer.get('modelVersion')}:generateContent",
+                answer=answer,
+                error=read_error({"error": error}) if error else None,
+            )
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path of a generation: only there is a request of Gemini's shape without its path."""
+    return ":generateContent"
+
+
+@functools.lru_cache(maxsize=1024)
+def model_in(path: str) -> str | None:
+    """Return the model, the tuned model or the endpoint that the path names."""
+    found = re.search(r"/(?:models|tunedModels|endpoints)/([^/:?]+)", path)
+    return found[1] if found else None
+
+
+def streams(path: str) -> bool:
+    """Return whether an array is a stream: it is, where nothing was said of server-sent events."""
+    return _verb(path) == "streamGenerateContent"
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why a call has no bill that could be read."""
+    if _verb(path) == "predictLongRunning":
+        return "billed by the second of video, which the answer does not tell"
+    if path.rstrip("/").endswith("/cachedContents"):
+        return "a cache is billed by the hour that it is kept"
+    return None
+
+
+# Reading a response
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
+    body = mapping(body)
+    facts = Facts(model=text(body.get("modelVersion")) or text(body.get("model")))
+    facts.id = text(body.get("responseId")) or text(body.get("id"))
+    if body.get("error"):
+        facts.error_type, facts.error_message = _read_error(body)
+    if operation(path) == "count_tokens":
+        facts.usage.input = count(body.get("totalTokens"))
+        return facts
+    if "predictions" in body:
+        _read_predictions(facts, body, operation(path))
+    elif "outputs" in body:
+        _read_interaction(facts, body)
+    else:
+        _read_candidates(facts, objects(body.get("candidates")))
+    usage = body.get("usageMetadata")
+    if isinstance(usage, dict):
+        facts.raw_usage, facts.usage = usage, read_usage(usage)
+        facts.service_tier = _tier(usage)
+        facts.usage.web_searches = _searches(body)
+    return facts
+
+
+def _read_error(body: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Google names its errors by `status`; `code` repeats the HTTP status."""
+    kind, message = read_error(body)
+    return text(mapping(body["error"]).get("status")) or kind, message
+
+
+def _read_candidates(facts: Facts, candidates: list[dict[str, Any]]) -> None:
+    facts.finish_reasons = [reason for one in candidates if (reason := text(one.get("finishReason")))] or None
+    texts = []
+    for candidate in candidates:
+        parts = objects(mapping(candidate.get("content")).get("parts"))
+        said = [part["text"] for part in parts if text(part.get("text")) and part.get("thought") is not True]
+        texts.append("".join(said))
+        for part in parts:
+            if called := mapping(part.get("functionCall")):
+                call = {"id": called.get("id"), "name": called.get("name"), "arguments": called.get("args")}
+                facts.tool_calls.append(call)
+    facts.output_text = "\n".join(filter(None, texts)) or None
+
+
+#: Traffic of Vertex AI by the names of tiers (https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo).
+_TRAFFIC = {
+    "ON_DEMAND": "standard",
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "PROVISIONED_THROUGHPUT": "provisioned_throughput",
+}
+
+
+def _tier(usage: dict[str, Any]) -> str | None:
+    """Return the tier that served the call, in the words of the prices."""
+    traffic = text(usage.get("trafficType"))
+    return text(usage.get("serviceTier")) or (_TRAFFIC.get(traffic, traffic.lower()) if traffic else None)
+
+
+def _searches(body: dict[str, Any]) -> int | None:
+    """Return the searches that grounded the answer: since Gemini 3 each query is billed, before it was each prompt."""
+    grounded = [mapping(candidate.get("groundingMetadata")) for candidate in objects(body.get("candidates"))]
+    queries = [
+        query for one in grounded for query in one.get("webSearchQueries") or () if isinstance(query, str) and query
+    ]
+    by_prompt = re.match(r"(models/)?gemini-[12]\b", str(body.get("modelVersion")))
+    return (1 if by_prompt else len(queries)) if queries else None
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """Read a `usageMetadata`: the prompt has the cache in it, but neither the tools' prompt nor the thoughts."""
+    prompt, cached = _modalities(usage, "promptTokensDetails"), _modalities(usage, "cacheTokensDetails")
+    tools, made = _modalities(usage, "toolUsePromptTokensDetails"), _modalities(usage, "candidatesTokensDetails")
+    thoughts = count(usage.get("thoughtsTokenCount"))
+    given = total(count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount")))
+    output = total(count(usage.get("candidatesTokenCount")), count(usage.get("responseTokenCount")), thoughts)
+    if output is None and given is not None and count(usage.get("totalTokenCount")) == given:
+        output = 0  # nothing was said: a zero is left out
+    return Usage(
+        input=given,
+        output=output,
+        cache_read=count(usage.get("cachedContentTokenCount")),
+        reasoning=thoughts,
+        input_audio=total(prompt.get("AUDIO"), tools.get("AUDIO")),
+        input_image=total(prompt.get("IMAGE"), tools.get("IMAGE")),
+        output_audio=made.get("AUDIO"),
+        output_image=made.get("IMAGE"),
+        cache_audio_read=cached.get("AUDIO"),
+        cache_image_read=cached.get("IMAGE"),
+    )
+
+
+def _modalities(usage: dict[str, Any], key: str) -> dict[str, int]:
+    counted = [(str(item.get("modality")), count(item.get("tokenCount"))) for item in objects(usage.get(key))]
+    return {modality: tokens for modality, tokens in counted if tokens is not None}
+
+
+def _read_predictions(facts: Facts, body: dict[str, Any], operation_name: str) -> None:
+    """Vertex AI's older shape, for embeddings and images."""
+    if operation_name != "embeddings":
+        return
+    embedded = [mapping(prediction.get("embeddings")) for prediction in objects(body["predictions"])]
+    statistics = [mapping(one.get("statistics")) for one in embedded]
+    facts.usage.input = total(*(count(one.get("token_count")) for one in statistics))
+    facts.raw_usage = (
+        {"statistics": statistics, **mapping(body.get("metadata"))} if facts.usage.input is not None else None
+    )
+    if mapping(body.get("metadata")).get("billableCharacterCount"):
+        facts.uncertainty = "Vertex AI bills this by the character, not by the token"
+
+
+def _read_interaction(facts: Facts, body: dict[str, Any]) -> None:
+    """The Interactions API: https://ai.google.dev/api/interactions-api, read 2026-11."""
+    outputs, usage = objects(body.get("outputs")), mapping(body.get("usage"))
+    facts.output_text = "".join(item["text"] for item in outputs if text(item.get("text"))) or None
+    facts.finish_reasons = [status] if (status := text(body.get("status"))) else None
+    facts.tool_calls = [
+        {"id": item.get("id"), "name": item.get("name"), "arguments": item.get("arguments")}
+        for item in outputs
+        if item.get("type") == "function_call"
+    ]
+    thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))
+    facts.raw_usage = usage or None
+    facts.usage = Usage(
+        input=total(count(usage.get("total_input_tokens")), count(usage.get("total_tool_use_tokens"))),
+        output=total(count(usage.get("total_output_tokens")), thoughts),
+        cache_read=count(usage.get("total_cached_tokens")),
+        reasoning=thoughts,
+    )
+
+
+# Streams
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: every chunk is a response, whose parts go on with those before."""
+    body: dict[str, Any] = {}
+    candidates: dict[int, dict[str, Any]] = {}
+    for event in events:
+        for key, value in event.data.items():
+            if key == "candidates":
+                for position, part in enumerate(objects(value)):
+                    index = count(part.get("index"))
+                    _grow(candidates.setdefault(position if index is None else index, {}), part)
+            elif key == "usageMetadata" and isinstance(value, dict):
+                body[key] = {**mapping(body.get(key)), **value}  # every chunk tells the whole so far
+            elif value not in (None, "", {}, []):
+                body[key] = value
+    if candidates:
+        body["candidates"] = [candidates[index] for index in sorted(candidates)]
+    return mapping(joined(body))
+
+
+def _grow(candidate: dict[str, Any], part: dict[str, Any]) -> None:
+    for key, value in part.items():
+        if key == "content" and isinstance(value, dict):
+            content = candidate.setdefault("content", {"role": value.get("role") or "model", "parts": []})
+            for piece in objects(value.get("parts")):
+                _add_part(content["parts"], piece)
+        elif value not in (None, "", {}, []):
+            candidate[key] = value
+
+
+def _add_part(parts: list[dict[str, Any]], piece: dict[str, Any]) -> None:
+    """Add a piece: texts that follow one another are one part, thoughts apart from answers."""
+    last = parts[-1] if parts else {}
+    goes_on = "text" in last and isinstance(piece.get("text"), str) and last.get("thought") == piece.get("thought")
+    if not goes_on:
+        parts.append(dict(piece))
+        return
+    for key, value in piece.items():
+        if key == "text":
+            add_text(last, "text", value)
+        else:
+            last[key] = value

@@ -1,0 +1,115 @@
+"""Hugging Face's inference API and its endpoints, in their own shape; chat is in OpenAI's.
+
+The formats: https://huggingface.co/docs/inference-providers/tasks/index and
+https://huggingface.github.io/text-generation-inference, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers import openai
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    results_id as results_id,
+    streams as streams,
+)
+from autolog.providers._facts import Facts
+from autolog.providers._fields import count, mapping, objects, text
+
+name = "huggingface"
+provider_name = "huggingface"
+
+_OPERATIONS = {
+    "feature-extraction": "embeddings",
+    "sentence-similarity": "embeddings",
+    "text-to-image": "image_generation",
+    "automatic-speech-recognition": "transcription",
+    "text-to-speech": "speech",
+    "text-to-video": "video_generation",
+}
+_CALL = r"/models/.+|/pipeline/[^/]+(/.+)?$|/generate(_stream)?$|/embed$|/rerank$"
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name, from the task that the path names; without one it is a text's completion."""
+    path = path.partition("?")[0].rstrip("/")
+    if re.search(r"/chat/completions$", path):
+        return "chat"
+    if re.search(r"/embed(dings)?$", path):
+        return "embeddings"
+    task = re.search(r"/pipeline/([^/]+)", path)
+    if task is not None:
+        return _OPERATIONS.get(task[1], task[1].replace("-", "_"))
+    return "rerank" if path.endswith("/rerank") else "text_completion"
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model."""
+    path = path.partition("?")[0].rstrip("/")
+    return method.lower() == "post" and bool(re.search(rf"{_CALL}|/chat/completions$|/v1/embeddings$", path))
+
+
+@functools.lru_cache(maxsize=1024)
+def model_in(path: str) -> str | None:
+    """Return the model that the path names, `owner/name` or a name alone."""
+    found = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", path.partition("?")[0].rstrip("/"))
+    return found[1] if found else None
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/generate"
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why a call has no bill that could be read."""
+    return None if path.endswith("/chat/completions") else "billed by the time that it took to compute"
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response: of a text, an object or a list of one."""
+    answers = objects(body) if isinstance(body, list) else [mapping(body)]
+    if any("choices" in answer or "object" in answer for answer in answers):
+        return openai.read(path, body, headers)
+    facts = Facts()
+    texts = [text(answer.get("generated_text")) or text(answer.get("text")) for answer in answers]
+    facts.output_text = "\n".join(filter(None, texts)) or None
+    details = [mapping(answer.get("details")) for answer in answers]
+    facts.finish_reasons = [reason for one in details if (reason := text(one.get("finish_reason")))] or None
+    made = [count(one.get("generated_tokens")) for one in details]
+    known = [tokens for tokens in made if tokens is not None]
+    if known:
+        facts.usage.output = sum(known)
+        facts.raw_usage = {"generated_tokens": sum(known)}
+    for answer in answers:
+        error = answer.get("error")
+        facts.error_message = text(error) or text("; ".join(map(str, error)) if isinstance(error, list) else None)
+        facts.error_type = text(answer.get("error_type")) or facts.error_type
+    return facts
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: a token an event, and the whole text in the last."""
+    if any("choices" in event.data for event in events):
+        return openai.assemble(path, events)
+    body: dict[str, Any] = {}
+    tokens = []
+    for event in events:
+        token = mapping(event.data.get("token"))
+        if token.get("special") is not True:
+            tokens.append(str(token.get("text") or ""))
+        body.update(
+            {key: value for key, value in event.data.items() if value is not None and key not in {"token", "index"}}
+        )
+    body.setdefault("generated_text", "".join(tokens))
+    return body

@@ -1,0 +1,152 @@
+"""Mistral's own API: OpenAI's shape, and what it has besides: conversations, documents, its names for cached tokens.
+
+The format: https://docs.mistral.ai/api, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers import openai
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    results_id as results_id,
+    streams as streams,
+    unbilled_reason as unbilled_reason,
+)
+from autolog.providers._facts import Facts
+from autolog.providers._fields import count, kind_of, mapping, objects, text, total
+from autolog.providers._openai_usage import read_usage
+from autolog.providers._pieces import add_text, joined
+
+name = "mistral"
+provider_name = "mistral_ai"
+
+_ROUTES = (
+    (r"/(chat|agents)/completions$|/conversations(/[^/]+(/restart)?)?$", "chat"),
+    (r"/fim/completions$", "text_completion"),
+    (r"/embeddings$", "embeddings"),
+    (r"/moderations$|/classifications$", "moderation"),
+    (r"/ocr$", "ocr"),
+    (r"/audio/transcriptions$", "transcription"),
+    (r"/audio/speech$", "speech"),
+    (r"/batch/jobs$", "batch"),
+    (r"/fine_tuning/jobs$", "fine_tuning"),
+    (r":(raw|streamRaw)Predict$", "chat"),
+)
+
+
+def _plain(path: str) -> str:
+    """Return the path alone: the SDK marks its streams with `#stream`."""
+    return re.split(r"[?#]", path, maxsplit=1)[0].rstrip("/")
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    path = _plain(path)
+    return next(
+        (kind for pattern, kind in _ROUTES if re.search(pattern, path)), re.split(r"/v\d+/", path)[-1].strip("/")
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model."""
+    path = _plain(path)
+    return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
+
+
+@functools.lru_cache(maxsize=1024)
+def model_in(path: str) -> str | None:
+    """Return the model that a path of Vertex AI names."""
+    found = re.search(r"/models/([^/:]+):", path)
+    return found[1] if found else None
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/v1/conversations" if "inputs" in request else openai.guess_path(request)
+
+
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return the pages that were read."""
+    pages = count(mapping(mapping(response).get("usage_info")).get("pages_processed"))
+    return {f"page of {mapping(response).get('model')}": pages} if pages else {}
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
+    conversation = mapping(body).get("object") == "conversation.response" or "conversation_id" in mapping(body)
+    facts = _read_conversation(mapping(body)) if conversation else openai.read(path, body, headers)
+    usage = mapping(facts.raw_usage)
+    if facts.usage.cache_read is None:
+        facts.usage.cache_read = count(usage.get("num_cached_tokens"))
+    if tokens := count(usage.get("connector_tokens")):  # what tools brought into the prompt
+        facts.usage.input = total(facts.usage.input, tokens)
+    if used := mapping(usage.get("connectors")):
+        facts.uncertainty = f"{', '.join(sorted(used))} is billed by the call, besides the tokens"
+    if seconds := count(usage.get("prompt_audio_seconds")):
+        facts.usage.audio_seconds = seconds
+    facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
+    return facts
+
+
+def _read_conversation(body: dict[str, Any]) -> Facts:
+    facts = Facts(id=text(body.get("conversation_id")))
+    outputs = objects(body.get("outputs"))
+    facts.model = next((model for item in outputs if (model := text(item.get("model")))), None)
+    texts = [item.get("content") for item in outputs if kind_of(item) == "message.output"]
+    facts.output_text = "".join(map(_said, texts)) or None
+    facts.tool_calls = [
+        {"id": item.get("tool_call_id") or item.get("id"), "name": item.get("name"), "arguments": item.get("arguments")}
+        for item in outputs
+        if kind_of(item) == "function.call"
+    ]
+    if usage := mapping(body.get("usage")):
+        facts.raw_usage, facts.usage = usage, read_usage(usage)
+    return facts
+
+
+def _said(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(text(part.get("text")) or "" for part in objects(content))
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to, a conversation's or a completion's."""
+    if not any(_kind(event).startswith("conversation.response") for event in events):
+        return openai.assemble(path, events)
+    body: dict[str, Any] = {"object": "conversation.response"}
+    outputs: dict[int, dict[str, Any]] = {}
+    for event in events:
+        kind = _kind(event)
+        if kind.endswith(".delta"):
+            _grow(
+                outputs.setdefault(count(event.data.get("output_index")) or 0, {}),
+                kind.removesuffix(".delta"),
+                event.data,
+            )
+        elif kind.startswith("conversation.response"):
+            body.update({key: value for key, value in event.data.items() if key not in {"type", "created_at"}})
+        if kind == "conversation.response.error" or "error" in event.data:
+            body["error"] = event.data.get("error") or event.data
+    return {**body, "outputs": joined([outputs[index] for index in sorted(outputs)])}
+
+
+def _kind(event: Event) -> str:
+    return str(event.data.get("type") or event.name or "")
+
+
+def _grow(output: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
+    for key, value in data.items():
+        if key in {"content", "arguments"}:
+            add_text(output, key, _said(value))
+        elif value is not None:
+            output[key] = value
+    output["type"] = kind

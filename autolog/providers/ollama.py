@@ -1,0 +1,93 @@
+"""Ollama's own API. Streams are JSON lines; local models have no price but the user's.
+
+The format: https://docs.ollama.com/api, read 2026-11. Its counts are missing where the whole prompt was cached.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    model_in as model_in,
+    results_id as results_id,
+    streams as streams,
+    unbilled_reason as unbilled_reason,
+)
+from autolog.providers._facts import Facts
+from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._pieces import add_text, joined
+
+name = "ollama"
+provider_name = "ollama"
+
+_ROUTES = {"chat": "chat", "generate": "text_completion", "embed": "embeddings", "embeddings": "embeddings"}
+_CALL = r"/api/(chat|generate|embed|embeddings)$"
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    end = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return _ROUTES.get(end, end)
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model; pulling one is not."""
+    return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/api/chat" if "messages" in request else "/api/embed" if "input" in request else "/api/generate"
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
+    body = mapping(body)
+    facts = Facts(model=text(body.get("model")), error_message=text(body.get("error")))
+    reason = text(body.get("done_reason"))
+    facts.finish_reasons = [reason] if reason else None
+    message = mapping(body.get("message"))
+    facts.output_text = text(message.get("content")) or text(body.get("response"))
+    facts.tool_calls = [
+        {"id": call.get("id"), "name": called.get("name"), "arguments": called.get("arguments")}
+        for call in objects(message.get("tool_calls"))
+        if (called := mapping(call.get("function")))
+    ]
+    usage = {key: body[key] for key in ("prompt_eval_count", "eval_count") if count(body.get(key)) is not None}
+    facts.raw_usage = usage or None
+    facts.usage.input, facts.usage.output = usage.get("prompt_eval_count"), usage.get("eval_count")
+    return facts
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: texts and calls grow, the last line has the figures."""
+    body: dict[str, Any] = {}
+    for event in events:
+        for key, value in event.data.items():
+            if key == "message" and isinstance(value, dict):
+                _grow(body.setdefault("message", {}), value)
+            elif key in {"response", "thinking"} and isinstance(value, str):
+                add_text(body, key, value)
+            elif value is not None:
+                body[key] = value
+    return mapping(joined(body))
+
+
+def _grow(message: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if key in {"content", "thinking"} and isinstance(value, str):
+            add_text(message, key, value)
+        elif isinstance(value, list) and isinstance(message.get(key), list):
+            message[key] = [*message[key], *value]
+        elif value is not None:
+            message[key] = value

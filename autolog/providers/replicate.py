@@ -1,0 +1,95 @@
+"""Replicate: predictions, which may outlive the call that began them. Billed by the second of a machine, or by tokens.
+
+The format: https://replicate.com/docs/reference/http, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+    results_id as results_id,
+    streams as streams,
+)
+from autolog.providers._facts import Facts, LongRunning
+from autolog.providers._fields import count, mapping, text
+
+name = "replicate"
+provider_name = "replicate"
+
+_BEGUN = r"/predictions$"
+_READ = r"/predictions/[^/]+(/cancel)?$"
+_ENDED = {"succeeded", "failed", "canceled", "aborted"}
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0].rstrip("/")
+
+
+def operation(path: str) -> str:
+    """Return the operation's name: the models are of every kind, and the path does not say which."""
+    return "prediction" if "/predictions" in path else _plain(path).rpartition("/")[2]
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call begins a prediction, or reads one."""
+    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_BEGUN, _plain(path))))
+
+
+@functools.lru_cache(maxsize=1024)
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call reads or cancels a prediction that an earlier one began."""
+    return method.lower() in {"get", "post"} and bool(re.search(_READ, _plain(path)))
+
+
+@functools.lru_cache(maxsize=1024)
+def model_in(path: str) -> str | None:
+    """Return the model or the deployment that the path names, `owner/name`."""
+    found = re.search(r"/(?:models|deployments)/([^/]+/[^/]+)/predictions", path)
+    return found[1] if found else None
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/v1/predictions"
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why a call has no bill that could be read."""
+    return "billed by the second of its machine, which the answer does not name"
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a prediction, as it is by now."""
+    body = mapping(body)
+    facts = Facts(model=text(body.get("model")), id=text(body.get("id")))
+    status, output = text(body.get("status")), body.get("output")
+    if facts.id is not None and status is not None:
+        facts.long_running = LongRunning(f"prediction:{facts.id}", "prediction", status in _ENDED)
+        facts.finish_reasons = [status] if status in _ENDED else None
+    facts.error_message = text(body.get("error")) or text(body.get("detail"))
+    facts.error_type = status if facts.error_message and status == "failed" else None
+    if isinstance(output, str):
+        facts.output_text = text(output)
+    elif isinstance(output, list) and all(isinstance(piece, str) for piece in output):
+        facts.output_text = "".join(output) or None
+    metrics = mapping(body.get("metrics"))
+    facts.raw_usage = metrics or None
+    facts.usage.input, facts.usage.output = (
+        count(metrics.get("input_token_count")),
+        count(metrics.get("output_token_count")),
+    )
+    return facts
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the last event that is a prediction; the streams of tokens are no JSON."""
+    return events[-1].data if events else {}

@@ -1,0 +1,189 @@
+"""The libraries that instrument the same SDKs, how each comes and goes, and an environment for each.
+
+    python tests/beside/libraries.py [folder] [name ...]
+
+makes a virtual environment in the folder (`.libraries`) for every library, or for those that are named, with the newest
+openai and anthropic and this checkout, and runs `test_libraries.py` in each. What cannot be installed is said.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Library:
+    """One library.
+
+    Attributes:
+        requires: what to install. modules: what is to be importable. start, stop: code that instruments the SDKs, and
+        undoes it (empty if it cannot be undone). wrap: code that defines `wrap_openai` and `wrap_anthropic`, where clients
+        are to be wrapped. variables: its environment.
+    """
+
+    name: str
+    requires: tuple[str, ...]
+    modules: tuple[str, ...]
+    start: str = ""
+    stop: str = ""
+    wrap: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+_OTEL = """
+from opentelemetry.sdk.trace import TracerProvider
+provider = TracerProvider()
+"""
+
+LIBRARIES = {
+    library.name: library
+    for library in (
+        Library(
+            "openinference",
+            ("openinference-instrumentation-openai", "openinference-instrumentation-anthropic", "opentelemetry-sdk"),
+            ("openinference.instrumentation.openai", "opentelemetry.sdk"),
+            start=_OTEL + """
+from openinference.instrumentation.openai import OpenAIInstrumentor
+instrumentors = [OpenAIInstrumentor()]
+try:
+    from openinference.instrumentation.anthropic import AnthropicInstrumentor
+    instrumentors.append(AnthropicInstrumentor())
+except ImportError:
+    pass
+for instrumentor in instrumentors:
+    instrumentor.instrument(tracer_provider=provider)
+""",
+            stop="for instrumentor in instrumentors: instrumentor.uninstrument()",
+        ),
+        Library(
+            "logfire",
+            ("logfire",),
+            ("logfire",),
+            start="""
+import contextlib, logfire
+logfire.configure(send_to_logfire=False, console=False)
+uninstruments = [logfire.instrument_openai(), logfire.instrument_anthropic()]
+""",
+            stop="""
+for uninstrument in uninstruments:
+    with uninstrument: pass
+""",
+        ),
+        Library(
+            "openllmetry",
+            ("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic", "opentelemetry-sdk"),
+            ("opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.anthropic", "opentelemetry.sdk"),
+            start=_OTEL + """
+from opentelemetry.instrumentation.openai import OpenAIInstrumentor
+from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
+instrumentors = [OpenAIInstrumentor(), AnthropicInstrumentor()]
+for instrumentor in instrumentors:
+    instrumentor.instrument(tracer_provider=provider)
+""",
+            stop="for instrumentor in instrumentors: instrumentor.uninstrument()",
+        ),
+        Library(
+            "genai-openai",
+            ("opentelemetry-instrumentation-genai-openai", "opentelemetry-sdk"),
+            ("opentelemetry.instrumentation.genai.openai", "opentelemetry.sdk"),
+            start=_OTEL + """
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+instrumentor = OpenAIInstrumentor()
+instrumentor.instrument(tracer_provider=provider)
+""",
+            stop="instrumentor.uninstrument()",
+        ),
+        Library(
+            "langfuse",
+            ("langfuse",),
+            ("langfuse",),
+            start="import langfuse.openai",
+            variables={"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk", "LANGFUSE_HOST": NOWHERE},
+        ),
+        Library(
+            "langsmith",
+            ("langsmith", "anthropic<2"),  # 0.15 fails by itself at the streams of later ones
+            ("langsmith",),
+            wrap="from langsmith.wrappers import wrap_anthropic, wrap_openai",
+            variables={"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": NOWHERE},
+        ),
+        Library(
+            "sentry",
+            ("sentry-sdk",),
+            ("sentry_sdk",),
+            start="""
+import sentry_sdk
+from sentry_sdk.integrations.anthropic import AnthropicIntegration
+from sentry_sdk.integrations.openai import OpenAIIntegration
+integrations = [OpenAIIntegration(), AnthropicIntegration()]
+sentry_sdk.init("http://a@127.0.0.1:9/1", traces_sample_rate=1.0, integrations=integrations, transport=lambda _: None)
+""",
+        ),
+        Library(
+            "ddtrace",
+            ("ddtrace",),
+            ("ddtrace",),
+            start="import ddtrace; ddtrace.patch(openai=True, anthropic=True)",
+            variables={"DD_TRACE_STARTUP_LOGS": "0", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "0"},
+        ),
+        Library(
+            "braintrust",
+            ("braintrust",),
+            ("braintrust",),
+            start="import braintrust; braintrust.auto_instrument()",
+            wrap="from braintrust import wrap_anthropic, wrap_openai",
+            variables={"BRAINTRUST_API_KEY": "k", "BRAINTRUST_API_URL": NOWHERE, "BRAINTRUST_APP_URL": NOWHERE},
+        ),
+        Library(
+            "mlflow",
+            ("mlflow-tracing",),
+            ("mlflow.tracing", "mlflow.openai"),
+            start="""
+import mlflow, mlflow.openai, mlflow.anthropic
+mlflow.openai.autolog()
+mlflow.anthropic.autolog()
+""",
+            stop="mlflow.openai.autolog(disable=True); mlflow.anthropic.autolog(disable=True)",
+            variables={
+                "MLFLOW_TRACKING_URI": NOWHERE, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+                "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "true",
+            },
+        ),
+        Library(
+            "weave",
+            ("weave",),
+            ("weave",),
+            start="""
+from weave.integrations import patch_anthropic, patch_openai
+patch_openai()
+patch_anthropic()
+""",
+            variables={"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": NOWHERE, "WEAVE_DISABLED": "false"},
+        ),
+    )
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests of each library in an environment of its own; returns how many failed."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from environments import make, run_tests
+
+    folder = Path(arguments[0] if arguments else ".libraries").absolute()
+    failed = 0
+    for name in arguments[1:] or LIBRARIES:
+        python = make(folder / name, "openai", "anthropic", "pytest", *LIBRARIES[name].requires)
+        if python is None:
+            failed += 1
+            continue
+        failed += run_tests(python, ROOT / "tests/beside/test_libraries.py", "-k", f"[{name}-")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

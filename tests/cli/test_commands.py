@@ -1,0 +1,47 @@
+"""The command line as a whole: wrong usage, help, a store that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import output, run
+
+from autolog.cli import COMMANDS, main
+from autolog.stores._contract import Store
+
+
+def test_wrong_usage(store: Store) -> None:
+    assert "is no time such as" in output("logs", "--since", "soon", code=2)
+    assert "is neither ok nor error" in output("logs", "--status", "fine", code=2)
+    assert "is given twice" in output("logs", "--status", "ok", "--errors", code=2)
+    assert "is before since" in output("logs", "--since", "1h", "--until", "2h", code=2)
+    assert "not of the form key=value" in output("logs", "--metadata", "x", code=2)
+    assert "No such option" in output("logs", "--nonsense", code=2)
+    assert "No such command" in output("lgos", code=2)
+    assert "no single record" in output("show", "nobody", code=1)
+    assert "no single record" in output("show", "000", code=1)
+    assert "no trace or record" in output("trace", "nobody", code=1)
+
+
+def test_nothing_there_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["logs"])
+    assert left.value.code == 1
+    assert "there are no logs yet" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_has_help() -> None:
+    listed = output("--help")
+    for name in COMMANDS:
+        assert name in listed
+        assert "Usage: " in output(name, "--help")
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    from autolog.cli import COMMANDS
+
+    for name in COMMANDS:
+        shown = run(name, "--help").output
+        assert f"autolog {name}" in shown.split("Options:")[0].partition("\n")[2], name

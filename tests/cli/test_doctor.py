@@ -1,0 +1,37 @@
+"""`autolog doctor`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from commands import run
+
+import autolog
+from autolog._config import config_from
+from autolog._delivery.journal import journal_for
+from autolog._record.record import Record
+from autolog.stores._contract import Store
+
+
+def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = json.loads(run("doctor", "--json").output)
+    assert healthy["ok"]
+    says = {check["check"]: check["says"] for check in healthy["checks"]}
+    assert "10 records" in says["store"]
+    assert "can be patched" in says["openai"]
+    assert not autolog.status()["patched"]
+    assert (says["journal"], says["losses"][:10]) == ("nothing waits", "no process")
+    journal = journal_for(config_from({}), {"endpoint": "http://logs.example"})
+    journal.note_losses({"queue full": 7})
+    journal.add([Record(id="a"), Record(id="b")])
+    said = " ".join(run("doctor").output.split())
+    assert "7 (queue full)" in said
+    assert "2 records" in said
+    assert "wait for http://logs.example native" in said
+    assert run("doctor").exit_code == 1
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
+    assert "cannot be reached" in run("doctor").output
+    assert run("doctor").exit_code == 1
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", "nonsense")
+    assert "is not an http:// or https:// URL" in run("doctor").output

@@ -1,0 +1,46 @@
+"""`autolog logs`: filters and columns."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from commands import output
+
+from autolog._record.record import FIELDS
+from autolog.stores._contract import Store
+
+
+def test_logs(store: Store) -> None:
+    lines = [line for line in output("logs").splitlines() if line.strip()]
+    assert "0003" in lines[2]
+    assert "429 rate_limit" in lines[2]
+    assert "1,200 → 34" in output("logs")
+    assert "$0.0125" in output("logs")
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        ([], ["0003", "0001", "0002"]),
+        (["--limit", "1"], ["0003"]),
+        (["--errors"], ["0003"]),
+        (["--status", "ok", "--kind", "llm"], ["0001"]),
+        (["--model", "gpt-4o", "--user", "u", "--tag", "t", "--metadata", "k=v"], ["0001"]),
+        (["--since", "1h"], ["0003"]),
+        (["--until", "1h", "--name", "answer"], ["0002"]),
+        (["--trace", "a" * 32], ["0001", "0002"]),
+        (["--text", "slow"], ["0003"]),
+        (["--provider", "openai"], ["0001"]),
+    ],
+)
+def test_filters(store: Store, args: list[str], found: list[str]) -> None:
+    assert sorted(json.loads(line)["id"] for line in output("logs", "--json", *args).splitlines()) == sorted(found)
+
+
+def test_json_has_every_field(store: Store) -> None:
+    record = json.loads(output("logs", "--json").splitlines()[0])
+    assert set(record) == set(FIELDS) - {"request_body", "response_body"}
+    shown = json.loads(output("show", "0001", "--json"))
+    assert shown["request_body"]["messages"][1]["content"] == "Hi?"
+    assert shown["cost"] == 0.0125

@@ -1,0 +1,35 @@
+"""Virtual environments of their own for tests, made once and kept: other SDKs, versions and libraries than here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def make(home: Path, *requirements: str) -> Path | None:
+    """Return the Python of an environment with this checkout and these; None, and said, if they cannot be installed."""
+    python = home / "bin" / "python"
+    mark = home / "ready"
+    wanted = "\n".join(requirements)
+    if mark.exists() and mark.read_text() == wanted:
+        return python
+    print(f"installing {home.name}: {' '.join(requirements)}", flush=True)
+    venv.create(home, with_pip=True, clear=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, *requirements, "-e", f"{ROOT}[server]"], capture_output=True, text=True)
+    if done.returncode:
+        print(f"  cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}", flush=True)
+        return None
+    mark.write_text(wanted)
+    return python
+
+
+def run_tests(python: Path, *arguments: Path | str) -> bool:
+    """Run pytest in an environment; returns whether it failed."""
+    variables = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=variables).returncode != 0
