@@ -83,7 +83,10 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         share.hold(len(body))
         if sends:
             call.body = await read_body(request, services.limits, share)
-        return await _run(route, call)
+        reply = await _run(route, call)
+        if isinstance(reply.body, (AsyncIterator, Iterator)):
+            services.load.check_streams()
+        return reply
 
 
 async def _find(services: Services, key: str | None, token: str | None) -> Principal | None:
@@ -160,7 +163,7 @@ def encode(reply: Reply, services: Services | None = None, head: bool = False) -
     if reply.status == 204:
         return Response(status_code=204, headers={**reply.headers, "content-type": reply.content_type})
     if services is not None and isinstance(reply.body, (AsyncIterator, Iterator)):
-        return _Streamed(reply, services) if not head else _response(reply, b"")
+        return _response(reply, b"") if head else _Streamed(reply, services)
     body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, default=str).encode()
     return _response(reply, body)
 
@@ -175,17 +178,21 @@ class _Streamed(StreamingResponse):
     def __init__(self, reply: Reply, services: Services) -> None:
         pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
         super().__init__(pieces, reply.status, {**reply.headers}, reply.content_type)
-        self._live = isinstance(reply.body, AsyncIterator)
         self._load = services.load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._live:
-            await super().__call__(scope, receive, send)
-            return
         with self._load.stream():
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except (StoreError, Fault) as error:  # the status is sent already: a reply without its end says the rest
+                logger.error("%s %s broke off: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - as above
 
 
 async def _on_threads(pieces: Iterator[bytes], services: Services) -> AsyncIterator[bytes]:
-    while (piece := await services.in_thread(False, next, pieces, None)) is not None:
-        yield piece
+    """Read an iterator on a few threads. Its pieces count among the bodies in memory until the client took them."""
+    while (piece := await services.next_piece(pieces)) is not None:
+        services.load.add(len(piece))
+        try:
+            yield piece
+        finally:
+            services.load.add(-len(piece))

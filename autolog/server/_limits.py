@@ -35,9 +35,11 @@ class Limits:
         batch_items: the most records in one native batch, Portkey array or span batch, rejected ones included.
         requests_per_second: for each key, with a burst of twice as many; 0 for no limit.
         body_seconds: how long a client may take to send a body.
-        memory_bytes: how large all request bodies that the server holds may be together; more are answered 503.
+        memory_bytes: how large all bodies that the server holds may be together, of requests and of replies that are
+            sent piece by piece; more are answered 503.
         requests: how many requests may be served or wait at once before further ones are answered 503.
-        streams: how many live streams (`/api/v1/tail`, the live list of logs) before further ones are answered 503.
+        streams: how many replies may be sent piece by piece at once (`/api/v1/tail`, the live list of logs, lists and
+            exports with bodies) before further ones are answered 503.
         pending_writes: how many writes may wait for the store before further ones are answered 503.
         delete_all: whether Cloudflare's delete call without filters deletes everything, as with the vendor.
         connections: how many connections at once (`autolog serve`); beyond, the one that is idle longest is closed,
@@ -95,7 +97,7 @@ class RateLimiter:
 
 
 class Load:
-    """The current load: requests, live streams, and the bytes of bodies in memory."""
+    """The current load: requests, replies sent piece by piece, and the bytes of bodies in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -123,7 +125,7 @@ class Load:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a live stream while the block sends it. For the event loop's thread."""
+        """Count a reply while the block sends it piece by piece. For the event loop's thread."""
         self.streams += 1
         try:
             yield
@@ -131,13 +133,13 @@ class Load:
             self.streams -= 1
 
     def check_streams(self) -> None:
-        """Refuse one more live stream if there are too many.
+        """Refuse one more reply piece by piece if there are too many.
 
         Raises:
             Fault: 503.
         """
         if self.streams >= self._limits.streams:
-            raise Fault(503, "the server has too many live streams at once; try again later", retry_after=5)
+            raise Fault(503, "the server is sending too many long replies; try again later", retry_after=5)
 
     def add(self, size: int) -> None:
         """Count bytes of a body, or no longer count them (negative). From any thread.
@@ -147,7 +149,7 @@ class Load:
         """
         with self._lock:
             if size > 0 and self.bytes + size > self._limits.memory_bytes:
-                raise Fault(503, "the server is holding too many request bodies; try again later", retry_after=1)
+                raise Fault(503, "the server is holding too many bodies; try again later", retry_after=1)
             self.bytes += size
 
 

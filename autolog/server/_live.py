@@ -24,11 +24,7 @@ def follow(call: Call, query: Query, encode: Callable[[Record], str]) -> Reply:
 
     A client that comes back goes on where it was: by the header `Last-Event-ID`, which browsers send, or the parameter
     `after`.
-
-    Raises:
-        Fault: 503, too many streams are open.
     """
-    call.services.load.check_streams()
     given = call.headers.get("last-event-id") or call.parameter("after") or ""
     after = int(given) if re.fullmatch("[0-9]{1,18}", given) else call.store.last()
     return Reply(200, _events(call, query, after, encode), "text/event-stream")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -25,6 +25,8 @@ T = TypeVar("T")
 #: Threads for requests that write outside the writer's thread, and as many for those that only read: a slow disk stops
 #: no page.
 THREADS = 40
+#: Threads for replies that are read piece by piece: each may hold a whole record.
+READERS = 4
 
 
 class Services:
@@ -44,11 +46,16 @@ class Services:
         spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
         self.ingest = Ingest(Deduplicator(), spending, self.metrics)
         self._refreshing = asyncio.Lock()
+        self._readers = CapacityLimiter(READERS)
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
         """Call a function on a thread for its kind of request."""
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
+
+    async def next_piece(self, pieces: Iterator[bytes]) -> bytes | None:
+        """Return the next piece of a reply, or None after the last."""
+        return await anyio.to_thread.run_sync(next, pieces, None, limiter=self._readers)
 
     async def refresh(self, sessions: bool = False, unknown: bool = False) -> None:
         """Read the keys, and the sessions, again if that was long ago: on one thread, whoever else is waiting.

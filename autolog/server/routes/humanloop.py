@@ -12,6 +12,7 @@ from autolog._record.record import Record
 from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Parameter, Reply, Route
+from autolog.server._reading import json_object, read_whole
 from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
@@ -158,12 +159,15 @@ def list_logs(call: Call) -> Reply:
     )
     total = call.store.count(query)
     offset = (listing.page - 1) * listing.size
-    records = call.store.find(query, listing.size, offset, bodies=True) if offset < total else []
-    if listing.sample:
-        records = random.sample(records, min(listing.sample, len(records)))
-    encoder = Encoder(call)
-    logs = [encoder.log(record, children=listing.include_children) for record in records]
-    return Reply(200, {"records": logs, "page": listing.page, "size": listing.size, "total": total})
+    found = min(listing.size, max(0, total - offset))
+    chosen = range(found) if not listing.sample else set(random.sample(range(found), min(listing.sample, found)))
+    encoder, records = Encoder(call), read_whole(call.store, query, found, offset)
+    logs = (
+        encoder.log(record, children=listing.include_children)
+        for position, record in enumerate(records)
+        if position in chosen
+    )
+    return Reply(200, json_object("records", logs, {"page": listing.page, "size": listing.size, "total": total}))
 
 
 def delete_logs(call: Call) -> Reply:

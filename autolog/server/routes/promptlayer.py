@@ -13,6 +13,7 @@ from autolog._record.record import Record
 from autolog.dialects import promptlayer as dialect
 from autolog.dialects._fault import Fault, Json, validate
 from autolog.server._call import Call, Reply, Route
+from autolog.server._reading import json_object, read_whole
 from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
@@ -117,13 +118,13 @@ def search_requests(call: Call) -> Reply:
     query = Query({"project": call.project}, text=search.q or None, conditions=_conditions(search.filter_group))
     total = call.store.count(query)
     offset = (search.page - 1) * search.per_page
-    found = call.store.find(query, search.per_page, offset, search.sort_order != "asc", _SORTS[sort], bodies=True)
+    found = read_whole(call.store, query, search.per_page, offset, search.sort_order != "asc", _SORTS[sort])
     pages = -(-total // search.per_page)
-    return Reply(
-        200,
+    rows = json_object(
+        "items",
+        (dialect.encode_request_row(record) for record in found),
         {
             "success": True,
-            "items": [dialect.encode_request_row(record) for record in found],
             "page": search.page,
             "pages": pages,
             "per_page": search.per_page,
@@ -134,6 +135,7 @@ def search_requests(call: Call) -> Reply:
             "prev_num": search.page - 1 if search.page > 1 else None,
         },
     )
+    return Reply(200, rows)
 
 
 def _conditions(group: Json | None) -> tuple[Condition, ...]:
