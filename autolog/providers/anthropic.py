@@ -17,7 +17,7 @@ from autolog.providers._pieces import Pieces, add_text, joined
 name = "anthropic"
 module = "anthropic._base_client"
 sockets: dict[str, tuple[str, str]] = {}
-oldest = (1, 0)
+oldest = (0, 49)
 provider_name = "anthropic"
 client_providers = {
     "Bedrock": "aws.bedrock",

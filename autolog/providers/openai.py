@@ -20,7 +20,7 @@ sockets = {
     "openai.resources.beta.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),
     "openai.resources.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),  # before the common base
 }
-oldest = (2, 0)
+oldest = (1, 30)
 provider_name = "openai"
 client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
 

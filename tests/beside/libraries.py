@@ -107,7 +107,7 @@ instrumentor.instrument(tracer_provider=provider)
         ),
         Library(
             "langsmith",
-            ("langsmith", "anthropic<2"),  # 0.15 fails by itself at the streams of later ones
+            ("langsmith", "anthropic<1"),  # 0.15 fails by itself at the streams of later ones
             ("langsmith",),
             wrap="from langsmith.wrappers import wrap_anthropic, wrap_openai",
             variables={"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": NOWHERE},

@@ -95,7 +95,7 @@ def test_a_missing_sdk(tmp_path: Path) -> None:
         tmp_path,
     )
     first, second = printed.splitlines()
-    assert first == ("cannot patch openai: it is not installed; install openai 2.0 or newer: pip install -U openai")
+    assert first == ("cannot patch openai: it is not installed; install openai 1.30 or newer: pip install -U openai")
     assert second == "['anthropic']"
 
 
@@ -110,7 +110,7 @@ def test_an_sdk_that_is_too_old(tmp_path: Path) -> None:
         tmp_path,
         site,
     )
-    assert "version 1.3.0 is too old; install openai 2.0 or newer" in printed
+    assert "version 1.3.0 is too old; install openai 1.30 or newer" in printed
 
 
 def test_an_sdk_that_is_too_old_does_not_keep_others_from_being_patched(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_sdk_that_is_too_old_does_not_keep_others_from_being_patched(tmp_path
         tmp_path,
         site,
     )
-    assert "['anthropic'] {'openai': 'version 1.3.0 is too old; install openai 2.0 or newer" in printed
+    assert "['anthropic'] {'openai': 'version 1.3.0 is too old; install openai 1.30 or newer" in printed
     assert "cannot patch openai: version 1.3.0 is too old" in printed
 
 

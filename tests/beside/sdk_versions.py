@@ -1,0 +1,39 @@
+"""Run the tests of the supported SDK versions: `python tests/beside/sdk_versions.py [folder] [name ...]`.
+
+Each gets a virtual environment in the folder (`.sdk-versions`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: The oldest that `autolog.providers` names, with the oldest wrapt; some between; and what is newest today.
+VERSIONS = {
+    "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
+    "late-1": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
+    "late-2": ("openai==2.50.*", "anthropic==1.*"),  # that look for httpx2 on every call
+    "newest": ("openai", "anthropic"),
+}
+TESTS = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_graft.py",
+         "tests/capture/test_patch.py")  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Returns in how many environments tests failed, or could not be run."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from environments import make, run_tests
+
+    folder = Path(arguments[0] if arguments else ".sdk-versions").absolute()
+    failed = 0
+    for name in arguments[1:] or VERSIONS:
+        python = make(folder / name, "pytest", *VERSIONS[name])
+        print(f"{name}: {', '.join(VERSIONS[name])}", flush=True)
+        failed += python is None or run_tests(python, *TESTS)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
