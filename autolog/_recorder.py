@@ -75,7 +75,9 @@ class Recorder:
         if config.handle_sigterm:
             _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
-            for delivery in (self._queue or self._open_queue()).deliveries:
+            queue = self._queue or self._open_queue()
+            queue.wake()  # for its start-up work, which the first record should not wait for
+            for delivery in queue.deliveries:
                 delivery.resume_backlog()
 
     def _check(self) -> Callable[[], None] | None:
@@ -323,11 +325,11 @@ class Recorder:
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
         _import_ahead(config, [] if self._diverted is not None else _targets(config))
-        self._processing = _Processing(config, self._budgets)
+        self._processing = processing = _Processing(config, self._budgets)
         bounds = config.max_queue_records, config.max_queue_bytes
         diverted, budgets = self._diverted, self._budgets
         if diverted is not None:
-            return Queue(self._processing, [Delivery(lambda: diverted, *bounds)], *bounds)
+            return Queue(processing, [Delivery(lambda: diverted, *bounds)], *bounds, processing.prepare)
 
         def opener(target: Any, first: bool) -> Callable[[], Sink]:
             def open_sink() -> Sink:
@@ -343,7 +345,7 @@ class Recorder:
             for number, target in enumerate(_targets(config))
         ]
         kind = DurableQueue if config.durable else Queue
-        return kind(self._processing, deliveries, *bounds)
+        return kind(processing, deliveries, *bounds, processing.prepare)
 
     def _close_queues(self, timeout: float) -> bool:
         workers, self._queue = self._workers(), None
@@ -389,12 +391,19 @@ class _Processing:
     def sampled_out(self) -> int:
         return 0 if self._pipeline is None else self._pipeline.sampled_out
 
+    def prepare(self) -> None:
+        """Import and make the pipeline."""
+        self._made()
+
     def __call__(self, span: Span | FinishedRecord) -> list[Record]:
+        return self._made()(span)
+
+    def _made(self) -> Pipeline:
         if self._pipeline is None:
             from autolog._processing.pipeline import Pipeline
 
             self._pipeline = Pipeline(self._config, self._budgets)
-        return self._pipeline(span)
+        return self._pipeline
 
 
 def _budgets(config: Config) -> Budgets | None:

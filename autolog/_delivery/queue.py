@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 #: How long the worker waits for more after the first span, in seconds: short, for `tail` and for sudden exits.
 LINGER = 0.05
+#: The same after a rest, when there was nothing to do: the first span is written soon.
+FIRST_LINGER = 0.01
 
 #: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
 #: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
-BUSY, POSTPONED = 0.002, 250_000_000
+BUSY, POSTPONED = 0.002, 100_000_000
 
 #: With more spans than this pending, the worker no longer lets other threads go first.
 PATIENT = 2_000
@@ -45,6 +47,7 @@ class Queue(Worker):
         read: turns one ended span into records: usually one, none if it holds nothing, many for a batch's results.
         deliveries: receive the records; each has a sink and a thread of its own, so that none waits for another.
         max_records: the maximum number of pending spans. max_bytes: their maximum total size.
+        prepare: start-up work for `read`, called on the worker's thread when that starts.
     """
 
     poll_interval = LINGER
@@ -55,13 +58,16 @@ class Queue(Worker):
         deliveries: Sequence[Delivery],
         max_records: int,
         max_bytes: int,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._read = read
+        self._prepare_reading = prepare
         self.deliveries = deliveries
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._crowd = min(BATCH, max(1, max_records // 2))
         super().__init__()
+        self.loss_log = next((delivery.loss_log for delivery in deliveries if delivery.loss_log is not None), None)
 
     def reset(self) -> None:
         super().reset()
@@ -70,6 +76,7 @@ class Queue(Worker):
         self._bytes = 0
         self._seen_ns = 0
         self._late_until = 0.0
+        self._rested = True
         self._reading = threading.RLock()
 
     def _locks(self) -> list[threading.RLock]:
@@ -145,7 +152,9 @@ class Queue(Worker):
         waiting = len(self._items)
         if not waiting and not self._made:
             return None
-        return 0 if self._made or self._expedited or waiting > self._crowd else LINGER
+        if self._made or self._expedited or waiting > self._crowd:
+            return 0
+        return FIRST_LINGER if self._rested else LINGER
 
     def _ready(self) -> bool:
         """Postpone reading a little while another thread wants the interpreter."""
@@ -154,7 +163,17 @@ class Queue(Worker):
             return due is not None
         return self._seen_ns - self._items[0].end_ns >= POSTPONED
 
+    def _prepare(self) -> None:
+        if self._prepare_reading is not None:
+            with self._reading:
+                self._prepare_reading()
+
+    def _sleep(self) -> bool:
+        self._rested = True
+        return super()._sleep()
+
     def _step(self) -> None:
+        self._rested = False
         while len(self._made) < BATCH and self._items:
             if len(self._items) < PATIENT and not self._expedited:
                 sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms

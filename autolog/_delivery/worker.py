@@ -21,6 +21,8 @@ from autolog._lifecycle import flush_before_child_exits, workers
 
 #: How long a worker keeps polling after its last work, in seconds.
 AWAKE = 2.0
+#: How often losses are noted while the program runs, in seconds.
+NOTE_EVERY = 10.0
 
 
 class LossLog(Protocol):
@@ -83,10 +85,12 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._drained = threading.Condition()
         self._expedited = False
+        self._prepared = False
         self._wakeup_delay = 0.0
         self._held: list[threading.RLock] = []
         self.dropped: Counter[str] = Counter()
         self._noted: Counter[str] = Counter()
+        self._note_at = 0.0
 
     # For subclasses to define
 
@@ -102,6 +106,9 @@ class Worker:
     def _step(self) -> None:
         """Do a part of the work, holding `_work`."""
         raise NotImplementedError
+
+    def _prepare(self) -> None:
+        """Do start-up work, so that the first item need not wait for it; called when the thread starts."""
 
     def _clear(self) -> None:
         """Forget the pending items; another thread may be working on the first of them."""
@@ -135,6 +142,7 @@ class Worker:
                         self._drained.wait(min(left, 0.05))
         finally:
             self._expedited = False
+        self._prepared = False
         return not self.queued
 
     def flush_while_progressing(self, timeout: float, at_most: float) -> bool:
@@ -154,7 +162,7 @@ class Worker:
         """Take no more work, drain, and stop; False if something was left, which is abandoned."""
         self.accepting = False
         done = self.drain(timeout)
-        timeout = min(0.2, timeout)
+        timeout = min(0.2, timeout) if self._prepared else 0.0  # whose preparations nobody needs any more
         if self._starting.acquire(timeout=timeout):
             try:
                 self._end_thread(timeout)
@@ -171,6 +179,12 @@ class Worker:
         if self.loss_log is not None and lost:
             with guard("noting losses"):
                 self.loss_log.note_losses(lost)
+
+    def _note_losses_now_and_then(self) -> None:
+        """Note losses every `NOTE_EVERY` seconds: a program that is killed has no time for it."""
+        if self.dropped != self._noted and monotonic() >= self._note_at:
+            self._note_at = monotonic() + NOTE_EVERY
+            self.note_losses()
 
     def drain(self, timeout: float) -> bool:
         """Do the pending work; after `timeout` seconds abandon the rest and return False."""
@@ -243,6 +257,9 @@ class Worker:
 
     def _run(self) -> None:
         try:
+            with guard("preparing"), self._work:
+                self._prepare()
+            self._prepared = True
             self._loop()
         finally:
             self._idle = True  # whatever ended it, the next record starts a new one
@@ -262,6 +279,7 @@ class Worker:
                 continue
             if self._thread is me and self._ready():
                 self._work_once()
+                self._note_losses_now_and_then()
                 awake_until = monotonic() + AWAKE if self.poll_interval else 0.0
 
     def _sleep(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from lines import Line, Sink, make, put, until
+from lines import Line, Sink, journal_in, make, put, until
 
 from autolog._capture.span import Span
 
@@ -101,3 +102,33 @@ def test_what_a_signal_handler_raises_while_the_thread_is_woken_costs_nothing(mo
     put(line, "two")
     until(lambda: line.delivery.written == 2)
     assert line.close(5)
+
+
+def test_start_up_work_is_done_before_the_first_record() -> None:
+    prepared: list[str] = []
+    line = make(Sink())
+    line._prepare_reading = lambda: prepared.append(threading.current_thread().name)
+    line.wake()
+    until(lambda: prepared == ["autolog"])
+    put(line, "one")
+    assert line.close(5)
+    assert len(prepared) == 1
+
+
+def test_closing_does_not_wait_for_start_up_work() -> None:
+    line = make(Sink())
+    line._prepare_reading = lambda: time.sleep(1)
+    line.wake()
+    time.sleep(0.05)
+    begun = time.monotonic()
+    assert line.close(5)
+    assert time.monotonic() - begun < 0.5
+
+
+def test_losses_are_noted_while_the_program_runs(tmp_path: Path) -> None:
+    line = make(Sink(), journal=journal_in(tmp_path))
+    line._drop("queue full", 3)
+    put(line, "one")
+    until(lambda: bool(journal_in(tmp_path).losses()))
+    assert line.close(5)
+    assert [(loss["reason"], loss["count"]) for loss in journal_in(tmp_path).losses()] == [("queue full", 3)]
