@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 
 from autolog._reading.derive import derive
+from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, redacted_headers
 from autolog.dialects import Request
@@ -29,6 +30,7 @@ from autolog.dialects._convert import (
 )
 from autolog.dialects._fault import NO_LIMIT, Body, Fault, Json, check_count, parse_json, validate
 from autolog.providers import provider_at
+from autolog.providers._fields import mapping
 
 name = "portkey"
 why_not_shipped = ""
@@ -100,6 +102,11 @@ def decode_logs(data: bytes, headers: dict[str, str], most: int = NO_LIMIT) -> l
         check_count(len(value), most)
         return [_decode_log(item, headers, (number,)) for number, item in enumerate(value)]
     raise Fault(400, "the body is neither a log object nor an array of them")
+
+
+def is_otlp(data: bytes) -> bool:
+    """Return whether a JSON body is an export request of OpenTelemetry's logs, and none of Portkey's."""
+    return b'"resourceLogs"' in data[:10_000] and "resourceLogs" in mapping(decode_json(data))
 
 
 def _decode_log(item: Any, headers: dict[str, str], place: tuple[int, ...]) -> Record:

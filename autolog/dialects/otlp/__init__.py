@@ -1,7 +1,7 @@
 """OTLP: traces, logs and metrics of any OpenTelemetry program as records, and records as spans.
 
-Spans are read through a table for each family of senders (`families`), log records through one for each coding agent
-(`_agents`). What the format cannot hold: the exact bodies (only what was put into attributes), headers, retries.
+Spans and log records are read through a table for each family of senders (`families`). What the format cannot hold: the
+exact bodies (only what was put into attributes), headers, retries.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from autolog.dialects.otlp._encode import (
     is_fault as is_fault,
     refused as refused,
 )
+from autolog.dialects.otlp._logs import decode_logs as decode_logs
+from autolog.dialects.otlp._metrics import decode_metrics as decode_metrics
 from autolog.dialects.otlp._spans import decode_traces as decode_traces
 from autolog.dialects.otlp._wire import decode_protobuf as decode_protobuf, encode_reply as encode_reply
 
@@ -19,4 +21,4 @@ name = "otlp"
 why_not_shipped = ""
 batches = True
 key_headers: tuple[str, ...] = ()
-prefixes = ("/v1/traces", "/v1/otel/", "/v1/logs/otel/")
+prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/")

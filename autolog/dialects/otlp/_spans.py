@@ -119,9 +119,7 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):
                 setattr(record, field, str(value))
-        for field, names in family.counts.items():
-            if getattr(record, field) is None:
-                setattr(record, field, _number(field, present(attributes, names)))
+        _read_counts(record, family, attributes)
         if record.response_finish_reasons is None and (reasons := present(attributes, family.reasons)):
             record.response_finish_reasons = [str(one) for one in (reasons if isinstance(reasons, list) else [reasons])]
         if record.cost is None:
@@ -129,8 +127,22 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
         tags = parsed(present(attributes, family.tags))
         record.tags = record.tags or [str(tag) for tag in (tags if isinstance(tags, list) else [])]
         _read_metadata(record, family, attributes)
-        _add_beside(record, family)
     _rename(record, attributes)
+
+
+def _read_counts(record: Record, family: Family, attributes: Attributes) -> None:
+    known = {field for field in family.counts if getattr(record, field) is not None}
+    for field, names in family.counts.items():
+        if field not in known:
+            setattr(record, field, _number(field, present(attributes, names)))
+    # By the conventions the input holds what was cached, and the output what was thought; some count them beside.
+    cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
+    whole = record.usage_input_tokens
+    beside = family.cache_beside and "usage_input_tokens" not in known
+    if whole is not None and (beside or whole < cached):
+        record.usage_input_tokens = whole + cached
+    if family.reasoning_beside and "usage_output_tokens" not in known and record.usage_output_tokens is not None:
+        record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
 
 
 def _number(field: str, value: Any) -> Any:
@@ -163,15 +175,6 @@ def _read_metadata(record: Record, family: Family, attributes: Attributes) -> No
             found = parsed(attributes.get(name))
         if isinstance(found, dict):
             record.metadata = {**found, **record.metadata}
-
-
-def _add_beside(record: Record, family: Family) -> None:
-    """Make the input hold what was cached, and the output what was thought, where a family counts them beside."""
-    cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
-    if record.usage_input_tokens is not None and (family.cache_beside or record.usage_input_tokens < cached):
-        record.usage_input_tokens += cached
-    if family.reasoning_beside and record.usage_output_tokens is not None:
-        record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
 
 
 def _rename(record: Record, attributes: Attributes) -> None:

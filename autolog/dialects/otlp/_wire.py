@@ -138,22 +138,22 @@ def read_spans(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[S
     return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)], most)
 
 
-def read_logs(request: Json, base64_ids: bool) -> Batch[tuple[Event, Scope]]:
+def read_logs(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]:
     """Return the log records of an export request.
 
     Raises:
-        Fault: 400, not of the shape of an export request.
+        Fault: 400, not of the shape of an export request; 413, more than `most` of them.
     """
-    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item, base64_ids), scope)])
+    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item, base64_ids), scope)], most)
 
 
-def read_points(request: Json) -> Batch[Point]:
+def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
     """Return the data points of an export request's sums, gauges and histograms (of these the sum).
 
     Raises:
-        Fault: 400, not of the shape of an export request.
+        Fault: 400, not of the shape of an export request; 413, more than `most` metrics.
     """
-    return _gather(request, ("Metrics", "metrics"), lambda item, _: [*_points(item)])
+    return _gather(request, ("Metrics", "metrics"), lambda item, _: [*_points(item)], most)
 
 
 def _gather(

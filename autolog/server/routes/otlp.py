@@ -1,6 +1,11 @@
-"""OTLP traces, at the standard path and where Portkey users point theirs."""
+"""OTLP's three signals, at the standard paths and where vendors' settings point theirs.
+
+`/v1/logs` itself is Portkey's: `routes.portkey` hands over what is OTLP.
+"""
 
 from __future__ import annotations
+
+import functools
 
 from autolog.dialects import otlp as dialect
 from autolog.dialects._fault import Fault
@@ -10,18 +15,36 @@ from autolog.server._writer import RecordWrite
 PROTOBUF = "application/x-protobuf"
 
 
-def export(call: Call) -> RecordWrite:
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+def content_type(call: Call) -> str:
+    """Return the content type of a call, without its parameters."""
+    return call.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def export(signal: str, call: Call) -> RecordWrite:
+    """Keep what an export request of a signal holds; what cannot be read of it is told in the reply."""
+    kind = content_type(call)
     if kind not in {PROTOBUF, "application/json", ""}:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
     protobuf = kind == PROTOBUF
-    given = dialect.decode_protobuf(call.body, most=call.batch_items) if protobuf else call.object()
-    batch = dialect.decode_traces(given, protobuf, call.batch_items)
-    body = dialect.encode_reply("trace", batch, protobuf)
-    return call.keep(batch.items, lambda _: Reply(200, body, PROTOBUF if protobuf else "application/json"))
+    request = dialect.decode_protobuf(call.body, signal, call.batch_items) if protobuf else call.object()
+    if signal == "trace":
+        batch = dialect.decode_traces(request, protobuf, call.batch_items)
+    elif signal == "logs":
+        batch = dialect.decode_logs(request, protobuf, call.batch_items)
+    else:
+        batch = dialect.decode_metrics(request, call.batch_items)
+    reply = Reply(200, dialect.encode_reply(signal, batch, protobuf), PROTOBUF if protobuf else "application/json")
+    return call.keep(batch.items, lambda _: reply)
 
+
+#: What stands before the path of a signal, besides nothing: vendors' endpoints end so.
+_PREFIXES = ("/otel", "/api/otel", "/v1/otel", "/v1/logs/otel")
+_PATHS = {"trace": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
 
 ROUTES = [
-    Route("POST", path, export, dialect, "OpenTelemetry: export traces", keeps=True)
-    for path in ("/v1/traces", "/v1/logs/otel/v1/traces", "/v1/otel/v1/traces")
-]
+    Route("POST", prefix + path, functools.partial(export, signal), dialect, f"OpenTelemetry: export {signal}",
+          keeps=True)
+    for signal, path in _PATHS.items()
+    for prefix in ("", *_PREFIXES)
+    if prefix + path != "/v1/logs"
+]  # fmt: skip

@@ -8,6 +8,7 @@ from autolog.dialects._convert import new_uuid
 from autolog.dialects._fault import Fault, check_count, validate
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
+from autolog.server.routes import otlp
 from autolog.server.routes._exports import EXPORTS
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -16,8 +17,9 @@ _FEEDBACK = "portkey-feedback"
 
 
 def log(call: Call) -> RecordWrite:
-    if call.headers.get("content-type", "").startswith("application/x-protobuf"):
-        raise Fault(415, "this is Portkey's log call; send OTLP traces to /v1/traces")
+    """Keep logs; OpenTelemetry's exporters have the same path for theirs, told apart by content type and shape."""
+    if otlp.content_type(call) == otlp.PROTOBUF or dialect.is_otlp(call.body):
+        return otlp.export("logs", call)
     records = dialect.decode_logs(call.body, call.headers, call.batch_items)
     reply = Reply(200, dialect.encode_reply([record.id for record in records]), headers=_request_id())
     return call.keep(records, lambda _: reply)

@@ -1,4 +1,4 @@
-"""The families of senders of spans, each a small table: what its attributes are called, and where its bodies are.
+"""The families of senders, each a small table: what its attributes are called, and where its bodies are.
 
 A family's module says what it cannot know. For a field that several name, the first of `FAMILIES` wins: those that
 know most come first, and raw bodies before what was made of them.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from autolog.dialects.otlp.families import (
     claude_code,
+    codex,
+    gemini_cli,
     genai,
     google,
     langfuse,
@@ -18,6 +20,7 @@ from autolog.dialects.otlp.families import (
     openllmetry,
     vercel,
 )
+from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import Family
 
 FAMILIES: tuple[Family, ...] = (
@@ -33,3 +36,6 @@ FAMILIES: tuple[Family, ...] = (
     openllmetry.FAMILY,
     genai.OLDER,
 )
+
+#: The coding agents, whose log records are read.
+AGENTS: tuple[Agent, ...] = (claude_code.AGENT, codex.AGENT, gemini_cli.AGENT)

@@ -1,7 +1,8 @@
-"""Claude Code's own spans (`CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1`); what it logs is read in `_agents`.
+"""Claude Code: its log records (`CLAUDE_CODE_ENABLE_TELEMETRY=1`), and its own spans, which are a beta.
 
-Its names have no prefix, so they are read on its spans alone; cached tokens are counted beside the input. What it
-cannot know: the life of cache writes, so a bill with any is an estimate.
+The names of its attributes have no prefix, so they are read on what is its own alone; cached tokens are counted beside
+the input. With `OTEL_LOG_RAW_API_BODIES=1` the whole requests and responses come, and calls are billed by those; else
+the bill is the estimate that it sends. What it cannot know without: the life of cache writes, messages.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from autolog.dialects.otlp._messages import parsed
 from autolog.dialects.otlp._wire import Attributes
+from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import Family
 
 
@@ -47,4 +49,19 @@ FAMILY = Family(
     requests=_requests,
     responses=_responses,
     cache_beside=True,
+)  # fmt: skip
+
+AGENT = Agent(
+    prefix="claude_code.",
+    family=FAMILY,
+    provider="anthropic",
+    events={
+        "user_prompt": "prompt", "assistant_response": "answer", "api_request": "call", "api_error": "call",
+        "api_request_body": "request", "api_response_body": "response", "tool_result": "tool",
+    },
+    turn=("prompt.id",),
+    call_id=("request_id",),
+    tool_id=("tool_use_id",),
+    tool_input=("tool_input", "tool_parameters"),
+    tool_output=("tool_output", "tool_result"),
 )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Log records as records: what coding agents log, and the conventions' events about a span.
+
+A program may export all of its logs; what is about no model call is acknowledged and not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from autolog._record.bodies import encode_json
+from autolog._record.record import Record
+from autolog.dialects._convert import MAX_SECONDS, to_body
+from autolog.dialects._fault import NO_LIMIT, Json
+from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
+from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
+from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
+from autolog.dialects.otlp.families import AGENTS, FAMILIES
+from autolog.dialects.otlp.families._agent import Agent
+from autolog.dialects.otlp.families._family import everywhere, present
+
+_DETAILS = "gen_ai.client.inference.operation.details"
+
+
+def decode_logs(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Record]:
+    """Return the records that the log records of an export request amount to; several may be about one call.
+
+    Raises:
+        Fault: 400, not of the shape of an export request; 413, more than `most` items.
+    """
+    batch = read_logs(request, base64_ids, most)
+    reader = _Reader()
+    for event, scope in batch.items:
+        agent = next((agent for agent in AGENTS if _name(event).startswith(agent.prefix)), None)
+        if agent is not None:
+            reader.add(agent, event, scope)
+        elif event.name.startswith("gen_ai."):
+            reader.add_convention(event, scope)
+    return Batch(reader.finish(), batch.rejected, batch.problem)
+
+
+def _name(event: Event) -> str:
+    """Return an event's whole name, which Claude Code has in the body: its attribute leaves out the prefix."""
+    return event.body if isinstance(event.body, str) and "." in event.body and " " not in event.body else event.name
+
+
+def _digest(size: int, *parts: Any) -> str:
+    return hashlib.sha256(encode_json(parts)).hexdigest()[:size]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Puts the log records of one request together, by the call, prompt or tool that each is about."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    """Record id -> the conventions' events about it."""
+    waiting: dict[tuple[str, str], Event] = field(default_factory=dict)
+    """Session and prompt -> the raw request that was logged before its call, which alone has an id."""
+    last: dict[tuple[str, str], Record] = field(default_factory=dict)
+    """Session and prompt -> the last call."""
+
+    def finish(self) -> list[Record]:
+        """Return the records."""
+        for key, events in self.events.items():
+            _add_messages(self.records[key], events)
+        for record in self.records.values():
+            complete(record)
+        return list(self.records.values())
+
+    # The conventions' events
+
+    def add_convention(self, event: Event, scope: Scope) -> None:
+        """Add an event about a span: its messages become part of the span's record."""
+        if event.trace_id is not None and event.span_id is not None:
+            key = f"{event.trace_id}-{event.span_id}"
+        elif (record := self.last.get(self._turn_of(event))) is not None:
+            key = record.id  # Gemini CLI tells a response twice
+        elif event.name == _DETAILS:
+            key = _digest(32, event.name, str(event.at), event.attributes)
+        else:
+            return
+        record = self.records.setdefault(key, Record(id=key, dialect="otlp", name=None))
+        record.trace_id, record.span_id = record.trace_id or event.trace_id, record.span_id or event.span_id
+        record.created_at = record.created_at or event.at
+        record.extra.setdefault("resource", scope.resource)
+        if event.name == "gen_ai.evaluation.result":
+            add_evaluation(record, event.attributes)
+        self.events.setdefault(key, []).append(event)
+
+    def _turn_of(self, event: Event) -> tuple[str, str]:
+        session = present(event.attributes, ("session.id",))
+        return str(session), str(present(event.attributes, ("prompt_id",)))
+
+    # Agents
+
+    def add(self, agent: Agent, event: Event, scope: Scope) -> None:
+        """Add an agent's event."""
+        word = _name(event).removeprefix(agent.prefix)
+        kind = agent.events.get(word, "span")
+        attribute, wanted = agent.only.get(word, ("", ""))
+        if kind == "skip" or (attribute and event.attributes.get(attribute) != wanted):
+            return
+        session = str(present(event.attributes, agent.family.texts["session"]))
+        turn = present(event.attributes, agent.turn)
+        at = (session, str(turn))
+        if kind == "request":
+            self.waiting[at] = event
+            return
+        record = self._record(agent, kind, event, session, turn)
+        record.extra |= {"resource": scope.resource, "event": word}
+        read_attributes(record, (agent.family,), event.attributes)
+        if kind in {"call", "response"}:
+            self.last[at] = record
+            if (waiting := self.waiting.pop(at, None)) is not None:
+                record.request_body = to_body(parsed(present(waiting.attributes, agent.body)))
+        self._fill(agent, kind, record, event)
+
+    def _record(self, agent: Agent, kind: str, event: Event, session: str, turn: Any) -> Record:
+        """Return the record that an event is about, placed in its session's trace."""
+        about = {"call": agent.call_id, "response": agent.call_id, "tool": agent.tool_id}.get(kind, ())
+        thing = present(event.attributes, about)
+        if kind in {"prompt", "answer"} and turn is not None:
+            thing, kind = turn, "prompt"
+        elif thing is None:
+            thing = [str(event.at), event.attributes]
+        key = _digest(32, agent.prefix, session, "call" if kind == "response" else kind, thing)
+        if key not in self.records:
+            parent = None if turn is None or kind == "prompt" else _digest(16, agent.prefix, session, turn)
+            self.records[key] = Record(
+                id=key,
+                dialect="otlp",
+                kind={"prompt": "agent", "call": "llm", "response": "llm", "tool": "tool"}.get(kind, "span"),
+                trace_id=event.trace_id or _digest(32, agent.prefix, session),
+                span_id=_digest(16, agent.prefix, session, turn) if kind == "prompt" and turn is not None else key[:16],
+                parent_span_id=parent,
+            )
+        return self.records[key]
+
+    def _fill(self, agent: Agent, kind: str, record: Record, event: Event) -> None:
+        attributes = event.attributes
+        _place(record, event, present(attributes, agent.duration))
+        record.extra.setdefault("attributes", {}).update(attributes)
+        record.name = record.name or f"{agent.prefix}{record.extra['event']}"
+        if record.kind == "llm":
+            record.name = None
+            record.provider_name = record.provider_name or agent.provider
+            record.operation_name = record.operation_name or "chat"
+        if kind == "prompt":
+            record.request_body = to_body(request_of(present(attributes, agent.prompt)))
+        elif kind == "answer" or (kind == "call" and present(attributes, agent.answer)):
+            record.response_body = to_body(_answer(present(attributes, agent.answer)))
+        elif kind == "response":
+            record.response_body = to_body(parsed(present(attributes, agent.body)))
+        elif kind == "tool":
+            record.name = str(present(attributes, agent.tool) or record.name)
+            record.request_body = to_body(parsed(present(attributes, agent.tool_input)))
+            record.response_body = to_body(parsed(present(attributes, agent.tool_output)))
+        problem = present(attributes, agent.error)
+        if problem or str(attributes.get("success")).lower() == "false" or (record.status_code or 0) >= 400:
+            record.status, record.error_message = "error", None if problem is None else str(problem)
+        if kind == "response":
+            record.cost, record.custom_cost, record.cost_details = None, False, None  # billed by its usage
+
+
+def _answer(value: Any) -> Any:
+    """Return what an agent says that the model answered: a text, or the response itself."""
+    value = parsed(value)
+    return value if isinstance(value, dict) else response_of(value)
+
+
+def _place(record: Record, event: Event, milliseconds: Any) -> None:
+    """Place a record in time: an event is logged when what it tells of is over."""
+    try:
+        seconds = min(MAX_SECONDS, max(0.0, float(milliseconds) / 1000))
+    except (TypeError, ValueError):
+        seconds = None
+    if event.at is None:
+        return
+    if seconds is not None:
+        record.duration, record.end_time = seconds, event.at
+        record.start_time = event.at - timedelta(seconds=seconds)
+    record.created_at = record.start_time or record.created_at or event.at
+
+
+def _add_messages(record: Record, events: list[Event]) -> None:
+    """Lay the messages and figures of the conventions' events into a record; what it knows already stays."""
+    attributes = from_events(events)
+    families = [family for family in FAMILIES if family.applies is everywhere]
+    read_attributes(record, families, attributes)
+    for side, found in (("request", "gen_ai.input.messages"), ("response", "gen_ai.output.messages")):
+        wrap = request_of if side == "request" else response_of
+        if attributes.get(found):
+            setattr(record, f"{side}_body", to_body(wrap(attributes[found])))

@@ -1,0 +1,50 @@
+"""Metrics: the token and cost counters of coding agents, as what they are; all else is acknowledged.
+
+A counter is kept as a record of kind `metric`, which no total of calls counts: what it sums up has come as calls, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from autolog._record.bodies import encode_json
+from autolog._record.record import Record
+from autolog.dialects._fault import NO_LIMIT, Json
+from autolog.dialects.otlp._wire import Batch, Point, read_points
+from autolog.dialects.otlp.families._family import present
+
+#: Counters that are worth keeping: how many tokens, and how many dollars.
+KEPT = {
+    "claude_code.token.usage", "claude_code.cost.usage", "codex.turn.token_usage", "gemini_cli.token.usage",
+    "gen_ai.client.token.usage",
+}  # fmt: skip
+
+
+def decode_metrics(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
+    """Return the counters of an export request that are worth keeping.
+
+    Raises:
+        Fault: 400, not of the shape of an export request; 413, more than `most` items.
+    """
+    batch = read_points(request, most)
+    return Batch([_record(point) for point in batch.items if point.metric in KEPT], batch.rejected, batch.problem)
+
+
+def _record(point: Point) -> Record:
+    attributes = point.attributes
+    said = encode_json([point.metric, str(point.at), attributes])
+    session, user, model = (
+        present(attributes, names)
+        for names in (("session.id", "conversation.id"), ("user.email", "user.id"), ("model", "gen_ai.request.model"))
+    )
+    return Record(
+        id=hashlib.sha256(said).hexdigest()[:32],
+        dialect="otlp",
+        kind="metric",
+        name=point.metric,
+        created_at=point.at,
+        session=None if session is None else str(session),
+        user=None if user is None else str(user),
+        request_model=None if model is None else str(model),
+        metadata={**attributes, "value": point.value},
+    )

@@ -1,0 +1,44 @@
+"""Codex CLI's log records (`[otel]` in its config.toml), by its `codex.*` event names.
+
+A model call is told when its stream has ended (`codex.sse_event`, `response.completed`); input holds the cached
+tokens, output the reasoning. What it cannot know: the cost, the service tier, bodies, and the prompt that a call
+belongs to, so all of a conversation's calls stand beside one another.
+"""
+
+from __future__ import annotations
+
+from autolog.dialects.otlp.families._agent import Agent
+from autolog.dialects.otlp.families._family import Family
+
+FAMILY = Family(
+    name="codex",
+    texts={
+        "request_model": ("model", "slug"),
+        "response_id": ("response.id",),
+        "user": ("user.email", "user.account_id"),
+        "session": ("conversation.id", "session.id"),
+    },
+    counts={
+        "usage_input_tokens": ("input_token_count",),
+        "usage_output_tokens": ("output_token_count",),
+        "usage_cache_read_input_tokens": ("cached_token_count",),
+        "usage_cache_creation_input_tokens": ("cache_write_token_count",),
+        "usage_reasoning_output_tokens": ("reasoning_token_count",),
+        "status_code": ("http.response.status_code",),
+    },
+)
+
+AGENT = Agent(
+    prefix="codex.",
+    family=FAMILY,
+    provider="openai",
+    events={
+        "user_prompt": "prompt", "sse_event": "call", "websocket_event": "call", "tool_result": "tool",
+        "turn_ttft": "skip", "turn_cost": "skip", "websocket_request": "skip",
+    },
+    only={"sse_event": ("event.kind", "response.completed"), "websocket_event": ("event.kind", "response.completed")},
+    call_id=("response.id",),
+    tool_id=("call_id",),
+    tool_input=("arguments",),
+    tool_output=("output",),
+)  # fmt: skip

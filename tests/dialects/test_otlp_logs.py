@@ -1,0 +1,232 @@
+"""OTLP's other two signals: log records of coding agents and of instrumentations, and metrics.
+
+The samples follow the documentation of Claude Code, Codex CLI and Gemini CLI.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from dialects.otlp_samples import CHAT, SPAN, TRACE, log, logs, metrics, span, traces
+from dialects.samples import LOGS, Server
+
+from autolog._record.record import Record
+
+CLAUDE = {"session.id": "s-1", "prompt.id": "p-1", "user.id": "u-1"}
+REQUEST = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Mend the tests"}]}
+ANSWER = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "stop_reason": "tool_use",
+          "content": [{"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "pytest"}}],
+          "usage": {"input_tokens": 4, "output_tokens": 50, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 200,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 200}, "service_tier": "standard"}}  # fmt: skip
+
+
+def claude(word: str, attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Claude Code has the event's whole name in the body, and the last part of it in an attribute."""
+    return {**log(word, {**CLAUDE, **attributes}, **more), "body": {"stringValue": f"claude_code.{word}"}}
+
+
+TURN = [
+    claude("user_prompt", {"prompt": "Mend the tests", "prompt_length": 14}),
+    claude("api_request", {"model": "claude-sonnet-4-5", "request_id": "req_1", "input_tokens": "4", "output_tokens": "50", "duration_ms": 2000,
+                           "cache_read_tokens": "1000", "cache_creation_tokens": "200", "cost_usd": "0.0021"}),
+    claude("tool_result", {"tool_name": "Bash", "tool_use_id": "toolu_1", "success": "false", "error": "exit 1", "duration_ms": 500,
+                           "tool_parameters": '{"command": "pytest"}'}),
+    claude("api_error", {"model": "claude-sonnet-4-5", "request_id": "req_2", "error": "overloaded", "status_code": "529"}),
+    claude("assistant_response", {"response": "Done.", "model": "claude-sonnet-4-5"}),
+    claude("permission_mode_changed", {"to": "plan"}),
+]  # fmt: skip
+
+
+def by_name(server: Server) -> dict[Any, Record]:
+    return {record.name if record.kind != "llm" else record.status: record for record in server.rows()}
+
+
+def test_a_session_of_claude_code_is_one_trace_with_its_bill(server: Server) -> None:
+    assert server.call("POST", "/v1/logs", logs(*TURN)).json() == {"partialSuccess": None}
+    found = by_name(server)
+    prompt, call, tool, failed = found["claude_code.user_prompt"], found["ok"], found["Bash"], found["error"]
+    assert len({record.trace_id for record in found.values()}) == 1
+    assert {record.session for record in found.values()} == {"s-1"}
+    assert {call.parent_span_id, tool.parent_span_id, failed.parent_span_id} == {prompt.span_id}
+    assert (prompt.kind, prompt.input_preview or json.loads(prompt.request_body or b"")["messages"][0]["content"]) == (
+        "agent",
+        "Mend the tests",
+    )
+    assert b"Done." in (prompt.response_body or b"")
+    assert (call.provider_name, call.request_model, call.user) == ("anthropic", "claude-sonnet-4-5", "u-1")
+    assert (call.usage_input_tokens, call.usage_cache_read_input_tokens, call.usage_output_tokens) == (1204, 1000, 50)
+    assert (call.cost, call.duration) == (0.0021, 2.0)
+    assert (call.cost_details or {})["certainty"] == "estimated"
+    assert (tool.kind, tool.status, tool.error_message, tool.duration) == ("tool", "error", "exit 1", 0.5)
+    assert (failed.status_code, failed.error_message, failed.cost) == (529, "overloaded", None)
+    assert found["claude_code.permission_mode_changed"].kind == "span"
+
+
+def test_raw_bodies_make_a_call_whole_and_its_bill_exact(server: Server) -> None:
+    raw = [claude("api_request_body", {"body": json.dumps(REQUEST)}), TURN[1],
+           claude("api_response_body", {"request_id": "req_1", "body": json.dumps(ANSWER)})]  # fmt: skip
+    server.call("POST", "/v1/logs", logs(*raw))
+    record = server.only()
+    assert (record.input_preview, record.response_id) == ("Mend the tests", "msg_1")
+    assert [call["name"] for call in record.tool_calls or []] == ["Bash"]
+    assert record.cost == pytest.approx((4 * 3 + 1000 * 0.3 + 200 * 6 + 50 * 15) / 1e6)
+    assert (record.cost_details or {})["certainty"] == "exact"
+
+
+def test_a_batch_that_comes_twice_is_kept_once(server: Server) -> None:
+    for _ in range(2):
+        server.call("POST", "/v1/logs", logs(*TURN))
+    assert len(server.rows()) == len(TURN) - 1  # the prompt and its answer are one
+
+
+def test_codex_is_billed_when_a_stream_has_ended(server: Server) -> None:
+    common = {"conversation.id": "c-1", "model": "gpt-5.1", "user.email": "z@x.example"}
+    server.call("POST", "/v1/logs", logs(
+        log("codex.user_prompt", {**common, "prompt": "Mend it"}),
+        log("codex.sse_event", {**common, "event.kind": "response.created"}),
+        log("codex.sse_event", {**common, "event.kind": "response.completed", "input_token_count": 1000, "cached_token_count": 400,
+                                "output_token_count": 30, "reasoning_token_count": 10}),
+        log("codex.tool_result", {**common, "tool_name": "shell", "call_id": "k", "arguments": '{"cmd": "ls"}', "output": "a\nb", "success": "true"}),
+    ))  # fmt: skip
+    found = by_name(server)
+    assert len(found) == 3
+    call = found["ok"]
+    assert (call.usage_input_tokens, call.usage_cache_read_input_tokens, call.usage_output_tokens) == (1000, 400, 30)
+    assert (call.provider_name, call.session, call.user) == ("openai", "c-1", "z@x.example")
+    assert call.cost
+    assert (call.cost_details or {})["certainty"] == "estimated"
+    assert (found["shell"].kind, json.loads(found["shell"].response_body or b"")) == ("tool", "a\nb")
+
+
+def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> None:
+    common = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro"}
+    parts = [{"role": "user", "parts": [{"type": "text", "content": "Mend it"}]}]
+    server.call("POST", "/v1/logs", logs(
+        log("gemini_cli.user_prompt", {**common, "prompt": "Mend it"}),
+        log("gemini_cli.api_request", {**common}),
+        log("gemini_cli.api_response", {**common, "input_token_count": 12_000, "cached_content_token_count": 8000, "output_token_count": 350,
+                                        "thoughts_token_count": 420, "status_code": 200, "duration_ms": 900, "response_text": "Done."}),
+        log("gen_ai.client.inference.operation.details", {**common, "gen_ai.usage.input_tokens": 12_000, "gen_ai.request.model": "gemini-2.5-pro",
+                                                          "gen_ai.input.messages": json.dumps(parts)}),
+        log("gemini_cli.tool_call", {**common, "function_name": "edit", "function_args": '{"file": "a"}', "success": True}),
+    ))  # fmt: skip
+    found = by_name(server)
+    call = found["ok"]
+    assert len(found) == 3
+    assert (call.usage_input_tokens, call.usage_output_tokens, call.usage_reasoning_output_tokens) == (12_000, 770, 420)
+    assert (call.input_preview, call.output_preview, call.provider_name) == ("Mend it", "Done.", "gcp.gemini")
+    assert call.parent_span_id == found["gemini_cli.user_prompt"].span_id
+    assert found["edit"].parent_span_id == call.parent_span_id
+
+
+@pytest.mark.parametrize("span_first", [True, False])
+def test_events_about_a_span_become_part_of_its_record(server: Server, span_first: bool) -> None:
+    place = {"traceId": TRACE, "spanId": SPAN}
+    said = logs(log("gen_ai.user.message", {}, body={"kvlistValue": {"values": [{"key": "content", "value": {"stringValue": "Weather?"}}]}}, **place),
+                log("gen_ai.choice", {"finish_reason": "stop", "message": '{"content": "12 C"}'}, **place),
+                log("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 1.0}, **place))  # fmt: skip
+    sent = [("/v1/traces", traces(span(CHAT))), ("/v1/logs", said)]
+    for path, body in sent if span_first else reversed(sent):
+        assert server.call("POST", path, body).status_code == 200
+    record = server.only()
+    assert (record.id, record.usage_input_tokens, record.request_model) == (f"{TRACE}-{SPAN}", 100, "gpt-4o")
+    assert (record.input_preview, record.output_preview, record.scores) == ("Weather?", "12 C", {"tone": 1.0})
+    assert record.cost
+
+
+def test_logs_that_are_about_no_call_are_acknowledged_and_not_kept(server: Server) -> None:
+    plain = {"timeUnixNano": "1", "severityNumber": 9, "body": {"stringValue": "listening on port 80"}}
+    answer = server.call("POST", "/v1/logs", logs(plain, {"body": {"intValue": "5"}}, {}))
+    assert (answer.status_code, answer.json(), server.rows()) == (200, {"partialSuccess": None}, [])
+
+
+def test_a_log_record_that_is_none_costs_itself(server: Server) -> None:
+    answer = server.call("POST", "/v1/logs", logs(TURN[1], 5, {**TURN[1], "traceId": "x"}))
+    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "2"
+    assert len(server.rows()) == 1
+
+
+# Portkey has the same path
+
+
+def test_portkey_keeps_its_path(server: Server) -> None:
+    portkey = {"request": {"body": {"resourceLogs": []}}, "response": {}}
+    assert server.call("POST", "/v1/logs", portkey).json()["status"] == "success"
+    assert server.call("POST", "/v1/logs", [portkey]).json()["status"] == "success"
+    assert server.call("POST", "/v1/logs", {"resourceLogs": []}).json() == {"partialSuccess": None}
+    assert server.call("POST", "/v1/logs", {}).json()["success"] is False
+
+
+@pytest.mark.parametrize("signal", ["trace", "logs", "metrics"])
+def test_every_signal_is_taken_as_gzipped_protobuf(server: Server, signal: str) -> None:
+    pytest.importorskip("opentelemetry.proto")
+    from google.protobuf.json_format import ParseDict
+
+    from autolog.dialects.otlp._wire import _messages
+
+    samples = {"trace": traces({**span(CHAT), "traceId": "oaGhoaGhoaGhoaGhoaGhoQ==", "spanId": "srKysrKysrI="}), "logs": logs(TURN[1]),
+               "metrics": metrics("claude_code.cost.usage", ({"session.id": "s"}, 0.5))}  # fmt: skip
+    message = ParseDict(samples[signal], getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")())
+    headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+    path = "/v1/" + {"trace": "traces"}.get(signal, signal)
+    answer = server.call("POST", path, gzip.compress(message.SerializeToString()), headers=headers)
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", "application/x-protobuf")
+    assert len(server.rows()) == 1
+    assert server.call("POST", path, b"\xff\xff", headers={"content-type": "application/x-protobuf"}).status_code == 400
+
+
+@pytest.mark.parametrize("prefix", ["/otel", "/api/otel", "/v1/otel", "/v1/logs/otel"])
+def test_endpoints_with_a_prefix_take_all_signals(server: Server, prefix: str) -> None:
+    for path, body in (
+        ("/v1/traces", traces(span(CHAT))),
+        ("/v1/logs", logs(TURN[1])),
+        ("/v1/metrics", metrics("x", ({}, 1.0))),
+    ):
+        assert server.call("POST", prefix + path, body).status_code == 200
+    assert len(server.rows()) == 2
+
+
+# Metrics
+
+
+def test_counters_of_agents_are_kept_as_what_they_are_and_count_in_no_total(server: Server) -> None:
+    body = metrics(
+        "claude_code.token.usage", ({"session.id": "s-1", "type": "cacheRead", "model": "claude-sonnet-4-5"}, 8000.0)
+    )
+    for _ in range(2):
+        assert server.call("POST", "/v1/metrics", body).json() == {"partialSuccess": None}
+    record = server.only()
+    assert (record.kind, record.name, record.session, record.metadata["value"]) == (
+        "metric",
+        "claude_code.token.usage",
+        "s-1",
+        8000.0,
+    )
+    assert server.call("GET", "/api/v1/aggregate").json()["groups"] == []
+    assert server.call("GET", LOGS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"gauge": {"dataPoints": [{"asInt": "5"}]}},
+        {"histogram": {"dataPoints": [{"sum": 2.5, "count": "2"}]}},
+        {},
+        {"sum": {}},
+    ],
+)
+def test_other_metrics_are_never_an_error(server: Server, data: dict[str, Any]) -> None:
+    body = {
+        "resourceMetrics": [
+            {
+                "scopeMetrics": [
+                    {"metrics": [{"name": "process.cpu.time", **data}, {"name": "x", "sum": {"dataPoints": [{}]}}]}
+                ]
+            }
+        ]
+    }
+    assert server.call("POST", "/v1/metrics", body).json() == {"partialSuccess": None}
+    assert server.rows() == []
