@@ -64,6 +64,7 @@ class Options(TypedDict, total=False):
     endpoint: str | None
     api_key: str | None
     dialect: str
+    hosts: Mapping[str, str]
     sinks: Sequence[str | SinkOptions]
     prices: Mapping[str, Price] | Callable[[Record], float | None] | None
     budgets: Sequence[BudgetOptions]

@@ -154,20 +154,23 @@ _OUTCOME = ("status", "status_code", "error_type", "error_message", "response_bo
 
 
 def merge(old: Record, new: Record) -> None:
-    """Lay what `new` knows over `old`, of the same id; it takes nothing away.
+    """Add the values of `new` to `old`, of the same id; no value is removed.
 
-    When it came stays. What began a thing that `old` knows to be over fills gaps only.
+    The time of arrival stays, and so does the name that a thing had when it began. If `new` began a thing that `old`
+    completed, it fills gaps only.
     """
     late = bool(old.extra.get("completed")) and not new.extra.get("completed") and new.request_body is not None
     if late:
         new = msgspec.structs.replace(new)
         for name in FIELDS:
-            if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name != "id":
+            if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name not in {"id", "name"}:
                 setattr(new, name, DEFAULTS[name])
     brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in brought]
     old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
     left = {"seq", "received_at", "media"} | {name for name in ("created_at", "start_time") if getattr(old, name)}
+    if new.extra.get("completed") and old.name is not None:
+        left.add("name")
     if new.cost is None and old.cost is not None:
         left.add("cost_details")  # why nothing is known matters only where nothing is
     if (new.retries or 0) > (old.retries or 0):

@@ -14,6 +14,7 @@ from invoices import NOW
 from sdk_http import anthropic_http, openai_http
 
 import autolog
+from autolog._processing import long_running
 from autolog._processing.long_running import span_id
 from autolog.stores import open_store
 from autolog.stores.query import Query
@@ -251,6 +252,75 @@ def test_reading_a_response_again_is_no_call(patched: Records) -> None:
     made = openai_http.Client(transport=openai_http.MockTransport(lambda _: openai_http.Response(200, json=answer)))
     openai.OpenAI(api_key="k", http_client=made).responses.retrieve("resp_1")
     assert len(patched) == 0
+
+
+def test_an_answer_that_does_not_repeat_background_completes_the_record_all_the_same(patched: Records) -> None:
+    answers = {"POST": background("queued"), "GET": background("completed", usage=True)}
+    for answer in answers.values():
+        del answer["background"]
+    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    made.responses.create(model="gpt-4o", input="Think.", background=True)
+    made.responses.retrieve("resp_1")
+    (record,) = patched
+    assert (record.name, record.input_preview, record.output_preview) == ("chat gpt-4o", "Think.", "Done.")
+    assert record.cost == pytest.approx(0.0035)
+
+
+@pytest.mark.parametrize("says", [{}, {"background": False}])
+def test_reading_a_response_that_was_whole_at_once_changes_nothing(patched: Records, says: dict[str, Any]) -> None:
+    answer = {**background("completed", usage=True), "background": None, **says}
+    made = client(lambda request: openai_http.Response(200, json=answer))
+    made.responses.create(model="gpt-4o", input="Think.")
+    made.responses.retrieve("resp_1")
+    made.responses.retrieve("resp_2")
+    (record,) = patched
+    assert record.cost == pytest.approx(0.0035)
+
+
+def test_every_record_that_a_later_call_completes_has_a_name(patched: Records) -> None:
+    """Also where another process made the call that began it."""
+    made = client(lambda request: openai_http.Response(200, json=background("completed", usage=True)))
+    made.responses.retrieve("resp_1")
+    openai_client().batches.retrieve("batch_1")
+    assert [record.name for record in patched] == ["chat gpt-4o", "batch"]
+
+
+def test_a_later_call_leaves_the_name_as_it_was(patched: Records) -> None:
+    answers = {
+        "POST": background("queued"),
+        "GET": {**background("completed", usage=True), "model": "gpt-4o-2024-08-06"},
+    }
+    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    made.responses.create(model="gpt-4o", input="Think.", background=True)
+    made.responses.retrieve("resp_1")
+    (record,) = patched
+    assert (record.name, record.response_model) == ("chat gpt-4o", "gpt-4o-2024-08-06")
+
+
+def test_what_is_read_again_is_spent_once(patched: Records) -> None:
+    reached: list[str] = []
+    autolog.configure(budgets=[{"limit": 0.005, "then": reached.append}])
+    made = client(lambda request: openai_http.Response(200, json=background("completed", usage=True)))
+    for _ in range(3):  # at $0.0035 each
+        made.responses.retrieve("resp_1")
+    assert len(patched) == 1
+    assert reached == []
+    made.responses.create(model="gpt-4o", input="Think.")
+    assert len(patched) == 1
+    assert len(reached) == 1
+
+
+def test_what_is_remembered_is_bounded_in_number_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_running, "MAX_THINGS", 3)
+    monkeypatch.setattr(long_running, "MAX_BYTES", 100)
+    memory = long_running._Memory()
+    for number in range(5):
+        memory.put(str(number), b"x")
+    assert [memory.get(str(number)) for number in range(5)] == [None, None, b"x", b"x", b"x"]
+    memory.put("large", b"x" * 93)
+    assert (memory.get("3"), memory.get("4"), memory.get("large")) == (None, b"x", b"x" * 93)
+    memory.put("larger", b"x" * 101)
+    assert memory.get("larger") is None
 
 
 def client(handler: Any) -> openai.OpenAI:
