@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
 import json
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,3 +158,58 @@ class Player:
         if "max_tokens" in known and self.data["sdk"]["package"] == "anthropic":
             body.setdefault("max_tokens", extra.pop("max_tokens_to_sample", 10))
         return {**body, "extra_body": extra} if extra else body
+
+
+def play(recording: Recording, form: str) -> tuple[Player, list[Any]]:
+    """Return what the caller gets, in a form that can be compared."""
+    player = Player(recording.load(), asynchronous=False)
+    seen: list[Any] = []
+    try:
+        result = player.method(form)(**player.arguments())
+        if form == "with_streaming_response":
+            with result as response:
+                seen += [type(response).__name__, response.status_code, response.read()]
+        else:
+            if form == "with_raw_response":
+                seen += [type(result).__name__, result.status_code]
+                result = result.parse()
+            seen.append(type(result).__name__)
+            seen += (
+                [repr(item) for item in result]
+                if hasattr(result, "response") and hasattr(result, "__next__")
+                else [repr(result) if not hasattr(result, "content") or hasattr(result, "id") else result.content]
+            )
+    except Exception as error:
+        seen += [type(error), str(error)]
+    return player, seen
+
+
+async def play_async(recording: Recording, form: str) -> tuple[Player, list[Any]]:
+    player = Player(recording.load(), asynchronous=True)
+    seen: list[Any] = []
+    try:
+        if form == "with_streaming_response":
+            async with player.method(form)(**player.arguments()) as response:
+                seen += [type(response).__name__, response.status_code, await response.read()]
+        else:
+            result = await player.method(form)(**player.arguments())
+            if form == "with_raw_response":
+                seen += [type(result).__name__, result.status_code]
+                result = result.parse()
+                if asyncio.iscoroutine(result):
+                    result = await result
+            seen.append(type(result).__name__)
+            seen += (
+                [repr(item) async for item in result]
+                if hasattr(result, "__anext__")
+                else [repr(result) if not hasattr(result, "content") or hasattr(result, "id") else result.content]
+            )
+    except Exception as error:
+        seen += [type(error), str(error)]
+    return player, seen
+
+
+def play_either(recording: Recording, form: str, asynchronous: bool) -> tuple[Player, list[Any]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old models, as recorded
+        return asyncio.run(play_async(recording, form)) if asynchronous else play(recording, form)

@@ -67,7 +67,7 @@ DERIVED = (
 
 
 def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
-    """The request's fields, be it JSON or a form."""
+    """Return the fields of a request, be it JSON or a form."""
     if not body:
         return {}
     return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
@@ -96,7 +96,7 @@ def _add_facts(record: Record, facts: Facts) -> None:
 
 
 def _add_error(record: Record, facts: Facts, answer: Any) -> None:
-    """The provider's own words for an error stand before the exception's; a broken stream keeps the exception's."""
+    """Fill in the error: the provider's words go before the exception's, which a broken stream keeps."""
     failed = record.status_code is not None and record.status_code >= 400
     kind, message = facts.error_type, facts.error_message
     if failed:
@@ -109,7 +109,7 @@ def _add_error(record: Record, facts: Facts, answer: Any) -> None:
 
 
 def bodies(record: Record) -> tuple[Any, Any]:
-    """Request and response as data, a stream put together."""
+    """Return request and response as data, a stream assembled."""
     if record.kind != "llm":
         return decode_json(record.request_body), decode_json(record.response_body)
     request = read_request(record.request_body, record.request_content_type or "")

@@ -1,4 +1,4 @@
-"""The facts in a pair of bodies, which every provider's module reads from its own formats."""
+"""Describe what every provider's module reads from bodies of its own format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autolog.providers._fields import count, mapping, text
 
 
 class Usage(msgspec.Struct):
-    """What was used. `input` is the whole input, cached and cache-writing tokens included; `output` all output."""
+    """Count what was used: `input` is the whole input, with all that was read from or written to the cache."""
 
     input: int | None = None
     output: int | None = None
@@ -102,7 +102,7 @@ class Facts(msgspec.Struct):
 
 
 def invalid_usage(usage: Any) -> str | None:
-    """What in a usage object cannot be: text where a number belongs, a negative count."""
+    """Return what in a usage object cannot be: text where a number belongs, a negative count."""
     for key, value in mapping(usage).items():
         if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
             if value is not None and count(value) is None:
@@ -116,7 +116,7 @@ def invalid_usage(usage: Any) -> str | None:
 
 
 def read_error(body: Any) -> tuple[str | None, str | None]:
-    """The type and message of an error body, in the shapes that providers use."""
+    """Return the type and message of an error body, in any of the shapes that providers use."""
     if not isinstance(body, dict):
         return None, None
     inner = body.get("error")

@@ -1,4 +1,4 @@
-"""Fields of foreign JSON, each of its type or None."""
+"""Read fields of foreign JSON: each is of its type, or None."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_COUNT = 2**53
 
 
 def count(value: Any) -> int | None:
-    """A token count as providers give them: a non-negative whole number, else None."""
+    """Return a token count: a non-negative whole number, else None."""
     if type(value) is int:
         return value if 0 <= value < MAX_COUNT else None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -24,13 +24,13 @@ def count(value: Any) -> int | None:
 
 
 def kind_of(item: Any, key: str = "type") -> str:
-    """A word that says what an object is; empty if it is no word."""
+    """Return the word that says what an object is; empty if there is none."""
     value = mapping(item).get(key)
     return value if isinstance(value, str) else ""
 
 
 def money(value: Any) -> float | None:
-    """An amount of money, if it is one."""
+    """Return an amount of money; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -41,35 +41,35 @@ def money(value: Any) -> float | None:
 
 
 def seconds(value: Any) -> float | None:
-    """A duration in seconds, if it is one."""
+    """Return a duration in seconds; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if 0 <= value < MAX_COUNT else None
 
 
 def text(value: Any) -> str | None:
-    """A text that says something, else None."""
+    """Return a text that is not empty, else None."""
     return value if isinstance(value, str) and value else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """`value` if it is a JSON object, else an empty one."""
+    """Return `value` if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The JSON objects in `value`, if it is a list."""
+    """Return the JSON objects in `value`, if it is a list; else none."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def total(*parts: int | None) -> int | None:
-    """The sum of what is known; None if nothing is."""
+    """Return the sum of what is known; None if nothing is."""
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
 
 
 def lines(body: bytes) -> Iterator[dict[str, Any]]:
-    """The JSON objects of JSON lines; lines that are none are left out."""
+    """Yield the JSON objects of JSON lines; other lines are left out."""
     for line in body.splitlines():
         if line[:1] == b"{" and (value := decode_object(line)):
             yield value

@@ -1,4 +1,4 @@
-"""Anthropic: what its SDK's calls are, and how its messages are read and put together."""
+"""Tell Anthropic's calls, at its own API and on other platforms, and read and assemble their messages."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ _FREE = (
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
-    """Whether a call costs money, or is a model call all the same, or completes one."""
+    """Return whether a call costs money, or is a model call all the same, or completes one."""
     if is_follow_up(method, path):
         return True
-    return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0])
+    path = path.partition("?")[0]
+    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # whatever a platform puts before it
+    return method.lower() == "post" and (known or not re.search(_FREE, path))
 
 
 #: Calls that tell more of what an earlier call began.
@@ -56,7 +58,7 @@ _FOLLOW_UP = (
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Whether a call tells more of what an earlier call began, which must not be billed twice."""
+    """Return whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     if method.lower() == "post":
         return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
@@ -64,13 +66,13 @@ def is_follow_up(method: str, path: str) -> bool:
 
 
 def has_usage_option(path: str) -> bool:
-    """Whether a stream tells its usage only if asked to: all of Anthropic's tell it."""
+    """Return False: all of Anthropic's streams tell their usage."""
     return False
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """The operation's name: `chat` as the conventions have it, else the end of the path."""
+    """Return the operation's name: `chat` as the conventions have it, else the end of the path."""
     for pattern, operation_name in _ROUTES:
         if re.search(pattern, path):
             return operation_name
@@ -78,13 +80,13 @@ def operation(path: str) -> str:
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """The path that a request of this shape goes to, for logs that do not say."""
+    """Return the path that a request of this shape goes to, for logs that do not say."""
     return "/v1/messages"
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """The model that a Bedrock or Vertex path names."""
+    """Return the model that a Bedrock or Vertex path names."""
     found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
     return (found[1] or found[2]) if found else None
 
@@ -145,7 +147,7 @@ def _long_running(body: dict[str, Any]) -> LongRunning | None:
 
 
 def _read_work(facts: Facts, body: dict[str, Any]) -> None:
-    """A session or a dream: its tokens so far, and for a session the cost by Anthropic's own account."""
+    """Read a session or a dream: its tokens so far, and for a session the cost as reported by Anthropic."""
     worker = body.get("model") or mapping(body.get("agent")).get("model")
     facts.model = text(worker) or text(mapping(worker).get("id"))
     usage = mapping(body.get("usage"))
@@ -157,18 +159,18 @@ def _read_work(facts: Facts, body: dict[str, Any]) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def unbilled_reason(path: str) -> str | None:
-    """Why a call to this path has no bill of its own; None if it has."""
+    """Return why a call to this path has no bill of its own; None if it has."""
     return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None
 
 
-def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
-    """What is billed by the piece, by the names in `_units.UNITS`."""
-    active = seconds(mapping(mapping(answer).get("usage")).get("active_seconds"))
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return what is billed by the piece, by the names in `_pricing.units.UNITS`."""
+    active = seconds(mapping(mapping(response).get("usage")).get("active_seconds"))
     return {"hour of session": active / 3600} if active else {}
 
 
 def _dollars(amount: Any) -> float | None:
-    """A BetaMonetaryAmount: a decimal in minor units, so cents, as text."""
+    """Return a BetaMonetaryAmount, which is a decimal in cents as text, in dollars."""
     amount = mapping(amount)
     try:
         return money(float(amount["amount"]) / 100) if str(amount.get("currency", "USD")).upper() == "USD" else None
@@ -177,7 +179,7 @@ def _dollars(amount: Any) -> float | None:
 
 
 def _additional_usage(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
-    """What the top-level totals leave out: compactions, and advisors, which are billed as their own model."""
+    """Return what the top-level totals leave out: compactions, and advisors, which are billed as their own model."""
     return [
         (text(entry.get("model")), read_usage(entry))
         for entry in objects(usage.get("iterations"))
@@ -190,7 +192,7 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """Anthropic counts input without what was read from or written to the cache; the whole input is their sum."""
+    """Read a usage: its input leaves out what was read from or written to the cache; the whole is their sum."""
     read, written = (
         count(usage.get("cache_read_input_tokens")),
         count(usage.get("cache_creation_input_tokens")),
@@ -250,7 +252,7 @@ def _start(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """A `message_delta`: later counts that are not null win over earlier ones."""
+    """Add a `message_delta`: later counts that are not null win over earlier ones."""
     message.update(mapping(data.get("delta")))
     usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
     if usage:
@@ -258,7 +260,7 @@ def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _add_completion(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """A piece of the text completions that came before messages."""
+    """Add a piece of a text completion, the API before messages."""
     message.update({key: value for key, value in data.items() if key != "completion" and value is not None})
     add_text(message, "completion", str(data.get("completion") or ""))
 
@@ -303,13 +305,13 @@ _RESULTS = r"/messages/batches/([^/]+)/results$"
 
 
 def results_id(path: str) -> str | None:
-    """The batch whose results a path gives."""
+    """Return the batch whose results a path returns."""
     found = re.search(_RESULTS, path.rstrip("/"))
     return found[1] if found else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """The answers in a batch's results.
+    """Yield the responses in a batch's results.
 
     The format: https://platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11.
     """

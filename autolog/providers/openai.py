@@ -1,4 +1,4 @@
-"""OpenAI and the many that speak its API: what the SDK's calls are, and how their bodies are read and put together."""
+"""Tell OpenAI's calls, and those of the many that speak its API, and read their responses."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Whether a call tells more of what an earlier call began, which must not be billed twice."""
+    """Return whether a call tells more of what an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     pattern = _FOLLOW_UP.get(method.lower())
     return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_FOLLOW_UP, path)
@@ -82,26 +82,27 @@ def is_follow_up(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
 def billable(method: str, path: str) -> bool:
-    """Whether a call costs money, or is a model call all the same, or completes one."""
+    """Return whether a call costs money, or is a model call all the same, or completes one."""
     if is_follow_up(method, path):
         return True
     if method.lower() != "post":
         return False
     path = path.partition("?")[0].rstrip("/")
-    return not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
+    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # whatever prefix a vendor puts before it
+    return known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
 
 
 _USAGE_OPTION = r"/completions$"
 
 
 def has_usage_option(path: str) -> bool:
-    """Whether a stream from this path tells its usage only if asked to."""
+    """Return whether a stream from this path tells its usage only if asked to."""
     return bool(re.search(_USAGE_OPTION, path.partition("?")[0]))
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """The operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
     path = path.rstrip("/")
     for pattern, operation_name in _ROUTES:
         if re.search(pattern, path):
@@ -110,7 +111,7 @@ def operation(path: str) -> str:
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """The path that a request of this shape goes to, for logs that do not say."""
+    """Return the path that a request of this shape goes to, for logs that do not say."""
     if "messages" in request:
         return "/v1/chat/completions"
     if "input" in request:
@@ -120,7 +121,7 @@ def guess_path(request: dict[str, Any]) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """The deployment that an Azure path names."""
+    """Return the deployment that an Azure path names."""
     found = re.search(r"/deployments/([^/]+)/", path)
     return found[1] if found else None
 
@@ -198,7 +199,7 @@ def _long_running(body: dict[str, Any]) -> LongRunning | None:
 
 
 def _read_models(facts: Facts, body: dict[str, Any]) -> None:
-    """Usage by model: of an evaluation's run, of a grader."""
+    """Read usage by model: of an evaluation's run, of a grader."""
     by_model = objects(body.get("per_model_usage"))
     graded = mapping(body.get("model_grader_token_usage_per_model"))
     by_model += [{"model_name": name, **mapping(usage)} for name, usage in graded.items()]
@@ -223,41 +224,41 @@ _UNSEEN = (
 
 @functools.lru_cache(maxsize=1024)
 def unbilled_reason(path: str) -> str | None:
-    """Why a call to this path has no bill of its own; None if it has."""
+    """Return why a call to this path has no bill of its own; None if it has."""
     return next((why for pattern, why in _UNSEEN if re.search(pattern, path)), None)
 
 
-def billable_units(path: str, asked: dict[str, Any], answer: Any) -> dict[str, float]:
-    """What is billed by the piece, by the names in `_units.UNITS`."""
-    answer = mapping(answer)
-    kind = answer.get("object")
-    if kind == "video" and answer.get("status") == "completed":
-        length = asked.get("seconds") if path.endswith("/extensions") else answer.get("seconds")
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return what is billed by the piece, by the names in `_pricing.units.UNITS`."""
+    response = mapping(response)
+    kind = response.get("object")
+    if kind == "video" and response.get("status") == "completed":
+        length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")
         made = seconds(_number(length))
-        return {f"second of {answer.get('model')}, {answer.get('size')}": made} if made else {}
-    if kind == "fine_tuning.job" and (trained := count(answer.get("trained_tokens"))):
-        model = re.sub(r"-(\d{4}-\d\d-\d\d|\d{4})$", "", str(answer.get("model")))
+        return {f"second of {response.get('model')}, {response.get('size')}": made} if made else {}
+    if kind == "fine_tuning.job" and (trained := count(response.get("trained_tokens"))):
+        model = re.sub(r"-(\d{4}-\d\d-\d\d|\d{4})$", "", str(response.get("model")))
         return {f"million tokens of training {model}": trained / 1_000_000}
     if kind == "container":
-        return {f"container {answer.get('memory_limit') or '1g'}": 1}
+        return {f"container {response.get('memory_limit') or '1g'}": 1}
     if kind == "response":
-        calls = [item for item in objects(answer.get("output")) if item.get("type") == "code_interpreter_call"]
+        calls = [item for item in objects(response.get("output")) if item.get("type") == "code_interpreter_call"]
         containers = {str(call.get("container_id")) for call in calls}
-        asked_for = [tool.get("container") for tool in objects(asked.get("tools")) if tool.get("container")]
+        asked_for = [tool.get("container") for tool in objects(request.get("tools")) if tool.get("container")]
         if any(isinstance(container, str) for container in asked_for):
             return {}  # one that exists already, and was billed when it was made
         sizes = [size for container in asked_for if (size := kind_of(container, "memory_limit"))]
         return {f"container {(sizes or ['1g'])[0]}": len(containers)} if containers else {}
-    if operation(path) == "image_generation" and str(asked.get("model", "dall-e-2")).startswith("dall-e"):
-        hd = " hd" if asked.get("quality") == "hd" else ""
-        name = f"image of {asked.get('model', 'dall-e-2')}, {asked.get('size') or '1024x1024'}{hd}"
-        made_images = len(objects(answer.get("data")))
+    if operation(path) == "image_generation" and str(request.get("model", "dall-e-2")).startswith("dall-e"):
+        hd = " hd" if request.get("quality") == "hd" else ""
+        name = f"image of {request.get('model', 'dall-e-2')}, {request.get('size') or '1024x1024'}{hd}"
+        made_images = len(objects(response.get("data")))
         return {name: made_images} if made_images else {}
     return {}
 
 
 def _number(value: Any) -> Any:
-    """A number that the API gives as text."""
+    """Return the number that the API gives as text."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -293,12 +294,12 @@ _BY_THE_CALL = {"web_search_call", "file_search_call"}
 
 
 def _searched(item: dict[str, Any]) -> bool:
-    """Whether an item is a web search that is billed: opening a page, or looking in it, is not."""
+    """Return whether an item is a web search that is billed: opening a page, or looking in it, is not."""
     return item["type"] == "web_search_call" and kind_of(item.get("action")) in {"", "search"}
 
 
 def _read_output(facts: Facts, body: dict[str, Any]) -> None:
-    """A response of the Responses API: its finish reason is its status, or why it is incomplete."""
+    """Read a response of the Responses API: its finish reason is its status, or why it is incomplete."""
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
     facts.finish_reasons = [reason] if reason else None
     if body.get("status") == "failed" and not facts.error_message:
@@ -338,13 +339,13 @@ _PATHS = {
 
 
 def results_id(path: str) -> str | None:
-    """The file whose content a path gives; it may be the output of a batch."""
+    """Return the file whose content a path returns; it may be the output of a batch."""
     found = re.search(_CONTENT, path.rstrip("/"))
     return found[1] if found else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """The answers in a batch's output or error file; none if the file is another.
+    """Yield the responses in a batch's output or error file; none if the file is another.
 
     The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
     """

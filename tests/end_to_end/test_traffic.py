@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
-import warnings
 from typing import Any
 
 import pytest
-from traffic import FOLDER, Player, Recording, recordings
+from traffic import FOLDER, Player, Recording, play_either, recordings
 
 import autolog
 from autolog._record.record import Record
@@ -29,71 +27,16 @@ PROVIDER_NAMES = {
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/traffic is not here")
 
 
-def play(recording: Recording, form: str) -> tuple[Player, list[Any]]:
-    """What the caller gets, in a form that can be compared."""
-    player = Player(recording.load(), asynchronous=False)
-    seen: list[Any] = []
-    try:
-        result = player.method(form)(**player.arguments())
-        if form == "with_streaming_response":
-            with result as response:
-                seen += [type(response).__name__, response.status_code, response.read()]
-        else:
-            if form == "with_raw_response":
-                seen += [type(result).__name__, result.status_code]
-                result = result.parse()
-            seen.append(type(result).__name__)
-            seen += (
-                [repr(item) for item in result]
-                if hasattr(result, "response") and hasattr(result, "__next__")
-                else [repr(result) if not hasattr(result, "content") or hasattr(result, "id") else result.content]
-            )
-    except Exception as error:
-        seen += [type(error), str(error)]
-    return player, seen
-
-
-async def play_async(recording: Recording, form: str) -> tuple[Player, list[Any]]:
-    player = Player(recording.load(), asynchronous=True)
-    seen: list[Any] = []
-    try:
-        if form == "with_streaming_response":
-            async with player.method(form)(**player.arguments()) as response:
-                seen += [type(response).__name__, response.status_code, await response.read()]
-        else:
-            result = await player.method(form)(**player.arguments())
-            if form == "with_raw_response":
-                seen += [type(result).__name__, result.status_code]
-                result = result.parse()
-                if asyncio.iscoroutine(result):
-                    result = await result
-            seen.append(type(result).__name__)
-            seen += (
-                [repr(item) async for item in result]
-                if hasattr(result, "__anext__")
-                else [repr(result) if not hasattr(result, "content") or hasattr(result, "id") else result.content]
-            )
-    except Exception as error:
-        seen += [type(error), str(error)]
-    return player, seen
-
-
-def both(recording: Recording, form: str, asynchronous: bool) -> tuple[Player, list[Any]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # old models, as recorded
-        return asyncio.run(play_async(recording, form)) if asynchronous else play(recording, form)
-
-
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("recording", recordings(), ids=lambda recording: recording.id)
 def test_recording(recording: Recording, form: str, asynchronous: bool) -> None:
     if not Player(recording.load(), asynchronous).offered:
         pytest.skip("this version of the SDK does not have the method")
-    _, without = both(recording, form, asynchronous)
+    _, without = play_either(recording, form, asynchronous)
     with capture() as records:
         autolog.patch()
-        player, seen = both(recording, form, asynchronous)
+        player, seen = play_either(recording, form, asynchronous)
         assert seen == without
         if not records:  # openai 2.x leaves a stream that brought an error to the garbage collector
             gc.collect()

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from genai_prices import data, types
-from test_traffic import play
-from traffic import FOLDER, Recording, recordings
+from traffic import FOLDER, Recording, play, recordings
 
 import autolog
 from autolog._record.record import Record

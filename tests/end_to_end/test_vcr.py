@@ -1,6 +1,6 @@
 """autolog and vcrpy together: a cassette recorded with autolog patched in replays with it, and gives the same record.
 
-`tests/cassettes` was recorded against the stand-in provider; delete it and run this file to record it again.
+`cassettes` beside it was recorded against the stand-in provider; delete it and run this file to record it again.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from autolog.cli._standin import standin
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 #: How many records each leaves.
 RECORDS = {"quickstart": 1, "streaming": 2, "tools": 5, "web_app": 5, "own_tests": 0}

@@ -1,6 +1,6 @@
 """Every billable call of both SDKs, sync and async, against a stand-in: recorded, with tokens, with a cost or why not.
 
-The table that comes of it is COVERAGE.md in `autolog/providers`; `python tests/test_coverage.py` writes it anew.
+The table that comes of it is COVERAGE.md in `autolog/providers`; `PYTHONPATH=tests python tests/providers/test_coverage.py` writes it anew.
 """
 
 from __future__ import annotations
@@ -468,8 +468,9 @@ HEAD = """# What is recorded
 
 Every call of the openai and anthropic SDKs that costs money, or repeats what was billed before, tried against a
 stand-in that answers as the published API references say (openai 3.52, anthropic 2.11). Made by
-`python tests/test_coverage.py`; `tests/test_coverage.py` holds it true. The same holds through `with_raw_response`,
-`with_streaming_response`, `with_options()` and every client class, for all of them pass through the same methods.
+`PYTHONPATH=tests python tests/providers/test_coverage.py`, which as a test holds it true. The same holds through
+`with_raw_response`, `with_streaming_response`, `with_options()` and every client class, for all of them pass through
+the same methods.
 
 | call | sync | async | tokens | cost | |
 | --- | --- | --- | --- | --- | --- |

@@ -1,0 +1,172 @@
+"""What all providers' modules have in common, and how one is chosen."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autolog.providers
+from autolog.providers import PROVIDERS, Format, format_for, format_named, format_of, provider_at
+from autolog.providers._table import ROWS
+
+QUESTIONS = {
+    name: function
+    for name, function in vars(Format).items()
+    if inspect.isfunction(function) and not name.startswith("_")
+}
+MODULES = [row.module for row in ROWS]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_answers_all_questions(module: str) -> None:
+    answers = format_named(module)
+    assert answers.name == module
+    assert isinstance(answers.provider_name, str)
+    for name, question in QUESTIONS.items():
+        wanted = [parameter for parameter in inspect.signature(question).parameters if parameter != "self"]
+        assert list(inspect.signature(getattr(answers, name)).parameters) == wanted, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "body", [None, {}, [], "text", 7, {"usage": []}, {"error": "no"}, {"candidates": [None]}, {"output": 3}, [[1.0]]]
+)
+def test_a_body_that_makes_no_sense_has_no_facts_and_raises_nothing(module: str, body: Any) -> None:
+    answers = format_named(module)
+    for path in (
+        "",
+        "/v1/chat",
+        "/model/x/invoke",
+        "/v1beta/models/x:generateContent",
+        "/api/chat",
+        answers.guess_path({}),
+    ):
+        facts = answers.read(path, body, {})
+        assert facts.usage.input is None
+        assert facts.usage.output is None
+        answers.billable_units(path, {}, body)
+
+
+def test_every_module_of_a_format_stands_in_the_table() -> None:
+    files = Path(autolog.providers.__file__).parent.glob("*.py")
+    assert sorted(path.stem for path in files if not path.stem.startswith("_")) == sorted(MODULES)
+
+
+def test_every_module_has_a_test_of_its_name() -> None:
+    tests = {path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("test_*.py")}
+    assert set(MODULES) <= tests
+
+
+def test_a_name_that_no_module_has_is_refused() -> None:
+    with pytest.raises(KeyError):
+        format_named("os")
+
+
+def test_expressions_for_paths_are_in_order() -> None:
+    for row in ROWS:
+        re.compile(row.paths)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "module", "provider"),
+    [
+        ("api.openai.com", "/v1/responses", "openai", "openai"),
+        ("x.openai.azure.com", "/openai/deployments/d/chat/completions", "openai", "azure.ai.openai"),
+        ("x.services.ai.azure.com", "/models/chat/completions", "openai", "azure.ai.openai"),
+        ("x.eastus.models.ai.azure.com", "/chat/completions", "openai", "azure.ai.inference"),
+        ("api.anthropic.com", "/v1/messages", "anthropic", "anthropic"),
+        ("generativelanguage.googleapis.com", "/v1beta/models/g:generateContent", "gemini", "gcp.gemini"),
+        ("generativelanguage.googleapis.com", "/v1beta/openai/chat/completions", "openai", "gcp.gemini"),
+        ("us-central1-aiplatform.googleapis.com", "/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent", "gemini", "gcp.vertex_ai"),
+        ("aiplatform.googleapis.com", "/v1/projects/p/locations/global/endpoints/7:generateContent", "gemini", "gcp.vertex_ai"),
+        ("aiplatform.googleapis.com", "/v1/projects/p/locations/l/publishers/anthropic/models/c:rawPredict", "anthropic", "gcp.vertex_ai"),
+        ("aiplatform.googleapis.com", "/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict", "mistral", "gcp.vertex_ai"),
+        ("aiplatform.googleapis.com", "/v1/projects/p/locations/l/endpoints/openapi/chat/completions", "openai", "gcp.vertex_ai"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "/model/amazon.nova-micro-v1:0/converse", "bedrock", "aws.bedrock"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "/model/arn:aws:bedrock:x:1:p/y/invoke", "bedrock", "aws.bedrock"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "/openai/v1/chat/completions", "openai", "aws.bedrock"),
+        ("bedrock-mantle.us-east-1.api.aws", "/v1/messages", "anthropic", "aws.bedrock"),
+        ("api.mistral.ai", "/v1/chat/completions", "mistral", "mistral_ai"),
+        ("api.cohere.com", "/v2/chat", "cohere", "cohere"),
+        ("api.cohere.com", "/compatibility/v1/chat/completions", "openai", "cohere"),
+        ("localhost:11434", "/api/chat", "ollama", "ollama"),
+        ("gpu.internal:11434", "/api/generate", "ollama", "ollama"),
+        ("127.0.0.1:11434", "/v1/chat/completions", "openai", "ollama"),
+        ("api.voyageai.com", "/v1/embeddings", "voyage", "voyage"),
+        ("router.huggingface.co", "/groq/openai/v1/chat/completions", "openai", "huggingface"),
+        ("router.huggingface.co", "/hf-inference/models/a/b", "huggingface", "huggingface"),
+        ("api.replicate.com", "/v1/predictions", "replicate", "replicate"),
+        ("dashscope.aliyuncs.com", "/api/v1/services/aigc/text-generation/generation", "dashscope", "alibaba_cloud"),
+        ("dashscope.aliyuncs.com", "/compatible-mode/v1/chat/completions", "openai", "alibaba_cloud"),
+        ("api.x.ai", "/v1/chat/completions", "openai", "x_ai"),
+        ("api.z.ai", "/api/paas/v4/chat/completions", "openai", "zai"),
+        ("API.OpenAI.com:443", "/v1/chat/completions", "openai", "openai"),
+        ("gateway.internal", "/v1/chat/completions", "openai", None),
+        ("gateway.internal", "/anthropic/v1/messages", "anthropic", None),
+        ("gateway.internal:8080", "/v1beta/models/g:streamGenerateContent", "gemini", None),
+        ("vpce-1.bedrock-runtime.internal", "/model/m/converse-stream", "bedrock", None),
+    ],
+)  # fmt: skip
+def test_a_format_is_chosen_by_host_and_path(host: str, path: str, module: str, provider: str | None) -> None:
+    found = format_for(host, path)
+    assert found is not None
+    assert (found.name, provider_at(host)) == (module, provider)
+    assert found.billable("POST", path)
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [("example.com", "/"), ("example.com", "/api/chat"), ("example.com", "/v1/users"), ("evil-api.openai.com.example", "/x"),
+     ("xapi.mistral.ai.example", "/v1/embed"), ("localhost:8000", "/api/generate")],
+)  # fmt: skip
+def test_other_traffic_is_nobodys(host: str, path: str) -> None:
+    assert format_for(host, path) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "path"),
+    [("bucket.s3.amazonaws.com", "PUT", "/model/x"), ("bucket.s3.amazonaws.com", "POST", "/upload"),
+     ("bedrock-runtime.us-east-1.amazonaws.com", "GET", "/model/m/converse"), ("localhost:11434", "POST", "/api/pull"),
+     ("localhost:11434", "GET", "/api/tags"), ("generativelanguage.googleapis.com", "GET", "/v1beta/models"),
+     ("generativelanguage.googleapis.com", "POST", "/upload/v1beta/files"), ("api.cohere.com", "POST", "/v1/tokenize"),
+     ("api.mistral.ai", "GET", "/v1/models"), ("api.mistral.ai", "POST", "/v1/files"), ("api.voyageai.com", "GET", "/v1/models"),
+     ("api.replicate.com", "GET", "/v1/models"), ("dashscope.aliyuncs.com", "POST", "/api/v1/uploads")],
+)  # fmt: skip
+def test_what_is_no_call_to_a_model_is_not_recorded(host: str, method: str, path: str) -> None:
+    found = format_for(host, path)
+    assert found is None or not found.billable(method, path)
+
+
+@pytest.mark.parametrize(
+    ("request_body", "response_body", "module"),
+    [
+        ({"messages": []}, {"choices": []}, "openai"),
+        ({"messages": []}, {"type": "message", "content": []}, "anthropic"),
+        ({"contents": []}, {}, "gemini"),
+        ({}, {"candidates": []}, "gemini"),
+        ({"messages": [], "inferenceConfig": {}}, {}, "bedrock"),
+        ({"messages": []}, {"output": {}, "stopReason": "end_turn"}, "bedrock"),
+        ({"message": "Hi", "chat_history": []}, {}, "cohere"),
+        ({"messages": []}, {"message": {}, "done": True, "eval_count": 3}, "ollama"),
+        ({}, {}, "openai"),
+    ],
+)  # fmt: skip
+def test_bodies_without_an_address_tell_their_format(
+    request_body: dict[str, Any], response_body: dict[str, Any], module: str
+) -> None:
+    assert format_of("", "", request_body, response_body).name == module
+
+
+def test_a_known_host_goes_before_the_shape_and_the_shape_before_a_path_at_an_unknown_host() -> None:
+    shaped = {"type": "message", "content": []}
+    assert format_of("api.openai.com", "/v1/chat/completions", {}, shaped).name == "openai"
+    assert format_of("gateway.internal", "/v1/chat/completions", {}, shaped).name == "anthropic"
+    assert format_of("gateway.internal", "/v1/messages", {}, {}).name == "anthropic"
+
+
+def test_the_patched_sdks_are_formats_too() -> None:
+    assert all(format_named(name) is provider for name, provider in PROVIDERS.items())
