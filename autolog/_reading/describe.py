@@ -100,7 +100,8 @@ def _add_error(record: Record, facts: Facts, answer: Any) -> None:
     failed = record.status_code is not None and record.status_code >= 400
     kind, message = facts.error_type, facts.error_message
     if failed:
-        kind, message = read_error(answer) if answer is not None else (None, None)
+        other_kind, other_message = read_error(answer) if answer is not None else (None, None)
+        kind, message = kind or other_kind, message or other_message
         kind = kind or (record.response_headers or {}).get("x-amzn-errortype", "").partition(":")[0] or None
     if failed or kind or message:
         record.status = "error"

@@ -16,7 +16,7 @@ from autolog.providers._pieces import add_text, joined
 
 #: Lists of answers by the model's maker: Titan, Mistral, Cohere, AI21.
 _LISTS = ("results", "outputs", "generations", "completions")
-_TEXTS = ("outputText", "text", "generation")
+_TEXTS = ("outputText", "text", "generation", "completion")
 _REASONS = ("completionReason", "stop_reason", "finish_reason", "finishReason")
 _INPUTS = ("inputTextTokenCount", "prompt_token_count")
 _OUTPUTS = ("generation_token_count", "totalOutputTextTokenCount")

@@ -141,7 +141,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.usage.input = count(body.get("totalTokens"))
         return facts
     if "predictions" in body:
-        _read_predictions(facts, body, operation(path))
+        _read_predictions(facts, body, path)
     elif "outputs" in body:
         _read_interaction(facts, body)
     else:
@@ -227,9 +227,9 @@ def _modalities(usage: dict[str, Any], key: str) -> dict[str, int]:
     return {modality: tokens for modality, tokens in counted if tokens is not None}
 
 
-def _read_predictions(facts: Facts, body: dict[str, Any], operation_name: str) -> None:
+def _read_predictions(facts: Facts, body: dict[str, Any], path: str) -> None:
     """Vertex AI's older shape, for embeddings and images."""
-    if operation_name != "embeddings":
+    if operation(path) != "embeddings":
         return
     embedded = [mapping(prediction.get("embeddings")) for prediction in objects(body["predictions"])]
     statistics = [mapping(one.get("statistics")) for one in embedded]
@@ -237,7 +237,7 @@ def _read_predictions(facts: Facts, body: dict[str, Any], operation_name: str) -
     facts.raw_usage = (
         {"statistics": statistics, **mapping(body.get("metadata"))} if facts.usage.input is not None else None
     )
-    if mapping(body.get("metadata")).get("billableCharacterCount"):
+    if str(model_in(path)).startswith("text"):
         facts.uncertainty = "Vertex AI bills this by the character, not by the token"
 
 

@@ -1,0 +1,72 @@
+"""DashScope: Qwen in its own shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from wire import read_call, sse, tokens
+
+from autolog.providers import format_named
+
+dashscope = format_named("dashscope")
+HOST = "https://dashscope-intl.aliyuncs.com/api/v1"
+CHAT = f"{HOST}/services/aigc/text-generation/generation"
+ASKED = {"model": "qwen-plus", "input": {"messages": [{"role": "user", "content": "Why?"}]}}
+USAGE = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13, "prompt_tokens_details": {"cached_tokens": 3}}
+
+
+def answer(content: Any, reason: str = "stop", **message: Any) -> dict[str, Any]:
+    choice = {"finish_reason": reason, "message": {"role": "assistant", "content": content, **message}}
+    return {"request_id": "r", "output": {"choices": [choice]}, "usage": USAGE}
+
+
+def test_chat() -> None:
+    calls = [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    record = read_call(CHAT, ASKED, answer("So.", tool_calls=calls))
+    assert (record.provider_name, record.operation_name, record.response_id, record.request_model) == (
+        "alibaba_cloud",
+        "chat",
+        "r",
+        "qwen-plus",
+    )
+    assert (tokens(record)[:3], record.output_preview, record.input_preview) == ((9, 4, 3), "So.", "Why?")
+    assert record.tool_calls == [{"id": "t", "name": "f", "arguments": "{}"}]
+
+
+@pytest.mark.parametrize(
+    "pieces", [("S", "So", "So."), ("S", "o", "."), (["S"], ["o"], ["."])], ids=["whole so far", "pieces", "parts"]
+)
+def test_streams_tell_the_whole_so_far_or_what_is_new(pieces: Any) -> None:
+    contents = [[{"text": piece[0]}] if isinstance(piece, list) else piece for piece in pieces]
+    events = [answer(content, "null" if number < 2 else "stop") for number, content in enumerate(contents)]
+    record = read_call(CHAT, ASKED, sse(*events), "text/event-stream")
+    assert (record.output_preview, tokens(record)[:2], record.response_finish_reasons) == ("So.", (9, 4), ["stop"])
+
+
+def test_the_older_shape_of_a_text() -> None:
+    events = [
+        {"request_id": "r", "output": {"text": text, "finish_reason": reason}, "usage": USAGE}
+        for text, reason in (("S", "null"), ("So.", "stop"))
+    ]
+    record = read_call(CHAT, ASKED, sse(*events), "text/event-stream")
+    assert (record.output_preview, record.response_finish_reasons) == ("So.", ["stop"])
+
+
+def test_embeddings_and_reranking_have_a_total_only() -> None:
+    record = read_call(f"{HOST}/services/embeddings/text-embedding/text-embedding", {"model": "text-embedding-v4"},
+                       {"request_id": "r", "output": {"embeddings": []}, "usage": {"total_tokens": 7}})  # fmt: skip
+    assert (record.operation_name, record.usage_input_tokens) == ("embeddings", 7)
+
+
+def test_tasks_are_read_later() -> None:
+    task = {"request_id": "r", "output": {"task_id": "t", "task_status": "RUNNING"}}
+    running = dashscope.read("/api/v1/tasks/t", task, {}).long_running
+    assert running is not None
+    assert (running.key, running.final) == ("task:t", False)
+    assert dashscope.is_follow_up("GET", "/api/v1/tasks/t")
+
+
+def test_an_error() -> None:
+    record = read_call(CHAT, ASKED, {"code": "InvalidApiKey", "message": "No.", "request_id": "r"}, status=401)
+    assert (record.status, record.error_type, record.error_message) == ("error", "InvalidApiKey", "No.")

@@ -1,0 +1,66 @@
+"""Hugging Face: its own tasks; chat in OpenAI's shape."""
+
+from __future__ import annotations
+
+from wire import read_call, sse, tokens
+
+HOST = "https://router.huggingface.co"
+
+
+def test_chat_is_openais() -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "So."}, "finish_reason": "stop"}
+    answer = {
+        "object": "chat.completion",
+        "model": "m",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 4},
+    }
+    for path in (
+        "/v1/chat/completions",
+        "/together/v1/chat/completions",
+        "/hf-inference/models/a/b/v1/chat/completions",
+    ):
+        record = read_call(HOST + path, {"model": "m", "messages": []}, answer)
+        assert (record.provider_name, record.operation_name, tokens(record)[:2]) == ("huggingface", "chat", (9, 4))
+
+
+def test_a_text_goes_on() -> None:
+    answer = [{"generated_text": "So.", "details": {"finish_reason": "eos_token", "generated_tokens": 4}}]
+    record = read_call(f"{HOST}/hf-inference/models/openai-community/gpt2", {"inputs": "Why?"}, answer)
+    assert (record.operation_name, record.request_model, record.usage_output_tokens) == (
+        "text_completion",
+        "openai-community/gpt2",
+        4,
+    )
+    assert (record.output_preview, record.input_preview, record.response_finish_reasons) == (
+        "So.",
+        "Why?",
+        ["eos_token"],
+    )
+    assert record.cost is None
+
+
+def test_a_stream_of_tokens() -> None:
+    events = [{"index": 1, "token": {"text": "S"}}, {"index": 2, "token": {"text": "o."}},
+              {"index": 3, "token": {"text": "</s>", "special": True}, "details": {"finish_reason": "eos_token", "generated_tokens": 3}}]  # fmt: skip
+    record = read_call(
+        "https://x.us-east-1.aws.endpoints.huggingface.cloud/generate_stream",
+        {"inputs": "Why?"},
+        sse(*events),
+        "text/event-stream",
+    )
+    assert (record.provider_name, record.output_preview, record.usage_output_tokens) == ("huggingface", "So.", 3)
+
+
+def test_tasks_are_told_by_the_path() -> None:
+    record = read_call(f"{HOST}/hf-inference/models/a/b/pipeline/feature-extraction", {"inputs": ["x"]}, [[0.5, 0.25]])
+    assert (record.operation_name, record.request_model, record.usage) == ("embeddings", "a/b", None)
+    assert "time" in str(record.cost_details)
+
+
+def test_an_error() -> None:
+    record = read_call(
+        f"{HOST}/hf-inference/models/a/b", {"inputs": "x"}, {"error": ["too long", "too odd"]}, status=422
+    )
+    assert record.status == "error"
+    assert "too long" in str(record.error_message)
