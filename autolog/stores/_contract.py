@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +20,11 @@ class Store(Protocol):
     """
 
     url: str
-    #: By how many threads it likes to be written to at once.
+    #: How many threads may write to it at once with profit.
     writers: int
 
     def transaction(self) -> AbstractContextManager[None]:
-        """A block whose changes are kept together or not at all. Inside another one it can fail by itself."""
+        """Return a block whose changes are kept together or not at all. Inside another one it can fail by itself."""
         ...
 
     def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
@@ -35,7 +35,7 @@ class Store(Protocol):
         ...
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
-        """Let `change` alter a record, and keep it; None if there is no such record. Its id and place stay."""
+        """Let `change` alter a record, and write it; None if there is none. Its id and sequence number stay."""
         ...
 
     def delete(
@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
-        """One record by its id."""
+        """Return a record by its id; None if there is none, or, without a project, several."""
         ...
 
     def find(
@@ -57,7 +57,7 @@ class Store(Protocol):
         order_by: str = "created_at",
         bodies: bool = False,
     ) -> list[Record]:
-        """Records in order; those that are equal in it by their arrival."""
+        """Return records in order; those that are equal in it by their arrival."""
         ...
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -65,27 +65,30 @@ class Store(Protocol):
         ...
 
     def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
-        """The newest provider calls with each of these ids of responses, that came in a dialect; without bodies."""
+        """Return the newest provider calls with each of these ids of responses, of a dialect; without bodies."""
         ...
 
     def count(self, query: Query) -> int:
-        """How many match."""
+        """Return how many match."""
         ...
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-        """The least and the greatest value of fields (COMPARED_FIELDS) over what matches."""
+        """Return the least and the greatest value of fields (COMPARED_FIELDS) over what matches."""
         ...
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
-        """Records in the order of their arrival, after the given place."""
+        """Return records in the order of their arrival, after a sequence number; without bodies."""
         ...
 
     def last(self) -> int:
-        """The place of the newest arrival, 0 in an empty store."""
+        """Return the sequence number of the newest arrival, 0 in an empty store."""
         ...
 
-    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
-        """Sums over the provider calls that match, by group (GROUPS), most calls first."""
+    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
+        """Sum up the provider calls that match, by a group of GROUPS: times in their order, else most calls first.
+
+        `zone`: whose hours, days, weeks and months; None is this machine's.
+        """
         ...
 
     def hours(
@@ -96,34 +99,34 @@ class Store(Protocol):
         until: datetime,
         value: str | None = None,
     ) -> list[Hour]:
-        """Sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all.
+        """Return sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all.
 
         Over more than ten days they are by the day.
         """
         ...
 
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
-        """All matching records with their bodies in the order of their arrival, without holding them all."""
+        """Yield all matching records with their bodies in the order of their arrival, a few at a time."""
         ...
 
     def media(self, sha256: str) -> bytes | None:
-        """An image, audio or file from the bodies, by its hash."""
+        """Return an image, audio or file from the bodies by its hash; None if there is none."""
         ...
 
     def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
-        """Keep a small JSON object that is no record: a key, an export."""
+        """Write a small JSON object that is no record: a key, an export."""
         ...
 
     def documents(self, kind: str) -> dict[str, dict[str, Any]]:
-        """All documents of a kind, by key, in the order in which they were first kept."""
+        """Return all documents of a kind, by key, in the order in which they were first kept."""
         ...
 
     def document_kinds(self) -> list[str]:
-        """The kinds of which there are documents."""
+        """Return the kinds of which there are documents."""
         ...
 
     def size(self) -> int:
-        """How many bytes the store takes."""
+        """Return how many bytes the store takes."""
         ...
 
     def compact(self) -> None:
@@ -139,5 +142,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from autolog._record.record import Record
+
 #: Fields that a query may compare for equality.
 EQUAL_FIELDS = (
     "project", "id", "seq", "kind", "name", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
@@ -26,21 +28,29 @@ COMPARED_FIELDS = (
 OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
 
 
-#: What `aggregate` can group by, besides nothing.
+#: What `aggregate` can group by, besides nothing. `model` is the one asked for, for a call that fails has no other.
 GROUPS = (
-    "model",
-    "provider",
-    "name",
-    "user",
-    "session",
-    "tag",
-    "function",
-    "day",
-    "hour",
-    "status",
-    "kind",
-    "error_type",
+    "model", "provider", "name", "user", "session", "project", "tag", "function", "prompt_name", "prompt_version",
+    "status", "kind", "error_type", "hour", "day", "week", "month",
+)  # fmt: skip
+#: Those that are times, in the order of which their sums come: an hour, a day, a week's Monday, a month.
+TIME_GROUPS = frozenset({"hour", "day", "week", "month"})
+#: Operations that have no price of their own.
+_PRICELESS = ("batch", "count_tokens", "moderation")
+#: The calls without a cost that should have one, in SQL: not those that failed without a bill, or have no price.
+UNPRICED = (
+    f"cost IS NULL AND coalesce(operation_name, '') NOT IN {_PRICELESS} "
+    "AND (usage_input_tokens IS NOT NULL OR status <> 'error')"
 )
+
+
+def is_unpriced(record: Record) -> bool:
+    """Return whether a call has no cost and should have one: `UNPRICED`."""
+    return (
+        record.cost is None
+        and record.operation_name not in _PRICELESS
+        and (record.usage_input_tokens is not None or record.status != "error")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +104,23 @@ class Query:
 
 
 def check_group(group: str | None) -> None:
-    """Raise a ValueError for what `aggregate` cannot group by."""
+    """Raise a ValueError for a group that is none of GROUPS."""
     if group is not None and group not in GROUPS:
         raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
 
 
 def check_dimension(dimension: str) -> None:
-    """Raise a ValueError for what there are no sums by."""
+    """Raise a ValueError for a dimension that is none of DIMENSIONS."""
     if dimension not in DIMENSIONS:
         raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Sums over a group of provider calls. Durations are seconds; cost is US dollars; None where nothing is known."""
+    """Sums over a group of provider calls. Durations are seconds; cost is US dollars; None where nothing is known.
+
+    `unpriced`: how many have no cost and should have one.
+    """
 
     group: str | None
     calls: int
@@ -127,7 +140,10 @@ DIMENSIONS = ("all", "model", "provider", "function", "user", "tag")
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The provider calls of one hour with one value of a dimension. `durations`: how many calls took about so long."""
+    """The provider calls of one hour with one value of a dimension.
+
+    `durations`: how many calls took about so long, in seconds. `priced`: how many have a cost, or have none to have.
+    """
 
     start: datetime
     value: str

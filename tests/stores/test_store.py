@@ -9,8 +9,9 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -178,7 +179,7 @@ def test_aggregate(store: Store) -> None:
     assert (first.group, first.calls, first.errors, first.input_tokens, first.output_tokens) == ("m", 20, 0, 200, 210)
     assert (first.cost, first.unpriced) == (10.0, 0)
     assert (first.p50, first.p95) == (1.0, 1.9)
-    assert (second.group, second.errors, second.cost, second.unpriced, second.p50) == ("n", 1, None, 1, None)
+    assert (second.group, second.errors, second.cost, second.unpriced, second.p50) == ("n", 1, None, 0, None)
     (total,) = store.aggregate(Query())
     assert (total.group, total.calls) == (None, 21)
     assert [row.group for row in store.aggregate(Query({"kind": "llm"}), "day")] == ["2026-11-20"]
@@ -337,7 +338,7 @@ def test_documents(store: Store) -> None:
 
 
 def test_an_unknown_scheme() -> None:
-    with pytest.raises(StoreError, match="no store is called 'postgres'"):
+    with pytest.raises(StoreError, match="no such kind of store"):
         open_store("postgres://host/db")
 
 
@@ -667,3 +668,56 @@ def test_bodies_are_read_a_few_at_a_time(store: Store) -> None:
     assert sizes == [len(large)] * 8 + [8] * 2
     assert scanned == sum(sizes)
     assert peak < 170_000_000
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_times_are_grouped_in_the_readers_zone_and_come_in_order(store: Store) -> None:
+    times = [
+        datetime(2026, 3, 28, 22, 30, tzinfo=UTC),  # 23:30 in Berlin's winter
+        datetime(2026, 3, 28, 23, 30, tzinfo=UTC),  # 00:30 of the next day, a Sunday
+        datetime(2026, 3, 29, 21, 30, tzinfo=UTC),  # 23:30 in summer, which began that night
+        datetime(2026, 3, 29, 22, 30, tzinfo=UTC),  # Monday
+        datetime(2026, 3, 31, 22, 30, tzinfo=UTC),  # April
+        datetime(2026, 10, 25, 22, 30, tzinfo=UTC),  # winter again
+    ]
+    store.write([record(n, created_at=at, kind="llm") for n, at in enumerate(times)])
+
+    def calls(group: str, zone: tzinfo = BERLIN) -> dict[str | None, int]:
+        return {row.group: row.calls for row in store.aggregate(Query(), group, zone)}
+
+    assert list(calls("day").items()) == [
+        ("2026-03-28", 1), ("2026-03-29", 2), ("2026-03-30", 1), ("2026-04-01", 1), ("2026-10-25", 1),
+    ]  # fmt: skip
+    assert calls("hour")["2026-03-29T23:00"] == calls("hour")["2026-10-25T23:00"] == 1
+    assert calls("week") == {"2026-03-23": 3, "2026-03-30": 2, "2026-10-19": 1}
+    assert calls("month") == {"2026-03": 4, "2026-04": 1, "2026-10": 1}
+    assert list(calls("month", UTC).items()) == [("2026-03", 5), ("2026-10", 1)]
+    since = Query(since=datetime(2026, 6, 1, tzinfo=UTC))
+    assert [row.group for row in store.aggregate(since, "day", BERLIN)] == ["2026-10-25"]
+    assert [row.group for row in store.aggregate(since, "hour", None)] == [f"{times[-1].astimezone():%Y-%m-%dT%H:00}"]
+
+
+def test_errors_count_among_all_calls_that_asked_for_the_model(store: Store) -> None:
+    store.write([record(n, kind="llm", request_model="m", response_model="m-1", cost=1.0) for n in range(3)])
+    store.write([record(4, kind="llm", request_model="m", response_model=None, status="error", cost=None)])
+    (row,) = store.aggregate(Query(), "model")
+    assert (row.group, row.calls, row.errors) == ("m", 4, 1)
+    assert sums(store, "model") == {"m": (4, 1, *sums(store, "model")["m"][2:])}
+
+
+def test_unpriced_are_calls_that_should_have_a_price(store: Store) -> None:
+    without: list[dict[str, object]] = [
+        {"operation_name": "chat"},
+        {"operation_name": "chat", "status": "error", "usage_input_tokens": 5},
+        {"operation_name": "chat", "status": "error", "usage_input_tokens": None},
+        {"operation_name": "batch"},
+        {"operation_name": "count_tokens"},
+        {"operation_name": "moderation"},
+    ]
+    store.write([record(n, kind="llm", cost=None, **fields) for n, fields in enumerate(without)])
+    (row,) = store.aggregate(Query())
+    assert (row.calls, row.unpriced) == (6, 2)
+    since, until = NOON - timedelta(days=1), NOON + timedelta(days=1)
+    assert sum(hour.calls - hour.priced for hour in store.hours(None, "all", since, until)) == 2

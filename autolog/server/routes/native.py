@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import tzinfo
 from typing import Any
 
 import pydantic
@@ -48,15 +49,24 @@ def query_of(call: Call, *own: str) -> Query:
     Raises:
         Fault: 400, a filter that there is not, or that makes no sense; 403, another key's project.
     """
-    pairs = [(name, value) for name, value in call.query if value and name not in own]
+    pairs = [(name, value) for name, value in call.query if value and name not in {*own, ZONE}]
     try:
-        zone = parse_zone(call.parameter(ZONE) or "UTC")
-        query = read_query([pair for pair in pairs if pair[0] != ZONE], zone)
+        query = read_query(pairs, zone_of(call))
     except FilterError as error:
         raise Fault(400, str(error)) from error
+    return query.where(project=_project(call, query.equal.get("project")))
+
+
+def zone_of(call: Call) -> tzinfo:
+    """Return the time zone that the call names, or UTC.
+
+    Raises:
+        Fault: 400, there is no such zone.
+    """
+    try:
+        return parse_zone(call.parameter(ZONE) or "UTC")
     except ValueError as error:
         raise Fault(400, f"{ZONE}: {error}") from error
-    return query.where(project=_project(call, query.equal.get("project")))
 
 
 def _project(call: Call, wanted: str | None) -> str:
@@ -99,7 +109,9 @@ def aggregate(call: Call) -> Reply:
     by = call.parameter("by")
     if by is not None and by not in GROUPS:
         raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
-    return Reply(200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by)]})
+    return Reply(
+        200, {"groups": [asdict(row) for row in call.store.aggregate(query_of(call, "by"), by, zone_of(call))]}
+    )
 
 
 def tail(call: Call) -> Reply:

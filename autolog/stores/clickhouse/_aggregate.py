@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._reader import FROM
 from autolog.stores.clickhouse._where import Values
-from autolog.stores.query import Aggregate
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate
 
 _GROUP_SQL = {
-    "model": "coalesce(response_model, request_model)",
+    "model": "coalesce(request_model, response_model)",
     "provider": "provider_name",
     "tag": "arrayJoin(tags)",
     "function": "caller",
-    "day": "toString(toDate32(created_at))",
-    "hour": "concat(toString(toDate32(created_at)), 'T', leftPad(toString(toHour(created_at)), 2, '0'), ':00')",
+    "hour": "concat(toString(toDate32({at})), 'T', leftPad(toString(toHour({at})), 2, '0'), ':00')",
+    "day": "toString(toDate32({at}))",
+    "week": "toString(toDate32({at}) - toIntervalDay(toDayOfWeek({at}) - 1))",
+    "month": "substring(toString(toDate32({at})), 1, 7)",
 }
 
 
-def read_sums(db: Database, group: str | None, condition: str, values: Values) -> list[Aggregate]:
-    """Return the sums of the calls that a condition gives by a group of GROUPS, those with the most calls first."""
-    key = _GROUP_SQL.get(group, group) if group else "NULL"
+def read_sums(
+    db: Database, group: str | None, condition: str, values: Values, shifts: Sequence[tuple[int, int]] = ()
+) -> list[Aggregate]:
+    """Return the sums of the calls that a condition gives, by a group of GROUPS.
+
+    Times are in their order; of other groups those with the most calls come first. `shifts`: see `_shifted`.
+    """
+    key = _GROUP_SQL.get(group, group).format(at=_shifted(shifts)) if group else "NULL"
+    order = "grouped" if group in TIME_GROUPS else "calls DESC, grouped"
     # Of so many the least that is not below the share: just below it, for the engine takes the one after
     rows = db.query(
         f"""SELECT {key} AS grouped, count() AS calls, countIf(status = 'error'),
             {_known_sum("usage_input_tokens")}, {_known_sum("usage_output_tokens")}, {_known_sum("cost")},
-            countIf(cost IS NULL),
+            countIf({UNPRICED}),
             quantilesExact(0.4999999999, 0.9499999999, 0.9899999999)(duration), count(duration)
-        {FROM} WHERE {condition} AND kind = 'llm' GROUP BY grouped ORDER BY calls DESC, grouped""",
+        {FROM} WHERE {condition} AND kind = 'llm' GROUP BY grouped ORDER BY {order}""",
         values,
     )
     return [
         Aggregate(None if name is None else str(name), *row, *(percentiles if known else (None, None, None)))
         for name, *row, percentiles, known in rows
     ]
+
+
+def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
+    """Return `created_at` in local time; `shifts` says since when (microseconds) it is how many seconds ahead."""
+    if not shifts:
+        return "created_at"
+    *later, (_, first) = reversed(shifts)
+    at = "toUnixTimestamp64Micro(created_at)"
+    cases = "".join(f"{at} >= {since}, {seconds}, " for since, seconds in later)
+    return f"(created_at + toIntervalSecond({f'multiIf({cases}{first})' if later else first}))"
 
 
 def _known_sum(column: str) -> str:

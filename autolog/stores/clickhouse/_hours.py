@@ -15,7 +15,7 @@ from typing import Any
 from autolog.stores._histogram import BY_DAY, middle
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._where import Values
-from autolog.stores.query import Hour
+from autolog.stores.query import UNPRICED, Hour
 
 #: An hour is sealed when it is over for so long.
 SETTLED = timedelta(minutes=5)
@@ -30,7 +30,7 @@ _MICROS = 3_600_000_000
 
 _VALUES = {
     "all": "''",
-    "model": "coalesce(response_model, request_model)",
+    "model": "coalesce(request_model, response_model)",
     "provider": "provider_name",
     "function": "caller",
     "user": '"user"',
@@ -53,7 +53,7 @@ def _whole(column: str) -> str:
 _SUMS = f"""
     toInt64(count()) AS calls, toInt64(countIf(status = 'error')) AS errors,
     {_whole("usage_input_tokens")} AS input_tokens, {_whole("usage_output_tokens")} AS output_tokens,
-    greatest(0., sum(ifNull(cost, 0))) AS cost_sum, toInt64(count(cost)) AS priced,
+    greatest(0., sum(ifNull(cost, 0))) AS cost_sum, toInt64(countIf(NOT ({UNPRICED}))) AS priced,
     sumMapIf([ifNull({_BUCKET}, toInt32(0))], [toInt64(1)], ifNull({_MEASURED}, 0)) AS histogram"""
 
 

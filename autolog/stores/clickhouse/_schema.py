@@ -113,8 +113,13 @@ def _create(target: Target) -> Statements:
     )  # fmt: skip
 
 
+def _sum_by_the_model_asked_for(target: Target) -> Statements:
+    """A call that failed has no other model; and one that has no price to have is not unpriced: sums are made again."""
+    yield f"TRUNCATE TABLE IF EXISTS `{target.local('sealed')}`{target.on}"
+
+
 #: `autolog_schema` says how many a database has had.
-MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create,)
+MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create, _sum_by_the_model_asked_for)
 
 
 def prepare(db: Database, target: Target) -> None:
@@ -137,6 +142,8 @@ def prepare(db: Database, target: Target) -> None:
         raise StoreError(target.shown, "this database holds another program's tables; choose another database")
     if version > len(MIGRATIONS):
         raise StoreError(target.shown, "this database was written by a newer autolog: pip install -U autolog-llm")
+    if version:
+        _check(there, target)
     if version < len(MIGRATIONS):  # each statement may be run twice: another server may be doing so
         for statement in _schema_table(target):
             db.command(statement)
@@ -144,8 +151,6 @@ def prepare(db: Database, target: Target) -> None:
             for statement in migrate(target):
                 db.command(statement)
             db.insert("autolog_schema", {"version": "UInt32"}, [[number]])
-    else:
-        _check(there, target)
     for statement in ttl(target):
         db.command(statement)
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import msgspec
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record, merge
 from autolog.stores._texts import clean
+from autolog.stores._zones import offsets
 from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._aggregate import read_sums
 from autolog.stores.clickhouse._client import Database
@@ -35,11 +36,11 @@ from autolog.stores.clickhouse._clock import Clock, seq_at, time_of
 from autolog.stores.clickhouse._commit import Commits, Key
 from autolog.stores.clickhouse._media import Media
 from autolog.stores.clickhouse._reader import FROM, Reader
-from autolog.stores.clickhouse._rows import Kept, from_micros
+from autolog.stores.clickhouse._rows import Kept, from_micros, micros
 from autolog.stores.clickhouse._schema import prepare
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, order_sql, where
-from autolog.stores.query import Aggregate, Hour, Query, check_dimension, check_group
+from autolog.stores.query import TIME_GROUPS, Aggregate, Hour, Query, check_dimension, check_group
 
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
 GRACE = 0.5
@@ -279,10 +280,20 @@ class ClickHouseStore:
             after = found[-1].seq
             yield from self.with_bodies([kept.record for kept in found])
 
-    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
+    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
         check_group(group)
+        shifts = self._shifts(query, zone) if group in TIME_GROUPS else []
         values = Values()
-        return read_sums(self._db, group, where(query, values), values)
+        return read_sums(self._db, group, where(query, values), values, shifts)
+
+    def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
+        """Return since when a zone is how far from UTC, in microseconds and seconds, while there are records."""
+        first, last = self.extremes(Query(), ["created_at"])["created_at"]
+        if first is None or zone is UTC:
+            return []
+        begin, end = from_micros(first), from_micros(last)
+        begin, end = max(begin, query.since or begin), min(end, query.until or end)
+        return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None

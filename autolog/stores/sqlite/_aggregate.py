@@ -6,21 +6,33 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from autolog.stores.query import Aggregate
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate
 
 _GROUP_SQL = {
-    "model": "coalesce(response_model, request_model)",
+    "model": "coalesce(request_model, response_model)",
     "provider": "provider_name",
     "tag": "facet.value",
     "function": "json_extract(rest, '$.caller')",
-    "day": "strftime('%Y-%m-%d', created_at / 1000000, 'unixepoch')",
-    "hour": "strftime('%Y-%m-%dT%H:00', created_at / 1000000, 'unixepoch')",
+    "hour": "strftime('%Y-%m-%dT%H:00', {at}, 'unixepoch')",
+    "day": "strftime('%Y-%m-%d', {at}, 'unixepoch')",
+    "week": "strftime('%Y-%m-%d', {at}, 'unixepoch', 'weekday 0', '-6 days')",
+    "month": "strftime('%Y-%m', {at}, 'unixepoch')",
 }
 
 
-def read_sums(db: sqlite3.Connection, group: str | None, condition: str, values: Sequence[Any]) -> list[Aggregate]:
-    """Return the sums of the calls that a condition gives by a group of GROUPS, those with the most calls first."""
-    key = _GROUP_SQL.get(group, f'"{group}"') if group else "NULL"
+def read_sums(
+    db: sqlite3.Connection,
+    group: str | None,
+    condition: str,
+    values: Sequence[Any],
+    shifts: Sequence[tuple[int, int]] = (),
+) -> list[Aggregate]:
+    """Return the sums of the calls that a condition gives, by a group of GROUPS.
+
+    Times are in their order; of other groups those with the most calls come first. `shifts`: see `_shifted`.
+    """
+    key = _GROUP_SQL.get(group, f'"{group}"').format(at=_shifted(shifts)) if group else "NULL"
+    order = '"group"' if group in TIME_GROUPS else 'count(*) DESC, "group"'
     table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
     # Unknown durations sort first: they are taken off the position
     percentiles = ", ".join(
@@ -30,12 +42,22 @@ def read_sums(db: sqlite3.Connection, group: str | None, condition: str, values:
     sql = f"""
         WITH calls AS (
             SELECT {key} AS "group", status, usage_input_tokens, usage_output_tokens, cost, duration,
+                {UNPRICED} AS unpriced,
                 row_number() OVER (PARTITION BY {key} ORDER BY duration) AS position,
                 count(duration) OVER (PARTITION BY {key}) AS known
             FROM {table} WHERE {condition} AND log.kind = 'llm')
         SELECT "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
-            sum(cost), sum(cost IS NULL), {percentiles}
+            sum(cost), sum(unpriced), {percentiles}
         FROM (SELECT *, count(*) OVER (PARTITION BY "group") AS total FROM calls)
-        GROUP BY "group" ORDER BY count(*) DESC, "group" """  # noqa: S608 - key and condition are our own words
+        GROUP BY "group" ORDER BY {order}"""  # noqa: S608 - key and condition are our own words
     rows = db.execute(sql, values).fetchall()
     return [Aggregate(None if row[0] is None else str(row[0]), *row[1:]) for row in rows]
+
+
+def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
+    """Return `created_at` in seconds of local time; `shifts` says since when (microseconds) it is how many ahead."""
+    if not shifts:
+        return "created_at / 1000000"
+    *later, (_, first) = reversed(shifts)
+    cases = "".join(f"WHEN created_at >= {at} THEN {seconds} " for at, seconds in later)
+    return f"(created_at / 1000000 + {f'CASE {cases}ELSE {first} END' if later else first})"

@@ -17,7 +17,7 @@ from typing import Any
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog.stores._histogram import BY_DAY, bucket, middle
-from autolog.stores.query import Hour
+from autolog.stores.query import Hour, is_unpriced
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: What nobody used: sums must never make a write fail.
@@ -57,7 +57,7 @@ class _Sum:
         self.input_tokens += sign * (record.usage_input_tokens or 0)
         self.output_tokens += sign * (record.usage_output_tokens or 0)
         self.cost += sign * (record.cost or 0.0)
-        self.priced += sign * (record.cost is not None)
+        self.priced += sign * (not is_unpriced(record))
         if record.duration is not None and 0 <= record.duration < MAX_SECONDS:
             self.histogram[bucket(record.duration)] += sign
 
@@ -82,7 +82,7 @@ class Rollups:
         hour = (record.created_at - _EPOCH) // timedelta(hours=1)
         values = [
             ("all", ""),
-            ("model", record.response_model or record.request_model),
+            ("model", record.request_model or record.response_model),
             ("provider", record.provider_name),
             ("function", record.caller),
             ("user", record.user),

@@ -93,6 +93,13 @@ def _create_dictionary(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE dictionary (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT NULL)")
 
 
+def _sum_by_the_model_asked_for(db: sqlite3.Connection) -> None:
+    """A call that failed has no other model; and one that has no price to have is not unpriced."""
+    db.execute("DROP TABLE rollup_hour")
+    db.execute("DROP TABLE rollup_day")
+    _create_rollups(db)
+
+
 #: A file's `user_version` says how many it has had.
 MIGRATIONS = (
     _create_tables,
@@ -102,4 +109,5 @@ MIGRATIONS = (
     _create_rollups,
     _index_what_is_looked_up,
     _create_dictionary,
+    _sum_by_the_model_asked_for,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from msgspec.structs import replace
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog.stores._texts import clean
-from autolog.stores.query import Aggregate, Hour, Query, check_dimension, check_group
+from autolog.stores._zones import offsets
+from autolog.stores.query import TIME_GROUPS, Aggregate, Hour, Query, check_dimension, check_group
 from autolog.stores.sqlite import _aggregate, _rollup
 from autolog.stores.sqlite._file import SQLiteFile, path_of
 from autolog.stores.sqlite._records import RecordWriter, add_bodies, load
-from autolog.stores.sqlite._rows import SELECT, from_row
-from autolog.stores.sqlite._where import expression, order_sql, source, where
+from autolog.stores.sqlite._rows import EPOCH, SELECT, from_row
+from autolog.stores.sqlite._where import expression, micros, order_sql, source, where
 
 #: How many records a scan reads at a time, without their bodies.
 _SCAN = 200
@@ -155,11 +156,21 @@ class SQLiteStore:
             after = found[-1].seq or after
             yield from self.with_bodies(found)
 
-    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]:
+    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
         check_group(group)
+        shifts = self._shifts(query, zone) if group in TIME_GROUPS else []
         condition, values = where(query)
         with self._file.translated():
-            return _aggregate.read_sums(self._file.reader, group, condition, values)
+            return _aggregate.read_sums(self._file.reader, group, condition, values, shifts)
+
+    def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
+        """Return since when a zone is how far from UTC, in microseconds and seconds, while there are records."""
+        first, last = self.extremes(Query(), ["created_at"])["created_at"]
+        if first is None or zone is UTC:
+            return []
+        begin, end = EPOCH + timedelta(microseconds=first), EPOCH + timedelta(microseconds=last)
+        begin, end = max(begin, query.since or begin), min(end, query.until or end)
+        return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
