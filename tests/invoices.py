@@ -51,6 +51,16 @@ def answer(model: str, given: int, made: int, **details: Any) -> dict[str, Any]:
     return {"object": "response", "model": model, "output": [], "usage": usage}
 
 
+def background_answer(status: str) -> dict[str, Any]:
+    """A response that outlives its call; when it is completed it has usage for $0.0035."""
+    made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
+                            "model": "gpt-4o", "output": []}  # fmt: skip
+    if status == "completed":
+        made |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
+                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}]}  # fmt: skip
+    return made
+
+
 CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"
 
 

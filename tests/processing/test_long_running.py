@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from invoices import NOW
+from invoices import NOW, background_answer
 from sdk_http import anthropic_http, openai_http
 
 import autolog
@@ -200,18 +200,11 @@ def test_results_read_in_another_process_find_their_batch_by_its_id(patched: Rec
 # One generation, one bill
 
 
-def background(status: str, usage: bool = False) -> dict[str, Any]:
-    made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
-                            "model": "gpt-4o", "output": []}  # fmt: skip
-    if usage:
-        made |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
-                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}]}  # fmt: skip
-    return made
-
-
 @pytest.mark.parametrize("end", ["retrieve", "stream", "cancel"])
 def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp_path: Path, end: str) -> None:
-    polls = iter([background("queued"), background("in_progress"), *[background("completed", usage=True)] * 10])
+    polls = iter(
+        [background_answer("queued"), background_answer("in_progress"), *[background_answer("completed")] * 10]
+    )
 
     def handler(request: Any) -> Any:
         answer = next(polls)
@@ -248,14 +241,14 @@ def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp
 
 
 def test_reading_a_response_again_is_no_call(patched: Records) -> None:
-    answer = {**background("completed", usage=True), "background": False}
+    answer = {**background_answer("completed"), "background": False}
     made = openai_http.Client(transport=openai_http.MockTransport(lambda _: openai_http.Response(200, json=answer)))
     openai.OpenAI(api_key="k", http_client=made).responses.retrieve("resp_1")
     assert len(patched) == 0
 
 
 def test_an_answer_that_does_not_repeat_background_completes_the_record_all_the_same(patched: Records) -> None:
-    answers = {"POST": background("queued"), "GET": background("completed", usage=True)}
+    answers = {"POST": background_answer("queued"), "GET": background_answer("completed")}
     for answer in answers.values():
         del answer["background"]
     made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
@@ -268,7 +261,7 @@ def test_an_answer_that_does_not_repeat_background_completes_the_record_all_the_
 
 @pytest.mark.parametrize("says", [{}, {"background": False}])
 def test_reading_a_response_that_was_whole_at_once_changes_nothing(patched: Records, says: dict[str, Any]) -> None:
-    answer = {**background("completed", usage=True), "background": None, **says}
+    answer = {**background_answer("completed"), "background": None, **says}
     made = client(lambda request: openai_http.Response(200, json=answer))
     made.responses.create(model="gpt-4o", input="Think.")
     made.responses.retrieve("resp_1")
@@ -279,7 +272,7 @@ def test_reading_a_response_that_was_whole_at_once_changes_nothing(patched: Reco
 
 def test_every_record_that_a_later_call_completes_has_a_name(patched: Records) -> None:
     """Also where another process made the call that began it."""
-    made = client(lambda request: openai_http.Response(200, json=background("completed", usage=True)))
+    made = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
     made.responses.retrieve("resp_1")
     openai_client().batches.retrieve("batch_1")
     assert [record.name for record in patched] == ["chat gpt-4o", "batch"]
@@ -287,8 +280,8 @@ def test_every_record_that_a_later_call_completes_has_a_name(patched: Records) -
 
 def test_a_later_call_leaves_the_name_as_it_was(patched: Records) -> None:
     answers = {
-        "POST": background("queued"),
-        "GET": {**background("completed", usage=True), "model": "gpt-4o-2024-08-06"},
+        "POST": background_answer("queued"),
+        "GET": {**background_answer("completed"), "model": "gpt-4o-2024-08-06"},
     }
     made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
     made.responses.create(model="gpt-4o", input="Think.", background=True)
@@ -300,7 +293,7 @@ def test_a_later_call_leaves_the_name_as_it_was(patched: Records) -> None:
 def test_what_is_read_again_is_spent_once(patched: Records) -> None:
     reached: list[str] = []
     autolog.configure(budgets=[{"limit": 0.005, "then": reached.append}])
-    made = client(lambda request: openai_http.Response(200, json=background("completed", usage=True)))
+    made = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
     for _ in range(3):  # at $0.0035 each
         made.responses.retrieve("resp_1")
     assert len(patched) == 1
