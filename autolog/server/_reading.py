@@ -9,12 +9,10 @@ from dataclasses import replace
 from autolog._record.record import Record
 from autolog.dialects._fault import Json
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Query
 
 #: How many records are looked up at once; their bodies are not among it.
 LOOK_UP = 200
-#: How many bodies are fetched at once from a database across the network, where each question costs more than a body.
-FAR = 8
 
 
 def read_whole(
@@ -26,11 +24,9 @@ def read_whole(
     order_by: str = "created_at",
 ) -> Iterator[Record]:
     """Yield records with their bodies in order, and hold no more than a few of the bodies at once."""
-    together = 1 if store.writers == 1 else FAR
     while limit > 0:
         page = store.find(query, min(limit, LOOK_UP), offset, newest_first, order_by)
-        for begin in range(0, len(page), together):
-            yield from _with_bodies(store, page[begin : begin + together])
+        yield from store.with_bodies(page)
         limit -= len(page)
         if len(page) < LOOK_UP:
             return
@@ -39,15 +35,6 @@ def read_whole(
             query, offset = replace(query, past=(last.created_at, last.seq)), 0
         else:
             offset += len(page)
-
-
-def _with_bodies(store: Store, records: list[Record]) -> Iterator[Record]:
-    """Yield records again with their bodies; those that were deleted meanwhile are left out."""
-    for project in dict.fromkeys(record.project for record in records):
-        ids = tuple(record.id for record in records if record.project == project)
-        query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
-        found = {record.id: record for record in store.find(query, len(ids), bodies=True)}
-        yield from (found.pop(record_id) for record_id in ids if record_id in found)
 
 
 def json_lines(items: Iterable[Json]) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """OTLP: spans of every family of senders as records, and records as spans.
 
 The samples follow the documentation and the sources of the senders; those that can be installed are run for real in
-`tests/test_server.py`.
+`tests/server/test_duplicates.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from autolog._record.record import Record
-from autolog.errors import StoreError, StoreFull
+from autolog.errors import StoreError
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
@@ -543,117 +543,6 @@ def test_by_the_function_that_calls_were_made_in(store: Store) -> None:
     assert ids(store.find(Query({"caller": "answer"}))) == ["id-0001"]
     assert {value: calls for value, (calls, *_) in sums(store, "function").items()} == {"answer": 1, "plan": 1}
     assert {row.group: row.calls for row in store.aggregate(Query(), "function")} == {"answer": 1, "plan": 1, None: 1}
-
-
-def test_a_disk_that_is_full_fails_only_those_that_it_is_too_small_for(tmp_path: Path) -> None:
-    from autolog.server._writer import Writer
-
-    store = open_store(f"sqlite:///{tmp_path}/s.db")
-    writer = Writer(store, 100)
-    pages = store._file.writer.execute("PRAGMA page_count").fetchone()[0]
-    store._file.writer.execute(f"PRAGMA max_page_count = {pages + 20}")
-    with store._file._lock:  # so that all three share a transaction
-        first = writer.submit(lambda store: None)
-        sizes = (10, 300_000, 10)
-        records = [record(number, request_body=os.urandom(size)) for number, size in enumerate(sizes)]
-        futures = [writer.submit(lambda store, one=one: store.write([one])) for one in records]
-    first.result(10)
-    assert futures[0].result(10)
-    assert futures[2].result(10)
-    with pytest.raises(StoreFull):
-        futures[1].result(10)
-    assert ids(store.find(Query())) == ["id-0002", "id-0000"]
-    writer.close()
-
-
-def test_a_writer_made_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
-    from autolog.server._writer import Writer
-
-    store = open_store(f"sqlite:///{tmp_path}/s.db")
-    writer = Writer(store, 100)
-    writer.run(lambda store: store.write([record(1)]))
-    pid = os.fork()
-    if pid == 0:
-        try:
-            writer.submit(lambda store: store.write([record(2)])).result(5)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
-    writer.run(lambda store: store.write([record(3)]))
-    assert store.count(Query()) == 3
-    writer.close()
-
-
-def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store: Store) -> None:
-    from autolog.server._writer import DeferredChange, RecordWrite, Writer
-
-    writer = Writer(store, 1000)
-    gate, seen = threading.Event(), []
-
-    def write(store: Store, records: Sequence[Record]) -> list[int]:
-        seen.append(len(records))
-        assert "first" not in {record.id for record in records} or gate.wait(10)
-        if any(record.id == "bad" for record in records):
-            raise ValueError("bad")
-        return store.write(records)
-
-    def keep(*ids: str) -> RecordWrite:
-        records = [record(number, id=name) for number, name in enumerate(ids)]
-        return RecordWrite(records, write, lambda places: (len(places), store.get(ids[0]) is not None))
-
-    def cannot_be_read() -> RecordWrite:
-        raise KeyError("body")
-
-    first = writer.submit(keep("first"))
-    good = writer.submit(DeferredChange(lambda: keep("a", "b")))
-    unread = writer.submit(DeferredChange(cannot_be_read))
-    more = writer.submit(keep("c"))
-    gate.set()
-    assert first.result(30) == (1, True)
-    assert (good.result(30), more.result(30)) == ((2, True), (1, True))
-    with pytest.raises(KeyError, match="body"):
-        unread.result(30)
-    gate.clear()
-    first = writer.submit(keep("first"))
-    alone = [writer.submit(keep(name)) for name in ("d", "bad", "e")]
-    gate.set()
-    assert [one.result(30) for one in (first, alone[0], alone[2])] == [(1, True)] * 3
-    with pytest.raises(ValueError, match="bad"):
-        alone[1].result(30)
-    assert max(seen) >= 3  # they were tried together
-    writer.close()
-
-
-def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
-    """Also in one batch, in whatever order, and in requests that arrive together."""
-    from autolog.server._duplicates import Deduplicator
-    from autolog.server._writer import RecordWrite, Writer
-
-    deduplicator, writer = Deduplicator(), Writer(store, 1000)
-
-    def both(number: int) -> list[Record]:
-        told = {"start_time": NOON, "response_id": f"resp-{number}", "cost": 0.5, "request_model": "m"}
-        native = record(number, id=f"native-{number}", dialect="native", user="ada", **told)
-        span = record(number, id=f"span-{number}", dialect="otlp", session="s", request_body=None, **told)
-        return [native, span] if number % 2 else [span, native]
-
-    for number in range(4):  # in one batch
-        places = deduplicator.write(store, both(number))
-        assert len(places) == 2
-        assert places[0] == places[1]
-    futures = [writer.submit(RecordWrite([one], deduplicator.write)) for number in range(4, 20) for one in both(number)]
-    for future in futures:
-        assert len(future.result(30)) == 1
-    writer.close()
-    (sums_of_all,) = store.aggregate(Query())
-    assert (sums_of_all.calls, sums_of_all.cost) == (20, 10.0)
-    for number in range(20):
-        found = store.get(f"native-{number}")
-        assert found is not None
-        assert (found.user, found.session) == ("ada", "s")
-        assert found.request_body == b'{"n": %d}' % number
-        assert "otel" in found.extra
 
 
 def test_bodies_are_read_a_few_at_a_time(store: Store) -> None:
