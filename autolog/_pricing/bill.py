@@ -125,6 +125,8 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
         yield f"usage counted with {by}, not by the provider"
+    if record.usage is None and usage.input is not None:
+        yield from _untold_by_reporter(record, usage)
     if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
         yield "a container may serve several responses, and is billed once"
     whole = count(mapping(record.usage).get("total_tokens"))
@@ -132,6 +134,15 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         more = whole - (usage.input or 0) - (usage.output or 0)
         if more > 0 and record.operation_name == "chat":
             yield f"the total says {more} tokens more than input and output together"
+
+
+def _untold_by_reporter(record: Record, usage: Usage) -> Iterator[str]:
+    """Yield what a log leaves open that brings token counts, and not the provider's own usage object."""
+    if record.response_service_tier is None and record.provider_name in {"openai", "azure.ai.openai"}:
+        yield "the log does not say which service tier was served"
+    lives = (usage.cache_creation_5m, usage.cache_creation_1h)
+    if usage.cache_creation and lives == (None, None) and record.provider_name == "anthropic":
+        yield "the log does not say whether cache writes live for 5 minutes or an hour"
 
 
 def _half(record: Record, usage: Usage) -> str | None:

@@ -87,3 +87,12 @@ def test_a_score_is_the_only_one_whatever_its_name(server: Server) -> None:
     assert (server.only().score, server.only().scores) == (30, {"tone": 30})
     server.call("POST", "/rest/track-score", {"request_id": request_id, "score": 70})
     assert (server.only().score, server.only().scores) == (70, {"tone": 30, "default": 70})
+
+
+def test_a_price_of_nothing_with_tokens_is_no_price(server: Server) -> None:
+    server.call("POST", "/log-request", {**LOG, "price": 0, "input_tokens": 1000, "output_tokens": 100})
+    server.call("POST", "/log-request", {**LOG, "price": 0, "input_tokens": 0, "output_tokens": 0})
+    priced, free = server.rows()
+    assert priced.cost == pytest.approx((1000 * 2.5 + 100 * 10) / 1e6)
+    assert (priced.custom_cost, (priced.cost_details or {})["certainty"]) == (False, "estimated")
+    assert (free.cost, free.custom_cost) == (0, True)

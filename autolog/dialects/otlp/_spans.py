@@ -77,7 +77,6 @@ def complete(record: Record) -> None:
         status, name = record.status, record.name
         derive(record)
         record.status, record.name = status, name
-        _doubt(record)
 
 
 #: Attributes that are JSON objects of further ones.
@@ -232,7 +231,7 @@ def _text_block(item: Any) -> Json:
     return item if isinstance(item, dict) else {"type": "text", "text": str(item)}
 
 
-# Status, scores, doubts
+# Status, scores
 
 
 def _read_status(record: Record, families: Iterable[Family], span: Span) -> None:
@@ -267,20 +266,3 @@ def add_evaluation(record: Record, attributes: Attributes) -> None:
         explanation = present(attributes, ("gen_ai.evaluation.explanation", "gen_ai.evaluation.score.label"))
         name = str(attributes.get("gen_ai.evaluation.name") or "evaluation")
         set_score(record, name, float(value), None if explanation is None else str(explanation))
-
-
-def _doubt(record: Record) -> None:
-    """Make a bill an estimate whose terms the span does not all tell; the provider's own usage object tells them."""
-    details = record.cost_details
-    if record.usage is not None or record.custom_cost or details is None or record.cost is None:
-        return
-    doubts = []
-    if record.response_service_tier is None and record.provider_name in {"openai", "azure.ai.openai"}:
-        doubts.append("the span tells no service tier")
-    written = record.usage_cache_creation_input_tokens
-    told = (record.usage_cache_creation_5m_input_tokens, record.usage_cache_creation_1h_input_tokens)
-    if written and told == (None, None) and record.provider_name == "anthropic":
-        doubts.append("the span does not tell whether cache writes live for 5 minutes or an hour")
-    if doubts:
-        why = "; ".join(filter(None, [details.get("why"), *doubts]))
-        record.cost_details = {**details, "certainty": "estimated", "why": why}

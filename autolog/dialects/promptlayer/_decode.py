@@ -35,6 +35,8 @@ def decode_log_request(body: Json) -> Record:
     log = validate(LogRequest, body, 422)
     for side in ("input", "output"):
         _check_template(side, getattr(log, side))
+    # The client sends 0 where its caller gives no price.
+    price = None if log.price == 0 and (log.input_tokens or log.output_tokens) else log.price
     record = Record(
         id=new_id(),
         dialect="promptlayer",
@@ -53,8 +55,8 @@ def decode_log_request(body: Json) -> Record:
         prompt_variables=log.prompt_input_variables,
         usage_input_tokens=log.input_tokens,
         usage_output_tokens=log.output_tokens,
-        cost=log.price,
-        custom_cost=log.price is not None,
+        cost=price,
+        custom_cost=price is not None,
         name=log.function_name or None,
         status="error" if log.status == "ERROR" else "ok",
         error_type=log.error_type,
