@@ -63,8 +63,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown("the call failed, and the answer says nothing of a bill")
     problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
     terms = _terms(record, facts)
-    model = record.request_model or record.response_model
-    untold = partial(untold_terms, {"request": facts.request, "response": facts.response, "model": model}, facts.format)
+    untold = partial(untold_terms, _call(record, facts), facts.format)
     doubts = [*_doubts(record, facts, usage)]
     if own is not None and not problem:
         by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(frozenset())])
@@ -77,6 +76,12 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     return priced.doubted(doubts) if facts.reported_cost is None else priced
+
+
+def _call(record: Record, facts: Facts) -> dict[str, Any]:
+    """A call as the paths in `terms.TERMS` see it."""
+    model = record.request_model or record.response_model
+    return {"request": facts.request, "response": facts.response, "headers": record.response_headers, "model": model}
 
 
 def _terms(record: Record, facts: Facts) -> Terms:

@@ -3,8 +3,8 @@
 `TERMS` says for each format which terms there are, where a call departs from the usual one, and where its answer says
 what was charged. A cost is exact only if every term that the model's tariff has is at its usual value or was told.
 
-A path names where something stands: `request`, `response` or `model`, then keys. Lists are walked through, `*` stands
-for any one key, and `**` for any number of them.
+A path names where something stands: `request`, `response`, `headers` (the response's) or `model`, then keys. Lists are
+walked through, `*` stands for any one key, and `**` for any number of them.
 """
 
 from __future__ import annotations
@@ -69,6 +69,28 @@ TERMS: dict[str, tuple[Term, ...]] = {
              ("response.usage.server_tool_use.web_search_requests",)),
         Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
     ),
+    "gemini": (
+        Term("service tier", (("request.serviceTier", _STANDARD), ("request.service_tier", _STANDARD)),
+             ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType")),
+        Term("audio input", (("request.**.mimeType", r"audio/"), ("request.**.mime_type", r"audio/")),
+             ("response.usageMetadata.promptTokensDetails",), frozenset({"input_audio_mtok"})),
+        Term("audio output", (("request.generationConfig.responseModalities", r"(?i)audio"),),
+             ("response.usageMetadata.candidatesTokensDetails",), frozenset({"output_audio_mtok"})),
+    ),
+    "bedrock": (
+        Term("service tier", (("request.serviceTier.type", _STANDARD), ("request.service_tier", _STANDARD)),
+             ("response.serviceTier.type", "headers.x-amzn-bedrock-service-tier")),
+        Term("latency", (("request.performanceConfig.latency", _STANDARD),),
+             ("response.performanceConfig.latency", "headers.x-amzn-bedrock-performanceconfig-latency")),
+        Term("cache lifetime", (("request.**.cachePoint.ttl", r"(?!5m$)."),
+                                ("request.**.cache_control.ttl", r"(?!5m$).")),
+             ("response.usage.cacheDetails", "response.usage.cache_creation"), frozenset({"cache_write_1h_mtok"})),
+        Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+    ),
+    "mistral": (
+        Term("service tier", (("request.service_tier", _STANDARD),),
+             ("response.service_tier", "response.usage.service_tier")),
+    ),
 }  # fmt: skip
 
 
@@ -76,7 +98,7 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str])
     """Yield for each term that a call departs from, and its answer does not tell, why its cost is not exact.
 
     Args:
-        call: its `request`, `response` and `model`. wire_format: a key of `TERMS`; others have none.
+        call: its `request`, `response`, `headers` and `model`. wire_format: a key of `TERMS`; others have none.
         has: the prices and variants of the model's tariff.
     """
     for term in TERMS.get(wire_format, ()):

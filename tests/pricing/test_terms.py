@@ -11,6 +11,19 @@ from invoices import CHAT, MESSAGES, RESPONSES, Invoice, answer, bill, chat, mes
 from autolog._pricing.terms import TERMS, values_at
 
 HAIKU = "claude-haiku-4-5"
+CONVERSE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-pro-v1:0/converse"
+GEMINI = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
+
+
+def converse(**more: Any) -> dict[str, Any]:
+    output = {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}
+    return {"output": output, "stopReason": "end_turn", "usage": {"inputTokens": 10, "outputTokens": 5}, **more}
+
+
+def gemini() -> dict[str, Any]:
+    candidate = {"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash"}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,11 @@ HAIKU = "claude-haiku-4-5"
          message(HAIKU, 10, 5, cache_creation_input_tokens=5, cache_creation={"ephemeral_1h_input_tokens": 5}), None),
         (MESSAGES, {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]},
          message(HAIKU, 10, 5, cache_creation_input_tokens=5), None),
+        (CONVERSE, {"performanceConfig": {"latency": "optimized"}}, converse(), "latency: optimized"),
+        (CONVERSE, {"serviceTier": {"type": "priority"}}, converse(), "service tier: priority"),
+        (CONVERSE, {"serviceTier": {"type": "priority"}}, converse(serviceTier={"type": "default"}), None),
+        (GEMINI, {"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": ""}}]}]}, gemini(), "audio input"),
+        (GEMINI, {"contents": [{"parts": [{"text": "Hi"}]}]}, gemini(), None),
         (MESSAGES, {}, {**message(HAIKU, 10, 5), "content": [{"type": "bash_code_execution_tool_result"}]},
          "code execution time"),
     ],
