@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from autolog._config import config_from
+from autolog._display.figures import safe
 from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
 from autolog.dialects import NAMES
@@ -134,6 +136,23 @@ def require_one(store: Store, record_id: str) -> Record:
         click.echo(f"autolog: no single record has an id that begins with {record_id!r}; see `autolog logs`", err=True)
         sys.exit(1)
     return record
+
+
+def mention_journal() -> None:
+    """Say on standard error what waits in the journal: it was recorded, and is in no store yet."""
+    config = config_from({})
+    if not config.journal:
+        return
+    from autolog._delivery.journal import journal_for
+
+    journal = journal_for(config, config.store)
+    with contextlib.suppress(AutologError):  # `doctor` tells of it
+        for waiting in journal.all_waiting():
+            click.echo(
+                f"{waiting.records:,} more in the journal {safe(journal.path)}, for {safe(waiting.target)}:"
+                " the next program that ships there sends them",
+                err=True,
+            )
 
 
 def open_for_reading(url: str | None) -> Store:

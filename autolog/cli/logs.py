@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
+from autolog.cli._options import filter_options, mention_journal, open_for_reading, query_from, store_option
 from autolog.cli._render import console, echo_record, record_table
 
 
@@ -23,6 +23,8 @@ def logs(limit: int, sort: str, as_json: bool, store: str | None, **options: Any
     autolog logs --errors --since 1h
     autolog logs --model gpt-4o --user user:42 --json | jq .cost
     """
+    if store is None:
+        mention_journal()
     opened = open_for_reading(store)
     order = {"time": "created_at", "latency": "duration"}.get(sort, sort)
     records = opened.find(query_from(options), limit, order_by=order)

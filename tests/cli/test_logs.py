@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from commands import output
+from commands import output, run
 
-from autolog._record.record import FIELDS
+from autolog._config import config_from
+from autolog._delivery.journal import journal_for
+from autolog._record.record import FIELDS, Record
 from autolog.stores._contract import Store
 
 
@@ -44,3 +46,11 @@ def test_json_has_every_field(store: Store) -> None:
     shown = json.loads(output("show", "0001", "--json"))
     assert shown["request_body"]["messages"][1]["content"] == "Hi?"
     assert shown["cost"] == 0.0125
+
+
+def test_what_waits_in_the_journal_is_mentioned(store: Store) -> None:
+    assert run("logs").stderr == ""
+    journal_for(config_from({}), "sqlite:///.autolog/logs.db").add([Record(id="a"), Record(id="b")])
+    done = run("logs", "--json")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.startswith("2 more in the journal ")

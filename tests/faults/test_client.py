@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -241,6 +244,243 @@ def test_frozen_and_thawed(server: Server, tmp_path: Path) -> None:
         process.communicate(timeout=30)
         settle(tmp_path, backend)
     assert server.names() == sorted(map(str, range(40)))
+
+
+# Signals, exit handlers, and user functions that exit
+
+INTERRUPTING = {
+    "one Ctrl-C": "os.kill(os.getpid(), 2)",
+    "an impatient user": "for _ in range(100): os.kill(os.getpid(), 2); time.sleep(0.002)",
+    "SIGTERM": "os.kill(os.getpid(), 15)",
+    "Ctrl-C and SIGTERM": "os.kill(os.getpid(), 2); os.kill(os.getpid(), 15)",
+}
+
+
+@pytest.mark.parametrize("way", INTERRUPTING)
+def test_signals_during_the_last_flush(way: str, tmp_path: Path, thorough: bool) -> None:
+    for turn in range(40 if thorough else 1):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        run(
+            f"""
+            import atexit, autolog, os, random, threading, time
+            with autolog.span("warm"): pass
+            autolog.flush()
+            for number in range(500):
+                with autolog.span(str(number)) as span: span.set(output="x" * 2000)
+            def strike():
+                time.sleep({0.001 * (turn % 40)} + 0.001)
+                {INTERRUPTING[way]}
+            threading.Thread(target=strike, daemon=True).start()
+            """,
+            folder,
+        )
+        run("import autolog\nautolog.configure()\nassert autolog.flush(30)", folder)
+        assert names_in(folder / ".autolog" / "logs.db") == sorted(["warm", *map(str, range(500))])
+
+
+def test_time_limits_by_signal_reach_the_program_and_lose_no_whole_record(tmp_path: Path, thorough: bool) -> None:
+    done = run(
+        f"""
+        import autolog, random, signal, time
+        class Limit(Exception): ...
+        raised = caught = done = 0
+        armed = True
+        def limit(*_):
+            global raised
+            if armed:
+                raised += 1
+                raise Limit
+        with autolog.span("warm"): pass
+        autolog.flush()
+        signal.signal(signal.SIGALRM, limit)
+        end = time.monotonic() + {20 if thorough else 2}
+        while time.monotonic() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.002))
+                while True:
+                    with autolog.span(f"whole {{done}}"): pass
+                    done += 1
+                    if not done % 50: time.sleep(0.0005)
+            except Limit:
+                caught += 1
+        armed = False
+        autolog.flush(30)
+        print(raised, caught, done, len(autolog.status()["failures"]))
+        """,
+        tmp_path,
+    )
+    raised, caught, whole, failures = map(int, done.stdout.split())
+    assert raised == caught > 100
+    assert failures == 0
+    run("import autolog\nautolog.configure()\nassert autolog.flush(30)", tmp_path)
+    found = set(names_in(tmp_path / ".autolog" / "logs.db"))
+    assert found >= {f"whole {number}" for number in range(whole)}
+
+
+def test_exit_handlers_that_run_after_ours(server: Server, tmp_path: Path) -> None:
+    for mood in ("well", "hang", "refuse"):
+        with moody(server, mood) as backend:
+            began = time.monotonic()
+            run(
+                f"""
+                import atexit
+                def late():
+                    for number in range(20):
+                        with autolog.span(f"{mood} late {{number}}"): pass
+                atexit.register(late)
+                import autolog
+                with autolog.span("{mood} early"): pass
+                """,
+                tmp_path, **shipping(backend),
+            )  # fmt: skip
+            assert time.monotonic() - began < 8
+            backend.feel("well")
+            settle(tmp_path, backend)
+    expected = [f"{mood} {name}" for mood in ("well", "hang", "refuse") for name in
+                ("early", *(f"late {number}" for number in range(20)))]  # fmt: skip
+    assert server.names() == sorted(expected)
+
+
+@pytest.mark.parametrize("how", ["raise SystemExit(3)", "raise KeyboardInterrupt", "raise GeneratorExit"])
+def test_a_users_function_that_exits_costs_its_record_only(how: str, tmp_path: Path) -> None:
+    done = run(
+        f"""
+        import autolog
+        count = 0
+        def redact(record):
+            global count
+            count += 1
+            if count == 3: {how}
+            return record
+        autolog.configure(redact=redact)
+        for number in range(30):
+            with autolog.span(str(number)): pass
+            if number == 10: autolog.flush(5)
+        assert autolog.flush(5)
+        print(autolog.status()["written"], sum(autolog.status()["dropped"].values()))
+        """,
+        tmp_path,
+    )
+    assert done.stdout.split() == ["29", "1"], done.stderr
+
+
+def test_capturing_again_and_again(tmp_path: Path, thorough: bool) -> None:
+    """Each time a worker starts and is closed, at every moment of its start."""
+    done = run(
+        f"""
+        import autolog, threading
+        from autolog.testing import capture
+        autolog.autolog._adopt(autolog.autolog._current_config())
+        def busy():
+            while not done: sum(range(500))
+        done = False
+        threads = [threading.Thread(target=busy) for _ in range(2)]
+        [t.start() for t in threads]
+        problems = 0
+        for number in range({3000 if thorough else 100}):
+            with capture() as records:
+                maker = threading.Thread(target=lambda: autolog.span("s").end())
+                maker.start()
+                if number % 2: maker.join()
+            maker.join()
+        done = True
+        print(autolog.status()["failures"])
+        """,
+        tmp_path, timeout=900,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "{}\n"), done.stderr
+
+
+# The disk
+
+LOCAL = "import autolog\nautolog.configure()\nassert autolog.flush(20)"
+
+
+def test_a_store_that_is_deleted_while_the_program_runs(tmp_path: Path, thorough: bool) -> None:
+    process = program(
+        """
+        import autolog, sys, time
+        number = 0
+        for line in sys.stdin:
+            for _ in range(50):
+                with autolog.span(str(number)): pass
+                number += 1
+                time.sleep(0.0005)
+            assert autolog.flush(20)
+            print("written", autolog.status()["written"], flush=True)
+        """,
+        tmp_path,
+    )
+    assert process.stdin is not None
+    for turn in range(20 if thorough else 3):
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        wait_for_line(process, f"written {50 * (turn + 1)}")
+        expected = sorted(map(str, range(50 * turn, 50 * turn + 50)))
+        assert names_in(tmp_path / ".autolog" / "logs.db") == expected
+        if turn % 2:
+            shutil.rmtree(tmp_path / ".autolog")
+        else:
+            for file in (tmp_path / ".autolog").glob("logs.db*"):
+                file.unlink()
+    process.stdin.close()
+    process.wait(20)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 5, 8, 13])
+def test_a_journal_with_a_damaged_page(page: int, server: Server, tmp_path: Path) -> None:
+    with moody(server, "500") as backend:
+        run(
+            """
+            import autolog, os
+            for number in range(200):
+                with autolog.span(str(number)) as span: span.set(output=os.urandom(500).hex())
+            autolog.flush(2)
+            """,
+            tmp_path, **shipping(backend),
+        )  # fmt: skip
+        journal = tmp_path / ".autolog" / "journal.db"
+        db = sqlite3.connect(journal)
+        assert db.execute("SELECT records FROM total").fetchone() == (200,)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        with journal.open("r+b") as file:
+            file.seek(page * 4096)
+            file.write(os.urandom(4096))
+        backend.feel("well")
+        done = run(
+            "import autolog\nwith autolog.span('new'): pass\nautolog.flush(20)\nprint(autolog.status()['dropped'])",
+            tmp_path, **shipping(backend),
+        )  # fmt: skip
+    lost = sum(ast.literal_eval(done.stdout).values())
+    assert len(server.names()) + lost == 201
+    assert "new" in server.names()
+
+
+def test_a_store_and_a_journal_on_one_full_disk(tmp_path: Path) -> None:
+    done = run(
+        """
+        import autolog, resource, signal, os
+        autolog.configure()
+        with autolog.span("first"): pass
+        assert autolog.flush(10)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # no file may grow any more
+        for number in range(100):
+            with autolog.span(str(number)) as span: span.set(output=os.urandom(2000).hex())
+        assert not autolog.flush(2)
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    told = subprocess.run(
+        [sys.executable, "-m", "autolog", "doctor"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    lost = re.search(r"autolog lost records: (\d+)", done.stderr) or re.search(r"losses: (\d+)", told.stdout)
+    assert lost is not None, (done.stderr, told.stdout)
+    stored = len(names_in(tmp_path / ".autolog" / "logs.db"))
+    assert int(lost[1]) + stored == 101
 
 
 # Processes
