@@ -79,7 +79,7 @@ class Channel:
         self.sdk = sdk
         self.url = url
         self.span = Span(emit, "", "llm")
-        self.dialogue: Any = None
+        self.conversation: Any = None
         """The worker's; made and read by `_processing.websocket`."""
         open_channels.add(self)
 

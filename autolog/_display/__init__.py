@@ -1,1 +1,1 @@
-"""What people read, in the terminal and on pages alike."""
+"""Formatting for people, shared by the terminal and the pages."""

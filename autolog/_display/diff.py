@@ -1,4 +1,4 @@
-"""Two records side by side: what differs in their figures, their parameters, and what was said, line by line."""
+"""Compare two records: their figures, their parameters, and their messages line by line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Line:
 
 
 def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
-    """The lines of two texts, those that are the same beside each other."""
+    """Align the lines of two texts, equal ones beside each other."""
     cut = [max(0, len(side) - MAX_LINES) for side in (left, right)]
     left, right = left[:MAX_LINES], right[:MAX_LINES]
     lines: list[Line] = []
@@ -50,7 +50,7 @@ def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """difflib's changes; of texts that repeat themselves too much only the beginning and the end are matched."""
+    """Return difflib's opcodes; texts that repeat themselves too much are matched at their beginning and end only."""
     counts = Counter(right)
     if sum(counts[line] for line in left) <= MAX_PAIRS:
         return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
@@ -62,7 +62,7 @@ def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, 
 
 
 def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
-    """Name, left and right of the figures that people compare."""
+    """Return name, left and right value of the figures that people compare."""
     shown: list[tuple[str, Any]] = [
         ("model", lambda record: record.response_model or record.request_model or "–"),
         ("status", lambda record: record.status if record.status == "ok" else record.error_type or "error"),
@@ -77,7 +77,7 @@ def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
 
 
 def request_lines(record: Record) -> list[str]:
-    """What was asked, as lines: the parameters as JSON, then what was said."""
+    """Return a request as lines: the parameters as JSON, then the messages."""
     request, _ = bodies(record)
     if record.kind != "llm" or not isinstance(request, dict):
         return _json_lines(request)
@@ -87,7 +87,7 @@ def request_lines(record: Record) -> list[str]:
 
 
 def answer_lines(record: Record) -> list[str]:
-    """What was answered, as lines."""
+    """Return a response as lines."""
     _, response = bodies(record)
     messages = response_messages(response) if record.kind == "llm" else []
     return list(_said(messages)) if messages else _json_lines(response)

@@ -13,7 +13,7 @@ _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 
 
 def safe(value: object) -> str:
-    """Return text that is only shown: control and direction-changing characters become visible marks."""
+    """Escape text for display: control and direction-changing characters become visible."""
     return "".join(
         char
         if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -32,7 +32,7 @@ def safe_json(text: str) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration in a fitting unit."""
+    """Format a duration given in seconds, in a fitting unit; – for unknown."""
     if value is None:
         return "–"
     if value < 0.0995:
@@ -41,24 +41,24 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Money, with as many digits as small amounts need; – for unknown."""
+    """Format an amount of dollars, with as many digits as small amounts need; – for unknown."""
     if value is None:
         return "–"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
 
 
 def number(value: float | None) -> str:
-    """A whole number with thousands separated; – for unknown."""
+    """Format a whole number with thousands separated; – for unknown."""
     return "–" if value is None else f"{value:,.0f}"
 
 
 def tokens(record: Record) -> str:
-    """Input and output tokens."""
+    """Format input and output tokens; empty if both are unknown."""
     if record.usage_input_tokens is None and record.usage_output_tokens is None:
         return ""
     return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
 
 
 def short_id(record_id: str) -> str:
-    """The part of an id that is enough to name it, for ids of ours; others whole."""
+    """Return the part of an id of ours that is enough to name it; other ids whole."""
     return safe(record_id[:18] if len(record_id) == 36 else record_id)

@@ -1,4 +1,4 @@
-"""The spans of a trace as a tree, with sums."""
+"""Arrange the spans of a trace as a tree, with sums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Node:
-    """A span in its tree, in the order in which a tree is read.
+    """A span in its tree; nodes come in reading order, parents first.
 
     `start` and `share` are fractions of the trace's length. `calls`, `tokens` and `cost` sum up the provider calls at
     and below it; `cost` is None if none of them is known.
@@ -29,7 +29,7 @@ class Node:
 
 
 def span_tree(records: Sequence[Record]) -> list[Node]:
-    """The spans of one trace, parents before children, the earlier before the later."""
+    """Return the spans of one trace in reading order: parents before children, earlier before later."""
     ordered = sorted(records, key=lambda record: record.start_time or record.created_at or _NEVER)
     starts = [record.start_time.timestamp() for record in ordered if record.start_time]
     ends = [start.timestamp() + (record.duration or 0) for record in ordered if (start := record.start_time)]
@@ -67,7 +67,7 @@ def span_tree(records: Sequence[Record]) -> list[Node]:
 
 
 def _sum_up(nodes: list[Node]) -> None:
-    """Add each span's calls to all above it: those are the last ones of every smaller depth."""
+    """Add each span's calls to all of its ancestors: those are the last nodes of every smaller depth."""
     above: list[Node] = []
     for node in nodes:
         del above[node.depth :]

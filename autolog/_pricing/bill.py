@@ -44,7 +44,7 @@ def price_record(record: Record, facts: Facts, own: Any = None) -> None:
 
 
 def _usage(record: Record, facts: Facts) -> Usage:
-    """The usage to bill: the record's figures, which may be the caller's own, over those that were read."""
+    """Return the usage to bill: the record's figures, which may be the caller's own, over those that were read."""
     usage = msgspec.structs.replace(facts.usage)
     for attribute, name in USAGE_FIELDS_BY_COUNT.items():
         figure = getattr(record, name)
@@ -79,7 +79,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
-    """A call as the paths in `terms.TERMS` see it."""
+    """Return a call as the paths in `terms.TERMS` see it."""
     model = record.request_model or record.response_model
     return {"request": facts.request, "response": facts.response, "headers": record.response_headers, "model": model}
 
@@ -96,7 +96,7 @@ def _terms(record: Record, facts: Facts) -> Terms:
 
 
 def _region(url: str | None) -> str | None:
-    """The region to which an address binds the call, for which its provider may charge more; None if to none."""
+    """Return the region to which an address binds the call, for which its provider may charge more; None if to none."""
     for pattern in _REGIONS:
         if (found := re.search(pattern, url or "")) and found[1] != "global":
             return found[1]
@@ -116,7 +116,7 @@ _USAGE_OPTION = "stream_options={'include_usage': True}"
 
 
 def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
-    """Why a cost is unknown, with what would make it known."""
+    """Return why a cost is unknown, with what would make it known."""
     if usage.input is None and facts.unbilled_reason:
         return facts.unbilled_reason
     if record.request_stream and facts.raw_usage is None:
@@ -151,7 +151,7 @@ def _untold_by_reporter(record: Record, usage: Usage) -> Iterator[str]:
 
 
 def _half(record: Record, usage: Usage) -> str | None:
-    """Say which side is missing of a conversation's usage: it is billed for both."""
+    """Return which side of a conversation's usage is missing, if one is: both are billed."""
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None
     if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):

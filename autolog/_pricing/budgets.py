@@ -1,4 +1,4 @@
-"""Budgets: a limit in dollars for a time, for all calls or those of a user, tag, session or function.
+"""Budgets: a limit in dollars for a period, for all calls or those of a user, tag, session or function.
 
 Costs are summed up on the worker thread, from what the local store knows of the time before. When a limit is reached,
 its action is taken once for that time: a warning in the log, a POST to a URL, a call of a function, or an exception
@@ -40,7 +40,7 @@ MAX_SUMS = 10_000
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """A limit. `kind` and `value`: for whom, None for all. `then`: `log`, a URL, an exception class or a function."""
+    """A limit in dollars, for one `kind` and `value` or for all. `then`: `log`, a URL, an exception or a function."""
 
     limit: float
     period: timedelta
@@ -53,7 +53,7 @@ class Budget(msgspec.Struct, frozen=True):
         return isinstance(self.then, type) and issubclass(self.then, BaseException)
 
     def values(self, call: Context | Record) -> Iterator[str]:
-        """Under which of its sums a call counts, or one that is about to be made."""
+        """Yield the sums that a finished call, or one about to be made, counts towards."""
         if self.kind == "tag":
             given: list[str | None] = [*dict.fromkeys(call.tags)]
         elif self.kind == "function":
@@ -65,13 +65,13 @@ class Budget(msgspec.Struct, frozen=True):
                 yield value
 
     def words(self, value: str, spent: float) -> str:
-        """What there is to say when it is reached."""
+        """Return the message for when the budget is used up."""
         whom = f" by {self.kind} {value!r}" if self.kind else ""
         return f"${spent:.4f} spent{whom} within {self.period}: the budget is ${self.limit:.2f}"
 
 
 def read_budget(given: Any) -> Budget:
-    """A budget as the user gives it: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
+    """Read a budget as the user gives it: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
 
     Raises:
         ConfigError: what is wrong with it.
@@ -103,7 +103,7 @@ def read_budget(given: Any) -> Budget:
 
 
 class _Sum(msgspec.Struct):
-    """What was spent in the last period, by steps."""
+    """The spending of the last period, in steps."""
 
     steps: deque[tuple[datetime, float]] = msgspec.field(default_factory=deque)
     total: float = 0.0
@@ -122,7 +122,7 @@ class _Sum(msgspec.Struct):
 
 
 class Budgets:
-    """The budgets of a recorder and what was spent of them."""
+    """The budgets of a recorder, and what has been spent of each."""
 
     def __init__(self, given: Sequence[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._budgets = [read_budget(one) for one in given]
@@ -136,11 +136,11 @@ class Budgets:
 
     @property
     def raising(self) -> bool:
-        """Whether calls may have to be stopped."""
+        """Whether a budget may stop calls."""
         return any(budget.raises for budget in self._budgets)
 
     def begin(self, store: Store, projects: Iterable[str] = ()) -> None:
-        """Take up what was spent before this process began, and by others, by the store's hourly sums.
+        """Add what was spent before this process began, and by others, from the store's hourly sums.
 
         Sessions have no such sums; a budget for every project counts those that are named.
         """
@@ -199,7 +199,7 @@ class Budgets:
                 _act(budget, value, total.total)
 
     def _sweep(self, at: datetime) -> None:
-        """Let go of the sums of those who have spent nothing for a period."""
+        """Drop the sums of those who have spent nothing for a period."""
         with self._lock:
             for (number, value), total in list(self._sums.items()):
                 total.forget(at - self._budgets[number].period)

@@ -1,4 +1,4 @@
-"""What a call cost, in US dollars, and how sure that is.
+"""Compute what a call cost, in US dollars, and how certain that is.
 
 genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
 was used and under which terms, as the response says. What it has no unit for (a container, a second of video) is in
@@ -62,7 +62,7 @@ _STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which terms a call was served, as its response says; None where it does not.
+    """The terms under which a call was served, as its response says; None where it does not.
 
     Attributes:
         tier: `flex`, `priority`, ... batch: one item of a batch. speed: Anthropic's `fast`.
@@ -82,7 +82,7 @@ class Terms:
         return " ".join(word for word in words if word and word != "standard") or "standard"
 
     def context(self) -> dict[str, str]:
-        """The terms as genai-prices asks for them."""
+        """Return the terms as genai-prices' price context."""
         given = {
             "service_tier": None if self.tier in _STANDARD or self.batch else self.tier,
             "processing": "batch" if self.batch else None,
@@ -93,7 +93,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A cost and all that there is to say of it."""
+    """A cost in dollars, None if it is unknown, and the record's `cost_details`."""
 
     cost: float | None
     details: dict[str, Any] = field(default_factory=dict)
@@ -182,7 +182,7 @@ def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -
 
 
 def _by_unit(units: dict[str, float]) -> Priced:
-    """What is billed by the piece, from our own table."""
+    """Return the cost of what is billed by the piece, from our own table."""
     parts: dict[str, float] = {}
     prices: dict[str, float] = {}
     for name, number in units.items():
@@ -197,7 +197,7 @@ def _by_unit(units: dict[str, float]) -> Priced:
 
 
 def _summed(priced: list[Priced]) -> Priced:
-    """Several bills as one: unknown if one is, and as sure as the least sure."""
+    """Return several bills as one: unknown if one is, and as certain as the least certain."""
     for one in priced:
         if one.cost is None:
             return one
@@ -223,7 +223,7 @@ def _summed(priced: list[Priced]) -> Priced:
 
 
 def impossible(usage: Usage) -> str | None:
-    """Usage that cannot be, though each number is one."""
+    """Return why usage cannot be right, though each of its numbers could be; None if it can."""
     if usage.input is not None:
         if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):
             return f"the response says {usage.cache_creation_12h} tokens written for 12 hours of {usage.cache_creation}"
@@ -278,7 +278,7 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
 
 
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:
-    """Add to the parts what genai-prices does not model; returns what could not be added."""
+    """Add to the parts what genai-prices does not model; return the reasons for which something could not be added."""
     doubts = []
     if usage.cache_creation_12h:
         if (twelve_hours := TWELVE_HOUR_WRITES.get(tariff.model)) is not None and terms.name == "standard":
@@ -299,7 +299,7 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
 
 
 def keep_updated() -> None:
-    """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library's."""
+    """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library."""
     global _updater
     if _updater is None:
         import genai_prices.update_prices

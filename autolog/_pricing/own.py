@@ -57,7 +57,7 @@ def price_by_mapping(
 
 
 def _counts(usage: Usage, entry: Mapping[str, float]) -> dict[str, int]:
-    """Tokens by the names of prices; cached ones without a price of their own count as input."""
+    """Return token counts by the names of prices; cached ones without a price of their own count as input."""
     read, written = usage.cache_read or 0, usage.cache_creation or 0
     counts = {
         "input": max(0, (usage.input or 0) - read - written),
@@ -72,5 +72,5 @@ def _counts(usage: Usage, entry: Mapping[str, float]) -> dict[str, int]:
 
 
 def _undated(model: str | None) -> str | None:
-    """A model's name without the date of its version."""
+    """Return a model's name without the date of its version."""
     return re.sub(r"-(\d{4}-\d\d-\d\d|\d{8})$", "", model) if model else None

@@ -1,4 +1,4 @@
-"""What the tokens of a model cost under given terms: asked of genai-prices once, and kept for a minute.
+"""The prices of a model under given terms, looked up in genai-prices and cached for a minute.
 
 genai-prices finds the model, the price that was valid at a time, and its variants by service tier, batch and speed. It
 also calculates; but most calls use text and its cache only, for which a multiplication by the same prices gives the
@@ -66,7 +66,7 @@ def import_ahead() -> None:
 
 
 def find_tariff(provider: str | None, model: str, context: Context, at: datetime | None) -> Tariff:
-    """The tariff of a model at a time (now without one), by genai-prices' names.
+    """Return the tariff of a model at a time (now if None), by genai-prices' names.
 
     Raises:
         LookupError: nobody knows the model, or its provider.
@@ -138,7 +138,7 @@ class Tariff:
         return model.get_prices(at, context if self._context else {})
 
     def parts(self, counts: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """The parts of the cost in dollars that are not zero, and what of the counts has no published price.
+        """Return the parts of the cost in dollars that are not zero, and the counts that have no published price.
 
         Raises:
             ValueError: counts that cannot be, such as more cached tokens than tokens.
@@ -152,7 +152,7 @@ class Tariff:
         return {name: float(value) for name, value in parts.items() if value}, missing
 
     def _parts_of_text(self, counts: Mapping[str, int]) -> dict[str, Decimal] | None:
-        """The parts, by multiplication; None for counts that cannot be."""
+        """Return the parts, by multiplication; None for counts that cannot be right."""
         whole, written = counts.get("input_tokens", 0), counts.get("cache_write_tokens", 0)
         read, output = counts.get("cache_read_tokens", 0), counts.get("output_tokens", 0)
         short, long = counts.get("cache_write_5m_tokens", 0), counts.get("cache_write_1h_tokens", 0)
@@ -172,7 +172,7 @@ class Tariff:
         }
 
     def _calculated(self, counts: Mapping[str, Any]) -> dict[str, Decimal]:
-        """The parts, by genai-prices' own calculation: what the total would lack without each, and the plain rest."""
+        """Return the parts by genai-prices' own calculation: what the total lacks without each, and the plain rest."""
         import genai_prices
 
         model, provider, at = self._priced_by
@@ -203,7 +203,7 @@ class Tariff:
 
 @functools.cache
 def _bundled() -> tuple[str, str]:
-    """The table that comes with genai-prices, and the newest day on which it says that a price was verified."""
+    """Return the name of genai-prices' own table, and the newest day on which it says a price was verified."""
     import genai_prices
     from genai_prices.data import providers
 
@@ -214,14 +214,14 @@ def _bundled() -> tuple[str, str]:
 
 
 def _at(price: Any, input_tokens: int) -> Decimal:
-    """A price at so many input tokens: a number, or the highest of its tiers that applies."""
+    """Return a price at so many input tokens: a number, or the highest of its tiers that applies."""
     tiers = [tier.price for tier in getattr(price, "tiers", ()) if input_tokens > tier.start]
     applies: Decimal = tiers[-1] if tiers else getattr(price, "base", price)
     return applies
 
 
 def _flat(model_price: Any, input_tokens: int) -> Any:
-    """The prices as they are at this many input tokens: with tiers, a part would change the price of the rest."""
+    """Return the prices at this many input tokens: of tiers, a smaller count would choose another."""
     prices = {key: _at(value, input_tokens) for key, value in vars(model_price).items() if value is not None}
     return type(model_price)(**prices)
 
@@ -244,7 +244,7 @@ _CACHED_OF = {"input_audio_tokens": "cache_audio_read_tokens", "input_image_toke
 
 
 def _without(units: tuple[str, ...], counts: Mapping[str, Any]) -> dict[str, Any]:
-    """How much less there is of every count if these were not there."""
+    """Return how much lower each count would be without these units."""
     removed: dict[str, Any] = {}
     for unit in units:
         number = counts.get(unit, 0) - counts.get(_CACHED_OF.get(unit, ""), 0)
@@ -254,7 +254,7 @@ def _without(units: tuple[str, ...], counts: Mapping[str, Any]) -> dict[str, Any
 
 
 def _plain(value: Any) -> Any:
-    """A price as JSON: a number, or what it is up to and above some number of tokens."""
+    """Return a price as JSON: a number, or an object with the price up to and above each number of tokens."""
     tiers = getattr(value, "tiers", None)
     if tiers is None:
         return float(value)

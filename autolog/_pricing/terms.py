@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 
 class Term(NamedTuple):
-    """One term.
+    """Something that a price may depend on.
 
     Attributes:
         name: as `cost_details.why` names it.
@@ -112,7 +112,7 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str])
 
 
 def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
-    """The first value that is not charged as usual, empty if it is no word; None if there is none."""
+    """Return the first value that is not charged as usual, empty if it is no word; None if there is none."""
     for path, pattern in term.unusual:
         for value in values_at(call, path.split(".")):
             if value is not None and re.match(pattern, value if isinstance(value, str) else ""):

@@ -1,1 +1,1 @@
-"""What the worker thread makes of a span that has ended: a record."""
+"""The worker thread's part: turn a span that has ended into records."""

@@ -66,7 +66,7 @@ def add_previews(record: Record) -> None:
 
 
 def _shown(body: bytes | None) -> str | None:
-    """The beginning of a body, for lists: a text as it is, all else as JSON."""
+    """Return the beginning of a body for lists: a text as it is, all else as JSON."""
     if body is None:
         return None
     text = decode_json(body) if body.startswith(b'"') else None

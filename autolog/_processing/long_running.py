@@ -201,7 +201,7 @@ def _result_record(read: Record, result: BatchResult) -> Record:
 
 
 def _instant(answer: dict[str, Any], *names: str) -> datetime | None:
-    """A time as the providers give it: seconds since 1970, or RFC 3339."""
+    """Return a time as the providers give it (seconds since 1970, or RFC 3339); None if it is none."""
     value = next((answer[name] for name in names if answer.get(name) is not None), None)
     try:
         if isinstance(value, str):

@@ -58,7 +58,7 @@ class Pipeline:
 
     @property
     def _final_stages(self) -> tuple[Stage, ...]:
-        """The stages of every record, also of one that came finished."""
+        """The stages that every record goes through, even one that came finished."""
         return self._redact_fields, self._apply_function
 
     def __call__(self, span: Span | FinishedRecord) -> list[Record]:
@@ -96,7 +96,7 @@ class Pipeline:
     # The stages
 
     def _samples(self, span: Span) -> bool:
-        """Whether a span is kept. All spans of a trace fare alike, in every process; failures and slow ones stay."""
+        """Return whether to keep a span: the same for a whole trace, in every process; failures and slow ones stay."""
         config = self._config
         if config.sample >= 1 or span.in_order:
             return True

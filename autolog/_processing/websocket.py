@@ -1,6 +1,6 @@
-"""What was said over a WebSocket: frames in, records out, one for each response. Runs on the worker thread.
+"""Read the frames of a WebSocket into records, one for each response. Runs on the worker thread.
 
-A response begins with the client's `response.create`, or by the server's own resolve when it hears the end of a turn;
+A response begins with the client's `response.create`, or by the server itself when it detects the end of a turn;
 it ends with `response.done` (Realtime) or `response.completed`, `.failed`, `.incomplete` (Responses). Live sessions
 wrap the events of the Responses API in theirs. A transcription of the user's speech is billed by its own model and is
 a record of its own; so is the session, where seconds are what is billed.
@@ -24,27 +24,27 @@ from autolog.providers import PROVIDERS, provider_at
 from autolog.providers._fields import mapping, seconds, text
 
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
-#: What was said before a response, as far as it is kept.
+#: How many items of the conversation before a response are kept.
 MAX_ITEMS = 200
 #: PCM of 16 bits at 24 kHz, one channel, in base64: how many characters a second of audio takes.
 _CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
 
 
 class _Turn:
-    """A response that was asked for, and perhaps has begun."""
+    """A response that was requested, and may have begun."""
 
-    def __init__(self, span: Span, ns: int, asked: dict[str, Any], lane: str | None, parent: int | None) -> None:
+    def __init__(self, span: Span, ns: int, request: dict[str, Any], lane: str | None, parent: int | None) -> None:
         self.span = span
         self.parent = parent
         self.start_ns = ns
         self.first_ns = 0
-        self.asked = asked
+        self.request = request
         self.lane = lane
         self.id: str | None = None
 
 
-class Dialogue:
-    """What is known of one connection's conversation."""
+class Conversation:
+    """The conversation over one connection, as far as its frames have been read."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -54,11 +54,11 @@ class Dialogue:
         self._session: dict[str, Any] = {}
         self._session_ns = 0
         self._items: list[Any] = []
-        self._asked: list[_Turn] = []
+        self._requested: list[_Turn] = []
         self._open: list[_Turn] = []
         self._used: float | None = None
         self._audio_sent = 0
-        self._told = False
+        self._session_recorded = False
 
     def read(self, batch: Frames) -> list[Record]:
         """Return the records that these frames complete, with the bodies that the frames amount to."""
@@ -86,21 +86,23 @@ class Dialogue:
         elif self._open and not self._open[-1].first_ns:
             self._open[-1].first_ns = frame.ns
 
-    # What the client said
+    # What the client sent
 
     def _on_sent(self, event: dict[str, Any], frame: Frame) -> None:
         kind = event.get("type")
         if kind == "session.update":
             self._session = {**self._session, **mapping(event.get("session"))}
         elif kind == "conversation.item.create":
-            self._heard(event.get("item"))
+            self._add_item(event.get("item"))
         elif kind == "response.create" and frame.span is not None:
-            self._asked.append(_Turn(frame.span, frame.ns, event, text(event.get("stream_id")), frame.span.parent_span))
+            self._requested.append(
+                _Turn(frame.span, frame.ns, event, text(event.get("stream_id")), frame.span.parent_span)
+            )
 
-    def _heard(self, item: Any) -> None:
+    def _add_item(self, item: Any) -> None:
         self._items = [*self._items[-MAX_ITEMS:], item]
 
-    # What the server said
+    # What the server sent
 
     def _on_received(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
         kind = str(event.get("type"))
@@ -126,16 +128,16 @@ class Dialogue:
         return []
 
     def _begin(self, response: dict[str, Any], ns: int, lane: str | None) -> None:
-        turn = next((turn for turn in self._asked if turn.lane == lane), None)
+        turn = next((turn for turn in self._requested if turn.lane == lane), None)
         if turn is None:
             turn = _Turn(self._channel.span, ns, {}, lane, self._channel.span.parent_span)
         else:
-            self._asked.remove(turn)
+            self._requested.remove(turn)
         turn.id = text(response.get("id"))
         self._open.append(turn)
 
     def _of(self, response_id: str | None, lane: str | None) -> _Turn | None:
-        """The open response with this id; without an id, the one in this lane."""
+        """Return the open response with this id; without an id, the one in this lane."""
         for turn in self._open:
             if turn.id == response_id if response_id is not None else turn.lane == lane:
                 return turn
@@ -156,31 +158,31 @@ class Dialogue:
         return [self._record(turn, response, ns)]
 
     def _fail(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
-        """An error ends the response that it names, or the one in its lane; it may belong to none."""
+        """Record the response that an error ends: the one that it names, or the one in its lane; it may end none."""
         error = mapping(event.get("error"))
         named = text(error.get("event_id"))
         if named is not None:
-            waiting = [turn for turn in self._asked if turn.asked.get("event_id") == named]
+            waiting = [turn for turn in self._requested if turn.request.get("event_id") == named]
         elif "/responses" in self._path:
-            waiting = [turn for turn in (*self._open, *self._asked) if turn.lane == lane][:1]
+            waiting = [turn for turn in (*self._open, *self._requested) if turn.lane == lane][:1]
         else:  # of a Realtime session most errors end nothing
             refused = error.get("code") == "conversation_already_has_active_response"
-            waiting = self._asked[-1:] if refused else []
+            waiting = self._requested[-1:] if refused else []
         for turn in waiting:
-            (self._open if turn in self._open else self._asked).remove(turn)
+            (self._open if turn in self._open else self._requested).remove(turn)
         return [self._record(turn, {"error": event.get("error") or event}, ns) for turn in waiting]
 
     def _end(self, batch: Frames) -> list[Record]:
-        """The connection is closed: what is open stays without an answer."""
+        """Record the responses that are open when the connection closes, as failed."""
         now = perf_counter_ns()
         error = batch.error or ("ConnectionClosed", "the connection was closed before the response was done")
         records = []
-        for turn in (*self._open, *self._asked):
+        for turn in (*self._open, *self._requested):
             record = self._record(turn, {}, now)
             record.status, (record.error_type, record.error_message) = "error", error
             records.append(record)
-        self._open, self._asked = [], []
-        if ("/live" in self._path or "/translations" in self._path) and not self._told:
+        self._open, self._requested = [], []
+        if ("/live" in self._path or "/translations" in self._path) and not self._session_recorded:
             records += self._session_record(now)
         return records
 
@@ -188,15 +190,15 @@ class Dialogue:
 
     def _record(self, turn: _Turn, response: dict[str, Any], ns: int) -> Record:
         record = self._common(turn.span, turn.start_ns, ns, turn.parent)
-        asked = {key: value for key, value in turn.asked.items() if key not in {"type", "event_id", "stream_id"}}
+        request = {key: value for key, value in turn.request.items() if key not in {"type", "event_id", "stream_id"}}
         if "/responses" not in self._path:
             session: dict[str, Any] = {
                 key: self._session[key] for key in ("instructions", "tools", "audio") if key in self._session
             }
-            asked = {**session, **asked, "input": self._items}
+            request = {**session, **request, "input": self._items}
             self._items = []
-        asked.setdefault("model", self._session.get("model") or self._model)
-        record.request_body = encode_json(asked)
+        request.setdefault("model", self._session.get("model") or self._model)
+        record.request_body = encode_json(request)
         if response:
             record.response_body = encode_json(response)
         if turn.first_ns:
@@ -216,32 +218,32 @@ class Dialogue:
         record.provider_name = provider_at(host) or PROVIDERS[self._channel.sdk].provider_name
         return record
 
-    def _side(self, operation: str, model: Any, answer: dict[str, Any], ns: int) -> Record:
-        """The record of something that was billed beside the responses."""
+    def _side(self, operation: str, model: Any, response: dict[str, Any], ns: int) -> Record:
+        """Return the record of something that is billed beside the responses."""
         span = self._channel.span
         record = self._common(span, ns, ns, span.parent_span)
         record.duration = None
         record.operation_name, record.request_model = operation, text(model)
-        record.response_body = encode_json(answer)
+        record.response_body = encode_json(response)
         return record
 
     def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
-        said = {"type": "input_audio", "transcript": event.get("transcript")}
-        self._heard({"type": "message", "role": "user", "content": [said]})
+        content = {"type": "input_audio", "transcript": event.get("transcript")}
+        self._add_item({"type": "message", "role": "user", "content": [content]})
         listening = mapping(mapping(mapping(self._session.get("audio")).get("input")).get("transcription"))
         model = listening.get("model") or mapping(self._session.get("input_audio_transcription")).get("model")
-        answer = {"text": event.get("transcript"), "usage": event.get("usage")}
-        return [self._side("transcription", model, answer, ns)]
+        response = {"text": event.get("transcript"), "usage": event.get("usage")}
+        return [self._side("transcription", model, response, ns)]
 
     def _decided(self, decision: dict[str, Any], ns: int) -> list[Record]:
         return [self._side("decision", decision.get("model"), decision, ns)]
 
     def _session_record(self, now: int) -> list[Record]:
-        """A session that is billed by the second, Live or a translation."""
+        """Return the record of a session that is billed by the second: Live, or a translation."""
         span = self._channel.span
         if not self._session_ns:
             return []
-        self._told = True
+        self._session_recorded = True
         record = self._common(span, self._session_ns, now, span.parent_span)
         used = self._used
         if used is None and self._audio_sent:
@@ -249,15 +251,15 @@ class Dialogue:
             record.extra = {"usage_estimated": "the audio that was sent, as 16-bit PCM at 24 kHz"}
         record.operation_name = "realtime_session"
         record.request_model = text(self._session.get("model")) or self._model
-        answer = {**self._session, "usage": {} if used is None else {"seconds": used}}
-        record.response_body = encode_json(answer)
+        response = {**self._session, "usage": {} if used is None else {"seconds": used}}
+        record.response_body = encode_json(response)
         return [record]
 
 
 def read_frames(batch: Frames) -> list[Record]:
     """Return the records that a batch of frames completes, with all that came before it over the same connection."""
     channel = batch.channel
-    if channel.dialogue is None:
-        channel.dialogue = Dialogue(channel)
-    dialogue: Dialogue = channel.dialogue
-    return dialogue.read(batch)
+    if channel.conversation is None:
+        channel.conversation = Conversation(channel)
+    conversation: Conversation = channel.conversation
+    return conversation.read(batch)

@@ -1,1 +1,1 @@
-"""The one shape that everything speaks: a record, its bodies and its media."""
+"""The shape that everything speaks: a record, its bodies and its media."""

@@ -1,4 +1,4 @@
-"""From the bytes of a body to data: JSON, multipart forms, content codings.
+"""Decode bodies to data: JSON, multipart forms, content codings.
 
 Pure functions for the worker thread and the server. Whatever the bytes are, none of them raises: what cannot be read
 is left out, for a body that was cut off must still tell what it can.
@@ -19,7 +19,7 @@ _decoder = msgspec.json.Decoder()
 
 
 def decode_json(body: bytes | str | None) -> Any:
-    """The JSON value in `body`, or None if there is none."""
+    """Return the JSON value in `body`, or None if there is none."""
     if not body:
         return None
     try:
@@ -33,7 +33,7 @@ def decode_json(body: bytes | str | None) -> Any:
 
 
 def encode_json(value: Any) -> bytes:
-    """`value` as compact JSON; also what RFC 8259 parsers may refuse: lone surrogates, integers of any size."""
+    """Return `value` as compact JSON, even what RFC 8259 parsers may refuse: lone surrogates, integers of any size."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
@@ -41,13 +41,13 @@ def encode_json(value: Any) -> bytes:
 
 
 def decode_object(body: bytes | str | None) -> dict[str, Any]:
-    """The JSON object in `body`, or an empty one."""
+    """Return the JSON object in `body`, or an empty one."""
     value = decode_json(body)
     return value if isinstance(value, dict) else {}
 
 
 def decode_text(body: bytes) -> str:
-    """A body as text if it is UTF-8, else as `base64:` and its base64 form."""
+    """Return a body as text if it is UTF-8, else as `base64:` and its base64 form."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -58,7 +58,7 @@ def decode_text(body: bytes) -> str:
 
 
 def decode_content(chunks: Iterable[bytes], encoding: str) -> bytes:
-    """The body behind a Content-Encoding; as much of it as arrived, or the bytes as they are for an unknown coding.
+    """Undo a Content-Encoding, as far as the body arrived; an unknown coding leaves the bytes as they are.
 
     brotli is read when the `brotli` or `brotlicffi` package is there: without one, no client asks for it.
     """
@@ -120,7 +120,7 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def without_repeats(body: bytes) -> bytes:
-    """A stream in which what its events begin and end with, word for word the same, stands once: to be searched.
+    """Return a stream for searching: what its events have in common at both ends stands there once.
 
     A search finds in it what it finds in the body, if what it looks for has neither braces nor commas outside of a
     text, and lies within one text and what belongs to it: a key and its value. Two events beside each other, in the
@@ -146,7 +146,7 @@ def without_repeats(body: bytes) -> bytes:
 
 
 class FormPart(msgspec.Struct, frozen=True):
-    """One part of a multipart form: its field, its file's name if it is a file, and where its content stands."""
+    """One part of a multipart form: its field, its file's name if it is a file, and the offsets of its content."""
 
     name: str
     filename: str | None
@@ -156,7 +156,7 @@ class FormPart(msgspec.Struct, frozen=True):
 
 
 def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
-    """The parts of a multipart form."""
+    """Yield the parts of a multipart form."""
     _, found, boundary = content_type.partition("boundary=")
     if not found:
         return
@@ -179,7 +179,7 @@ def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
 
 
 def read_form(body: bytes, content_type: str) -> dict[str, Any]:
-    """The plain fields of a multipart form; of a file only its name, under the field's name."""
+    """Return the plain fields of a multipart form; of a file only its name, under the field's name."""
     fields: dict[str, Any] = {}
     for part in form_parts(body, content_type):
         value = part.filename or body[part.start : part.end].decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Images, audio and files inside bodies: found, described, taken out to be kept once, put back byte for byte.
+"""Find images, audio and files inside bodies, describe them, take them out to be stored once, and put them back.
 
 An entry of `Record.media` says of one piece of media
 
@@ -59,7 +59,7 @@ def note_media(record: Record) -> None:
 
 
 def find_media(body: bytes, content_type: str) -> list[Entry]:
-    """The media in a body, in the order in which they stand there."""
+    """Return the media in a body, in the order of their offsets."""
     if content_type.startswith("multipart/"):
         return [
             _entry(body, part.start, part.end, part.content_type or _sniff(body[part.start : part.end]), part.filename)
@@ -96,7 +96,7 @@ def _in_json(body: bytes) -> Iterator[Entry]:
 
 
 def _kind_of(body: bytes, start: int, end: int, text: int) -> str | None:
-    """The media type of base64 that does not say it; None if it is something else, such as an embedding."""
+    """Return the media type of base64 without one; None if it is something else, such as an embedding."""
     key = _KEY.search(body, max(0, start - 60), start)
     name = key[1] if key else b""
     kind = _sniff(base64.b64decode(body[text : text + 64]))
@@ -132,7 +132,7 @@ def _entry(body: bytes, start: int, end: int, kind: str | None, name: str | None
 
 
 def take_out(body: bytes, entries: Sequence[Entry]) -> tuple[bytes, dict[str, bytes]]:
-    """A body without its media, and the media by their hash. An entry that does not fit the body is left alone."""
+    """Return a body without its media, and the media by their hash. If an entry does not fit, the body stays whole."""
     pieces: list[bytes] = []
     contents: dict[str, bytes] = {}
     at = 0
@@ -149,7 +149,7 @@ def take_out(body: bytes, entries: Sequence[Entry]) -> tuple[bytes, dict[str, by
 
 
 def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes | None]) -> bytes:
-    """The body as it was before `take_out`; `load` gives the media by their hash."""
+    """Return the body as it was before `take_out`; `load` returns the media by their hash."""
     pieces: list[bytes] = []
     at = gone = 0
     for entry in _standing(entries):
@@ -164,7 +164,7 @@ def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes 
 
 
 def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
-    """A record's bodies without their media, and those by hash. Entries that do not fit are taken from the record."""
+    """Return a record's bodies without their media, and those by hash. Drop entries that do not fit from the record."""
     bodies: list[bytes | None] = []
     contents: dict[str, bytes] = {}
     entries = record.media or []
@@ -181,7 +181,7 @@ def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
 
 
 def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
-    """Put the media back into a record's bodies; `load` gives them by their hash."""
+    """Put the media back into a record's bodies; `load` returns them by their hash."""
     for side in ("request", "response"):
         body: bytes | None = getattr(record, f"{side}_body")
         if body is not None and record.media:
@@ -190,7 +190,7 @@ def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
 
 
 def _standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Those that are in the body, in their order."""
+    """Return the entries whose media are still in the body, by offset."""
     return sorted((entry for entry in entries if entry.get("kept") is not False), key=lambda entry: entry["offset"])
 
 
@@ -204,14 +204,14 @@ def _decoded(text: bytes, encoding: str) -> bytes | None:
 
 
 def check_media(record: Record) -> None:
-    """Describe media anew where somebody else's description is not one of ours."""
+    """Describe a record's media again if its entries do not have our shape."""
     shape = {"body": str, "type": str, "size": int, "sha256": str, "offset": int, "length": int, "encoding": str}
     if any(not isinstance(entry.get(key), kind) for entry in record.media or () for key, kind in shape.items()):
         note_media(record)
 
 
 def limit_media(record: Record, max_bytes: int) -> None:
-    """Leave media larger than `max_bytes` out of a record's bodies for good; their entries stay, with `kept` false."""
+    """Remove media larger than `max_bytes` from a record's bodies for good; their entries stay, with `kept` false."""
     if not record.media or all(entry["size"] <= max_bytes for entry in record.media):
         return
     for side in ("request", "response"):

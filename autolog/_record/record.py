@@ -186,7 +186,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def pack(records: Sequence[Record]) -> bytes:
-    """Records in MessagePack. What it cannot hold is replaced: lone surrogates by `?`, longer integers by digits."""
+    """Pack records as MessagePack; what it cannot hold is replaced: lone surrogates by `?`, long integers by digits."""
     try:
         return _pack(records)
     except (UnicodeEncodeError, OverflowError):
@@ -212,7 +212,7 @@ def _replaced(value: Any) -> Any:
 
 
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
-    """The record as plain JSON data, every field present; bodies, if asked for, as JSON where they are JSON."""
+    """Return the record as plain JSON data, every field present; `bodies` adds these, as JSON where they are JSON."""
     data: dict[str, Any] = {name: getattr(record, name) for name in FIELDS if name not in BODIES}
     if bodies:
         data["request_body"] = readable(record.request_body)
@@ -222,12 +222,12 @@ def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
 
 
 def to_json(record: Record, bodies: bool = False) -> str:
-    """The record as one line of JSON."""
+    """Return the record as one line of JSON."""
     return encode_json(to_dict(record, bodies)).decode()
 
 
 def readable(body: bytes | None) -> Any:
-    """A body as JSON data if it is JSON, else as text, else as `base64:...`."""
+    """Return a body as JSON data if it is JSON, else as text, else as `base64:...`."""
     if body is None:
         return None
     parsed = decode_json(body)
