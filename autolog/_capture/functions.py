@@ -23,7 +23,7 @@ from autolog._capture.context import Context, Parent, current_context, current_s
 from autolog._capture.snapshot import PLAIN, freeze, thaw
 from autolog._capture.span import Emit, Span
 from autolog._capture.threads import follow_threads
-from autolog._guard import guard
+from autolog._guard import guard, report
 
 #: How many yielded values of a generator are kept.
 MAX_YIELDED = 1_000
@@ -144,10 +144,11 @@ def _options(
 
 
 def _begin(emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
-    follow_threads()
-    with guard("starting a function's span"):
+    try:
         return FunctionCall(emit, options, args, kwargs)
-    return None
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("starting a function's span", error)
+        return None
 
 
 def _wrap_sync(function: Callable[..., Any], emit: Emit, options: Options) -> Callable[..., Any]:
@@ -195,6 +196,7 @@ class _Run:
             self._values.append(freeze(value))
 
     def __enter__(self) -> None:
+        follow_threads()
         if self._call is not None:
             self._call.start_ns = perf_counter_ns()
 

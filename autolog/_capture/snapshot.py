@@ -28,8 +28,8 @@ PLAIN = _ATOMS | _CONTAINERS | {bytearray}
 _EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__), (int, int.__int__), (float, float.__float__),
 )  # fmt: skip
-#: So many levels are looked at as they come; further down, what stands in several places might stand in thousands.
-_SHALLOW = 6
+#: So many values are looked at one by one; more than that, level by level.
+_FEW = 16
 
 _DEPTH = 32
 _VALUES = 10_000
@@ -77,28 +77,38 @@ def _is_plain(value: Any) -> bool:
     """Return whether a container and all inside it are of the types that marshal writes as what they are.
 
     Marshal itself does not tell: of whatever has a buffer, a number or an array of numpy's say, it writes the bytes.
+    """
+    found = [value]
+    for item in found:
+        kind = type(item)
+        if kind in _ATOMS:
+            continue
+        if kind is dict:
+            found += item
+            found += item.values()
+        elif kind in _CONTAINERS:
+            found += item
+        elif kind is not bytearray:
+            return False
+        if len(found) > _FEW:
+            return _are_many_plain(value)
+    return True
+
+
+def _are_many_plain(value: Any) -> bool:
+    """Return the same of many values, which may be shared by many others, or contain themselves.
+
     The garbage collector gives all that stands one level deeper at once, which takes about as long as marshalling.
     """
-    level = gc.get_referents(value)
-    for _ in range(_SHALLOW):
-        kinds = set(map(type, level))
-        if not kinds <= PLAIN:
-            return False
-        if kinds.isdisjoint(_CONTAINERS):
-            return True
-        level = gc.get_referents(*level)
-    return _is_plain_deep(level)
-
-
-def _is_plain_deep(level: list[Any]) -> bool:
-    """Return the same of values that may be shared by many, or contain themselves: each is looked at once."""
     seen: set[int] = set()
+    level = [value]
     while level:
+        level = gc.get_referents(*level)
         if not PLAIN.issuperset(map(type, level)):
             return False
         unseen = {id(item): item for item in level if type(item) in _CONTAINERS and id(item) not in seen}
         seen.update(unseen)
-        level = gc.get_referents(*unseen.values())
+        level = list(unseen.values())
     return True
 
 
