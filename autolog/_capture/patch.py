@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -131,13 +129,15 @@ class Patch:
             report(f"patching {self._provider.name}", error)
 
     def _check_version(self) -> None:
+        from importlib import metadata  # a quarter of what importing autolog would take
+
         name, oldest = self._provider.name, self._provider.oldest
         wanted = f"install {name} {'.'.join(map(str, oldest))} or newer: pip install -U {name}"
         if name not in sys.modules and importlib.util.find_spec(name) is None:
             raise PatchError(name, f"it is not installed; {wanted}", missing=True)
         try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
             return  # on the path without its metadata: its choke points decide
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if numbers < oldest:
