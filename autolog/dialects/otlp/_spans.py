@@ -11,27 +11,13 @@ from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
+from autolog.dialects._providers import provider_called
 from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES
 from autolog.dialects.otlp.families._family import Family, present
 from autolog.providers._fields import count
 
-#: Senders' names of providers, in the conventions' words. Vercel adds the API: `openai.chat`, `google.generative-ai`.
-_PROVIDERS = {
-    "az.ai.openai": "azure.ai.openai", "azure": "azure.ai.openai", "azure-openai": "azure.ai.openai",
-    "az.ai.inference": "azure.ai.inference", "aws_bedrock": "aws.bedrock", "amazon-bedrock": "aws.bedrock",
-    "AWS": "aws.bedrock", "aws": "aws.bedrock", "bedrock": "aws.bedrock", "vertex_ai": "gcp.vertex_ai",
-    "vertexai": "gcp.vertex_ai", "google": "gcp.gemini", "gemini": "gcp.gemini", "gcp.gen_ai": "gcp.gemini",
-    "Google": "gcp.gemini", "mistralai": "mistral_ai", "mistral": "mistral_ai", "xai": "x_ai", "OpenAI": "openai",
-    "Anthropic": "anthropic",
-}  # fmt: skip
-#: Names of who made the span, where the provider's should be.
-_NO_PROVIDERS = {
-    "strands-agents", "Langchain", "langchain", "semantic_kernel", "autogen", "crewai", "microsoft.agent_framework",
-}  # fmt: skip
-#: Providers whose name Vercel's SDK follows by a dot and the API.
-_WITH_API = {"openai", "anthropic", "groq", "deepseek", "cohere", "perplexity"}
 #: Older names of operations, in today's words.
 _OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
 
@@ -177,11 +163,7 @@ def _read_metadata(record: Record, family: Family, attributes: Attributes) -> No
 
 
 def _rename(record: Record, attributes: Attributes) -> None:
-    provider = record.provider_name
-    if provider is not None:
-        head = provider if provider in _PROVIDERS else provider.partition(".")[0]
-        known = _PROVIDERS.get(head, head if head in _WITH_API else provider)
-        record.provider_name = None if provider in _NO_PROVIDERS else known
+    record.provider_name = provider_called(record.provider_name)
     if record.operation_name is None:
         word = present(attributes, ("llm.request.type", "openinference.span.kind"))
         record.operation_name = _OPERATIONS.get(str(word), str(word) if word in {"chat", "rerank"} else None)

@@ -1,0 +1,153 @@
+"""LiteLLM's generic logger: its StandardLoggingPayload, one, an array of them, or one on each line (litellm 1.110).
+
+A program points it here with `GENERIC_LOGGER_ENDPOINT`. The response is LiteLLM's own, in the shape of OpenAI's,
+whoever gave it. What the format cannot hold: the provider's raw bodies, the service tier, headers, retries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autolog._reading.derive import derive
+from autolog._record.bodies import decode_json
+from autolog._record.record import Record
+from autolog.dialects._convert import fill_times, new_id, parse_time, text_of, to_body
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
+from autolog.dialects._providers import provider_called
+from autolog.providers._fields import count, mapping, text
+
+name = "litellm"
+why_not_shipped = "its payload is for loggers, and LiteLLM itself takes none"
+key_headers: tuple[str, ...] = ()
+prefixes = ("/litellm",)
+
+#: LiteLLM's call types, without the `a` of asynchronous ones, in the conventions' words.
+_OPERATIONS = {
+    "completion": "chat", "text_completion": "text_completion", "embedding": "embeddings", "responses": "chat",
+    "image_generation": "image_generation", "speech": "speech", "transcription": "transcription",
+    "moderation": "moderation", "rerank": "rerank", "anthropic_messages": "chat",
+}  # fmt: skip
+
+
+def decode_payloads(data: bytes, most: int = NO_LIMIT) -> list[Record]:
+    """Return the records of one call; a payload that is none refuses all, for LiteLLM reads no reply.
+
+    Raises:
+        Fault: 400, no payloads; 413, more than `most`.
+    """
+    payloads = _payloads(data)
+    check_count(len(payloads), most)
+    return [_decode(mapping(payload)) for payload in payloads]
+
+
+def _payloads(data: bytes) -> list[Any]:
+    try:
+        value = parse_json(data)
+    except Fault:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        value = [parse_json(line) for line in lines]
+    payloads = value if isinstance(value, list) else [value]
+    if not all(isinstance(payload, dict) for payload in payloads):
+        raise Fault(400, "the body is neither a payload, an array of them, nor one on each line")
+    return payloads
+
+
+def _decode(payload: Json) -> Record:
+    metadata = mapping(payload.get("metadata"))
+    asked = mapping(payload.get("model_parameters"))
+    call_type = str(payload.get("call_type") or "")
+    operation = _OPERATIONS.get(call_type, _OPERATIONS.get(call_type.removeprefix("a")))
+    record = Record(
+        id=text(payload.get("litellm_call_id")) or text(payload.get("id")) or new_id(),
+        dialect=name,
+        operation_name=operation or call_type or None,
+        provider_name=provider_called(text(payload.get("custom_llm_provider"))),
+        request_model=text(payload.get("model")),
+        request_stream=payload.get("stream") if isinstance(payload.get("stream"), bool) else None,
+        request_url=text(payload.get("api_base")),
+        trace_id=text(payload.get("trace_id")),
+        session=text(payload.get("session_id")) or text(metadata.get("session_id")) or text(payload.get("trace_id")),
+        user=_user(payload, metadata, asked),
+        tags=[str(tag) for tag in payload.get("request_tags") or [] if isinstance(tag, str)],
+        metadata={**mapping(metadata.get("requester_metadata")), **mapping(metadata.get("spend_logs_metadata"))},
+        start_time=parse_time(payload.get("startTime"), "startTime"),
+        end_time=parse_time(payload.get("endTime"), "endTime"),
+        cached=payload.get("cache_hit") in (True, "True", "true"),
+        request_body=to_body({"model": payload.get("model"), **_input(payload.get("messages")), **asked}),
+        response_body=to_body(_response(payload.get("response"))),
+    )
+    _read_usage(record, payload, metadata)
+    _read_failure(record, payload)
+    fill_times(record)
+    first = parse_time(payload.get("completionStartTime"), "completionStartTime")
+    if record.request_stream and first and record.start_time:
+        record.time_to_first_chunk = max(0.0, (first - record.start_time).total_seconds())
+    if record.cached:
+        record.cost, record.custom_cost = 0.0, True
+    url, record.request_url = record.request_url, None  # a base is no address whose path tells the format
+    status = record.status
+    derive(record)
+    record.request_url, record.status = url, status
+    _read_cost(record, payload)
+    return record
+
+
+def _user(payload: Json, metadata: Json, asked: Json) -> str | None:
+    named = (asked.get("user"), payload.get("end_user"), metadata.get("user_api_key_end_user_id"),
+             metadata.get("user_api_key_user_id"))  # fmt: skip
+    return next((user for user in map(text, named) if user), None)
+
+
+def _input(messages: Any) -> Json:
+    if messages in (None, ""):
+        return {}
+    return {"messages": messages} if isinstance(messages, list) else {"input": messages}
+
+
+def _response(response: Any) -> Any:
+    parsed = decode_json(response) if isinstance(response, str) else response
+    return response if parsed is None else parsed
+
+
+def _read_usage(record: Record, payload: Json, metadata: Json) -> None:
+    """Read the counts; LiteLLM counts cached tokens inside the prompt, whoever the provider is."""
+    usage = mapping(metadata.get("usage_object")) or mapping(mapping(payload.get("response")).get("usage"))
+    details = mapping(usage.get("prompt_tokens_details"))
+    lives = mapping(details.get("cache_creation_token_details"))
+    record.usage_input_tokens = count(usage.get("prompt_tokens", payload.get("prompt_tokens")))
+    record.usage_output_tokens = count(usage.get("completion_tokens", payload.get("completion_tokens")))
+    record.usage_cache_read_input_tokens = count(details.get("cached_tokens", usage.get("cache_read_input_tokens")))
+    record.usage_cache_creation_input_tokens = count(
+        details.get("cache_creation_tokens", usage.get("cache_creation_input_tokens"))
+    )
+    record.usage_cache_creation_5m_input_tokens = count(lives.get("ephemeral_5m_input_tokens"))
+    record.usage_cache_creation_1h_input_tokens = count(lives.get("ephemeral_1h_input_tokens"))
+
+
+def _read_failure(record: Record, payload: Json) -> None:
+    if payload.get("status") != "failure":
+        return
+    error = mapping(payload.get("error_information"))
+    record.status = "error"
+    record.error_type = text(error.get("error_class")) or "error"
+    record.error_message = text_of(error.get("error_message") or payload.get("error_str"))
+    code = str(error.get("error_code") or "")
+    record.status_code = int(code) if code.isdecimal() and len(code) == 3 else None
+    # What LiteLLM counts of a call that failed is nothing, not none.
+    if not record.usage_input_tokens and not record.usage_output_tokens:
+        record.usage_input_tokens = record.usage_output_tokens = None
+
+
+def _read_cost(record: Record, payload: Json) -> None:
+    """Take LiteLLM's figure where the price table knows none."""
+    value = payload.get("response_cost")
+    if record.cost is None and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        record.cost, record.custom_cost = float(value), True
+        record.cost_details = {"certainty": "estimated", "why": "as LiteLLM computed it"}
+
+
+def encode_fault(fault: Fault) -> Json:
+    """Return an error in our own shape: LiteLLM looks at the status alone."""
+    return {"error": {"message": fault.message}}

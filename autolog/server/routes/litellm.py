@@ -1,0 +1,18 @@
+"""LiteLLM: what its generic logger sends."""
+
+from __future__ import annotations
+
+from autolog.dialects import litellm as dialect
+from autolog.server._call import Call, Reply, Route
+from autolog.server._writer import RecordWrite
+
+
+def log(call: Call) -> RecordWrite:
+    records = dialect.decode_payloads(call.body, call.batch_items)
+    return call.keep(records, lambda _: Reply(200, {"status": "success", "ids": [record.id for record in records]}))
+
+
+ROUTES = [
+    Route("POST", path, log, dialect, "LiteLLM: what its generic logger sends", keeps=True)
+    for path in ("/litellm", "/litellm/")
+]
