@@ -144,7 +144,15 @@ def _says_something(usage: Usage) -> bool:
 
 
 def _counts(usage: Usage) -> dict[str, Any]:
-    return {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
+    counts = {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
+    for kind in _CACHED_KINDS:  # genai-prices asks how many of the cached tokens are of a kind, be it none
+        if usage.cache_read and counts.get(f"input_{kind}_tokens"):
+            counts.setdefault(f"cache_{kind}_read_tokens", 0)
+    return counts
+
+
+#: Kinds of tokens that have a price of their own in the cache, too.
+_CACHED_KINDS = ("audio", "image")
 
 
 def _tokens(
@@ -259,6 +267,14 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
         f"no published price for {words}; that of input was taken"
         for words, unit in (("cached tokens", "cache_read"), ("cache writes", "cache_write"))
         if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
+    ]
+    doubts += [
+        f"the response does not say how many of the cached tokens are {kind}; none was taken"
+        for kind in _CACHED_KINDS
+        if usage.cache_read
+        and counts.get(f"input_{kind}_tokens")
+        and f"input_{kind}_mtok" in tariff.unit_prices
+        and getattr(usage, f"cache_{kind}_read") is None
     ]
     if halved:
         parts = {name: value / 2 if name in _PARTS_OF_TOKENS else value for name, value in parts.items()}

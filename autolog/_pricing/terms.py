@@ -74,8 +74,13 @@ TERMS: dict[str, tuple[Term, ...]] = {
              ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType")),
         Term("audio input", (("request.**.mimeType", r"audio/"), ("request.**.mime_type", r"audio/")),
              ("response.usageMetadata.promptTokensDetails",), frozenset({"input_audio_mtok"})),
-        Term("audio output", (("request.generationConfig.responseModalities", r"(?i)audio"),),
-             ("response.usageMetadata.candidatesTokensDetails",), frozenset({"output_audio_mtok"})),
+        Term("image input", (("request.**.mimeType", r"image/"), ("request.**.mime_type", r"image/")),
+             ("response.usageMetadata.promptTokensDetails",), frozenset({"input_image_mtok"})),
+        Term("image or audio output", (("request.generationConfig.responseModalities", r"(?i)image|audio"),),
+             ("response.usageMetadata.candidatesTokensDetails",),
+             frozenset({"output_image_mtok", "output_audio_mtok"})),
+        Term("free searches", (("response.candidates.groundingMetadata.webSearchQueries", r""),)),
+        Term("maps grounding", (("request.tools.googleMaps", r""), ("request.tools.google_maps", r""))),
     ),
     "bedrock": (
         Term("service tier", (("request.serviceTier.type", _STANDARD), ("request.service_tier", _STANDARD)),
@@ -86,10 +91,16 @@ TERMS: dict[str, tuple[Term, ...]] = {
                                 ("request.**.cache_control.ttl", r"(?!5m$).")),
              ("response.usage.cacheDetails", "response.usage.cache_creation"), frozenset({"cache_write_1h_mtok"})),
         Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+        Term("guardrails", (("request.guardrailConfig.guardrailIdentifier", r""),)),
     ),
     "mistral": (
         Term("service tier", (("request.service_tier", _STANDARD),),
              ("response.service_tier", "response.usage.service_tier")),
+        Term("connectors", (("request.tools.type", r"web_search|image_generation|code_interpreter|document_library"),),
+             ("response.usage.connectors", "response.choices")),
+    ),
+    "dashscope": (
+        Term("web searches", (("request.parameters.enable_search", r""),)),
     ),
 }  # fmt: skip
 

@@ -217,8 +217,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         input_image=total(prompt.get("IMAGE"), tools.get("IMAGE")),
         output_audio=made.get("AUDIO"),
         output_image=made.get("IMAGE"),
-        cache_audio_read=cached.get("AUDIO"),
-        cache_image_read=cached.get("IMAGE"),
+        cache_audio_read=cached.get("AUDIO", 0 if cached else None),
+        cache_image_read=cached.get("IMAGE", 0 if cached else None),
     )
 
 

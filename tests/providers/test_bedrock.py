@@ -191,3 +191,18 @@ def test_an_error() -> None:
 def test_bytes_that_are_no_stream_are_no_error_of_ours() -> None:
     for body in (b"", b"\x00" * 40, base64.b64encode(b"x" * 99), aws_frame({"bytes": "%%%"}, event_type="chunk")):
         assert read_call(f"{HOST}m/invoke-with-response-stream", {}, body, AWS).usage is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "wanted"),
+    [
+        ({}, {}, "exact"),
+        ({"serviceTier": {"type": "priority"}}, {}, "estimated"),
+        ({"serviceTier": {"type": "priority"}}, {"serviceTier": {"type": "default"}}, "exact"),
+        ({"performanceConfig": {"latency": "optimized"}}, {}, "estimated"),
+        ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {}, "estimated"),
+    ],
+)
+def test_a_cost_is_exact_only_if_every_term_was_told(asked: dict[str, Any], told: dict[str, Any], wanted: str) -> None:
+    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", {**ASKED, **asked}, converse(**told))
+    assert certainty(record) == wanted

@@ -205,3 +205,38 @@ def test_the_results_of_a_batch() -> None:
     ]  # fmt: skip
     lines = json.dumps({"key": "a", "response": answer({"text": "So."})}).encode() + b"\n"
     assert [result.custom_id for result in gemini.batch_results("/download/v1beta/files/f:download", lines)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "usage", "wanted"),
+    [
+        ({}, {}, "exact"),
+        ({"serviceTier": "flex"}, {}, "estimated"),
+        ({"serviceTier": "flex"}, {"serviceTier": "standard"}, "exact"),
+        ({"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "x"}}]}]}, {}, "estimated"),
+        (
+            {"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "x"}}]}]},
+            {"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 10}]},
+            "estimated",  # how many of them were cached is not told
+        ),
+        (
+            {"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "x"}}]}]},
+            {
+                "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 10}],
+                "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 400}],
+            },
+            "exact",
+        ),
+        ({"tools": [{"googleMaps": {}}]}, {}, "estimated"),
+    ],
+)
+def test_a_cost_is_exact_only_if_every_term_was_told(asked: dict[str, Any], usage: dict[str, Any], wanted: str) -> None:
+    said = answer({"text": "So."}, usage={**USAGE, **usage}, finishReason="STOP")
+    assert certainty(read_call(GENERATE, {**ASKED, **asked}, said)) == wanted
+
+
+def test_searches_that_may_be_free_are_an_estimate() -> None:
+    said = answer({"text": "So."}, usage=USAGE, groundingMetadata={"webSearchQueries": ["a"]})
+    record = read_call(GENERATE, {**ASKED, "tools": [{"googleSearch": {}}]}, said)
+    assert certainty(record) == "estimated"
+    assert (record.cost_details or {})["tools"] == pytest.approx(0.035)
