@@ -44,7 +44,10 @@ def dollars(value: float | None) -> str:
     """Format an amount of dollars, with as many digits as small amounts need; – for unknown."""
     if value is None:
         return "–"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
+    if value >= 1 or value == 0:
+        return f"${value:,.2f}"
+    digits = f"{value:.6f}".rstrip("0")
+    return "< $0.000001" if digits == "0." else f"${digits:0<4}"
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,59 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._record.record import Record
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (0.0012, "1.2 ms"), (0.0123, "12 ms"), (0.5, "0.50 s"), (99.4, "99.40 s"), (120.0, "2.0 min")],
+)
+def test_durations_have_a_fitting_unit(value: float | None, shown: str) -> None:
+    assert seconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (0.0, "$0.00"),
+        (0.0000001, "< $0.000001"),
+        (0.0000015, "$0.000002"),
+        (0.5, "$0.50"),
+        (0.125, "$0.125"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_small_amounts_keep_the_digits_that_they_need(value: float | None, shown: str) -> None:
+    assert dollars(value) == shown
+
+
+def test_what_is_unknown_is_not_shown_as_zero() -> None:
+    assert (number(None), number(0), number(1234)) == ("–", "0", "1,234")
+    assert tokens(Record(id="r")) == ""
+    assert tokens(Record(id="r", usage_input_tokens=1000)) == "1,000 → –"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext", "plain\n\ttext"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\u202eb", "a\\x202eb"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        (5, "5"),
+    ],
+)
+def test_control_characters_become_visible(text: Any, shown: str) -> None:
+    assert safe(text) == shown
+
+
+def test_ids_of_ours_are_shortened_and_others_shown_whole() -> None:
+    assert short_id("01a21d77-6267-75cd-8865-7a98beb66115") == "01a21d77-6267-75cd"
+    assert short_id("chatcmpl-1") == "chatcmpl-1"

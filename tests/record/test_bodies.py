@@ -1,0 +1,88 @@
+"""Bodies to data, whatever their bytes are."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from autolog._record.bodies import (
+    decode_content,
+    decode_json,
+    decode_object,
+    decode_text,
+    encode_json,
+    form_parts,
+    read_form,
+    without_repeats,
+)
+
+TEXT = b'{"a": "' + b"x" * 1000 + b'"}'
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"\xff", "no json"])
+def test_what_is_no_json_is_none(body: bytes | str | None) -> None:
+    assert decode_json(body) is None
+    assert decode_object(body) == {}
+
+
+def test_json_that_strict_parsers_refuse_goes_there_and_back() -> None:
+    for value in (10**50, "\ud800", {"a": [1.5, None, True]}):
+        assert decode_json(encode_json(value)) == value
+
+
+def test_bytes_that_are_no_text_are_shown_in_base64() -> None:
+    assert (decode_text("ä".encode()), decode_text(b"\xff\x00")) == ("ä", "base64:/wA=")
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", zlib.compress(TEXT)[2:-4]),
+        ("", TEXT),
+        ("identity", TEXT),
+        ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+    ],
+)
+def test_codings_are_undone(coding: str, body: bytes) -> None:
+    assert decode_content([body[:10], body[10:]], coding) == TEXT
+
+
+def test_a_body_that_was_cut_off_gives_what_arrived() -> None:
+    noise = bytes(range(256)) * 400
+    whole = gzip.compress(noise)
+    part = decode_content([whole[: len(whole) // 2]], "gzip")
+    assert part
+    assert noise.startswith(part)
+
+
+def test_an_unknown_or_wrong_coding_leaves_the_bytes() -> None:
+    assert decode_content([TEXT], "unheard-of") == TEXT
+    assert decode_content([TEXT], "gzip") == TEXT
+
+
+def test_a_form_has_its_fields_and_the_names_of_its_files() -> None:
+    body = (
+        b'--B\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="include[]"\r\n\r\na\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="include[]"\r\n\r\nb\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n'
+        b"--B--\r\n"
+    )
+    kind = 'multipart/form-data; boundary="B"'
+    assert read_form(body, kind) == {"model": "whisper-1", "include[]": ["a", "b"], "file": "a.wav"}
+    file = list(form_parts(body, kind))[-1]
+    assert (body[file.start : file.end], file.content_type) == (b"RIFF", "audio/wav")
+    assert list(form_parts(body, "multipart/form-data")) == []
+
+
+def test_a_stream_without_its_repeats_holds_every_text_that_differs() -> None:
+    events = [b'data: {"id":"chatcmpl-1","delta":{"content":"word%d"},"model":"m"}' % n for n in range(200)]
+    body = b"\n\n".join(events)
+    short = without_repeats(body)
+    assert len(short) < len(body) / 2
+    assert all(b'"content":"word%d"' % n in short for n in range(200))
+    assert b"chatcmpl-1" in short
