@@ -1,0 +1,103 @@
+"""Connections: heads are bounded, and who shows no key gives way."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+from live import KEY
+
+from autolog.server import Limits, create_app
+from autolog.server._connections import PIPELINED, config
+from autolog.server._limits import HEADER_BYTES, HEADERS
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """A server as `autolog serve` runs it, for at most 30 connections."""
+    limits = Limits(connections=30, body_seconds=60)
+    app = create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY, limits=limits)
+    server = uvicorn.Server(config(app, limits, port=0))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+def answer(port: int, *pieces: bytes) -> bytes:
+    """What comes back for the bytes of a request, until the connection is closed or nothing comes."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.settimeout(2)
+        got = b""
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+            while part := client.recv(65_536):
+                got += part
+        except OSError:
+            pass
+        return got
+
+
+HEAD = b"GET /health HTTP/1.1\r\nhost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [HEAD, b"x: " + b"a" * (HEADER_BYTES + 1) + b"\r\n\r\n"],
+        [HEAD, b"x: ", *[b"a" * 10_000] * 100],
+        [b"GET /" + b"a" * 100_000],
+        [HEAD, b"".join(b"x%d: a\r\n" % n for n in range(HEADERS + 1)), b"\r\n"],
+        [HEAD, *[b"x%d: a\r\n" % n for n in range(HEADERS + 1)], b"\r\n"],
+        [b"POST /ui/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"a" * 10_000] * 20],
+        [b"POST /ui/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;x=", *[b"a" * 10_000] * 20],
+    ],
+    ids=["one value", "without an end", "a path", "many", "many, one by one", "a trailer", "a chunk's extension"],
+)
+def test_a_head_without_bound_is_refused(port: int, pieces: list[bytes]) -> None:
+    assert answer(port, *pieces)[:12] in {b"HTTP/1.1 431", b"HTTP/1.1 400", b""}
+    assert httpx2.get(f"http://127.0.0.1:{port}/health").status_code == 200
+
+
+def test_large_heads_that_are_within_bounds_pass(port: int) -> None:
+    head = HEAD + b"x: " + b"a" * (HEADER_BYTES - 500) + b"\r\nconnection: close\r\n\r\n"
+    assert answer(port, head).startswith(b"HTTP/1.1 200")
+    many = HEAD + b"".join(b"x%d: a\r\n" % n for n in range(HEADERS - 3)) + b"connection: close\r\n\r\n"
+    assert answer(port, many).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_in_a_row_and_large_bodies_pass(port: int) -> None:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers={"x-api-key": KEY}) as client:
+        for number in range(30):
+            body = [{"id": f"r{number}", "metadata": {"x": "y" * 50_000}}]
+            assert client.post("/api/v1/records", json=body).status_code == 200
+
+
+def test_few_requests_wait_behind_another_on_one_connection(port: int) -> None:
+    assert answer(port, HEAD + b"\r\n").count(b"HTTP/1.1 200") == 1
+    assert (
+        answer(port, (b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n") * (PIPELINED + 50)).count(b"200 OK") <= PIPELINED + 1
+    )
+
+
+def test_connections_whose_request_shows_no_key_give_way_to_others(port: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(60):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            slow.sendall(b"POST /ui/login HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nkey=")
+        for number in range(5):
+            body = [{"id": f"r{number}"}]
+            headers = {"x-api-key": KEY}
+            url = f"http://127.0.0.1:{port}/api/v1/records"
+            assert httpx2.post(url, json=body, headers=headers, timeout=5).status_code == 200
