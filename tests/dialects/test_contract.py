@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +300,48 @@ def test_a_key_that_may_only_write_sees_nothing_of_what_is_kept(server: Server, 
         answer = server.call(route.method, re.sub(r"\{[^}]*\}", "seen", path), body_of, key=key)
         assert answer.status_code < 500
         assert SECRET not in answer.text
+
+
+BIG = 400_000
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("/api/v1/records", b"[" + b"{}," * BIG + b"{}]", "application/json"),
+        ("/api/v1/records", b"[" + b"1," * BIG + b"1]", "application/json"),
+        ("/api/v1/records", b'{"records":[' + b"{}," * BIG + b"{}]}", "application/json"),
+        ("/api/v1/records", b"[" + b"{}," * 3 * BIG + b"{}]", "application/json"),
+        ("/api/v1/records", b"\xdd" + BIG.to_bytes(4) + b"\x80" * BIG, "application/msgpack"),
+        ("/v1/logs", b"[" + b"{}," * BIG + b"{}]", "application/json"),
+        ("/v1/feedback", b"[" + b"{}," * BIG + b"{}]", "application/json"),
+        ("/spans-bulk", b'{"spans":[' + b"{}," * BIG + b"{}]}", "application/json"),
+        ("/v1/traces", b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * BIG + b"{}]}]}]}", "application/json"),
+        ("/v1/traces", b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"1," * BIG + b"1]}]}]}", "application/json"),
+    ],
+    ids=["native", "numbers", "envelope", "more", "msgpack", "portkey", "feedback", "promptlayer", "otlp", "no spans"],
+)
+def test_items_are_counted_before_a_record_is_made_of_each(server: Server, path: str, body: bytes, kind: str) -> None:
+    began = time.monotonic()
+    answer = server.client.post(path, content=body, headers={"x-api-key": KEY, "content-type": kind})
+    assert answer.status_code == 413
+    assert "more than 10000" in answer.text
+    assert time.monotonic() - began < 3
+
+
+def test_json_of_too_many_values_is_refused_unread_and_commas_in_texts_are_none(server: Server) -> None:
+    from autolog.dialects._fault import MAX_VALUES, Fault, check_values
+
+    began = time.monotonic()
+    many = b'{"model":[' + b"[]," * MAX_VALUES + b"[]]}"
+    answer = server.client.post("/api/logs/insert", content=many, headers={"x-api-key": KEY})
+    assert (answer.status_code, "values" in answer.text) == (413, True)
+    check_values(b'{"text": "' + b"a,b[{" * MAX_VALUES + b'"}')
+    for hostile in (
+        b'"' + b'\\"' * 9_000_000 + b"," * MAX_VALUES,
+        b'"",' * MAX_VALUES + b'"',
+        b"\\" * 10 + b"," * MAX_VALUES * 2,
+    ):
+        with contextlib.suppress(Fault):
+            check_values(hostile)
+    assert time.monotonic() - began < 10

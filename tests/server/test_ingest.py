@@ -1,0 +1,85 @@
+"""Ingest: what a write adds to the costs is charged once it is on disk, and never otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from live import KEY
+from starlette.testclient import TestClient
+
+from autolog._record.record import Record
+from autolog.errors import StoreFull
+from autolog.server import create_app
+from autolog.server._duplicates import Deduplicator
+from autolog.server._ingest import Ingest, Written
+from autolog.stores import open_store
+from autolog.stores._contract import Store
+
+
+class Counted:
+    """Spending and metrics that only note what they are told."""
+
+    def __init__(self) -> None:
+        self.costs: list[float | None] = []
+        self.records = 0
+
+    def spend(self, records: list[Record]) -> None:
+        self.costs += [record.cost for record in records]
+
+    def written(self, dialect: str, records: int) -> None:
+        self.records += records
+
+
+@pytest.fixture
+def store(store_url: str) -> Store:
+    return open_store(store_url)
+
+
+def ingest_of(counted: Any) -> Ingest:
+    return Ingest(Deduplicator(), counted, counted)
+
+
+def test_a_log_that_comes_twice_or_in_parts_is_charged_once(store: Store) -> None:
+    counted = Counted()
+    ingest = ingest_of(counted)
+    for batch in (
+        [Record(id="a", cost=1.0), Record(id="b")],
+        [Record(id="a", cost=1.0), Record(id="b", cost=0.5), Record(id="b", cost=0.5)],
+    ):
+        ingest.acknowledged(batch, ingest.write(store, batch))
+    assert counted.costs == [1.0, 0.5]
+    assert counted.records == 5
+
+
+def test_results_are_in_the_order_of_the_records(store: Store) -> None:
+    records = [Record(id=f"r{number}") for number in range(5)]
+    written = ingest_of(Counted()).write(store, records)
+    assert [type(one) for one in written] == [Written] * 5
+    for record, one in zip(records, written, strict=True):
+        found = store.get(record.id)
+        assert found is not None
+        assert found.seq == one.seq
+
+
+def test_what_was_not_written_is_not_charged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(store, api_key=KEY, budgets=[{"limit": 100, "per": "day"}])
+    spent: list[float | None] = []
+    monkeypatch.setattr(
+        app.state.services.ingest._spending, "spend", lambda records: spent.extend(r.cost for r in records)
+    )
+    with TestClient(app) as client:
+
+        def post(name: str) -> int:
+            headers = {"x-api-key": KEY}
+            return client.post(
+                "/api/v1/records", json=[{"id": name, "kind": "llm", "cost": 2.0}], headers=headers
+            ).status_code
+
+        assert post("a") == 200
+        write = store.write
+        monkeypatch.setattr(store, "write", lambda *_: (_ for _ in ()).throw(StoreFull(store.url, "no space")))
+        assert [post("b") for _ in range(20)] == [507] * 20
+        monkeypatch.setattr(store, "write", write)
+        assert post("b") == 200
+    assert spent == [2.0, 2.0]
