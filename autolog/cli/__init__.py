@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
     "diff": ("diff", "Two records side by side: figures, requests, answers."),
     "doctor": ("doctor", "Check the configuration, the store or server, the SDKs and versions."),
+    "env": ("env", "Settings that point another program here: coding agents, LiteLLM, OpenTelemetry."),
     "export": ("export", "Take records elsewhere: JSON lines, CSV, Parquet, vcrpy cassettes."),
     "import": ("importing", "Bring records in: JSON lines, Parquet, another store."),
     "keys": ("keys", "Make, list and revoke the API keys of a server."),

@@ -1,0 +1,142 @@
+"""`autolog env`"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import click
+
+from autolog._config import config_from
+from autolog.cli._render import echo_json
+
+#: Where `autolog serve` listens, if nobody says otherwise.
+ENDPOINT = "http://127.0.0.1:8790"
+#: What stands for the key where there is none.
+NO_KEY = "YOUR-KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What points a program here: environment variables, text for a file of its settings, and what else to do."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    text: str = ""
+    note: str = ""
+
+
+def _otel(endpoint: str, key: str) -> dict[str, str]:
+    """Return the standard variables of OpenTelemetry's exporters, for all three signals."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={key}",
+    }
+
+
+#: The conventions' switch for messages, which most instrumentations leave out by default.
+_MESSAGES = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
+
+
+def _claude_code(endpoint: str, key: str) -> Settings:
+    switches = {
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_LOG_USER_PROMPTS": "1",
+        "OTEL_LOG_TOOL_DETAILS": "1",
+        "OTEL_LOG_RAW_API_BODIES": "1",
+    }
+    note = "Prompts, tool inputs and whole requests are sent; leave out OTEL_LOG_* for figures alone."
+    return Settings({**switches, **_otel(endpoint, key)}, note=note)
+
+
+def _codex(endpoint: str, key: str) -> Settings:
+    lines = ["[otel]", "log_user_prompt = true"]
+    for setting, path in (("exporter", "logs"), ("trace_exporter", "traces"), ("metrics_exporter", "metrics")):
+        target = f"endpoint = {json.dumps(f'{endpoint}/v1/{path}')}"
+        header = f'headers = {{ "x-api-key" = {json.dumps(key)} }}'
+        lines.append(f'{setting} = {{ otlp-http = {{ {target}, protocol = "binary", {header} }} }}')
+    return Settings(path="~/.codex/config.toml", text="\n".join(lines) + "\n")
+
+
+def _gemini_cli(endpoint: str, key: str) -> Settings:
+    return Settings(
+        {
+            "GEMINI_TELEMETRY_ENABLED": "true",
+            "GEMINI_TELEMETRY_TARGET": "local",
+            "GEMINI_TELEMETRY_USE_COLLECTOR": "true",
+            "GEMINI_TELEMETRY_OTLP_ENDPOINT": endpoint,
+            "GEMINI_TELEMETRY_OTLP_PROTOCOL": "http",
+            "GEMINI_TELEMETRY_LOG_PROMPTS": "true",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={key}",
+        }
+    )
+
+
+def _copilot(endpoint: str, key: str) -> Settings:
+    return Settings({"COPILOT_OTEL_ENABLED": "true", **_MESSAGES, **_otel(endpoint, key)})
+
+
+def _opencode(endpoint: str, key: str) -> Settings:
+    text = json.dumps({"experimental": {"openTelemetry": True}}, indent=2) + "\n"
+    return Settings(_otel(endpoint, key), "opencode.json", text)
+
+
+def _aider(endpoint: str, key: str) -> Settings:
+    variables = {"AUTOLOG_ENDPOINT": endpoint, "AUTOLOG_API_KEY": key}
+    return Settings(variables, note="Aider has no setting for this; start it with `autolog run aider`.")
+
+
+def _litellm(endpoint: str, key: str) -> Settings:
+    variables = {"GENERIC_LOGGER_ENDPOINT": f"{endpoint}/litellm", "GENERIC_LOGGER_HEADERS": f"x-api-key={key}"}
+    note = (
+        "In the program: from litellm.integrations.generic_api.generic_api_callback import GenericAPILogger; "
+        "litellm.callbacks = [GenericAPILogger()]"
+    )
+    return Settings(variables, note=note)
+
+
+PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
+    "aider": _aider,
+    "claude-code": _claude_code,
+    "codex": _codex,
+    "copilot": _copilot,
+    "gemini-cli": _gemini_cli,
+    "litellm": _litellm,
+    "opencode": _opencode,
+    "otel": lambda endpoint, key: Settings({**_MESSAGES, **_otel(endpoint, key)}),
+}
+
+
+@click.command()
+@click.argument("program", type=click.Choice(sorted(PROGRAMS)))
+@click.option("--endpoint", metavar="URL", help=f"Where the server is. [default: AUTOLOG_ENDPOINT, else {ENDPOINT}]")
+@click.option("--key", help="The server's key. [default: AUTOLOG_API_KEY]")
+@click.option("--shell", "as_shell", is_flag=True, help="The variables alone, for eval.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def env(program: str, endpoint: str | None, key: str | None, as_shell: bool, as_json: bool) -> None:
+    """Print the settings that point another program here: a coding agent, a library, anything with OpenTelemetry.
+
+    \b
+    autolog env claude-code
+    eval "$(autolog env claude-code --key KEY --shell)" && claude
+    autolog env codex >> ~/.codex/config.toml
+    """
+    config = config_from({})
+    given = key or config.api_key
+    settings = PROGRAMS[program]((endpoint or config.endpoint or ENDPOINT).rstrip("/"), given or NO_KEY)
+    note = settings.note if given else f"{settings.note} Make a key: autolog keys create --scope ingest".strip()
+    if as_json:
+        file = {"path": settings.path, "text": settings.text} if settings.path else None
+        echo_json({"program": program, "env": dict(settings.variables), "file": file, "note": note or None})
+        return
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in settings.variables.items()]
+    if not as_shell and settings.path:
+        lines += [f"# in {settings.path}:", *settings.text.splitlines()]
+    if not as_shell and note:
+        lines.append(f"# {note}")
+    click.echo("\n".join(lines))

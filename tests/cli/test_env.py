@@ -1,0 +1,53 @@
+"""`autolog env`: settings that point other programs here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+
+import pytest
+from commands import output
+
+from autolog.cli.env import PROGRAMS
+
+
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_every_program_is_given_the_endpoint_and_the_key(program: str) -> None:
+    said = json.loads(output("env", program, "--endpoint", "http://logs.example/", "--key", "k-1", "--json"))
+    everything = json.dumps(said["env"]) + json.dumps(said["file"])
+    assert "http://logs.example" in everything
+    assert "http://logs.example//" not in everything
+    assert "k-1" in everything
+    assert said["program"] == program
+
+
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_a_shell_takes_the_variables_as_they_are(program: str) -> None:
+    key = "k'1 $HOME"
+    variables = json.loads(output("env", program, "--key", key, "--json"))["env"]
+    script = output("env", program, "--key", key, "--shell") + "".join(
+        f'printf "%s\\n" "${name}"\n' for name in variables
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == list(variables.values())
+
+
+def test_codex_takes_the_text_as_its_configuration() -> None:
+    text = json.loads(output("env", "codex", "--key", 'k"1', "--json"))["file"]["text"]
+    exporter = tomllib.loads(text)["otel"]["exporter"]["otlp-http"]
+    assert exporter == {
+        "endpoint": "http://127.0.0.1:8790/v1/logs",
+        "protocol": "binary",
+        "headers": {"x-api-key": 'k"1'},
+    }
+    assert tomllib.loads(output("env", "codex", "--key", "k")) == tomllib.loads(text.replace('k\\"1', "k"))
+
+
+def test_without_a_key_it_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "autolog keys create" in output("env", "otel")
+    monkeypatch.setenv("AUTOLOG_API_KEY", "from-env")
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://elsewhere:1")
+    assert "autolog keys create" not in output("env", "otel")
+    assert "x-api-key=from-env" in output("env", "otel")
+    assert "http://elsewhere:1" in output("env", "otel")
