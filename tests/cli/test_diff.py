@@ -11,11 +11,11 @@ from autolog.stores._contract import Store
 
 def test_diff(ten_records: Store) -> None:
     shown = run("diff", "id-1", "id-3").output
-    assert "$0.1 " in shown
-    assert "$0.3 " in shown
+    assert "$0.10" in shown
+    assert "$0.30" in shown
     assert "\x1b[31m" not in shown
     data = json.loads(run("diff", "id-1", "id-3", "--json").output)
-    assert data["figures"]["cost"] == ["$0.1", "$0.3"]
+    assert data["figures"]["cost"] == ["$0.10", "$0.30"]
     assert run("diff", "id-1", "nobody").exit_code == 1
 
 
