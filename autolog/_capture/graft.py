@@ -25,7 +25,7 @@ async def _async_stub(*args: Any, __autolog__: Callable[..., Any], **kwargs: Any
 class Graft:
     """A function that calls `wrapper` instead, until `remove()`.
 
-    Its identity, name, annotations and signature stay what they were. The wrapper calls what `copy_function` made
+    Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function` made
     before.
     """
 
@@ -39,7 +39,14 @@ class Graft:
             vars(function)["__signature__"] = inspect.signature(function)
         # In this order, for another thread may be calling it: the old code does not see the new default.
         function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": wrapper}
-        function.__code__ = stub.__code__.replace(co_freevars=self._code.co_freevars)
+        code = self._code
+        function.__code__ = stub.__code__.replace(
+            co_freevars=code.co_freevars,
+            co_filename=code.co_filename,  # by this and what follows its source is found, and profiles name it
+            co_firstlineno=code.co_firstlineno,
+            co_name=code.co_name,
+            co_qualname=code.co_qualname,
+        )
 
     def remove(self) -> None:
         """Give the function its own code back; one that has been grafted again since stays as it is."""

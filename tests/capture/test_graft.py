@@ -50,11 +50,13 @@ def graft(function: Any, seen: list[Any]) -> Graft:
 def test_whoever_holds_the_function_calls_the_wrapper() -> None:
     seen: list[Any] = []
     held, bound, signature = Base.area, Base(3).area, inspect.signature(Base.area)
+    source = inspect.getsource(Base.area)
     made = graft(Base.area, seen)
     assert (held(Base(2), 5), bound(5, times=2), Base(1).area(height=4)) == (10, 30, 4)
     assert seen == [((5,), {}), ((5,), {"times": 2}), ((), {"height": 4})]
     assert Base.area is held
     assert inspect.signature(held) == signature
+    assert inspect.getsource(held) == source
     made.remove()
     assert bound(1) == 3
     assert len(seen) == 3
