@@ -25,8 +25,8 @@ async def _async_stub(*args: Any, __autolog__: Callable[..., Any], **kwargs: Any
 class Graft:
     """A function that calls `wrapper` instead, until `remove()`.
 
-    Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function` made
-    before.
+    Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function`
+    made before.
     """
 
     def __init__(self, function: FunctionType, wrapper: Callable[..., Any]) -> None:

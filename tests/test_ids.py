@@ -1,0 +1,42 @@
+"""Identifiers: unique, sorted by time, and nobody else's numbers."""
+
+from __future__ import annotations
+
+import uuid
+
+from autolog import autolog
+from autolog._ids import format_span, format_trace, new_record_id, new_span
+from autolog.testing import Records
+
+
+@autolog
+def add(a: int) -> int:
+    return a
+
+
+def test_seeding_random_does_not_repeat_our_ids(records: Records) -> None:
+    import random
+
+    random.seed(1)
+    expected = [random.random(), random.random()]
+    random.seed(1)
+    seen = [random.random()]
+    add(1)
+    seen.append(random.random())
+    random.seed(1)
+    add(1)
+    assert seen == expected
+    assert len({record.span_id for record in records}) == 2
+
+
+def test_record_ids_are_uuids_that_sort_by_time() -> None:
+    ids = [new_record_id(milliseconds) for milliseconds in range(1_790_000_000_000, 1_790_000_001_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    assert {(made.version, made.variant) for made in map(uuid.UUID, ids)} == {(7, uuid.RFC_4122)}
+    assert uuid.UUID(ids[0]).int >> 80 == 1_790_000_000_000
+
+
+def test_ids_of_spans_and_traces_have_the_sizes_of_w3c() -> None:
+    assert all(0 < new_span() < 2**64 for _ in range(1000))
+    assert (len(format_span(1)), len(format_trace(1))) == (16, 32)
