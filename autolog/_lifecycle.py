@@ -7,7 +7,6 @@ with `before_exit`.
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import contextlib
 import os
@@ -19,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autolog._guard import guard
+from autolog._native import RLock, allocate_lock, start_new_thread
 
 if TYPE_CHECKING:
     from autolog._delivery.worker import Worker
@@ -65,7 +65,7 @@ class Opening:
     """The lock under which workers are made and their modules imported: no process forks meanwhile."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._paused = False
 
     def __enter__(self) -> None:
@@ -88,7 +88,7 @@ class Opening:
         if self._paused:
             self._lock.release()
         else:
-            self._lock = threading.RLock()
+            self._lock = RLock()
 
 
 opening = Opening()
@@ -212,7 +212,7 @@ def flush_at_sigterm() -> None:
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
     # On another thread: this one may hold, where it was interrupted, a lock that flushing needs.
-    done = _thread.allocate_lock()
+    done = allocate_lock()
     done.acquire()
 
     def flush() -> None:
@@ -223,7 +223,7 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
 
     try:
         with _signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
-            _thread.start_new_thread(flush, ())
+            start_new_thread(flush, ())
             done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT)
     finally:
         _end_by(number)

@@ -13,9 +13,10 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from autolog._delivery.worker import Worker
+from autolog._delivery.worker import POLL, Worker
 from autolog._guard import guard, logger, report
 from autolog._ids import random_share
+from autolog._native import sleep
 from autolog.errors import AutologError, StoreError
 
 if TYPE_CHECKING:
@@ -137,8 +138,7 @@ class Delivery(Worker):
         self.resume_backlog()
         done = super().flush(timeout)
         while self._backlog and monotonic() < deadline:
-            with self._drained:
-                self._drained.wait(0.01)
+            sleep(POLL)
         return done and not self._backlog
 
     def drain(self, timeout: float) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import time
 
 from autolog._folders import NAME, fallback_folder, make_folder, make_private
+from autolog._native import allocate_lock
 from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
 from autolog.errors import StoreError
 
@@ -32,7 +33,7 @@ class JournalFile:
         self._spare = spare
         self._local = threading.local()
         self._busy_timeout = BUSY_TIMEOUT
-        self._repairing = threading.Lock()
+        self._repairing = allocate_lock()
         self._damaged: Identity = None
 
     def exists(self) -> bool:

@@ -7,18 +7,20 @@ is one; else they are dropped and counted.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic, perf_counter_ns, sleep
+from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from autolog._delivery.delivery import BATCH, Delivery
 from autolog._delivery.worker import Worker
 from autolog._guard import guard, is_for_program, report
 from autolog._lifecycle import EXIT_TIMEOUT
+from autolog._native import RLock, sleep
 
 if TYPE_CHECKING:
+    import threading
+
     from autolog._capture.span import FinishedRecord, Span
     from autolog._record.record import Record
 
@@ -77,7 +79,7 @@ class Queue(Worker):
         self._seen_ns = 0
         self._late_until = 0.0
         self._rested = True
-        self._reading = threading.RLock()
+        self._reading = RLock()
 
     def _locks(self) -> list[threading.RLock]:
         return [*super()._locks(), self._reading]

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 from collections import Counter
 from collections.abc import Mapping
-from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from autolog import _lifecycle
 from autolog._guard import guard, logger, report
 from autolog._lifecycle import flush_before_child_exits, workers
+from autolog._native import Empty, RLock, SimpleQueue, Thread, sleep
+
+if TYPE_CHECKING:
+    import threading
 
 #: How long a worker keeps polling after its last work, in seconds.
 AWAKE = 2.0
+#: How often whoever flushes looks whether all is done, in seconds.
+POLL = 0.002
 #: How often losses are noted while the program runs, in seconds.
 NOTE_EVERY = 10.0
 
@@ -80,10 +84,9 @@ class Worker:
         """Start without work or thread: when made, and in a forked child, whose parent keeps the pending work."""
         self._wakeup = WakeUp()
         self._idle = True
-        self._starting = threading.RLock()
-        self._work = threading.RLock()
-        self._thread: threading.Thread | None = None
-        self._drained = threading.Condition()
+        self._starting = RLock()
+        self._work = RLock()
+        self._thread: Thread | None = None
         self._expedited = False
         self._prepared = False
         self._wakeup_delay = 0.0
@@ -137,9 +140,8 @@ class Worker:
             if thread is None or not thread.is_alive():
                 self._work_here(deadline)
             else:
-                with self._drained:
-                    while self.queued and (left := deadline - monotonic()) > 0:
-                        self._drained.wait(min(left, 0.05))
+                while self.queued and (left := deadline - monotonic()) > 0:
+                    sleep(min(left, POLL))
         finally:
             self._expedited = False
         self._prepared = False
@@ -214,7 +216,7 @@ class Worker:
         """
         thread, self._thread = self._thread, None
         self._wakeup.set()
-        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+        if thread is not None and thread.is_alive() and not thread.is_current():
             thread.join(timeout)
 
     def _locks(self) -> list[threading.RLock]:
@@ -242,7 +244,7 @@ class Worker:
         with self._starting:
             if self._thread is not None and self._thread.is_alive():
                 return
-            thread = threading.Thread(target=self._run, name="autolog", daemon=True)
+            thread = Thread(self._run)
             self._thread = thread
             try:
                 thread.start()
@@ -255,17 +257,16 @@ class Worker:
                 return
             flush_before_child_exits()
 
-    def _run(self) -> None:
+    def _run(self, me: Thread) -> None:
         try:
             with guard("preparing"), self._work:
                 self._prepare()
             self._prepared = True
-            self._loop()
+            self._loop(me)
         finally:
             self._idle = True  # whatever ended it, the next record starts a new one
 
-    def _loop(self) -> None:
-        me = threading.current_thread()
+    def _loop(self, me: Thread) -> None:
         awake_until = 0.0
         while self._thread is me:
             self._wakeup.clear()
@@ -314,6 +315,3 @@ class Worker:
     def _work_once(self) -> None:
         with guard("delivering records"), self._work:
             self._step()
-        if not self.queued:
-            with self._drained:
-                self._drained.notify_all()

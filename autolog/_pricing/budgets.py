@@ -19,6 +19,7 @@ import msgspec
 
 from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
+from autolog._native import allocate_lock
 from autolog.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Budgets:
     def __init__(self, given: Sequence[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._budgets = [read_budget(one) for one in given]
         self._sums: dict[tuple[int, str], _Sum] = {}
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._now = now
         if any(isinstance(budget.then, str) and budget.then != "log" for budget in self._budgets):
             importlib.import_module("httpx2")  # here, and not on the worker's thread (see `_recorder`)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from autolog._folders import make_folder, make_private
 from autolog._lifecycle import after_fork_in_child
+from autolog._native import RLock, get_ident
 from autolog._sqlite import identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
 from autolog.stores.sqlite import _rollup, _upgrade
@@ -33,7 +34,7 @@ BUSY_TIMEOUT = 10.0
 @after_fork_in_child
 def _replace_locks() -> None:
     for file in _open_files:
-        file._lock = threading.RLock()  # whoever held it is not in this process
+        file._lock = RLock()  # whoever held it is not in this process
 
 
 #: For a fork.
@@ -57,7 +58,7 @@ class SQLiteFile:
         self.bodies = Bodies()
         self.rollups = Rollups()
         self.newest = 0
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._local = threading.local()
         self._depth = self._owner = 0
         _open_files.add(self)
@@ -127,7 +128,7 @@ class SQLiteFile:
     @property
     def inside(self) -> bool:
         """Whether this thread is in a transaction."""
-        return self._depth > 0 and self._owner == threading.get_ident()
+        return self._depth > 0 and self._owner == get_ident()
 
     # Changes
 
@@ -148,7 +149,7 @@ class SQLiteFile:
                 self.bodies.train(db, self.newest)
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
-            self._owner = threading.get_ident()
+            self._owner = get_ident()
             try:
                 yield from self._keep_or_take_back(db, inner)
             finally:

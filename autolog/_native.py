@@ -1,0 +1,82 @@
+"""Threads, locks and waiting as they were when autolog was imported.
+
+gevent and eventlet put cooperative ones in the place of the standard library's. When they do so after autolog was
+imported (`gunicorn -k gevent --preload`), a worker made of both kinds would be a greenlet that waits in a lock of the
+operating system's, and stop the program. So all are of one kind: native ones if autolog came first, else cooperative.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import threading
+from _thread import allocate_lock, get_ident, start_new_thread
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from time import sleep
+
+__all__ = [
+    "Empty",
+    "RLock",
+    "SimpleQueue",
+    "Thread",
+    "allocate_lock",
+    "get_ident",
+    "sleep",
+    "start_new_thread",
+]
+
+#: The class; the function of that name in `threading` makes what is in force when it is called.
+RLock = type(threading.RLock())
+
+
+class Thread:
+    """A daemon thread that calls `target` with itself.
+
+    It is one of `threading`'s, for whoever lists threads, as long as those are of the same kind as these locks.
+    """
+
+    def __init__(self, target: Callable[[Thread], None]) -> None:
+        self._target = target
+        self._ended = allocate_lock()
+        self._ident: int | None = None
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            RuntimeError: there can be no more threads, or the interpreter is shutting down.
+        """
+        self._ended.acquire()
+        try:
+            if _thread.start_new_thread is start_new_thread:
+                threading.Thread(target=self._run, name="autolog", daemon=True).start()
+            else:
+                start_new_thread(self._run, ())
+        except BaseException:
+            self._release()
+            raise
+
+    def _run(self) -> None:
+        self._ident = get_ident()
+        try:
+            self._target(self)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        with contextlib.suppress(RuntimeError):  # twice, if a signal broke off the start of a thread that runs
+            self._ended.release()
+
+    def is_alive(self) -> bool:
+        """Return whether it has been started, and not ended."""
+        return self._ended.locked()
+
+    def is_current(self) -> bool:
+        """Return whether the caller runs on it."""
+        return self._ident == get_ident()
+
+    def join(self, timeout: float) -> None:
+        """Wait until it has ended, for so many seconds at most."""
+        if self._ended.acquire(timeout=max(0.0, timeout)):
+            self._ended.release()
