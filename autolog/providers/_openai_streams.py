@@ -10,8 +10,8 @@ from typing import Any
 
 from autolog._record.bodies import decode_json
 from autolog._record.streams import Event
-from autolog.providers._fields import count, mapping, objects, text
-from autolog.providers._pieces import Pieces, add_text, joined
+from autolog.providers._fields import count, kind_of, mapping, objects, text
+from autolog.providers._pieces import Pieces, add_text, child, joined
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
             continue
         if key == "delta":
             if not so_far.get("content"):
-                _grow_message(choice.setdefault("message", {}), mapping(value))
+                _grow_message(child(choice, "message"), mapping(value))
         elif key == "text":
             add_text(choice, "text", str(value or ""))
         elif key == "logprobs" and isinstance(value, dict):
@@ -111,7 +111,7 @@ def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
     """Lay a delta over what is there: texts and lists grow, objects merge, empty values change nothing."""
     for key, value in delta.items():
         before = message.get(key)
-        if key == "content" and (type(before) is list or (before is not None and isinstance(value, list))):
+        if key == "content" and (isinstance(before, list) or (before is not None and isinstance(value, list))):
             message[key] = _add_parts(_as_parts(before), _as_parts(value))
         elif key == "tool_calls":
             message[key] = _grow_calls(before if isinstance(before, list) else [], objects(value))
@@ -127,15 +127,16 @@ def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
 
 def _as_parts(content: Any) -> list[Any]:
     """Return content as parts: a vendor may change from text to parts in the middle."""
-    if type(content) is list:
+    if isinstance(content, list):
         return content
-    return [{"type": "text", "text": joined(content)}] if content else []
+    said = joined(content)
+    return [{"type": "text", "text": said}] if isinstance(said, str) and said else []
 
 
 def _add_parts(parts: list[Any], more: list[Any]) -> list[Any]:
     """Add parts; what goes on with the part before, a text or a thought, becomes one with it."""
     for part in more:
-        last, kind = mapping(parts[-1]) if parts else {}, mapping(part).get("type")
+        last, kind = mapping(parts[-1]) if parts else {}, kind_of(part)
         if kind not in {"text", "thinking"} or kind != last.get("type"):
             parts.append(dict(part) if isinstance(part, dict) else part)
         elif isinstance(part.get(kind), str):

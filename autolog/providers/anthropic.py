@@ -225,7 +225,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     ended = False
     for event in events:
         data = event.data
-        kind = data.get("type") or event.name
+        kind = text(data.get("type")) or event.name
         ended = ended or kind in {"message_delta", "message_stop"}
         if kind == "session.usage":  # a snapshot of all that the session has used
             message = {"type": "session", "id": _session_in(path), "usage": data.get("usage")}
@@ -276,7 +276,7 @@ def _index(data: dict[str, Any]) -> int:
 
 
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
-    kind = delta.get("type")
+    kind = kind_of(delta)
     if kind == "input_json_delta":
         add_text(block, "_json", str(delta.get("partial_json") or ""))
     elif kind == "citations_delta":

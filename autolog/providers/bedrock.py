@@ -27,8 +27,8 @@ from autolog.providers._defaults import (
     unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts, read_error
-from autolog.providers._fields import count, mapping, objects, text
-from autolog.providers._pieces import add_text, joined
+from autolog.providers._fields import count, kind_of, mapping, objects, text
+from autolog.providers._pieces import add_text, child, joined
 
 name = "bedrock"
 provider_name = "aws.bedrock"
@@ -110,7 +110,7 @@ def _speaks_anthropic(path: str, body: Any) -> bool:
     """Return whether it is Claude: by the model, or, where that is an ARN, by the body."""
     if "anthropic" in (model_in(path) or ""):
         return True
-    return mapping(body).get("type") in {"message", "completion"}
+    return kind_of(body) in {"message", "completion"}
 
 
 def _read_converse(body: dict[str, Any]) -> Facts:
@@ -186,11 +186,11 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
         if isinstance(value, str) and key not in {"signature", "redactedContent"}:
             add_text(block, key, value)
         elif key == "reasoningContent" and "text" in mapping(value):
-            add_text(block.setdefault(key, {}).setdefault("reasoningText", {}), "text", str(value["text"]))
+            add_text(child(child(block, key), "reasoningText"), "text", str(value["text"]))
         elif key == "reasoningContent" and "signature" in mapping(value):
-            block.setdefault(key, {}).setdefault("reasoningText", {})["signature"] = value["signature"]
+            child(child(block, key), "reasoningText")["signature"] = value["signature"]
         elif isinstance(value, dict):
-            _grow(block.setdefault(key, {}), value)
+            _grow(child(block, key), value)
         else:
             block[key] = value
 

@@ -23,7 +23,7 @@ from autolog.providers._defaults import (
 )
 from autolog.providers._facts import Facts, Usage, read_error
 from autolog.providers._fields import count, mapping, objects, text, total
-from autolog.providers._pieces import add_text, joined
+from autolog.providers._pieces import add_text, child, children, joined
 
 name = "cohere"
 provider_name = "cohere"
@@ -151,7 +151,8 @@ def _add_delta(body: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
     """Add an event of v2: a message that begins, parts of it that begin and grow, and its end."""
     delta = mapping(data.get("delta"))
     more = mapping(delta.get("message"))
-    message = body.setdefault("message", {"role": "assistant"})
+    message = child(body, "message")
+    message.setdefault("role", "assistant")
     if kind == "message-start":
         body["id"] = data.get("id")
         message.update({key: value for key, value in more.items() if value})
@@ -162,23 +163,26 @@ def _add_delta(body: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
     elif kind in {"tool-call-start", "tool-call-delta"}:
         _grow(_part(message, "tool_calls", data), mapping(more.get("tool_calls")))
     elif kind == "citation-start":
-        message.setdefault("citations", []).append(more.get("citations"))
+        children(message, "citations").append(more.get("citations"))
     else:
         _grow(message, {key: value for key, value in more.items() if isinstance(value, str)})
 
 
 def _part(message: dict[str, Any], key: str, data: dict[str, Any]) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = message.setdefault(key, [])
-    index = count(data.get("index")) or 0
-    while len(parts) <= min(index, 1_000):
+    parts = children(message, key)
+    index = min(count(data.get("index")) or 0, len(parts))
+    if index == len(parts):
         parts.append({})
-    return parts[min(index, 1_000)]
+    elif not isinstance(parts[index], dict):
+        parts[index] = {}
+    part: dict[str, Any] = parts[index]
+    return part
 
 
 def _grow(part: dict[str, Any], more: dict[str, Any]) -> None:
     for key, value in more.items():
         if isinstance(value, dict):
-            _grow(part.setdefault(key, {}), value)
+            _grow(child(part, key), value)
         elif isinstance(value, str) and key not in {"id", "type", "name", "role"}:
             add_text(part, key, value)
         elif value is not None:

@@ -19,7 +19,7 @@ from autolog.providers._defaults import (
 )
 from autolog.providers._facts import BatchResult, Facts, Usage, read_error
 from autolog.providers._fields import count, lines, mapping, objects, text, total
-from autolog.providers._pieces import add_text, joined
+from autolog.providers._pieces import add_text, child, children, joined
 
 name = "gemini"
 provider_name = "gcp.gemini"
@@ -286,9 +286,10 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 def _grow(candidate: dict[str, Any], part: dict[str, Any]) -> None:
     for key, value in part.items():
         if key == "content" and isinstance(value, dict):
-            content = candidate.setdefault("content", {"role": value.get("role") or "model", "parts": []})
+            content = child(candidate, "content")
+            content.setdefault("role", value.get("role") or "model")
             for piece in objects(value.get("parts")):
-                _add_part(content["parts"], piece)
+                _add_part(children(content, "parts"), piece)
         elif value not in (None, "", {}, []):
             candidate[key] = value
 

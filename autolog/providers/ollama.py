@@ -23,7 +23,7 @@ from autolog.providers._defaults import (
 )
 from autolog.providers._facts import Facts
 from autolog.providers._fields import count, mapping, objects, text
-from autolog.providers._pieces import add_text, joined
+from autolog.providers._pieces import add_text, child, joined
 
 name = "ollama"
 provider_name = "ollama"
@@ -75,7 +75,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     for event in events:
         for key, value in event.data.items():
             if key == "message" and isinstance(value, dict):
-                _grow(body.setdefault("message", {}), value)
+                _grow(child(body, "message"), value)
             elif key in {"response", "thinking"} and isinstance(value, str):
                 add_text(body, key, value)
             elif value is not None:

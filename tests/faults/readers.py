@@ -19,7 +19,8 @@ from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import shorten
 from autolog.dialects import native, otlp, portkey
 from autolog.dialects._fault import Fault, parse_json
-from autolog.providers import PROVIDERS
+from autolog.providers import format_named
+from autolog.providers._table import ROWS
 from autolog.server._bodies import decompress
 
 KINDS = (
@@ -28,7 +29,8 @@ KINDS = (
 )  # fmt: skip
 PATHS = (
     "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/images/generations",
-    "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/videos", "",
+    "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/videos",
+    "/v1beta/models/g:streamGenerateContent", "/model/m/converse-stream", "/model/m/invoke", "/v2/chat", "/api/chat", "",
 )  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def read_everything(data: bytes, kind: str = "application/json", path: str = "/v
             **{f"{side}_body": data, f"{side}_content_type": kind, f"{other}_body": b'{"model": "gpt-4o"}'},
         )  # fmt: skip
         Redactor(None, secrets=True).bodies(record)
-        fill_in(record, PROVIDERS["openai" if len(data) % 2 else "anthropic"])
+        fill_in(record, format_named(ROWS[len(data) % len(ROWS)].module))
         json.dumps(to_dict(record, bodies=True))
         request, response = bodies(record)
         request_messages(request)

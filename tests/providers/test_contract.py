@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import autolog.providers
+from autolog._record.streams import Event
 from autolog.providers import PROVIDERS, Format, format_for, format_named, format_of, provider_at
 from autolog.providers._table import ROWS
 
@@ -170,3 +172,52 @@ def test_a_known_host_goes_before_the_shape_and_the_shape_before_a_path_at_an_un
 
 def test_the_patched_sdks_are_formats_too() -> None:
     assert all(format_named(name) is provider for name, provider in PROVIDERS.items())
+
+
+#: Events of every format, whose values the next test puts in places where they do not belong.
+EVENTS: tuple[dict[str, Any], ...] = (
+    {"id": "c", "choices": [{"index": 0, "delta": {"content": "a", "tool_calls": [{"index": 0, "id": "t", "function": {"name": "f", "arguments": "{}"}}]}}]},
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "a"},
+    {"type": "response.output_item.added", "item": {"type": "message", "content": [{"type": "output_text", "text": ""}]}},
+    {"type": "message_start", "message": {"type": "message", "usage": {"output_tokens": 1}}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}},
+    {"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "a", "thought": True}]}}], "usageMetadata": {"promptTokenCount": 1}},
+    {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "a"}, "toolUse": {"input": "{}"}}},
+    {"messageStop": {"stopReason": "end"}, "contentBlockDelta": {"delta": {"text": "a"}}},
+    {"index": 0, "outputText": "a", "outputs": [{"text": "a"}]},
+    {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "a"}, "tool_calls": {"id": "t"}}}},
+    {"message": {"content": "a", "tool_calls": [{"function": {"name": "f"}}]}, "done": True, "eval_count": 3},
+    {"token": {"text": "a"}, "details": {"generated_tokens": 3}, "output": {"choices": [{"message": {"content": [{"text": "a"}]}}], "text": "a"}},
+    {"type": "message.output.delta", "output_index": 0, "content": [{"type": "text", "text": "a"}]},
+)  # fmt: skip
+ODD: tuple[Any, ...] = (None, True, -1, 1.5, "", "x", [], {}, [None], [[]], [{}], {"text": None}, {"type": 5}, 2**70)
+
+
+def muddled(value: Any, chance: random.Random) -> Any:
+    """Return a value in which some of what is inside is something else."""
+    if chance.random() < 0.15:
+        return chance.choice(ODD)
+    if isinstance(value, dict):
+        return {key: muddled(item, chance) for key, item in value.items() if chance.random() > 0.05}
+    return [muddled(item, chance) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_streams_that_make_no_sense_raise_nothing(module: str) -> None:
+    answers, chance = format_named(module), random.Random(module)
+    paths = (
+        answers.guess_path({}),
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/model/x/invoke-with-response-stream",
+        "/model/x/converse-stream",
+    )
+    for _ in range(300):
+        events = [muddled(chance.choice(EVENTS), chance) for _ in range(chance.randint(1, 8))]
+        named = [
+            Event(chance.choice((None, "contentBlockDelta", "metadata", "messageStart")), event)
+            for event in events
+            if isinstance(event, dict)
+        ]
+        for path in paths:
+            answers.read(path, answers.assemble(path, named), {})
