@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import importlib.util
 import inspect
@@ -655,3 +656,43 @@ def test_a_stream_still_open_at_shutdown_is_recorded(records: Records) -> None:
     server.shutdown()
     server.server_close()
     assert len(records) == 1
+
+
+# What the program could notice
+
+
+async def pending_call() -> Any:
+    """A call that waits for its response, in a context of its own."""
+
+    async def never(_: Any) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+    made = http.AsyncClient(transport=http.MockTransport(never))
+    client = openai.AsyncOpenAI(api_key="k", max_retries=0, http_client=made)
+    client._platform = "Linux"  # else it would wait for that first
+    call = client.chat.completions.create(model="pending", messages=MESSAGES)
+    contextvars.copy_context().run(call.send, None)
+    return call
+
+
+def test_an_async_call_may_be_closed_outside_its_context(patched: Records) -> None:
+    async def main() -> None:
+        (await pending_call()).close()
+
+    asyncio.run(main())
+    assert [record.error_type for record in patched] == ["GeneratorExit"]
+
+
+def test_a_call_that_is_closed_inside_another_one_does_not_end_that(address: str, patched: Records) -> None:
+    async def main() -> None:
+        pending = await pending_call()
+
+        async def close_other(_: Any) -> None:
+            pending.close()
+
+        made = http.AsyncClient(event_hooks={"request": [close_other]})
+        client = openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="k", http_client=made)
+        await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+
+    asyncio.run(main())
+    assert {record.request_model: record.status for record in patched} == {"pending": "error", "gpt-4o": "ok"}

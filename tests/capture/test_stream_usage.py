@@ -13,6 +13,7 @@ import pytest
 from sdk_http import openai_http as http
 
 import autolog
+from autolog._capture import stream_usage
 from autolog._capture.stream_usage import UsageFilter
 from autolog.errors import ConfigError
 from autolog.testing import Records
@@ -260,3 +261,60 @@ def test_a_long_event_in_small_pieces_takes_linear_time() -> None:
         kept += hiding.feed(event[at : at + 1000])
         assert hiding._seen >= min(len(event), at + 1000) - 3 or kept  # what was searched is not searched again
     assert kept == event
+
+
+def refusing(second: Any) -> openai.OpenAI:
+    """A client of a host that refuses the option, and then answers with `second`."""
+    answers = iter([http.Response(400, json={"error": {"message": "Unknown parameter: stream_options"}}), second])
+    made = http.Client(transport=http.MockTransport(lambda _: next(answers)))
+    return openai.OpenAI(api_key="k", http_client=made, max_retries=0, base_url="https://refusing.example/v1")
+
+
+@pytest.fixture
+def nothing_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_usage, "_refusing", set())
+    autolog.configure(stream_usage="request")
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_the_program_sees_nothing_of_a_refusal_in_a_later_error(patched: Records) -> None:
+    client = refusing(http.Response(429, json={"error": {"message": "slow down"}}))
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+    seen, error = [], caught.value
+    while error is not None:
+        seen.append(type(error))
+        error = error.__context__  # type: ignore[assignment]
+    assert openai.BadRequestError not in seen
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_usage_that_came_without_being_asked_for_is_the_callers(patched: Records) -> None:
+    headers = {"content-type": "text/event-stream"}
+    client = refusing(http.Response(200, headers=headers, content=chat_stream(asked=True)))
+    *_, last = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+    assert last.usage is not None
+    assert last.usage.prompt_tokens == 1000
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_a_retry_that_does_not_ask_hides_nothing(patched: Records) -> None:
+    def handler(request: Any) -> Any:
+        if json.loads(request.content).get("stream_options"):
+            stream_usage._refusing.add("retried.example")  # another thread has just learned it
+            return http.Response(500, headers={"retry-after-ms": "1"})
+        return http.Response(200, headers={"content-type": "text/event-stream"}, content=chat_stream(asked=True))
+
+    made = http.Client(transport=http.MockTransport(handler))
+    client = openai.OpenAI(api_key="k", http_client=made, max_retries=1, base_url="https://retried.example/v1")
+    *_, last = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+    assert last.usage is not None
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_a_host_that_sends_usage_to_everybody_is_not_asked(patched: Records) -> None:
+    provider = Provider()
+    made = http.Client(transport=http.MockTransport(provider))
+    client = openai.OpenAI(api_key="k", http_client=made, base_url="https://openrouter.ai/api/v1")
+    list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
+    assert provider.options == [None]

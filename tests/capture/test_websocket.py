@@ -313,3 +313,51 @@ def test_frames_out_of_nowhere_harm_nobody(patched: Records) -> None:
         for _ in range(5):
             connection.recv_bytes()
     assert {record.cost for record in patched} == {None}
+
+
+def test_a_method_keeps_its_connection_alive_as_any_bound_method_does(patched: Records) -> None:
+    with serving(Responses()) as url:
+        connection = client(url).responses.connect().enter()
+        connection.send({"type": "response.create", "model": "gpt-4o", "input": "Say hello"})
+        receive, close = connection.recv_bytes, connection.close
+        del connection
+        gc.collect()
+        while b"response.completed" not in receive():
+            pass
+        close()
+    assert [record.response_id for record in patched] == ["resp_1"]
+
+
+@pytest.mark.parametrize("encode", [str, str.encode, lambda text: bytearray(text.encode())])
+def test_frames_of_text_and_of_bytes_are_kept(patched: Records, encode: Any) -> None:
+    from openai.resources.responses.responses import ResponsesConnection
+
+    class Double:
+        def recv(self, **_: Any) -> Any:
+            return encode(json.dumps({"type": "response.completed", "response": response(1), "sequence_number": 1}))
+
+        def send(self, _: Any) -> None: ...
+
+        def close(self, **_: Any) -> None: ...
+
+    connection = ResponsesConnection(Double())  # type: ignore[arg-type]
+    connection.send_raw(encode('{"type": "response.create", "model": "gpt-4o", "input": "Say hello"}'))
+    connection.recv_bytes()
+    assert [(record.response_id, record.request_model) for record in patched] == [("resp_1", "gpt-4o")]
+
+
+def test_a_class_that_overrides_a_method_passes_every_frame_once(patched: Records) -> None:
+    from openai.resources.responses.responses import ResponsesConnection
+
+    class Mine(ResponsesConnection):
+        def recv_bytes(self) -> bytes:
+            return super().recv_bytes()
+
+        def _send(self, data: Any) -> None:
+            super()._send(data)
+
+    with serving(Responses()) as url, client(url).responses.connect() as opened:
+        connection = Mine(opened._connection)
+        talk(connection)
+        talk(opened)
+    assert [record.response_id for record in patched] == ["resp_1", "resp_2"]
