@@ -26,6 +26,7 @@ configure = autolog.configure
 context = autolog.context
 current_span = autolog.current_span
 flush = autolog.flush
+opentelemetry = autolog.opentelemetry
 patch = autolog.patch
 patch_anthropic = autolog.patch_anthropic
 patch_http = autolog.patch_http
@@ -64,6 +65,7 @@ __all__ = [
     "context",
     "current_span",
     "flush",
+    "opentelemetry",
     "patch",
     "patch_anthropic",
     "patch_http",

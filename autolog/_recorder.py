@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from autolog import _guard, _lifecycle
-from autolog._capture import context as _context, patch as _patch, scope
+from autolog._capture import context as _context, opentelemetry, patch as _patch, scope
 from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery.delivery import Delivery, Sink
@@ -100,6 +100,7 @@ class Recorder:
             else:
                 patched.append(name)
         self.patch_http()
+        opentelemetry.follow(self._emit)
         return patched
 
     def unpatch(self) -> None:
@@ -107,6 +108,26 @@ class Recorder:
         for patch in self._patches.values():
             patch.remove()
         self.unpatch_http()
+        opentelemetry.leave()
+
+    def opentelemetry(self, provider: Any = None, *, keep_all: bool = False) -> Any:
+        """Record the spans of OpenTelemetry in this program: agents, chains, tools, retrievals of any framework.
+
+        Kept are spans about models and those around calls. A call that a span describes, too, is one record.
+        `patch()` does this for the program's tracer provider, when it has one.
+
+        Args:
+            provider: a tracer provider of OpenTelemetry's SDK; None for the program's, or one that is made for it.
+            keep_all: keep all spans, also those of web servers and databases.
+
+        Returns:
+            The span processor that was added to the provider.
+
+        Raises:
+            ImportError: OpenTelemetry's SDK is not installed: `pip install opentelemetry-sdk`.
+        """
+        self._current_config()
+        return opentelemetry.install(self._emit, keep_all, provider)
 
     def patch_http(self) -> None:
         """Record calls to models through httpx, httpx2, requests, aiohttp and botocore, whichever SDK makes them.

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from autolog._capture import opentelemetry
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import pass_on
 from autolog._lifecycle import after_fork_in_child, before_exit
@@ -35,6 +36,8 @@ class Exchange(Span):
 
     def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
         super().__init__(emit, "", "llm")
+        if opentelemetry.bridge is not None:
+            opentelemetry.bridge.claim(self)
         self.sdk = sdk
         self.client = client
         self.stream = stream

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
+from autolog._capture.opentelemetry import enclosing_span
 from autolog._capture.snapshot import freeze, weigh
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, pass_on, report
@@ -62,7 +63,7 @@ class Span:
         self._process = _process
         self.name = name
         self.kind = kind
-        parent = current_span.get()
+        parent = enclosing_span()
         if parent is None:
             self.trace = new_bits(128) or 1
         else:

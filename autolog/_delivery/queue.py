@@ -21,6 +21,7 @@ from autolog._native import RLock, sleep
 if TYPE_CHECKING:
     import threading
 
+    from autolog._capture.opentelemetry import EndedOTelSpan
     from autolog._capture.span import FinishedRecord, Span
     from autolog._record.record import Record
 
@@ -73,7 +74,7 @@ class Queue(Worker):
 
     def reset(self) -> None:
         super().reset()
-        self._items: deque[Span | FinishedRecord] = deque()
+        self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
         self._made: list[Record] = []
         self._bytes = 0
         self._seen_ns = 0
@@ -84,7 +85,7 @@ class Queue(Worker):
     def _locks(self) -> list[threading.RLock]:
         return [*super()._locks(), self._reading]
 
-    def put(self, span: Span | FinishedRecord) -> None:
+    def put(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Hand over an ended span. Never raises.
 
         Blocks only to spill to the journal when the queue is full, or briefly when the worker is starved.
@@ -111,7 +112,7 @@ class Queue(Worker):
     def queued(self) -> int:
         return len(self._items) + len(self._made)
 
-    def _overflow(self, span: Span | FinishedRecord) -> None:
+    def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
             self._drop("queue full", 1)
             return
@@ -120,7 +121,7 @@ class Queue(Worker):
             for delivery in self.deliveries:
                 delivery.spill(records)
 
-    def _put_late(self, span: Span | FinishedRecord) -> None:
+    def _put_late(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Deliver a span that ended after `close`, such as one of an exit handler, before returning.
 
         All of them together wait no longer than `EXIT_TIMEOUT` for a slow sink.
@@ -132,7 +133,7 @@ class Queue(Worker):
                 worker.drain(max(0.05, self._late_until - monotonic()))
                 worker.note_losses()
 
-    def _records(self, span: Span | FinishedRecord) -> list[Record]:
+    def _records(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
         """Read a span; returns nothing, and counts it as lost, if that fails."""
         try:
             with self._reading:
@@ -197,7 +198,7 @@ class Queue(Worker):
 class DurableQueue(Queue):
     """Reads on the calling thread, and has every record on disk before the call returns."""
 
-    def put(self, span: Span | FinishedRecord) -> None:
+    def put(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         """Read, write to the journal, hand over. Never raises; costs the calling thread about a millisecond."""
         if not self.accepting:
             self._put_late(span)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from autolog._capture.opentelemetry import EndedOTelSpan
 from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
 from autolog._guard import guard, report
@@ -61,7 +62,7 @@ class Pipeline:
         """The stages that every record goes through, even one that came finished."""
         return self._redact_fields, self._apply_function
 
-    def __call__(self, span: Span | FinishedRecord) -> list[Record]:
+    def __call__(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
         """Return the records of an ended span: usually one, none if it holds nothing, many for a batch's results."""
         if isinstance(span, FinishedRecord):
             return self._run(self._final_stages, [Draft(span.record)])
@@ -71,11 +72,24 @@ class Pipeline:
             return []
         if self._config.update_prices and not self._updating_prices:
             self._update_prices()
+        if isinstance(span, EndedOTelSpan):
+            return self._read_otel_span(span, sampled)
         drafts = to_drafts(span, self._redactor.learn, self._long_running)
         for draft in drafts:
             draft.sampled = sampled
             draft.bodies = self._config.capture_bodies and span.context.capture_bodies
         return self._run(self._stages, drafts)
+
+    def _read_otel_span(self, span: EndedOTelSpan, sampled: bool) -> list[Record]:
+        """Return the record of a span that came with its facts, described and priced as the server would."""
+        from autolog._processing.opentelemetry import read_otel_span
+
+        record = read_otel_span(span)
+        bodies = self._config.capture_bodies and span.context.capture_bodies
+        drafts = [] if record is None else [Draft(record, sampled=sampled, bodies=bodies)]
+        spend = (self._spend,) if self._budgets is not None else ()
+        stages = (self._redact_bodies, *spend, self._leave_sampled, self._trim, *self._final_stages)
+        return self._run(stages, drafts)
 
     def _run(self, stages: Iterable[Stage], drafts: Iterable[Draft]) -> list[Record]:
         return [draft.record for draft in drafts if all(self._goes_on(draft, stage) for stage in stages)]
@@ -95,7 +109,7 @@ class Pipeline:
 
     # The stages
 
-    def _samples(self, span: Span) -> bool:
+    def _samples(self, span: Span | EndedOTelSpan) -> bool:
         """Return whether to keep a span: the same for a whole trace, in every process; failures and slow ones stay."""
         config = self._config
         if config.sample >= 1 or span.in_order:

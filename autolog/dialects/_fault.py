@@ -1,4 +1,4 @@
-"""What is wrong with a request, and the JSON that a request is: parsed, bounded, validated."""
+"""Refusals of requests, and the JSON that a request is: parsed and bounded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import json
 import math
 import re
 import sys
-from typing import Any, NoReturn, TypeVar
-
-import pydantic
-
-M = TypeVar("M", bound=pydantic.BaseModel)
-
+from typing import Any, NoReturn
 
 Json = dict[str, Any]
 
@@ -27,12 +22,6 @@ class Fault(Exception):  # noqa: N818 - what is wrong with a request; each diale
         self.details = details or []
         self.retry_after = retry_after
         super().__init__(message)
-
-
-class Body(pydantic.BaseModel):
-    """A request body: types are not guessed, unknown fields are kept."""
-
-    model_config = pydantic.ConfigDict(strict=True, extra="allow", protected_namespaces=())
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -130,27 +119,6 @@ def parse_object(data: bytes) -> Json:
     return value
 
 
-def validate(model: type[M], value: Any, status: int = 400, loc: tuple[str | int, ...] = ("body",)) -> M:
-    """Return `value` as `model`.
-
-    Raises:
-        Fault: with `status`; its details are in the shape `{"loc", "msg", "type"}`.
-    """
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        details = [
-            {"loc": [*loc, *(_clean(part) for part in item["loc"])], "msg": item["msg"], "type": item["type"]}
-            for item in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        first = details[0]
-        place = ".".join(str(part) for part in first["loc"][1:])
-        raise Fault(status, f"{place}: {first['msg']}" if place else str(first["msg"]), details) from error
-
-
-def _clean(part: str | int) -> str | int:
-    return part if isinstance(part, int) else part.encode(errors="replace").decode()[:200]
-
-
 def detail(name: str, message: str) -> list[Json]:
+    """Return the details of a fault in one field."""
     return [{"loc": ["body", name], "msg": message, "type": "value_error"}]

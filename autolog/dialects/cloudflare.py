@@ -14,8 +14,9 @@ import pydantic
 
 from autolog._record.record import Record
 from autolog.dialects._convert import format_time, from_body, model_of, model_type, parse_time, text_of, url_path
-from autolog.dialects._fault import Body, Fault, Json, parse_json
+from autolog.dialects._fault import Fault, Json, parse_json
 from autolog.dialects._parameters import Parameters, read_flag
+from autolog.dialects._schema import Body
 from autolog.stores.query import Condition, Query
 
 name = "cloudflare"

@@ -28,7 +28,8 @@ from autolog.dialects._convert import (
     parse_time,
     to_body,
 )
-from autolog.dialects._fault import NO_LIMIT, Body, Fault, Json, check_count, parse_json, validate
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
+from autolog.dialects._schema import Body, validate
 from autolog.providers import provider_at
 from autolog.providers._fields import mapping
 

@@ -14,7 +14,8 @@ from autolog._reading.derive import derive, fill_in, forget
 from autolog._record.record import Record
 from autolog.dialects import Request
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, from_body, json_request, new_id, to_body
-from autolog.dialects._fault import Body, Fault, Json, validate
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects._schema import Body, validate
 
 name = "responselog"
 why_not_shipped = ""

@@ -13,7 +13,8 @@ import pydantic
 from autolog._reading.derive import derive, forget
 from autolog._record.record import Record
 from autolog.dialects._convert import fill_times, new_id, parse_time, to_body
-from autolog.dialects._fault import Fault, Json, validate
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects._schema import validate
 from autolog.dialects.humanloop._models import LOGS, EvaluatorLog, Fields
 
 _PREFIXES = {"prompt": "pr", "flow": "fl", "tool": "tl", "evaluator": "ev"}

@@ -220,7 +220,8 @@ def _read_status(record: Record, families: Iterable[Family], span: Span) -> None
     marked = any(span.attributes.get(key) == value for family in families for key, value in family.errors.items())
     if span.failed or marked or record.error_type:
         record.status = "error"
-        record.error_message = span.message or record.error_message or _exception(record, span.events)
+        raised = _exception(record, span.events)
+        record.error_message = span.message or record.error_message or raised
     elif record.status_code is not None and record.status_code >= 400:
         record.status = "error"
     else:

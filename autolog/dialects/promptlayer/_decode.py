@@ -9,7 +9,8 @@ from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects._convert import fill_times, nanoseconds, new_id, parse_time, to_body
-from autolog.dialects._fault import NO_LIMIT, Body, Fault, Json, check_count, validate
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
+from autolog.dialects._schema import Body, validate
 from autolog.dialects.promptlayer._models import (
     ChatTemplate,
     CompletionTemplate,

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from autolog.dialects._convert import MAX_DOLLARS, MAX_TOKENS
-from autolog.dialects._fault import Body, Json
+from autolog.dialects._fault import Json
+from autolog.dialects._schema import Body
 
 Text512 = Annotated[str, pydantic.Field(max_length=512)]
 Count = Annotated[int, pydantic.Field(ge=0, lt=MAX_TOKENS)]

@@ -16,7 +16,8 @@ from time import time
 
 from autolog.dialects import portkey as dialect
 from autolog.dialects._convert import new_uuid, parse_time, text_of
-from autolog.dialects._fault import Fault, Json, parse_json, validate
+from autolog.dialects._fault import Fault, Json, parse_json
+from autolog.dialects._schema import validate
 from autolog.server._auth import authorise
 from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import ANY_PROJECT

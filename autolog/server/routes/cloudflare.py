@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autolog.dialects import cloudflare as dialect
 from autolog.dialects._convert import format_time
-from autolog.dialects._fault import Fault, Json, validate
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects._schema import validate
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._keys import ANY_PROJECT
 from autolog.stores.query import Query

@@ -13,7 +13,8 @@ from autolog._record.media import check_media
 from autolog._record.record import Record, to_dict, to_json
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects import native as dialect
-from autolog.dialects._fault import Fault, validate
+from autolog.dialects._fault import Fault
+from autolog.dialects._schema import validate
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._live import follow

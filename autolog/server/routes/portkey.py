@@ -5,7 +5,8 @@ from __future__ import annotations
 from autolog._record.record import Record
 from autolog.dialects import portkey as dialect
 from autolog.dialects._convert import new_uuid
-from autolog.dialects._fault import Fault, check_count, validate
+from autolog.dialects._fault import Fault, check_count
+from autolog.dialects._schema import validate
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import otlp

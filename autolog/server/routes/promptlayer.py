@@ -11,7 +11,8 @@ import pydantic
 
 from autolog._record.record import Record
 from autolog.dialects import promptlayer as dialect
-from autolog.dialects._fault import Fault, Json, validate
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects._schema import validate
 from autolog.server._call import Call, Reply, Route
 from autolog.server._reading import json_object, read_whole
 from autolog.server._writer import RecordWrite

@@ -1,0 +1,293 @@
+"""OpenTelemetry in the same program: its current span is a parent like ours, and its spans become records.
+
+Which of two current spans is nearer, ours or OpenTelemetry's, is told by which began later. A call that a span of
+OpenTelemetry's describes too, as instrumentations of SDKs make them, becomes one record: the call takes the span's
+place in the tree, and the span fills the gaps of the call's record.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns, time_ns
+from typing import Any
+
+from autolog._capture.context import Context, Parent, current_context, current_span
+from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._guard import report
+from autolog._ids import new_record_id
+
+#: How many spans and traces are remembered at once; the oldest are forgotten.
+_MOST = 10_000
+#: How attributes of spans about models begin, whoever sets them.
+_KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.", "langsmith.", "mlflow.", "tool.",
+          "retrieval.", "embedding.", "input.value", "output.value", "logfire.msg_template", "agent", "pydantic_ai.",
+          "db.system.name", "session.id", "user.id")  # fmt: skip
+#: Attributes that say that a span is one call to a model, and their values.
+_CALLS: Mapping[str, frozenset[str]] = {
+    "openinference.span.kind": frozenset({"LLM", "EMBEDDING"}),
+    "gen_ai.operation.name": frozenset({"chat", "text_completion", "embeddings", "generate_content"}),
+    "llm.request.type": frozenset({"chat", "completion", "embedding"}),
+    "langfuse.observation.type": frozenset({"generation", "embedding"}),
+}
+
+
+class OTelParent:
+    """A span of OpenTelemetry's that ours are made in."""
+
+    __slots__ = ("name", "span", "trace")
+
+    def __init__(self, trace: int, span: int, name: str | None) -> None:
+        self.trace = trace
+        self.span = span
+        self.name = name
+
+
+def enclosing_span() -> Parent | None:
+    """Return the span that the caller is in, ours or OpenTelemetry's; None outside of any."""
+    ours = current_span.get()
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return ours
+    try:
+        return _nearer(api.get_current_span(), ours)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's; the module may be half imported
+        if hasattr(api, "get_current_span"):
+            report("looking for OpenTelemetry's span", error)
+        return ours
+
+
+def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
+    context = theirs.get_span_context()
+    if not context.is_valid:
+        return ours
+    if ours is not None:
+        began, began_there = getattr(ours, "start_ns", None), getattr(theirs, "start_time", None)
+        if began_there is None or (began is not None and _on_our_clock(began_there) < began):
+            return ours
+    trace = context.trace_id if bridge is None else bridge.trace(context.trace_id)
+    return OTelParent(trace, context.span_id, getattr(theirs, "name", None))
+
+
+def _on_our_clock(epoch_ns: int) -> int:
+    return epoch_ns - time_ns() + perf_counter_ns()
+
+
+class EndedOTelSpan:
+    """A span of OpenTelemetry's that has ended, and its place among ours.
+
+    Attributes:
+        ended: OpenTelemetry's own object, which does not change any more.
+        fills: the id of the record whose call it describes. step: calls below it bear the bill.
+    """
+
+    in_order = False
+    status_code = None
+
+    def __init__(self, ended: Any, live: _Live, trace: int) -> None:
+        self.ended = ended
+        self.trace = trace
+        self.parent_span = live.parent
+        self.context: Context = current_context.get()
+        self.fills = live.call.record_id if live.call is not None and live.calls == 1 else None
+        self.step = live.calls > 1 or live.outer
+        self.error = ("error", "") if _failed(ended) else None
+        self.end_ns = perf_counter_ns()
+        self.start_ns = self.end_ns - max(0, (ended.end_time or 0) - (ended.start_time or 0))
+        self.size = 2_000 + sum(len(value) for value in (ended.attributes or {}).values() if isinstance(value, str))
+
+
+def _failed(span: Any) -> bool:
+    return getattr(getattr(span.status, "status_code", None), "name", "") == "ERROR"
+
+
+class _Live:
+    """A span of OpenTelemetry's that has not ended."""
+
+    __slots__ = ("call", "calls", "kept", "outer", "parent", "span")
+
+    def __init__(self, span: Any, parent: int | None) -> None:
+        self.span = span
+        self.parent = parent
+        self.call: Any = None
+        self.calls = 0
+        self.kept = False
+        self.outer = False
+
+    @property
+    def is_call(self) -> bool:
+        attributes = self.span.attributes or {}
+        return any(attributes.get(key) in values for key, values in _CALLS.items())
+
+
+class Bridge:
+    """A span processor of OpenTelemetry's that hands spans about models, and those around them, to the recorder."""
+
+    def __init__(self, emit: Callable[[Any], None]) -> None:
+        self._emit = emit
+        self.keep_all = False
+        self._live: OrderedDict[int, _Live] = OrderedDict()
+        self._traces: OrderedDict[int, int] = OrderedDict()
+        self.enabled = True
+
+    def trace(self, theirs: int) -> int:
+        """Return the trace that a trace of OpenTelemetry's is part of: ours, where it began inside a span of ours."""
+        return self._traces.get(theirs, theirs)
+
+    def claim(self, exchange: Any) -> None:
+        """Give a call the place of the span that describes it, if it was made in such a one."""
+        live = self._live.get(exchange.parent_span)
+        if live is None:
+            return
+        if live.is_call:
+            live.calls += 1
+            live.call = exchange
+            exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
+            exchange.parent_span = live.parent
+        self._keep_around(live.parent if live.is_call else exchange.parent_span)
+
+    def _keep_around(self, span: int | None) -> None:
+        """Keep the spans around a call: whatever says that it is a call, too, is a step that leads to one."""
+        while span is not None and (live := self._live.get(span)) is not None and not live.kept:
+            live.kept, live.outer = True, live.is_call
+            span = live.parent
+
+    # What OpenTelemetry calls
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 - OpenTelemetry's signature
+        """Note a span that begins, and what it is inside of."""
+        try:
+            self._begin(span)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("noting a span of OpenTelemetry's", error)
+
+    def _begin(self, span: Any) -> None:
+        context, parent = span.get_span_context(), span.parent
+        ours = current_span.get()
+        inside = parent.span_id if parent is not None else None
+        began = getattr(ours, "start_ns", None)
+        around = self._live.get(inside) if inside is not None else None
+        if ours is not None and (
+            around is None or (began is not None and _on_our_clock(around.span.start_time) < began)
+        ):
+            inside = ours.span
+            if ours.trace != context.trace_id:
+                _remember(self._traces, context.trace_id, ours.trace)
+        _remember(self._live, context.span_id, _Live(span, inside))
+
+    def on_end(self, span: Any) -> None:
+        """Hand a span over that has ended, if it is about models or around a call."""
+        try:
+            context = span.get_span_context()
+            live = self._live.pop(context.span_id, None)
+            if live is None or not self.enabled:
+                return
+            about = any(str(key).startswith(_KNOWN) for key in span.attributes or ())
+            if about or live.kept or live.calls or self.keep_all:
+                self._keep_around(live.parent)
+                self._emit(EndedOTelSpan(span, live, self.trace(context.trace_id)))
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("recording a span of OpenTelemetry's", error)
+
+    def _on_ending(self, span: Any) -> None: ...
+
+    def shutdown(self) -> None:
+        """Do nothing: the recorder has its own end."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
+        """Return True: `autolog.flush()` waits for what was recorded."""
+        return True
+
+
+def _remember(known: OrderedDict[int, Any], key: int, value: Any) -> None:
+    known[key] = value
+    while len(known) > _MOST:
+        known.popitem(last=False)
+
+
+#: The bridge that is in force, once there is one.
+bridge: Bridge | None = None
+
+
+def install(emit: Callable[[Any], None], keep_all: bool, provider: Any = None) -> Bridge:
+    """Add the bridge to a tracer provider: the given one, the program's, or, if there is none, one that is made.
+
+    Raises:
+        ImportError: OpenTelemetry's SDK is not installed.
+    """
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    made = _bridge(emit)
+    made.keep_all = keep_all
+    if provider is None:
+        provider = trace.get_tracer_provider()
+        if not hasattr(provider, "add_span_processor"):
+            provider = TracerProvider()
+            trace.set_tracer_provider(provider)
+    _add_to(provider, made)
+    return made
+
+
+def follow(emit: Callable[[Any], None]) -> None:
+    """Add the bridge to the program's tracer provider, now or when it sets one."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is not None:
+        _follow(api, emit)
+        return
+    from wrapt import register_post_import_hook
+
+    register_post_import_hook(lambda module: _follow(module, emit), "opentelemetry.trace")
+
+
+def _follow(api: Any, emit: Callable[[Any], None]) -> None:
+    try:
+        _adopt(api._TRACER_PROVIDER, emit)
+        function = innermost(api._set_tracer_provider, api.__file__)
+        if function is None or function in _grafted:
+            return
+        original = copy_function(function)
+
+        def set_tracer_provider(provider: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(provider, *args, **kwargs)
+            if bridge is None or bridge.enabled:
+                _adopt(api._TRACER_PROVIDER, emit)
+            return result
+
+        _grafted[function] = Graft(function, set_tracer_provider)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("following OpenTelemetry's tracer provider", error)
+
+
+_grafted: dict[Any, Graft] = {}
+
+
+def leave() -> None:
+    """Stop recording OpenTelemetry's spans."""
+    if bridge is not None:
+        bridge.enabled = False
+    for graft in _grafted.values():
+        graft.remove()
+    _grafted.clear()
+
+
+def _adopt(provider: Any, emit: Callable[[Any], None]) -> None:
+    if hasattr(provider, "add_span_processor"):
+        _add_to(provider, _bridge(emit))
+
+
+def _bridge(emit: Callable[[Any], None]) -> Bridge:
+    global bridge
+    if bridge is None:
+        from opentelemetry.sdk.trace import SpanProcessor
+
+        bridge = type("AutologSpanProcessor", (Bridge, SpanProcessor), {})(emit)
+    bridge.enabled = True
+    return bridge
+
+
+def _add_to(provider: Any, made: Bridge) -> None:
+    if vars(provider).get("_autolog") is not made:
+        provider._autolog = made
+        provider.add_span_processor(made)

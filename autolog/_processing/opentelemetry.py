@@ -1,0 +1,71 @@
+"""Spans of OpenTelemetry's as records, read as the server reads them when they come over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._capture.opentelemetry import EndedOTelSpan
+from autolog._capture.snapshot import thaw
+from autolog._ids import format_span, format_trace
+from autolog._pricing.cost import unknown
+from autolog._record.record import Record
+from autolog.dialects.otlp._spans import decode_span
+from autolog.dialects.otlp._wire import Event, Scope, Span
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: What a span that describes a call tells of it that the wire does not.
+_GAPS = (
+    "user",
+    "session",
+    "tags",
+    "metadata",
+    "prompt_name",
+    "prompt_id",
+    "prompt_version",
+    "prompt_variables",
+    "scores",
+)
+
+
+def read_otel_span(span: EndedOTelSpan) -> Record | None:
+    """Return the record of a span, or what it adds to the record of the call that it describes; None for nothing."""
+    context = span.context
+    record = decode_span(_wire_span(span))
+    record.user, record.session = record.user or context.user, record.session or context.session
+    record.tags = list(dict.fromkeys((*context.tags, *record.tags)))
+    record.metadata = {**{key: thaw(value) for key, value in context.metadata.items()}, **record.metadata}
+    if span.fills is not None:
+        gaps = {name: value for name in _GAPS if (value := getattr(record, name))}
+        return Record(id=span.fills, **gaps) if gaps else None
+    if span.step and record.kind == "llm":
+        record.kind, record.cost, record.custom_cost = "chain", None, False
+        record.cost_details = unknown("billed with the call below it").details
+    return record
+
+
+def _wire_span(span: EndedOTelSpan) -> Span:
+    ended = span.ended
+    context, scope = ended.get_span_context(), ended.instrumentation_scope
+    return Span(
+        scope=Scope(_plain(ended.resource.attributes), scope.name if scope is not None else None),
+        name=ended.name,
+        trace_id=format_trace(span.trace),
+        span_id=format_span(context.span_id),
+        parent_id=None if span.parent_span is None else format_span(span.parent_span),
+        start=_time(ended.start_time),
+        end=_time(ended.end_time),
+        attributes=_plain(ended.attributes),
+        events=[Event(event.name, _plain(event.attributes), at=_time(event.timestamp)) for event in ended.events],
+        failed=span.error is not None,
+        message=ended.status.description,
+    )
+
+
+def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in (attributes or {}).items()}
+
+
+def _time(epoch_ns: int | None) -> datetime | None:
+    return None if epoch_ns is None else _EPOCH + timedelta(microseconds=epoch_ns // 1000)

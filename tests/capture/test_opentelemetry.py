@@ -1,0 +1,174 @@
+"""OpenTelemetry's spans and ours are one tree, and a call that a span describes, too, is one record."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chat_server import ChatServer, chat_server
+
+import autolog
+from autolog._capture import opentelemetry as bridging
+from autolog._record.record import Record
+from autolog.testing import Records
+
+trace = pytest.importorskip("opentelemetry.trace")
+sdk = pytest.importorskip("opentelemetry.sdk.trace")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ChatServer]:
+    with chat_server() as running:
+        yield running
+
+
+@pytest.fixture
+def tracer(records: Records) -> Iterator[Any]:
+    """A tracer of a provider of its own that is bridged."""
+    provider = sdk.TracerProvider()
+    autolog.opentelemetry(provider)
+    yield provider.get_tracer("app")
+    bridging.leave()
+
+
+def ask(server: ChatServer) -> None:
+    import openai
+
+    with openai.OpenAI(api_key="k", base_url=server.url) as client:
+        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Rivers?"}])
+
+
+def by_name(records: Records) -> dict[str | None, Record]:
+    return {record.name: record for record in records}
+
+
+def test_a_call_takes_the_current_span_as_its_parent_without_a_bridge(server: ChatServer, records: Records) -> None:
+    autolog.patch_openai()
+    with sdk.TracerProvider().get_tracer("app").start_as_current_span("work") as span:
+        ask(server)
+        with autolog.span("ours"):
+            ask(server)
+    context = span.get_span_context()
+    first, second, ours = records
+    assert first.trace_id == second.trace_id == ours.trace_id == f"{context.trace_id:032x}"
+    assert first.parent_span_id == ours.parent_span_id == f"{context.span_id:016x}"
+    assert second.parent_span_id == ours.span_id
+    assert first.caller == "work"
+
+
+def test_spans_of_both_kinds_are_one_tree_however_they_are_nested(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    with (
+        autolog.span("outer"),
+        tracer.start_as_current_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"}),
+        autolog.span("inner"),
+        tracer.start_as_current_span("tool", attributes={"gen_ai.operation.name": "execute_tool"}),
+    ):
+        ask(server)
+    found = by_name(records)
+    assert len({record.trace_id for record in records}) == 1
+    chain = ["outer", "agent", "inner", "tool", "chat gpt-4o-mini"]
+    for outer, inner in itertools.pairwise(chain):
+        assert found[inner].parent_span_id == found[outer].span_id, (outer, inner)
+    assert (found["agent"].kind, found["tool"].kind) == ("agent", "tool")
+
+
+@pytest.mark.parametrize("attributes", [
+    {"openinference.span.kind": "LLM"}, {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini"},
+    {"llm.request.type": "chat"}, {"langfuse.observation.type": "generation"},
+])  # fmt: skip
+def test_a_call_that_a_span_describes_too_is_one_record(
+    tracer: Any, server: ChatServer, records: Records, attributes: dict[str, str]
+) -> None:
+    autolog.patch_openai()
+    with (
+        tracer.start_as_current_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"}),
+        tracer.start_as_current_span("ChatCompletion", attributes=attributes) as span,
+    ):
+        ask(server)
+        span.set_attribute("user.id", "ada")
+        span.set_attribute("gen_ai.usage.input_tokens", 9)
+        span.set_attribute("gen_ai.usage.output_tokens", 3)
+    agent, call = sorted(records, key=lambda record: record.kind)
+    assert (agent.kind, call.kind) == ("agent", "llm")
+    assert call.parent_span_id == agent.span_id
+    assert call.usage_input_tokens == 9
+    assert call.cost is not None
+    assert agent.cost is None
+
+
+def test_layers_above_the_span_of_a_call_are_steps_without_a_bill(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    chat = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini", "llm.token_count.prompt": 9}
+    with (
+        tracer.start_as_current_span("ChatOpenAI", attributes=chat),
+        tracer.start_as_current_span("ChatCompletion", attributes=chat),
+    ):
+        ask(server)
+    found = by_name(records)
+    assert set(found) == {"ChatOpenAI", "chat gpt-4o-mini"}
+    assert (found["ChatOpenAI"].kind, found["ChatOpenAI"].cost) == ("chain", None)
+    assert found["chat gpt-4o-mini"].parent_span_id == found["ChatOpenAI"].span_id
+
+
+def test_a_call_that_only_a_span_tells_of_is_a_record(tracer: Any, records: Records) -> None:
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "grok-4", "gen_ai.provider.name": "x_ai"}
+    with tracer.start_as_current_span("chat grok-4", attributes=chat) as span:
+        span.set_attribute("gen_ai.usage.input_tokens", 100)
+        span.set_attribute("gen_ai.usage.output_tokens", 10)
+    (record,) = records
+    assert (record.kind, record.usage_input_tokens, record.request_model) == ("llm", 100, "grok-4")
+    assert record.cost is not None
+
+
+def test_spans_that_are_neither_about_models_nor_around_calls_are_left_out(
+    tracer: Any, server: ChatServer, records: Records
+) -> None:
+    autolog.patch_openai()
+    with tracer.start_as_current_span("SELECT"):
+        pass
+    with tracer.start_as_current_span("GET /answer"):
+        ask(server)
+    assert set(by_name(records)) == {"GET /answer", "chat gpt-4o-mini"}
+    bridge = bridging.bridge
+    assert bridge is not None
+    bridge.keep_all = True
+    with tracer.start_as_current_span("SELECT"):
+        pass
+    assert "SELECT" in by_name(records)
+    bridge.keep_all = False
+
+
+def test_a_span_that_fails_says_why(tracer: Any, records: Records) -> None:
+    with (
+        pytest.raises(ValueError, match="no luck"),
+        tracer.start_as_current_span("tool", attributes={"gen_ai.operation.name": "execute_tool"}),
+    ):
+        raise ValueError("no luck")
+    (record,) = records
+    assert (record.status, record.error_type) == ("error", "ValueError")
+    assert "no luck" in (record.error_message or "")
+
+
+def test_context_rules_and_redaction_hold_for_them(tracer: Any, records: Records) -> None:
+    key = "sk-" + "proj-" + "Ab1" * 16
+    with autolog.context(user="ada", tags=["beta"]), tracer.start_as_current_span(
+        "chat", attributes={"openinference.span.kind": "LLM", "input.value": f"my key is {key}"}
+    ):  # fmt: skip
+        pass
+    (record,) = records
+    assert (record.user, record.tags) == ("ada", ["beta"])
+    assert key not in repr(record)
+
+
+def test_nothing_is_recorded_after_unpatching(tracer: Any, records: Records) -> None:
+    autolog.unpatch()
+    with tracer.start_as_current_span("chat", attributes={"openinference.span.kind": "LLM"}):
+        pass
+    assert not records
