@@ -18,6 +18,8 @@ import openai
 from conftest import SHARED
 from sdk_http import ASYNC_STREAMS, SYNC_STREAMS, anthropic_http, openai_http
 
+from autolog._record.record import Record
+
 FOLDER = SHARED / "traffic"
 
 
@@ -213,3 +215,30 @@ def play_either(recording: Recording, form: str, asynchronous: bool) -> tuple[Pl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # old models, as recorded
         return asyncio.run(play_async(recording, form)) if asynchronous else play(recording, form)
+
+
+def as_record(recording: Recording) -> Record:
+    """Return an exchange as a record of its bodies."""
+    data = recording.load()
+    player = Player(data, asynchronous=False)
+    request, response = data["request"], data["response"]
+    return Record(
+        id=recording.id,
+        request_url=request["url"],
+        request_content_type="multipart/form-data; boundary=boundary"
+        if "form" in request
+        else next((v for k, v in request["headers"].items() if k.lower() == "content-type"), "application/json"),
+        request_body=form_body(request["form"]) if "form" in request else json.dumps(request.get("body")).encode(),
+        response_content_type=next((v for k, v in response["headers"].items() if k.lower() == "content-type"), None),
+        response_body=player.body,
+    )  # fmt: skip
+
+
+def form_body(form: dict[str, Any]) -> bytes:
+    parts = [
+        b'--boundary\r\nContent-Disposition: form-data; name="file"; filename="f"\r\nContent-Type: audio/mpeg\r\n\r\n'
+        + base64.b64decode(file["base64"])
+        + b"\r\n"
+        for file in form.get("files", [])
+    ]
+    return b"".join(parts) + b"--boundary--\r\n"

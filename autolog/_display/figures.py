@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 
@@ -41,17 +42,21 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Format an amount of dollars, with as many digits as small amounts need; – for unknown."""
-    if value is None:
+    """Return US dollars: cents from a dollar on, three significant digits below; – for unknown."""
+    if value is None or not math.isfinite(value):
         return "–"
-    if value >= 1 or value == 0:
-        return f"${value:,.2f}"
-    digits = f"{value:.6f}".rstrip("0")
-    return "< $0.000001" if digits == "0." else f"${digits:0<4}"
+    size, sign = abs(value), "-" if value < 0 else ""
+    if size == 0 or size >= 1:
+        return f"{sign}${size:,.2f}"
+    if size < 1e-9:
+        return f"<{sign}$0.000000001"
+    digits = max(2, 2 - math.floor(math.log10(size)))
+    whole, _, part = f"{size:.{digits}f}".partition(".")
+    return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"
 
 
 def number(value: float | None) -> str:
-    """Format a whole number with thousands separated; – for unknown."""
+    """Return a whole number with thousands separated; – for unknown."""
     return "–" if value is None else f"{value:,.0f}"
 
 
@@ -62,6 +67,10 @@ def tokens(record: Record) -> str:
     return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
 
 
+#: Ids up to this length are shown whole; of longer ones the end, which is random, is short and tells them apart.
+_SHORT, _END = 12, 8
+
+
 def short_id(record_id: str) -> str:
-    """Return the part of an id of ours that is enough to name it; other ids whole."""
-    return safe(record_id[:18] if len(record_id) == 36 else record_id)
+    """Return the part of an id that is enough to name it: the end, for what comes before it is mostly the time."""
+    return safe(record_id if len(record_id) <= _SHORT else record_id[-_END:])

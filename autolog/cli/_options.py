@@ -15,13 +15,16 @@ from autolog._config import config_from
 from autolog._display.figures import safe
 from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
+from autolog.cli._remote import RemoteStore
+from autolog.cli._render import moment
 from autolog.dialects import NAMES
 from autolog.errors import AutologError, ConfigError, shown
-from autolog.stores import open_store
+from autolog.stores import lookup, open_store
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, REPEATED, FilterError, parse_age, parse_time, read_query
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Query
 
+ReadableStore = Store | RemoteStore
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -83,15 +86,21 @@ def age_of(text: str) -> timedelta:
         raise click.BadParameter(str(error)) from None
 
 
-_STORE = click.option(
-    "--store", metavar="URL", help="The store to read; else AUTOLOG_STORE, else sqlite:///.autolog/logs.db."
+_STORE = click.option("--store", metavar="URL", help="The store; else AUTOLOG_STORE, else sqlite:///.autolog/logs.db.")
+_SERVER = click.option(
+    "--server", metavar="URL", help="Read from a server instead, with AUTOLOG_API_KEY; else AUTOLOG_ENDPOINT, if set."
 )
 _FILTER_HELP = FILTERS | {"dialect": f"The format that it came in: {', '.join(NAMES)}."}
 
 
 def store_option(command: F) -> F:
-    """Gives the command `store`, an open store."""
+    """Gives the command `store`, a store's URL."""
     return _STORE(command)
+
+
+def reading_options(command: F) -> F:
+    """Gives the command `store` and `server`, for `open_for_reading`."""
+    return _SERVER(_STORE(command))
 
 
 def filter_options(command: F) -> F:
@@ -119,23 +128,26 @@ def query_from(options: dict[str, Any]) -> Query:
         raise click.BadParameter(error.problem, param_hint="--" + error.name.replace("_", "-")) from None
 
 
-def find_one(store: Store, record_id: str, bodies: bool = True) -> Record | None:
-    """A record by its id, or by a beginning of it that only one has."""
-    record = store.get(record_id, bodies=bodies)
-    if record is None and record_id:
-        begin = Condition("id", "ge", (record_id,)), Condition("id", "lt", (record_id + "\U0010ffff",))
-        found = store.find(Query(conditions=begin), limit=2, bodies=bodies)
-        record = found[0] if len(found) == 1 else None
-    return record
+def find_by_part(store: ReadableStore, part: str) -> list[Record]:
+    """Return records, without bodies, by their id, its beginning or its end."""
+    return store.find_by_part(part) if isinstance(store, RemoteStore) else lookup.find_by_part(store, part)
 
 
-def require_one(store: Store, record_id: str) -> Record:
-    """A record by its id or the beginning of it; without one, the command ends with exit code 1."""
-    record = find_one(store, record_id)
-    if record is None:
-        click.echo(f"autolog: no single record has an id that begins with {record_id!r}; see `autolog logs`", err=True)
-        sys.exit(1)
-    return record
+def require_one(store: ReadableStore, part: str) -> Record:
+    """Return a record by its id, or the beginning or the end of it; else the command ends with exit code 1."""
+    record = store.get(part)
+    if record is not None:
+        return record
+    found = find_by_part(store, part)
+    if len(found) == 1:
+        return next(iter(store.with_bodies(found)))
+    if found:
+        click.echo(f"autolog: no single record has an id that begins or ends with {part!r}; there are", err=True)
+        for one in found:
+            click.echo(f"  {safe(one.id)}  {moment(one.created_at)}  {safe(one.name or '?')}", err=True)
+    else:
+        click.echo(f"autolog: no record has an id that begins or ends with {part!r}; see `autolog logs`", err=True)
+    sys.exit(1)
 
 
 def mention_journal() -> None:
@@ -155,14 +167,30 @@ def mention_journal() -> None:
             )
 
 
-def open_for_reading(url: str | None) -> Store:
-    """The store to read.
+def open_for_reading(url: str | None, server: str | None = None, create: bool = False) -> ReadableStore:
+    """Return what to read: a store, or a server's logs; with `create`, a store that is not there yet is made.
+
+    A server is what --server names, or AUTOLOG_ENDPOINT if neither a store is named nor another dialect spoken.
+
+    Raises:
+        AutologError: there is none yet.
+    """
+    config = config_from({})
+    if server is None and url is None and config.endpoint and config.dialect == "native":
+        server = config.endpoint
+    if server is not None:
+        return RemoteStore(server, config.api_key)
+    return open_local(url or config.store, create)
+
+
+def open_local(url: str | None, create: bool = False) -> Store:
+    """Return the store to read and change; with `create`, one that is not there yet is made.
 
     Raises:
         AutologError: there is none yet.
     """
     url = url or config_from({}).store
-    store = open_store(url, create=False)
+    store = open_store(url, create=create)
     if store is None:
         raise AutologError(
             f"there are no logs yet at {shown(url)}\nRun `autolog demo` to make some, or name a store with --store."

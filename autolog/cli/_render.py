@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from autolog._display.figures import dollars, number, safe, safe_json, seconds, short_id, tokens
 from autolog._display.trace import Node, span_tree
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, Part, request_messages, response_messages
 from autolog._record.record import Record, to_json
+from autolog.cli._table import Column, draw
 
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
-def console() -> Console:
-    """Where commands print; as wide as it takes when it is not a terminal."""
-    made = Console(highlight=False, markup=False, emoji=False)
-    return made if made.is_terminal else Console(highlight=False, markup=False, emoji=False, width=max(made.width, 160))
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end with an error; `main` knows better
+
+
+def console(stderr: bool = False) -> Console:
+    """Return where commands print."""
+    return _Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+
+
+def table_width(screen: Console, wide: bool = False) -> int | None:
+    """Return how wide a table may be: as a terminal is, or as COLUMNS says; else as wide as it takes."""
+    known = screen.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return screen.width if known and not wide else None
+
+
+def print_lines(screen: Console, lines: Iterable[Text]) -> None:
+    """Print lines of text as they are, never folded."""
+    for line in lines:
+        screen.print(line, soft_wrap=True)
 
 
 def text(value: object, style: str = "") -> Text:
-    """`safe` text in a style."""
+    """Return `safe` text in a style."""
     return Text(safe(value), style=style)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def moment(at: datetime | None) -> str:
-    """Local time, with the date when it is not today's."""
+    """Return local time, with the day if it is not today, and the year if it is another."""
     if at is None:
         return "–"
-    local = at.astimezone()
-    return local.strftime("%H:%M:%S" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M")
+    local, now = at.astimezone(), datetime.now().astimezone()
+    if local.date() == now.date():
+        return local.strftime("%H:%M:%S")
+    return local.strftime("%m-%d %H:%M" if local.year == now.year else "%Y-%m-%d")
 
 
 def status(record: Record) -> Text:
-    """A mark, and what went wrong."""
+    """Return ok in green, or what went wrong in red."""
     if record.status == "ok":
         return Text("ok", style="green")
     return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
@@ -63,48 +87,11 @@ def echo_record(record: Record, bodies: bool = False) -> None:
     click.echo(safe_json(to_json(record, bodies)))
 
 
-# Tables
-
-
-def record_table(records: Iterable[Record]) -> Table:
-    """A line for each record."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    figures = {"latency", "first", "tokens", "cost"}
-    for heading in ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says"):
-        table.add_column(
-            heading,
-            justify="right" if heading in figures else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if heading == "says" else None,
-        )
-    for record in records:
-        table.add_row(*record_row(record))
-    return table
-
-
-def record_row(record: Record) -> list[RenderableType]:
-    """The cells of one record."""
-    said = record.error_message or record.output_preview or record.input_preview or ""
-    return [
-        Text(moment(record.created_at), style="dim"),
-        Text(short_id(record.id), style="blue"),
-        text(record.name or "?"),
-        status(record),
-        Text(seconds(record.duration)),
-        Text(seconds(record.time_to_first_chunk) if record.time_to_first_chunk is not None else ""),
-        Text(tokens(record)),
-        Text(dollars(record.cost) if record.kind == "llm" else ""),
-        text(record.user or ""),
-        text(said[:80] + ("…" if len(said) > 80 else ""), "dim"),
-    ]
-
-
 # One record
 
 
 def record_page(record: Record) -> Group:
-    """The conversation, then the figures."""
+    """Return the conversation, then the figures."""
     parts: list[RenderableType] = [_heading(record)]
     request, response = bodies(record)
     if record.kind == "llm":
@@ -174,7 +161,7 @@ def _figures(record: Record) -> Table:
 
 
 def _cost_words(record: Record) -> list[str]:
-    """The cost, its terms and parts, and how sure it is."""
+    """Return the cost, its terms and parts, and how certain it is."""
     details = record.cost_details or {}
     if record.cost is None:
         return [f"unknown: {details['unknown']}"] if details.get("unknown") else []
@@ -182,6 +169,16 @@ def _cost_words(record: Record) -> list[str]:
     tier = details.get("tier", "standard")
     sure = f"estimated: {details.get('why', '')}" if details.get("certainty") == "estimated" else ""
     return [dollars(record.cost), "" if tier == "standard" else tier, ", ".join(parts), sure]
+
+
+def _score_words(record: Record) -> Iterator[str]:
+    """Yield each score with its comment."""
+    scores = record.scores if record.score is None else {"default": record.score, **record.scores}
+    for name, given in scores.items():
+        value, comment = (given.get("value"), given.get("comment")) if isinstance(given, dict) else (given, None)
+        yield f"{name} {value}" + (f" ({comment})" if comment else "")
+    if record.feedback is not None:
+        yield f"feedback {record.feedback:+d}"
 
 
 def _figure_rows(record: Record) -> list[tuple[str, object]]:
@@ -204,10 +201,13 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
             "started",
             "" if record.start_time is None else record.start_time.astimezone().isoformat(timespec="milliseconds"),
         ),
-        ("trace", record.trace_id),
+        ("prompt", " ".join(filter(None, (record.prompt_name, record.prompt_version, record.prompt_id)))),
+        ("scores", ", ".join(_score_words(record))),
+        ("trace", record.trace_id and f"{record.trace_id}  (autolog trace {short_id(record.id)})"),
         ("request id", record.request_id),
         ("user", record.user),
-        ("session", record.session),
+        ("session", record.session and f"{record.session}  (autolog logs --session {shlex.quote(record.session)})"),
+        ("project", "" if record.project == "default" else record.project),
         ("tags", ", ".join(record.tags)),
         ("metadata", json.dumps(record.metadata, ensure_ascii=False) if record.metadata else ""),
     ]
@@ -220,31 +220,61 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
 MAX_DEPTH = 20
 
 
-def trace_tree(records: Sequence[Record], width: int = 28) -> Tree:
-    """The spans of one trace as a tree with a bar for each: when it ran, and how long."""
+def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
+    """Return the spans of one trace as lines, children under their parents, with a bar for each: when, and how long."""
     nodes = span_tree(records)
-    root = Tree(Text(f"trace {safe(records[0].trace_id or records[0].id)}", style="dim"), guide_style="dim")
-    branches = [root]
-    for node in nodes:
-        depth = min(node.depth, MAX_DEPTH)  # a terminal is only so wide
-        del branches[depth + 1 :]
-        branches.append(branches[depth].add(_trace_line(node, width)))
-    return root
+    bar = 24 if width is None else max(8, min(28, width // 4))
+    columns = [
+        Column("when", leave=3), Column("span", least=16, leave=0), Column("latency", right=True),
+        Column("tokens", right=True, leave=1), Column("cost", point=True),
+    ]  # fmt: skip
+    guides = _guides(nodes)
+    rows = [_trace_row(node, guide, bar) for node, guide in zip(nodes, guides, strict=True)]
+    return list(draw(columns, rows, width, _trace_total(nodes)))
 
 
-def _trace_line(node: Node, width: int) -> Text:
+def _guides(nodes: Sequence[Node]) -> list[str]:
+    """Return what stands before each span: lines from its parent."""
+    guides: list[str] = []
+    open_below: list[bool] = []  # by depth: whether another one comes there, below the line that is drawn
+    for node in reversed(nodes):
+        depth = min(node.depth, MAX_DEPTH)
+        del open_below[depth + 1 :]
+        open_below += [False] * (depth + 1 - len(open_below))
+        before = "".join("│ " if more else "  " for more in open_below[1:depth])
+        guides.append(before + ("├ " if open_below[depth] else "└ ") if depth else "")
+        open_below[depth] = True
+    return guides[::-1]
+
+
+def _trace_row(node: Node, guide: str, width: int) -> list[Text]:
     record = node.record
     offset = min(width - 1, int(node.start * width))
     size = max(1, min(width - offset, round(node.share * width)))
     colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "blue"
-    line = Text.assemble((" " * offset, ""), ("━" * size, colour), (" " * (width - offset - size), ""), " ")
-    line.append_text(text(record.name or "?", "bold"))
-    line.append(f"  {seconds(record.duration)}", style="dim")
-    if record.kind == "llm":
-        line.append(f"  {tokens(record)}  {dollars(record.cost)}", style="dim")
-    elif node.calls:
-        line.append(f"  {number(node.calls)} calls  {dollars(node.cost)}", style="dim")
+    name = Text.assemble((guide, "dim"), (safe(record.name or "?"), "bold"))
     if record.status == "error":
-        line.append("  ")
-        line.append_text(status(record))
-    return line
+        name.append_text(Text("  ") + status(record))
+    elif record.kind != "llm" and node.calls:
+        name.append(f"  {counted(node.calls, 'call')}", style="dim")
+    cost = record.cost if record.kind == "llm" else node.cost
+    return [
+        Text.assemble(" " * offset, ("━" * size, colour), " " * (width - offset - size)),
+        name,
+        Text(seconds(record.duration)),
+        Text(tokens(record), style="dim"),
+        Text(dollars(cost) if record.kind == "llm" or node.calls else "", style="dim"),
+    ]
+
+
+def _trace_total(nodes: Sequence[Node]) -> list[Text]:
+    roots = [node for node in nodes if node.depth == 0]
+    costs = [node.cost for node in roots if node.cost is not None]
+    calls, used = sum(node.calls for node in roots), sum(node.tokens for node in roots)
+    starts = [node.record.start_time for node in nodes if node.record.start_time]
+    ends = [at + timedelta(seconds=node.record.duration or 0) for node in nodes if (at := node.record.start_time)]
+    length = (max(ends) - min(starts)).total_seconds() if starts else None
+    return [
+        Text(""), Text(f"{counted(len(nodes), 'span')}, {counted(calls, 'call')}"), Text(seconds(length)),
+        Text(number(used)), Text(dollars(sum(costs) if costs else None)),
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._options import open_local, store_option
 from autolog.errors import AutologError
 
 
@@ -25,7 +25,7 @@ def backup(target: Path, force: bool, store: str | None) -> None:
     """
     if target.exists() and not force:
         raise AutologError(f"{target} is there already; --force replaces it")
-    opened = open_for_reading(store)
+    opened = open_local(store)
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:

@@ -12,8 +12,10 @@ import click
 
 from autolog import autolog
 from autolog._config import config_from
+from autolog._display.figures import short_id
+from autolog.cli._columns import record_lines
 from autolog.cli._options import store_option
-from autolog.cli._render import console, record_table, trace_tree
+from autolog.cli._render import console, print_lines, table_width, trace_lines
 from autolog.cli._standin import standin
 from autolog.errors import AutologError
 from autolog.stores import open_store
@@ -56,14 +58,14 @@ def demo(store: str | None) -> None:
     opened = open_store(config_from({"store": store} if store else {}).store)
     found = opened.find(Query({"trace_id": span.trace_id}), 100, newest_first=False)
     screen.print()
-    screen.print(trace_tree(found))
+    print_lines(screen, trace_lines(found, table_width(screen)))
     screen.print()
-    screen.print(record_table(record for record in found if record.kind == "llm"))
+    print_lines(screen, record_lines([record for record in found if record.kind == "llm"], width=table_width(screen)))
     shown = next(record for record in found if record.kind == "llm")
     screen.print(f"{len(found)} records in {opened.url}. Next:\n", style="dim")
     for line in (
         "autolog logs",
-        f"autolog show {shown.id[:18]}",
+        f"autolog show {short_id(shown.id)}",
         "autolog stats --by model",
         "autolog tail",
         "autolog ui",

@@ -12,7 +12,7 @@ from rich.text import Text
 from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, request_lines
 from autolog._display.figures import safe
 from autolog._record.record import Record
-from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli._options import open_for_reading, reading_options, require_one
 from autolog.cli._render import console, echo_json
 
 
@@ -20,14 +20,16 @@ from autolog.cli._render import console, echo_json
 @click.argument("left", metavar="ID")
 @click.argument("right", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Figures and lines as JSON.")
-@store_option
-def diff(left: str, right: str, as_json: bool, store: str | None) -> None:
-    """Two records side by side. The beginning of an ID is enough. Exit code 0 whether they differ or not.
+@reading_options
+def diff(left: str, right: str, as_json: bool, store: str | None, server: str | None) -> None:
+    """Two records side by side. The beginning or the end of an ID is enough.
+
+    The exit code is 0 whether they differ or not.
 
     \b
     autolog diff 0199d2c1-7e4a 0199d2c1-8f00
     """
-    opened = open_for_reading(store)
+    opened = open_for_reading(store, server)
     show_difference(require_one(opened, left), require_one(opened, right), as_json)
 
 

@@ -11,18 +11,26 @@ import click
 
 from autolog._record.record import Record
 from autolog.cli import _files
-from autolog.cli._options import filter_options, open_for_reading, query_from, require_one, store_option
+from autolog.cli._options import (
+    ReadableStore,
+    filter_options,
+    open_for_reading,
+    query_from,
+    reading_options,
+    require_one,
+)
 from autolog.cli._progress import counted
-from autolog.stores._contract import Store
 
 
 @click.command()
 @filter_options
 @click.option("--format", "-f", "form", type=click.Choice(_files.FORMATS), help="Else by the file's name, else jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
-@click.option("--id", "ids", multiple=True, help="Only these records, or beginnings of ids; may be repeated.")
-@store_option
-def export(form: str | None, output: Path | None, ids: tuple[str, ...], store: str | None, **options: Any) -> None:
+@click.option("--id", "ids", multiple=True, help="Only these records, by their ids or parts of them; may be repeated.")
+@reading_options
+def export(
+    form: str | None, output: Path | None, ids: tuple[str, ...], store: str | None, server: str | None, **options: Any
+) -> None:
     """Take records elsewhere, oldest first, however many there are.
 
     jsonl and parquet hold all of a record; csv what a spreadsheet can show; vcr makes a vcrpy cassette, with which
@@ -34,7 +42,7 @@ def export(form: str | None, output: Path | None, ids: tuple[str, ...], store: s
     autolog export --trace 0af7651916cd43dd8448eb211c80319c -f vcr -o tests/cassettes/plan.yaml
     """
     form = form or _by_name(output)
-    opened, query = open_for_reading(store), query_from(options)
+    opened, query = open_for_reading(store, server), query_from(options)
     records = _chosen(opened, ids) if ids else opened.scan(query)
     total = len(ids) or opened.count(query)
     if form == "parquet":
@@ -58,6 +66,6 @@ def _by_name(output: Path | None) -> str:
     return {".csv": "csv", ".parquet": "parquet", ".yaml": "vcr", ".yml": "vcr"}.get(suffix, "jsonl")
 
 
-def _chosen(store: Store, ids: tuple[str, ...]) -> Iterator[Record]:
+def _chosen(store: ReadableStore, ids: tuple[str, ...]) -> Iterator[Record]:
     for record_id in ids:
         yield require_one(store, record_id)

@@ -6,32 +6,43 @@ from typing import Any
 
 import click
 
-from autolog.cli._options import filter_options, mention_journal, open_for_reading, query_from, store_option
-from autolog.cli._render import console, echo_record, record_table
+from autolog.cli._columns import COLUMNS, DEFAULT, ColumnNames, record_lines, total_line
+from autolog.cli._options import filter_options, mention_journal, open_for_reading, query_from, reading_options
+from autolog.cli._render import console, echo_record, print_lines, table_width
 
 
 @click.command()
 @filter_options
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="How many at most.")
 @click.option("--sort", type=click.Choice(["time", "latency", "cost", "tokens"]), default="time", help="Largest first.")
+@click.option("--columns", type=ColumnNames(), default=DEFAULT, help=f"Of {', '.join(COLUMNS)}, metadata.KEY.")
+@click.option("--wide", is_flag=True, help="All columns and whole texts, however wide the terminal is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@store_option
-def logs(limit: int, sort: str, as_json: bool, store: str | None, **options: Any) -> None:
+@reading_options
+def logs(
+    limit: int, sort: str, columns: tuple[str, ...], wide: bool, as_json: bool, store: str | None, server: str | None,
+    **options: Any,
+) -> None:  # fmt: skip
     """List what was recorded, newest first.
 
     \b
-    autolog logs --errors --since 1h
+    autolog logs --errors --since yesterday
     autolog logs --model gpt-4o --user user:42 --json | jq .cost
+    autolog logs --columns time,id,model,score,says --sort cost
     """
-    if store is None:
+    if store is None and server is None:
         mention_journal()
-    opened = open_for_reading(store)
+    opened, query = open_for_reading(store, server), query_from(options)
     order = {"time": "created_at", "latency": "duration"}.get(sort, sort)
-    records = opened.find(query_from(options), limit, order_by=order)
+    records = opened.find(query, limit, order_by=order)
     if as_json:
         for record in records:
             echo_record(record)
     elif records:
-        console().print(record_table(records))
+        screen = console()
+        print_lines(screen, record_lines(records, columns, table_width(screen, wide)))
+        # To count what a text is in, all bodies would be read
+        matching = opened.count(query) if len(records) == limit and query.text is None else None
+        screen.print(total_line(records, matching))
     else:
         click.echo("Nothing matches.")

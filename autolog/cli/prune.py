@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autolog.cli._options import Size, Time, filter_options, open_for_reading, query_from, store_option
+from autolog.cli._options import Size, Time, filter_options, open_local, query_from, store_option
 from autolog.cli._render import echo_json
 from autolog.stores.retention import prune_store
 
@@ -36,7 +36,7 @@ def prune(
     autolog prune --max-size 2G --yes
     autolog prune --project staging --older-than 7d --dry-run
     """
-    opened, query = open_for_reading(store), query_from(options)
+    opened, query = open_local(store), query_from(options)
     if older_than is not None:
         query = query.before(older_than)
     if (

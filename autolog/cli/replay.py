@@ -16,7 +16,7 @@ from autolog._reading.derive import fill_in
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import kept_headers, plain_headers
-from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli._options import open_local, require_one, store_option
 from autolog.cli._render import echo_record
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError, shown
@@ -64,7 +64,7 @@ def replay(
     autolog replay 0199d2c1-7e4a
     autolog replay 0199d2c1-7e4a --model gpt-5 --set temperature=0
     """
-    opened = open_for_reading(store)
+    opened = open_local(store)
     record = require_one(opened, record_id)
     if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
         raise AutologError(f"{record.id} has no request that could be sent again")

@@ -9,7 +9,7 @@ import click
 from autolog._display.figures import dollars
 from autolog._reading.derive import fill_in
 from autolog._record.record import Record
-from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
+from autolog.cli._options import filter_options, open_local, query_from, store_option
 from autolog.cli._render import echo_json
 
 
@@ -27,7 +27,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
     \b
     autolog reprice --since 30d --model gpt-5 --dry-run
     """
-    opened = open_for_reading(store)
+    opened = open_local(store)
     changed = seen = bodiless = 0
     before = after = 0.0
     for record in opened.scan(query_from(options).where(kind="llm")):

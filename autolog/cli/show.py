@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autolog.cli._options import open_for_reading, require_one, store_option
+from autolog.cli._options import open_for_reading, reading_options, require_one
 from autolog.cli._render import console, echo_record, record_page
 
 
@@ -12,15 +12,15 @@ from autolog.cli._render import console, echo_record, record_page
 @click.argument("record_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="The record as JSON, bodies included.")
 @click.option("--raw", is_flag=True, help="The exact bytes of the request's and the response's body.")
-@store_option
-def show(record_id: str, as_json: bool, raw: bool, store: str | None) -> None:
-    """One record: the conversation, tokens, cost and timing. The beginning of an ID is enough.
+@reading_options
+def show(record_id: str, as_json: bool, raw: bool, store: str | None, server: str | None) -> None:
+    """One record: the conversation, tokens, cost and timing. The beginning or the end of an ID is enough.
 
     \b
     autolog show 0199d2c1-7e4a
     autolog show 0199d2c1-7e4a --json | jq .response_body.usage
     """
-    record = require_one(open_for_reading(store), record_id)
+    record = require_one(open_for_reading(store, server), record_id)
     if as_json:
         echo_record(record, bodies=True)
     elif raw:

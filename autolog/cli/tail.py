@@ -3,40 +3,93 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import click
 from rich.text import Text
 
-from autolog.cli._options import filter_options, open_for_reading, query_from, store_option
-from autolog.cli._render import console, echo_record, record_row
+from autolog._display.figures import dollars, safe, seconds, short_id, tokens
+from autolog._display.trace import span_tree
+from autolog._record.record import Record
+from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
+from autolog.cli._render import console, echo_record, moment, print_lines, status
 
 #: How often the store is asked, in seconds.
 INTERVAL = 0.2
+#: How long a span waits for the one that it is a part of, which ends after it, in seconds.
+PATIENCE = 1.0
 
 
 @click.command()
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--limit", "-n", type=click.IntRange(min=1), help="Stop after so many.")
-@store_option
-def tail(as_json: bool, limit: int | None, store: str | None, **options: Any) -> None:
-    """Watch records as they arrive. Ctrl-C ends it.
+@reading_options
+def tail(as_json: bool, limit: int | None, store: str | None, server: str | None, **options: Any) -> None:
+    """Watch records as they arrive. With --since, what came before is shown first. Ctrl-C ends it.
 
     \b
     autolog tail --errors
+    autolog tail --since 10m
     """
-    opened, query = open_for_reading(store), query_from(options)
-    place, shown, screen = opened.last(), 0, console()
+    opened, query = open_for_reading(store, server, create=True), query_from(options)
+    seq, shown, screen = 0 if query.since is not None else opened.last(), 0, console()
+    waiting = Waiting()
     while True:
-        for record in opened.tail(query, place):
-            place = record.seq or place
-            if as_json:
-                echo_record(record)
-            else:
-                cells = [cell for cell in record_row(record) if isinstance(cell, Text)]
-                screen.print(Text("  ").join(cells), soft_wrap=True)
+        found = opened.tail(query, seq)
+        seq = found[-1].seq or seq if found else seq
+        if as_json:
+            printing = [partial(echo_record, record) for record in found]
+        else:
+            printing = [partial(print_lines, screen, [line]) for line in tail_lines(waiting.ready(found))]
+        for print_one in printing:
+            print_one()
             shown += 1
             if shown == limit:
                 return
-        time.sleep(INTERVAL)
+        if not found:
+            time.sleep(INTERVAL)
+
+
+class Waiting:
+    """Spans whose parents have not come yet: a span arrives when it ends, so those inside it come first."""
+
+    def __init__(self) -> None:
+        self._traces: dict[str, tuple[float, list[Record]]] = {}
+
+    def ready(self, found: Sequence[Record]) -> list[Record]:
+        """Take what has arrived, and return what can be shown: whole traces, and what has waited for long enough."""
+        now = time.monotonic()
+        for record in found:
+            key = record.trace_id or record.id
+            self._traces.setdefault(key, (now, []))[1].append(record)
+        ready: list[Record] = []
+        for key, (since, records) in list(self._traces.items()):
+            if now - since >= PATIENCE or any(record.parent_span_id is None for record in records):
+                ready += records
+                del self._traces[key]
+        return ready
+
+
+def tail_lines(records: Sequence[Record]) -> Iterator[Text]:
+    """Yield a line for each record, in columns that do not move, children under their parents."""
+    traces: dict[str, list[Record]] = {}
+    for record in records:
+        traces.setdefault(record.trace_id or record.id, []).append(record)
+    for members in traces.values():
+        for node in span_tree(members):
+            yield _line(node.record, node.depth)
+
+
+def _line(record: Record, depth: int) -> Text:
+    name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
+    name.truncate(30, overflow="ellipsis", pad=True)
+    cost = dollars(record.cost) if record.kind == "llm" else ""
+    said = " ".join((record.error_message or record.output_preview or "").split())
+    return Text.assemble(
+        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<12}  ", "blue"), name,
+        f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>10}  ",
+        Text("") if record.status == "ok" else status(record).append("  "), (safe(said[:60]), "dim"),
+    )  # fmt: skip

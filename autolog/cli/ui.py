@@ -8,7 +8,7 @@ import webbrowser
 
 import click
 
-from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._options import open_local, store_option
 from autolog.errors import AutologError
 
 
@@ -33,7 +33,7 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
             f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     key = secrets.token_urlsafe(24)
-    app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_for_reading(store), api_key=key))
+    app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_local(store, create=True), api_key=key))
     settings = config(app, Limits(), host="127.0.0.1", port=port)
     server = uvicorn.Server(settings)
     with settings.bind_socket() as socket:

@@ -19,9 +19,12 @@ def test_wrong_usage(store: Store) -> None:
     assert "not of the form key=value" in output("logs", "--metadata", "x", code=2)
     assert "No such option" in output("logs", "--nonsense", code=2)
     assert "No such command" in output("lgos", code=2)
-    assert "no single record" in output("show", "nobody", code=1)
-    assert "no single record" in output("show", "000", code=1)
-    assert "no trace or record" in output("trace", "nobody", code=1)
+    assert "no record has an id" in output("show", "nobody", code=1)
+    assert "no record has an id" in output("show", "", code=1)
+    several = output("show", "000", code=1)
+    assert "no single record" in several
+    assert all(f"  {name}  " in several for name in ("0001", "0002", "0003"))
+    assert "no record has an id" in output("trace", "nobody", code=1)
 
 
 def test_nothing_there_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def test_a_cassette_replays_through_the_sdk() -> None:
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/traffic is not here")
 def test_every_recording_fits_into_a_cassette() -> None:
-    from record.test_media import as_record
+    from traffic import as_record
     from vcr.serializers import yamlserializer
 
     records = [as_record(recording) for recording in recordings()]

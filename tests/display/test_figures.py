@@ -23,8 +23,13 @@ def test_durations_have_a_fitting_unit(value: float | None, shown: str) -> None:
     [
         (None, "–"),
         (0.0, "$0.00"),
-        (0.0000001, "< $0.000001"),
-        (0.0000015, "$0.000002"),
+        (1e-12, "<$0.000000001"),
+        (0.0000001, "$0.0000001"),
+        (0.00000123456, "$0.00000123"),
+        (0.0125, "$0.0125"),
+        (0.9999, "$1.00"),
+        (-0.25, "-$0.25"),
+        (float("nan"), "–"),
         (0.5, "$0.50"),
         (0.125, "$0.125"),
         (1234.5, "$1,234.50"),
@@ -54,6 +59,6 @@ def test_control_characters_become_visible(text: Any, shown: str) -> None:
     assert safe(text) == shown
 
 
-def test_ids_of_ours_are_shortened_and_others_shown_whole() -> None:
-    assert short_id("01a21d77-6267-75cd-8865-7a98beb66115") == "01a21d77-6267-75cd"
+def test_of_long_ids_the_end_is_shown_that_tells_them_apart() -> None:
+    assert short_id("01a21d77-6267-75cd-8865-7a98beb66115") == "beb66115"
     assert short_id("chatcmpl-1") == "chatcmpl-1"

@@ -13,7 +13,7 @@ import openai
 import pytest
 from hypothesis import given, strategies as st
 from sdk_http import openai_http as http
-from traffic import FOLDER, Player, Recording, recordings
+from traffic import FOLDER, as_record, recordings
 
 import autolog
 from autolog._record.media import find_media, limit_media, note_media, put_back, take_out
@@ -165,29 +165,3 @@ def test_every_recording_comes_back_whole(tmp_path: Path) -> None:
     assert {"image/png", "image/jpeg", "audio/mpeg", "audio/wav", "application/pdf"} <= kinds
     with sqlite3.connect(f"{tmp_path}/s.db") as db:
         assert db.execute("SELECT count(*) FROM media").fetchone()[0] >= 12
-
-
-def as_record(recording: Recording) -> Record:
-    data = recording.load()
-    player = Player(data, asynchronous=False)
-    request, response = data["request"], data["response"]
-    return Record(
-        id=recording.id,
-        request_url=request["url"],
-        request_content_type="multipart/form-data; boundary=boundary"
-        if "form" in request
-        else next((v for k, v in request["headers"].items() if k.lower() == "content-type"), "application/json"),
-        request_body=form_body(request["form"]) if "form" in request else json.dumps(request.get("body")).encode(),
-        response_content_type=next((v for k, v in response["headers"].items() if k.lower() == "content-type"), None),
-        response_body=player.body,
-    )  # fmt: skip
-
-
-def form_body(form: dict[str, Any]) -> bytes:
-    parts = [
-        b'--boundary\r\nContent-Disposition: form-data; name="file"; filename="f"\r\nContent-Type: audio/mpeg\r\n\r\n'
-        + base64.b64decode(file["base64"])
-        + b"\r\n"
-        for file in form.get("files", [])
-    ]
-    return b"".join(parts) + b"--boundary--\r\n"

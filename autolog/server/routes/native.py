@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from typing import Any
@@ -10,7 +11,7 @@ import pydantic
 
 from autolog._reading.derive import fill_in
 from autolog._record.media import check_media
-from autolog._record.record import Record, to_dict, to_json
+from autolog._record.record import Record, pack, to_dict, to_json
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects import native as dialect
 from autolog.dialects._fault import Fault
@@ -21,9 +22,15 @@ from autolog.server._live import follow
 from autolog.server._writer import RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
+from autolog.stores.lookup import find_by_part
 from autolog.stores.query import GROUPS, Query
 
 MAX_LIMIT = 1_000
+#: What lists can be sorted by, and the field.
+SORTS = {"time": "created_at", "arrival": "seq", "latency": "duration", "cost": "cost", "tokens": "tokens"}
+#: How many bytes of bodies a list has at most; the rest is for the next page.
+PAGE_BYTES = 8 * 1024 * 1024
+MSGPACK = "application/msgpack"
 
 
 def ingest(call: Call) -> RecordWrite:
@@ -80,11 +87,19 @@ def _project(call: Call, wanted: str | None) -> str:
 
 
 def list_records(call: Call) -> Reply:
-    query = query_of(call, "limit", "offset", "total")
+    query = query_of(call, "limit", "offset", "total", "sort", "after", "id", "bodies")
     limit = call.parameters.integer("limit", 50, most=MAX_LIMIT)
     offset = call.parameters.integer("offset", 0)
-    records = call.store.find(query, limit + 1, offset)
-    answer: dict[str, Any] = {"records": [to_dict(record) for record in records[:limit]], "more": len(records) > limit}
+    records = _found(call, query, limit + 1, offset)
+    more, records = len(records) > limit, records[:limit]
+    bodies = call.parameter("bodies") in {"1", "true"}
+    if bodies:
+        asked, records = len(records), _with_bodies(call.store, records)
+        more = more or len(records) < asked
+    if _wants_msgpack(call):
+        headers = {"x-autolog-more": "1"} if more else {}
+        return Reply(200, pack(records), MSGPACK, headers)
+    answer: dict[str, Any] = {"records": [to_dict(record, bodies) for record in records], "more": more}
     if not answer["more"] and (records or not offset):
         answer["total"] = offset + len(records)
     elif call.parameter("total") in {"1", "true"}:  # reads an index to its end: only if somebody wants to know
@@ -92,10 +107,44 @@ def list_records(call: Call) -> Reply:
     return Reply(200, answer)
 
 
+def _found(call: Call, query: Query, limit: int, offset: int) -> list[Record]:
+    """Return records as the parameters `id`, `after` and `sort` say."""
+    if (part := call.parameter("id")) is not None:
+        return find_by_part(call.store, part, query, limit)
+    sort = call.parameter("sort") or "-time"
+    if sort == "arrival" and not offset:
+        return call.store.tail(query, call.parameters.integer("after", 0, most=2**63 - 1), limit)
+    field = SORTS.get(sort.removeprefix("-"))
+    if field is None or call.parameter("after"):
+        raise Fault(
+            400, f"sort: {sort[:50]!r} is not one of {', '.join(SORTS)}, with - before it for the largest first; "
+            "`after` goes with sort=arrival, without an offset"
+        )  # fmt: skip
+    return call.store.find(query, limit, offset, sort.startswith("-"), field)
+
+
+def _with_bodies(store: Store, records: Sequence[Record]) -> list[Record]:
+    """Return records with their bodies, as many of the first as are not too large together, but one."""
+    whole: list[Record] = []
+    size = 0
+    for record in store.with_bodies(records):
+        size += len(record.request_body or b"") + len(record.response_body or b"")
+        if whole and size > PAGE_BYTES:
+            break
+        whole.append(record)
+    return whole
+
+
+def _wants_msgpack(call: Call) -> bool:
+    return call.headers.get("accept", "").partition(";")[0].strip().lower() == MSGPACK
+
+
 def get_record(call: Call) -> Reply:
-    record = call.store.get(call.path["id"], call.project)
+    record = call.store.get(call.path["id"], _project(call, call.parameter("project")))
     if record is None:
         raise Fault(404, "there is no record with this id")
+    if _wants_msgpack(call):
+        return Reply(200, pack([record]), MSGPACK)
     return Reply(200, to_dict(record, bodies=True))
 
 
@@ -151,13 +200,19 @@ PARAMETERS = (
     Parameter(ZONE, {**_TEXT, "description": _ZONE}),
 )
 
+_AFTER = "With sort=arrival: only records after this sequence number."
+_ID = "The beginning or the end of an id; then nothing is sorted."
+
 ROUTES = [
     Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in",
           keeps=True),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
           parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),
-                      Parameter("total", {"type": "boolean"}))),
+                      Parameter("total", {"type": "boolean"}), Parameter("bodies", {"type": "boolean"}),
+                      Parameter("sort", {"type": "string", "enum": [*SORTS, *(f"-{name}" for name in SORTS)]}),
+                      Parameter("after", {"type": "integer", "minimum": 0, "description": _AFTER}),
+                      Parameter("id", {"type": "string", "description": _ID}))),
     Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),

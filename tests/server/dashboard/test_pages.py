@@ -466,7 +466,7 @@ def test_on_a_narrow_screen(chromium: Any, running: Live) -> None:
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="../shared/traffic is not here")
 def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
-    from record.test_media import as_record
+    from traffic import as_record
 
     store = open_store(f"sqlite:///{tmp_path}/s.db")
     from autolog._reading.derive import fill_in

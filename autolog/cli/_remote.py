@@ -1,0 +1,151 @@
+"""A server's logs, read through its API as if they were a store: what `--server` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, tzinfo
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from autolog._record.record import Record
+from autolog.errors import AutologError, shown
+from autolog.stores.filters import FIELDS
+from autolog.stores.query import Aggregate, Query
+
+#: How long an answer may take, in seconds.
+TIMEOUT = 60.0
+#: How many records are asked for at once.
+PAGE = 500
+_WORDS = {field: word for word, (field, _) in FIELDS.items()}
+_SORTS = {"created_at": "time", "duration": "latency", "cost": "cost", "tokens": "tokens"}
+_decode = msgspec.msgpack.Decoder(list[Record]).decode
+
+
+class RemoteStore:
+    """The methods of a store that read, answered by a server. A key for all projects reads `default`, or --project.
+
+    Raises:
+        AutologError: from every method: the server cannot be reached, or refuses.
+    """
+
+    def __init__(self, address: str, key: str | None) -> None:
+        try:
+            import httpx2
+        except ImportError as error:
+            raise AutologError("reading from a server needs httpx2: pip install 'autolog-llm[ship]'") from error
+        self.url = shown(address.rstrip("/"))
+        headers = {"accept": "application/msgpack, application/json"} | (
+            {"authorization": f"Bearer {key}"} if key else {}
+        )
+        try:
+            self._client = httpx2.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise AutologError(f"{self.url} is no address of a server such as http://logs:8790") from error
+        self._failed = httpx2.HTTPError, httpx2.InvalidURL
+
+    # What commands ask
+
+    def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:  # noqa: ARG002 - as Store
+        answer = self._get(f"/api/v1/records/{quote(record_id, safe='')}", {"project": project}, missing=True)
+        return None if answer is None else _decode(answer.content)[0]
+
+    def find_by_part(self, part: str, limit: int = 10) -> list[Record]:
+        """Return records by the beginning or the end of their id."""
+        return self._page({"id": part, "limit": limit})[0]
+
+    def find(
+        self,
+        query: Query,
+        limit: int = 50,
+        offset: int = 0,
+        newest_first: bool = True,
+        order_by: str = "created_at",
+        bodies: bool = False,
+    ) -> list[Record]:
+        asked = _parameters(query) | {"sort": ("-" if newest_first else "") + _SORTS[order_by], "bodies": int(bodies)}
+        found: list[Record] = []
+        more = True
+        while more and len(found) < limit:
+            page = {"limit": min(PAGE, limit - len(found)), "offset": offset + len(found)}
+            records, more = self._page(asked | page)
+            found += records
+        return found
+
+    def count(self, query: Query) -> int:
+        answer = self._get("/api/v1/records", _parameters(query) | {"limit": 0, "total": 1}, accept="application/json")
+        return int(answer.json().get("total", 0))
+
+    def last(self) -> int:
+        found, _ = self._page({"sort": "-arrival", "limit": 1})
+        return found[0].seq or 0 if found else 0
+
+    def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
+        return self._page(_parameters(query) | {"sort": "arrival", "after": after, "limit": limit})[0]
+
+    def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
+        asked = _parameters(query) | {"sort": "arrival", "bodies": 1, "limit": PAGE}
+        while found := self._page(asked | {"after": after})[0]:
+            after = found[-1].seq or after
+            yield from found
+
+    def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            yield self.get(record.id, record.project) or record
+
+    def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = None) -> list[Aggregate]:
+        asked = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
+        answer = self._get("/api/v1/aggregate", asked, accept="application/json")
+        return [msgspec.convert(row, Aggregate) for row in answer.json()["groups"]]
+
+    # Over HTTP
+
+    def _page(self, asked: dict[str, Any]) -> tuple[list[Record], bool]:
+        """Return a page of records, and whether there are more."""
+        answer = self._get("/api/v1/records", asked)
+        return _decode(answer.content), answer.headers.get("x-autolog-more") == "1"
+
+    def _get(self, path: str, asked: dict[str, Any], accept: str = "application/msgpack", missing: bool = False) -> Any:
+        pairs: list[tuple[str, str | int | float | bool | None]] = [
+            (name, str(one))
+            for name, value in asked.items()
+            for one in (value if isinstance(value, (list, tuple)) else (value,))
+            if one is not None
+        ]
+        try:
+            answer = self._client.get(path, params=pairs, headers={"accept": accept})
+        except self._failed as error:
+            raise AutologError(f"{self.url} cannot be reached: {error}") from error
+        if missing and answer.status_code == 404:
+            return None
+        if answer.status_code in {401, 403}:
+            raise AutologError(f"{self.url}: {_reason(answer)}; set AUTOLOG_API_KEY to a key that may read")
+        if not answer.is_success:
+            raise AutologError(f"{self.url}: HTTP {answer.status_code}: {_reason(answer)}")
+        if answer.headers.get("content-type", "").partition(";")[0] != accept:
+            raise AutologError(f"{self.url} is no autolog server of this version: it answers with other content")
+        return answer
+
+
+def _parameters(query: Query) -> dict[str, Any]:
+    """Return a query as parameters of the API."""
+    return {
+        **{_WORDS[field]: value for field, value in query.equal.items() if value is not None},
+        "tag": list(query.tags),
+        "metadata": [f"{key}={value}" for key, value in query.metadata.items()],
+        "text": query.text,
+        "since": None if query.since is None else query.since.isoformat(),
+        "until": None if query.until is None else query.until.isoformat(),
+    }
+
+
+def _reason(answer: Any) -> str:
+    """Return what a server says of an error, in one line."""
+    try:
+        given = answer.json()
+        words = given.get("error") or given.get("message") or given.get("detail") or given
+        words = words.get("message", words) if isinstance(words, dict) else words
+    except ValueError:
+        words = answer.text
+    return " ".join(str(words).split())[:200]

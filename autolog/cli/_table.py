@@ -1,0 +1,89 @@
+"""Tables as wide as the terminal: what must be whole is whole, other columns are left out in turn, text is cut last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column is drawn.
+
+    Attributes:
+        heading: its name. right: figures, to be compared by their last digits. point: figures, to be compared by their
+            decimal points. least, most: how narrow it may become where room is short, and how wide at all; None is as
+            wide as what stands in it. leave: columns with the highest number are left out first; 0 is never.
+    """
+
+    heading: str
+    right: bool = False
+    point: bool = False
+    least: int | None = None
+    most: int | None = None
+    leave: int = 0
+
+
+def draw(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int | None, total: Sequence[Text] | None = None
+) -> Iterator[Text]:
+    """Yield the lines of a table that is no wider than `width`, or as wide as it is for None; the total comes last."""
+    cells = [list(row) for row in rows] + ([list(total)] if total is not None else [])
+    for index, column in enumerate(columns):
+        if column.point:
+            _align_points([row[index] for row in cells])
+    widths = _widths(columns, cells, width)
+    rule = Text("─" * (sum(widths.values()) + len(_GAP) * (len(widths) - 1)), style="dim")
+    yield _line(columns, [Text(column.heading, style="bold") for column in columns], widths)
+    yield rule
+    for number, row in enumerate(cells):
+        if total is not None and number == len(rows):
+            yield rule
+        yield _line(columns, row, widths)
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None) -> dict[int, int]:
+    """Return how wide each column is that there is room for, by its index."""
+    natural = [
+        max([len(column.heading), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)
+    ]
+    if width is None:
+        return dict(enumerate(natural))
+    natural = [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
+    least = [min(wide, column.least or wide) for wide, column in zip(natural, columns, strict=True)]
+    left = dict(enumerate(least))
+    while (room := width - sum(left.values()) - len(_GAP) * (len(left) - 1)) < 0:
+        first = max(left, key=lambda index: columns[index].leave)
+        if columns[first].leave == 0:
+            break
+        del left[first]
+    for index in sorted(left, key=lambda index: columns[index].leave):
+        more = min(natural[index] - left[index], max(room, 0))
+        left[index] += more
+        room -= more
+    return left
+
+
+def _align_points(cells: Sequence[Text]) -> None:
+    """Pad figures so that their decimal points stand under each other."""
+    after = [len(cell.plain.partition(".")[2]) + ("." in cell.plain) if cell.plain else 0 for cell in cells]
+    for cell, digits in zip(cells, after, strict=True):
+        if any(char.isdigit() for char in cell.plain):
+            cell.append(" " * (max(after) - digits))
+
+
+def _line(columns: Sequence[Column], cells: Sequence[Text], widths: Mapping[int, int]) -> Text:
+    parts = []
+    for index, width in widths.items():
+        cell = cells[index].copy()
+        cell.truncate(width, overflow="ellipsis")
+        if columns[index].right or columns[index].point:
+            cell.pad_left(width - cell.cell_len)
+        elif index != max(widths):
+            cell.pad_right(width - cell.cell_len)
+        parts.append(cell)
+    return Text(_GAP).join(parts)
