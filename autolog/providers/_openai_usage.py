@@ -11,6 +11,10 @@ from autolog.providers._fields import count, mapping, money, objects, seconds, t
 _SPELLINGS = (("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens"))
 
 
+#: Where DeepSeek, Mistral, Moonshot and Together have their cached tokens.
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
+
+
 def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the usage object of a response; Groq's streams and Moonshot's have it elsewhere. None if there is none."""
     places = [body.get("usage"), mapping(body.get("x_groq")).get("usage")]
@@ -35,7 +39,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     return Usage(
         input=given,
         output=made,
-        cache_read=_first(usage, "cached_tokens", "prompt_cache_hit_tokens") if cached is None else cached,
+        cache_read=_first(usage, *_CACHED) if cached is None else cached,
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
         cache_creation_12h=_first(written, "ttl_12h_tokens"),
         reasoning=reasoning,

@@ -86,15 +86,12 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     conversation = mapping(body).get("object") == "conversation.response" or "conversation_id" in mapping(body)
     facts = _read_conversation(mapping(body)) if conversation else openai.read(path, body, headers)
     usage = mapping(facts.raw_usage)
-    if facts.usage.cache_read is None:
-        facts.usage.cache_read = count(usage.get("num_cached_tokens"))
     if tokens := count(usage.get("connector_tokens")):  # what tools brought into the prompt
         facts.usage.input = total(facts.usage.input, tokens)
     if used := mapping(usage.get("connectors")):
         facts.uncertainty = f"{', '.join(sorted(used))} is billed by the call, besides the tokens"
     if seconds := count(usage.get("prompt_audio_seconds")):
         facts.usage.audio_seconds = seconds
-    facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
     return facts
 
 

@@ -173,6 +173,7 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
     if usage is not None:
         facts.raw_usage, facts.usage = usage, read_usage(usage)
         facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
+        facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
 
 
 #: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
