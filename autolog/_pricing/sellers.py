@@ -50,7 +50,20 @@ def seller(record: Record) -> str | None:
         return "openai-decisions"
     if _ANTHROPIC_PLATFORMS.match(record.request_url or ""):
         return "anthropic"
+    if record.provider_name == "huggingface" and (backend := _backend(record)):
+        return f"huggingface_{backend}"
     return _PRICED_AS.get(record.provider_name or "", record.provider_name)
+
+
+#: Hugging Face's router names who is to answer in the path (`/together/v1/...`), or after the model (`name:groq`).
+_ROUTED = re.compile(r"https://router\.huggingface\.co/(?!v1/|hf-inference/)([a-z0-9-]+)/")
+
+
+def _backend(record: Record) -> str | None:
+    """Return who answered behind Hugging Face's router: by the response's header, the path, or the model's name."""
+    told = (record.response_headers or {}).get("x-inference-provider")
+    found = _ROUTED.match(record.request_url or "")
+    return told or (found[1] if found else None) or (record.request_model or "").partition(":")[2] or None
 
 
 def models(record: Record) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from autolog._redaction.names import PARAMETERS, suggests_secret
 
 #: Headers that are worth keeping and hold no secret.
 _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
-                 "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "cf-ray", "x-should-retry"}  # fmt: skip
+                 "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "x-inference-provider", "cf-ray",
+                 "x-should-retry"}  # fmt: skip
 _KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-", "x-amzn-bedrock-")
 _IDENTIFYING = {"openai-organization", "openai-project", "anthropic-organization-id", "anthropic-workspace-id"}
 #: Headers that carry credentials, besides those whose names say so.

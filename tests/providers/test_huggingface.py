@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wire import read_call, sse, tokens
+import pytest
+from wire import certainty, read_call, sse, tokens
 
 HOST = "https://router.huggingface.co"
 
@@ -64,3 +65,19 @@ def test_an_error() -> None:
     )
     assert record.status == "error"
     assert "too long" in str(record.error_message)
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "headers"),
+    [
+        ("/groq/openai/v1/chat/completions", "llama-3.3-70b", {}),
+        ("/v1/chat/completions", "meta-llama/Llama-3.3-70B-Instruct:groq", {}),
+        ("/v1/chat/completions", "meta-llama/Llama-3.3-70B-Instruct", {"x-inference-provider": "groq"}),
+    ],
+)
+def test_who_answered_behind_the_router_has_the_price(path: str, model: str, headers: dict[str, str]) -> None:
+    answer = {"object": "chat.completion", "model": "meta-llama/Llama-3.3-70B-Instruct", "choices": [{"index": 0, "message": {}, "finish_reason": "stop"}],
+              "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}}  # fmt: skip
+    record = read_call(HOST + path, {"model": model, "messages": []}, answer, headers=headers)
+    assert (record.cost_details or {}).get("provider") == "huggingface_groq"
+    assert certainty(record) == "exact"
