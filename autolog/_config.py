@@ -21,15 +21,15 @@ class Config(msgspec.Struct, frozen=True):
     Attributes:
         store: URL of the local store, `sqlite:///relative.db` or `sqlite:////absolute.db`.
         endpoint: base URL of a server to ship to instead, ours or a vendor's.
-        api_key: its key.
-        dialect: what is spoken there (`dialects.shipping()`).
-        hosts: further hosts at which models are called, each with the format that is spoken there, such as
+        api_key: the key of that server.
+        dialect: the wire format of that server (`dialects.shipping()`).
+        hosts: further hosts at which models are called, each with its wire format, such as
             `{"llm.internal:8000": "openai"}`; in the environment `llm.internal:8000=openai,other=gemini`.
         prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
             `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
             and returns its cost in dollars, or None to leave it.
-        stream_usage: what to do about chat streams that would not tell their usage: None for nothing, `request` to
-            ask the provider for it and hide the answer from the caller, `estimate` to count with tiktoken.
+        stream_usage: what to do about chat streams that do not report their usage: None for nothing, `request` to
+            ask the provider for it and hide it from the caller, `estimate` to count with tiktoken.
         update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
         budgets: limits in dollars, each a mapping: `limit`, `per` (hour, day, week, month or a timedelta), one of
             `user`, `tag`, `session`, `name` with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a

@@ -191,7 +191,7 @@ def _at_exit() -> None:
 
 
 def flush_before_child_exits() -> None:
-    """A multiprocessing child leaves by `os._exit`, past `atexit`, but runs its own finalizers first."""
+    """Flush when a multiprocessing child ends: it leaves by `os._exit`, past `atexit`, after its own finalizers."""
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:

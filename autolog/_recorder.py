@@ -215,9 +215,9 @@ class Recorder:
         return decorate(function, self._emit, name, kind, capture_input, capture_output)
 
     def span(self, name: str, *, kind: str = "span", capture_bodies: bool = True, **metadata: Any) -> Span:
-        """A span for `with` or `async with`; what is called inside becomes its child.
+        """Return a span for `with` or `async with`; what is called inside becomes its child.
 
-        With `capture_bodies=False` neither it nor anything inside keeps what was said, only figures.
+        With `capture_bodies=False` the span and everything inside it record metrics only, no prompts or outputs.
         """
         span = (Span if capture_bodies else PrivateSpan)(self._emit, str(name), str(kind))
         return span.set(**metadata) if metadata else span
@@ -232,25 +232,25 @@ class Recorder:
         traceparent: str | None = None,
         capture_bodies: bool = True,
     ) -> scope.ContextScope:
-        """A block for `with` or `async with` whose calls carry a user, session, tags and metadata.
+        """Return a block for `with` or `async with` whose calls carry a user, session, tags and metadata.
 
         `traceparent` (W3C) makes them part of a trace that began in another process; with `capture_bodies=False` they
-        keep figures only, nothing of what was said.
+        record metrics only, no prompts or outputs.
         """
         return scope.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
 
     def current_span(self) -> Span | None:
-        """The span that the caller is in, to `set()` something on; None outside of any."""
+        """Return the span that the caller is in, to `set()` something on; None outside of any."""
         span = _context.current_span.get()
         return span if isinstance(span, Span) else None
 
     def traceparent(self) -> str | None:
-        """The W3C `traceparent` header of the current span, to hand to another process of yours; None outside."""
+        """Return the W3C `traceparent` header of the current span, for another process of yours; None outside."""
         span = _context.current_span.get()
         return None if span is None else _context.format_traceparent(span)
 
     def score(self, record_id: str, value: float, *, name: str = "default", comment: str | None = None) -> None:
-        """Score a record that was made before: 1.0 for good, by your own scale; goes where records go."""
+        """Add a score, on a scale of your own, to a record that was made before. It goes where records go."""
         with _guard.guard("scoring"):
             from autolog._record.record import Record
             from autolog._record.scores import set_score
@@ -262,18 +262,18 @@ class Recorder:
     # Delivery
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until everything recorded so far is written; False if `timeout` seconds did not suffice."""
+        """Wait until everything recorded so far is written; return False if `timeout` seconds did not suffice."""
         deadline = monotonic() + timeout
         done = [worker.flush(max(0.05, deadline - monotonic())) for worker in self._workers()]
         return all(done)
 
     def shutdown(self, timeout: float = 2.0) -> bool:
-        """Flush and stop; False if something could not be written in time. A later call starts anew."""
+        """Flush and stop; return False if something could not be written in time. A later call starts again."""
         _lifecycle.end_in_flight()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
-        """What the recorder is doing: what is patched, where records go, how many wait, were written, dropped and why.
+        """Report what is patched, where records go, how many are waiting, written and dropped, and why.
 
         `http` counts the calls recorded below the SDKs, by HTTP library; None while those are not patched.
         `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
@@ -302,7 +302,7 @@ class Recorder:
 
     @contextmanager
     def diverted(self, sink: Sink) -> Iterator[None]:
-        """A block whose records go to `sink` only; what `autolog.testing.capture()` is made of."""
+        """Send the records of a block to `sink` only; `autolog.testing.capture()` is made of this."""
         before, self._diverted = self._diverted, sink
         kept, self._queue = self._queue, None
         try:
@@ -315,7 +315,10 @@ class Recorder:
     # Inside
 
     def _current_config(self) -> Config:
-        """The configuration; at first the environment's, or the default one if that is wrong: nobody would hear."""
+        """Return the configuration; on first use, read from the environment.
+
+        If that is invalid the defaults apply and the error is logged: there is no caller to raise it to.
+        """
         if self._config is not None:
             return self._config
         try:
@@ -436,7 +439,7 @@ def _budgets(config: Config) -> Budgets | None:
 
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:
-    """What was spent before counts, where the store is here to tell."""
+    """Load earlier spending into the budgets, if the sink is a store of this machine."""
     from autolog._delivery.sinks import StoreSink
 
     if isinstance(sink, StoreSink):
@@ -445,7 +448,7 @@ def _take_up(budgets: Budgets, sink: Sink) -> None:
 
 
 def _targets(config: Config) -> list[Any]:
-    """Where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
+    """Return where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
     first = (
         config.store
         if config.endpoint is None

@@ -77,7 +77,7 @@ class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is
 
 
 class StoreFull(StoreUnavailable):
-    """A store that has no space left, until somebody makes some."""
+    """A store that is out of space; a retry may succeed once space has been freed."""
 
 
 class Undelivered(StoreUnavailable):

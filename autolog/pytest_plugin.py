@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def autolog_records() -> Iterator[Records]:
-    """The records of the calls, functions and spans of this test, and nothing in any store."""
+    """Provide the records of this test, as a store would hold them; nothing is written to any store."""
     import autolog
     from autolog.testing import capture
 
@@ -66,7 +66,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def _limit(item: pytest.Item) -> float | None:
-    """The test's budget in dollars, by its marker or the option."""
+    """Return the test's budget in dollars, by its marker or the option; None for no limit."""
     marker = item.get_closest_marker("autolog_budget")
     if marker is None:
         limit: float | None = item.config.getoption("--autolog-budget")

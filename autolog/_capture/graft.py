@@ -60,7 +60,7 @@ class Graft:
 
 
 def copy_function(function: FunctionType) -> FunctionType:
-    """A function of its own that does what this one does now."""
+    """Return a function of its own that does what this one does now."""
     copy = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )

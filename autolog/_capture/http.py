@@ -220,7 +220,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
 
 
 def _check_missed(sdk: Provider, emit: Outlet, options: Any) -> None:
-    """A request is built outside of any exchange: that is as it should be only if the call costs nothing."""
+    """Note a request that is built outside of any exchange, unless its call costs nothing."""
     with guard("looking for calls that are missed"):
         if sdk.billable(options.method, options.url):
             emit.missed(sdk.name)

@@ -38,7 +38,7 @@ CHOKE_POINTS = (
 
 
 def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
-    """The constructors of a module's WebSocket connections, sync and async."""
+    """Return the constructors of a module's WebSocket connections, sync and async."""
     return tuple(ChokePoint(owner, "__init__", ("self", "connection"), _wrap_connection) for owner in classes)
 
 
@@ -119,7 +119,7 @@ class Patch:
         self._outlet.restore()
 
     def _on_import(self, module: ModuleType) -> None:
-        """The import goes on whatever happens here: it is too late to raise."""
+        """Patch an SDK that has just been imported, which goes on whatever happens here: it is too late to raise."""
         if not self._wanted:
             return
         try:
@@ -176,5 +176,5 @@ class Patch:
 
 
 def make_patches(emit: Emit, prepare: Callable[[], None]) -> dict[str, Patch]:
-    """One patch for every SDK that we know, none applied."""
+    """Return one patch for every SDK that we know, none applied."""
     return {name: Patch(provider, emit, prepare) for name, provider in PROVIDERS.items()}

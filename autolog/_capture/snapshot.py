@@ -113,7 +113,7 @@ def _are_many_plain(value: Any) -> bool:
 
 
 def weigh(value: Any) -> int:
-    """About how many bytes a frozen value holds."""
+    """Return about how many bytes a frozen value holds."""
     if type(value) is Frozen:
         return len(value.data)
     if isinstance(value, (str, bytes)):

@@ -77,12 +77,12 @@ class Span:
 
     @property
     def trace_id(self) -> str:
-        """32 hexadecimal digits (W3C Trace Context)."""
+        """The trace id: 32 hexadecimal digits (W3C Trace Context)."""
         return format_trace(self.trace)
 
     @property
     def span_id(self) -> str:
-        """16 hexadecimal digits (W3C Trace Context)."""
+        """The span id: 16 hexadecimal digits (W3C Trace Context)."""
         return format_span(self.span)
 
     def set(self, *, input: Any = None, output: Any = None, **metadata: Any) -> Self:  # noqa: A002 - the field's word
