@@ -8,6 +8,7 @@ with `before_exit`.
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - see the end
 import contextlib
 import os
 import signal
@@ -31,8 +32,10 @@ EXIT_TIMEOUT = 1.6
 READ_TIMEOUT = 5.0
 #: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
 _LAST_PART = 0.15
-#: How long a fork may wait for workers to finish what they are at, in seconds.
+#: How long a fork may wait for workers to finish what they are at, in seconds: a sink may hang.
 FORK_TIMEOUT = 0.5
+#: How long it may wait for imports of ours, in seconds: a child that inherits one half-done waits for it for ever.
+IMPORT_TIMEOUT = 20.0
 
 workers: list[Worker] = []
 _before_exit: list[Callable[[], Any]] = []
@@ -100,8 +103,8 @@ def _in_order() -> list[Worker]:
 
 def _before_fork() -> None:
     """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
+    opening.pause_for_fork(IMPORT_TIMEOUT)
     deadline = monotonic() + FORK_TIMEOUT
-    opening.pause_for_fork(FORK_TIMEOUT)
     for worker in _in_order():
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
 
@@ -238,6 +241,8 @@ def _end_by(number: int) -> None:
     signal.signal(number, _on_sigterm)  # the first process of a container outlives it
 
 
+# The hook registered last runs first. Those of `logging` and `concurrent.futures` hold a lock from then on, which an
+# import that ours waits for may need: both are imported before (`logging` by `_guard`), so that they run after ours.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 atexit.register(_at_exit)

@@ -132,6 +132,49 @@ with autolog.span("both") as span:
 
 
 @posix
+def test_a_fork_waits_for_our_imports_before_it_takes_locks_that_these_may_need(tmp_path: Path) -> None:
+    code = """
+import os, threading, time
+import concurrent.futures.thread as pools
+from autolog import _lifecycle
+def open_something():
+    with _lifecycle.opening:
+        held.set()
+        time.sleep(0.3)
+        with pools._global_shutdown_lock: pass
+held = threading.Event()
+threading.Thread(target=open_something).start()
+held.wait()
+begun = time.monotonic()
+if os.fork() == 0:
+    with _lifecycle.opening: os._exit(0)
+os.wait()
+print(time.monotonic() - begun < _lifecycle.IMPORT_TIMEOUT / 2)
+"""
+    assert run(code, tmp_path).stdout == "True\n"
+
+
+@posix
+def test_a_fork_waits_until_a_worker_is_prepared(tmp_path: Path) -> None:
+    code = """
+import os, sys, time
+import autolog
+def prepare(processing):
+    time.sleep(1)
+    prepared.append(1)
+prepared = []
+autolog._recorder._Processing.prepare = prepare
+autolog.configure()
+time.sleep(0.1)
+if os.fork() == 0:
+    print(prepared, flush=True)
+    os._exit(0)
+os.wait()
+"""
+    assert run(code, tmp_path).stdout == "[1]\n"
+
+
+@posix
 def test_every_fork_hook_of_the_package_is_registered_in_one_place() -> None:
     package = Path(autolog.__file__).parent
     assert [path.name for path in package.rglob("*.py") if "register_at_fork" in path.read_text(encoding="utf-8")] == [

@@ -203,6 +203,9 @@ class Worker:
 
     def pause_for_fork(self, timeout: float) -> None:
         """End the thread after its current step, and take the locks: a process that forks should have no threads."""
+        thread = self._thread
+        if thread is not None and thread.is_alive() and not self._prepared:
+            timeout = _lifecycle.IMPORT_TIMEOUT
         deadline = monotonic() + timeout
         self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
         if self._held:
