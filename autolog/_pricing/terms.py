@@ -9,6 +9,7 @@ walked through, `*` stands for any one key, and `**` for any number of them.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -125,17 +126,22 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str])
 def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
     """Return the first value that is not charged as usual, empty if it is no word; None if there is none."""
     for path, pattern in term.unusual:
-        for value in values_at(call, path.split(".")):
+        for value in values_at(call, _keys(path)):
             if value is not None and re.match(pattern, value if isinstance(value, str) else ""):
                 return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
     return None
 
 
 def _is_told(call: Mapping[str, Any], path: str) -> bool:
-    return any(value is not None for value in values_at(call, path.split(".")))
+    return any(value is not None for value in values_at(call, _keys(path)))
 
 
-def values_at(data: Any, path: list[str]) -> Iterator[Any]:
+@functools.cache
+def _keys(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
+def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
     """Yield the values at a path of JSON data: of a list each element, or itself if it is empty."""
     waiting = [(data, 0)]
     while waiting:

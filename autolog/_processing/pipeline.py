@@ -91,16 +91,20 @@ class Pipeline:
         stages = (self._redact_bodies, *spend, self._leave_sampled, self._trim, *self._final_stages)
         return self._run(stages, drafts)
 
-    def _run(self, stages: Iterable[Stage], drafts: Iterable[Draft]) -> list[Record]:
-        return [draft.record for draft in drafts if all(self._goes_on(draft, stage) for stage in stages)]
-
     @staticmethod
-    def _goes_on(draft: Draft, stage: Stage) -> bool:
-        try:
-            return stage(draft)
-        except Exception as error:  # noqa: BLE001 - what cannot be read costs its part of the record, not the record
-            report("processing a record", error)
-            return True
+    def _run(stages: Iterable[Stage], drafts: Iterable[Draft]) -> list[Record]:
+        """Return the records of those drafts that no stage drops."""
+        records = []
+        for draft in drafts:
+            for stage in stages:
+                try:
+                    if not stage(draft):
+                        break
+                except Exception as error:  # noqa: BLE001 - what cannot be read costs its part of the record, not the record
+                    report("processing a record", error)
+            else:
+                records.append(draft.record)
+        return records
 
     def _update_prices(self) -> None:
         self._updating_prices = True

@@ -42,7 +42,9 @@ def _clean_parameter(parameter: str) -> str:
 def plain_headers(headers: Any) -> dict[str, str]:
     """Return headers as a plain object with lower-case names: httpx decodes all of its own at every access."""
     raw = getattr(headers, "raw", None)
-    pairs = headers.items() if raw is None else ((name.decode("latin-1"), value) for name, value in raw)
+    if raw is not None:
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    pairs = headers.items()
     return {str(name).lower(): value if isinstance(value, str) else value.decode("latin-1") for name, value in pairs}
 
 

@@ -16,7 +16,8 @@ from autolog.providers._pieces import Pieces, add_text, child, joined
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the response that a stream amounts to, as far as it came."""
-    sessions = [event.data["session"] for event in events if isinstance(event.data.get("session"), dict)]
+    sessions = [event.data["session"] for event in events if "session" in event.data]
+    sessions = [session for session in sessions if isinstance(session, dict)]
     if sessions:  # an agent's: each tells all that it has used so far
         return dict(sessions[-1])
     if any("choices" in event.data for event in events):
@@ -36,13 +37,8 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     for event in events:
         for key, value in event.data.items():
             if key == "choices":
-                for position, part in enumerate(objects(value)):
-                    index = count(part.get("index"))
-                    index = position if index is None else index
-                    if (words := _only_text(part)) is not None:
-                        texts.setdefault(index, []).append(words)
-                    else:
-                        _grow_choice(_with_texts(choices, texts, index), part)
+                for position, part in enumerate(value if isinstance(value, list) else ()):
+                    _add_part(choices, texts, part, position)
             elif key == "usage" and isinstance(value, dict):
                 body["usage"] = _later_usage(mapping(body.get("usage")), value)
             elif key == "id" and body.get("id"):
@@ -57,22 +53,21 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
     return body
 
 
+def _add_part(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], part: Any, position: int) -> None:
+    """Add a part to its choice, by its index or else its position; a part that is only text waits in `texts`."""
+    match part:
+        case {"index": int(index), "delta": {"content": str(words), **rest}, **others} if (
+            index >= 0 and not rest and not any(others.values())
+        ):
+            texts.setdefault(index, []).append(words)
+        case {}:
+            known = count(part.get("index"))
+            _grow_choice(_with_texts(choices, texts, position if known is None else known), part)
+
+
 def _later_usage(before: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
     """Return the usage so far after one more; every one tells the whole so far, or some of it."""
     return {**before, **{key: value for key, value in usage.items() if value or key not in before}}
-
-
-#: What such a part has.
-_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
-
-
-def _only_text(part: dict[str, Any]) -> str | None:
-    """Return the text of a part that brings nothing else, as nearly all do: those are put together at once."""
-    delta = part.get("delta")
-    if type(delta) is not dict or len(delta) != 1 or part.get("finish_reason") or part.get("logprobs"):
-        return None
-    content = delta.get("content")
-    return content if type(content) is str and part.keys() <= _PLAIN else None
 
 
 def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], index: int) -> dict[str, Any]:

@@ -70,9 +70,10 @@ def _is_known(value: int | None) -> bool:
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the details under any of their names as one; what is not 0 wins."""
-    merged: dict[str, Any] = {}
-    for name in names:
-        details = mapping(usage.get(name))
+    known = [details for name in names if isinstance(details := usage.get(name), dict)]
+    merged: dict[str, Any] = known.pop(0) if known else {}
+    for details in known:
+        merged = dict(merged)
         merged.update({key: value for key, value in details.items() if value or key not in merged})
     return merged
 
@@ -120,4 +121,7 @@ def cost_uncertainty(usage: dict[str, Any]) -> str | None:
 
 
 def _first(values: dict[str, Any], *names: str) -> int | None:
-    return next((known for name in names if (known := count(values.get(name))) is not None), None)
+    for name in names:
+        if (known := count(values.get(name))) is not None:
+            return known
+    return None

@@ -89,7 +89,7 @@ def test_every_table_of_terms_belongs_to_a_format() -> None:
 
 def test_a_path_walks_lists_and_names_any_depth() -> None:
     data = {"a": [{"b": 1}, {"b": 2, "c": {"b": 3}}], "b": 4}
-    assert sorted(values_at(data, ["a", "b"])) == [1, 2]
-    assert sorted(values_at(data, ["**", "b"])) == [1, 2, 3, 4]
-    assert sorted(values_at(data, ["a", "*", "b"])) == [3]
-    assert list(values_at(data, ["a", "x"])) == []
+    assert sorted(values_at(data, ("a", "b"))) == [1, 2]
+    assert sorted(values_at(data, ("**", "b"))) == [1, 2, 3, 4]
+    assert sorted(values_at(data, ("a", "*", "b"))) == [3]
+    assert list(values_at(data, ("a", "x"))) == []

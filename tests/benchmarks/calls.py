@@ -1,0 +1,94 @@
+"""Counts the function calls, Python's and C's, that a record takes off the calling thread.
+
+    python tests/benchmarks/calls.py
+
+A count is the same on every machine and under every load, where seconds are not. The records are those of a chat and of
+a streamed chat of 200 pieces, each read, redacted and priced as configured by default; not counted is their delivery.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import openai
+
+from autolog._capture.patch import make_patches
+from autolog._capture.span import Span
+from autolog._config import Config
+from autolog._processing.pipeline import Pipeline
+
+ROUNDS = 10
+PIECES = 200
+USAGE = {
+    "prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+}  # fmt: skip
+HEAD = {"id": "chatcmpl-1", "created": 1793500000, "model": "gpt-4o-2024-08-06", "service_tier": "default"}
+
+
+def whole() -> bytes:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": " word" * PIECES}}
+    return json.dumps({**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE}).encode()
+
+
+def stream() -> bytes:
+    deltas = [{"role": "assistant", "content": ""}, *({"content": f" word{n}"} for n in range(PIECES))]
+    choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"})
+    chunks: list[dict[str, Any]] = [{**HEAD, "object": "chat.completion.chunk", "choices": [one]} for one in choices]
+    chunks.append({**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE})
+    return b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+
+
+def spans(streamed: bool) -> list[Span]:
+    """The ended spans of so many calls, as the queue gets them."""
+    content, kind = (stream(), "text/event-stream") if streamed else (whole(), "application/json")
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=content, headers={"content-type": kind, "x-request-id": "req_1"})
+
+    ended: list[Span] = []
+    patch = make_patches(ended.append, lambda: None)["openai"]
+    patch.apply()
+    client = openai.OpenAI(api_key="k" * 20, http_client=httpx2.Client(transport=httpx2.MockTransport(handler)))
+    messages: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Say hello"}]
+    for _ in range(ROUNDS + 1):
+        answer: Any = client.chat.completions.create(model="gpt-4o", messages=messages, stream=streamed)
+        if streamed:
+            list(answer)
+    patch.remove()
+    return ended
+
+
+def count_calls(work: Callable[[], object]) -> int:
+    """The function calls that `work` makes."""
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def main() -> None:
+    for name, streamed in (("chat", False), (f"stream of {PIECES}", True)):
+        first, *others = spans(streamed)
+        pipeline = Pipeline(Config(), None)
+        pipeline(first)  # what is looked up once is looked up before
+        calls = count_calls(lambda spans=others, pipeline=pipeline: [pipeline(span) for span in spans])  # type: ignore[misc]
+        print(f"{name:>15}: {calls / len(others):8,.0f} calls a record")
+
+
+if __name__ == "__main__":
+    main()
