@@ -23,7 +23,7 @@ def _open(url: str | None) -> Store:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the API keys of a server.
+    """Create, list and revoke the API keys of a server.
 
     \b
     autolog keys create --name web --project shop --scope ingest
@@ -38,7 +38,7 @@ def keys() -> None:
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.")
 @store_option
 def create(name: str, project: str, scopes: tuple[str, ...], store: str | None) -> None:
-    """Make a key and show it, once. Without --scope it may ingest and read."""
+    """Create a key and show it, once. Without --scope it may ingest and read."""
     click.echo(create_key(_open(store), name, project, scopes or ("ingest", "read")))
 
 
@@ -46,9 +46,9 @@ def create(name: str, project: str, scopes: tuple[str, ...], store: str | None) 
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @store_option
 def list_(as_json: bool, store: str | None) -> None:
-    """List all keys; what they are is not kept."""
+    """List all keys; the keys themselves are not stored, only their hashes."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("id", "name", "project", "scopes", "made", "revoked"):
+    for heading in ("id", "name", "project", "scopes", "created", "revoked"):
         table.add_column(heading)
     for key_id, data in list_keys(_open(store)).items():
         if as_json:
@@ -65,6 +65,6 @@ def list_(as_json: bool, store: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @store_option
 def revoke(key_id: str, store: str | None) -> None:
-    """Make a key useless, within two seconds also for a running server."""
+    """Revoke a key; a running server refuses it within two seconds."""
     revoke_key(_open(store), key_id)
     click.echo(f"revoked {key_id}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import socket
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autolog._config import config_from
 from autolog._pricing.cost import keep_updated
 from autolog.cli._options import BudgetOption, Size, age_of, store_option
-from autolog.errors import AutologError
+from autolog.errors import AutologError, shown
 from autolog.stores.retention import Retain
+
+if TYPE_CHECKING:
+    from autolog.server import Limits
 
 
 @click.command()
@@ -39,6 +43,16 @@ from autolog.stores.retention import Retain
     help="A proxy whose X-Forwarded-* headers count: an address or network; may be repeated. "
     "[default: FORWARDED_ALLOW_IPS, else this machine]",
 )
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate in PEM: serves HTTPS.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key in PEM.")
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="On standard error; info has a line for each request.",
+)
+@click.option("--log-format", default="plain", show_default=True, type=click.Choice(["plain", "json"]))
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     """Run the server: five vendors' logging APIs, OTLP and our own over one store.
@@ -49,11 +63,10 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     autolog serve --host 0.0.0.0 --port 8790 --store sqlite:////var/lib/autolog/logs.db
     """
     try:
-        import uvicorn
-
-        from autolog.server import Limits, create_app
-        from autolog.server._connections import config, raise_open_file_limit
+        from autolog.server import create_app
+        from autolog.server._connections import AnnouncedServer, config, raise_open_file_limit
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
+        from autolog.server._logs import set_up
         from autolog.server._proxy import BehindProxy, clean_prefix, trusted_networks
     except ImportError as error:
         raise AutologError(
@@ -65,26 +78,63 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         root_path, trusted = clean_prefix(options["root_path"]), trusted_networks(options["trusted_proxies"])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    url = store or config_from({}).store
-    opened = open_store(url)
-    if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(opened):
-        key = create_key(opened, "first start", ANY_PROJECT, SCOPES)
-        click.echo(f"Admin key, shown this once: {key}", err=True)
-    limits = Limits(
-        body_bytes=options["max_body"] * 1024 * 1024,
-        decompressed_bytes=options["max_decompressed"] * 1024 * 1024,
+    if bool(options["tls_cert"]) != bool(options["tls_key"]):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
+    set_up(options["log_level"], options["log_format"] == "json")
+    limits = _limits(options)
+    with _listen(host, port) as listening:
+        opened = open_store(store or config_from({}).store)
+        if options["update_prices"]:
+            keep_updated()
+        raise_open_file_limit()
+        app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options))
+        settings = config(
+            BehindProxy(app, root_path, trusted),
+            limits,
+            ssl_certfile=options["tls_cert"],
+            ssl_keyfile=options["tls_key"],
+        )
+        address = f"{'https' if options['tls_cert'] else 'http'}://{host}:{listening.getsockname()[1]}{root_path}"
+
+        def announce() -> None:
+            if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(opened):
+                key = create_key(opened, "first start", ANY_PROJECT, SCOPES)
+                click.echo(f"Admin key, shown this once: {key}", err=True)
+            click.echo(f"autolog serves {shown(opened.url)} on {address} (API: {root_path}/docs)", err=True)
+
+        AnnouncedServer(settings, announce).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Raises:
+        AutologError: the address cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise AutologError(f"cannot listen on {host}:{port}: {problem}; choose another --host or --port") from error
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    from autolog.server import Limits
+
+    mib = 1024 * 1024
+    return Limits(
+        body_bytes=options["max_body"] * mib,
+        decompressed_bytes=options["max_decompressed"] * mib,
         batch_items=options["max_batch"],
         requests_per_second=options["rate"],
         body_seconds=options["body_timeout"],
         delete_all=not options["no_delete_all"],
         connections=options["max_connections"],
-        memory_bytes=options["max_memory"] * 1024 * 1024,
+        memory_bytes=options["max_memory"] * mib,
     )
+
+
+def _retain(options: dict[str, Any]) -> Retain | None:
     age = None if options["retain"] is None else age_of(options["retain"])
-    retain = Retain(age, options["max_size"]) if age or options["max_size"] else None
-    if options["update_prices"]:
-        keep_updated()
-    click.echo(f"autolog serves {opened.url} on http://{host}:{port} (API: /docs)", err=True)
-    raise_open_file_limit()
-    app = create_app(opened, limits=limits, budgets=options["budgets"], retain=retain)
-    uvicorn.Server(config(BehindProxy(app, root_path, trusted), limits, host=host, port=port)).run()
+    return Retain(age, options["max_size"]) if age or options["max_size"] else None

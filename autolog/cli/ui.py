@@ -13,11 +13,11 @@ from autolog.errors import AutologError
 
 
 @click.command()
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Which port; 0 for any that is free.")
-@click.option("--no-browser", is_flag=True, help="Only say the address.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 for any that is free.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
 @store_option
 def ui(port: int, no_browser: bool, store: str | None) -> None:
-    """Look at the logs in the browser. Only this machine can reach it; Ctrl-C ends it.
+    """Open the dashboard in the browser. Only this machine can reach it; Ctrl-C stops it.
 
     \b
     autolog ui

@@ -1,4 +1,4 @@
-"""Budgets of a server, and of several servers on one store: each knows what the others spend, and one of them acts."""
+"""Budgets of a server, or of several on one store: each knows what the others spend, and only one acts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KIND = "budget"
 
 
 class Spending:
-    """Counts what records cost; a store that several servers may write to is asked from time to time."""
+    """Counts what records cost; what other servers on the store spent is looked up from time to time."""
 
     def __init__(self, given: Sequence[Any], store: Store, keyring: Keyring, writer: Writer) -> None:
         self._budgets = Budgets(given)
@@ -35,7 +35,7 @@ class Spending:
         self._budgets.begin(store, keyring.projects)
 
     def spend(self, records: Sequence[Record]) -> None:
-        """Count records that the store has now, and whose cost is new. Never raises."""
+        """Count records that were just written, by the cost that is new. Never raises."""
         if self._shared and monotonic() - self._looked > EVERY:
             self._looked = monotonic()
             with guard("looking up what was spent"):
@@ -46,7 +46,7 @@ class Spending:
             self._budgets.spend(record)
 
     def _claim(self, budget: Budget, value: str) -> bool:
-        """Whether no other server has acted within the period: who wrote last acts."""
+        """Return whether this server is the one to act in this period: of several, the last writer acts."""
         name, mine, now = f"{budget.kind}:{value}:{budget.limit}:{budget.period}", uuid.uuid4().hex, datetime.now(UTC)
         known = self._store.documents(_KIND).get(name)
         if known is not None and now - datetime.fromisoformat(known["at"]) < budget.period:

@@ -123,7 +123,7 @@ class Call:
         return self.services.writer.run(change)
 
     def stamp(self, record: Record) -> None:
-        """Make a record the call's: of its project, received now."""
+        """Set what the server knows of a record: its project, and when it was received."""
         record.project, record.received_at, record.seq = self.project, datetime.now(UTC), None
 
     def keep(self, records: Sequence[Record], reply: Callable[[list[int]], Reply]) -> RecordWrite:

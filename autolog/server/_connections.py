@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Callable
 from typing import Any
 
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
-from uvicorn import Config
+from uvicorn import Config, Server
 
 from autolog.server._limits import HEADER_BYTES, HEADERS, Limits
 
@@ -157,6 +159,7 @@ def config(app: Any, limits: Limits, **options: Any) -> Config:
         app,
         http=protocol(limits.connections, limits.idle_seconds),
         ws="none",
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -165,6 +168,19 @@ def config(app: Any, limits: Limits, **options: Any) -> Config:
         timeout_graceful_shutdown=10,
         **options,
     )
+
+
+class AnnouncedServer(Server):
+    """A server that says so once it serves."""
+
+    def __init__(self, settings: Config, announce: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
 
 
 def raise_open_file_limit() -> None:

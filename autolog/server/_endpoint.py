@@ -47,7 +47,9 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
         except Exception as error:  # noqa: BLE001 - each becomes a reply in the route's shape
             fault = _fault_of(error, route)
             reply = route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
-        services.metrics.served(route.dialect.name, route.method, route.path, reply.status, perf_counter() - started)
+        seconds = perf_counter() - started
+        services.metrics.served(route.dialect.name, route.method, route.path, reply.status, seconds)
+        services.log.served(request, reply.status, seconds, getattr(request.state, "key_id", ""))
         return encode(reply, services, head=request.method == "HEAD")
 
     return handle
@@ -64,6 +66,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     principal = _NOBODY
     if not route.open:
         principal = authorise(await _find(services, key, token), route.scope, services.rates)
+    request.state.key_id = principal.key_id
     request.state.admitted = not route.open  # from now on its connection is not closed in favour of others
     call = Call(
         services=services,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import Any
 
 from autolog.errors import AutologError
+from autolog.server._logs import audit
 from autolog.stores._contract import Store
 
 SCOPES = ("ingest", "read", "admin")
@@ -35,7 +37,7 @@ class Principal:
     scopes: frozenset[str]
 
     def may(self, scope: str) -> bool:
-        """Whether the key has a scope; `admin` has all."""
+        """Return whether the key has a scope; `admin` has all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -101,14 +103,14 @@ class Keyring:
     def __init__(self, store: Store, fixed: str | None) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._read_at = -self.REFRESH
+        self._read_at = -math.inf
         self._fixed = {} if fixed is None else {hash_key(fixed): Principal("fixed", ANY_PROJECT, frozenset(SCOPES))}
         self._known: dict[str, Principal] = dict(self._fixed)
         self.projects: frozenset[str] = frozenset({"default"})
 
     @property
     def fresh(self) -> bool:
-        """Whether a key can be looked up without reading the store."""
+        """Return whether a key can be looked up without reading the store."""
         return monotonic() - self._read_at < self.REFRESH
 
     def find(self, key: str) -> Principal | None:
@@ -121,7 +123,7 @@ class Keyring:
         return found
 
     def is_fixed(self, key: str) -> bool:
-        """Whether this is the key that the server was started with."""
+        """Return whether this is the key that the server was started with."""
         return any(hmac.compare_digest(hash_key(key), known) for known in self._fixed)
 
     def by_id(self, key_id: str) -> tuple[str, Principal] | None:
@@ -134,11 +136,21 @@ class Keyring:
             if not at_once and self.fresh:
                 return
             documents = self._store.documents(_KIND)
+            known_before, first = {one.key_id for one in self._known.values()}, self._read_at == -math.inf
             self._read_at = monotonic()
             self._known = self._fixed | {
                 data["hash"]: Principal(key_id, data["project"], frozenset(data["scopes"]))
                 for key_id, data in documents.items()
                 if not data.get("revoked_at")
             }
+            if not first:
+                _log_changes(known_before, {one.key_id for one in self._known.values()})
             named = {principal.project for principal in self._known.values()} - {ANY_PROJECT}
             self.projects = frozenset({"default", *named})
+
+
+def _log_changes(before: set[str], after: set[str]) -> None:
+    for key_id in sorted(after - before):
+        audit.info("key %s was added", key_id, extra={"fields": {"key": key_id}})
+    for key_id in sorted(before - after):
+        audit.info("key %s was revoked", key_id, extra={"fields": {"key": key_id}})

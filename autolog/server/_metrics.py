@@ -16,7 +16,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """One application's figures."""
+    """The figures of one application."""
 
     def __init__(self, store: Store, writer: Writer, load: Load) -> None:
         self._registry = CollectorRegistry()
@@ -42,7 +42,7 @@ class Metrics:
         Gauge(name, words, registry=self._registry).set_function(read)
 
     def served(self, dialect: str, method: str, path: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         counter, histogram = self._of(dialect, method, path, status)
         counter.inc()
         histogram.observe(seconds)
@@ -55,5 +55,5 @@ class Metrics:
         self._records.labels(dialect).inc(records)
 
     def text(self) -> tuple[bytes, str]:
-        """All figures, and their content type."""
+        """Return all figures, and their content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

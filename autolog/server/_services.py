@@ -15,6 +15,7 @@ from autolog.server._duplicates import Deduplicator
 from autolog.server._ingest import Ingest
 from autolog.server._keys import Keyring
 from autolog.server._limits import Limits, Load, RateLimiter
+from autolog.server._logs import RequestLog
 from autolog.server._metrics import Metrics
 from autolog.server._readiness import Readiness
 from autolog.server._sessions import Sessions
@@ -42,6 +43,7 @@ class Services:
         self.doorway = Doorway(limits)
         self.rates = RateLimiter(limits.requests_per_second)
         self.load = Load(limits)
+        self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
         self.ingest = Ingest(Deduplicator(), spending, self.metrics)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
+import httpx2
+import pytest
 from commands import NOON
 
 from autolog._record.record import Record
@@ -26,3 +33,73 @@ def test_a_server_keeps_what_it_is_told_to(tmp_path: Path) -> None:
         while running.store.count(Query()) > 1 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert [record.id for record in running.records()] == ["new"]
+
+
+def serve(tmp_path: Path, port: int, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "autolog", "serve", "--port", str(port), "--store", f"sqlite:///{tmp_path}/s.db"]
+    return subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_start_that_fails_says_why_and_makes_no_key(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = serve(tmp_path, taken.getsockname()[1])
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "cannot listen on 127.0.0.1" in said
+    assert "Admin key" not in said
+    assert "autolog serves" not in said
+    assert not (tmp_path / "s.db").exists()
+
+
+def test_it_says_that_it_serves_once_it_does(tmp_path: Path) -> None:
+    process = serve(tmp_path, 0, "--root-path", "/logs", "--log-level", "info", "--log-format", "json")
+    assert process.stderr is not None
+    try:
+        lines = [process.stderr.readline(), process.stderr.readline()]
+        assert "Admin key" in lines[0]
+        url = re.search(r"http://127\.0\.0\.1:\d+/logs", lines[1])
+        assert url is not None, lines
+        key = lines[0].split()[-1]
+        assert httpx2.get(f"{url[0]}/api/v1/records", headers={"x-api-key": key}).status_code == 200
+        line = json.loads(process.stderr.readline())
+        assert (line["path"], line["status"], line["level"]) == ("/logs/api/v1/records", 200, "info")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_https(tmp_path: Path) -> None:
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("making a certificate needs openssl")
+    process = serve(tmp_path, 0, "--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
+    assert process.stderr is not None
+    try:
+        process.stderr.readline()
+        url = re.search(r"https://127\.0\.0\.1:\d+", process.stderr.readline())
+        assert url is not None
+        assert httpx2.get(f"{url[0]}/health", verify=False).json() == {"status": "ok"}
+        entered = httpx2.get(f"{url[0]}/ui/login", verify=False)
+        assert entered.status_code == 200
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--root-path", "logs"], "not a path such as /logs"),
+        (["--trusted-proxy", "proxy"], "proxy"),
+        (["--tls-cert", __file__], "belong together"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path: Path, options: list[str], says: str) -> None:
+    process = serve(tmp_path, 0, *options)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert says in said

@@ -46,11 +46,11 @@ class Total:
 
     @property
     def known_cost(self) -> float | None:
-        """The cost, or None if none of the calls has one."""
+        """Return the cost in dollars, or None if none of the calls has one."""
         return self.cost if self.priced else None
 
     def percentile(self, share: float) -> float | None:
-        """The duration that this share of the calls did not exceed, in seconds; within five per cent."""
+        """Return the duration that this share of the calls did not exceed, in seconds; within five per cent."""
         wanted, seen = share * self.durations.total(), 0
         for duration, count in sorted(self.durations.items()):
             seen += count
@@ -60,7 +60,7 @@ class Total:
 
 
 def totals(hours: Iterable[Hour]) -> list[Total]:
-    """Sums by value, most calls first."""
+    """Return sums by value, most calls first."""
     found: dict[str, Total] = {}
     for hour in hours:
         found.setdefault(hour.value, Total(hour.value)).add(hour)
@@ -77,7 +77,7 @@ class Point:
 
 
 def points(hours: Iterable[Hour], since: datetime, until: datetime, step: timedelta) -> list[Point]:
-    """Sums by steps of time, empty ones included."""
+    """Return sums by steps of time, empty ones included."""
     begin = datetime.fromtimestamp(since.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
     count = max(1, min(400, -((begin - until) // step)))
     sums = [Total() for _ in range(count)]
@@ -111,7 +111,7 @@ Show = Callable[[float | None], str]
 
 
 def chart(title: str, steps: Sequence[Point], series: Sequence[Series], show: Show, bars: bool) -> Markup:
-    """An SVG chart with a title for every step to hover; `series` are name, class and figure."""
+    """Return an SVG chart with a title for every step to hover; `series` are name, class and figure."""
     figures = [[figure(step.total) for step in steps] for _, _, figure in series]
     top = _round_up(max((value for row in figures for value in row if value is not None), default=0.0))
     wide = (WIDTH - LEFT) / len(steps)
@@ -157,7 +157,7 @@ def _bars(row: Sequence[float | None], style: str, top: float, wide: float) -> M
 
 
 def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> Markup:
-    """A line through what is known; a gap where nothing is, a dot where it stands alone."""
+    """Draw a line through the known values: a gap where one is missing, a dot where one stands alone."""
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(row):
         if value is None:
@@ -175,7 +175,7 @@ def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> M
 
 
 def _round_up(value: float) -> float:
-    """The next 1, 2 or 5 times a power of ten."""
+    """Round up to 1, 2 or 5 times a power of ten."""
     if value <= 0:
         return 1.0
     power = 1.0

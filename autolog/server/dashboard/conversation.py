@@ -24,7 +24,7 @@ _THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div cla
 
 
 def contents(record: Record) -> dict[str, Any]:
-    """What the page of a log shows of its bodies, which are read once."""
+    """Read the bodies of a record once, and return what its page shows of them."""
     request, response = bodies(record)
     llm = record.kind == "llm"
     return {
@@ -37,7 +37,7 @@ def contents(record: Record) -> dict[str, Any]:
 
 
 def _messages(request: Any, response: Any) -> list[dict[str, Any]]:
-    """Who said what, ready to be drawn: `role` and `parts` as HTML."""
+    """Return a message for the template: its `role`, and its `parts` as HTML."""
     messages = [*request_messages(request), *response_messages(response)]
     left_out = len(messages) - MAX_MESSAGES
     if left_out > 0:
@@ -47,12 +47,12 @@ def _messages(request: Any, response: Any) -> list[dict[str, Any]]:
 
 
 def _parameters(request: Any) -> dict[str, Any]:
-    """What was asked beside the conversation: model, temperature, ..."""
+    """Return the request's other parameters: model, temperature, ..."""
     return {key: value for key, value in request.items() if key not in _SAID} if isinstance(request, dict) else {}
 
 
 def _tools(request: Any) -> list[Any]:
-    """The tools that the model was offered."""
+    """Return the tools that the model was offered."""
     tools = request.get("tools") if isinstance(request, dict) else None
     return tools if isinstance(tools, list) else []
 
@@ -78,7 +78,7 @@ def _part(part: Part) -> Markup:
 
 
 def _media(part: Part) -> Markup:
-    """An image or a sound that came along is shown; one that lies elsewhere is named, and not fetched."""
+    """Show an image or sound that is inside the body; name one that is elsewhere, and do not fetch it."""
     url, kind = _source(part.value)
     if url is not None and kind is not None and SHOWN.fullmatch(kind):
         if kind.startswith("image/"):
@@ -88,7 +88,7 @@ def _media(part: Part) -> Markup:
 
 
 def _source(value: Any) -> tuple[str | None, str | None]:
-    """A data URL for the media in a part, in whichever way its provider writes it, and its type."""
+    """Return a data URL for the media in a part, in any provider's format, and its type."""
     if not isinstance(value, dict):
         return None, None
     source = value.get("source")

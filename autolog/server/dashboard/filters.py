@@ -1,4 +1,4 @@
-"""What a page's URL asks for: filters, order, place. The names are those of the command line."""
+"""The parameters of a list's URL: filters, order, page. The names are those of the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """A list's URL, understood. `given`: its parameters as they are, without empty ones."""
+    """The parameters of a list's URL, parsed. `given` has them as they are, without empty ones."""
 
     query: Query
     given: Pairs
@@ -39,17 +39,17 @@ class Filters:
 
     @property
     def first_page(self) -> bool:
-        """Whether this is the newest page, to which new records are added while one looks."""
+        """Return whether this is the newest page, to which new records are added live."""
         return self.query.past is None and self.offset == 0 and self.sort == "time" and self.descending
 
     @property
     def shown(self) -> Pairs:
-        """The filters alone: what narrows the list, without order and place."""
+        """Return the filters alone, without order and page."""
         return [(name, value) for name, value in self.given if name not in _OTHERS]
 
     @property
     def others(self) -> Pairs:
-        """What the form has no field for, so that it does not lose it: each filter's further values, and the rest."""
+        """Return what the form has no field for, to be kept in hidden ones: repeated filters, and the rest."""
         seen: set[str] = set()
         left = []
         for name, value in reversed(self.given):
@@ -60,22 +60,22 @@ class Filters:
         return left[::-1]
 
     def url(self, path: str = "/ui/", **changes: str | None) -> str:
-        """This list's URL with parameters changed, or taken out by None; a change begins at the first page."""
+        """Return this list's URL with parameters changed, or removed by None; a change goes to the first page."""
         kept = [(name, value) for name, value in self.given if name not in changes and name not in {"past", "offset"}]
         pairs = kept + [(name, value) for name, value in changes.items() if value]
         return path + ("?" + urlencode(pairs) if pairs else "")
 
     def without(self, name: str, value: str) -> str:
-        """This list's URL with one filter taken out."""
+        """Return this list's URL without one of its filters."""
         kept = [pair for pair in self.given if pair != (name, value) and pair[0] not in {"past", "offset"}]
         return "/ui/" + ("?" + urlencode(kept) if kept else "")
 
 
 def read_filters(pairs: Pairs, project: str | None) -> Filters:
-    """Understand a list's parameters.
+    """Parse the parameters of a list.
 
     Raises:
-        Fault: 400, with what makes no sense.
+        Fault: 400, naming the parameter that is invalid; 403, another key's project.
     """
     pairs = [(name, value.strip()) for name, value in pairs if value.strip()]
     given = dict(pairs)
@@ -107,7 +107,7 @@ def _pair(name: str, value: str) -> tuple[str, str]:
 
 
 def _past(text: str | None) -> tuple[datetime, int] | None:
-    """Where the last page ended: microseconds since 1970 and the record's number."""
+    """Parse where the last page ended: microseconds since 1970, and the record's sequence number."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text)
@@ -119,5 +119,5 @@ def _past(text: str | None) -> tuple[datetime, int] | None:
 
 
 def place(at: datetime, seq: int) -> str:
-    """A place in the list, for `past`."""
+    """Return a position in the list, for `past`."""
     return f"{int(at.timestamp()) * 1_000_000 + at.microsecond}.{seq}"

@@ -1,4 +1,4 @@
-"""Values as HTML: JSON that folds, text that cannot do anything."""
+"""Values as HTML: JSON that folds, and escaped text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOLD = Markup("<details{}><summary>{} <i>{}</i> {}</summary><ul>{}</ul></detail
 
 
 def text(value: object) -> Markup:
-    """Text, shown and nothing else; cut if it is very long."""
+    """Escape text; cut it if it is very long."""
     shown = str(value)
     if len(shown) > MAX_TEXT:
         return escape(safe(shown[:MAX_TEXT])) + _cut(f"{len(shown) - MAX_TEXT:,} more characters")
@@ -31,7 +31,7 @@ def _cut(words: str) -> Markup:
 
 
 def json_tree(value: Any) -> Markup:
-    """JSON with its parts folded in `details`, coloured by type."""
+    """Return JSON as HTML, with its parts folded in `details` and coloured by type."""
     return _Tree().draw(value, 0)
 
 

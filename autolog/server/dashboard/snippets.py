@@ -25,7 +25,7 @@ _METHODS = (
 
 
 def as_curl(record: Record) -> str | None:
-    """The request as a shell command; None if it is not text."""
+    """Return the request as a shell command; None if it is not text."""
     if not record.request_url or record.request_body is None:
         return None
     value = decode_json(record.request_body)
@@ -48,7 +48,7 @@ def as_curl(record: Record) -> str | None:
 
 
 def as_python(record: Record) -> str | None:
-    """The request as a call of the SDK that made it; None if it is none that we know."""
+    """Return the request as a call of the SDK that made it; None if that call is not known."""
     body = decode_object(record.request_body)
     path = (record.request_url or "").partition("?")[0]
     end, method = next(((end, name) for end, name in _METHODS if path.endswith(end)), ("", None))
@@ -66,7 +66,7 @@ def as_python(record: Record) -> str | None:
 
 
 def _literal(value: object) -> str:
-    """A JSON value as Python writes it, indented."""
+    """Return a JSON value as Python source, indented."""
     words = json.dumps(value, indent=4).replace("\n", "\n    ")
     if isinstance(value, (str, int, float)) or value is None:
         return ascii(value)
@@ -74,7 +74,7 @@ def _literal(value: object) -> str:
 
 
 def _has_words(value: object) -> bool:
-    """Whether JSON and Python write it differently: true, false and null."""
+    """Return whether it contains what JSON and Python write differently: true, false, null."""
     if isinstance(value, dict):
         return any(_has_words(item) for item in value.values())
     if isinstance(value, list):

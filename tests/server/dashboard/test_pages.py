@@ -376,7 +376,7 @@ def test_by_keyboard_alone(watched: Watched) -> None:
     assert page.is_visible("#shortcuts")
     page.goto(watched.base + "/ui/")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
 
 
 def test_light_and_dark(watched: Watched) -> None:
@@ -415,7 +415,7 @@ def test_new_records_appear_while_one_looks(watched: Watched, running: Live) -> 
 def test_the_trace_and_the_overview(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/log/plain")
-    page.click("text=the whole trace")
+    page.click("text=Whole trace")
     assert watched.rows() == ["root", "plain"]
     assert "$0.003" in page.inner_text("tr[data-id=root]")
     page.goto(watched.base + "/ui/overview")
@@ -424,7 +424,7 @@ def test_the_trace_and_the_overview(watched: Watched) -> None:
     page.click("button:has-text('Show')")
     assert "by=user" in page.url
     page.click("a.only >> nth=0")
-    assert "charts only of user:" in page.inner_text("main")
+    assert "Charts for user:" in page.inner_text("main")
     assert page.locator("rect.hover title").first.text_content()
 
 
@@ -448,8 +448,8 @@ def test_hostile_content_is_only_shown(watched: Watched) -> None:
 def test_copying(chromium: Any, running: Live) -> None:
     watched = Watched(chromium, running, permissions=["clipboard-read", "clipboard-write"])
     watched.page.goto(watched.base + "/ui/log/plain")
-    watched.page.click("summary:has-text('as Python')")
-    watched.page.click("details:has-text('as Python') button")
+    watched.page.click("summary:has-text('Python')")
+    watched.page.click("details.snippet:has-text('Python') button >> nth=0")
     assert "client.chat.completions.create(" in watched.page.evaluate("navigator.clipboard.readText()")
     watched.context.close()
 
@@ -514,7 +514,7 @@ def test_a_generated_store(chromium: Any, tmp_path: Path) -> None:
             seen |= set(watched.rows())
         assert len(seen) == 250
         page.goto(f"{running.url}/ui/?text=no+such+words+anywhere")
-        assert "Nothing matches" in page.inner_text("main") or "Searched back to" in page.inner_text("main")
+        assert "No log matches" in page.inner_text("main") or "Searched back to" in page.inner_text("main")
         watched.context.close()
         assert not watched.complaints
 

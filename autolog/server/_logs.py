@@ -1,0 +1,87 @@
+"""The server's own log: requests, refusals and changes of keys, as plain lines or as JSON.
+
+`autolog.server.access` has a line for each request (INFO), `autolog.server.audit` one for each that was refused for its
+key (WARNING) and for each key that was added or revoked (INFO). No line has a query string, a key or a body.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from starlette.requests import Request
+
+access = logging.getLogger("autolog.server.access")
+audit = logging.getLogger("autolog.server.audit")
+LEVELS = ("debug", "info", "warning", "error")
+#: How many refusals a second are logged; more are only counted: whoever has no key cannot fill a disk with lines.
+REFUSALS_PER_SECOND = 10
+
+
+def set_up(level: str, as_json: bool) -> None:
+    """Send the log of the server, and of uvicorn, to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name in ("autolog", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level.upper())
+        logger.propagate = False
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, and the fields of a request."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class RequestLog:
+    """Writes the lines of one application's requests."""
+
+    def __init__(self) -> None:
+        self._second = 0.0
+        self._refusals = 0
+        self._left_out = 0
+
+    def served(self, request: Request, status: int, seconds: float, key_id: str) -> None:
+        """Log a request that was answered; `key_id` is empty if it showed no valid key."""
+        refused = status in {401, 403, 429}
+        if not refused and not access.isEnabledFor(logging.INFO):
+            return
+        fields = {
+            "client": request.client.host if request.client else "",
+            "method": request.method,
+            "path": request.url.path,
+            "status": status,
+            "seconds": round(seconds, 6),
+            "key": key_id,
+        }
+        line = "%(client)s %(method)s %(path)r %(status)d %(seconds).3f s key=%(key)s"
+        access.info(line, fields, extra={"fields": fields})
+        if refused and self._may_log_refusal():
+            audit.warning("refused: " + line, fields, extra={"fields": fields})
+
+    def _may_log_refusal(self) -> bool:
+        now = monotonic()
+        if now - self._second >= 1:
+            if self._left_out:
+                audit.warning("%d more requests were refused", self._left_out)
+            self._second, self._refusals, self._left_out = now, 0, 0
+        self._refusals += 1
+        if self._refusals > REFUSALS_PER_SECOND:
+            self._left_out += 1
+            return False
+        return True

@@ -1,0 +1,57 @@
+"""The server's log: a line for each request and each refusal, without keys, queries or bodies."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from live import KEY
+from starlette.testclient import TestClient
+
+from autolog.server import create_app
+from autolog.server._keys import create_key, list_keys, revoke_key
+from autolog.server._logs import REFUSALS_PER_SECOND, JsonFormatter
+from autolog.stores import open_store
+
+
+def test_requests_refusals_and_changes_of_keys_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/s.db")
+    with TestClient(create_app(store, api_key=KEY)) as client, caplog.at_level(logging.INFO, "autolog.server"):
+        client.get("/api/v1/records?user=secret-user", headers={"x-api-key": KEY})
+        client.post("/ui/login", data={"key": "wrong-key"})
+        client.get("/ui/enter?key=also-wrong")
+        key = create_key(store, "new")
+        keyring = client.app.state.services.keyring  # type: ignore[attr-defined]
+        keyring.refresh(at_once=True)
+        (key_id,) = list_keys(store)
+        revoke_key(store, key_id)
+        keyring.refresh(at_once=True)
+    lines = [(record.name.rpartition(".")[2], record.getMessage()) for record in caplog.records]
+    assert any(name == "access" and "GET '/api/v1/records' 200" in line and "key=fixed" in line for name, line in lines)
+    audit = [line for name, line in lines if name == "audit"]
+    assert audit[0].startswith("refused: testclient POST '/ui/login' 401")
+    assert audit[1:] == [f"key {key_id} was added", f"key {key_id} was revoked"]
+    whole = "".join(JsonFormatter().format(record) for record in caplog.records)
+    for secret in ("secret-user", "wrong-key", "also-wrong", KEY, key):
+        assert secret not in whole
+
+
+def test_refusals_do_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        TestClient(create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY)) as client,
+        caplog.at_level(logging.WARNING, "autolog.server"),
+    ):
+        for _ in range(10 * REFUSALS_PER_SECOND):
+            client.get("/api/v1/records")
+    lines = [record for record in caplog.records if record.name == "autolog.server.audit"]
+    assert REFUSALS_PER_SECOND <= len(lines) < 5 * REFUSALS_PER_SECOND
+
+
+def test_a_line_of_json_has_the_fields() -> None:
+    record = logging.LogRecord("autolog.server.access", logging.INFO, "", 0, "%d", (200,), None)
+    record.fields = {"status": 200, "path": "/\n"}
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line) == {**json.loads(line), "level": "info", "message": "200", "status": 200, "path": "/\n"}
