@@ -1,4 +1,4 @@
-"""What is not kept: credentials in URLs and headers, keys wherever they stand, and what the user's own rules name.
+"""Redact records: credentials in URLs and headers, keys wherever they stand, and what the user's own rules name.
 
 Bodies are redacted before anything is read from them, so previews, tool calls and errors hold nothing else. A body
 without a finding stays byte for byte what it was.

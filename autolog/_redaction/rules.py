@@ -1,4 +1,4 @@
-"""What users ask to have redacted besides secrets, checked where they ask."""
+"""The user's own redaction rules, checked where they are given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autolog.errors import ConfigError
 
 
 class RedactionRules(msgspec.Struct, frozen=True):
-    """What is to go besides secrets.
+    """The user's rules: what is redacted besides secrets.
 
     Attributes:
         patterns: regular expressions; what they match in any text is replaced.
@@ -26,8 +26,8 @@ class RedactionRules(msgspec.Struct, frozen=True):
 
 
 def read_rules(given: Any) -> RedactionRules:
-    """The rules in `configure(redact=...)`: a pattern, a function, a list of those, or a mapping with `patterns`,
-    `fields` and `function`.
+    """Return the rules in `configure(redact=...)`: a pattern, a function, a list of those, or a mapping with
+    `patterns`, `fields` and `function`.
 
     Raises:
         ConfigError: what is wrong with it.

@@ -103,7 +103,7 @@ def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], 
 
 
 def is_streamed(body: bytes, content_type: str) -> bool:
-    """Whether a body is one of lines: server-sent events, or JSON by the line."""
+    """Return whether a body is one of lines: server-sent events, or JSON by the line."""
     start = body[:4096].lstrip()[:6]
     if any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines")):
         return True
@@ -113,7 +113,7 @@ def is_streamed(body: bytes, content_type: str) -> bool:
 
 
 def comes_in_pieces(body: bytes, content_type: str) -> bool:
-    """Whether a text may be spread over several places of a body."""
+    """Return whether a text may be spread over several places of a body."""
     return is_streamed(body, content_type) or (body[:4096].lstrip()[:1] == b"[" and b'"candidates"' in body)
 
 
@@ -159,7 +159,7 @@ def _form(body: bytes, content_type: str, rules: Rules) -> bytes:
 
 
 def _lines(body: bytes, rules: Rules) -> bytes:
-    """Server-sent events or JSON lines: each line's JSON walked, what comes in pieces edited as one text."""
+    """Return server-sent events or JSON lines after all edits; what comes in pieces is edited as one text."""
     lines = re.split(rb"(\r\n|\n|\r)", body)  # every second one is a line's end
     prefixes: list[bytes] = []
     values: list[Any] = []
@@ -191,7 +191,7 @@ def _hides_more(line: bytes, rules: Rules) -> bool:
 
 
 def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
-    """A stream as one JSON array."""
+    """Return a stream that is one JSON array, after all edits."""
     new = edit_in_pieces(values, rules)
     return body if all(one is other for one, other in zip(new, values, strict=True)) else encode_json(new)
 

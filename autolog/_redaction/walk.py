@@ -29,11 +29,14 @@ class Rules(Protocol):
     """What is to be changed."""
 
     def hides(self, path: Path, value: Any) -> Any:
-        """What stands in place of a value, or the value itself."""
+        """Return what stands in place of a value, or the value itself."""
         ...
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
-        """What is to be changed in a text, in order and without overlap; `structural` if it is a word of the format."""
+        """Return the edits of a text, in order and without overlap.
+
+        `structural` says that it is a word of the format.
+        """
         ...
 
 
@@ -139,5 +142,5 @@ def _without_tokens_again(changed: dict[Any, Any], before: dict[Any, Any]) -> di
 
 
 def _numbered(item: Any, owner: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The indexes of the list items that a value is in, for those that say theirs."""
+    """Return the indexes of the list items that a value is in, for those that say theirs."""
     return (*owner, item.get("index")) if isinstance(item, dict) and "index" in item else owner
