@@ -10,6 +10,8 @@ _PROVIDERS = {
     "vertexai": "gcp.vertex_ai", "google": "gcp.gemini", "gemini": "gcp.gemini", "gcp.gen_ai": "gcp.gemini",
     "Google": "gcp.gemini", "mistralai": "mistral_ai", "mistral": "mistral_ai", "xai": "x_ai", "OpenAI": "openai",
     "Anthropic": "anthropic", "together_ai": "together", "fireworks_ai": "fireworks",
+    "amazon_bedrock": "aws.bedrock", "bedrock_converse": "aws.bedrock", "google_genai": "gcp.gemini",
+    "google_vertexai": "gcp.vertex_ai", "azure_openai": "azure.ai.openai",
 }  # fmt: skip
 #: Names of who made the span, where the provider's should be.
 _NO_PROVIDERS = {

@@ -12,9 +12,10 @@ from typing import Any
 
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
+from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_SECONDS, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
-from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
+from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
 from autolog.dialects.otlp.families import AGENTS, FAMILIES

@@ -9,10 +9,11 @@ from autolog._reading.derive import derive
 from autolog._reading.messages import Message, request_messages, response_messages
 from autolog._record.record import Record
 from autolog._record.scores import set_score
+from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import provider_called
-from autolog.dialects.otlp._messages import from_events, parsed, request_of, response_of
+from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES
 from autolog.dialects.otlp.families._family import Family, present

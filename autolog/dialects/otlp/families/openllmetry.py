@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from autolog.dialects.otlp._messages import parsed
+from autolog.dialects._chat import parsed
 from autolog.dialects.otlp._wire import Attributes
 from autolog.dialects.otlp.families._family import Family
 

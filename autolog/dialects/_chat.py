@@ -1,0 +1,174 @@
+"""Messages in the spellings of all senders, as the chat messages that the rest of the house reads.
+
+A message's content comes as text, as blocks (`content`), as `parts` (the GenAI conventions, Gemini), as keyed blocks
+(Converse: `{"toolUse": {...}}`), or in LangChain's serialisation; tool calls beside it or among it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from autolog._record.bodies import decode_json
+from autolog.dialects._convert import text_of
+from autolog.dialects._fault import Json
+
+_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "HUMAN": "user", "AI": "assistant"}
+_THOUGHTS = {"reasoning", "thinking", "redacted_thinking"}
+_CALLS = {"tool_call", "tool-call", "tool_use", "function_call", "toolUse", "functionCall"}
+_RESULTS = {"tool_call_response", "tool-result", "tool_result", "toolResult", "functionResponse"}
+
+
+def parsed(value: Any) -> Any:
+    """Return a value that may be JSON in a text: parsed if it is, else itself."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
+        found = decode_json(value)
+        return value if found is None else found
+    return value
+
+
+def request_of(messages: Any) -> Json | None:
+    """Return a request body with these messages; None if there are none."""
+    found = chat_messages(messages, "user")
+    return {"messages": found} if found else None
+
+
+def response_of(messages: Any) -> Json | None:
+    """Return a response body with these messages as its choices; None if there are none."""
+    listed = parsed(messages)
+    items = listed if isinstance(listed, list) else []
+    reasons = [item.get("finish_reason") for item in items if isinstance(item, dict)]
+    found = chat_messages(listed, "assistant")
+    reasons += [None] * (len(found) - len(reasons))
+    choices = [
+        {"index": number, "message": message, **({"finish_reason": str(reason)} if reason else {})}
+        for number, (message, reason) in enumerate(zip(found, reasons, strict=False))
+    ]
+    return {"choices": choices} if choices else None
+
+
+def chat_messages(messages: Any, role: str) -> list[Json]:
+    """Return messages as chat messages; `role` is whose a message is that does not say."""
+    messages = parsed(messages)
+    if isinstance(messages, dict):
+        inner = messages.get("messages", messages.get("contents"))
+        messages = inner if isinstance(inner, list) else [messages]
+    if isinstance(messages, str):
+        return [{"role": role, "content": messages}] if messages else []
+    if not isinstance(messages, list):
+        return []
+    if len(messages) == 1 and isinstance(messages[0], list):  # LangChain: a list of conversations
+        messages = messages[0]
+    return [one for item in messages for one in _message(item, role)]
+
+
+def _message(item: Any, role: str) -> Iterator[Json]:
+    item = parsed(item)
+    if not isinstance(item, dict):
+        if item not in (None, ""):
+            yield {"role": role, "content": str(item)}
+        return
+    if isinstance(item.get("kwargs"), dict) and "lc" in item:  # LangChain's own serialisation
+        item = {**item["kwargs"], "role": str((item.get("id") or ["ai"])[-1]).removesuffix("Message").lower()}
+    if isinstance(item.get("message"), (dict, list)) and "content" not in item:
+        item = item["message"] if isinstance(item["message"], dict) else {"content": item["message"]}
+    said = str(item.get("role") or item.get("type") or role)
+    said = _ROLES.get(said, said) if said != "message" else role
+    pieces = _Pieces()
+    content = item["parts"] if isinstance(item.get("parts"), list) else item.get("content", item.get("message"))
+    pieces.add(parsed(content))
+    for call in _listed(item.get("tool_calls", item.get("toolCalls"))):
+        pieces.call(call)
+    if isinstance(item.get("function_call"), dict):
+        pieces.call(item["function_call"])
+    call_id = item.get("tool_call_id") or (item.get("id") if said == "tool" else None)
+    if said == "tool" and call_id and not pieces.results:
+        yield {"role": "tool", "tool_call_id": str(call_id), "content": text_of(pieces.content()) or ""}
+        return
+    if not pieces.results or pieces.content() or pieces.calls:
+        thought = item.get("reasoning_content") or "\n".join(pieces.thoughts)
+        yield {
+            "role": said,
+            "content": pieces.content(),
+            **({"reasoning_content": thought} if thought else {}),
+            **({"tool_calls": pieces.calls} if pieces.calls else {}),
+        }
+    yield from pieces.results
+
+
+class _Pieces:
+    """The pieces of one message's content, by what they are."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.others: list[Json] = []
+        self.calls: list[Json] = []
+        self.results: list[Json] = []
+
+    def content(self) -> Any:
+        """Return the content as a chat message has it: text, a list of blocks, or None."""
+        if self.others:
+            return [*({"type": "text", "text": text} for text in self.texts), *self.others]
+        return "\n".join(self.texts) if self.texts else None
+
+    def add(self, content: Any) -> None:
+        """Add a content: text, blocks, or one block."""
+        for part in content if isinstance(content, list) else [content]:
+            if isinstance(part, dict):
+                self._part(part)
+            elif part is not None:
+                self.texts.append(str(part))
+
+    def _part(self, part: Json) -> None:
+        keyed = next((key for key in (*_CALLS, *_RESULTS) if isinstance(part.get(key), dict)), "")
+        kind = str(part.get("type") or keyed)
+        inner = part[kind] if isinstance(part.get(kind), dict) else part
+        text = part.get("text", part.get("content"))
+        if kind in _CALLS:
+            self.call(inner)
+        elif kind in _RESULTS:
+            self._result(inner)
+        elif kind in _THOUGHTS:
+            self.thoughts.append(str(part.get("thinking") or text or ""))
+        elif kind in {"text", "input_text", "output_text", ""} and isinstance(text, str):
+            self.texts.append(text)
+        else:
+            self.others.append(part)
+
+    def call(self, call: Any) -> None:
+        """Add a tool call, in any spelling, as the chat completions have it."""
+        if not isinstance(call, dict):
+            return
+        call = call["tool_call"] if isinstance(call.get("tool_call"), dict) else call
+        function = call["function"] if isinstance(call.get("function"), dict) else call
+        name = _first(function, "name", "toolName") or _first(call, "name", "toolName")
+        arguments = _first(function, "arguments", "args", "input", "arguments_json")
+        call_id = _first(call, "id", "toolCallId", "toolUseId", "call_id", "tool_call_id")
+        self.calls.append(
+            {
+                "id": None if call_id is None else str(call_id),
+                "type": "function",
+                "function": {
+                    "name": str(name or ""),
+                    "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments or {}),
+                },
+            }
+        )
+
+    def _result(self, part: Json) -> None:
+        call_id = _first(part, "id", "toolCallId", "toolUseId", "tool_use_id", "tool_call_id", "name")
+        result = _first(part, "response", "result", "output", "content")
+        if isinstance(result, dict) and isinstance(result.get("value"), (str, dict, list)):
+            result = result["value"]
+        self.results.append({"role": "tool", "tool_call_id": str(call_id or ""), "content": text_of(result) or ""})
+
+
+def _first(value: Json, *names: str) -> Any:
+    return next((value[name] for name in names if value.get(name) is not None), None)
+
+
+def _listed(value: Any) -> list[Any]:
+    value = parsed(value)
+    return value if isinstance(value, list) else []
