@@ -100,12 +100,18 @@ def _litellm(endpoint: str, key: str) -> Settings:
     return Settings(variables, note=note)
 
 
+def _langsmith(endpoint: str, key: str) -> Settings:
+    variables = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": f"{endpoint}/langsmith", "LANGSMITH_API_KEY": key}
+    return Settings(variables)
+
+
 PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
     "aider": _aider,
     "claude-code": _claude_code,
     "codex": _codex,
     "copilot": _copilot,
     "gemini-cli": _gemini_cli,
+    "langsmith": _langsmith,
     "litellm": _litellm,
     "opencode": _opencode,
     "otel": lambda endpoint, key: Settings({**_MESSAGES, **_otel(endpoint, key)}),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # `import autolog` asks this module for names alone
     from autolog.dialects._fault import Fault
 
 #: Every dialect, by the name of its module.
-NAMES = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer", "cloudflare", "litellm")
+NAMES = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer", "cloudflare", "litellm", "langsmith")
 
 
 class Request(NamedTuple):

@@ -1,0 +1,35 @@
+"""LangSmith: runs of LangChain, LangGraph and `@traceable`, one by one, in JSON batches or in forms; feedback.
+
+A program is pointed here by `LANGSMITH_ENDPOINT` and `LANGSMITH_API_KEY` alone. A run is posted when it starts and
+patched when it has ended; what came is kept with the record, and a patch is read as the whole run (langsmith 0.15).
+
+What the format cannot hold: raw bodies, HTTP status and headers, the service tier (unless the response's metadata has
+it), retries.
+"""
+
+from __future__ import annotations
+
+from autolog.dialects.langsmith._decode import (
+    Upload as Upload,
+    decode_batch as decode_batch,
+    decode_feedback as decode_feedback,
+    decode_multipart as decode_multipart,
+    decode_run as decode_run,
+)
+from autolog.dialects.langsmith._encode import (
+    encode_fault as encode_fault,
+    encode_feedback as encode_feedback,
+    encode_info as encode_info,
+    encode_run as encode_run,
+    encode_session as encode_session,
+    run_of as run_of,
+    session_id as session_id,
+)
+
+name = "langsmith"
+why_not_shipped = "its backend takes runs and no calls; LangSmith takes OpenTelemetry, too: dialect='otlp'"
+key_headers = ("x-api-key",)
+
+#: What stands before the paths: nothing, a name for those who serve several, and LangSmith's own.
+BASES = ("", "/langsmith", "/api/v1")
+prefixes = tuple(base + path for base in BASES for path in ("/info", "/runs", "/feedback", "/sessions", "/settings"))

@@ -1,0 +1,262 @@
+"""From LangSmith's runs and feedback to records."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from autolog._reading.derive import derive
+from autolog._record.bodies import form_parts
+from autolog._record.record import Record
+from autolog._record.scores import set_score
+from autolog.dialects._chat import chat_messages, request_of, response_of
+from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
+from autolog.dialects._fault import Fault, Json, parse_json
+from autolog.dialects._providers import provider_called
+from autolog.providers._fields import count, mapping, text
+
+_KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
+#: Of an attachment up to so many bytes are kept.
+MAX_ATTACHMENT = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Upload:
+    """What one call brings: runs by their ids, feedback, and how many of both could not be read."""
+
+    runs: dict[str, Json] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
+    """The ids of runs that this call posts; the others patch what came before."""
+    feedback: list[Json] = field(default_factory=list)
+    rejected: int = 0
+    problem: str = ""
+
+    def lay(self, operation: str, run_id: str, values: Json) -> None:
+        """Add values to a run."""
+        self.runs.setdefault(run_id, {"id": run_id}).update(values)
+        if operation == "post":
+            self.started.add(run_id)
+
+    def reject(self, problem: str) -> None:
+        """Count something that cannot be read."""
+        self.rejected, self.problem = self.rejected + 1, problem
+
+
+def decode_batch(body: Json) -> Upload:
+    """Return what a JSON batch brings: `{"post": [...], "patch": [...]}`.
+
+    Raises:
+        Fault: 422, not of this shape.
+    """
+    upload = Upload()
+    for operation in ("post", "patch"):
+        runs = body.get(operation) or []
+        if not isinstance(runs, list):
+            raise Fault(422, f"{operation}: is not a list of runs")
+        for run in runs:
+            run_id = run.get("id") if isinstance(run, dict) else None
+            if isinstance(run_id, str) and 0 < len(run_id) <= 200:
+                upload.lay(operation, run_id, run)
+            else:
+                upload.reject("a run has no id")
+    return upload
+
+
+def decode_multipart(data: bytes, content_type: str) -> Upload:
+    """Return what a form brings: parts `post.ID`, `post.ID.inputs`, `patch.ID`, `feedback.ID`, `attachment.ID.NAME`.
+
+    Raises:
+        Fault: 422, no form.
+    """
+    upload = Upload()
+    bad: set[str] = set()
+    parts = list(form_parts(data, content_type))
+    if not parts:
+        raise Fault(422, "the body is no multipart form")
+    for part in parts:
+        operation, _, rest = part.name.partition(".")
+        run_id, _, key = rest.partition(".")
+        content = data[part.start : part.end]
+        if operation not in {"post", "patch", "feedback", "attachment"} or not run_id:
+            upload.reject(f"{part.name[:100]!r} is no part of a run")
+        elif operation == "attachment":
+            run = upload.runs.setdefault(run_id, {"id": run_id})
+            run.setdefault("attachments", {})[key] = _attachment(part.content_type, content)
+        else:
+            try:
+                value = parse_json(content)
+            except Fault as fault:
+                bad.add(run_id)
+                upload.reject(f"{part.name[:100]}: {fault.message}")
+                continue
+            if operation == "feedback":
+                upload.feedback.append(mapping(value))
+            else:
+                upload.lay(operation, run_id, {key: value} if key else mapping(value))
+    for run_id in bad:
+        upload.runs.pop(run_id, None)
+    return upload
+
+
+def _attachment(content_type: str | None, content: bytes) -> Json:
+    kept = {"data": base64.b64encode(content).decode()} if len(content) <= MAX_ATTACHMENT else {}
+    return {"content_type": content_type, "size": len(content), **kept}
+
+
+# Runs
+
+#: Where a record has what a run says; the rest of the run is kept as it came.
+_OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "error", "tags"}
+
+
+def decode_run(run: Json) -> Record:
+    """Return a run as a record.
+
+    Raises:
+        Fault: 422, a time that is none.
+    """
+    extra = mapping(run.get("extra"))
+    metadata = mapping(extra.get("metadata"))
+    run_type = str(run.get("run_type") or "chain")
+    record = Record(
+        id=str(run["id"]),
+        dialect="langsmith",
+        kind=_KINDS.get(run_type, "span"),
+        name=text(run.get("name")),
+        trace_id=text(run.get("trace_id")) or str(run["id"]),
+        span_id=str(run["id"]),
+        parent_span_id=text(run.get("parent_run_id")),
+        start_time=parse_time(run.get("start_time"), "start_time", 422),
+        end_time=parse_time(run.get("end_time"), "end_time", 422),
+        session=_first(metadata, "session_id", "thread_id", "conversation_id"),
+        user=_first(metadata, "user_id"),
+        tags=[tag for tag in run.get("tags") or [] if isinstance(tag, str)],
+        metadata={key: value for key, value in metadata.items() if not _is_plumbing(key)},
+        extra={"run": {key: value for key, value in run.items() if key not in _OWN and value is not None}},
+    )
+    if run.get("error"):
+        record.status, record.error_message = "error", text_of(run["error"])
+        named = re.match(r"([A-Za-z_][\w.]*)\(", record.error_message or "")
+        record.error_type = named[1] if named else None
+    inputs, outputs = run.get("inputs"), run.get("outputs")
+    if record.kind == "llm":
+        _read_call(record, run_type, extra, mapping(inputs), mapping(outputs))
+    else:
+        record.request_body, record.response_body = to_body(inputs), to_body(outputs)
+    fill_times(record)
+    if record.kind == "llm":
+        status, name = record.status, record.name
+        derive(record)
+        record.status, record.name = status, name
+    return record
+
+
+def _is_plumbing(key: str) -> bool:
+    return key.startswith(("ls_", "LANGSMITH_", "LANGCHAIN_")) or key in {"usage_metadata", "revision_id"}
+
+
+def _first(values: Json, *names: str) -> str | None:
+    return next((str(values[name]) for name in names if values.get(name) not in (None, "")), None)
+
+
+def _read_call(record: Record, run_type: str, extra: Json, inputs: Json, outputs: Json) -> None:
+    metadata, asked = mapping(extra.get("metadata")), mapping(extra.get("invocation_params"))
+    message = _answer(outputs)
+    told = mapping(message.get("response_metadata"))
+    record.operation_name = "embeddings" if run_type == "embedding" else "chat"
+    record.provider_name = provider_called(_first(metadata, "ls_provider"))
+    record.request_model = _first(metadata, "ls_model_name") or _first(asked, "model", "model_name")
+    record.response_model = _first(told, "model_name", "model")
+    record.response_service_tier = _first(told, "service_tier")
+    record.response_id = _first(told, "id")
+    reason = _first(told, "finish_reason", "stop_reason") or _first(_generation(outputs), "finish_reason")
+    record.response_finish_reasons = [reason] if reason else None
+    request = request_of(inputs["messages"]) if isinstance(inputs.get("messages"), list) else None
+    if request is None and "prompts" in inputs:
+        request = {"prompt": inputs["prompts"]}
+    settings = {key: value for key, value in asked.items() if not key.startswith("_")}
+    record.request_body = to_body({**settings, **inputs, **(request or {})})
+    record.response_body = to_body(_response(outputs, message))
+    usages = (metadata.get("usage_metadata"), outputs.get("usage_metadata"), message.get("usage_metadata"))
+    _read_usage(record, next((usage for usage in usages if isinstance(usage, dict)), {}))
+
+
+def _generation(outputs: Json) -> Json:
+    """Return what LangChain says of the first text that was made, beside the text."""
+    return mapping(next(_generations(outputs), {}).get("generation_info"))
+
+
+def _generations(outputs: Json) -> Iterator[Json]:
+    """Yield LangChain's generations: lists in a list, for several prompts may be asked at once."""
+    outer = outputs.get("generations")
+    for inner in outer if isinstance(outer, list) else []:
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, dict):
+                yield one
+
+
+def _answer(outputs: Json) -> Json:
+    """Return the message that a call answered, as LangChain serialises it: its own fields in `kwargs`."""
+    found = next((mapping(one.get("message")) for one in _generations(outputs) if one.get("message")), {})
+    return mapping(found.get("kwargs")) or found or outputs
+
+
+def _response(outputs: Json, message: Json) -> Any:
+    """Return the response: the provider's own where the run has it, else its messages."""
+    if isinstance(outputs.get("choices"), list) or outputs.get("type") == "message":
+        return {key: value for key, value in outputs.items() if key != "usage_metadata"}
+    generations = list(_generations(outputs))
+    if generations:
+        return response_of([one.get("message") or {"content": one.get("text")} for one in generations])
+    if "messages" in outputs or "role" in outputs or "content" in outputs:
+        return response_of(outputs)
+    if set(outputs) <= {"output", "usage_metadata"} and chat_messages(outputs.get("output"), "assistant"):
+        return response_of(outputs["output"])
+    return outputs or message or None
+
+
+def _read_usage(record: Record, usage: Json) -> None:
+    """Read LangChain's counts: the input holds what was cached, the output what was thought."""
+    read, made = mapping(usage.get("input_token_details")), mapping(usage.get("output_token_details"))
+    lives = [count(read.get(f"ephemeral_{life}_input_tokens")) for life in ("5m", "1h")]
+    record.usage_input_tokens = count(usage.get("input_tokens"))
+    record.usage_output_tokens = count(usage.get("output_tokens"))
+    record.usage_cache_read_input_tokens = count(read.get("cache_read"))
+    written = count(read.get("cache_creation"))
+    record.usage_cache_creation_input_tokens = sum(life or 0 for life in lives) or written
+    record.usage_cache_creation_5m_input_tokens, record.usage_cache_creation_1h_input_tokens = lives
+    record.usage_reasoning_output_tokens = count(made.get("reasoning"))
+    record.usage_input_audio_tokens = count(read.get("audio"))
+    record.usage_output_audio_tokens = count(made.get("audio"))
+    total = usage.get("total_cost")
+    if isinstance(total, (int, float)) and not isinstance(total, bool) and 0 < total <= MAX_DOLLARS:
+        record.cost, record.custom_cost = float(total), True
+        record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
+
+
+# Feedback
+
+
+def decode_feedback(items: Iterable[Json]) -> list[Record]:
+    """Return records that add the scores of feedback to those of its runs.
+
+    Raises:
+        Fault: 422, feedback without a run or a key.
+    """
+    records = []
+    for item in items:
+        run_id, key = item.get("run_id") or item.get("trace_id"), text(item.get("key"))
+        if not isinstance(run_id, str) or key is None or len(run_id) > 200:
+            raise Fault(422, "feedback needs run_id and key")
+        record = Record(id=run_id, dialect="langsmith")
+        comment = None if item.get("comment") is None else str(item["comment"])
+        score = item.get("score")
+        if isinstance(score, (int, float)):
+            set_score(record, key, float(score), comment)
+        else:
+            record.scores = {key: {"value": item.get("value", score), "comment": comment}}
+        records.append(record)
+    return records

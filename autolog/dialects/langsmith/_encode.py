@@ -1,0 +1,132 @@
+"""From records to what LangSmith's clients read."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects._convert import format_time, from_body
+from autolog.dialects._fault import Fault, Json
+
+_RUN_TYPES = {"llm": "llm", "tool": "tool", "retrieval": "retriever"}
+_TENANT = str(uuid.uuid5(uuid.NAMESPACE_URL, "autolog"))
+
+
+def encode_fault(fault: Fault) -> Json:
+    """Return an error in this vendor's shape."""
+    return {"detail": fault.message}
+
+
+def encode_info(batch_items: int, body_bytes: int) -> Json:
+    """Return what the server takes, which clients ask before they send."""
+    return {
+        "version": "0.12.0",
+        "instance_flags": {"zstd_compression_enabled": True},
+        "batch_ingest_config": {
+            "use_multipart_endpoint": True,
+            "scale_up_qsize_trigger": 1000,
+            "scale_up_nthreads_limit": 16,
+            "scale_down_nempty_trigger": 4,
+            "size_limit": min(batch_items, 100),
+            "size_limit_bytes": min(body_bytes, 20 * 1024 * 1024),
+        },
+    }
+
+
+def session_id(project: str, name: str) -> str:
+    """Return the id of one of LangSmith's projects, which has only a name here."""
+    return _uuid(f"{project}/{name}")
+
+
+def _uuid(value: str) -> str:
+    """Return an id as a UUID, which clients insist on: itself, or one that follows from it."""
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, value))
+
+
+def _object(body: bytes | None) -> Json:
+    value = from_body(body)
+    return value if isinstance(value, dict) else {} if value is None else {"output": value}
+
+
+def run_of(record: Record) -> Json:
+    """Return the run that a record was made of; of another dialect's record, what it amounts to."""
+    return {
+        "extra": {"metadata": record.metadata},
+        "run_type": _RUN_TYPES.get(record.kind, "chain"),
+        **(record.extra.get("run") or {}),
+        "id": record.id,
+        "name": record.name or record.kind,
+        "trace_id": record.trace_id or record.id,
+        "parent_run_id": record.parent_span_id,
+        "start_time": format_time(record.start_time or record.created_at),
+        "end_time": format_time(record.end_time),
+        "error": record.error_message,
+        "inputs": _object(record.request_body),
+        "outputs": _object(record.response_body) if record.response_body else None,
+        "tags": record.tags,
+    }
+
+
+def encode_run(record: Record) -> Json:
+    """Return a record as clients read a run."""
+    run = run_of(record)
+    details = record.cost_details or {}
+    known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
+    done = "success" if record.end_time is not None else "pending"
+    return {
+        "dotted_order": "",
+        **run,
+        "id": _uuid(record.id),
+        "trace_id": _uuid(run["trace_id"]),
+        "parent_run_id": None if record.parent_span_id is None else _uuid(record.parent_span_id),
+        "status": "error" if record.status == "error" else done,
+        "session_id": session_id(record.project, str(run.get("session_name") or "default")),
+        "prompt_tokens": record.usage_input_tokens,
+        "completion_tokens": record.usage_output_tokens,
+        "total_tokens": sum(known) if known else None,
+        "total_cost": record.cost,
+        "prompt_cost": details.get("input"),
+        "completion_cost": details.get("output"),
+        "feedback_stats": {key: {"n": 1, "avg": _value(value)} for key, value in record.scores.items()},
+        "app_path": f"/ui/log?id={record.id}",
+    }
+
+
+def _value(score: Any) -> Any:
+    return score.get("value") if isinstance(score, dict) else score
+
+
+def encode_feedback(record: Record) -> list[Json]:
+    """Return a record's scores as feedback."""
+    at = format_time(record.updated_at or record.received_at or record.created_at)
+    return [
+        {
+            "id": _uuid(f"{record.id}/{key}"),
+            "run_id": _uuid(record.id),
+            "trace_id": _uuid(record.trace_id or record.id),
+            "key": key,
+            "score": _value(score) if isinstance(_value(score), (int, float)) else None,
+            "value": None if isinstance(_value(score), (int, float)) else _value(score),
+            "comment": score.get("comment") if isinstance(score, dict) else None,
+            "correction": None,
+            "feedback_source": {"type": "api", "metadata": {}},
+            "created_at": at,
+            "modified_at": at,
+        }
+        for key, score in record.scores.items()
+    ]
+
+
+def encode_session(project: str, name: str) -> Json:
+    """Return one of LangSmith's projects."""
+    return {
+        "id": session_id(project, name),
+        "name": name,
+        "tenant_id": _TENANT,
+        "start_time": "1970-01-01T00:00:00Z",
+        "reference_dataset_id": None,
+    }

@@ -1,0 +1,148 @@
+"""LangSmith: runs in, feedback, and what its clients read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects import langsmith as dialect
+from autolog.dialects._convert import parse_time
+from autolog.dialects._fault import Fault, Json
+from autolog.server._call import Call, Reply, Route
+from autolog.server._writer import RecordWrite
+from autolog.stores.query import Condition, Query
+
+#: The most runs that one query returns.
+MAX_RUNS = 100
+
+
+def info(call: Call) -> Reply:
+    return Reply(200, dialect.encode_info(call.batch_items, call.services.limits.body_bytes))
+
+
+def settings(call: Call) -> Reply:
+    tenant = dialect.session_id(call.project, "")
+    return Reply(200, {"id": tenant, "display_name": call.project, "created_at": "1970-01-01T00:00:00Z"})
+
+
+# Runs
+
+
+def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
+    """Keep what a call brings; a patch of a run that came before is read with it, as the whole run."""
+    records = dialect.decode_feedback(upload.feedback)
+    for run_id, run in upload.runs.items():
+        before = None if run_id in upload.started else call.store.get(run_id, call.project)
+        try:
+            records.append(dialect.decode_run(run if before is None else _patched(before, run)))
+        except Fault as fault:
+            upload.reject(fault.message)
+    if upload.rejected and not records:
+        raise Fault(422, upload.problem)
+    return call.keep(records, lambda _: Reply(202, {"rejected": upload.rejected, "problem": upload.problem or None}))
+
+
+def _patched(before: Record, run: Json) -> Json:
+    old = dialect.run_of(before)
+    given = {key: value for key, value in run.items() if value is not None}
+    return {**old, **given, "extra": {**(old["extra"] or {}), **(run.get("extra") or {})}, "id": before.id}
+
+
+def multipart(call: Call) -> RecordWrite:
+    return _keep(call, dialect.decode_multipart(call.body, call.headers.get("content-type", "")))
+
+
+def batch(call: Call) -> RecordWrite:
+    return _keep(call, dialect.decode_batch(call.object()))
+
+
+def post_run(call: Call) -> RecordWrite:
+    return _keep(call, dialect.decode_batch({"post": [call.object()]}))
+
+
+def patch_run(call: Call) -> RecordWrite:
+    return _keep(call, dialect.decode_batch({"patch": [{**call.object(), "id": call.path["id"]}]}))
+
+
+def get_run(call: Call) -> Reply:
+    record = call.store.get(call.path["id"], call.project)
+    if record is None:
+        raise Fault(404, "there is no run with this id")
+    return Reply(200, dialect.encode_run(record))
+
+
+def query_runs(call: Call) -> Reply:
+    """Find runs by the fields that clients ask for; filters in LangSmith's own language are not understood."""
+    wanted = call.object()
+    if wanted.get("filter") or wanted.get("trace_filter") or wanted.get("tree_filter") or wanted.get("query"):
+        raise Fault(422, "filter: is not understood; id, trace, parent_run, run_type, is_root, error and session are")
+    conditions = [Condition("dialect", "eq", (dialect.name,))]
+    equal: dict[str, Any] = {"project": call.project}
+    if isinstance(wanted.get("id"), list) and wanted["id"]:
+        conditions.append(Condition("id", "eq", tuple(map(str, wanted["id"]))))
+    for word, key in (("trace", "trace_id"), ("parent_run", "parent_span_id")):
+        if wanted.get(word):
+            equal[key] = str(wanted[word])
+    if wanted.get("error") is not None:
+        equal["status"] = "error" if wanted["error"] else "ok"
+    since = parse_time(wanted.get("start_time"), "start_time", 422)
+    found = call.store.find(Query(equal, since=since, conditions=tuple(conditions)), 1_000, bodies=True)
+    sessions = set(map(str, wanted.get("session") or []))
+    runs = [
+        run
+        for run in map(dialect.encode_run, found)
+        if (not sessions or run["session_id"] in sessions)
+        and wanted.get("run_type") in (None, run["run_type"])
+        and wanted.get("is_root") in (None, run["parent_run_id"] is None)
+    ]
+    limit = wanted.get("limit")
+    most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
+    return Reply(200, {"runs": runs[:most], "cursors": {"next": None}})
+
+
+def list_sessions(call: Call) -> Reply:
+    query = Query({"project": call.project}, conditions=(Condition("dialect", "eq", (dialect.name,)),))
+    found = call.store.find(query, 1_000)
+    names = sorted({str((record.extra.get("run") or {}).get("session_name") or "default") for record in found})
+    wanted = call.parameter("name")
+    return Reply(200, [dialect.encode_session(call.project, name) for name in names if wanted in (None, name)])
+
+
+# Feedback
+
+
+def create_feedback(call: Call) -> RecordWrite:
+    given = call.object()
+    return call.keep(dialect.decode_feedback([given]), lambda _: Reply(202, {"id": given.get("id")}))
+
+
+def list_feedback(call: Call) -> Reply:
+    ids = [value for key, value in call.query if key == "run"]
+    records = [record for run_id in ids[:MAX_RUNS] if (record := call.store.get(run_id, call.project, bodies=False))]
+    return Reply(200, [item for record in records for item in dialect.encode_feedback(record)])
+
+
+def _routes(base: str) -> list[Route]:
+    def ingest(method: str, path: str, handler: Callable[[Call], RecordWrite], summary: str) -> Route:
+        return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", ok=(202,), keeps=True)
+
+    def read(method: str, path: str, handler: Callable[[Call], Reply], summary: str) -> Route:
+        return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", "read")
+
+    return [
+        Route("GET", base + "/info", info, dialect, "LangSmith: what the server takes"),
+        ingest("POST", "/runs", post_run, "a run that starts"),
+        ingest("POST", "/runs/batch", batch, "runs in JSON"),
+        ingest("POST", "/runs/multipart", multipart, "runs in a form"),
+        ingest("PATCH", "/runs/{id}", patch_run, "a run that has ended"),
+        ingest("POST", "/feedback", create_feedback, "feedback on a run"),
+        read("POST", "/runs/query", query_runs, "find runs"),
+        read("GET", "/runs/{id}", get_run, "one run"),
+        read("GET", "/sessions", list_sessions, "its projects"),
+        read("GET", "/feedback", list_feedback, "feedback on runs"),
+        read("GET", "/settings", settings, "the tenant"),
+    ]
+
+
+ROUTES = [route for base in dialect.BASES for route in _routes(base)]

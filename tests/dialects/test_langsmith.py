@@ -1,0 +1,204 @@
+"""LangSmith: runs in every way in which its clients send them, feedback, and what they read back.
+
+The library itself runs in `tests/server/test_senders.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from dialects.samples import KEY, Server
+
+from autolog._zstd import zstd
+
+ROOT, CALL, TOOL = (f"0190f8a4-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
+USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100, "input_token_details": {"cache_read": 400}}
+AI = {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "AIMessage"], "kwargs": {
+    "content": "One moment.", "type": "ai", "tool_calls": [{"name": "tides", "args": {"at": "Faro"}, "id": "c2", "type": "tool_call"}],
+    "response_metadata": {"finish_reason": "tool_calls", "model_name": "gpt-4o-2024-08-06", "service_tier": "default", "id": "chatcmpl-1"},
+    "usage_metadata": USAGE}}  # fmt: skip
+HUMAN = {
+    "lc": 1,
+    "type": "constructor",
+    "id": ["langchain", "schema", "messages", "HumanMessage"],
+    "kwargs": {"content": "Weather?", "type": "human"},
+}
+
+
+def run(run_id: str, run_type: str, **more: Any) -> dict[str, Any]:
+    return {"id": run_id, "trace_id": ROOT, "run_type": run_type, "name": run_type, "start_time": "2026-01-02T03:04:05+00:00",
+            "session_name": "shop", "dotted_order": "x", **more}  # fmt: skip
+
+
+STARTED = run(CALL, "llm", parent_run_id=ROOT, tags=["t"], inputs={"messages": [[HUMAN]]},
+              extra={"metadata": {"ls_provider": "openai", "ls_model_name": "gpt-4o", "thread_id": "s-1", "user_id": "u-1", "plan": "gold"},
+                     "invocation_params": {"model": "gpt-4o", "temperature": 0, "_type": "openai-chat"}})  # fmt: skip
+ENDED = {
+    "id": CALL,
+    "trace_id": ROOT,
+    "end_time": "2026-01-02T03:04:06.5+00:00",
+    "outputs": {"generations": [[{"text": "One moment.", "message": AI}]]},
+}
+FAILED = run(
+    TOOL,
+    "tool",
+    parent_run_id=ROOT,
+    end_time="2026-01-02T03:04:07Z",
+    inputs={"x": 1},
+    error="ValueError('boom')Traceback ...",
+)
+
+
+def form(parts: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    made = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%s"\r\nContent-Type: application/json\r\n\r\n%s\r\n'
+        % (name.encode(), value if isinstance(value, bytes) else json.dumps(value).encode())
+        for name, value in parts.items()
+    )
+    return made + b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}
+
+
+def check(server: Server) -> None:
+    record = server.store.get(CALL)
+    assert record is not None
+    assert (record.kind, record.provider_name, record.request_model, record.response_model) == (
+        "llm",
+        "openai",
+        "gpt-4o",
+        "gpt-4o-2024-08-06",
+    )
+    assert (record.trace_id, record.parent_span_id, record.session, record.user, record.tags) == (
+        ROOT,
+        ROOT,
+        "s-1",
+        "u-1",
+        ["t"],
+    )
+    assert (record.usage_input_tokens, record.usage_cache_read_input_tokens, record.usage_output_tokens) == (
+        1000,
+        400,
+        100,
+    )
+    assert (record.input_preview, record.output_preview, record.duration) == ("Weather?", "One moment.", 1.5)
+    assert [call["name"] for call in record.tool_calls or []] == ["tides"]
+    assert (record.response_finish_reasons, record.response_id) == (["tool_calls"], "chatcmpl-1")
+    assert record.cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
+    assert record.metadata == {"thread_id": "s-1", "user_id": "u-1", "plan": "gold"}
+    assert json.loads(record.request_body or b"")["temperature"] == 0
+
+
+@pytest.mark.parametrize("base", ["", "/langsmith", "/api/v1"])
+def test_a_run_that_is_posted_and_patched_is_one_record(server: Server, base: str) -> None:
+    assert server.call("POST", base + "/runs", STARTED).status_code == 202
+    assert server.only().duration is None
+    assert server.call("PATCH", f"{base}/runs/{CALL}", ENDED).status_code == 202
+    assert len(server.rows()) == 1
+    check(server)
+
+
+def test_a_batch_may_hold_both_or_one_after_the_other(server: Server) -> None:
+    assert (
+        server.call("POST", "/runs/batch", {"post": [STARTED, run(ROOT, "chain")], "patch": [ENDED]}).status_code == 202
+    )
+    check(server)
+    server.call(
+        "POST",
+        "/runs/batch",
+        {"post": [], "patch": [{"id": ROOT, "end_time": "2026-01-02T03:04:09Z", "outputs": {"a": 1}}]},
+    )
+    root = server.store.get(ROOT)
+    assert root is not None
+    assert (root.kind, root.duration, json.loads(root.response_body or b"")) == ("chain", 4.0, {"a": 1})
+
+
+@pytest.mark.parametrize("coding", [None, "zstd"])
+def test_a_form_brings_runs_in_parts_feedback_and_attachments(server: Server, coding: str | None) -> None:
+    whole = {**STARTED, **ENDED}
+    parts = {f"post.{CALL}": {key: value for key, value in whole.items() if key not in {"inputs", "outputs", "extra"}},
+             **{f"post.{CALL}.{key}": whole[key] for key in ("inputs", "outputs", "extra")},
+             f"post.{TOOL}": FAILED, f"attachment.{TOOL}.shot": b"\x89PNG", "feedback.f1": {"run_id": CALL, "key": "tone", "score": 0.5, "comment": "ok"}}  # fmt: skip
+    body, headers = form(parts)
+    if coding:
+        body, headers = zstd.compress(body), {**headers, "content-encoding": coding}
+    answer = server.call("POST", "/langsmith/runs/multipart", body, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 0)
+    check(server)
+    tool = server.store.get(TOOL)
+    assert tool is not None
+    assert (tool.kind, tool.status, tool.error_type) == ("tool", "error", "ValueError")
+    assert tool.extra["run"]["attachments"]["shot"]["size"] == 4
+    call = server.store.get(CALL)
+    assert call is not None
+    assert call.scores == {"tone": {"value": 0.5, "comment": "ok"}}
+
+
+def test_one_bad_run_costs_that_run(server: Server) -> None:
+    body, headers = form(
+        {f"post.{CALL}": {**STARTED, **ENDED}, f"post.{TOOL}": b"{", f"post.{TOOL}.inputs": {}, "nonsense": {}}
+    )
+    answer = server.call("POST", "/runs/multipart", body, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 2)
+    assert [record.id for record in server.rows()] == [CALL]
+    answer = server.call(
+        "POST", "/runs/batch", {"post": [run(TOOL, "tool", start_time="soon"), 5, {"id": 7}, run(ROOT, "chain")]}
+    )
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/runs", {}), ("/runs", {"id": ""}), ("/runs/batch", {"post": 5}), ("/runs/multipart", {"a": 1}), ("/feedback", {"key": "x"}),
+     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "eq(name, 1)"})],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str, body: Any) -> None:
+    answer = server.call("POST", path, body)
+    assert (answer.status_code, bool(answer.json()["detail"])) == (422, True)
+    assert server.rows() == []
+
+
+def test_responses_of_wrapped_sdks_and_plain_outputs_are_read(server: Server) -> None:
+    wrapped = {
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "One moment."}}],
+        "usage_metadata": USAGE,
+    }
+    shapes = [wrapped, {"role": "assistant", "content": "One moment."}, {"messages": [{"role": "assistant", "content": "One moment."}]},
+              {"output": "One moment."}, {"generations": [{"text": "One moment."}]}, {"content": [{"type": "text", "text": "One moment."}]}]  # fmt: skip
+    for number, outputs in enumerate(shapes):
+        run_id = f"0190f8a4-0000-7000-8000-0000000001{number:02}"
+        inputs = {"messages": [{"role": "user", "content": "Weather?"}], "model": "gpt-4o"}
+        server.call(
+            "POST", "/runs", run(run_id, "llm", inputs=inputs, outputs=outputs, end_time="2026-01-02T03:04:06Z")
+        )
+        record = server.store.get(run_id)
+        assert record is not None
+        assert (record.input_preview, record.output_preview, record.request_model) == (
+            "Weather?",
+            "One moment.",
+            "gpt-4o",
+        ), outputs
+
+
+def test_what_its_clients_read_back(server: Server) -> None:
+    server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), STARTED, FAILED], "patch": [ENDED]})
+    server.call("POST", "/feedback", {"run_id": CALL, "key": "tone", "score": True})
+    server.call("POST", "/feedback", {"run_id": CALL, "key": "label", "value": "kind"})
+    found = server.call("GET", f"/runs/{CALL}").json()
+    assert (found["run_type"], found["prompt_tokens"], found["status"], found["session_name"]) == (
+        "llm",
+        1000,
+        "success",
+        "shop",
+    )
+    assert found["inputs"]["messages"] == [{"role": "user", "content": "Weather?"}]
+    (session,) = server.call("GET", "/sessions", params={"name": "shop"}).json()
+    for wanted, ids in (({"session": [session["id"]]}, {ROOT, CALL, TOOL}), ({"session": [ROOT]}, set()), ({"is_root": True}, {ROOT}),
+                        ({"error": True}, {TOOL}), ({"run_type": "llm"}, {CALL}), ({"parent_run": ROOT}, {CALL, TOOL}), ({"id": [TOOL]}, {TOOL})):  # fmt: skip
+        assert {item["id"] for item in server.call("POST", "/runs/query", wanted).json()["runs"]} == ids, wanted
+    feedback = {item["key"]: item for item in server.call("GET", "/feedback", params={"run": CALL}).json()}
+    assert (feedback["tone"]["score"], feedback["label"]["value"]) == (1.0, "kind")
+    assert server.call("GET", "/runs/nobody").status_code == 404
+    assert server.call("GET", "/info").json()["batch_ingest_config"]["use_multipart_endpoint"] is True
+    assert server.call("GET", "/info", key="wrong").status_code == 401
+    assert server.call("GET", "/settings", key=KEY).json()["display_name"] == "default"
