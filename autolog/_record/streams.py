@@ -33,23 +33,25 @@ def read_events(body: bytes, content_type: str) -> list[Event]:
     if "amazon.eventstream" in content_type:
         return list(_aws_events(body))
     body = to_utf8(body)
-    if "event-stream" not in content_type:
-        start = body.lstrip()[:1]
-        if start == b"[":
-            return list(_array_events(body))
-        if start == b"{" or _is_json_lines(content_type):
-            return list(_line_events(body))
+    start = body.lstrip()[:1]
+    if start == b"[":
+        return list(_array_events(body))
+    if start == b"{" or _is_json_lines(content_type):
+        return list(_line_events(body))
     return list(_sse_events(body))
 
 
 def is_stream(body: bytes, content_type: str) -> bool:
     """Return whether a body is a stream of events by its content type or, if that says nothing, by how it begins.
 
-    A JSON array is not taken for a stream: whether it is one, only its path tells.
+    A JSON array is not taken for a stream: whether it is one, only its path tells. One JSON object is none, whatever
+    its content type says: so some answer an error.
     """
-    if "event-stream" in content_type or "eventstream" in content_type or _is_json_lines(content_type):
-        return True
+    if "amazon.eventstream" in content_type:
+        return body[:1] != b"{"
     body = to_utf8(body)
+    if "event-stream" in content_type or _is_json_lines(content_type):
+        return body.lstrip()[:1] != b"{" or _is_json_lines(content_type) or not isinstance(decode_json(body), dict)
     if re.match(rb"\s*(?:data|event|id|retry)?:", body):
         return True
     first, _, rest = body.lstrip().partition(b"\n")
@@ -78,11 +80,10 @@ def _sse_events(body: bytes) -> Iterator[Event]:
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
-        if (event := _sse_event(block)) is not None:
-            yield event
+        yield from _sse_event(block)
 
 
-def _sse_event(block: bytes) -> Event | None:
+def _sse_event(block: bytes) -> Iterator[Event]:
     name: str | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -90,8 +91,11 @@ def _sse_event(block: bytes) -> Event | None:
             data.append(line[5:])  # a blank before JSON says nothing
         elif line.startswith(b"event:"):
             name = line[6:].strip().decode(errors="replace")
-    value = decode_json(data[0] if len(data) == 1 else b"\n".join(data)) if data else None
-    return Event(name, value) if isinstance(value, dict) else None
+    value = decode_json(b"\n".join(data)) if data else None
+    values = [value] if value is not None else map(decode_json, data)  # some forget the blank line between events
+    for each in values:
+        if isinstance(each, dict):
+            yield Event(name, each)
 
 
 def _line_events(body: bytes) -> Iterator[Event]:

@@ -59,7 +59,9 @@ def test_an_unknown_format_at_a_known_host_keeps_what_is_known() -> None:
 
 def test_a_stream_that_is_none_and_one_that_is_not_said_to_be_one() -> None:
     none = read_call(URL, ASKED, json.dumps(ANSWER).encode(), "text/event-stream")
-    assert none.request_stream
+    assert (none.request_stream, none.output_preview, none.usage_input_tokens) == (False, "Só.", 5)
+    refused = read_call(URL, ASKED, {"error": {"message": "no"}}, "text/event-stream")
+    assert (refused.status, refused.error_message) == ("error", "no")
     hidden = read_call(URL, ASKED, sse(*CHUNKS), "application/octet-stream")
     assert (hidden.request_stream, hidden.output_preview) == (True, "Só.")
 

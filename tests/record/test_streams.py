@@ -79,3 +79,24 @@ def test_frames_of_aws_have_their_names_in_their_headers() -> None:
 def test_bytes_that_are_no_utf_8_are_read_as_what_they_are() -> None:
     assert to_utf8('{"a": "é"}'.encode("utf-16-le")) == '{"a": "é"}'.encode()
     assert to_utf8(b'{"a": "\xff"}') == b'{"a": "\xff"}'
+
+
+def test_events_without_the_blank_line_between_them_are_told_apart() -> None:
+    body = b"".join(b"data: %s\n" % item for item in dump(ONE, TWO))
+    assert [event.data for event in read_events(body, "text/event-stream")] == [ONE, TWO]
+
+
+def test_data_over_several_lines_is_one_event() -> None:
+    assert [event.data for event in read_events(b'event: x\ndata: {"a":\ndata: 1}\n\n', "text/event-stream")] == [
+        {"a": 1}
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", AWS])
+def test_one_object_is_no_stream_whatever_it_is_called(kind: str) -> None:
+    assert not is_stream(b' {"error": {"message": "no"}}'.strip(), kind)
+
+
+def test_json_lines_under_another_name_are_a_stream() -> None:
+    assert is_stream(LINES, "text/event-stream")
+    assert [event.data for event in read_events(LINES, "text/event-stream")] == [ONE, TWO]
