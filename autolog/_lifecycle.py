@@ -129,7 +129,7 @@ def _after_fork_in_child() -> None:
 
 def flush_all(end: bool = True) -> None:
     """Flush every worker within `EXIT_TIMEOUT`; with `end`, stop them too. No signal interrupts it."""
-    with _signals_deferred():
+    with signals_deferred():
         _flush_all(end)
 
 
@@ -148,18 +148,18 @@ def _flush_all(end: bool) -> None:
 
 
 @contextlib.contextmanager
-def _signals_deferred() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Put off the program's signal handlers (Ctrl-C first of all) until the block has ended, and then run them.
 
-    What a handler raises would else break off the flush, which is short, and lose what waits. Handlers run only on the
-    main thread: on any other this does nothing.
+    What a handler raises would else break off the flush, which is short, and lose what waits; or be lost itself in an
+    import, where Python ignores it. Handlers run only on the main thread: on any other this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     arrived: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {number: held for number, held in handlers.items() if callable(held)}
+    held = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: handler for number, handler in held.items() if callable(handler)}
     try:
         with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
             for number in handlers:
@@ -169,8 +169,9 @@ def _signals_deferred() -> Iterator[None]:
         with contextlib.suppress(ValueError):
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+    # Called and not raised again: who reads `signal.set_wakeup_fd` has heard of them.
     for arrival in dict.fromkeys(arrived):
-        signal.raise_signal(arrival)
+        handlers[signal.Signals(arrival)](arrival, sys._getframe())
 
 
 #: Whether the program's exit has begun: what is recorded from now on is delivered on the calling thread.
@@ -225,7 +226,7 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
             done.release()
 
     try:
-        with _signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
+        with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
             start_new_thread(flush, ())
             done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT)
     finally:

@@ -340,7 +340,7 @@ class Recorder:
         return [] if self._queue is None else [self._queue, *self._queue.deliveries]
 
     def _open_queue(self) -> Queue:
-        with _lifecycle.opening:
+        with _lifecycle.opening, _lifecycle.signals_deferred():
             config = self._current_config()
             if self._queue is None:  # configuring may have opened it, or another thread
                 self._queue = self._make_queue(config)

@@ -67,7 +67,7 @@ def test_handlers_are_put_back_after_a_flush() -> None:
     before = signal.signal(signal.SIGALRM, lambda number, _: seen.append(number))
     try:
         held = signal.getsignal(signal.SIGALRM)
-        with _lifecycle._signals_deferred():
+        with _lifecycle.signals_deferred():
             os.kill(os.getpid(), signal.SIGALRM)
             os.kill(os.getpid(), signal.SIGALRM)
             assert seen == []
