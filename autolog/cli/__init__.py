@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -50,6 +51,15 @@ class Commands(click.Group):
         command: click.Command = getattr(module, COMMANDS[cmd_name][0])
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `autolog logs | head`: whoever reads has enough, and that is no error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is written at exit
+            ctx.exit(0)
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
@@ -81,7 +91,4 @@ def main(args: list[str] | None = None) -> None:
     except (FileNotFoundError, PermissionError, IsADirectoryError, UnicodeDecodeError, OverflowError) as error:
         click.echo(f"autolog: {safe(error)}", err=True)
         sys.exit(1)
-    except BrokenPipeError:  # `autolog logs | head`
-        sys.stderr.close()
-        sys.exit(0)
     sys.exit(result if isinstance(result, int) else 0)

@@ -65,6 +65,8 @@ class Route:
     ok: tuple[int, ...] = (200,)
     model: type[pydantic.BaseModel] | None = None
     parameters: tuple[Parameter, ...] = ()
+    produces: tuple[str, ...] = ("application/json",)
+    """The types of the content that it answers with when all is well."""
     key_in_body: bool = False
     """Whether the body may hold the key, and is read before it is checked: within the limits for anybody."""
     open: bool = False

@@ -49,8 +49,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {}}}
+    done: dict[str, Any] = {content_type: {"schema": {}} for content_type in route.produces}
     responses: dict[str, Any] = {
-        str(status): {"description": "Done", **({} if status == 204 else {"content": content})} for status in route.ok
+        str(status): {"description": "Done", **({} if status == 204 else {"content": done})} for status in route.ok
     }
     responses |= {str(status): {"description": text, "content": content} for status, text in _ERRORS.items()}
     operation: dict[str, Any] = {

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from commands import output, run
+from rich.cells import cell_len
 
 from autolog._config import config_from
 from autolog._delivery.journal import journal_for
 from autolog._record.record import FIELDS, Record
+from autolog.cli import cli
+from autolog.stores import open_store
 from autolog.stores._contract import Store
 
 
@@ -54,3 +62,71 @@ def test_what_waits_in_the_journal_is_mentioned(store: Store) -> None:
     done = run("logs", "--json")
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr.startswith("2 more in the journal ")
+
+
+NOW = datetime.now(UTC)
+WORDS = ("15:04", "beb60002", "1.50 s", "1,234,567 → 89,012", "$0.000123")
+
+
+@pytest.fixture
+def long_records(tmp_path: Path) -> Store:
+    """Records with long names, errors, users and texts in several scripts."""
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
+    store.write(
+        [
+            Record(
+                id=f"01a21d77-6267-75cd-8865-7a98beb6{n:04}", created_at=NOW, kind="llm", duration=1.5, cost=0.000123,
+                name="chat a-model-with-a-long-name-2026-01-01", user="somebody@example.com", usage_input_tokens=1234567,
+                usage_output_tokens=89012, status="error" if n else "ok", error_type="insufficient_quota",
+                status_code=429, error_message="東京は日本の首都です。" * 20, session="s", tags=["t"], metadata={"tenant": "t1"},
+                prompt_name="greet", prompt_version="3", score=0.5, scores={"tone": {"value": 1, "comment": "good"}},
+            )
+            for n in range(3)
+        ]
+    )  # fmt: skip
+    return store
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 120, 160, 200])
+def test_at_any_width_figures_are_whole_and_no_line_is_too_long(long_records: Store, width: int) -> None:
+    lines = CliRunner().invoke(cli, ["logs"], env={"COLUMNS": str(width)}).output.splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    for line in lines[2:5]:
+        assert all(word in line for word in WORDS[2:])
+        assert "beb6000" in line
+    assert "name" in lines[0]
+    assert ("says" in lines[0]) == (width >= 100)
+    assert lines[-1] == "3 records · 3 calls · 3,970,737 tokens · $0.000369 · 2 errors"
+
+
+def test_wide_and_piped_nothing_is_cut(long_records: Store) -> None:
+    for args in (["logs", "--wide"], ["logs"]):
+        shown = CliRunner().invoke(cli, args, env={"COLUMNS": "80" if "--wide" in args else ""}).output
+        assert "東京は日本の首都です。" * 20 in shown
+        assert "chat a-model-with-a-long-name-2026-01-01" in shown
+
+
+def test_columns_are_chosen(long_records: Store) -> None:
+    shown = output("logs", "--columns", "id,metadata.tenant,score,prompt,tags").splitlines()
+    assert shown[0].split() == ["id", "tenant", "score", "prompt", "tags"]
+    assert shown[2].split() == ["beb60002", "t1", "tone=1", "0.5", "greet", "3", "t"]
+    assert "is no column; there are time, id" in output("logs", "--columns", "colour", code=2)
+    assert "name some of" in output("logs", "--columns", ",", code=2)
+
+
+def test_points_of_money_stand_under_each_other(store: Store) -> None:
+    store.write([Record(id=f"c{n}", kind="llm", cost=cost) for n, cost in enumerate([12.5, 0.000123, 0.5, 1234.0])])
+    lines = output("logs", "--columns", "id,cost").splitlines()[2:-1]
+    points = {line.rindex(".") for line in lines if "$" in line}
+    assert len(points) == 1
+
+
+def test_how_many_match_is_said(store: Store) -> None:
+    assert output("logs", "-n", "1").splitlines()[-1].startswith("1 of 3 records")
+
+
+def test_a_reader_that_stops_reading_is_no_error(long_records: Store) -> None:
+    command = f"{sys.executable} -m autolog logs --json | head -n 1; echo ${{PIPESTATUS[0]}}"
+    for asked in (command, command.replace("--json", "--wide")):
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")

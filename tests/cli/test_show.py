@@ -27,3 +27,23 @@ def test_control_characters_in_ids_are_only_shown() -> None:
     )
     for command in (["logs"], ["show", "\x1b[31mEVIL\x07"], ["trace", "t\x1b[2J"], ["show", "\x1bnobody"]):
         assert "\x1b" not in run(*command).output
+
+
+def test_scores_prompts_and_links_are_shown(store: Store) -> None:
+    def change(record: Record) -> None:
+        record.scores = {"tone": {"value": 0.5, "comment": "dry"}}
+        record.score, record.prompt_name, record.prompt_version, record.session = 1.0, "greet", "3", "a b"
+
+    store.update("0001", "default", change)
+    page = output("show", "0001")
+    for words in ("default 1.0, tone 0.5 (dry)", "greet 3", "(autolog trace 0001)", "(autolog logs --session 'a b')"):
+        assert words in page
+
+
+def test_the_end_of_an_id_is_enough(store: Store) -> None:
+    store.write(
+        [Record(id="01a21d77-6267-75cd-8865-7a98beb66115", name="long"), Record(id="0000beb66115", name="short")]
+    )
+    assert "long" in output("show", "01a21d77")
+    assert "long" in output("show", "98beb66115")
+    assert "no single record" in output("show", "beb66115", code=1)

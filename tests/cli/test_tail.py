@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 from commands import output
 
 from autolog._record.record import Record
+from autolog.stores import open_store
 from autolog.stores._contract import Store
 
 
@@ -18,4 +20,26 @@ def test_tail(store: Store) -> None:
         "0004",
         "0005",
     ]
+    later.join()
+
+
+def test_what_was_before_is_shown_since_a_time(store: Store) -> None:
+    lines = output("tail", "--since", "1d", "--json", "--limit", "3").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["0001", "0002", "0003"]
+
+
+def test_children_stand_under_their_parents_in_columns(store: Store) -> None:
+    lines = output("tail", "--since", "1d", "--limit", "3").splitlines()
+    assert [name in line for name, line in zip(("0002", "0001", "0003"), lines, strict=True)] == [True] * 3
+    assert ["└" in line for line in lines] == [False, True, False]
+    assert "└ chat gpt-4o" in lines[1]
+    assert lines[0].index("answer") + 2 == lines[1].index("└")
+    assert lines[0].index(" s  ") == lines[1].index(" s  ")
+
+
+def test_it_waits_for_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/later.db"
+    later = threading.Timer(0.5, lambda: open_store(url).write([Record(id="first", name="first")]))
+    later.start()
+    assert json.loads(output("tail", "--json", "--limit", "1", "--store", url))["id"] == "first"
     later.join()

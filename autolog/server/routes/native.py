@@ -200,23 +200,25 @@ PARAMETERS = (
     Parameter(ZONE, {**_TEXT, "description": _ZONE}),
 )
 
+_PRODUCED = "application/json", MSGPACK
 _AFTER = "With sort=arrival: only records after this sequence number."
 _ID = "The beginning or the end of an id; then nothing is sorted."
 
 ROUTES = [
     Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in",
           keeps=True),
-    Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read",
+    Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read", produces=_PRODUCED,
           parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),
                       Parameter("total", {"type": "boolean"}), Parameter("bodies", {"type": "boolean"}),
                       Parameter("sort", {"type": "string", "enum": [*SORTS, *(f"-{name}" for name in SORTS)]}),
                       Parameter("after", {"type": "integer", "minimum": 0, "description": _AFTER}),
                       Parameter("id", {"type": "string", "description": _ID}))),
-    Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read"),
+    Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read", produces=_PRODUCED),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
     Route("GET", "/api/v1/tail", tail, dialect, "New records as server-sent events", "read",
+          produces=("text/event-stream",),
           parameters=(*PARAMETERS, Parameter("after", {"type": "integer", "minimum": 0}))),
     Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
           parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),

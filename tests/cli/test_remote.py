@@ -1,0 +1,82 @@
+"""Commands that read from a server: they show what they would of its store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from commands import output, run
+from live import KEY, Live, live
+
+from autolog._record.record import Record
+from autolog.errors import AutologError
+from autolog.server._keys import create_key
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def server(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setenv("AUTOLOG_API_KEY", KEY)
+    with live(f"sqlite:///{tmp_path}/server.db") as running:
+        running.store.write(
+            [
+                Record(
+                    id=f"01a21d77-6267-75cd-8865-7a98beb6{n:04}", created_at=NOON + timedelta(minutes=n), kind="llm",
+                    name=f"chat {n}", request_model="gpt-4o", usage_input_tokens=n, cost=float(n), duration=n / 10,
+                    status="error" if n == 3 else "ok", request_body=b'{ "n":  %d }' % n, response_body=b"\xff\x00",
+                    trace_id=("b" if n == 9 else "a") * 32, span_id=f"{n:016x}", parent_span_id=f"{0:016x}" if n else None, tags=["t"],
+                    project="shop" if n == 9 else "default", metadata={"n": n},
+                )
+                for n in range(10)
+            ]
+        )  # fmt: skip
+        yield running
+
+
+COMMANDS = [
+    ["logs"], ["logs", "--errors"], ["logs", "--sort", "cost", "-n", "2"], ["logs", "--metadata", "n=4", "--tag", "t"],
+    ["logs", "--since", "2026-11-20T12:05+00:00", "--until", "2026-11-20T12:07+00:00", "--json"], ["logs", "--text", "chat 2"],
+    ["stats"], ["stats", "--by", "day", "--json"], ["show", "beb60002"], ["show", "beb60002", "--raw"],
+    ["show", "01a21d77-6267-75cd-8865-7a98beb60002", "--json"], ["trace", "beb60001"], ["trace", "a" * 32, "--json"],
+    ["diff", "beb60001", "beb60002"], ["export", "--errors"], ["export", "--format", "csv"], ["logs", "--project", "shop"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_server_is_read_like_its_store(server: Live, args: list[str]) -> None:
+    project = [] if "--project" in args or args[0] in {"show", "trace", "diff"} else ["--project", "default"]
+    assert output(*args, *project, "--server", server.url) == output(*args, *project, "--store", server.store.url)
+
+
+def test_the_endpoint_of_the_environment_is_read(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", server.url)
+    assert len(output("logs", "--json").splitlines()) == 9
+    with pytest.raises(AutologError, match="there are no logs yet"):
+        run("logs", "--store", "sqlite:///none.db")
+
+
+def test_tail_follows_a_server(server: Live) -> None:
+    lines = output("tail", "--since", "2026-11-01", "--limit", "9", "--json", "--server", server.url).splitlines()
+    assert [json.loads(line)["name"] for line in lines] == [f"chat {n}" for n in range(9)]
+
+
+def test_bodies_come_in_pages_of_bounded_size(server: Live) -> None:
+    large = b'{"text": "' + b"x" * 3_000_000 + b'"}'
+    server.store.write([Record(id=f"large-{n}", kind="llm", request_body=large, tags=["large"]) for n in range(7)])
+    lines = output("export", "--tag", "large", "--server", server.url).splitlines()
+    assert [len(json.loads(line)["request_body"]) for line in lines] == [len(large)] * 7
+
+
+def test_what_goes_wrong_is_said(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AutologError, match="cannot be reached"):
+        run("logs", "--server", "http://127.0.0.1:9")
+    with pytest.raises(AutologError, match=r"is no autolog server|HTTP 404"):
+        run("logs", "--server", f"{server.url}/elsewhere")
+    with pytest.raises(AutologError, match=r"cannot be reached|no address"):
+        run("logs", "--server", "nonsense")
+    monkeypatch.setenv("AUTOLOG_API_KEY", create_key(server.store, "k", "default", ["ingest"]))
+    with pytest.raises(AutologError, match="set AUTOLOG_API_KEY to a key that may read"):
+        run("logs", "--server", server.url)
