@@ -103,3 +103,13 @@ def test_options_that_make_no_sense(tmp_path: Path, options: list[str], says: st
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert says in said
+
+
+def test_the_examples_name_options_that_there_are() -> None:
+    from autolog.cli.serve import serve as command
+
+    known = {name for option in command.params for name in option.opts}
+    folder = Path(__file__).parents[2] / "examples" / "server"
+    for file in ("autolog.service", "compose.yaml", "README.md"):
+        given = set(re.findall(r"(?<=[\s`])--[a-z-]+", (folder / file).read_text())) - {"--quiet"}
+        assert given <= known, file
