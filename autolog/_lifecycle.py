@@ -159,7 +159,7 @@ def signals_deferred() -> Iterator[None]:
         return
     arrived: list[int] = []
     held = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {number: handler for number, handler in held.items() if callable(handler)}
+    handlers = {int(number): handler for number, handler in held.items() if callable(handler)}
     try:
         with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
             for number in handlers:
@@ -171,7 +171,7 @@ def signals_deferred() -> Iterator[None]:
                 signal.signal(number, handler)
     # Called and not raised again: who reads `signal.set_wakeup_fd` has heard of them.
     for arrival in dict.fromkeys(arrived):
-        handlers[signal.Signals(arrival)](arrival, sys._getframe())
+        handlers[arrival](arrival, sys._getframe())
 
 
 #: Whether the program's exit has begun: what is recorded from now on is delivered on the calling thread.
