@@ -29,8 +29,16 @@ flush = autolog.flush
 opentelemetry = autolog.opentelemetry
 patch = autolog.patch
 patch_anthropic = autolog.patch_anthropic
+patch_cerebras = autolog.patch_cerebras
+patch_fireworks = autolog.patch_fireworks
+patch_groq = autolog.patch_groq
 patch_http = autolog.patch_http
+patch_llama_api = autolog.patch_llama_api
 patch_openai = autolog.patch_openai
+patch_perplexity = autolog.patch_perplexity
+patch_portkey = autolog.patch_portkey
+patch_together = autolog.patch_together
+patch_writer = autolog.patch_writer
 score = autolog.score
 shutdown = autolog.shutdown
 span = autolog.span
@@ -38,8 +46,16 @@ status = autolog.status
 traceparent = autolog.traceparent
 unpatch = autolog.unpatch
 unpatch_anthropic = autolog.unpatch_anthropic
+unpatch_cerebras = autolog.unpatch_cerebras
+unpatch_fireworks = autolog.unpatch_fireworks
+unpatch_groq = autolog.unpatch_groq
 unpatch_http = autolog.unpatch_http
+unpatch_llama_api = autolog.unpatch_llama_api
 unpatch_openai = autolog.unpatch_openai
+unpatch_perplexity = autolog.unpatch_perplexity
+unpatch_portkey = autolog.unpatch_portkey
+unpatch_together = autolog.unpatch_together
+unpatch_writer = autolog.unpatch_writer
 
 
 def __getattr__(name: str) -> Any:
@@ -68,8 +84,16 @@ __all__ = [
     "opentelemetry",
     "patch",
     "patch_anthropic",
+    "patch_cerebras",
+    "patch_fireworks",
+    "patch_groq",
     "patch_http",
+    "patch_llama_api",
     "patch_openai",
+    "patch_perplexity",
+    "patch_portkey",
+    "patch_together",
+    "patch_writer",
     "score",
     "shutdown",
     "span",
@@ -77,6 +101,14 @@ __all__ = [
     "traceparent",
     "unpatch",
     "unpatch_anthropic",
+    "unpatch_cerebras",
+    "unpatch_fireworks",
+    "unpatch_groq",
     "unpatch_http",
+    "unpatch_llama_api",
     "unpatch_openai",
+    "unpatch_perplexity",
+    "unpatch_portkey",
+    "unpatch_together",
+    "unpatch_writer",
 ]

@@ -29,6 +29,28 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _patching(sdk: str) -> tuple[Callable[[Recorder], None], Callable[[Recorder], None]]:
+    """Return the methods that patch and unpatch one SDK."""
+
+    def patch(self: Recorder) -> None:
+        self._current_config()
+        self._patches[sdk].apply()
+
+    def unpatch(self: Recorder) -> None:
+        self._patches[sdk].remove()
+
+    patch.__doc__ = f"""Record every call of the {sdk} SDK that costs money, made by existing and future clients.
+
+        Raises:
+            PatchError: the SDK is not installed, too old, or its internals changed incompatibly.
+        """
+    unpatch.__doc__ = f"""Stop recording the {sdk} SDK's calls, and restore its classes."""
+    for method in (patch, unpatch):
+        method.__name__ = f"{method.__name__}_{sdk}"
+        method.__qualname__ = f"Recorder.{method.__name__}"
+    return patch, unpatch
+
+
 class Recorder:
     """Records provider calls, functions and spans, and ships them off the calling thread.
 
@@ -148,31 +170,16 @@ class Recorder:
         if self._libraries is not None:
             self._libraries.remove()
 
-    def patch_openai(self) -> None:
-        """Record every call of the openai SDK that costs money, made by existing and future clients.
-
-        Raises:
-            PatchError: openai is not installed, too old, or its internals changed incompatibly.
-        """
-        self._current_config()
-        self._patches["openai"].apply()
-
-    def unpatch_openai(self) -> None:
-        """Stop recording the openai SDK's calls, and restore its classes."""
-        self._patches["openai"].remove()
-
-    def patch_anthropic(self) -> None:
-        """Record every call of the anthropic SDK that costs money, made by existing and future clients.
-
-        Raises:
-            PatchError: anthropic is not installed, too old, or its internals changed incompatibly.
-        """
-        self._current_config()
-        self._patches["anthropic"].apply()
-
-    def unpatch_anthropic(self) -> None:
-        """Stop recording the anthropic SDK's calls, and restore its classes."""
-        self._patches["anthropic"].remove()
+    patch_openai, unpatch_openai = _patching("openai")
+    patch_anthropic, unpatch_anthropic = _patching("anthropic")
+    patch_groq, unpatch_groq = _patching("groq")
+    patch_together, unpatch_together = _patching("together")
+    patch_cerebras, unpatch_cerebras = _patching("cerebras")
+    patch_fireworks, unpatch_fireworks = _patching("fireworks")
+    patch_perplexity, unpatch_perplexity = _patching("perplexity")
+    patch_portkey, unpatch_portkey = _patching("portkey")
+    patch_writer, unpatch_writer = _patching("writer")
+    patch_llama_api, unpatch_llama_api = _patching("llama_api")
 
     # Marking up the program
 

@@ -14,7 +14,7 @@ _capture _capture.context _capture.exchange _capture.graft _capture.http _captur
 _capture.stream_usage _capture.tee _capture.threads
 _delivery _delivery.delivery _delivery.queue _delivery.worker
 _record _record.bodies _record.streams
-providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_usage providers._pieces providers._table providers.anthropic
+providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_usage providers._pieces providers._sdks providers._table
 providers.openai
 """
 

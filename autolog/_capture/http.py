@@ -28,7 +28,7 @@ from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, logger, pass_on, report
 
 if TYPE_CHECKING:
-    from autolog.providers import Provider
+    from autolog.providers import SDK
 
 
 class Outlet:
@@ -127,7 +127,7 @@ def _end(exchange: Exchange) -> None:
         report("ending a call", error)
 
 
-def recorded_call(sdk: Provider, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
+def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
     """Return the block for a call that is about to be made, or None if there is nothing to record.
 
     Raises:
@@ -135,19 +135,19 @@ def recorded_call(sdk: Provider, emit: Outlet, client: Any, options: Any, kwargs
     """
     if not emit.live:
         return None
-    if emit.check is not None and sdk.billable(options.method, options.url):
+    if emit.check is not None and sdk.format.billable(options.method, options.url):
         emit.check()
     exchange = open_exchange(sdk, emit, client, options, kwargs)
     return None if exchange is None and current_exchange.get() is None else RecordedCall(exchange)
 
 
-def open_exchange(sdk: Provider, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
+def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
     """Return an exchange for the call that is about to be made, or None if it is not to be recorded."""
     try:
-        if sdk.billable(options.method, options.url):
+        if sdk.format.billable(options.method, options.url):
             exchange = Exchange(emit, sdk.name, type(client), bool(kwargs.get("stream")))
             if options.method in _GETS:
-                exchange.download = sdk.results_id(options.url) is not None
+                exchange.download = sdk.format.results_id(options.url) is not None
             return exchange
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("starting a call", error)
@@ -157,7 +157,7 @@ def open_exchange(sdk: Provider, emit: Emit, client: Any, options: Any, kwargs: 
 # The wrappers
 
 
-def wrap_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
+def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """Return `SyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
@@ -173,7 +173,7 @@ def wrap_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> C
     return request
 
 
-def wrap_async_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
+def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """Return `AsyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
@@ -189,7 +189,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
     return request
 
 
-def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
+def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """Return `BaseClient._build_request`, which keeps the request of every attempt, and an upload's bytes with it."""
 
     @functools.wraps(original)
@@ -200,7 +200,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
                 _check_missed(sdk, emit, options)
             return original(self, options, *args, **kwargs)
         asked = False
-        if emit.asks_usage and exchange.stream and sdk.has_usage_option(options.url):
+        if emit.asks_usage and exchange.stream and sdk.format.has_usage_option(options.url):
             options, asked = stream_usage.ask(options, self)
         request = original(self, options, *args, **kwargs)
         try:
@@ -219,14 +219,14 @@ def wrap_build_request(original: Callable[..., Any], sdk: Provider, emit: Outlet
     return _build_request
 
 
-def _check_missed(sdk: Provider, emit: Outlet, options: Any) -> None:
+def _check_missed(sdk: SDK, emit: Outlet, options: Any) -> None:
     """Note a request that is built outside of any exchange, unless its call costs nothing."""
     with guard("looking for calls that are missed"):
-        if sdk.billable(options.method, options.url):
+        if sdk.format.billable(options.method, options.url):
             emit.missed(sdk.name)
 
 
-def wrap_process_response(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """Return `SyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)
@@ -237,7 +237,7 @@ def wrap_process_response(original: Callable[..., Any], sdk: Provider, emit: Out
     return _process_response
 
 
-def wrap_async_process_response(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
+def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
     """Return `AsyncAPIClient._process_response`, which keeps the response before the caller gets it."""
 
     @functools.wraps(original)

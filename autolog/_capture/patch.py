@@ -16,7 +16,7 @@ from autolog._capture.graft import innermost
 from autolog._capture.span import Emit
 from autolog._guard import logger, report
 from autolog.errors import PatchError
-from autolog.providers import PROVIDERS, Provider
+from autolog.providers import SDK, SDKS
 
 
 class ChokePoint(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class ChokePoint(msgspec.Struct, frozen=True):
     owner: str
     method: str
     parameters: tuple[str, ...]
-    wrap: Callable[[Callable[..., Any], Provider, http.Outlet], Callable[..., Any]]
+    wrap: Callable[[Callable[..., Any], SDK, http.Outlet], Callable[..., Any]]
 
 
 CHOKE_POINTS = (
@@ -42,7 +42,7 @@ def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
     return tuple(ChokePoint(owner, "__init__", ("self", "connection"), _wrap_connection) for owner in classes)
 
 
-def _wrap_connection(original: Callable[..., Any], sdk: Provider, emit: http.Outlet) -> Callable[..., Any]:
+def _wrap_connection(original: Callable[..., Any], sdk: SDK, emit: http.Outlet) -> Callable[..., Any]:
     from autolog._capture import websocket  # few programs import the SDK's WebSockets
 
     return websocket.wrap_connection(original, sdk, emit)
@@ -54,16 +54,16 @@ class Patch:
     `prepare` is called when the SDK has been imported, on the thread that did so or that patches.
     """
 
-    def __init__(self, provider: Provider, emit: Emit, prepare: Callable[[], None]) -> None:
-        self._provider = provider
+    def __init__(self, sdk: SDK, emit: Emit, prepare: Callable[[], None]) -> None:
+        self._sdk = sdk
         self._emit = emit
         self._prepare = prepare
         self._wanted = False
         #: Why the SDK, which is installed, could not be patched; None if it is, or nobody has tried.
         self.problem: str | None = None
         self._hooked: set[str] = set()
-        self._points: dict[str, tuple[ChokePoint, ...]] = {provider.module: CHOKE_POINTS}
-        self._points |= {name: socket_points(classes) for name, classes in provider.sockets.items()}
+        self._points: dict[str, tuple[ChokePoint, ...]] = {sdk.base: CHOKE_POINTS}
+        self._points |= {name: socket_points(classes) for name, classes in sdk.sockets.items()}
         self._asks_usage = False
         self._check: Callable[[], None] | None = None
         self._outlet = http.Outlet(emit, False)
@@ -127,17 +127,17 @@ class Patch:
         except PatchError as error:
             self._wanted = False
             self.problem = error.problem
-            report(f"patching {self._provider.name}", error)
+            report(f"patching {self._sdk.name}", error)
 
     def _check_version(self) -> None:
         from importlib import metadata  # a quarter of what importing autolog would take
 
-        name, oldest = self._provider.name, self._provider.oldest
-        wanted = f"install {name} {'.'.join(map(str, oldest))} or newer: pip install -U {name}"
-        if name not in sys.modules and importlib.util.find_spec(name) is None:
+        name, oldest, distribution = self._sdk.name, self._sdk.oldest, self._sdk.distribution
+        wanted = f"install {distribution} {'.'.join(map(str, oldest))} or newer: pip install -U {distribution}"
+        if not _is_there(self._sdk.package):
             raise PatchError(name, f"it is not installed; {wanted}", missing=True)
         try:
-            version = metadata.version(name)
+            version = metadata.version(distribution)
         except metadata.PackageNotFoundError:
             return  # on the path without its metadata: its choke points decide
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
@@ -155,7 +155,7 @@ class Patch:
         self._prepare()
         outlet = self._outlet
         for point, function in found:
-            outlet.graft(function, point.wrap, self._provider, outlet)
+            outlet.graft(function, point.wrap, self._sdk, outlet)
 
     def _find(self, module: ModuleType, point: ChokePoint) -> FunctionType:
         """Return the SDK's own function at a choke point, from under what others have put around it."""
@@ -167,14 +167,25 @@ class Patch:
             takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
             if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all
                 return function
-        name, oldest = self._provider.name, self._provider.oldest
+        oldest, distribution = self._sdk.oldest, self._sdk.distribution
         raise PatchError(
-            name,
+            self._sdk.name,
             f"{point.owner}.{point.method}({', '.join(point.parameters)}) is not there in this version; "
-            f"versions from {'.'.join(map(str, oldest))} to the current one work: pip install -U {name} autolog-llm",
+            f"versions from {'.'.join(map(str, oldest))} to the current one work: "
+            f"pip install -U {distribution} autolog-llm",
         )
+
+
+def _is_there(package: str) -> bool:
+    """Return whether a package is installed, or is imported already."""
+    if package in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def make_patches(emit: Emit, prepare: Callable[[], None]) -> dict[str, Patch]:
     """Return one patch for every SDK that we know, none applied."""
-    return {name: Patch(provider, emit, prepare) for name, provider in PROVIDERS.items()}
+    return {name: Patch(sdk, emit, prepare) for name, sdk in SDKS.items()}

@@ -29,7 +29,7 @@ from autolog._lifecycle import before_exit
 from autolog._record.bodies import encode_json
 
 if TYPE_CHECKING:
-    from autolog.providers import Provider
+    from autolog.providers import SDK
 
 #: Frames wait for the end of a response, but no more bytes of them than this.
 MAX_WAITING = 1024 * 1024
@@ -178,7 +178,7 @@ def _url(connection: Any) -> str:
 # The wrappers
 
 
-def wrap_connection(original: Callable[..., Any], sdk: Provider, emit: Outlet) -> Callable[..., Any]:
+def wrap_connection(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
     """Return `WebSocketConnectionBase.__init__`, or its asynchronous twin, whose connections are recorded."""
 
     @functools.wraps(original)

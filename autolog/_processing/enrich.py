@@ -19,7 +19,7 @@ from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, kept_headers, plain_headers
-from autolog.providers import Facts, Format, format_named, provider_at
+from autolog.providers import SDKS, Facts, format_named, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 
@@ -108,7 +108,6 @@ def _call_drafts(
 
 
 def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[str, str]], None]) -> None:
-    provider = format_named(exchange.sdk)
     request = exchange.request
     sent = plain_headers(request.headers)
     learn(sent)
@@ -133,12 +132,14 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
         if exchange.streaming:
             record.response_body = decode_content(exchange.chunks, headers.get("content-encoding", ""))
     url = urlsplit(record.request_url)
-    record.provider_name = provider_at(url.netloc) or _provider_by_client(provider, exchange.client)
+    record.provider_name = provider_at(url.netloc) or _provider_by_client(exchange.sdk, exchange.client)
 
 
-def _provider_by_client(provider: Format, client: type) -> str:
-    by_client: dict[str, str] = getattr(provider, "client_providers", {})
-    for word, name in by_client.items():
+def _provider_by_client(name: str, client: type) -> str:
+    """Return who answers a client of an SDK, or of an HTTP library by the name of a format."""
+    sdk = SDKS.get(name)
+    by_client = {} if sdk is None else sdk.client_providers
+    for word, provider_name in by_client.items():
         if any(word in base.__name__ for base in client.__mro__):
-            return name
-    return provider.provider_name
+            return provider_name
+    return format_named(name).provider_name if sdk is None else sdk.provider_name

@@ -9,7 +9,7 @@ from typing import Any
 from autolog._guard import logger
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
-from autolog.providers import Facts
+from autolog.providers import Facts, format_named
 from autolog.providers._fields import mapping, objects
 
 #: The encoding of models that tiktoken does not know by name.
@@ -34,7 +34,9 @@ def estimate(record: Record, facts: Facts) -> None:
 
     Where they cannot be counted, `facts.unbilled_reason` says why.
     """
-    if record.sdk != "openai" or record.operation_name not in {"chat", "text_completion"}:
+    if record.sdk is None or format_named(record.sdk).name != "openai":
+        return
+    if record.operation_name not in {"chat", "text_completion"}:
         return
     if not record.request_stream or record.usage is not None or (record.status_code or 0) >= 400:
         return

@@ -20,7 +20,7 @@ from autolog._processing.span_record import record_of
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url
-from autolog.providers import PROVIDERS, provider_at
+from autolog.providers import SDKS, provider_at
 from autolog.providers._fields import mapping, seconds, text
 
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
@@ -215,7 +215,7 @@ class Conversation:
         record.request_url = clean_url(self._channel.url)
         record.request_content_type = record.response_content_type = "application/json"
         host = urlsplit(self._channel.url).netloc
-        record.provider_name = provider_at(host) or PROVIDERS[self._channel.sdk].provider_name
+        record.provider_name = provider_at(host) or SDKS[self._channel.sdk].provider_name
         return record
 
     def _side(self, operation: str, model: Any, response: dict[str, Any], ns: int) -> Record:

@@ -10,10 +10,10 @@ from autolog._pricing.bill import price_record
 from autolog._reading.describe import DERIVED, describe
 from autolog._record.media import note_media
 from autolog._record.record import Record
-from autolog.providers import Provider
+from autolog.providers import Format
 
 
-def fill_in(record: Record, provider: Provider | None = None) -> None:
+def fill_in(record: Record, provider: Format | None = None) -> None:
     """Describe and price a record and note its media. Fields that are set already stay."""
     price_record(record, describe(record, provider))
     if record.media is None:

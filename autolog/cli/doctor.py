@@ -17,7 +17,7 @@ from autolog._display.figures import safe
 from autolog._version import __version__
 from autolog.cli._render import console, echo_json
 from autolog.errors import AutologError, shown
-from autolog.providers import PROVIDERS
+from autolog.providers import SDKS
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
@@ -133,8 +133,8 @@ def _sdks() -> Iterator[Check]:
     for name, patch in make_patches(lambda _: None, lambda: None).items():
         try:
             patch.apply()
-            __import__(PROVIDERS[name].module)
+            __import__(SDKS[name].base)
             patch.remove()
-            yield name, True, f"{importlib.metadata.version(name)} can be patched"
+            yield name, True, f"{importlib.metadata.version(SDKS[name].distribution)} can be patched"
         except PatchError as error:
             yield name, None if error.missing else False, error.problem

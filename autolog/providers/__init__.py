@@ -1,8 +1,8 @@
 """The providers: which calls are recorded, and how their bodies read.
 
 A module here answers the same questions for each format (see `Format`); adding one is adding a file, its tests and a
-line in `_table`. Modules whose SDK has choke points of its own say so besides (see `Provider`). Nothing here imports an
-SDK: `_capture.patch` does, when the user's program has.
+line in `_table`. SDKs that have choke points of their own are in `_sdks`, a line each. Nothing here imports an SDK:
+`_capture.patch` does, when the user's program has.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
 from autolog._record.streams import Event
-from autolog.providers import anthropic as _anthropic, openai as _openai
+from autolog.providers import openai as _openai
 from autolog.providers._facts import BatchResult, Facts, Usage
 from autolog.providers._fields import text
+from autolog.providers._sdks import SDK, SDKS
 from autolog.providers._table import ROWS, Row
 
 __all__ = [
-    "PROVIDERS",
+    "SDK",
+    "SDKS",
     "BatchResult",
     "Facts",
     "Format",
-    "Provider",
     "Usage",
     "format_for",
     "format_named",
@@ -38,7 +39,7 @@ class Format(Protocol):
     """The questions that every provider's module answers. Paths are URL paths, unquoted, with or without a query."""
 
     name: str
-    """The module's name; of those with an SDK of their own its import name and distribution."""
+    """The module's name."""
     provider_name: str
     """Who answers when the host does not say."""
 
@@ -95,31 +96,14 @@ class Format(Protocol):
         ...
 
 
-class Provider(Format, Protocol):
-    """A format whose SDK is patched at its own choke points."""
-
-    module: str
-    """Where its `SyncAPIClient` and `AsyncAPIClient` are."""
-    sockets: dict[str, tuple[str, str]]
-    """Its classes of WebSocket connections, sync and async, by module; what a version does not have is left out."""
-    oldest: tuple[int, int]
-    """The oldest version that is tested."""
-    client_providers: dict[str, str]
-    """Who answers, by a word in the client class's name."""
-
-
-_PATCHED: tuple[Provider, ...] = (_openai, _anthropic)
-
-PROVIDERS: dict[str, Provider] = {module.name: module for module in _PATCHED}
-
-
 @functools.cache
 def format_named(name: str) -> Format:
-    """Return the module of that name; it is imported when it is first needed.
+    """Return the module of that name, or that reads what the SDK of that name sends; imported when first needed.
 
     Raises:
         KeyError: there is none of that name.
     """
+    name = SDKS[name].speaks if name in SDKS else name
     if not any(row.module == name for row in ROWS):
         raise KeyError(name)
     # mypy does not see a module that is named at run time: a test says that each answers all questions.

@@ -15,16 +15,7 @@ from autolog.providers._fields import count, kind_of, lines, mapping, money, obj
 from autolog.providers._pieces import Pieces, add_text, joined
 
 name = "anthropic"
-module = "anthropic._base_client"
-sockets: dict[str, tuple[str, str]] = {}
-oldest = (0, 49)
 provider_name = "anthropic"
-client_providers = {
-    "Bedrock": "aws.bedrock",
-    "AWS": "aws.bedrock",
-    "Vertex": "gcp.vertex_ai",
-    "GoogleCloud": "gcp.vertex_ai",
-}
 
 _MESSAGES = r"/messages/?$|:(raw|streamRaw)Predict$|/invoke(-with-response-stream)?$|/v1/complete$"
 _ROUTES = (

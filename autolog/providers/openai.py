@@ -14,15 +14,7 @@ from autolog.providers._openai_streams import assemble as assemble
 from autolog.providers._openai_usage import cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
-module = "openai._base_client"
-sockets = {
-    "openai._websocket_connection": ("WebSocketConnectionBase", "AsyncWebSocketConnectionBase"),
-    "openai.resources.beta.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),
-    "openai.resources.realtime.realtime": ("RealtimeConnection", "AsyncRealtimeConnection"),  # before the common base
-}
-oldest = (1, 30)
 provider_name = "openai"
-client_providers = {"Azure": "azure.ai.openai", "Bedrock": "aws.bedrock"}
 
 _ROUTES = (
     (r"/chat/completions$", "chat"),

@@ -10,13 +10,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: The oldest that `autolog.providers` names, with the oldest wrapt; some between; and what is newest today.
+#: The oldest that `autolog.providers._sdks` names, with the oldest wrapt; some between; and what is newest today.
 VERSIONS = {
     "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
     "late-1": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
     "late-2": ("openai==2.50.*", "anthropic==1.*"),  # that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
-}
+    "generated, oldest": (
+        "openai", "anthropic", "groq==0.9.*", "cerebras-cloud-sdk==1.0.*", "together==2.0.*", "writer-sdk==1.0.*",
+        "llama-api-client==0.1.*", "perplexityai==0.10.*", "httpx<0.28",
+    ),
+    "generated, newest": (
+        "openai", "anthropic", "groq", "cerebras-cloud-sdk", "together", "writer-sdk", "llama-api-client",
+        "perplexityai", "fireworks-ai", "portkey-ai",
+    ),
+}  # fmt: skip
 TESTS = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_graft.py",
          "tests/capture/test_patch.py")  # fmt: skip
 
@@ -31,7 +39,8 @@ def main(arguments: list[str]) -> int:
     for name in arguments[1:] or VERSIONS:
         python = make(folder / name, "pytest", *VERSIONS[name])
         print(f"{name}: {', '.join(VERSIONS[name])}", flush=True)
-        failed += python is None or run_tests(python, *TESTS)
+        tests = ("tests/beside/test_generated_sdks.py",) if name.startswith("generated") else TESTS
+        failed += python is None or run_tests(python, *tests)
     return failed
 
 

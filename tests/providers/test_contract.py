@@ -12,7 +12,7 @@ import pytest
 
 import autolog.providers
 from autolog._record.streams import Event
-from autolog.providers import PROVIDERS, Format, format_for, format_named, format_of, provider_at
+from autolog.providers import SDKS, Format, format_for, format_named, format_of, provider_at
 from autolog.providers._table import ROWS
 
 QUESTIONS = {
@@ -170,8 +170,9 @@ def test_a_known_host_goes_before_the_shape_and_the_shape_before_a_path_at_an_un
     assert format_of("gateway.internal", "/v1/messages", {}, {}).name == "anthropic"
 
 
-def test_the_patched_sdks_are_formats_too() -> None:
-    assert all(format_named(name) is provider for name, provider in PROVIDERS.items())
+def test_an_sdk_that_is_patched_is_read_by_the_format_that_it_speaks() -> None:
+    assert all(format_named(name) is sdk.format for name, sdk in SDKS.items())
+    assert {sdk.speaks for sdk in SDKS.values()} == {"openai", "anthropic"}
 
 
 #: Events of every format, whose values the next test puts in places where they do not belong.

@@ -1,0 +1,182 @@
+"""The SDKs that are generated from the same base as openai's: calls are recorded as openai's are.
+
+Those that are installed are tried; `python tests/beside/sdk_versions.py` tries all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import autolog
+from autolog.providers import SDKS
+from autolog.testing import Records
+
+#: The classes of clients, sync and async, what their constructors need beside key and address, and the model.
+CLIENTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "groq": ("Groq", "AsyncGroq", {}, "llama-3.3-70b-versatile"),
+    "together": ("Together", "AsyncTogether", {}, "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+    "cerebras": ("Cerebras", "AsyncCerebras", {}, "llama3.1-8b"),
+    "fireworks": ("Fireworks", "AsyncFireworks", {}, "accounts/fireworks/models/llama-v3p3-70b-instruct"),
+    "perplexity": ("Perplexity", "AsyncPerplexity", {}, "sonar"),
+    "portkey": ("Portkey", "AsyncPortkey", {"provider": "openai"}, "gpt-4o-mini"),
+    "writer": ("Writer", "AsyncWriter", {}, "palmyra-x5"),
+    "llama_api": ("LlamaAPIClient", "AsyncLlamaAPIClient", {}, "Llama-3.3-70B-Instruct"),
+}
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
+class Answers(BaseHTTPRequestHandler):
+    """OpenAI's answers, at whatever path: complete, streamed, an error, and one that is there at the second attempt."""
+
+    protocol_version = "HTTP/1.1"
+    attempts = 0
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if asked["model"] == "no-such-model":
+            self.send(404, json.dumps({"error": {"message": "no-such-model", "type": "invalid_request_error"}}))
+            return
+        if asked["model"] == "flaky":
+            type(self).attempts += 1
+            if type(self).attempts % 2:
+                self.send(500, "{}", {"retry-after-ms": "1", "retry-after": "0.001"})
+                return
+        head = {"id": "c1", "created": 1, "model": asked["model"]}
+        if asked.get("stream"):
+            chunks: list[dict[str, Any]] = [
+                {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "hello"}, "finish_reason": None}]},
+                {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE},
+            ]
+            lines = [f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **one})}\n\n" for one in chunks]
+            # Without the `[DONE]` at the end that some of these SDKs take for a chunk.
+            self.send(200, "".join(lines), {"content-type": "text/event-stream"})
+            return
+        message = {"role": "assistant", "content": "hello"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        self.send(200, json.dumps({**head, "object": "chat.completion", "choices": [choice], "usage": USAGE}))
+
+    def send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=CLIENTS)
+def sdk(request: pytest.FixtureRequest) -> str:
+    """The name of an SDK that is installed."""
+    name: str = request.param
+    try:
+        found = importlib.util.find_spec(SDKS[name].package)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        pytest.skip(f"{SDKS[name].distribution} is not installed")
+    return name
+
+
+def client(sdk: str, url: str, asynchronous: bool = False) -> Any:
+    kind = CLIENTS[sdk][asynchronous]
+    return getattr(importlib.import_module(SDKS[sdk].package), kind)(api_key="k", base_url=url, **CLIENTS[sdk][2])
+
+
+def create(made: Any) -> Any:
+    """The method that makes a chat completion."""
+    completions = getattr(made.chat, "completions", None)
+    return made.chat.chat if completions is None or not hasattr(completions, "create") else completions.create
+
+
+def question(sdk: str, **more: Any) -> dict[str, Any]:
+    return {"model": CLIENTS[sdk][3], "messages": [{"role": "user", "content": "hi"}], **more}
+
+
+@pytest.fixture
+def patched_sdk(sdk: str, records: Records) -> Iterator[Records]:
+    getattr(autolog, f"patch_{sdk}")()
+    yield records
+    getattr(autolog, f"unpatch_{sdk}")()
+
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # those SDKs' own
+
+
+def test_calls_sync_and_async_plain_and_streamed_are_recorded_whole(sdk: str, url: str, patched_sdk: Records) -> None:
+    ask = create(client(sdk, url))
+    ask(**question(sdk))
+    assert len(list(ask(**question(sdk, stream=True)))) == 2
+
+    async def calls() -> None:
+        ask = create(client(sdk, url, asynchronous=True))
+        await ask(**question(sdk))
+        assert len([chunk async for chunk in await ask(**question(sdk, stream=True))]) == 2
+
+    asyncio.run(calls())
+    assert [bool(record.request_stream) for record in patched_sdk] == [False, True, False, True]
+    for record in patched_sdk:
+        assert (record.sdk, record.status, record.request_model) == (sdk, "ok", CLIENTS[sdk][3])
+        assert record.provider_name == SDKS[sdk].provider_name
+        assert (record.usage_input_tokens, record.usage_output_tokens) == (11, 7)
+        assert record.response_finish_reasons == ["stop"]
+        assert record.output_preview == "hello"
+    assert autolog.status()["patched"] == [sdk]
+
+
+def test_an_error_keeps_its_type_and_is_recorded(sdk: str, url: str, patched_sdk: Records) -> None:
+    with pytest.raises(Exception, match="no-such-model") as raised:
+        create(client(sdk, url))(**question(sdk, model="no-such-model"))
+    assert raised.type.__name__ == "NotFoundError"
+    (record,) = patched_sdk
+    assert (record.status, record.status_code) == ("error", 404)
+
+
+def test_a_retry_is_one_record(sdk: str, url: str, patched_sdk: Records) -> None:
+    create(client(sdk, url))(**question(sdk, model="flaky"))
+    (record,) = patched_sdk
+    assert (record.status, record.retries) == ("ok", 1)
+
+
+def test_nothing_is_recorded_after_unpatching(sdk: str, url: str, patched_sdk: Records) -> None:
+    getattr(autolog, f"unpatch_{sdk}")()
+    create(client(sdk, url))(**question(sdk))
+    assert len(patched_sdk) == 0
+
+
+def test_a_spent_budget_stops_a_call(sdk: str, url: str) -> None:
+    class SpentError(Exception): ...
+
+    autolog.configure(
+        prices={CLIENTS[sdk][3]: {"input": 1e6, "output": 1e6}},
+        budgets=[{"limit": 1, "per": "day", "then": SpentError}],
+    )
+    getattr(autolog, f"patch_{sdk}")()
+    ask = create(client(sdk, url))
+    ask(**question(sdk))
+    autolog.flush()
+    with pytest.raises(SpentError):
+        ask(**question(sdk))
+
+
+def test_patch_takes_all_that_is_installed(sdk: str) -> None:
+    assert sdk in autolog.patch()
