@@ -72,7 +72,7 @@ _ROWS = (
     SDK("together", (2, 0)),
     SDK("cerebras", (1, 0), package="cerebras.cloud.sdk", distribution="cerebras-cloud-sdk"),
     SDK("fireworks", (1, 2), distribution="fireworks-ai"),
-    SDK("perplexity", (0, 10), distribution="perplexityai"),
+    SDK("perplexity", (0, 20), distribution="perplexityai"),
     SDK("portkey", (2, 3), package="portkey_ai", distribution="portkey-ai",
         base="portkey_ai._vendor.openai._base_client"),
     SDK("writer", (1, 0), package="writerai", distribution="writer-sdk"),

@@ -18,7 +18,7 @@ VERSIONS = {
     "newest": ("openai", "anthropic"),
     "generated, oldest": (
         "openai", "anthropic", "groq==0.9.*", "cerebras-cloud-sdk==1.0.*", "together==2.0.*", "writer-sdk==1.0.*",
-        "llama-api-client==0.1.*", "perplexityai==0.10.*", "httpx<0.28",
+        "llama-api-client==0.1.*", "perplexityai==0.20.*", "httpx<0.28",
     ),
     "generated, newest": (
         "openai", "anthropic", "groq", "cerebras-cloud-sdk", "together", "writer-sdk", "llama-api-client",
