@@ -119,6 +119,10 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     """Return why a cost is unknown, with what would make it known."""
     if usage.input is None and facts.unbilled_reason:
         return facts.unbilled_reason
+    if why.startswith(
+        "Unable to find provider"
+    ):  # of genai-prices: a server of one's own, or one that it has no list of
+        return f"no price list has {record.provider_name}; configure(prices=...) can give its models prices"
     if record.request_stream and facts.raw_usage is None and facts.format == "openai":
         return f"{why}; a chat stream tells it with {_USAGE_OPTION} or configure(stream_usage=...)"
     return why
