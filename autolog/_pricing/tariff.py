@@ -61,6 +61,8 @@ def import_ahead() -> None:
     """
     import genai_prices
 
+    if not hasattr(genai_prices, "calc_price"):
+        return  # this thread is importing it further out: it imports httpx2, whose patch asks for prices in turn
     with contextlib.suppress(LookupError):
         genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o", provider_id="openai")
 

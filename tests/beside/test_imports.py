@@ -130,3 +130,19 @@ with capture() as records:
     made.append(len(records))
 """
     assert watched(program, url, tmp_path, {}) == ["made ['ChatCompletion', True, 'Message', 3]", "imported []"]
+
+
+def test_patching_before_anything_is_imported_imports_prices_once(url: str, tmp_path: Path) -> None:
+    """genai-prices imports httpx2, whose patch asks for genai-prices."""
+    program = """
+autolog.patch()
+import httpx2
+made = autolog.status()["failures"]
+"""
+    assert watched(program, url, tmp_path, {}) == ["made {}", "imported []"]
+    program = """
+autolog.patch()
+import genai_prices
+made = autolog.status()["failures"]
+"""
+    assert watched(program, url, tmp_path, {}) == ["made {}", "imported []"]
