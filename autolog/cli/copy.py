@@ -36,8 +36,8 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     taken = open_store(target)
     if getattr(given, "path", given.url) == getattr(taken, "path", taken.url):
         raise AutologError("source and target are the same store")
-    with bar("copying", given.count(Query())) as seen:
-        done = copy_store(given, taken, again, seen)
+    with bar("copying", given.count(Query())) as on_progress:
+        done = copy_store(given, taken, again, on_progress)
     taken.close()
     given.close()
     if as_json:

@@ -11,10 +11,10 @@ _BASE = math.log(1.1)
 
 
 def bucket(seconds: float) -> int:
-    """The bucket of a duration; below a tenth of a millisecond all are one."""
+    """Return the bucket of a duration; below a tenth of a millisecond all are one."""
     return math.floor(math.log(max(seconds, 1e-4)) / _BASE)
 
 
 def middle(number: int) -> float:
-    """The duration that stands for a bucket, in seconds."""
+    """Return the duration that stands for a bucket, in seconds."""
     return math.exp((number + 0.5) * _BASE)

@@ -1,4 +1,4 @@
-"""From one store into another: in batches, each looked at again where it arrived, going on where it stopped."""
+"""Copies from one store into another: in batches, each checked where it arrived, and resumed where they stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COPY = "copy"
 
 @dataclass(slots=True)
 class Copied:
-    """What was copied. Sums are over provider calls; cost in US dollars.
+    """The figures of a copy. Sums are over provider calls; cost in US dollars.
 
     Attributes:
         records, documents: how many, this time. before: how many records an earlier run had copied.
@@ -36,11 +36,14 @@ class Copied:
     cost: float = 0.0
 
 
-def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int], None] = lambda _: None) -> Copied:
-    """Copy all records with their bodies and places, and all documents, into a store that may hold others.
+def copy(
+    source: Store, target: Store, again: bool = False, on_progress: Callable[[int], None] = lambda _: None
+) -> Copied:
+    """Copy all records with their bodies and sequence numbers, and all documents, into a store that may hold others.
 
     The target remembers how far it has got: after a break, or when more has come, it goes on from there; `again` begins
-    anew. A record that is there already is filled in, not doubled. `seen` hears how many were copied, after each batch.
+    anew. A record that is there already is filled in, not doubled. `on_progress` is called with the number copied so
+    far.
 
     Raises:
         StoreError: what arrived is not what was sent.
@@ -50,7 +53,7 @@ def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int]
         state = {}  # it is another store under the same name, or what was copied last is gone: begin anew
     done = Copied(before=state.get("records", 0))
     after = state.get("after", 0)
-    seen(done.before)
+    on_progress(done.before)
     found = source.scan(Query(), after - 1 if after else 0)  # of several in one place some may not have come
     records = (record for record in found if (record.seq, record.id) != (after, state.get("id")))
     for batch in batches(records, BATCH):
@@ -61,7 +64,7 @@ def copy(source: Store, target: Store, again: bool = False, seen: Callable[[int]
             target.put_document(_COPY, source.url, state)
         done.records += len(batch)
         _check(target, batch, done)
-        seen(done.before + done.records)
+        on_progress(done.before + done.records)
     for kind, key, data in _documents(source):
         target.put_document(kind, key, data)
         done.documents += 1
@@ -76,7 +79,7 @@ def _documents(source: Store) -> Iterator[tuple[str, str, dict[str, object]]]:
 
 
 def _check(target: Store, batch: list[Record], done: Copied) -> None:
-    """Whether what arrived is what was sent: as many, and the same sums."""
+    """Check that what arrived is what was sent: as many, and the same sums."""
     projects: dict[str, list[Record]] = defaultdict(list)
     for record in batch:
         projects[record.project].append(record)

@@ -1,4 +1,4 @@
-"""What can be asked of a store: filters, conditions, groups and sums, the same for every engine."""
+"""Queries: filters, conditions, groups and sums, the same for every engine."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records: every condition must hold.
+    """Which records are asked for: every condition must hold.
 
     Attributes:
         equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering, and
@@ -95,11 +95,11 @@ class Query:
     conditions: tuple[Condition, ...] = ()
 
     def where(self, *conditions: Condition, **equal: Any) -> Query:
-        """This query with more that must hold."""
+        """Return this query with more that must hold."""
         return replace(self, equal={**self.equal, **equal}, conditions=(*self.conditions, *conditions))
 
     def before(self, at: datetime) -> Query:
-        """This query for what came before a time."""
+        """Return this query for what came before a time."""
         return replace(self, until=at if self.until is None else min(at, self.until))
 
 

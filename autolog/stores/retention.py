@@ -1,4 +1,4 @@
-"""How long records are kept: by age, by any filter, by the size of the store."""
+"""Retention: by age, by any filter, by the size of the store."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def prune_store(
 
 
 def _surplus(store: Store, query: Query, max_size: int | None) -> int:
-    """About how many of the matching records have to go."""
+    """Return about how many of the matching records have to go."""
     matching = store.count(query)
     if max_size is None:
         return matching

@@ -81,7 +81,7 @@ def test_it_goes_on_where_it_stopped(pair: tuple[Store, Store], small: None, mon
         copy(source, target)
     assert target.count(Query()) == 20
     seen: list[int] = []
-    done = copy(source, target, seen=seen.append)
+    done = copy(source, target, on_progress=seen.append)
     assert (done.before, done.records) == (20, 25)
     assert seen == [20, 30, 40, 45]
     source.write([record(50)])

@@ -102,17 +102,17 @@ class Database:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """The server's version, major and minor."""
+        """Return the server's version, major and minor."""
         words = (self._client.server_version or "").split(".")
         return tuple(int(word) for word in words[:2] if word.isdigit())
 
     def databases(self) -> set[str]:
-        """The names of the databases that there are."""
+        """Return the names of all databases."""
         with self.translated():
             return {name for (name,) in self._client.query("SELECT name FROM system.databases").result_rows}
 
     def query(self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()) -> list[Any]:
-        """The rows of a SELECT, each a tuple; the columns `raw` as bytes."""
+        """Return the rows of a SELECT, each a tuple; the columns `raw` as bytes."""
         with self.translated():
             rows: list[Any] = self._client.query(
                 statement,
@@ -152,7 +152,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """A block whose errors come out as `StoreError`."""
+        """Return a block whose errors come out as `StoreError`."""
         try:
             yield
         except Exception as error:

@@ -46,7 +46,7 @@ _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
 
 def _whole(column: str) -> str:
-    """A sum that is no more than an integer can be."""
+    """Return a sum that is no more than an integer can be."""
     return f"toInt64(least(sum(toInt128(ifNull({column}, 0))), {_MAX}))"
 
 
@@ -66,7 +66,7 @@ def stamp(at: datetime) -> int:
 
 
 def marks(hours: Iterable[int], now: datetime, writing: timedelta) -> list[list[int]]:
-    """The rows of `sealed` that outdate the seals of hours that are about to change; no write takes so long."""
+    """Return the rows of `sealed` that outdate the seals of hours that are about to change; no write takes so long."""
     last = hour_of(now + writing - SETTLED)  # those before it may be sealed, or will be soon
     return [[hour, stamp(now + writing), 0] for hour in sorted(set(hours)) if hour < last]
 
@@ -86,7 +86,7 @@ class Sums:
     def read(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None, now: datetime
     ) -> Iterator[Hour]:
-        """The sums of each hour from `since` to `until`, or of each day if that is long."""
+        """Yield the sums of each hour from `since` to `until`, or of each day if that is long."""
         step = 24 if until - since > BY_DAY else 1
         first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
         ((least, greatest),) = self._query(
@@ -107,7 +107,7 @@ class Sums:
             yield Hour(_EPOCH + start * _HOUR, name, calls, errors, given, made, cost, priced, durations)
 
     def _sealed(self, present: Sequence[int], begin: int, end: int, now: datetime) -> dict[int, int]:
-        """The stamps of the hours whose sums are valid, after sealing what can be."""
+        """Return the stamps of the hours whose sums are valid, after sealing what can be."""
         latest = {
             start: (at, whole)
             for start, at, whole in self._query(
@@ -128,7 +128,7 @@ class Sums:
         return {hour: at for hour, (at, whole) in latest.items() if whole}
 
     def _with_records(self, begin: int, end: int) -> Sequence[int]:
-        """The hours of a range in which there may be records."""
+        """Return the hours of a range in which there may be records."""
         if end - begin <= SPARSE:
             return range(begin, end)
         inside = f"created_at >= {_time(begin)} AND created_at < {_time(end)}"

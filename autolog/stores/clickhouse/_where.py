@@ -37,42 +37,42 @@ class Values(dict[str, Any]):
     """Values for the marks in a statement."""
 
     def mark(self, value: Any) -> str:
-        """A mark for one more value."""
+        """Return a mark for one more value."""
         name = f"v{len(self)}"
         self[name] = value
         return f"%({name})s"
 
     def marks(self, values: Iterable[Any]) -> str:
-        """Marks for several values."""
+        """Return marks for several values."""
         return ", ".join(self.mark(value) for value in values)
 
     def at(self, at: datetime) -> str:
-        """A mark for a time."""
+        """Return a mark for a time."""
         return f"fromUnixTimestamp64Micro(toInt64({self.mark(micros(at, BEYOND))}), 'UTC')"
 
 
 def of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
-    """Whether two columns have one of some pairs of values."""
+    """Return a test whether two columns have one of some pairs of values."""
     pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in keys)
     return f"({columns}) IN ({pairs})"
 
 
 def expression(name: str) -> str:
-    """A field of COMPARED_FIELDS in SQL."""
+    """Return a field of COMPARED_FIELDS in SQL."""
     if name not in COMPARED_FIELDS:
         raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
     return _FIELD_SQL.get(name, name)
 
 
 def order_sql(name: str, descending: bool) -> str:
-    """An order by a field, what is unknown below all else, and by arrival among equals."""
+    """Return an order by a field, what is unknown below all else, and by arrival among equals."""
     direction = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
     field = "created_at" if name == "created_at" else expression(name)
     return f"{field} {direction}, seq {direction}"
 
 
 def where(query: Query, values: Values) -> str:
-    """A query as a condition on `log`; its values go to `values`.
+    """Return a query as a condition on `log`; its values go to `values`.
 
     Raises:
         ValueError: a field that cannot be compared.
@@ -115,7 +115,7 @@ def _any(tests: Any) -> str:
 
 
 def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
-    """Whether one of the fields has a text, whatever the case, also as JSON escapes it."""
+    """Return a test whether one of the fields has a text, whatever the case, also as JSON escapes it."""
     folded = clean(text).casefold()
     # and ß, the one letter whose cases the engine does not know to be one
     spelled = [folded, clean(text), folded.replace("ss", "ß")]
@@ -158,7 +158,7 @@ def _comparison(compared: str, field: str, operator: str, given: tuple[Any, ...]
 
 
 def _typed(field: str, value: Any) -> Any:
-    """A value as the field's column can be compared with it; None if nothing in it is like this."""
+    """Return a value as the field's column can be compared with it; None if nothing in it is like this."""
     if isinstance(value, datetime):
         return micros(value, BEYOND)
     if field not in _NUMERIC:

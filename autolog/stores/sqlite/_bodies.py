@@ -42,7 +42,7 @@ class Bodies:
         return self._compressor.compress(body, self._compressor.FLUSH_FRAME)
 
     def unpack(self, db: sqlite3.Connection, packed: bytes | None) -> bytes | None:
-        """A body as it was.
+        """Return a body as it was.
 
         Raises:
             zstd.ZstdError: it is damaged, or its dictionary is gone.
@@ -55,7 +55,7 @@ class Bodies:
         return zstd.decompress(packed, zstd_dict=self._known.get(needed))
 
     def has(self, connection: Callable[[], Any], request: bytes | None, response: bytes | None, text: str) -> bool:
-        """Whether a text is in one of two packed bodies, whatever the case, also as JSON escapes it."""
+        """Return whether a text is in one of two packed bodies, whatever the case, also as JSON escapes it."""
         needles = {text.casefold(), json.dumps(text.casefold())[1:-1].casefold()}
         for packed in (request, response):
             body = self.unpack(connection(), packed)
@@ -76,9 +76,9 @@ class Bodies:
             self._compressor = zstd.ZstdCompressor(LEVEL, zstd_dict=newest.as_digested_dict)
 
     def train(self, db: sqlite3.Connection, last: int) -> None:
-        """Train a dictionary if it is time, with `last` the place of the newest record; outside of a transaction.
+        """Train a dictionary if it is time; outside of a transaction. `last`: the newest sequence number.
 
-        One that cannot be trained, or kept, is done without.
+        If training fails, go on without a dictionary.
         """
         if last < self._due:
             return

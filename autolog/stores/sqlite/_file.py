@@ -115,7 +115,7 @@ class SQLiteFile:
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """This thread's connection; inside of a transaction the one that sees what it has changed."""
+        """Return this thread's connection; inside of a transaction the one that sees what it has changed."""
         if self.inside:
             return self._writer
         self._follow()
@@ -127,7 +127,7 @@ class SQLiteFile:
 
     @property
     def inside(self) -> bool:
-        """Whether this thread is in a transaction."""
+        """Return whether this thread is in a transaction."""
         return self._depth > 0 and self._owner == get_ident()
 
     # Changes

@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Teach a connection how histograms are added."""
+    """Define on a connection how histograms are added."""
     db.create_function("histograms_added", 2, _histograms_added, deterministic=True)
 
 
@@ -72,11 +72,11 @@ class Rollups:
         self._levels.append({})
 
     def abandon(self) -> None:
-        """The transaction failed: what it changed is forgotten."""
+        """Forget the changes of a transaction that failed."""
         self._levels.pop()
 
     def note(self, record: Record, sign: int) -> None:
-        """A record came (1) or went (-1)."""
+        """Note that a record came (1) or went (-1)."""
         if record.kind != "llm" or record.created_at is None:
             return
         hour = (record.created_at - _EPOCH) // timedelta(hours=1)
@@ -94,7 +94,7 @@ class Rollups:
                 self._levels[-1].setdefault(key, _Sum()).add(record, sign)
 
     def end(self, db: sqlite3.Connection) -> None:
-        """The transaction is done: an inner one leaves its changes to the outer one, the outermost writes them."""
+        """End a transaction: an inner one leaves its changes to the outer one, the outermost writes them."""
         changes = self._levels.pop()
         if self._levels:
             outer = self._levels[-1]
@@ -134,7 +134,7 @@ def _values(change: _Sum) -> tuple[Any, ...]:
 
 
 def _histograms_added(one: str, other: str) -> str:
-    """Two histograms as one, each a JSON object of counts by bucket; what is not there has none."""
+    """Return two histograms as one, each a JSON object of counts by bucket; what is not there has none."""
     counts, more = decode_object(one), decode_object(other)
     for number, count in more.items():
         counts[number] = counts.get(number, 0) + count
@@ -151,7 +151,7 @@ def _merge(into: _Sum, change: _Sum) -> None:
 def read_hours(
     db: sqlite3.Connection, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None
 ) -> Iterator[Hour]:
-    """The sums of each hour from `since` to `until`, or of each day if that is long."""
+    """Yield the sums of each hour from `since` to `until`, or of each day if that is long."""
     table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
     first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
     first = first // _TABLES[table] * _TABLES[table]

@@ -29,20 +29,20 @@ _FIELD_SQL = {
 
 
 def expression(name: str) -> str:
-    """A field of COMPARED_FIELDS in SQL."""
+    """Return a field of COMPARED_FIELDS in SQL."""
     if name not in COMPARED_FIELDS:
         raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
     return _FIELD_SQL.get(name, f'"{name}"')
 
 
 def order_sql(name: str, descending: bool) -> str:
-    """An order by a field, and by arrival among equals."""
+    """Return an order by a field, and by arrival among equals."""
     direction = "DESC" if descending else "ASC"
     return f"{expression(name)} {direction}, n {direction}"
 
 
 def text_has(text: str | None, wanted: str) -> bool:
-    """Whether a column has a text, whatever the case, in any script, also as JSON escapes it."""
+    """Return whether a column has a text, whatever the case, in any script, also as JSON escapes it."""
     if text is None:
         return False
     folded, needle = str(text).casefold(), wanted.casefold()
@@ -54,7 +54,7 @@ _SELECTIVE = frozenset({"id", "user", "session", "prompt_id", "trace_id", "respo
 
 
 def source(query: Query) -> tuple[str, list[Any], Query]:
-    """What to read from, so that the newest come first without a sort: a facet's index if the query names one.
+    """Return what to read from, so that the newest come first without a sort: a facet's index if the query names one.
 
     Returns the FROM clause, the values for its marks, and what of the query is still to be checked.
     """
@@ -86,7 +86,7 @@ _HAS_META = "EXISTS (SELECT 1 FROM meta WHERE key = ? AND value = ? AND meta.at 
 
 
 def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
-    """A query as a condition on `log`, and the values for its marks.
+    """Return a query as a condition on `log`, and the values for its marks.
 
     The project has an index for the newest first of all; beside another filter or in another order it is only checked.
 
@@ -189,7 +189,7 @@ def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str,
 
 
 def _bindable(value: Any) -> Any:
-    """A value as SQLite takes it: times as microseconds, text it can hold, no integer beyond its own."""
+    """Return a value as SQLite takes it: times as microseconds, text it can hold, no integer beyond its own."""
     if isinstance(value, datetime):
         return micros(value)
     if isinstance(value, str):
@@ -200,5 +200,5 @@ def _bindable(value: Any) -> Any:
 
 
 def micros(at: datetime) -> int:
-    """A time as the store keeps it: microseconds since 1970, UTC."""
+    """Return a time as the store keeps it: microseconds since 1970, UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
