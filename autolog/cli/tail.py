@@ -14,12 +14,14 @@ from autolog._display.figures import dollars, safe, seconds, short_id, tokens
 from autolog._display.trace import span_tree
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
-from autolog.cli._render import console, echo_record, moment, print_lines, status
+from autolog.cli._render import console, echo_record, moment, print_lines, status, table_width
 
 #: How often the store is asked, in seconds.
 INTERVAL = 0.2
 #: How long a span waits for the one that it is a part of, which ends after it, in seconds.
 PATIENCE = 1.0
+#: How wide names are, and all that stands beside them and must be whole.
+_NAME, _FIGURES = 30, 65
 
 
 @click.command()
@@ -36,6 +38,7 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
     """
     opened, query = open_for_reading(store, server, create=True), query_from(options)
     seq, shown, screen = 0 if query.since is not None else opened.last(), 0, console()
+    width = table_width(screen)
     waiting = Waiting()
     while True:
         found = opened.tail(query, seq)
@@ -43,7 +46,7 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
         if as_json:
             printing = [partial(echo_record, record) for record in found]
         else:
-            printing = [partial(print_lines, screen, [line]) for line in tail_lines(waiting.ready(found))]
+            printing = [partial(print_lines, screen, [line]) for line in tail_lines(waiting.ready(found), width)]
         for print_one in printing:
             print_one()
             shown += 1
@@ -73,23 +76,28 @@ class Waiting:
         return ready
 
 
-def tail_lines(records: Sequence[Record]) -> Iterator[Text]:
+def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[Text]:
     """Yield a line for each record, in columns that do not move, children under their parents."""
     traces: dict[str, list[Record]] = {}
     for record in records:
         traces.setdefault(record.trace_id or record.id, []).append(record)
     for members in traces.values():
         for node in span_tree(members):
-            yield _line(node.record, node.depth)
+            line = _line(node.record, node.depth, _NAME if width is None else min(_NAME, max(12, width - _FIGURES)))
+            line.rstrip()
+            if width is not None:
+                line.truncate(width, overflow="ellipsis")
+            yield line
 
 
-def _line(record: Record, depth: int) -> Text:
+def _line(record: Record, depth: int, width: int) -> Text:
     name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
-    name.truncate(30, overflow="ellipsis", pad=True)
+    name.stylize("" if record.status == "ok" else "red")
+    name.truncate(width, overflow="ellipsis", pad=True)
     cost = dollars(record.cost) if record.kind == "llm" else ""
     said = " ".join((record.error_message or record.output_preview or "").split())
     return Text.assemble(
-        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<12}  ", "blue"), name,
-        f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>10}  ",
-        Text("") if record.status == "ok" else status(record).append("  "), (safe(said[:60]), "dim"),
+        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "blue"), name,
+        f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>11}  ",
+        Text("") if record.status == "ok" else status(record).append("  "), (safe(said), "dim"),
     )  # fmt: skip

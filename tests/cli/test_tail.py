@@ -6,9 +6,12 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
 from commands import output
 
 from autolog._record.record import Record
+from autolog.cli import cli
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 
@@ -43,3 +46,13 @@ def test_it_waits_for_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
     later.start()
     assert json.loads(output("tail", "--json", "--limit", "1", "--store", url))["id"] == "first"
     later.join()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(store: Store, width: int) -> None:
+    store.write(
+        [Record(id=f"w{n}", name="a long name " * 5, output_preview="words " * 50, cost=1e-8) for n in range(2)]
+    )
+    shown = CliRunner().invoke(cli, ["tail", "--since", "1h", "--limit", "3"], env={"COLUMNS": str(width)}).output
+    assert [len(line) <= width for line in shown.splitlines()] == [True] * 3
+    assert "$0.00000001" in shown
