@@ -37,7 +37,7 @@ def test_children_stand_under_their_parents_in_columns(store: Store) -> None:
     assert ["└" in line for line in lines] == [False, True, False]
     assert "└ chat gpt-4o" in lines[1]
     assert lines[0].index("answer") + 2 == lines[1].index("└")
-    assert lines[0].index(" s  ") == lines[1].index(" s  ")
+    assert lines[0].index("2.00 s") == lines[1].index("1.50 s")
 
 
 def test_it_waits_for_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
