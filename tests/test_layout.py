@@ -1,0 +1,65 @@
+"""The tests mirror the source: a module's tests lie where the module does, under its name.
+
+A private module inside a room is an implementation of the modules beside it, and may be tested through them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "autolog"
+
+#: Modules and folders whose tests lie elsewhere, for they are tested as one thing.
+ELSEWHERE = {
+    "_capture/libraries/": "capture/libraries/test_calls.py",  # the same tests for every library
+    "_delivery/journal_file.py": "delivery/test_journal.py",
+    "_folders.py": "delivery/test_journal.py",
+    "_native.py": "delivery/test_worker.py",
+    "_options.py": "test_config.py",
+    "_processing/opentelemetry.py": "capture/test_opentelemetry.py",
+    "_processing/span_record.py": "processing/test_enrich.py",
+    "_reading/derive.py": "dialects/test_contract.py",
+    "_sqlite.py": "delivery/test_journal.py",
+    "_version.py": "test_config.py",
+    "_zstd.py": "record/test_bodies.py",
+    "cli/backup.py": "stores/test_copy.py",
+    "cli/copy.py": "stores/test_copy.py",
+    "cli/keys.py": "server/test_keys.py",
+    "cli/ui.py": "cli/test_serve.py",
+    "dialects/otlp/families/": "dialects/test_otlp.py",  # tables, which the reader of spans goes by
+    "server/dashboard/": "server/dashboard/test_pages.py",  # in a browser, page by page
+    "server/routes/": "server/test_vendors.py",  # by the vendors' own SDKs
+    "stores/clickhouse/": "stores/test_store.py",  # one suite for both engines
+    "stores/sqlite/": "stores/test_store.py",
+    "stores/lookup.py": "cli/test_show.py",
+    "stores/query.py": "stores/test_store.py",
+    "stores/retention.py": "cli/test_prune.py",
+}
+
+
+def mirrored(module: Path) -> Path:
+    """Return where the tests of a module belong: private names lose their underscore."""
+    *folders, name = module.relative_to(PACKAGE).with_suffix("").parts
+    return TESTS.joinpath(*(folder.lstrip("_") for folder in folders), f"test_{name.lstrip('_')}.py")
+
+
+def is_private(module: Path) -> bool:
+    """Return whether a module is private to its room; those beside the rooms are rooms of one file."""
+    return module.name.startswith("_") and module.parent != PACKAGE
+
+
+def test_every_module_has_its_tests_or_a_place_where_they_are() -> None:
+    modules = [path for path in PACKAGE.rglob("*.py") if not path.name.startswith("__") and not is_private(path)]
+    missing = [str(path.relative_to(PACKAGE)) for path in modules if not mirrored(path).exists()]
+    assert [module for module in missing if not module.startswith(tuple(ELSEWHERE))] == []
+
+
+def test_the_places_that_are_named_are_there() -> None:
+    assert not [place for place in ELSEWHERE.values() if not (TESTS / place).exists()]
+    assert not [module for module in ELSEWHERE if not (PACKAGE / module).exists()]
+
+
+def test_rooms_have_folders_of_tests() -> None:
+    rooms = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    assert not [room.name for room in rooms if not any((TESTS / room.name.lstrip("_")).rglob("test_*.py"))]
