@@ -1,0 +1,110 @@
+"""Run the SDKs' own test suites without autolog and with it, and compare: `python tests/beside/sdk_suites.py`.
+
+    python tests/beside/sdk_suites.py [folder] [sdk] [pytest arguments ...]
+
+The suites come with the newest source distributions of openai and anthropic, which are fetched into the folder
+(`.sdk-suites`). Their API is played by a server here that answers `{}` to all: what a test makes of that is the same
+both times. Any test whose outcome differs twice is printed, and is the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import xml.etree.ElementTree as ET
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+#: What the suites import beside their SDK.
+NEEDS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals", "inline-snapshot",
+         "nest-asyncio", "rich", "boto3", "google-auth", "aiohttp", "httpx", "httpx-aiohttp", "http-snapshot",
+         "websockets", "mcp", "opentelemetry-sdk")  # fmt: skip
+
+
+class Nothing(BaseHTTPRequestHandler):
+    """Answers `{}`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def fetch(folder: Path, sdk: str, python: Path) -> Path:
+    """Return the folder of an SDK's newest source distribution, unpacked."""
+    found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
+    if not found:
+        pip = [str(python), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder)]
+        subprocess.run([*pip, sdk], check=True)
+        with tarfile.open(next(folder.glob(f"{sdk}-*.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+        found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
+    return found[-1]
+
+
+def outcomes(suite: Path, python: Path, url: str, arguments: list[str]) -> dict[str, str]:
+    """Run a suite; returns what became of every test."""
+    report = suite / "report.xml"
+    report.unlink(missing_ok=True)
+    variables = {**os.environ, "TEST_API_BASE_URL": url, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [str(python), "-m", "pytest", "-q", "--no-header", "--tb=no", "--durations=0", "--disable-warnings",
+               f"--junitxml={report}", *arguments]  # fmt: skip
+    done = subprocess.run(command, cwd=suite, env=variables, capture_output=True, text=True)
+    print(*(line for line in done.stdout.splitlines() if line.startswith("autolog:") or " passed" in line), sep="\n")
+    if not report.exists():
+        raise SystemExit(done.stdout[-3000:] + done.stderr[-3000:])
+    made = {}
+    for case in ET.parse(report).iter("testcase"):
+        ends = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
+        made[f"{case.get('classname')}::{case.get('name')}"] = ends[0] if ends else "passed"
+    return made
+
+
+def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[str]:
+    """Return the tests that end otherwise with autolog, and did so again when run a second time."""
+    bare = outcomes(suite, python, url, arguments)
+    recorded = outcomes(suite, python, url, ["-p", "suite_plugin", *arguments])
+    different = [test for test in bare.keys() | recorded.keys() if bare.get(test) != recorded.get(test)]
+    if different:  # the suites have tests of their own that fail now and then
+        again = outcomes(suite, python, url, ["-p", "suite_plugin", *arguments])
+        bare_again = outcomes(suite, python, url, arguments)
+        different = [test for test in different if again.get(test) not in {bare.get(test), bare_again.get(test)}]
+    print(f"{suite.name}: {len(bare)} tests, {len(different)} different with autolog")
+    for test in different:
+        print(f"  {test}: {bare.get(test)}, with autolog {recorded.get(test)}")
+    return different
+
+
+def main(arguments: list[str]) -> int:
+    """Returns how many tests ended otherwise."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from environments import make
+
+    folder = Path(arguments[0] if arguments else ".sdk-suites").absolute()
+    python = make(folder / "environment", "openai[realtime]", "anthropic[bedrock,vertex]", *NEEDS)
+    if python is None:
+        return 1
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    different = []
+    for sdk in arguments[1:2] or ("openai", "anthropic"):
+        different += compare(fetch(folder, sdk, python), python, url, arguments[2:])
+    return len(different)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
