@@ -43,6 +43,14 @@ class Nothing(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+class Quiet(ThreadingHTTPServer):
+    """A server that says nothing of clients that go away, as the suites' do."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None: ...
+
+
 def fetch(folder: Path, sdk: str, python: Path) -> Path:
     """Return the folder of an SDK's newest source distribution, unpacked."""
     found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
@@ -97,7 +105,7 @@ def main(arguments: list[str]) -> int:
     python = make(folder / "environment", "openai[realtime]", "anthropic[bedrock,vertex]", *NEEDS)
     if python is None:
         return 1
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    server = Quiet(("127.0.0.1", 0), Nothing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     different = []
