@@ -40,7 +40,8 @@ class Config(msgspec.Struct, frozen=True):
         max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only type,
             size and hash.
         max_field_chars: longer texts in bodies are cut there, which the record then says; None to keep all.
-        redact: what is replaced in every text before anything is kept: a regular expression, a function that gets
+        redact: what is replaced in every text before anything is kept: a regular expression, the word `pii` for
+            personal data (e-mail addresses, telephone numbers, IBANs, cards, IP addresses, names), a function that gets
             each record and returns it, changed or not, or None to drop it, a list of those, or a mapping with
             `patterns`, `fields` (keys, or ends of paths such as `messages.name`) and `function`.
         redact_secrets: replace API keys, tokens and passwords, by their shape and by the name of what holds them.

@@ -14,6 +14,7 @@ from typing import Any
 from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.record import Record
+from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
 from autolog._redaction.secrets import hides_secret, may_hold_secret, pieces_joined, secrets_in, several_at_once
@@ -89,7 +90,7 @@ class Redactor:
                 setattr(record, name, new)
 
     def _may_concern(self, body: bytes, kind: str) -> bool:
-        if self._rules.patterns or self._rules.fields:
+        if self._rules.patterns or self._rules.fields or self._rules.pii:
             return True
         if not self._secrets:
             return False
@@ -108,6 +109,8 @@ class Redactor:
         """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
         if self._secrets and hides_secret(path[-1], value, own):
             return REDACTED
+        if self._rules.pii and hides_number(value):
+            return REDACTED
         if self._rules.fields and value is not None:
             lowered = tuple(part.lower() for part in path)
             if any(lowered[-len(wanted) :] == wanted for wanted in self._rules.fields):
@@ -122,7 +125,10 @@ class Redactor:
             for known in self._known:
                 spans += [found.span() for found in re.finditer(re.escape(known), text)] if known in text else []
             spans += secrets_in(text)
-        return without_overlaps([(start, end, REDACTED) for start, end in spans])
+        edits = [(start, end, REDACTED) for start, end in spans]
+        if self._rules.pii and not structural:
+            edits += personal_data(text)
+        return without_overlaps(edits)
 
 
 class _WalkRules:

@@ -17,36 +17,45 @@ class RedactionRules(msgspec.Struct, frozen=True):
     Attributes:
         patterns: regular expressions; what they match in any text is replaced.
         fields: keys in bodies and metadata, or ends of paths (`messages.name`); their values are replaced.
+        pii: personal data is replaced by what kind it is of (`_redaction.pii`).
         function: gets every record before it is sent, and returns it, changed or not, or None to drop it.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
     fields: tuple[tuple[str, ...], ...] = ()
     function: Callable[[Any], Any] | None = None
+    pii: bool = False
 
 
 def read_rules(given: Any) -> RedactionRules:
-    """Return the rules in `configure(redact=...)`: a pattern, a function, a list of those, or a mapping with
-    `patterns`, `fields` and `function`.
+    """Return the rules in `configure(redact=...)`.
+
+    They are a pattern, the word `pii`, a function, a list of those, or a mapping with `patterns`, `fields` and
+    `function`.
 
     Raises:
         ConfigError: what is wrong with it.
     """
-    if given is None:
-        return RedactionRules()
-    if isinstance(given, Mapping):
-        if unknown := set(given) - {"patterns", "fields", "function"}:
-            raise ConfigError("redact", f"{', '.join(map(str, unknown))}: there are patterns, fields and function")
-        function = given.get("function")
-        if function is not None and not callable(function):
-            raise ConfigError("redact", f"function: {function!r} is not callable")
-        fields = tuple(tuple(str(name).lower().split(".")) for name in _several(given.get("fields")))
-        return RedactionRules(tuple(_pattern(item) for item in _several(given.get("patterns"))), fields, function)
-    functions = [item for item in _several(given) if callable(item)]
+    rules = given if isinstance(given, Mapping) else _sorted_out(_several(given))
+    if unknown := set(rules) - {"patterns", "fields", "function"}:
+        raise ConfigError("redact", f"{', '.join(map(str, unknown))}: there are patterns, fields and function")
+    function = rules.get("function")
+    if function is not None and not callable(function):
+        raise ConfigError("redact", f"function: {function!r} is not callable")
+    patterns = _several(rules.get("patterns"))
+    return RedactionRules(
+        patterns=tuple(_pattern(item) for item in patterns if item != "pii"),
+        fields=tuple(tuple(str(name).lower().split(".")) for name in _several(rules.get("fields"))),
+        function=function,
+        pii="pii" in patterns,
+    )
+
+
+def _sorted_out(given: list[Any]) -> dict[str, Any]:
+    functions = [item for item in given if callable(item)]
     if len(functions) > 1:
         raise ConfigError("redact", "there are several functions; combine them into one")
-    patterns = tuple(_pattern(item) for item in _several(given) if not callable(item))
-    return RedactionRules(patterns, function=functions[0] if functions else None)
+    return {"patterns": [item for item in given if not callable(item)], "function": next(iter(functions), None)}
 
 
 def _several(given: Any) -> list[Any]:
@@ -57,7 +66,7 @@ def _pattern(given: Any) -> re.Pattern[str]:
     if isinstance(given, re.Pattern) and isinstance(given.pattern, str):
         return given
     if not isinstance(given, str) or not given:
-        raise ConfigError("redact", f"{given!r} is neither a regular expression of text nor a function")
+        raise ConfigError("redact", f"{given!r} is neither a regular expression of text, the word pii, nor a function")
     try:
         return re.compile(given)
     except re.error as error:
