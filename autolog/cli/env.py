@@ -105,12 +105,18 @@ def _langsmith(endpoint: str, key: str) -> Settings:
     return Settings(variables)
 
 
+def _langfuse(endpoint: str, key: str) -> Settings:
+    variables = {"LANGFUSE_BASE_URL": endpoint, "LANGFUSE_HOST": endpoint, "LANGFUSE_PUBLIC_KEY": "autolog"}
+    return Settings({**variables, "LANGFUSE_SECRET_KEY": key})
+
+
 PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
     "aider": _aider,
     "claude-code": _claude_code,
     "codex": _codex,
     "copilot": _copilot,
     "gemini-cli": _gemini_cli,
+    "langfuse": _langfuse,
     "langsmith": _langsmith,
     "litellm": _litellm,
     "opencode": _opencode,

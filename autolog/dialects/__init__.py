@@ -18,7 +18,18 @@ if TYPE_CHECKING:  # `import autolog` asks this module for names alone
     from autolog.dialects._fault import Fault
 
 #: Every dialect, by the name of its module.
-NAMES = ("native", "otlp", "responselog", "portkey", "humanloop", "promptlayer", "cloudflare", "litellm", "langsmith")
+NAMES = (
+    "native",
+    "otlp",
+    "responselog",
+    "portkey",
+    "humanloop",
+    "promptlayer",
+    "cloudflare",
+    "litellm",
+    "langsmith",
+    "langfuse",
+)
 
 
 class Request(NamedTuple):

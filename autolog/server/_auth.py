@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import msgspec
@@ -44,7 +45,17 @@ def key_of(headers: Mapping[str, str]) -> str | None:
         if headers.get(name):
             return headers[name]
     scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        return _password(token)
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _password(token: str) -> str | None:
+    """Return the password of Basic credentials (RFC 7617), which is the key: Langfuse's secret one."""
+    try:
+        return base64.b64decode(token.strip(), validate=True).decode().partition(":")[2] or None
+    except ValueError:
+        return None
 
 
 def authorise(principal: Principal | None, scope: str, rates: RateLimiter) -> Principal:

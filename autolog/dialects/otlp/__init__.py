@@ -21,4 +21,4 @@ name = "otlp"
 why_not_shipped = ""
 batches = True
 key_headers: tuple[str, ...] = ()
-prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/")
+prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/", "/api/public/otel/")

@@ -38,7 +38,7 @@ def export(signal: str, call: Call) -> RecordWrite:
 
 
 #: What stands before the path of a signal, besides nothing: vendors' endpoints end so.
-_PREFIXES = ("/otel", "/api/otel", "/v1/otel", "/v1/logs/otel")
+_PREFIXES = ("/otel", "/api/otel", "/v1/otel", "/v1/logs/otel", "/api/public/otel")
 _PATHS = {"trace": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
 
 ROUTES = [

@@ -1,0 +1,167 @@
+"""Langfuse: batches of its older SDKs, scores, Basic credentials, spans at its path, and what is read back.
+
+The present SDK itself runs in `tests/server/test_senders.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from dialects.otlp_samples import CHAT, SPAN, TRACE, span, traces
+from dialects.samples import ANSWER, KEY, Server
+
+BATCH = "/api/public/ingestion"
+
+
+def basic(key: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"pk-autolog:{key}".encode()).decode()}
+
+
+def event(kind: str, body: Any, number: int = 1) -> dict[str, Any]:
+    return {"id": f"e{number}", "type": kind, "timestamp": "2026-01-02T03:04:05.000Z", "body": body}
+
+
+TRACED = event("trace-create", {"id": "t-1", "name": "answer", "userId": "u-1", "sessionId": "s-1", "tags": ["shop"], "metadata": {"plan": "gold"},
+                                "input": "Where?", "timestamp": "2026-01-02T03:04:05Z"}, 1)  # fmt: skip
+STARTED = event("generation-create", {"id": "g-1", "traceId": "t-1", "name": "model", "model": "gpt-4o", "startTime": "2026-01-02T03:04:05Z",
+                                      "modelParameters": {"temperature": 0}, "input": [{"role": "user", "content": "Where?"}],
+                                      "promptName": "reply", "promptVersion": 3}, 2)  # fmt: skip
+ENDED = event("generation-update", {"id": "g-1", "traceId": "t-1", "endTime": "2026-01-02T03:04:06.5Z", "completionStartTime": "2026-01-02T03:04:05.5Z",
+                                    "output": {"role": "assistant", "content": "It ships."},
+                                    "usageDetails": {"input": 600, "output": 100, "input_cached_tokens": 400, "total": 1100}}, 3)  # fmt: skip
+FAILED = event(
+    "span-create",
+    {
+        "id": "o-1",
+        "traceId": "t-1",
+        "parentObservationId": "g-1",
+        "name": "tool",
+        "level": "ERROR",
+        "statusMessage": "boom",
+    },
+    4,
+)
+SCORED = event("score-create", {"traceId": "t-1", "name": "tone", "value": 0.5, "comment": "ok"}, 5)
+
+
+def send(server: Server, *events: Any) -> Any:
+    return server.call("POST", BATCH, {"batch": list(events), "metadata": {}}, key=None, headers=basic(KEY))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_batch_is_a_trace_with_its_generation_tool_and_score(server: Server, at_once: bool) -> None:
+    events = [TRACED, STARTED, ENDED, FAILED, SCORED]
+    for part in [events] if at_once else [[one] for one in events]:
+        answer = send(server, *part)
+        assert (answer.status_code, answer.json()["errors"]) == (207, [])
+    trace, call, tool = (server.store.get(key) for key in ("t-1", "g-1", "o-1"))
+    assert trace is not None
+    assert call is not None
+    assert tool is not None
+    assert len(server.rows()) == 3
+    assert (trace.user, trace.session, trace.tags, trace.metadata, trace.scores["tone"]["value"]) == (
+        "u-1",
+        "s-1",
+        ["shop"],
+        {"plan": "gold"},
+        0.5,
+    )
+    assert (call.kind, call.parent_span_id, call.trace_id, call.prompt_name, call.prompt_version) == (
+        "llm",
+        "t-1",
+        "t-1",
+        "reply",
+        "3",
+    )
+    assert (call.usage_input_tokens, call.usage_cache_read_input_tokens, call.usage_output_tokens) == (1000, 400, 100)
+    assert call.cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
+    assert (call.input_preview, call.output_preview, call.duration, call.time_to_first_chunk) == (
+        "Where?",
+        "It ships.",
+        1.5,
+        0.5,
+    )
+    assert json.loads(call.request_body or b"")["temperature"] == 0
+    assert (tool.status, tool.error_message, tool.parent_span_id) == ("error", "boom", "g-1")
+
+
+def test_one_bad_event_is_answered_by_itself(server: Server) -> None:
+    answer = send(server, TRACED, event("trace-create", {"name": "no id"}, 7), event("nonsense", {"id": "x"}, 8), 5, event("score-create", {"name": "x"}, 9),
+                  event("span-create", {"id": "y", "startTime": "soon"}, 10), event("sdk-log", {"log": 1}, 11))  # fmt: skip
+    assert answer.status_code == 207
+    assert [item["id"] for item in answer.json()["successes"]] == ["e1", "e11"]
+    assert {item["status"] for item in answer.json()["errors"]} == {400}
+    assert len(answer.json()["errors"]) == 5
+    assert [record.id for record in server.rows()] == ["t-1"]
+
+
+@pytest.mark.parametrize("body", [{}, {"batch": 5}, [], b"{"])
+def test_what_is_no_batch_is_refused(server: Server, body: Any) -> None:
+    answer = server.call("POST", BATCH, body)
+    assert (answer.status_code, bool(answer.json()["message"])) == (400, True)
+
+
+def test_the_secret_key_opens_and_another_does_not(server: Server) -> None:
+    assert server.call("GET", "/api/public/projects", key=None, headers=basic(KEY)).json()["data"][0]["id"] == "default"
+    for wrong in (
+        basic("wrong"),
+        {"authorization": "Basic !"},
+        {"authorization": "Basic " + base64.b64encode(b"\xff").decode()},
+        {},
+    ):
+        assert server.call("GET", "/api/public/projects", key=None, headers=wrong).status_code == 401
+    assert server.call("GET", "/api/public/health", key=None).json()["status"] == "OK"
+
+
+def test_spans_come_at_its_path_and_scores_find_their_record(server: Server) -> None:
+    root = span(
+        {
+            **CHAT,
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.usage_details": '{"input": 100, "output": 10}',
+        }
+    )
+    assert (
+        server.call("POST", "/api/public/otel/v1/traces", traces(root), key=None, headers=basic(KEY)).status_code == 200
+    )
+    for place in ({"traceId": TRACE}, {"traceId": TRACE, "observationId": SPAN}):
+        assert (
+            server.call("POST", "/api/public/scores", {**place, "name": f"s{len(place)}", "value": 1}).status_code
+            == 200
+        )
+    record = server.only()
+    assert (record.id, record.kind, record.scores) == (f"{TRACE}-{SPAN}", "llm", {"s1": 1.0, "s2": 1.0})
+    found = server.call("GET", f"/api/public/traces/{TRACE}").json()
+    assert (found["observations"][0]["id"], found["observations"][0]["usage"]["total"], len(found["scores"])) == (
+        SPAN,
+        110,
+        2,
+    )
+    assert server.call("GET", f"/api/public/observations/{SPAN}").json()["model"] == "gpt-4o"
+    assert server.call("GET", "/api/public/traces/none").status_code == 404
+
+
+def test_a_response_of_the_providers_own_and_a_cost_of_the_senders_are_kept(server: Server) -> None:
+    body = {"id": "g-2", "traceId": "t-2", "model": "gpt-4o", "input": {"messages": [{"role": "user", "content": "Where?"}]}, "output": ANSWER,
+            "costDetails": {"total": 0.25}}  # fmt: skip
+    send(server, event("generation-create", body))
+    record = server.only()
+    assert (record.response_id, record.cost, (record.cost_details or {})["certainty"]) == (
+        "chatcmpl-1",
+        0.25,
+        "estimated",
+    )
+
+
+def test_scores_come_in_a_list_and_may_come_before_their_span(server: Server) -> None:
+    scores = [{"id": "a", "traceId": TRACE, "observationId": SPAN, "name": "tone", "value": 0.5}, {"name": "x"}, 5]
+    answer = server.call("POST", "/api/public/scores", scores)
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected"]) == (207, 1, 2)
+    server.call("POST", "/v1/traces", traces(span(CHAT)))
+    record = server.only()
+    assert (record.id, record.scores, record.usage_input_tokens) == (f"{TRACE}-{SPAN}", {"tone": 0.5}, 100)
+    assert server.call("POST", "/api/public/scores", scores[:1]).status_code == 202
+    assert server.call("POST", "/api/public/scores", 5).status_code == 400
