@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from live import KEY, live
 
+#: Paths whose routes stand under another one, too.
+ALIASES = "^/(langsmith|accounts|otel|api/otel|v1/otel|v1/logs/otel|api/public/otel|api/v1/(info|runs|feedback|sessions|settings))"
+
 
 @pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
 def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
@@ -18,6 +21,7 @@ def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
             [
                 str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json",
                 "--header", f"Authorization: Bearer {KEY}",
+                "--exclude-path-regex", ALIASES,
                 "--checks", "not_a_server_error,status_code_conformance,content_type_conformance",
                 "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--generation-database", "none",
             ],

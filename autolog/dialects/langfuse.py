@@ -230,7 +230,7 @@ def decode_scores(items: list[Any], root_of: Find, most: int = NO_LIMIT) -> Batc
 def encode_scores(batch: Batch) -> Json:
     """Return the reply to several scores; with counts, present SDKs take it for one of a half refused list."""
     if not batch.errors:
-        return {"status": "accepted"}
+        return {"message": "Accepted"}
     return {"accepted": len(batch.records), "rejected": len(batch.errors), "errors": batch.errors}
 
 
