@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -158,6 +160,8 @@ def mention_journal() -> None:
     from autolog._delivery.journal import journal_for
 
     journal = journal_for(config, config.store)
+    if not journal.path.exists() and os.access(Path.cwd(), os.W_OK):
+        return  # the one in the temporary folder is of programs whose folder cannot be written
     with contextlib.suppress(AutologError):  # `doctor` tells of it
         for waiting in journal.all_waiting():
             click.echo(
