@@ -20,6 +20,7 @@ def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json",
+                "--exclude-path", "/api/v1/tail",  # it has no end
                 "--header", f"Authorization: Bearer {KEY}",
                 "--exclude-path-regex", ALIASES,
                 "--checks", "not_a_server_error,status_code_conformance,content_type_conformance",
