@@ -28,8 +28,11 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 #: How long the program's exit may wait for sinks to take the last records, in seconds.
 EXIT_TIMEOUT = 1.6
-#: How long it may take, on a machine that is overloaded, while spans are still being read into records, in seconds.
-READ_TIMEOUT = 5.0
+#: How long it may take, on a machine that is overloaded, while spans are still being read into records, in seconds:
+#: nobody but us is waited for, and what has not been read cannot be kept anywhere.
+READ_TIMEOUT = 20.0
+#: How long sinks have at least, once all is read, in seconds; then what is left goes to the journal.
+SEND_TIMEOUT = 0.3
 #: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
 _LAST_PART = 0.15
 #: How long a fork may wait for workers to finish what they are at, in seconds: a sink may hang.
@@ -143,6 +146,7 @@ def _flush_all(end: bool) -> None:
             reserved = _LAST_PART * (1 + last - worker.stage)
             if worker.stage == 0:
                 worker.flush_while_progressing(deadline - monotonic() - reserved, READ_TIMEOUT)
+                deadline = max(deadline, monotonic() + reserved + SEND_TIMEOUT)
             left = max(0.05, deadline - monotonic() - reserved)
             worker.close(left) if end else worker.drain(left)
 

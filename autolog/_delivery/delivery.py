@@ -13,10 +13,9 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from autolog._delivery.worker import POLL, Worker
+from autolog._delivery.worker import Worker, take_all, wait_until
 from autolog._guard import guard, logger, report
 from autolog._ids import random_share
-from autolog._native import sleep
 from autolog.errors import AutologError, StoreError
 
 if TYPE_CHECKING:
@@ -137,9 +136,7 @@ class Delivery(Worker):
         deadline = monotonic() + timeout
         self.resume_backlog()
         done = super().flush(timeout)
-        while self._backlog and monotonic() < deadline:
-            sleep(POLL)
-        return done and not self._backlog
+        return wait_until(lambda: not self._backlog, deadline) and done
 
     def drain(self, timeout: float) -> bool:
         if self.last_error is not None and self.has_journal and self._items:
@@ -159,19 +156,21 @@ class Delivery(Worker):
         """Spill what is pending to the journal, or drop it: there is no more time."""
         if self._journal is not None:
             self._journal.stop_waiting()
-        held = self._work.acquire(timeout=0.1)  # in vain if the sink hangs
+        held = self._work.acquire(
+            timeout=0.1
+        )  # in vain if the sink hangs: the journal gets what it may be writing, too
         try:
-            if self._spill(list(self._items)):
-                self._clear()
-            else:
-                super().abandon()
+            entries = take_all(self._items)
+            self._bytes = 0
+            try:
+                if entries and not self._spill(entries):
+                    self._drop("not written before exit", len(entries))
+            except BaseException:  # raised by a signal handler, for the program
+                self._items.extendleft(reversed(entries))
+                raise
         finally:
             if held:
                 self._work.release()
-
-    def _clear(self) -> None:
-        self._items.clear()
-        self._bytes = 0
 
     def _full(self, records: Sequence[Record]) -> bool:
         """Return whether there is no room for these records."""

@@ -13,7 +13,7 @@ from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from autolog._delivery.delivery import BATCH, Delivery
-from autolog._delivery.worker import Worker
+from autolog._delivery.worker import Worker, take_all
 from autolog._guard import guard, is_for_program, report
 from autolog._lifecycle import EXIT_TIMEOUT
 from autolog._native import RLock, sleep
@@ -33,6 +33,9 @@ FIRST_LINGER = 0.01
 #: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
 #: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
 BUSY, POSTPONED = 0.002, 100_000_000
+
+#: How long whoever abandons the queue waits for the span that is being read, in seconds.
+HANDING_OVER = 0.5
 
 #: With more spans than this pending, the worker no longer lets other threads go first.
 PATIENT = 2_000
@@ -76,6 +79,7 @@ class Queue(Worker):
         super().reset()
         self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
         self._made: list[Record] = []
+        self._reading_one = False
         self._bytes = 0
         self._seen_ns = 0
         self._late_until = 0.0
@@ -110,7 +114,11 @@ class Queue(Worker):
 
     @property
     def queued(self) -> int:
-        return len(self._items) + len(self._made)
+        return len(self._items) + self._reading_one + len(self._made)
+
+    @property
+    def _left(self) -> int:
+        return len(self._items)
 
     def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
@@ -145,10 +153,18 @@ class Queue(Worker):
             report("reading a call", error)
             return []
 
-    def _clear(self) -> None:
-        self._items.clear()
-        self._made = []
+    def abandon(self) -> None:
+        """Drop the spans that have not been read; what has been read is still handed over."""
+        if unread := take_all(self._items):
+            self._drop("not written before exit", len(unread))
         self._bytes = 0
+        if self._work.acquire(timeout=HANDING_OVER):
+            try:
+                self._step()  # by now without spans: what a step that was broken off has left
+            finally:
+                self._work.release()
+        elif left := self.queued:  # the user's function that a record is given to, or his prices, hang
+            self._drop("not written before exit", left)
 
     def _due(self) -> float | None:
         self._seen_ns = perf_counter_ns()
@@ -181,18 +197,28 @@ class Queue(Worker):
             if len(self._items) < PATIENT and not self._expedited:
                 sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
             self._seen_ns = perf_counter_ns()
-            span = self._items[0]  # stays queued, for `flush` to see, until its records are made
-            try:
-                self._made += self._records(span)
-            finally:
-                if self._items and self._items[0] is span:
-                    self._items.popleft()
-                # Producers add without a lock and may lose an addition: an empty queue sets it right.
-                self._bytes = self._bytes - span.size if self._items else 0
-        made, self._made = self._made, []
+            self._read_next()
         for delivery in self.deliveries:
             with guard("handing over records"):
-                delivery.put(made)
+                delivery.put(self._made)
+        self._made = []  # not before: whoever flushes takes an empty queue for done
+
+    def _read_next(self) -> None:
+        self._reading_one = True  # for whoever flushes, and goes on to what comes after the queue when that is empty
+        try:
+            span = self._items.popleft()
+        except IndexError:  # abandoned meanwhile
+            self._reading_one = False
+            return
+        try:
+            self._made += self._records(span)
+        except BaseException:  # raised by a signal handler, for the program: it is read again
+            self._items.appendleft(span)
+            raise
+        finally:
+            self._reading_one = False
+            # Producers add without a lock and may lose an addition: an empty queue sets it right.
+            self._bytes = self._bytes - span.size if self._items else 0
 
 
 class DurableQueue(Queue):

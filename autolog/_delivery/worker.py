@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from autolog import _lifecycle
 from autolog._guard import guard, logger, report
@@ -21,10 +21,12 @@ from autolog._native import Empty, RLock, SimpleQueue, Thread, sleep
 if TYPE_CHECKING:
     import threading
 
+T = TypeVar("T")
+
 #: How long a worker keeps polling after its last work, in seconds.
 AWAKE = 2.0
-#: How often whoever flushes looks whether all is done, in seconds.
-POLL = 0.002
+#: How soon whoever flushes looks whether all is done, in seconds, and how rarely in the end.
+POLL, SLOWEST_POLL = 0.002, 0.05
 #: How often losses are noted while the program runs, in seconds.
 NOTE_EVERY = 10.0
 
@@ -57,6 +59,27 @@ class WakeUp:
         with contextlib.suppress(Empty):
             while True:
                 self._tokens.get_nowait()
+
+
+def wait_until(done: Callable[[], bool], deadline: float) -> bool:
+    """Wait until `done()`, or the deadline (monotonic); returns the last answer.
+
+    Looks ever more rarely: on a loaded machine each look takes the interpreter from whoever does the work, for as long
+    as the system takes to run first one thread and then the other. 2 ms apart they made the work 30 times as long.
+    """
+    begun = monotonic()
+    while not done() and (now := monotonic()) < deadline:
+        sleep(min(deadline - now, SLOWEST_POLL, max(POLL, (now - begun) / 8)))
+    return done()
+
+
+def take_all(items: deque[T]) -> list[T]:
+    """Empty a deque, also while other threads add to it; returns what was in it."""
+    taken: list[T] = []
+    with contextlib.suppress(IndexError):
+        while True:
+            taken.append(items.popleft())
+    return taken
 
 
 class Worker:
@@ -102,6 +125,11 @@ class Worker:
         """The number of pending items."""
         raise NotImplementedError
 
+    @property
+    def _left(self) -> int:
+        """The number of pending items that have not been begun: falls while there is progress."""
+        return self.queued
+
     def _due(self) -> float | None:
         """Return in how many seconds there is work; None if there is none."""
         raise NotImplementedError
@@ -113,8 +141,8 @@ class Worker:
     def _prepare(self) -> None:
         """Do start-up work, so that the first item need not wait for it; called when the thread starts."""
 
-    def _clear(self) -> None:
-        """Forget the pending items; another thread may be working on the first of them."""
+    def abandon(self) -> None:
+        """Keep elsewhere what is pending, or drop and count it: there is no more time."""
         raise NotImplementedError
 
     # From any thread
@@ -140,19 +168,18 @@ class Worker:
             if thread is None or not thread.is_alive():
                 self._work_here(deadline)
             else:
-                while self.queued and (left := deadline - monotonic()) > 0:
-                    sleep(min(left, POLL))
+                wait_until(lambda: not self.queued, deadline)
         finally:
             self._expedited = False
         self._prepared = False
         return not self.queued
 
     def flush_while_progressing(self, timeout: float, at_most: float) -> bool:
-        """Flush, and go on after `timeout` seconds, until `at_most`, as long as less is pending than before."""
+        """Flush, and go on after `timeout` seconds, until `at_most`, as long as something is done every second."""
         deadline = monotonic() + at_most
-        before = self.queued
-        while not (done := self.flush(timeout)) and self.queued < before and monotonic() < deadline:
-            before, timeout = self.queued, min(0.2, at_most)
+        before = self._left
+        while not (done := self.flush(timeout)) and self._left < before and monotonic() < deadline:
+            before, timeout = self._left, min(1.0, at_most)
         return done
 
     def expedite(self) -> None:
@@ -194,12 +221,6 @@ class Worker:
         if not done:
             self.abandon()
         return done
-
-    def abandon(self) -> None:
-        """Drop the pending work: there is no more time."""
-        if left := self.queued:
-            self._clear()
-            self._drop("not written before exit", left)
 
     def pause_for_fork(self, timeout: float) -> None:
         """End the thread after its current step, and take the locks: a process that forks should have no threads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,3 +137,20 @@ def test_a_journal_that_cannot_be_written_is_no_harm(tmp_path: Path, caplog: pyt
     until(lambda: len(sink.records) == 1)
     assert (tmp_path / "journal.db").read_text().startswith("something else")
     assert any("not a SQLite database" in line for line in caplog.messages)
+
+
+def test_what_arrives_while_the_rest_is_abandoned_is_kept_or_counted(tmp_path: Path) -> None:
+    sink = Sink()
+    queue = make(sink, journal=journal_in(tmp_path))
+    sink.gate.clear()
+    made = [Record(id=str(number)) for number in range(2000)]
+    thread = threading.Thread(target=lambda: [queue.delivery.put([record]) for record in made])
+    thread.start()
+    while thread.is_alive():
+        queue.delivery.abandon()
+    queue.delivery.abandon()
+    sink.gate.set()
+    assert queue.close(5)
+    kept = {record.id for record in sink.records} | {record.id for record, _ in journal_in(tmp_path).claim(5000)}
+    assert queue.lost == {}
+    assert kept == {record.id for record in made}

@@ -170,3 +170,47 @@ def test_what_ends_after_closing_is_delivered_before_the_call_returns(tmp_path: 
     assert time.monotonic() - begun < 4
     assert journal_in(tmp_path).waiting().records == 20
     sink.gate.set()
+
+
+def test_the_last_flush_goes_on_while_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = make(sink := Sink())
+
+    def read_slowly(span: Span) -> list[Record]:
+        time.sleep(0.002)
+        return [Record(id=span.name)]
+
+    monkeypatch.setattr(queue, "_read", read_slowly)
+    put(queue, *map(str, range(400)))  # fewer than are handed over at once, and longer than the first timeout
+    assert queue.flush_while_progressing(0.05, 20)
+    assert queue.close(5)
+    assert len(sink.records) == 400
+    assert queue.lost == {}
+
+
+def test_a_queue_is_not_empty_before_its_records_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = make(sink := Sink())
+    hand_over = queue.delivery.put
+
+    def slowly(records: list[Record]) -> None:
+        time.sleep(0.3)  # the system runs another thread
+        hand_over(records)
+
+    monkeypatch.setattr(queue.delivery, "put", slowly)
+    put(queue, "a", "b")
+    assert queue.close(5)
+    assert [record.id for record in sink.records] == ["a", "b"]
+
+
+def test_at_the_deadline_every_span_is_either_handed_over_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = make(sink := Sink())
+
+    def read_slowly(span: Span) -> list[Record]:
+        time.sleep(0.005)
+        return [Record(id=span.name)]
+
+    monkeypatch.setattr(queue, "_read", read_slowly)
+    put(queue, *map(str, range(300)))
+    assert not queue.close(0.2)
+    lost = queue.lost["not written before exit"]
+    assert 0 < lost < 300
+    assert len(sink.records) + lost == 300
