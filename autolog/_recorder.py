@@ -18,6 +18,7 @@ from autolog.errors import PatchError, shown
 
 if TYPE_CHECKING:
     from autolog._capture.libraries.patch import LibraryPatch
+    from autolog._capture.openai_agents import AgentsTracing
     from autolog._delivery.journal import Journal
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
@@ -67,6 +68,7 @@ class Recorder:
         self._budgets: Budgets | None = None
         self._patches = _patch.make_patches(self._emit, _import_prices)
         self._libraries: LibraryPatch | None = None
+        self._agents: AgentsTracing | None = None
 
     # Setting up
 
@@ -123,6 +125,11 @@ class Recorder:
                 patched.append(name)
         self.patch_http()
         opentelemetry.follow(self._emit)
+        if self._agents is None:
+            from autolog._capture.openai_agents import AgentsTracing
+
+            self._agents = AgentsTracing(self._emit)
+        self._agents.follow()
         return patched
 
     def unpatch(self) -> None:
@@ -131,6 +138,8 @@ class Recorder:
             patch.remove()
         self.unpatch_http()
         opentelemetry.leave()
+        if self._agents is not None:
+            self._agents.leave()
 
     def opentelemetry(self, provider: Any = None, *, keep_all: bool = False) -> Any:
         """Record the spans of OpenTelemetry in this program: agents, chains, tools, retrievals of any framework.

@@ -35,6 +35,7 @@ class ChatServer:
     Attributes:
         host: its address and port. url: its base URL, as a client of OpenAI's takes it.
         bodies: the request bodies, in order. failures: the statuses that the next requests get.
+        answers: the bodies that they get, instead of the usual one.
     """
 
     def __init__(self, port: int) -> None:
@@ -42,6 +43,7 @@ class ChatServer:
         self.url = f"http://{self.host}/v1"
         self.bodies: list[bytes] = []
         self.failures: list[int] = []
+        self.answers: list[dict[str, Any]] = []
 
 
 def request(**extra: Any) -> bytes:
@@ -70,7 +72,9 @@ def chat_server() -> Iterator[ChatServer]:
             elif json.loads(body or b"{}").get("stream"):
                 self._streamed()
             else:
-                self._whole(200, json.dumps(ANSWER).encode(), "application/json")
+                self._whole(
+                    200, json.dumps(server.answers.pop(0) if server.answers else ANSWER).encode(), "application/json"
+                )
 
         def _whole(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)

@@ -36,8 +36,8 @@ class Exchange(Span):
 
     def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
         super().__init__(emit, "", "llm")
-        if opentelemetry.bridge is not None:
-            opentelemetry.bridge.claim(self)
+        if opentelemetry.bridge is not None or opentelemetry.companions:
+            opentelemetry.claim(self)
         self.sdk = sdk
         self.client = client
         self.stream = stream

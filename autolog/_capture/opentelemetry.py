@@ -11,7 +11,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns, time_ns
-from typing import Any
+from typing import Any, Protocol
 
 from autolog._capture.context import Context, Parent, current_context, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
@@ -33,6 +33,22 @@ _CALLS: Mapping[str, frozenset[str]] = {
 }
 
 
+class Companion(Protocol):
+    """Somebody else who knows of current spans: a framework with tracing of its own."""
+
+    def enclosing(self, ours: Parent | None) -> Parent | None:
+        """Return the span that the caller is in there if it is nearer than the given one, else that one."""
+        ...
+
+    def claim(self, exchange: Any) -> None:
+        """Give a call the place of the span that describes it, if there is one."""
+        ...
+
+
+#: Those that are there.
+companions: list[Companion] = []
+
+
 class OTelParent:
     """A span of OpenTelemetry's that ours are made in."""
 
@@ -45,8 +61,8 @@ class OTelParent:
 
 
 def enclosing_span() -> Parent | None:
-    """Return the span that the caller is in, ours or OpenTelemetry's; None outside of any."""
-    ours = current_span.get()
+    """Return the span that the caller is in, ours, a framework's or OpenTelemetry's; None outside of any."""
+    ours = _ours() if companions else current_span.get()
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
         return ours
@@ -56,6 +72,28 @@ def enclosing_span() -> Parent | None:
         if hasattr(api, "get_current_span"):
             report("looking for OpenTelemetry's span", error)
         return ours
+
+
+def _ours() -> Parent | None:
+    """Return the current span among ours and the frameworks', which are made ours."""
+    ours = current_span.get()
+    for companion in companions:
+        try:
+            ours = companion.enclosing(ours)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("looking for a framework's span", error)
+    return ours
+
+
+def claim(exchange: Any) -> None:
+    """Give a call the place of the span that describes it, whoever made that."""
+    try:
+        if bridge is not None:
+            bridge.claim(exchange)
+        for companion in companions:
+            companion.claim(exchange)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("looking for the span of a call", error)
 
 
 def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
@@ -164,7 +202,7 @@ class Bridge:
 
     def _begin(self, span: Any) -> None:
         context, parent = span.get_span_context(), span.parent
-        ours = current_span.get()
+        ours = _ours()
         inside = parent.span_id if parent is not None else None
         began = getattr(ours, "start_ns", None)
         around = self._live.get(inside) if inside is not None else None

@@ -40,7 +40,7 @@ _ROUTES = (
 )
 #: Calls that create or change things and cost nothing by themselves, or repeat what was billed before.
 _FREE = (
-    r"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|organization|projects|webhooks|admin)(/|$)"
+    r"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|organization|projects|webhooks|admin|traces)(/|$)"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$"
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"

@@ -1,0 +1,221 @@
+"""The OpenAI Agents SDK: what its tracing tells of workflows, agents, tools, handoffs and guardrails becomes spans.
+
+Its own processors are told of each trace and span at one place, the methods of `SynchronousMultiTracingProcessor`
+(`agents.tracing.provider`); these are listened to, so the program's list of processors stays as it is. What the SDK
+says is current is a parent like a span of ours. Its spans around a call to a model give way to the call's own record.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+from autolog._capture import opentelemetry
+from autolog._capture.context import Parent
+from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._capture.span import Emit, Span
+from autolog._guard import report
+
+MODULE = "agents.tracing.provider"
+_SCOPE = "agents.tracing.scope"
+#: How many traces and spans are remembered at once; the oldest are forgotten.
+_MOST = 10_000
+#: Our kinds, by the SDK's types of spans; others are `span`.
+_KINDS = {"agent": "agent", "function": "tool", "mcp_tools": "tool", "guardrail": "guardrail", "handoff": "handoff"}
+#: Types that stand around one call to a model.
+_CALLS = frozenset({"generation", "response", "transcription", "speech"})
+#: Types that say nothing that the spans around and below them do not.
+_FRAMES = frozenset({"task", "turn"})
+#: Instrumentations that hear of the same spans, and make OpenTelemetry's of them.
+_OTHERS = ("openinference.", "opentelemetry.", "traceloop.")
+
+
+class AgentsTracing:
+    """Listens to the SDK's tracing, and makes spans of what it hears."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._spans: OrderedDict[str, Span] = OrderedDict()
+        self._sessions: dict[int, str] = {}
+        self._around: dict[int, _AroundCall] = {}
+        self._grafts: dict[FunctionType, Graft] = {}
+        self._hooked = False
+
+    def follow(self) -> None:
+        """Listen to the SDK's tracing, now or when it is imported."""
+        if self in opentelemetry.companions:
+            return
+        opentelemetry.companions.append(self)
+        if MODULE in sys.modules:
+            self._listen(sys.modules[MODULE])
+        elif not self._hooked:
+            self._hooked = True
+            from wrapt import register_post_import_hook
+
+            register_post_import_hook(self._listen, MODULE)
+
+    def _listen(self, module: ModuleType) -> None:
+        if self not in opentelemetry.companions:
+            return
+        told = getattr(module, "SynchronousMultiTracingProcessor", object)
+        for name, hear in (("on_trace_start", self._begin_trace), ("on_span_start", self._begin),
+                           ("on_span_end", self._end), ("on_trace_end", self._end_trace)):  # fmt: skip
+            function = innermost(vars(told).get(name), module.__file__)
+            if function is not None and function not in self._grafts:
+                self._grafts[function] = Graft(function, _heard(copy_function(function), hear))
+
+    def leave(self) -> None:
+        """Stop listening, and give the SDK's methods their own code back."""
+        if self in opentelemetry.companions:
+            opentelemetry.companions.remove(self)
+        for graft in self._grafts.values():
+            graft.remove()
+        self._grafts.clear()
+        self._spans.clear()
+
+    def enclosing(self, ours: Parent | None) -> Parent | None:
+        """Return the SDK's current span if it began later than the given one, else that one."""
+        span = self._spans.get(_current_id()) if self._spans else None
+        return ours if span is None or getattr(ours, "start_ns", 0) > span.start_ns else span
+
+    def claim(self, exchange: Any) -> None:
+        """Give a call the place of the span that stands around it, which is not recorded then."""
+        around = self._around.get(exchange.parent_span)
+        if around is not None:
+            around.claimed = True
+            exchange.parent_span, exchange.caller = around.span.parent_span, around.span.caller
+        self._add_session(exchange)
+
+    # What the SDK tells
+
+    def _begin_trace(self, processor: Any, trace: Any) -> None:
+        if _is_instrumented(processor):
+            return
+        span = Span(self._emit, str(trace.name), "chain")
+        session = getattr(trace, "group_id", None)
+        if isinstance(session, str):
+            self._sessions[span.trace] = session
+        self._add_session(span)
+        span.set(**(getattr(trace, "metadata", None) or {}))
+        self._remember(trace.trace_id, span)
+
+    def _begin(self, _: Any, told: Any) -> None:
+        around = told.parent_id or told.trace_id
+        parent = self._spans.get(around)
+        if parent is None:
+            return
+        kind = told.span_data.type
+        if kind in _FRAMES:
+            self._remember(told.span_id, parent)
+            return
+        span = Span(self._emit, _name(told.span_data), _KINDS.get(kind, "span"))
+        if around != _current_id():  # the program named its parent
+            span.trace, span.parent_span, span.caller = parent.trace, parent.span, parent.name
+        self._add_session(span)
+        self._remember(told.span_id, span)
+        if kind in _CALLS:
+            self._around[span.span] = _AroundCall(span)
+
+    def _end(self, _: Any, told: Any) -> None:
+        span = self._spans.pop(told.span_id, None)
+        if span is None or told.span_data.type in _FRAMES:
+            return
+        around = self._around.pop(span.span, None)
+        if around is not None and around.claimed:
+            return  # the call's own record says it all
+        span.name = _name(told.span_data)
+        _add_data(span, told.span_data)
+        if told.error:
+            span.error = "agents.SpanError", str(told.error.get("message"))
+            span.set(error_data=told.error.get("data"))
+        span.end()
+
+    def _end_trace(self, _: Any, trace: Any) -> None:
+        span = self._spans.pop(trace.trace_id, None)
+        if span is not None:
+            self._sessions.pop(span.trace, None)
+            span.end()
+
+    def _remember(self, key: str, span: Span) -> None:
+        self._spans[key] = span
+        while len(self._spans) > _MOST:
+            _, oldest = self._spans.popitem(last=False)
+            self._around.pop(oldest.span, None)
+
+    def _add_session(self, span: Span) -> None:
+        session = self._sessions.get(span.trace)
+        if session is not None and span.context.session is None:
+            span.context = span.context.merged(None, session, (), {})
+
+
+class _AroundCall:
+    """A span of the SDK's around a call to a model, and whether that call has been seen."""
+
+    __slots__ = ("claimed", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.claimed = False
+
+
+def _heard(original: Callable[..., Any], hear: Callable[[Any, Any], None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def on_event(self: Any, told: Any) -> Any:
+        try:
+            hear(self, told)
+        except Exception as error:  # noqa: BLE001 - ours, never the program's
+            report("recording a span of the Agents SDK", error)
+        return original(self, told)
+
+    return on_event
+
+
+def _current_id() -> str:
+    scope = getattr(sys.modules.get(_SCOPE), "Scope", None)
+    current = scope and (scope.get_current_span() or scope.get_current_trace())
+    return str(getattr(current, "span_id", None) or getattr(current, "trace_id", None))
+
+
+def _is_instrumented(processor: Any) -> bool:
+    """Return whether somebody makes OpenTelemetry's spans of the same, which are recorded already."""
+    bridge = opentelemetry.bridge
+    if bridge is None or not bridge.enabled:
+        return False
+    return any(type(one).__module__.startswith(_OTHERS) for one in getattr(processor, "_processors", ()))
+
+
+def _name(data: Any) -> str:
+    if data.type == "handoff":
+        return f"handoff to {data.to_agent}" if data.to_agent else "handoff"
+    if data.type == "mcp_tools":
+        return f"tools of {data.server}" if data.server else "tools"
+    return str(getattr(data, "name", None) or data.type)
+
+
+def _add_data(span: Span, data: Any) -> None:
+    """Add what the SDK kept: input and output, and all else as metadata."""
+    facts = {key: value for key, value in data.export().items() if value is not None and key not in {"type", "name"}}
+    given, result = facts.pop("input", None), getattr(data, "output", facts.pop("output", None))  # of tools as it is
+    if data.type == "guardrail":
+        result = facts
+    elif data.type == "mcp_tools":
+        result = facts.pop("result", None)
+    elif data.type == "custom":
+        facts = {str(key): value for key, value in data.data.items()}
+    span.set(input=_value(given), output=_value(result))
+    span.set(**{key: value for key, value in facts.items() if key not in {"input", "output", "triggered"}})
+
+
+def _value(text: Any) -> Any:
+    """Return the value of a JSON text, as tools get and give them; all else as it is."""
+    if isinstance(text, str) and text[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
