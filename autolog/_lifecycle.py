@@ -16,13 +16,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from autolog._guard import guard
 from autolog._native import RLock, allocate_lock, start_new_thread
-
-if TYPE_CHECKING:
-    from autolog._delivery.worker import Worker
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
@@ -39,6 +36,38 @@ _LAST_PART = 0.15
 FORK_TIMEOUT = 0.5
 #: How long it may wait for imports of ours, in seconds: a child that inherits one half-done waits for it for ever.
 IMPORT_TIMEOUT = 20.0
+
+
+class Worker(Protocol):
+    """A thread of ours, as forks and exits see it: `_delivery.worker` has the real one."""
+
+    stage: int
+    """Workers of a lower stage hand their work to those of a higher one."""
+
+    def pause_for_fork(self, timeout: float) -> None:
+        """Wait until the worker is between two steps, and hold it there."""
+        ...
+
+    def resume_after_fork(self) -> None:
+        """Let the worker go on, in the parent."""
+        ...
+
+    def reset(self) -> None:
+        """Start over, in the child."""
+        ...
+
+    def flush_while_progressing(self, timeout: float, longest: float) -> Any:
+        """Flush, for longer than `timeout` seconds as long as there is progress."""
+        ...
+
+    def drain(self, timeout: float) -> Any:
+        """Finish what there is, within so many seconds."""
+        ...
+
+    def close(self, timeout: float) -> Any:
+        """Drain and end the thread."""
+        ...
+
 
 workers: list[Worker] = []
 _before_exit: list[Callable[[], Any]] = []

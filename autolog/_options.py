@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Required, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
-    from autolog._record.record import Record
+    from autolog import Record
 
 
 class Price(TypedDict, total=False):

@@ -39,12 +39,12 @@ def test_bytes_that_are_no_text_are_shown_in_base64() -> None:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT, mtime=0)),
         ("deflate", zlib.compress(TEXT)),
         ("deflate", zlib.compress(TEXT)[2:-4]),
         ("", TEXT),
         ("identity", TEXT),
-        ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+        ("deflate, gzip", gzip.compress(zlib.compress(TEXT), mtime=0)),
     ],
 )
 def test_codings_are_undone(coding: str, body: bytes) -> None:

@@ -11,8 +11,7 @@ from urllib.parse import urljoin
 
 from autolog._capture.exchange import Exchange, open_exchanges
 from autolog._capture.http import current_exchange
-from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts
-from autolog._capture.tee import MAX_STREAM_BYTES
+from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
 from autolog._guard import report
 
 #: The exchanges whose responses are being fed, by the id of the response's reader.
@@ -95,23 +94,10 @@ def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
     @functools.wraps(original)
     def feed_data(self: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
         if _fed and (exchange := _fed.get(id(self))) is not None:
-            try:
-                _keep(exchange, data)
-            except Exception as error:  # noqa: BLE001 - ours, never the program's
-                report("keeping a chunk", error)
+            keep_chunk(exchange, data)
         return original(self, data, *args, **kwargs)
 
     return feed_data
-
-
-def _keep(exchange: Exchange, data: Any) -> None:
-    if not exchange.first_chunk_ns:
-        exchange.first_chunk_ns = perf_counter_ns()
-    exchange.kept_bytes += len(data)
-    if exchange.kept_bytes > MAX_STREAM_BYTES:
-        exchange.truncated = True
-    else:
-        exchange.chunks.append(bytes(data))
 
 
 def wrap_set_exception(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from autolog._capture.exchange import Exchange
 from autolog._capture.http import Outlet, RecordedCall, current_exchange
+from autolog._capture.tee import MAX_STREAM_BYTES
 from autolog._guard import report
 from autolog._ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
@@ -199,3 +200,19 @@ def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, st
         return method.upper(), parts.netloc.rpartition("@")[2], unquote(parts.path)
     except (ValueError, TypeError, AttributeError):  # no URL: the library says so better
         return None
+
+
+def keep_chunk(exchange: Exchange, chunk: Any) -> None:
+    """Keep a piece of a response's body, as long as it is not too much."""
+    if exchange.end_ns:
+        return
+    try:
+        if not exchange.first_chunk_ns:
+            exchange.first_chunk_ns = perf_counter_ns()
+        exchange.kept_bytes += len(chunk)
+        if exchange.kept_bytes > MAX_STREAM_BYTES:
+            exchange.truncated = True
+        else:
+            exchange.chunks.append(bytes(chunk))
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("keeping a chunk", error)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from time import perf_counter_ns
 from types import MappingProxyType
 from typing import Any
 
 from autolog._capture.exchange import Exchange, open_exchanges
-from autolog._capture.tee import MAX_STREAM_BYTES
-from autolog._guard import report
+from autolog._capture.libraries.calls import keep_chunk
 
 
 def tee_response(raw: Any, exchange: Exchange) -> None:
@@ -33,7 +31,6 @@ class _Reader:
         self._exchange = exchange
         self._inside = False
         self._over = False
-        self._size = 0
 
     def read(self, method: Callable[..., bytes]) -> Callable[..., bytes]:
         def read(amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
@@ -79,22 +76,8 @@ class _Reader:
             raise
         finally:
             self._inside = False
-        self._keep(chunk)
+        if chunk:
+            keep_chunk(self._exchange, chunk)
         if self._over:
             self._exchange.end()
         return chunk
-
-    def _keep(self, chunk: bytes | None) -> None:
-        exchange = self._exchange
-        if not chunk or exchange.end_ns:
-            return
-        try:
-            if not exchange.first_chunk_ns:
-                exchange.first_chunk_ns = perf_counter_ns()
-            self._size += len(chunk)
-            if self._size > MAX_STREAM_BYTES:
-                exchange.truncated = True
-            else:
-                exchange.chunks.append(bytes(chunk))
-        except Exception as error:  # noqa: BLE001 - ours, never the program's
-            report("keeping a chunk", error)
