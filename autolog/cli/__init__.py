@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("run", "Run a program with every installed SDK patched, without touching its code."),
     "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "show": ("show", "One record: the conversation, tokens, cost and timing."),
+    "sql": ("sql", "Ask with a SELECT over calls, spans, messages, tool calls and scores."),
     "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),
     "tail": ("tail", "Watch records as they arrive."),
     "trace": ("trace", "One trace as a tree with durations and cost."),

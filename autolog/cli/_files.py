@@ -73,14 +73,15 @@ def write_csv(records: Iterable[Record], file: IO[str]) -> None:
     writer.writerow(CSV_FIELDS)
     for record in records:
         data = to_dict(record)
-        writer.writerow([_cell(data[name]) for name in CSV_FIELDS])
+        writer.writerow([safe_cell(data[name]) for name in CSV_FIELDS])
 
 
 #: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
 _FORMULA = re.compile(r"[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
 
 
-def _cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """Return a cell of a CSV file: text that a spreadsheet takes for text and a terminal does not obey."""
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):

@@ -13,6 +13,7 @@ from autolog._record.record import Record
 from autolog.errors import AutologError, shown
 from autolog.stores.filters import FIELDS
 from autolog.stores.query import Aggregate, Query
+from autolog.stores.sql import Answer
 
 #: How long an answer may take, in seconds.
 TIMEOUT = 60.0
@@ -98,6 +99,11 @@ class RemoteStore:
         asked = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
         answer = self._get("/api/v1/aggregate", asked, accept="application/json")
         return [msgspec.convert(row, Aggregate) for row in answer.json()["groups"]]
+
+    def select(self, sql: str, query: Query, seconds: float, rows: int) -> Answer:
+        asked = {"sql": sql, "seconds": seconds, "rows": rows}
+        answer = self._get("/api/v1/sql", _parameters(query) | asked, accept="application/json").json()
+        return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
 
     # Over HTTP
 

@@ -20,12 +20,15 @@ from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._live import follow
 from autolog.server._writer import RecordWrite
+from autolog.stores import sql
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
 from autolog.stores.lookup import find_by_part
 from autolog.stores.query import GROUPS, Query
 
 MAX_LIMIT = 1_000
+#: How many rows the answer to a SELECT has at most.
+MAX_ROWS = 100_000
 #: What lists can be sorted by, and the field.
 SORTS = {"time": "created_at", "arrival": "seq", "latency": "duration", "cost": "cost", "tokens": "tokens"}
 #: How many bytes of bodies a list has at most; the rest is for the next page.
@@ -164,6 +167,18 @@ def aggregate(call: Call) -> Reply:
     )
 
 
+def run_sql(call: Call) -> Reply:
+    """Answer a SELECT over the project's views."""
+    query = query_of(call, "sql", "seconds", "rows")
+    rows = call.parameters.integer("rows", sql.ROWS, most=MAX_ROWS)
+    try:
+        seconds = min(float(call.parameter("seconds") or sql.SECONDS), sql.SECONDS)
+        answer = sql.select(call.store, call.parameter("sql") or "", query, seconds, rows)
+    except (sql.SQLError, ValueError) as error:
+        raise Fault(400, str(error)) from error
+    return Reply(200, asdict(answer))
+
+
 def tail(call: Call) -> Reply:
     return follow(call, query_of(call, "after"), to_json)
 
@@ -200,6 +215,9 @@ PARAMETERS = (
     Parameter(ZONE, {**_TEXT, "description": _ZONE}),
 )
 
+#: Of the filters, which records a SELECT looks at.
+SQL_PARAMETERS = tuple(given for given in PARAMETERS if given.name in {"project", "since", "until", ZONE})
+
 _PRODUCED = "application/json", MSGPACK
 _AFTER = "With sort=arrival: only records after this sequence number."
 _ID = "The beginning or the end of an id; then nothing is sorted."
@@ -222,4 +240,8 @@ ROUTES = [
           parameters=(*PARAMETERS, Parameter("after", {"type": "integer", "minimum": 0}))),
     Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
           parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
+    Route("GET", "/api/v1/sql", run_sql, dialect, "Answer a SELECT over views of the project's records", "read",
+          parameters=(*SQL_PARAMETERS, Parameter("sql", _TEXT, required=True),
+                      Parameter("seconds", {"type": "number", "exclusiveMinimum": 0, "maximum": sql.SECONDS}),
+                      Parameter("rows", {"type": "integer", "minimum": 0, "maximum": MAX_ROWS}))),
 ]  # fmt: skip

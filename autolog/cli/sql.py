@@ -1,0 +1,128 @@
+"""`autolog sql`"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import sys
+from typing import Any
+
+import click
+
+from autolog._display.figures import safe
+from autolog.cli._files import safe_cell
+from autolog.cli._options import ReadableStore, Time, open_for_reading, reading_options
+from autolog.cli._remote import RemoteStore
+from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._table import Column, draw
+from autolog.stores.query import Query
+from autolog.stores.sql import ROWS, SAYS, SECONDS, VIEWS, Answer, SQLError, select
+
+_PROMPT, _MORE = "sql> ", "...> "
+
+
+@click.command()
+@click.argument("statement", metavar="[SELECT]", required=False)
+@click.option("--project", help="One project only.")
+@click.option("--since", type=Time(), help="Only records from this time on: 2h, yesterday, 2026-11-20.")
+@click.option("--until", type=Time(), help="Only records before this time.")
+@click.option("--limit", "-n", default=ROWS, show_default=True, type=click.IntRange(1), help="How many rows at most.")
+@click.option("--timeout", default=SECONDS, show_default=True, type=click.FloatRange(0.1), help="In seconds.")
+@click.option("--json", "form", flag_value="json", help="One JSON object a row.")
+@click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.option("--views", is_flag=True, help="List the views and their columns.")
+@reading_options
+def sql(
+    statement: str | None, project: str | None, since: Any, until: Any, limit: int, timeout: float, form: str | None,
+    views: bool, store: str | None, server: str | None,
+) -> None:  # fmt: skip
+    """Ask with a SELECT over calls, spans, messages, tool calls and scores; without one, line by line.
+
+    It is SQLite's SQL on every store, and reads only: it changes nothing, opens no file, and is stopped when it takes
+    too long. Times are texts in UTC, durations seconds, money US dollars.
+
+    \b
+    autolog sql "select request_model, count(*), sum(cost) from calls group by 1"
+    autolog sql --views
+    autolog sql --csv "select * from tool_calls where name = 'search'" > calls.csv
+    """
+    if views:
+        _list_views(form)
+        return
+    opened = open_for_reading(store, server)
+    query = Query({"project": project} if project else {}, since=since, until=until)
+
+    def answer(given: str) -> None:
+        _show(_select(opened, given, query, timeout, limit), form)
+
+    if statement is not None:
+        answer(statement)
+    elif sys.stdin.isatty():
+        _converse(answer)
+    else:
+        answer(sys.stdin.read())
+
+
+def _select(store: ReadableStore, statement: str, query: Query, seconds: float, rows: int) -> Answer:
+    if isinstance(store, RemoteStore):
+        return store.select(statement, query, seconds, rows)
+    return select(store, statement, query, seconds, rows)
+
+
+def _converse(answer: Any) -> None:
+    """Read statements from a terminal until its end; each ends with a semicolon."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - gives input() its history
+    click.echo("A statement ends with ;   .views lists the views, .quit or Ctrl-D leaves.", err=True)
+    lines: list[str] = []
+    while True:
+        try:
+            line = input(_MORE if lines else _PROMPT)
+        except EOFError:
+            click.echo(err=True)
+            return
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            lines = []
+            continue
+        if not lines and line.strip() in {".quit", ".exit", "quit", "exit"}:
+            return
+        if not lines and line.strip() in {".views", ".tables", ".schema"}:
+            _list_views(None)
+            continue
+        lines += [line] if line.strip() else []
+        if lines and lines[-1].rstrip().endswith(";"):
+            statement, lines = "\n".join(lines), []
+            try:
+                answer(statement)
+            except SQLError as error:
+                click.echo(f"autolog: {safe(error)}", err=True)
+
+
+def _list_views(form: str | None) -> None:
+    for view, columns in VIEWS.items():
+        if form == "json":
+            echo_json({"view": view, "says": SAYS[view], "columns": list(columns)})
+        else:
+            click.echo(f"{view}: {SAYS[view]}\n    {', '.join(columns)}")
+
+
+def _show(answer: Answer, form: str | None) -> None:
+    if form == "json":
+        for row in answer.as_dicts():
+            echo_json(row)
+    elif form == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow([safe_cell(name) for name in answer.columns])
+        writer.writerows([safe_cell(value) for value in row] for row in answer.rows)
+    else:
+        screen = console()
+        columns = [Column(safe(name), least=6, most=60) for name in answer.columns]
+        rows = [[text(_shown(value)) for value in row] for row in answer.rows]
+        print_lines(screen, draw(columns, rows, table_width(screen)))
+    for note in answer.notes:
+        click.echo(f"autolog: {note}", err=True)
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).split())
