@@ -1,7 +1,7 @@
 """Count the structure of the source tree: `python tests/house.py`.
 
 Prints the rooms (modules and packages directly under `autolog/`), the import edges between them, the circles, and the
-functions and modules that are longer than they should be. Imports for the type checker alone do not count.
+functions and modules that are longer than they should be. Imports for the type checker alone count, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONG_FUNCTION, LONG_MODULE = 50, 400
 
 def room_edges() -> tuple[set[str], set[tuple[str, str]]]:
     """Return the rooms, and which of them imports which; `autolog/__init__.py` and `__main__.py` are no rooms."""
-    graph = grimp.build_graph("autolog", exclude_type_checking_imports=True)
+    graph = grimp.build_graph("autolog", exclude_type_checking_imports=False)
     rooms = {module.split(".")[1] for module in graph.modules if "." in module} - {"__main__"}
     edges = set()
     for module in graph.modules:
