@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -24,7 +24,17 @@ from autolog.errors import ConfigError
 
 if TYPE_CHECKING:
     from autolog._record.record import Record
-    from autolog.stores._contract import Store
+
+
+class SpendingHistory(Protocol):
+    """Knows what was spent before: a store does."""
+
+    def hours(
+        self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
+    ) -> Iterable[Any]:
+        """Return sums by hour, of those with `value` in a dimension."""
+        ...
+
 
 PERIODS = {
     "hour": timedelta(hours=1),
@@ -140,7 +150,7 @@ class Budgets:
         """Whether a budget may stop calls."""
         return any(budget.raises for budget in self._budgets)
 
-    def begin(self, store: Store, projects: Iterable[str] = ()) -> None:
+    def begin(self, store: SpendingHistory, projects: Iterable[str] = ()) -> None:
         """Add what was spent before this process began, and by others, from the store's hourly sums.
 
         Sessions have no such sums; a budget for every project counts those that are named.
