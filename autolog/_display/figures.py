@@ -6,6 +6,7 @@ import json
 import math
 import re
 import unicodedata
+from decimal import Decimal
 
 from autolog._record.record import Record
 
@@ -51,7 +52,8 @@ def dollars(value: float | None) -> str:
     if size < 1e-9:
         return f"<{sign}$0.000000001"
     digits = max(2, 2 - math.floor(math.log10(size)))
-    whole, _, part = f"{size:.{digits}f}".partition(".")
+    exact = Decimal(f"{size:.12g}")  # sums of the same costs in another order show the same
+    whole, _, part = f"{exact:.{digits}f}".partition(".")
     return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -62,3 +63,8 @@ def test_control_characters_become_visible(text: Any, shown: str) -> None:
 def test_of_long_ids_the_end_is_shown_that_tells_them_apart() -> None:
     assert short_id("01a21d77-6267-75cd-8865-7a98beb66115") == "beb66115"
     assert short_id("chatcmpl-1") == "chatcmpl-1"
+
+
+def test_sums_of_the_same_costs_show_the_same_in_every_order() -> None:
+    costs = [0.000526, 2.055e-05, 1.095e-05]
+    assert {dollars(a + b + c) for a, b, c in itertools.permutations(costs)} == {"$0.000558"}
