@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
 from autolog._record.record import Record
-from autolog.stores.query import Aggregate, Hour, Query
+from autolog.stores.query import Aggregate, Hour, Query, Summary
 
 
 class Store(Protocol):
@@ -89,6 +89,20 @@ class Store(Protocol):
 
         `zone`: whose hours, days, weeks and months; None is this machine's.
         """
+        ...
+
+    def summarise(
+        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Summary]:
+        """Sum up the records that match: all, those of each value of a field of SUMMARISED, or of each step of time.
+
+        Values come in the order of their newest record, the newest first; records without one are left out. Steps are
+        counted from 1970 UTC and come in order, without those that have no record.
+        """
+        ...
+
+    def projects(self) -> list[str]:
+        """Return the names of all projects that have records."""
         ...
 
     def hours(

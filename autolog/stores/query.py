@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from autolog._record.record import Record
@@ -109,6 +109,12 @@ def check_group(group: str | None) -> None:
         raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
 
 
+def check_summarised(by: str | timedelta | None) -> None:
+    """Raise a ValueError for a field that is none of SUMMARISED."""
+    if isinstance(by, str) and by not in SUMMARISED:
+        raise ValueError(f"cannot summarise by {by!r}; there are {', '.join(SUMMARISED)}")
+
+
 def check_dimension(dimension: str) -> None:
     """Raise a ValueError for a dimension that is none of DIMENSIONS."""
     if dimension not in DIMENSIONS:
@@ -132,6 +138,32 @@ class Aggregate:
     p50: float | None
     p95: float | None
     p99: float | None
+
+
+#: What `summarise` can group by, besides nothing and steps of time.
+SUMMARISED = ("session", "user", "trace_id", "project")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Sums over a group of records of any kind; `value` is None for all of them, and for steps of time.
+
+    Calls, tokens and cost are those of provider calls; cost is US dollars, None where nothing is known. `turns` counts
+    records without a parent, `errors` records of any kind. `first` and `last` are the earliest and the
+    latest `created_at`; of a step, `first` is its beginning.
+    """
+
+    value: str | None
+    records: int
+    turns: int
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    unpriced: int
+    first: datetime
+    last: datetime
 
 
 #: By what the sums of each hour are kept.

@@ -170,6 +170,31 @@ def test_tail_follows_arrival(store: Store) -> None:
     assert [stored.id for stored in store.tail(Query({"user": "u"}), place)] == ["id-0009"]
 
 
+def test_summaries_count_turns_calls_and_errors(store: Store) -> None:
+    calls = [
+        record(n, session=f"s{n % 2}", project="a", usage_input_tokens=10,
+               usage_output_tokens=n, cost=0.5 if n < 3 else None, parent_span_id="p" if n == 4 else None)
+        for n in (1, 2, 3, 4)
+    ]  # fmt: skip
+    failed = record(5, id="tool", kind="tool", status="error", session="s1", project="b", usage_input_tokens=99)
+    store.write([*calls, failed, record(90, session=None, project="c")])
+    newest, other = store.summarise(Query(), "session")
+    assert (newest.value, other.value) == ("s1", "s0")
+    assert (newest.records, newest.turns, newest.calls, newest.errors) == (3, 3, 2, 1)
+    assert (newest.input_tokens, newest.output_tokens) == (20, 4)
+    assert (newest.cost, newest.unpriced, other.turns, other.cost) == (0.5, 1, 1, 0.5)
+    assert (newest.first, newest.last) == (NOON + timedelta(seconds=1), NOON + timedelta(seconds=5))
+    assert [row.value for row in store.summarise(Query(), "session", 1, 1)] == ["s0"]
+    (whole,) = store.summarise(Query())
+    assert (whole.value, whole.records, whole.calls, whole.cost) == (None, 6, 5, 1.0)
+    steps = store.summarise(Query(), timedelta(minutes=1))
+    assert [(step.first, step.records) for step in steps] == [(NOON, 5), (NOON + timedelta(minutes=1), 1)]
+    assert store.summarise(Query({"session": "none"})) == []
+    assert store.projects() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="cannot summarise"):
+        store.summarise(Query(), "nonsense; DROP TABLE log")
+
+
 def test_aggregate(store: Store) -> None:
     store.write(
         [record(n, request_model="m", usage_input_tokens=10, usage_output_tokens=n, cost=0.5) for n in range(1, 21)]

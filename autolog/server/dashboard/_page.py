@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -21,6 +21,7 @@ from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import ANY_PROJECT
 from autolog.server.dashboard import markup
+from autolog.server.dashboard.frame import PRESETS, Frame, frame_of, reader_zone, with_query
 from autolog.stores._contract import Store
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ class Pages:
         return {"error": fault.message}
 
 
-@dataclass(slots=True)
+@dataclass
 class PageRequest:
     """One request for a page, and what pages need to answer it."""
 
@@ -62,6 +63,11 @@ class PageRequest:
     def root(self) -> str:
         """Return the path that the application is mounted under; empty if it is not."""
         return root_of(self.call.request)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """Return what stands around the page."""
+        return frame_of(self.call, self.root)
 
     @property
     def project(self) -> str | None:
@@ -86,13 +92,13 @@ class PageRequest:
         """Return the id that the path, a parameter or the form names."""
         return self.call.path.get("id") or self.parameter("id") or self.form.get("id", "")
 
-    def record(self, record_id: str, bodies: bool = True) -> Record:
+    def record(self, record_id: str, bodies: bool = True, project: str | None = None) -> Record:
         """Return a record by its id.
 
         Raises:
             Fault: 404.
         """
-        project = self.project or self.parameter("project") or self.form.get("project") or None
+        project = self.project or project or self.parameter("project") or self.form.get("project") or None
         record = self.store.get(record_id, project, bodies=bodies)
         if record is None and project is None:
             record = self.store.get(record_id, "default", bodies=bodies)  # it is in several projects
@@ -101,8 +107,13 @@ class PageRequest:
         return record
 
     def render(self, template: str, code: int = 200, **values: Any) -> Reply:
-        """Return a page."""
-        return render(self.root, template, code, **values)
+        """Return a page in its frame."""
+        return render(self.root, template, code, frame=self.frame, zone=self.frame.zone, **values)
+
+    def fragment(self, template: str, **values: Any) -> Reply:
+        """Return a part of a page, which the script puts in its place."""
+        zone, name = reader_zone(self.call)
+        return render(self.root, template, zone=zone, zone_name=name, **values)
 
     def redirect(self, path: str, cookie: str | None = None) -> Reply:
         """Return a redirect to a page of ours, which may set a cookie."""
@@ -204,9 +215,9 @@ def templates() -> jinja2.Environment:
     made.filters |= {
         "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
-        "moment": _moment, "exact": _exact, "short": figures.short_id,
+        "moment": _moment, "brief": _brief, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
-    made.globals |= {"version": __version__, "tokens": figures.tokens}
+    made.globals |= {"version": __version__, "tokens": figures.tokens, "presets": PRESETS}
     return made
 
 
@@ -215,17 +226,34 @@ def _quoted(value: object) -> str:
     return quote(str(value).encode(errors="replace"), safe="")
 
 
-def log_url(record: Record) -> str:
-    """Return where a record's page is: its id in the path where it can be, its project unless it is the default."""
-    project = "" if record.project == "default" else "project=" + _quoted(record.project)
+def log_url(record: Record, origin: str = "") -> str:
+    """Return where a record's page is: its id in the path where it can be, its project unless it is the default.
+
+    `origin` is the query of the list that it is opened from.
+    """
+    pairs = [("project", record.project)] if record.project != "default" else []
+    pairs += [("from", origin)] if origin else []
     if re.fullmatch(r"[\w:~-][\w.:~-]*", record.id, re.ASCII):
-        return f"/ui/log/{record.id}" + (f"?{project}" if project else "")
-    return "/ui/log?id=" + _quoted(record.id) + (f"&{project}" if project else "")
+        return with_query(f"/ui/log/{record.id}", pairs)
+    return with_query("/ui/log", [("id", record.id), *pairs])
 
 
-def _moment(at: datetime | None) -> str:
-    """Return a time in UTC; the script shows the reader's own in its place."""
-    return "–" if at is None else at.strftime("%Y-%m-%d %H:%M:%S")
+@jinja2.pass_context
+def _moment(context: jinja2.runtime.Context, at: datetime | None) -> str:
+    """Return a time in the reader's zone."""
+    return "–" if at is None else at.astimezone(context.get("zone") or UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@jinja2.pass_context
+def _brief(context: jinja2.runtime.Context, at: datetime | None) -> str:
+    """Return a time in the reader's zone, as short as it can be told: no day today, no year this year."""
+    if at is None:
+        return "–"
+    zone = context.get("zone") or UTC
+    local, now = at.astimezone(zone), datetime.now(zone)
+    if local.date() == now.date():
+        return local.strftime("%H:%M:%S")
+    return local.strftime("%d %b %H:%M:%S" if local.year == now.year else "%Y-%m-%d %H:%M")
 
 
 def _exact(at: datetime | None) -> str:

@@ -3,47 +3,107 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
 
 from autolog._reading.describe import bodies
-from autolog._reading.messages import Message, Part, request_messages, response_messages
+from autolog._reading.messages import Message, Part, last_user_text, plain_text, request_messages, response_messages
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
+from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import json_tree, text
 
 #: Media that a browser shows without running anything in them.
 SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/=\s]+")
-#: Of longer conversations the middle is left out; the raw body has all.
+#: So many messages of the history are drawn, the newest; the raw body has all.
 MAX_MESSAGES = 300
 #: What parameters are not: the conversation itself.
-_SAID = {"messages", "input", "prompt", "system", "instructions", "tools"}
+_SAID = {"messages", "input", "prompt", "system", "instructions", "tools", "contents", "systemInstruction"}
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_INSTRUCTIONS = ("system", "developer")
 _THOUGHT = Markup('<details class="thought"><summary>reasoning</summary><div class="said">{}</div></details>')
+_CALL = Markup('<div class="called"><b>{}</b> {}{}</div>')
+_RETURNS = Markup('<div class="returns"><small>returned</small>{}</div>')
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message for the template: its parts as HTML, and what of it is copied."""
+
+    role: str
+    parts: list[Markup]
+    text: str
+
+    @property
+    def style(self) -> str:
+        return self.role if self.role in _ROLES else "other"
+
+    @property
+    def is_instruction(self) -> bool:
+        return self.role in _INSTRUCTIONS
 
 
 def contents(record: Record) -> dict[str, Any]:
-    """Read the bodies of a record once, and return what its page shows of them."""
+    """Read the bodies of a record once, and return what its page shows of them.
+
+    `answer` came back; `instructions`, `earlier` and `turn` were sent: what the system says, the history, and what
+    is new since the user spoke last.
+    """
     request, response = bodies(record)
-    llm = record.kind == "llm"
+    if record.kind != "llm":
+        sent, came = ("" if body is None else _value_of(body) for body in (request, response))
+        return {"input": sent, "output": came, "parameters": {}, "tools": []}
+    said = request_messages(request)
+    results: dict[str | None, Part] = {
+        part.id: part for message in said for part in message.parts if part.kind == "tool_result" and part.id
+    }
+    called = {part.id for message in said for part in message.parts if part.kind == "tool_call"}
+    messages = [message for message in said if message.role not in _INSTRUCTIONS]
+    begin = _turn_begins(messages)
+    draw = partial(_show, results=results, beside=called)
+    earlier = [shown for message in messages[:begin][-MAX_MESSAGES:] if (shown := draw(message))]
     return {
-        "messages": _messages(request, response) if llm else [],
+        "answer": [shown for message in response_messages(response) if (shown := draw(message))],
+        "instructions": [shown for message in said if message.role in _INSTRUCTIONS and (shown := draw(message))],
+        "earlier": earlier,
+        "left_out": max(0, begin - MAX_MESSAGES),
+        "turn": [shown for message in messages[begin:] if (shown := draw(message))],
         "parameters": _parameters(request),
         "tools": _tools(request),
-        "input": "" if llm or request is None else json_tree(request),
-        "output": "" if llm or response is None else json_tree(response),
     }
 
 
-def _messages(request: Any, response: Any) -> list[dict[str, Any]]:
-    """Return a message for the template: its `role`, and its `parts` as HTML."""
-    messages = [*request_messages(request), *response_messages(response)]
-    left_out = len(messages) - MAX_MESSAGES
-    if left_out > 0:
-        begin, end = messages[: MAX_MESSAGES // 4], messages[left_out + MAX_MESSAGES // 4 :]
-        messages = [*begin, Message("…", [Part("text", f"{left_out:,} messages are left out here")]), *end]
-    return [{"role": message.role, "parts": [_part(part) for part in message.parts]} for message in messages]
+def turn_texts(record: Record) -> tuple[str, str]:
+    """Return what the user said last and what came back, as text: the previews where the bodies say nothing."""
+    request, response = bodies(record)
+    if record.kind != "llm":
+        return record.input_preview or "", record.output_preview or ""
+    answer = "\n\n".join(filter(None, map(plain_text, response_messages(response))))
+    return last_user_text(request) or record.input_preview or "", answer or record.output_preview or ""
+
+
+def _turn_begins(messages: Sequence[Message]) -> int:
+    """Return where the newest turn begins: at what the user said last, results of tools apart."""
+    begin = max(0, len(messages) - MAX_MESSAGES // 2)
+    for index in range(len(messages) - 1, begin - 1, -1):
+        if messages[index].role == "user" and any(part.kind != "tool_result" for part in messages[index].parts):
+            return index
+    return begin
+
+
+def _show(message: Message, results: Mapping[str | None, Part], beside: AbstractSet[str | None]) -> Shown | None:
+    """Return a message to show; None if all of it stands beside the tool calls that it answers."""
+    parts = [
+        _part(part, results.get(part.id) if part.kind == "tool_call" else None)
+        for part in message.parts
+        if part.kind != "tool_result" or part.id not in beside
+    ]
+    return Shown(message.role, parts, plain_text(message)) if parts or not message.parts else None
 
 
 def _parameters(request: Any) -> dict[str, Any]:
@@ -57,24 +117,40 @@ def _tools(request: Any) -> list[Any]:
     return tools if isinstance(tools, list) else []
 
 
-def _part(part: Part) -> Markup:
+def _part(part: Part, result: Part | None = None) -> Markup:
     if part.kind == "text":
-        return Markup('<div class="said">{}</div>').format(text(part.text))
+        return _text(part.text)
     if part.kind == "reasoning":
-        return _THOUGHT.format(text(part.text))
+        return _THOUGHT.format(markdown(part.text))
     if part.kind == "refusal":
-        return Markup('<div class="said refused">{}</div>').format(text(part.text))
+        return Markup('<div class="said refused">{}</div>').format(markdown(part.text))
     if part.kind == "tool_call":
-        value = decode_json(part.text) if part.text else part.value
-        drawn = json_tree(value) if isinstance(value, (dict, list)) else text(part.text or part.value or "")
-        return Markup('<div class="tool"><b>calls {}</b> {}</div>').format(text(part.name or "?"), drawn)
+        returned = "" if result is None else _RETURNS.format(_value(result))
+        return _CALL.format(text(part.name or "?"), _value(part), returned)
     if part.kind == "tool_result":
-        value = decode_json(part.text) if part.text else part.value
-        drawn = json_tree(value) if isinstance(value, (dict, list)) else text(part.text)
-        return Markup('<div class="tool"><b>returns</b> {}</div>').format(drawn)
+        return _CALL.format("tool result", _value(part), "")
     if part.kind in {"image", "audio", "file"}:
         return _media(part)
-    return json_tree(part.value)
+    return Markup('<div class="json">{}</div>').format(json_tree(part.value))
+
+
+def _text(said: str) -> Markup:
+    """Return what was said: JSON as a tree, all else as Markdown."""
+    value = decode_json(said) if said[:1] in {"{", "["} else None
+    if isinstance(value, (dict, list)):
+        return Markup('<div class="json">{}</div>').format(json_tree(value))
+    return Markup('<div class="said">{}</div>').format(markdown(said))
+
+
+def _value_of(body: Any) -> Markup:
+    """Return what went into a function, or came out: text as Markdown, all else as a tree."""
+    return _text(body) if isinstance(body, str) else Markup('<div class="json">{}</div>').format(json_tree(body))
+
+
+def _value(part: Part) -> Markup:
+    """Return a tool's arguments or result."""
+    value = decode_json(part.text) if part.text else part.value
+    return json_tree(value) if isinstance(value, (dict, list)) else text(part.text or part.value or "")
 
 
 def _media(part: Part) -> Markup:
@@ -84,7 +160,7 @@ def _media(part: Part) -> Markup:
         if kind.startswith("image/"):
             return Markup('<img class="media" alt="image in the conversation" src="{}">').format(url)
         return Markup('<audio controls src="{}"></audio><div class="said">{}</div>').format(url, text(part.text))
-    return Markup('<div class="tool"><b>{}</b> {}</div>').format(part.kind, json_tree(part.value))
+    return Markup('<div class="called"><b>{}</b> {}</div>').format(part.kind, json_tree(part.value))
 
 
 def _source(value: Any) -> tuple[str | None, str | None]:

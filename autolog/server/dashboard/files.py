@@ -13,6 +13,7 @@ TYPES = {
     "app.js": "text/javascript; charset=utf-8",
     "theme.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "icons.svg": "image/svg+xml",
 }
 
 

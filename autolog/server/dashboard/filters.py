@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from autolog.dialects._fault import Fault
+from autolog.server.dashboard.frame import Pairs, with_query
 from autolog.stores.filters import parse_zone, read_query
 from autolog.stores.query import Query
 
@@ -16,14 +17,21 @@ SORTS = {"time": "created_at", "latency": "duration", "cost": "cost", "tokens": 
 PAGE = 50
 #: What the form has fields for, and the kinds that it offers.
 FIELDS = frozenset({
-    "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "since",
-    "until", "zone",
+    "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "error",
+    "prompt", "prompt_version",
 })  # fmt: skip
-#: Parameters that narrow nothing: order, place, and the zone of times.
-_OTHERS = frozenset({"sort", "past", "offset", "after", "zone"})
+#: Parameters that narrow nothing: order, place, columns, and the zone of times.
+_OTHERS = frozenset({"sort", "past", "offset", "after", "zone", "column", "roots", "step"})
+#: What the frame shows: the project and the range of time are no chips.
+_FRAMED = frozenset({"project", "since", "until"})
+#: The columns that there are, and their headings.
+COLUMNS = {
+    "time": "Time", "name": "Name", "kind": "Kind", "model": "Model", "status": "Status", "latency": "Latency",
+    "first": "First chunk", "tokens": "Tokens", "cost": "Cost", "user": "User", "session": "Session", "tags": "Tags",
+    "score": "Score", "prompt": "Prompt", "function": "Function", "provider": "Provider", "project": "Project",
+}  # fmt: skip
+DEFAULT_COLUMNS = ("time", "name", "model", "status", "latency", "tokens", "cost", "user", "tags")
 KINDS = ("llm", "function", "span", "tool", "agent", "retrieval", "chain")
-
-Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class Filters:
     descending: bool
     offset: int
     zone: str
+    path: str = "/ui/"
 
     @property
     def first_page(self) -> bool:
@@ -44,8 +53,23 @@ class Filters:
 
     @property
     def shown(self) -> Pairs:
-        """Return the filters alone, without order and page."""
-        return [(name, value) for name, value in self.given if name not in _OTHERS]
+        """Return the filters alone, without order and page, and without what the frame shows."""
+        return [(name, value) for name, value in self.given if name not in _OTHERS | _FRAMED]
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns to show."""
+        return [value for name, value in self.given if name == "column"] or list(DEFAULT_COLUMNS)
+
+    @property
+    def origin(self) -> str:
+        """Return the filters as a query, for the page of a log to go back to."""
+        return urlencode([pair for pair in self.given if pair[0] not in {"past", "offset", "column"}])
+
+    @property
+    def unfiltered(self) -> str:
+        """Return this list's URL without filters; project and range of time stay."""
+        return with_query(self.path, [pair for pair in self.given if pair[0] in _FRAMED | {"zone", "column", "roots"}])
 
     @property
     def others(self) -> Pairs:
@@ -55,37 +79,40 @@ class Filters:
         for name, value in reversed(self.given):
             shown = name in FIELDS and name not in seen and (name != "kind" or value in KINDS)
             seen.add(name)
-            if not shown and name not in {"past", "offset"}:
+            if not shown and name not in {"past", "offset", "zone"}:
                 left.append((name, value))
         return left[::-1]
 
-    def url(self, path: str = "/ui/", **changes: str | None) -> str:
+    def url(self, path: str | None = None, **changes: str | None) -> str:
         """Return this list's URL with parameters changed, or removed by None; a change goes to the first page."""
         kept = [(name, value) for name, value in self.given if name not in changes and name not in {"past", "offset"}]
         pairs = kept + [(name, value) for name, value in changes.items() if value]
-        return path + ("?" + urlencode(pairs) if pairs else "")
+        return with_query(path or self.path, pairs)
 
     def without(self, name: str, value: str) -> str:
         """Return this list's URL without one of its filters."""
         kept = [pair for pair in self.given if pair != (name, value) and pair[0] not in {"past", "offset"}]
-        return "/ui/" + ("?" + urlencode(kept) if kept else "")
+        return with_query(self.path, kept)
 
 
-def read_filters(pairs: Pairs, project: str | None) -> Filters:
-    """Parse the parameters of a list.
+def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str = "/ui/") -> Filters:
+    """Parse the parameters of a list; `zone` is that of times, unless a parameter names one.
 
     Raises:
         Fault: 400, naming the parameter that is invalid; 403, another key's project.
     """
     pairs = [(name, value.strip()) for name, value in pairs if value.strip()]
     given = dict(pairs)
-    zone = given.get("zone", "UTC")
+    zone = given.get("zone", zone)
     try:
         query = read_query([_pair(*pair) for pair in pairs if pair[0] not in _OTHERS], parse_zone(zone))
     except ValueError as error:
         raise Fault(400, str(error)) from error
     if project is not None and query.equal.setdefault("project", project) != project:
         raise Fault(403, "project: your key is for another project")
+    unknown = [value for name, value in pairs if name == "column" and value not in COLUMNS]
+    if unknown:
+        raise Fault(400, f"column: {unknown[0][:50]!r} is not one of {', '.join(COLUMNS)}")
     sort = given.get("sort", "-time")
     name = sort.removeprefix("-")
     if name not in SORTS:
@@ -95,8 +122,8 @@ def read_filters(pairs: Pairs, project: str | None) -> Filters:
     offset = given.get("offset", "0")
     if not re.fullmatch(r"\d{1,7}", offset):
         raise Fault(400, f"offset: {offset[:50]!r} is not a number")
-    query = replace(query, past=_past(given.get("past")))
-    return Filters(query, pairs, name, sort.startswith("-"), int(offset), zone)
+    query = replace(query, past=_past(given.get("past")), roots=path == "/ui/traces" or given.get("roots") == "1")
+    return Filters(query, pairs, name, sort.startswith("-"), int(offset), zone, path)
 
 
 def _pair(name: str, value: str) -> tuple[str, str]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
 
+from autolog._display.figures import dollars, number
 from autolog._record.record import Record, to_json
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard import conversation, markup, snippets
 from autolog.server.dashboard._page import HEADERS, PageRequest, log_url
+from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.frame import Pairs, with_query
+from autolog.server.dashboard.tree import Tree, tree_of
 from autolog.stores.query import Condition, Query
 
 #: The longest JSON or command that is offered for copying, in characters.
@@ -19,14 +25,75 @@ MAX_SNIPPET = 1_000_000
 
 
 def log(request: PageRequest) -> Reply:
+    """Show a log, beside the trace that it is part of; only the log itself for the script, which has the trace."""
     record = request.record(request.id)
-    newer, older = _neighbours(request, record)
+    if request.parameter("part") == "detail":
+        return request.fragment("detail.html", **_shown(request, record))
+    return show(request, record, tree_of(request.store, record))
+
+
+def show(request: PageRequest, record: Record, tree: Tree | None) -> Reply:
+    """Return the page of a log; with `tree`, its trace at the left."""
+    origin = _origin(request)
+    newer, older = _neighbours(request, record, origin)
     return request.render(
-        "log.html", record=record, newer=newer, older=older, **conversation.contents(record),
-        curl=snippets.as_curl(record), python=snippets.as_python(record), as_json=_ascii_json(record),
-        raw={"request": _beginning(record.request_body), "response": _beginning(record.response_body)},
-        timing=_timing(record), may_write=request.may_write, place="logs",
+        "log.html", tree=tree, newer=newer, older=older,
+        origin=with_query("/ui/", origin), found=dict(origin).get("text"),
+        place="logs" if tree is None else "traces", **_shown(request, record),
     )  # fmt: skip
+
+
+def _shown(request: PageRequest, record: Record) -> dict[str, Any]:
+    return {
+        "record": record,
+        **conversation.contents(record),
+        "curl": snippets.as_curl(record),
+        "python": snippets.as_python(record),
+        "as_json": _ascii_json(record),
+        "raw": {"request": _beginning(record.request_body), "response": _beginning(record.response_body)},
+        "timing": _timing(record),
+        "bill": _bill(record),
+        "may_write": request.may_write,
+        "origin_text": request.parameter("from"),
+    }
+
+
+def _origin(request: PageRequest) -> Pairs:
+    """Return the filters of the list that the reader came from."""
+    return [pair for pair in parse_qsl(request.parameter("from")) if pair[0] != "past"][:50]
+
+
+#: The parts of a bill: what `cost_details` calls them, the field with their tokens, the price's name and their words.
+_BILL = (
+    ("input", "usage_input_tokens", "input_mtok", "input"),
+    ("cache_read", "usage_cache_read_input_tokens", "cache_read_mtok", "cache read"),
+    ("cache_write", "usage_cache_creation_input_tokens", "cache_write_mtok", "cache write"),
+    ("output", "usage_output_tokens", "output_mtok", "output"),
+)
+
+
+def _bill(record: Record) -> str:
+    """Return how the cost came about, a line for each part: its price, and what it comes to."""
+    details = record.cost_details or {}
+    prices = details.get("unit_prices")
+    prices = prices if isinstance(prices, dict) else {}
+    lines = []
+    for name, value in details.items():
+        if not isinstance(value, float):
+            continue
+        _, field, unit, words = next((row for row in _BILL if row[0] == name), (name, "", "", name.replace("_", " ")))
+        price, tokens = prices.get(unit), getattr(record, field, None)
+        if isinstance(price, (int, float)) and price and tokens:
+            billed = value / price * 1_000_000
+            lines.append(f"{words}: {number(billed)} tokens at {dollars(price)} per million = {dollars(value)}")
+        else:
+            lines.append(f"{words}: {dollars(value)}")
+    if record.cost is not None and len(lines) > 1:
+        lines.append(f"together {dollars(record.cost)}")
+    lines += [
+        f"{name}: {details[name]}" for name in ("tier", "certainty", "why", "unknown", "prices") if details.get(name)
+    ]
+    return "\n".join(lines)
 
 
 def raw(request: PageRequest) -> Reply:
@@ -60,11 +127,16 @@ def score(request: PageRequest) -> Reply:
     return request.redirect(log_url(record))
 
 
-def _neighbours(request: PageRequest, record: Record) -> tuple[Record | None, Record | None]:
-    """Return the next newer and the next older record."""
+def _neighbours(request: PageRequest, record: Record, origin: Pairs) -> tuple[Record | None, Record | None]:
+    """Return the next newer and the next older record of the list that the reader came from."""
     if record.created_at is None or record.seq is None:
         return None, None
-    base = Query({"project": request.project} if request.project else {})
+    try:
+        base = read_filters(origin, request.project).query
+    except Fault:
+        base = Query({"project": request.project} if request.project else {})
+    if base.text is not None:  # a search reads until it finds something
+        base = replace(base, text=None)
     older = request.store.find(replace(base, past=(record.created_at, record.seq)), 1)
     from_here = base.where(Condition("created_at", "ge", (record.created_at,)))
     after = [

@@ -9,11 +9,11 @@ from autolog.server._auth import authorise
 from autolog.server._call import Reply
 from autolog.server._endpoint import session_cookie
 from autolog.server._sessions import LIFETIME
-from autolog.server.dashboard._page import PageRequest, check_same_site
+from autolog.server.dashboard._page import PageRequest, check_same_site, render
 
 
 def show_login(request: PageRequest) -> Reply:
-    return request.render("login.html", wrong="", next=_own_page(request.parameter("next")))
+    return render(request.root, "login.html", wrong="", next=_own_page(request.parameter("next")))
 
 
 def login(request: PageRequest) -> Reply:
@@ -22,7 +22,7 @@ def login(request: PageRequest) -> Reply:
         return _sign_in(request, request.form.get("key", "").strip(), next_page)
     except Fault as fault:
         status = 401 if fault.status == 403 else fault.status
-        return request.render("login.html", status, wrong=fault.message, next=next_page)
+        return render(request.root, "login.html", status, wrong=fault.message, next=next_page)
 
 
 def enter(request: PageRequest) -> Reply:

@@ -1,8 +1,9 @@
-"""The list of logs, and the rows that are added to it while one looks."""
+"""The list of logs or traces, the sums of what matches, and the rows that are added to it while one looks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -10,17 +11,29 @@ from time import monotonic
 from autolog._record.record import Record
 from autolog.server._call import Reply
 from autolog.server._live import follow
+from autolog.server.dashboard import histogram
 from autolog.server.dashboard._page import HEADERS, PageRequest, templates
-from autolog.server.dashboard.filters import PAGE, SORTS, Filters, place, read_filters
+from autolog.server.dashboard.filters import COLUMNS, KINDS, PAGE, SORTS, Filters, place, read_filters
+from autolog.server.dashboard.frame import reader_zone
 from autolog.stores._contract import Store
-from autolog.stores.query import Query
+from autolog.stores.query import Condition, Query, Summary
 
 #: How long a search through texts may go on before it shows what it has, in seconds.
 SEARCH_SECONDS = 2.5
+#: Of a search through texts there are sums only if it need not read more records than this.
+SEARCH_SUMS = 20_000
 
 
 def logs(request: PageRequest) -> Reply:
-    filters = read_filters(request.call.query, request.project)
+    return _list(request, "/ui/")
+
+
+def traces(request: PageRequest) -> Reply:
+    return _list(request, "/ui/traces")
+
+
+def _list(request: PageRequest, path: str) -> Reply:
+    filters = _filters(request, path)
     records, reached = _find(request.store, filters)
     older = None
     if len(records) > PAGE:
@@ -31,18 +44,47 @@ def logs(request: PageRequest) -> Reply:
         else:
             older = filters.url(offset=str(filters.offset + PAGE))
     further = None if reached is None else filters.url(until=reached.isoformat())
+    name = "traces" if path == "/ui/traces" else "logs"
     return request.render(
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
-        sorts=SORTS, given=dict(filters.given), place="logs", last=request.store.last(),
+        all_columns=COLUMNS,
+        sorts=SORTS, kinds=KINDS, given=dict(filters.given), place=name, last=request.store.last(), ranged=True,
+        sums=_traces(request.store, records) if name == "traces" else {},
     )  # fmt: skip
+
+
+def _filters(request: PageRequest, path: str) -> Filters:
+    return read_filters(request.call.query, request.project, reader_zone(request.call)[1], path)
+
+
+def _traces(store: Store, records: Sequence[Record]) -> dict[str | None, Summary]:
+    """Return the sums of the traces that records are the roots of."""
+    ids = tuple({record.trace_id for record in records if record.trace_id})
+    if not ids:
+        return {}
+    return {one.value: one for one in store.summarise(Query().where(Condition("trace_id", "eq", ids)), "trace_id")}
+
+
+def sums(request: PageRequest) -> Reply:
+    """Return the sums of what matches and its histogram: the script puts them above the list, which need not wait."""
+    filters = _filters(request, "/ui/traces" if request.parameter("step") == "traces" else "/ui/")
+    query = replace(filters.query, past=None)
+    if query.text is not None and request.store.count(replace(query, text=None)) > SEARCH_SUMS:
+        return request.fragment("sums.html", whole=None, drawn=None)
+    whole = next(iter(request.store.summarise(query)), None)
+    drawn = histogram.draw(request.store, query, whole, reader_zone(request.call)[0]) if whole else None
+    return request.fragment("sums.html", whole=whole, drawn=drawn)
 
 
 def events(request: PageRequest) -> Reply:
     """Stream new records as rows of the table."""
-    filters = read_filters(request.call.query, request.project)
-    template, root = templates().get_template("rows.html"), request.root
-    reply = follow(request.call, filters.query, lambda record: json.dumps(template.render(root=root, records=[record])))
-    return replace(reply, headers=HEADERS)
+    filters = _filters(request, "/ui/")
+    template, root, zone = templates().get_template("rows.html"), request.root, reader_zone(request.call)[0]
+
+    def row(record: Record) -> str:
+        return json.dumps(template.render(root=root, zone=zone, records=[record], filters=filters, sums={}))
+
+    return replace(follow(request.call, filters.query, row), headers=HEADERS)
 
 
 def _find(store: Store, filters: Filters) -> tuple[list[Record], datetime | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -22,11 +23,23 @@ def text(value: object) -> Markup:
     """Escape text; cut it if it is very long."""
     shown = str(value)
     if len(shown) > MAX_TEXT:
-        return escape(safe(shown[:MAX_TEXT])) + _cut(f"{len(shown) - MAX_TEXT:,} more characters")
+        return escape(safe(shown[:MAX_TEXT])) + cut(f"{len(shown) - MAX_TEXT:,} more characters")
     return escape(safe(shown))
 
 
-def _cut(words: str) -> Markup:
+def marked(value: object, wanted: str | None) -> Markup:
+    """Escape text, and mark in it what was searched for."""
+    shown = safe(str(value)[:MAX_TEXT])
+    if not wanted:
+        return escape(shown)
+    pieces = re.split(f"({re.escape(safe(wanted))})", shown, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(piece) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+    )
+
+
+def cut(words: str) -> Markup:
+    """Return what stands in the place of what is left out."""
     return Markup('<span class="cut">… {}</span>').format(words)
 
 
@@ -42,7 +55,7 @@ class _Tree:
     def draw(self, value: Any, depth: int) -> Markup:
         self._left -= 1
         if self._left < 0 or depth > 40:
-            return _cut("more")
+            return cut("more")
         if isinstance(value, dict):
             return self._fold(
                 [(json.dumps(str(key), ensure_ascii=False), item) for key, item in value.items()], "{}", depth

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._reader import FROM
+from autolog.stores.clickhouse._rows import from_micros
 from autolog.stores.clickhouse._where import Values
-from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, Summary
 
 _GROUP_SQL = {
     "model": "coalesce(request_model, response_model)",
@@ -58,3 +60,39 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
 def _known_sum(column: str) -> str:
     """Return a sum that is NULL, and not 0, where nothing is known."""
     return f"if(count({column}) = 0, NULL, sum({column}))"
+
+
+def read_summaries(
+    db: Database, by: str | timedelta | None, condition: str, values: Values, limit: int | None, offset: int
+) -> list[Summary]:
+    """Return the sums of the records that a condition gives: see `Store.summarise`."""
+    step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
+    at = "toUnixTimestamp64Micro(created_at)"
+    key = f"intDiv({at}, {step}) * {step}" if step else by or "NULL"
+    page = "" if limit is None else f"LIMIT {int(limit)} OFFSET {int(offset)}"
+    rows = db.query(
+        f"""SELECT {key} AS grouped, count(), countIf(parent_span_id IS NULL), countIf(kind = 'llm'),
+            countIf(status = 'error'), {_of_calls("usage_input_tokens")},
+            {_of_calls("usage_output_tokens")},
+            if(countIf(kind = 'llm' AND cost IS NOT NULL) = 0, NULL, sumIf(cost, kind = 'llm')),
+            countIf(kind = 'llm' AND {UNPRICED}), min({at}) AS earliest, max({at}) AS latest
+        {FROM} WHERE {condition} {f"AND {key} IS NOT NULL" if by else ""}
+        GROUP BY grouped ORDER BY {"grouped" if step else "latest DESC"} {page}""",
+        values,
+    )
+    return [
+        Summary(
+            *(
+                str(group) if isinstance(by, str) else None,
+                *sums,
+                from_micros(group if step else first),
+                from_micros(last),
+            )
+        )
+        for group, *sums, first, last in rows
+        if sums[0]
+    ]
+
+
+def _of_calls(column: str) -> str:
+    return f"sumIf(ifNull({column}, 0), kind = 'llm')"

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from autolog._record.record import Record, merge
 from autolog.stores._texts import clean
 from autolog.stores._zones import offsets
 from autolog.stores.clickhouse import _hours as hours
-from autolog.stores.clickhouse._aggregate import read_sums
+from autolog.stores.clickhouse._aggregate import read_summaries, read_sums
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._clock import Clock, seq_at, time_of
 from autolog.stores.clickhouse._commit import Commits, Key
@@ -40,7 +40,16 @@ from autolog.stores.clickhouse._rows import Kept, from_micros, micros
 from autolog.stores.clickhouse._schema import prepare
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, order_sql, where
-from autolog.stores.query import TIME_GROUPS, Aggregate, Hour, Query, check_dimension, check_group
+from autolog.stores.query import (
+    TIME_GROUPS,
+    Aggregate,
+    Hour,
+    Query,
+    Summary,
+    check_dimension,
+    check_group,
+    check_summarised,
+)
 
 #: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
 GRACE = 0.5
@@ -294,6 +303,16 @@ class ClickHouseStore:
         begin, end = from_micros(first), from_micros(last)
         begin, end = max(begin, query.since or begin), min(end, query.until or end)
         return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
+
+    def summarise(
+        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Summary]:
+        check_summarised(by)
+        values = Values()
+        return read_summaries(self._db, by, where(query, values), values, limit, offset)
+
+    def projects(self) -> list[str]:
+        return [name for (name,) in self._db.query(f"SELECT DISTINCT project {FROM} ORDER BY project")]
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None

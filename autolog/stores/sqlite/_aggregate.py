@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, Summary
 
 _GROUP_SQL = {
     "model": "coalesce(request_model, response_model)",
@@ -61,3 +62,51 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
     *later, (_, first) = reversed(shifts)
     cases = "".join(f"WHEN created_at >= {at} THEN {seconds} " for at, seconds in later)
     return f"(created_at / 1000000 + {f'CASE {cases}ELSE {first} END' if later else first})"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_summaries(
+    db: sqlite3.Connection,
+    by: str | timedelta | None,
+    table: str,
+    condition: str,
+    values: Sequence[Any],
+    page: tuple[int, int],
+) -> list[Summary]:
+    """Return the sums of the records that a condition gives: see `Store.summarise`. `page`: limit and offset."""
+    step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
+    key = f"created_at / {step} * {step}" if step else f'"{by}"' if by else "NULL"
+    order = '"group"' if step else "max(created_at) DESC"
+    some = f"{key} IS NOT NULL" if by else "1"
+    sql = f"""
+        SELECT {key} AS "group", count(*), sum(parent_span_id IS NULL), sum(log.kind = 'llm'), sum(status = 'error'),
+            {_of_calls("coalesce(usage_input_tokens, 0)")},
+            {_of_calls("coalesce(usage_output_tokens, 0)")}, sum(CASE WHEN log.kind = 'llm' THEN cost END),
+            {_of_calls(f"({UNPRICED})")}, min(created_at), max(created_at)
+        FROM {table} WHERE {condition} AND {some} GROUP BY "group" ORDER BY {order} LIMIT ? OFFSET ?"""  # noqa: S608
+    rows = db.execute(sql, (*values, *page)).fetchall()
+    return [
+        Summary(*(str(group) if isinstance(by, str) else None, *sums, _moment(group if step else first), _moment(last)))
+        for group, *sums, first, last in rows
+        if first is not None
+    ]
+
+
+def _of_calls(expression: str) -> str:
+    return f"sum(CASE WHEN log.kind = 'llm' THEN {expression} ELSE 0 END)"
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def read_projects(db: sqlite3.Connection) -> list[str]:
+    """Return the names of all projects, by skipping through their index."""
+    rows = db.execute("""
+        WITH RECURSIVE found(known) AS (
+            SELECT min(project) FROM log
+            UNION ALL SELECT (SELECT min(project) FROM log WHERE project > known) FROM found WHERE known IS NOT NULL)
+        SELECT known FROM found WHERE known IS NOT NULL""")
+    return [known for (known,) in rows]

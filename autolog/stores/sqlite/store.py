@@ -21,7 +21,16 @@ from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog.stores._texts import clean
 from autolog.stores._zones import offsets
-from autolog.stores.query import TIME_GROUPS, Aggregate, Hour, Query, check_dimension, check_group
+from autolog.stores.query import (
+    TIME_GROUPS,
+    Aggregate,
+    Hour,
+    Query,
+    Summary,
+    check_dimension,
+    check_group,
+    check_summarised,
+)
 from autolog.stores.sqlite import _aggregate, _rollup
 from autolog.stores.sqlite._file import SQLiteFile, path_of
 from autolog.stores.sqlite._records import RecordWriter, add_bodies, load
@@ -171,6 +180,21 @@ class SQLiteStore:
         begin, end = EPOCH + timedelta(microseconds=first), EPOCH + timedelta(microseconds=last)
         begin, end = max(begin, query.since or begin), min(end, query.until or end)
         return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
+
+    def summarise(
+        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Summary]:
+        check_summarised(by)
+        table, first, rest = source(query)
+        condition, values = where(rest)
+        with self._file.translated():
+            return _aggregate.read_summaries(
+                self._file.reader, by, table, condition, (*first, *values), (-1 if limit is None else limit, offset)
+            )
+
+    def projects(self) -> list[str]:
+        with self._file.translated():
+            return _aggregate.read_projects(self._file.reader)
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None

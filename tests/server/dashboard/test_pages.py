@@ -415,9 +415,8 @@ def test_new_records_appear_while_one_looks(watched: Watched, running: Live) -> 
 def test_the_trace_and_the_overview(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/log/plain")
-    page.click("text=Whole trace")
-    assert watched.rows() == ["root", "plain"]
-    assert "$0.003" in page.inner_text("tr[data-id=root]")
+    assert page.eval_on_selector_all("#tree li", "all => all.map(one => one.dataset.id)") == ["root", "plain"]
+    assert "$0.003" in page.inner_text("#tree li[data-id=root]")
     page.goto(watched.base + "/ui/overview")
     assert page.locator("svg[role=img]").count() == 4
     page.select_option("select[name=by]", "user")
@@ -426,6 +425,27 @@ def test_the_trace_and_the_overview(watched: Watched) -> None:
     page.click("a.only >> nth=0")
     assert "Charts for user:" in page.inner_text("main")
     assert page.locator("rect.hover title").first.text_content()
+
+
+def test_a_span_is_chosen_without_loading_the_page(watched: Watched) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/log/plain")
+    page.evaluate("window.sameDocument = true")
+    page.click("#tree li[data-id=root] a")
+    page.wait_for_selector("#detail h1:text-is('plan')")
+    assert page.url.endswith("/ui/log/root")
+    page.keyboard.press("j")
+    page.wait_for_selector("#detail h1:text-is('chat gpt-4o')")
+    page.go_back()
+    page.wait_for_selector("#detail h1:text-is('plan')")
+    assert page.evaluate("window.sameDocument")
+    page.click("#tree .toggle")
+    assert not page.is_visible("#tree li[data-id=plain]")
+    page.fill("#search", "chat")
+    assert page.is_visible("#tree li[data-id=plain]")
+    assert not page.is_visible("#tree li[data-id=root]")
+    page.goto(watched.base + "/ui/trace?id=" + (page.get_attribute("#detail a[href*='trace=']", "href") or "")[-32:])
+    assert page.locator("#tree li").count() == 2
 
 
 def test_hostile_content_is_only_shown(watched: Watched) -> None:

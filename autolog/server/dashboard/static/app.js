@@ -1,25 +1,7 @@
-// What pages do beside being read: local times, live rows, the keyboard, copying. Without it they still work.
+// What pages do beside being read: live rows, choosing spans, the keyboard, copying. Without it they still work.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
-
-// Times in the reader's own zone
-
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
-function localTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.valueOf())) { time.title = time.dateTime; time.textContent = clock.format(at); }
-  }
-}
-localTimes(document);
-
-// Filters by time are in the reader's zone, unless the address says in which one
-const zone = byId("zone");
-if (zone && !zone.value) {
-  zone.value = clock.resolvedOptions().timeZone;
-  document.querySelector("#zone-name span").textContent = zone.value;
-}
 
 // Light and dark
 
@@ -38,6 +20,188 @@ function toggleKeys() {
 }
 byId("keys").addEventListener("click", toggleKeys);
 
+// Menus close when one clicks elsewhere or presses Escape
+
+addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && document.querySelector("details.menu[open]");
+  if (open) { open.open = false; open.querySelector("summary").focus(); }
+});
+
+// Parts of a page that come after it: made by the server's templates, which escape
+
+async function fill(target, address) {
+  let answer;
+  try {
+    answer = await fetch(address);
+  } catch { // the page is being left, or the server is gone
+    return false;
+  }
+  if (answer.redirected && answer.url.includes("/ui/login")) location.reload();
+  else target.innerHTML = await answer.text();
+  return answer.ok;
+}
+
+const sums = byId("sums");
+if (sums) fill(sums, sums.dataset.address).then(() => brush(sums.querySelector(".histogram")));
+const known = byId("known");
+known?.closest("details").addEventListener("toggle", () => {
+  if (known.dataset.address) fill(known, known.dataset.address);
+  known.dataset.address = "";
+});
+
+// Choosing a range of time in the histogram
+
+function brush(histogram) {
+  const drawing = histogram?.querySelector("svg");
+  if (!drawing) return;
+  const [since, until] = [Date.parse(histogram.dataset.since), Date.parse(histogram.dataset.until)];
+  const width = drawing.viewBox.baseVal.width;
+  const place = (event) => {
+    const box = drawing.getBoundingClientRect();
+    return Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+  };
+  let from = null;
+  const shade = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  shade.setAttribute("class", "brush");
+  shade.setAttribute("height", "100%");
+  drawing.addEventListener("pointerdown", (event) => {
+    from = place(event);
+    drawing.setPointerCapture(event.pointerId);
+    drawing.append(shade);
+  });
+  drawing.addEventListener("pointermove", (event) => {
+    if (from === null) return;
+    const to = place(event);
+    shade.setAttribute("x", String(Math.min(from, to) * width));
+    shade.setAttribute("width", String(Math.abs(to - from) * width));
+  });
+  drawing.addEventListener("pointerup", (event) => {
+    const [a, b] = [from, place(event)].sort((one, other) => one - other);
+    from = null;
+    if (b - a < 0.005) { shade.remove(); return; }
+    const at = (share) => new Date(since + share * (until - since)).toISOString();
+    const address = new URL(location.href);
+    for (const name of ["past", "offset", "zone"]) address.searchParams.delete(name);
+    address.searchParams.set("since", at(a));
+    address.searchParams.set("until", at(b));
+    location.assign(address);
+  });
+}
+
+// The spans of a trace: one is chosen without loading the page anew
+
+const tree = byId("tree");
+const detail = byId("detail");
+const spans = tree ? [...tree.children] : [];
+
+function highlight(found) {
+  if (!found || !window.Highlight) return;
+  const ranges = [];
+  const walker = document.createTreeWalker(detail, NodeFilter.SHOW_TEXT);
+  const wanted = found.toLowerCase();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const text = node.data.toLowerCase();
+    for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
+      const range = new Range();
+      range.setStart(node, at);
+      range.setEnd(node, Math.min(node.length, at + wanted.length));
+      ranges.push(range);
+    }
+  }
+  CSS.highlights.set("found", new Highlight(...ranges));
+}
+if (detail) highlight(detail.dataset.found);
+
+let asked = 0;
+async function choose(item, remember = true) {
+  const link = item?.querySelector("a");
+  if (!link) return;
+  tree.querySelector(".chosen")?.classList.remove("chosen");
+  tree.querySelector("a[aria-current]")?.removeAttribute("aria-current");
+  item.firstElementChild.classList.add("chosen");
+  link.setAttribute("aria-current", "true");
+  item.scrollIntoView({ block: "nearest" });
+  if (remember) history.pushState({ span: item.dataset.id }, "", link.href);
+  const turn = ++asked;
+  const address = new URL(link.href);
+  address.searchParams.set("part", "detail");
+  detail.classList.add("loading");
+  const holder = document.createElement("div");
+  if (await fill(holder, address) && turn === asked) {
+    detail.replaceChildren(...holder.childNodes);
+    document.title = `${link.textContent} · autolog`;
+    const crumb = document.querySelector(".crumbs [aria-current]");
+    if (crumb) crumb.textContent = link.textContent;
+    highlight(detail.dataset.found);
+  }
+  if (turn === asked) detail.classList.remove("loading");
+}
+
+function foldSpans(item, folded) {
+  const toggle = item.querySelector(".toggle");
+  if (!toggle) return;
+  toggle.setAttribute("aria-expanded", String(!folded));
+  toggle.textContent = folded ? "▸" : "▾";
+}
+function showSpans() {
+  const wanted = byId("search").value.trim().toLowerCase();
+  let hiddenBelow = Infinity;
+  for (const item of spans) {
+    const depth = Number(item.dataset.depth);
+    if (depth <= hiddenBelow) hiddenBelow = Infinity;
+    const matches = !wanted || item.textContent.toLowerCase().includes(wanted);
+    item.hidden = wanted ? !matches : depth > hiddenBelow;
+    if (!wanted && hiddenBelow === Infinity && item.querySelector(".toggle[aria-expanded=false]")) hiddenBelow = depth;
+  }
+}
+if (tree) {
+  tree.addEventListener("click", (event) => {
+    const item = event.target.closest("li");
+    const toggle = event.target.closest(".toggle");
+    if (toggle) {
+      foldSpans(item, toggle.getAttribute("aria-expanded") === "true");
+      showSpans();
+    } else if (event.target.closest("a") && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      choose(item);
+    }
+  });
+  byId("search").addEventListener("input", showSpans);
+  byId("fold").addEventListener("click", (event) => {
+    const fold = event.target.textContent === "Collapse all";
+    for (const item of spans) foldSpans(item, fold);
+    event.target.textContent = fold ? "Expand all" : "Collapse all";
+    showSpans();
+  });
+  byId("next-error")?.addEventListener("click", () => {
+    const failed = spans.filter((item) => item.classList.contains("failed"));
+    const at = spans.findIndex((item) => item.querySelector(".chosen"));
+    choose(failed.find((item) => spans.indexOf(item) > at) ?? failed[0]);
+  });
+  addEventListener("popstate", (event) => {
+    const item = spans.find((one) => one.dataset.id === event.state?.span) ?? spans.find((one) => one.querySelector("a").href === location.href) ?? spans[0];
+    choose(item, false);
+  });
+  tree.querySelector(".chosen")?.parentElement.scrollIntoView({ block: "nearest" });
+}
+function step(by) {
+  const shown = spans.filter((item) => !item.hidden);
+  const at = shown.findIndex((item) => item.firstElementChild.classList.contains("chosen"));
+  choose(shown[Math.max(0, Math.min(shown.length - 1, at + by))]);
+}
+
+// Details that are fetched when they are opened
+
+for (const late of document.querySelectorAll("details[data-address]")) {
+  late.addEventListener("toggle", () => {
+    if (late.open && late.dataset.address) fill(late.querySelector(".late"), late.dataset.address);
+    if (late.open) late.dataset.address = "";
+  });
+}
+
 // Live rows
 
 const table = byId("logs");
@@ -53,7 +217,6 @@ function listen() {
     address = address.replace(/after=\d+/, `after=${event.lastEventId}`); // a later connection goes on from here
     const body = document.createElement("tbody");
     body.innerHTML = JSON.parse(event.data); // made by the server's templates, which escape
-    localTimes(body);
     for (const row of body.rows) {
       row.classList.add("new");
       const known = rows.querySelector(`tr[data-id="${CSS.escape(row.dataset.id)}"]`);
@@ -117,8 +280,8 @@ addEventListener("keydown", (event) => {
     return;
   }
   const keys = {
-    j: () => select(1),
-    k: () => select(-1),
+    j: () => (tree ? step(1) : select(1)),
+    k: () => (tree ? step(-1) : select(-1)),
     c: mark,
     n: () => byId("newer")?.click(),
     p: () => byId("older")?.click(),
@@ -131,16 +294,19 @@ addEventListener("keydown", (event) => {
 
 // Copying
 
-for (const button of document.querySelectorAll("button.copy")) {
-  button.addEventListener("click", async () => {
-    const text = button.parentElement.querySelector("pre").textContent;
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch { // no permission, or no secure page: the selection is there to copy by hand
-      getSelection().selectAllChildren(button.parentElement.querySelector("pre"));
-      document.execCommand("copy");
-    }
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  });
-}
+addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  const pre = button.parentElement.querySelector("pre");
+  const { address, copy } = button.dataset;
+  const text = address ? new URL(address, location.href).href : copy ?? pre.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // no permission, or no secure page: the selection is there to copy by hand
+    getSelection().selectAllChildren(pre ?? button.closest(".message") ?? button);
+    document.execCommand("copy");
+  }
+  const words = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = words; }, 1500);
+});

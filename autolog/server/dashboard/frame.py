@@ -1,0 +1,116 @@
+"""What stands around every page: where one is, the project, the range of time, and the reader's zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from autolog.server._call import Call
+from autolog.server._keys import ANY_PROJECT
+from autolog.stores.filters import parse_zone
+
+Pairs = list[tuple[str, str]]
+
+#: The pages of the navigation: their place, path and heading. Settings is for keys with the scope `admin`.
+PLACES = (
+    ("overview", "/ui/overview", "Overview"),
+    ("logs", "/ui/", "Logs"),
+    ("traces", "/ui/traces", "Traces"),
+    ("compare", "/ui/compare", "Compare"),
+)
+#: The ranges of time that are offered: the value of `since`, and its words.
+PRESETS = {
+    "1h": "Last hour",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "90d": "Last 90 days",
+}
+#: The cookie in which the script says the browser's time zone.
+ZONE_COOKIE = "autolog_zone"
+#: What goes along from page to page.
+_CARRIED = ("project", "since", "until", "zone")
+#: Where in a list one is: a change of the range or project begins it anew.
+_PLACE = frozenset({"past", "offset", "page"})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame around a page of somebody who has signed in."""
+
+    path: str
+    given: Pairs
+    projects: list[str]
+    own_project: str | None
+    zone: tzinfo
+    zone_name: str
+    may_admin: bool
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(self.given)
+
+    @property
+    def project(self) -> str:
+        """Return the chosen project; empty for all."""
+        return self.own_project or self.parameters.get("project", "")
+
+    @property
+    def places(self) -> list[tuple[str, str, str]]:
+        """Return the navigation's place, URL and heading of every page that the reader may see."""
+        carried = [(name, value) for name, value in self.given if name in _CARRIED]
+        return [
+            (place, with_query(path, carried), words)
+            for place, path, words in PLACES
+            if place != "settings" or self.may_admin
+        ]
+
+    @property
+    def range_words(self) -> str:
+        """Return the chosen range of time in words."""
+        since, until = self.parameters.get("since", ""), self.parameters.get("until", "")
+        if not until:
+            return PRESETS.get(since, f"Since {since}") if since else "All time"
+        return f"{since or 'Beginning'} to {until}"
+
+    def url(self, **changes: str | None) -> str:
+        """Return this page's URL with parameters changed, or removed by None."""
+        return self.at(self.path, **changes)
+
+    def at(self, path: str, **changes: str | None) -> str:
+        """Return another page's URL with this one's parameters, changed."""
+        kept = [pair for pair in self.given if pair[0] not in changes and pair[0] not in _PLACE]
+        return with_query(path, kept + [(name, value) for name, value in changes.items() if value])
+
+    def to(self, path: str, **parameters: Any) -> str:
+        """Return another page's URL in the same project and range of time."""
+        kept = [pair for pair in self.given if pair[0] in _CARRIED and pair[0] not in parameters]
+        return with_query(path, kept + [(name, str(value)) for name, value in parameters.items() if value is not None])
+
+
+def with_query(path: str, pairs: Pairs) -> str:
+    """Return a path with a query, if there is any."""
+    return path + ("?" + urlencode([(name, value.encode(errors="replace")) for name, value in pairs]) if pairs else "")
+
+
+def frame_of(call: Call, root: str) -> Frame:
+    """Return the frame of a page. Projects are those that have records or keys, if the key is for all of them."""
+    own = None if call.principal.project == ANY_PROJECT else call.principal.project
+    projects = [own] if own else sorted({*call.services.keyring.projects, *call.store.projects()})
+    zone, name = reader_zone(call)
+    path = call.request.url.path.removeprefix(root)
+    given = [(name, value.strip()) for name, value in call.query if value.strip()]
+    return Frame(path, given, projects, own, zone, name, call.principal.may("admin"))
+
+
+def reader_zone(call: Call) -> tuple[tzinfo, str]:
+    """Return the time zone that the page's times are shown and read in, and its name: the URL's, the browser's, UTC."""
+    for name in (call.parameter("zone"), unquote(call.request.cookies.get(ZONE_COOKIE, ""))):
+        if name:
+            try:
+                return parse_zone(name), name
+            except ValueError:
+                continue
+    return UTC, "UTC"

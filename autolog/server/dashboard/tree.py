@@ -1,0 +1,71 @@
+"""The spans of a trace as a tree, with what a page marks in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autolog._display.trace import Node, span_tree
+from autolog._record.record import Record
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
+
+#: How many spans of a trace are drawn.
+MAX_SPANS = 2_000
+#: So many of the spans without spans below them are marked as the slowest, if there are more than twice as many.
+SLOWEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The spans of a trace for the template. `parents` are the places of the spans that have others below them."""
+
+    nodes: list[Node]
+    parents: frozenset[int]
+    slowest: frozenset[int]
+    calls: int
+    tokens: int
+    cost: float | None
+    errors: int
+    duration: float
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.nodes) >= MAX_SPANS
+
+
+def tree_of(store: Store, record: Record) -> Tree | None:
+    """Return the trace that a record is part of; None if it is alone."""
+    if record.trace_id is None:
+        return None
+    records = spans_of(store, record.trace_id, record.project)
+    return make_tree(records) if len(records) > 1 else None
+
+
+def spans_of(store: Store, trace_id: str, project: str | None) -> Sequence[Record]:
+    """Return the spans of a trace in order of time, as many as are drawn."""
+    equal: dict[str, Any] = {"trace_id": trace_id, **({"project": project} if project else {})}
+    return store.find(Query(equal), MAX_SPANS, newest_first=False)
+
+
+def make_tree(records: Sequence[Record]) -> Tree:
+    """Arrange spans for the template."""
+    nodes = span_tree(records)
+    roots = [node for node in nodes if not node.depth]
+    costs = [node.cost for node in roots if node.cost is not None]
+    parents = frozenset(index for index, node in enumerate(nodes[:-1]) if nodes[index + 1].depth > node.depth)
+    leaves = [index for index in range(len(nodes)) if index not in parents]
+    longest = sorted(leaves, key=lambda index: -(nodes[index].record.duration or 0))[:SLOWEST]
+    return Tree(
+        nodes, parents, frozenset(longest if len(leaves) > 2 * SLOWEST else ()),
+        sum(node.calls for node in roots), sum(node.tokens for node in roots), sum(costs) if costs else None,
+        sum(record.status == "error" for record in records), _length(records),
+    )  # fmt: skip
+
+
+def _length(records: Sequence[Record]) -> float:
+    """Return the time from the first start to the last end, in seconds."""
+    starts = [record.start_time.timestamp() for record in records if record.start_time]
+    ends = [record.start_time.timestamp() + (record.duration or 0) for record in records if record.start_time]
+    return max(ends, default=0.0) - min(starts, default=0.0)
