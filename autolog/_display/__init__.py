@@ -1,1 +1,1 @@
-"""Formatting for people, shared by the terminal and the pages."""
+"""Formatting for people and agents, shared by the terminal, the pages and the tools."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "import": ("importing", "Bring records in: JSON lines, Parquet, another store."),
     "keys": ("keys", "Make, list and revoke the API keys of a server."),
     "logs": ("logs", "List what was recorded, newest first."),
+    "mcp": ("mcp", "Let a coding agent read the logs: a Model Context Protocol server on stdio."),
     "prune": ("prune", "Delete old records: by age, size, project or any filter."),
     "replay": ("replay", "Send a recorded request again, changed or not, and show the difference."),
     "reprice": ("reprice", "Compute costs again with today's price table, keeping the old figures."),

@@ -31,6 +31,8 @@ _KEYS = (
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?(?=[/?]|$)", re.IGNORECASE
 )
+#: How long an answer may take, in seconds.
+TIMEOUT = 600.0
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 
@@ -43,7 +45,7 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 )
 @click.option("--base-url", help="Ask this server instead, for example http://localhost:8000/v1.")
 @click.option("--key-env", help="The variable with the API key; of OpenAI, Anthropic and Azure the usual one.")
-@click.option("--timeout", default=600.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@click.option("--timeout", default=TIMEOUT, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @click.option("--keep/--no-keep", default=True, help="Write the new call to the store.")
 @click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")
 @store_option
@@ -66,13 +68,7 @@ def replay(
     """
     opened = open_local(store)
     record = require_one(opened, record_id)
-    if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
-        raise AutologError(f"{record.id} has no request that could be sent again")
-    body = _changed(record.request_body, model, changes)
-    address = _address(record.request_url, base_url)
-    key = _key(address, key_env)
-    made = _send(record, body, address, key, timeout)
-    made.metadata = {"replay_of": record.id}
+    made = send_again(record, model, changes, base_url, key_env, timeout)
     if keep:
         opened.write([made])
     if as_json:
@@ -81,6 +77,28 @@ def replay(
         show_difference(record, made, as_json=False)
     if made.status == "error":
         sys.exit(1)
+
+
+def send_again(
+    record: Record,
+    model: str | None = None,
+    changes: tuple[str, ...] = (),
+    base_url: str | None = None,
+    key_env: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Record:
+    """Send the request of a record again, as the options of `autolog replay` say; returns the new record.
+
+    Raises:
+        AutologError: there is no request or no key, or nobody answers.
+    """
+    if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
+        raise AutologError(f"{record.id} has no request that could be sent again")
+    body = _changed(record.request_body, model, changes)
+    address = _address(record.request_url, base_url)
+    made = _send(record, body, address, _key(address, key_env), timeout)
+    made.metadata = {"replay_of": record.id}
+    return made
 
 
 def _key(address: str, key_env: str | None) -> str:

@@ -53,7 +53,7 @@ def sql(
     query = Query({"project": project} if project else {}, since=since, until=until)
 
     def answer(given: str) -> None:
-        _show(_select(opened, given, query, timeout, limit), form)
+        _show(run_select(opened, given, query, timeout, limit), form)
 
     if statement is not None:
         answer(statement)
@@ -63,7 +63,8 @@ def sql(
         answer(sys.stdin.read())
 
 
-def _select(store: ReadableStore, statement: str, query: Query, seconds: float, rows: int) -> Answer:
+def run_select(store: ReadableStore, statement: str, query: Query, seconds: float, rows: int) -> Answer:
+    """Answer a SELECT over a store's or a server's views."""
     if isinstance(store, RemoteStore):
         return store.select(statement, query, seconds, rows)
     return select(store, statement, query, seconds, rows)

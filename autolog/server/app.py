@@ -22,7 +22,7 @@ from autolog._guard import logger
 from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
-from autolog.server import _health, _openapi
+from autolog.server import _health, _mcp, _openapi
 from autolog.server._call import Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._limits import Limits
@@ -77,7 +77,7 @@ def create_app(
             pruning.cancel()
         await run_in_threadpool(services.writer.close)
 
-    routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *ROUTES]
+    routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *_mcp.ROUTES, *ROUTES]
     endpoints = {(route.method, route.path): endpoint(route, services) for route in routes}
     app = Starlette(
         routes=_by_path(endpoints),

@@ -1,0 +1,387 @@
+"""The tools that agents read logs with, frugal in tokens: a line for a record, beginnings of texts before the whole.
+
+Each answers in plain text. What it leaves out it says, and how to get it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, request_lines
+from autolog._display.figures import dollars, number, safe, seconds, tokens
+from autolog._display.trace import Node, span_tree
+from autolog._reading.describe import bodies
+from autolog._reading.messages import Message, request_messages, response_messages
+from autolog._record.record import Record
+from autolog.stores.filters import FILTERS, FilterError, read_query
+from autolog.stores.query import GROUPS, Aggregate, Query
+from autolog.stores.sql import VIEWS, Answer
+
+#: How many characters of a text are shown before it is asked for, and how many then, at a time.
+_BEGINNING, _WHOLE = 120, 4_000
+_RECORDS, _MOST_RECORDS, _SPANS, _LINES, _ROWS = 20, 200, 100, 80, 100
+#: Of a long conversation, how many parts at its beginning and its end are listed.
+_FIRST, _LAST = 3, 25
+_FILTERS = ("model", "provider", "name", "function", "kind", "status", "error", "user", "session", "trace", "tag",
+            "text", "since", "until")  # fmt: skip
+
+
+class ToolError(Exception):
+    """A tool that was called with what makes no sense, or found nothing."""
+
+
+class Source(Protocol):
+    """What is read: a store, or a server's logs."""
+
+    def find(
+        self, query: Query, limit: int = ..., *, newest_first: bool = ..., order_by: str = ...
+    ) -> list[Record]: ...
+
+    def with_bodies(self, records: Iterable[Record]) -> Iterable[Record]: ...
+
+    def aggregate(self, query: Query, group: str | None = None) -> list[Aggregate]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The logs that tools read.
+
+    Attributes:
+        store: where they are. project: which of them; None for all.
+        find_by_part: returns records by the beginning or the end of their ids.
+        select: answers a SELECT, with at most so many rows.
+        replay: sends a record's request again, with another model and changed parameters; None where that is not
+            allowed.
+    """
+
+    store: Source
+    project: str | None
+    find_by_part: Callable[[str], list[Record]]
+    select: Callable[[str, Query, int], Answer]
+    replay: Callable[[Record, str | None, dict[str, Any]], Record] | None = None
+
+    @property
+    def query(self) -> Query:
+        """Return the query for all of them."""
+        return Query({"project": self.project} if self.project is not None else {})
+
+    def record(self, part: str) -> Record:
+        """Return a record with its bodies by its id, or the beginning or the end of it."""
+        found = self.find_by_part(part)
+        if len(found) != 1:
+            ids = ", ".join(record.id for record in found[:5])
+            raise ToolError(f"several ids match {part!r}: {ids}" if found else f"no record has an id like {part!r}")
+        return next(iter(self.store.with_bodies(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool: what it is for, its arguments as JSON Schema, and what answers it."""
+
+    says: str
+    arguments: dict[str, dict[str, Any]]
+    answer: Callable[[Logs, dict[str, Any]], str]
+    required: tuple[str, ...] = ()
+    changes: bool = False
+    """Whether it does more than read."""
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of its arguments."""
+        schema = {"type": "object", "properties": self.arguments, "additionalProperties": False}
+        return schema | ({"required": list(self.required)} if self.required else {})
+
+
+def call(name: str, arguments: dict[str, Any], logs: Logs) -> str:
+    """Return what a tool answers.
+
+    Raises:
+        ToolError: there is no such tool, or its arguments make no sense.
+    """
+    tool = available(logs).get(name)
+    if tool is None:
+        raise ToolError(f"there is no tool {name!r}; there are {', '.join(available(logs))}")
+    for given, value in arguments.items():
+        if given not in tool.arguments:
+            raise ToolError(f"{name} has no argument {given!r}; it has {', '.join(tool.arguments)}")
+        kind = tool.arguments[given].get("type", "object")
+        if not isinstance(value, _KINDS[kind]) or (kind == "integer" and isinstance(value, bool)):
+            raise ToolError(f"{given}: {value!r} is no {kind}")
+    for needed in tool.required:
+        if needed not in arguments:
+            raise ToolError(f"{name} needs the argument {needed!r}")
+    return safe(tool.answer(logs, arguments))
+
+
+_KINDS: dict[str, type] = {"string": str, "integer": int, "object": dict}
+
+
+def available(logs: Logs) -> dict[str, Tool]:
+    """Return the tools that these logs allow."""
+    return {name: tool for name, tool in TOOLS.items() if not tool.changes or logs.replay is not None}
+
+
+# Finding
+
+
+def _query(logs: Logs, given: dict[str, Any]) -> Query:
+    try:
+        query = read_query((name, value) for name, value in given.items() if name in _FILTERS)
+    except FilterError as error:
+        raise ToolError(str(error)) from None
+    return query if logs.project is None else query.where(project=logs.project)
+
+
+def _find(logs: Logs, given: dict[str, Any]) -> str:
+    limit = max(1, min(given.get("limit", _RECORDS), _MOST_RECORDS))
+    sort = {"time": "created_at", "latency": "duration"}.get(given.get("sort", "time"), given.get("sort", "time"))
+    if sort not in {"created_at", "duration", "cost", "tokens"}:
+        raise ToolError("sort: time, latency, cost or tokens")
+    found = logs.store.find(_query(logs, given), limit + 1, newest_first=True, order_by=sort)
+    lines = [_record_line(record) for record in found[:limit]]
+    if len(found) > limit:
+        lines.append(f"… more; narrow the filters or raise limit (up to {_MOST_RECORDS})")
+    return "\n".join(lines) or "nothing matches"
+
+
+def _record_line(record: Record) -> str:
+    said = [_begin(text, 60) for text in (record.input_preview, record.output_preview) if text]
+    words = [_heading(record), " → ".join(said), _begin(record.error_message or "", 80)]
+    return " | ".join(filter(None, words))
+
+
+def _heading(record: Record) -> str:
+    at = "" if record.created_at is None else f"{record.created_at:%m-%dT%H:%M:%S}"
+    status = "" if record.status == "ok" else f"ERROR {record.error_type or record.status_code or ''}".strip()
+    cost = "" if record.cost is None else dollars(record.cost)
+    took = "" if record.duration is None else seconds(record.duration)
+    name = record.name or record.kind
+    return " ".join(filter(None, (record.id, at, _begin(name, 60), status, tokens(record), cost, took)))
+
+
+def _begin(text: str, length: int = _BEGINNING) -> str:
+    flat = " ".join(text[: length * 4].split())
+    return flat if len(flat) <= length and len(text) <= length * 4 else flat[: length - 1] + "…"
+
+
+# Showing
+
+
+def _show(logs: Logs, given: dict[str, Any]) -> str:
+    record = logs.record(given["id"])
+    parts = _parts(record)
+    wanted = given.get("part")
+    if wanted is None:
+        return "\n".join([_heading(record), *_about(record), *_listed(parts)])
+    if wanted.isdigit() and int(wanted) < len(parts):
+        whole = parts[int(wanted)][1]
+    elif wanted in _SECTIONS:
+        whole = _SECTIONS[wanted](record)
+    else:
+        raise ToolError(f"part: a number below {len(parts)}, or one of {', '.join(_SECTIONS)}")
+    offset = max(0, given.get("offset", 0))
+    rest = len(whole) - offset - _WHOLE
+    more = f"\n… {rest:,} more characters: offset={offset + _WHOLE}" if rest > 0 else ""
+    return (whole[offset : offset + _WHOLE] or "(empty)") + more
+
+
+def _as_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+_SECTIONS: dict[str, Callable[[Record], str]] = {
+    "request": lambda record: _as_json(bodies(record)[0]),
+    "response": lambda record: _as_json(bodies(record)[1]),
+    "headers": lambda record: _as_json({"request": record.request_headers, "response": record.response_headers}),
+    "usage": lambda record: _as_json({"usage": record.usage, "cost": record.cost_details}),
+    "metadata": lambda record: _as_json(record.metadata),
+    "error": lambda record: f"{record.error_type}: {record.error_message}" if record.status == "error" else "",
+}
+
+
+def _about(record: Record) -> list[str]:
+    named = {
+        "model": record.response_model or record.request_model, "trace": record.trace_id, "session": record.session,
+        "user": record.user, "function": record.caller, "tags": ",".join(record.tags),
+        "finish": ",".join(record.response_finish_reasons or ()), "cached": record.usage_cache_read_input_tokens,
+        "retries": record.retries, "score": record.score, "error": _begin(record.error_message or "", 300),
+    }  # fmt: skip
+    words = [f"{name}={value}" for name, value in named.items() if value not in (None, "", 0)]
+    request, _ = bodies(record)
+    if record.kind == "llm" and isinstance(request, dict) and isinstance(tools := request.get("tools"), list):
+        words.append(f"tools={len(tools)}")
+    return [" ".join(words)] if words else []
+
+
+def _parts(record: Record) -> list[tuple[str, str]]:
+    """Return the parts of what was said: what each is, and all of it."""
+    request, response = bodies(record)
+    if record.kind != "llm":
+        return [("input", _as_json(request)), ("output", _as_json(response))]
+    return [*_said("", request_messages(request)), *_said("answer ", response_messages(response))]
+
+
+def _said(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
+    return [
+        (
+            f"{before}{message.role} {part.kind if not part.name else f'{part.kind} {part.name}'}",
+            part.text or ("" if part.value is None else _as_json(part.value)),
+        )
+        for message in messages
+        for part in message.parts
+    ]
+
+
+def _listed(parts: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [
+        f"[{number}] {what}: {_begin(text)}" + (f" ({len(text):,} chars)" if len(text) > _BEGINNING else "")
+        for number, (what, text) in enumerate(parts)
+    ]
+    if len(lines) > _FIRST + _LAST + 1:
+        lines[_FIRST:-_LAST] = [f"… parts {_FIRST} to {len(lines) - _LAST - 1}: ask by number"]
+    return lines
+
+
+# Traces
+
+
+def _trace(logs: Logs, given: dict[str, Any]) -> str:
+    query = logs.query.where(trace_id=given["id"])
+    records = logs.store.find(query, 2_000, newest_first=False)
+    if not records:
+        record = logs.record(given["id"])
+        records = [record]
+        if record.trace_id:
+            records = logs.store.find(logs.query.where(trace_id=record.trace_id), 2_000, newest_first=False)
+    nodes = span_tree(records)
+    shown = nodes if len(nodes) <= _SPANS else _interesting(nodes)
+    lines = [_span_line(node) for node in shown]
+    if len(shown) < len(nodes):
+        lines.append(f"… {len(nodes) - len(shown):,} of {len(nodes):,} spans without errors are left out")
+    return "\n".join(lines)
+
+
+def _interesting(nodes: Sequence[Node]) -> list[Node]:
+    """Return as many spans as are shown: those with errors and what leads to them, then the others in order."""
+    keep: set[int] = set()
+    above: list[int] = []
+    for index, node in enumerate(nodes):
+        del above[node.depth :]
+        above.append(index)
+        if node.record.status == "error" and len(keep) < _SPANS:
+            keep.update(above)
+    for index in range(len(nodes)):
+        if len(keep) >= _SPANS:
+            break
+        keep.add(index)
+    return [nodes[index] for index in sorted(keep)]
+
+
+def _span_line(node: Node) -> str:
+    record = node.record
+    error = f" | {_begin(record.error_message or '', 120)}" if record.status == "error" else ""
+    says = f" → {_begin(record.output_preview, 60)}" if record.output_preview else ""
+    return "  " * min(node.depth, 20) + _heading(record) + says + error
+
+
+# Comparing and counting
+
+
+def _diff(logs: Logs, given: dict[str, Any]) -> str:
+    return difference(logs.record(given["left"]), logs.record(given["right"]))
+
+
+def difference(left: Record, right: Record) -> str:
+    """Return what differs between two records: figures, then the lines that changed, with what stands around them."""
+    changed = [f"{name}: {one} → {other}" for name, one, other in compare_figures(left, right) if one != other]
+    for title, lines in (
+        ("request", compare_lines(request_lines(left), request_lines(right))),
+        ("answer", compare_lines(answer_lines(left), answer_lines(right))),
+    ):
+        changed += [f"{title}:", *changed_lines(lines)]
+    return "\n".join(changed)
+
+
+def changed_lines(lines: Sequence[Line], most: int = _LINES) -> list[str]:
+    """Return the lines that differ, and one around each, as a diff; `most` of them."""
+    near = {
+        index + step for index, line in enumerate(lines) if line.kind != "same" for step in (-1, 0, 1)
+    } & set(range(len(lines)))  # fmt: skip
+    drawn: list[str] = []
+    last = -1
+    for index in sorted(near):
+        drawn += ["…"] if index > last + 1 else []
+        last = index
+        line = lines[index]
+        if line.kind == "same":
+            drawn.append("  " + _begin(line.left or "", 200))
+            continue
+        drawn += [] if line.left is None else ["- " + _begin(line.left, 200)]
+        drawn += [] if line.right is None else ["+ " + _begin(line.right, 200)]
+    if len(drawn) > most:
+        drawn = [*drawn[:most], f"… {len(drawn) - most:,} more lines"]
+    return drawn or ["the same"]
+
+
+def _stats(logs: Logs, given: dict[str, Any]) -> str:
+    by = given.get("by", "model")
+    if by not in GROUPS:
+        raise ToolError(f"by: one of {', '.join(GROUPS)}")
+    rows = logs.store.aggregate(_query(logs, given), by)
+    lines = [f"{by} | calls | errors | input | output | cost | p50 | p95"]
+    for row in rows[:_ROWS]:
+        figures = (number(row.calls), number(row.errors), number(row.input_tokens), number(row.output_tokens),
+                   dollars(row.cost), seconds(row.p50), seconds(row.p95))  # fmt: skip
+        lines.append(" | ".join((_begin(row.group or "–", 60), *figures)))
+    if len(rows) > _ROWS:
+        lines.append(f"… {len(rows) - _ROWS:,} more")
+    return "\n".join(lines) if rows else "nothing matches"
+
+
+def _sql(logs: Logs, given: dict[str, Any]) -> str:
+    answer = logs.select(given["select"], logs.query, max(1, min(given.get("limit", _ROWS), 1_000)))
+    rows = [" | ".join("" if value is None else _begin(str(value), 200) for value in row) for row in answer.rows]
+    return "\n".join([" | ".join(answer.columns), *rows, *(f"… {note}" for note in answer.notes)])
+
+
+def _replay(logs: Logs, given: dict[str, Any]) -> str:
+    if logs.replay is None:
+        raise ToolError("replaying is not allowed here")
+    record = logs.record(given["id"])
+    made = logs.replay(record, given.get("model"), given.get("set", {}))
+    return f"{_heading(made)}\n{difference(record, made)}"
+
+
+_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
+_ID = {"type": "string", "description": "The beginning or end of an id is enough."}
+_WHERE = {name: {**_TEXT, "description": FILTERS[name].partition(";")[0]} for name in _FILTERS}
+TOOLS = {
+    "find": Tool(
+        "Find records, newest first: one line each.",
+        {**_WHERE, "limit": _NUMBER, "sort": {**_TEXT, "description": "time, latency, cost or tokens, largest first"}},
+        _find,
+    ),
+    "show": Tool(
+        "One record: figures, and the beginning of each part of the conversation. With `part`, all of that part.",
+        {"id": _ID, "part": {**_TEXT, "description": f"A part's number, or {', '.join(_SECTIONS)}."},
+         "offset": _NUMBER},
+        _show, ("id",),
+    ),
+    "trace": Tool("One trace as a tree; errors are never left out.", {"id": {**_TEXT, "description":
+                  "A trace's id, or that of a record in it."}}, _trace, ("id",)),
+    "diff": Tool("What differs between two records.", {"left": _ID, "right": _ID}, _diff, ("left", "right")),
+    "stats": Tool("Calls, errors, tokens, cost and latency, summed up.",
+                  {**_WHERE, "by": {**_TEXT, "description": ", ".join(GROUPS)}}, _stats),
+    "sql": Tool(
+        "Answer one SELECT (SQLite). Views: " + "; ".join(f"{view}({', '.join(columns)})" if view != "spans" else
+        "spans (as calls; functions and tools, too)" for view, columns in VIEWS.items()),
+        {"select": _TEXT, "limit": _NUMBER}, _sql, ("select",),
+    ),
+    "replay": Tool(
+        "Send a record's request again, changed or not, and show what differs. The provider bills it.",
+        {"id": _ID, "model": _TEXT, "set": {"type": "object", "description": "Parameters to change."}},
+        _replay, ("id",), changes=True,
+    ),
+}  # fmt: skip

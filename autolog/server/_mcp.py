@@ -1,0 +1,34 @@
+"""The Model Context Protocol at `/mcp`: agents read the logs of their key's project.
+
+Streamable HTTP without its optional parts: every POST is answered with JSON at once, and there are no sessions. Nothing
+is replayed here: that would take the operator's keys.
+"""
+
+from __future__ import annotations
+
+from autolog._display import mcp
+from autolog._display.tools import Logs
+from autolog._version import __version__
+from autolog.dialects import native
+from autolog.server._call import Call, Reply, Route
+from autolog.stores import sql
+from autolog.stores.lookup import find_by_part
+from autolog.stores.query import Query
+
+
+def answer(call: Call) -> Reply:
+    """Answer a message; one that wants no answer gets 202."""
+    project = Query({"project": call.project})
+    logs = Logs(
+        store=call.store,
+        project=call.project,
+        find_by_part=lambda part: find_by_part(call.store, part, project),
+        select=lambda statement, query, rows: sql.select(call.store, statement, query, rows=rows),
+    )
+    said = mcp.reply(call.body, logs, __version__)
+    return Reply(202, b"") if said is None else Reply(200, said)
+
+
+ROUTES = [
+    Route("POST", "/mcp", answer, native, "Model Context Protocol: tools for agents", "read", ok=(200, 202)),
+]
