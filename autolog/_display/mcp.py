@@ -14,7 +14,6 @@ from typing import Any
 
 from autolog._display import tools
 from autolog._display.tools import Logs, ToolError
-from autolog.errors import AutologError
 
 #: The versions that are spoken, the newest first: what they differ in, we do not use.
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -90,7 +89,7 @@ def _call(params: dict[str, Any], logs: Logs, _: str) -> dict[str, Any]:
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise ToolError("name must be a text, and arguments an object")
         said, failed = tools.call(name, arguments, logs), False
-    except (ToolError, AutologError) as error:
+    except (ToolError, *logs.failures) as error:
         said, failed = str(error), True
     return {"content": [{"type": "text", "text": said}], "isError": failed}
 

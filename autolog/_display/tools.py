@@ -18,7 +18,7 @@ from autolog._reading.messages import Message, request_messages, response_messag
 from autolog._record.record import Record
 from autolog.stores.filters import FILTERS, FilterError, read_query
 from autolog.stores.query import GROUPS, Aggregate, Query
-from autolog.stores.sql import VIEWS, Answer
+from autolog.stores.sql import VIEWS, Answer, SQLError
 
 #: How many characters of a text are shown before it is asked for, and how many then, at a time.
 _BEGINNING, _WHOLE = 120, 4_000
@@ -55,6 +55,7 @@ class Logs:
         select: answers a SELECT, with at most so many rows.
         replay: sends a record's request again, with another model and changed parameters; None where that is not
             allowed.
+        failures: errors that are told to the agent; others end the request.
     """
 
     store: Source
@@ -62,6 +63,7 @@ class Logs:
     find_by_part: Callable[[str], list[Record]]
     select: Callable[[str, Query, int], Answer]
     replay: Callable[[Record, str | None, dict[str, Any]], Record] | None = None
+    failures: tuple[type[Exception], ...] = (SQLError,)
 
     @property
     def query(self) -> Query:

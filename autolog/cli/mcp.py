@@ -16,6 +16,7 @@ from autolog.cli._options import find_by_part, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
 from autolog.cli.replay import TIMEOUT, send_again
 from autolog.cli.sql import run_select
+from autolog.errors import AutologError
 from autolog.stores.sql import SECONDS
 
 
@@ -50,6 +51,7 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
         ],
         select=lambda statement, query, rows: run_select(opened, statement, query, SECONDS, rows),
         replay=replay if allow_replay else None,
+        failures=(AutologError,),
     )
     for line in sys.stdin.buffer:
         if line.strip() and (said := protocol.reply(line, logs, __version__)) is not None:
