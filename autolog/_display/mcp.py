@@ -85,11 +85,12 @@ def _list(_: dict[str, Any], logs: Logs, __: str) -> dict[str, Any]:
 
 def _call(params: dict[str, Any], logs: Logs, _: str) -> dict[str, Any]:
     name, arguments = params.get("name"), params.get("arguments") or {}
+    told: tuple[type[Exception], ...] = (ToolError, *logs.failures)
     try:
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise ToolError("name must be a text, and arguments an object")
         said, failed = tools.call(name, arguments, logs), False
-    except (ToolError, *logs.failures) as error:
+    except told as error:
         said, failed = str(error), True
     return {"content": [{"type": "text", "text": said}], "isError": failed}
 
