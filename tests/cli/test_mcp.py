@@ -46,18 +46,10 @@ def _call(tool: str, **arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": tool, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
-def test_malformed_messages_are_answered_and_nothing_ends(run_store: Store) -> None:
-    answers = _answers(
-        "nonsense", "[]", "7", {"jsonrpc": "1.0"}, {"jsonrpc": "2.0", "id": 1, "method": "resources/list"},
-        {"jsonrpc": "2.0", "method": "notifications/initialized"}, {"jsonrpc": "2.0", "id": 2, "method": "ping", "params": 3},
-        _call("find", nonsense=1), _call("show"), _call("show", id=5), _call("nothing"), {"jsonrpc": "2.0", "id": 9, "method": "ping"},
-    )  # fmt: skip
-    codes = [answer["error"]["code"] for answer in answers if "error" in answer]
-    assert codes == [-32700, -32600, -32600, -32600, -32601, -32602]
-    failed = [answer["result"]["content"][0]["text"] for answer in answers if answer.get("result", {}).get("isError")]
-    assert failed[0].startswith("find has no argument 'nonsense'; it has model")
-    assert failed[1:3] == ["show needs the argument 'id'", "id: 5 is no string"]
-    assert answers[-1]["result"] == {}
+def test_nonsense_is_answered_and_ends_nothing(run_store: Store) -> None:
+    answers = _answers("nonsense", "", {"jsonrpc": "2.0", "method": "notifications/x"}, _call("find", limit=1))
+    assert answers[0]["error"]["code"] == -32700
+    assert answers[1]["result"]["content"][0]["text"].startswith("run-039")
 
 
 def test_replay_is_off_unless_allowed(run_store: Store) -> None:
