@@ -15,7 +15,7 @@ from autolog._reading.messages import Message, Part, last_user_text, plain_text,
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.server.dashboard.markdown import markdown
-from autolog.server.dashboard.markup import json_tree, text
+from autolog.server.dashboard.markup import MAX_TEXT, json_tree, text
 
 #: Media that a browser shows without running anything in them.
 SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
@@ -78,13 +78,15 @@ def contents(record: Record) -> dict[str, Any]:
     }
 
 
-def turn_texts(record: Record) -> tuple[str, str]:
-    """Return what the user said last and what came back, as text: the previews where the bodies say nothing."""
+def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
+    """Return what the user said last and what came back, cut after `most` characters; a function's input and output."""
     request, response = bodies(record)
     if record.kind != "llm":
-        return record.input_preview or "", record.output_preview or ""
-    answer = "\n\n".join(filter(None, map(plain_text, response_messages(response))))
-    return last_user_text(request) or record.input_preview or "", answer or record.output_preview or ""
+        sent, came = (Markup("") if body is None else _value_of(body) for body in (request, response))
+        return sent, came
+    asked = last_user_text(request) or record.input_preview or ""
+    answer = "\n\n".join(filter(None, map(plain_text, response_messages(response)))) or record.output_preview or ""
+    return _text(asked, most) if asked else Markup(""), _text(answer, most) if answer else Markup("")
 
 
 def _turn_begins(messages: Sequence[Message]) -> int:
@@ -134,12 +136,12 @@ def _part(part: Part, result: Part | None = None) -> Markup:
     return Markup('<div class="json">{}</div>').format(json_tree(part.value))
 
 
-def _text(said: str) -> Markup:
+def _text(said: str, most: int = MAX_TEXT) -> Markup:
     """Return what was said: JSON as a tree, all else as Markdown."""
     value = decode_json(said) if said[:1] in {"{", "["} else None
     if isinstance(value, (dict, list)):
         return Markup('<div class="json">{}</div>').format(json_tree(value))
-    return Markup('<div class="said">{}</div>').format(markdown(said))
+    return Markup('<div class="said">{}</div>').format(markdown(said, most))
 
 
 def _value_of(body: Any) -> Markup:

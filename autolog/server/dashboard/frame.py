@@ -18,6 +18,8 @@ PLACES = (
     ("overview", "/ui/overview", "Overview"),
     ("logs", "/ui/", "Logs"),
     ("traces", "/ui/traces", "Traces"),
+    ("sessions", "/ui/sessions", "Sessions"),
+    ("users", "/ui/users", "Users"),
     ("compare", "/ui/compare", "Compare"),
 )
 #: The ranges of time that are offered: the value of `since`, and its words.

@@ -29,7 +29,10 @@ def log(request: PageRequest) -> Reply:
     record = request.record(request.id)
     if request.parameter("part") == "detail":
         return request.fragment("detail.html", **_shown(request, record))
-    return show(request, record, tree_of(request.store, record))
+    tree = tree_of(request.store, record)
+    if request.parameter("part") == "turn":
+        return request.fragment("turn.html", record=record, tree=tree)
+    return show(request, record, tree)
 
 
 def show(request: PageRequest, record: Record, tree: Tree | None) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autolog.server._call import Route
-from autolog.server.dashboard import compare, files, known, log, login, logs, overview, trace
+from autolog.server.dashboard import compare, files, groups, known, log, login, logs, overview, trace
 from autolog.server.dashboard._page import page, refuse_here
 
 PAGES: list[Route] = [
@@ -16,6 +16,9 @@ PAGES: list[Route] = [
     page("GET", "/ui/enter", login.enter, "Sign in by the link of `autolog ui`", open=True),
     page("GET", "/ui/", logs.logs, "The list of logs"),
     page("GET", "/ui/traces", logs.traces, "The list of traces"),
+    page("GET", "/ui/sessions", groups.sessions, "The list of sessions"),
+    page("GET", "/ui/session", groups.session, "The turns of a session"),
+    page("GET", "/ui/users", groups.users, "The list of users"),
     page("GET", "/ui/sums", logs.sums, "The sums of a list, and its histogram", refuse=refuse_here),
     page("GET", "/ui/known", known.known, "Values to suggest in filters", refuse=refuse_here),
     page("GET", "/ui/events", logs.events, "New rows for the list, as server-sent events", refuse=refuse_here),

@@ -71,7 +71,9 @@ def fill(running: Live) -> None:
                  trace_id=trace, span_id=child, parent_span_id=root),
             Record(id="root", kind="function", name="plan", trace_id=trace, span_id=root, created_at=NOW - timedelta(minutes=1),
                    start_time=NOW - timedelta(minutes=1), duration=2.0, request_body=b'{"days": 2}', response_body=b'"done"'),
-            chat("other", "Say goodbye", "Farewell", NOW - timedelta(minutes=2), duration=3.0),
+            chat("other", "Say goodbye", "**Farewell**", NOW - timedelta(minutes=2), duration=3.0, session="s1"),
+            chat("again", "Once more", "Fare *very* well", NOW - timedelta(minutes=1.5), session="s1", user="ada2"),
+            chat("said", HOSTILE, HOSTILE, NOW - timedelta(minutes=1.2), session=HOSTILE, status="error", error_message=HOSTILE),
             chat("failed", "Say nothing", "", NOW - timedelta(minutes=3), status="error", error_type="rate_limit", status_code=429,
                  error_message="Slow down", cost=None, cost_details={"certainty": "unknown", "unknown": "the call failed"}),
             chat("hostile", HOSTILE, HOSTILE, NOW - timedelta(minutes=4), name=HOSTILE, user=HOSTILE, tags=[HOSTILE],
@@ -102,7 +104,7 @@ def browser(running: Live) -> httpx2.Client:
     return httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
 
 
-PAGES = ("/ui/", "/ui/overview", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/?user=ada", "/ui/?text=goodbye",
+PAGES = ("/ui/", "/ui/traces", "/ui/sessions", "/ui/users", "/ui/session?id=s1", "/ui/overview", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/?user=ada", "/ui/?text=goodbye",
          *[f"/ui/log/{name}" for name in ("plain", "root", "failed", "hostile", "broken", "long", "rich")])  # fmt: skip
 
 
@@ -138,14 +140,14 @@ def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
         return found
 
     assert ids("?user=ada") == ids("?tag=beta") == ids("?metadata=tenant%3Dt1") == ["plain"]
-    assert ids("?status=error") == ["failed", "hostile"]
+    assert ids("?status=error") == ["said", "failed", "hostile"]
     assert ids("?kind=function") == ["root"]
     assert ids("?text=farewell") == ["other"]
     assert ids("?sort=-cost")[0] == "old-119"
     assert ids("?sort=latency&since=1h")[:2] != ids("?sort=-latency&since=1h")[:2]
     assert ids("?sort=-latency&since=1h")[0] == "other"
     seen = walk("?model=gpt-4o")
-    assert len(seen) == len(set(seen)) == 127
+    assert len(seen) == len(set(seen)) == 129
     assert sorted(walk("?sort=cost&model=gpt-4o")) == sorted(seen)
 
 
@@ -448,12 +450,36 @@ def test_a_span_is_chosen_without_loading_the_page(watched: Watched) -> None:
     assert page.locator("#tree li").count() == 2
 
 
+def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, running: Live) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/sessions")
+    page.click("a:text-is('s1')")
+    assert page.locator(".turn").count() == 2
+    assert page.inner_text(".turn >> nth=0").index("Say goodbye") < page.inner_text(".turn >> nth=0").index("Farewell")
+    assert page.locator(".turn strong:text-is('Farewell')").count() == 1
+    page.click(".turn >> nth=0 >> summary")
+    page.wait_for_selector(".turn .late a")
+    running.store.write(
+        [chat(f"t{n}", f"Turn {n}", "x", NOW - timedelta(days=4, seconds=-n), session="5k") for n in range(60)]
+    )
+    page.goto(watched.base + "/ui/session?id=5k")
+    assert page.locator(".turn").count() == 25
+    page.click("text=Latest >> nth=0")
+    assert "60. chat gpt-4o" in page.inner_text("main")
+    for address in ("/ui/session?id=none", "/ui/sessions?page=x", "/ui/users?since=soon"):
+        assert page.goto(watched.base + address).status in {400, 404}
+    watched.complaints.clear()  # the browser notes a status of 4xx on its console
+
+
 def test_hostile_content_is_only_shown(watched: Watched) -> None:
     page = watched.page
     for path in (
         "/ui/",
         "/ui/log/hostile",
         "/ui/overview?by=user",
+        "/ui/sessions",
+        "/ui/users",
+        "/ui/traces",
         "/ui/compare?a=hostile&b=broken",
         "/ui/?user=" + "%3Cscript%3E",
     ):

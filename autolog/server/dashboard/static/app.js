@@ -39,9 +39,9 @@ async function fill(target, address) {
   } catch { // the page is being left, or the server is gone
     return false;
   }
-  if (answer.redirected && answer.url.includes("/ui/login")) location.reload();
-  else target.innerHTML = await answer.text();
-  return answer.ok;
+  if (answer.redirected && answer.url.includes("/ui/login")) location.reload(); // the session has ended
+  else if (answer.ok) target.innerHTML = await answer.text();
+  return answer.ok && !answer.redirected;
 }
 
 const sums = byId("sums");

@@ -1,0 +1,80 @@
+"""Sessions and users: the lists, and the turns of one session one under the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects._fault import Fault
+from autolog.server._call import Reply
+from autolog.server.dashboard import conversation
+from autolog.server.dashboard._page import PageRequest
+from autolog.server.dashboard.filters import read_filters
+from autolog.stores.query import Query
+
+#: Rows of a list, and turns of a session, on a page.
+ROWS, TURNS = 100, 25
+#: So many characters of a turn are shown; all of it is where it leads to.
+MAX_SAID = 4_000
+
+
+def sessions(request: PageRequest) -> Reply:
+    return _list(request, "session", "sessions")
+
+
+def users(request: PageRequest) -> Reply:
+    return _list(request, "user", "users")
+
+
+def _list(request: PageRequest, field: str, place: str) -> Reply:
+    number = _page_number(request)
+    groups = request.store.summarise(_query(request), field, ROWS + 1, (number - 1) * ROWS)
+    most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
+    return request.render(
+        "groups.html", groups=groups[:ROWS], field=field, place=place, ranged=True, most=most, number=number,
+        newer=_page_url(request, number - 1) if number > 1 else None,
+        older=_page_url(request, number + 1) if len(groups) > ROWS else None,
+    )  # fmt: skip
+
+
+def session(request: PageRequest) -> Reply:
+    """Show the turns of a session, the first ones first."""
+    query = _query(request).where(session=request.id)
+    whole = next(iter(request.store.summarise(query)), None)
+    if not request.id or whole is None:
+        raise Fault(404, f"There is no session {request.id[:100]!r} in this project and range of time.")
+    number = _page_number(request)
+    found = request.store.find(
+        Query(query.equal, since=query.since, until=query.until, roots=True), TURNS + 1, (number - 1) * TURNS, False
+    )
+    turns = [_turn(record) for record in request.store.with_bodies(found[:TURNS])]
+    pages = max(1, -(-whole.turns // TURNS))
+    return request.render(
+        "session.html", whole=whole, turns=turns, session=request.id, place="sessions", ranged=True, number=number,
+        pages=pages, first=(number - 1) * TURNS + 1,
+        newer=_page_url(request, number - 1) if number > 1 else None,
+        older=_page_url(request, number + 1) if len(found) > TURNS else None,
+        last=_page_url(request, pages) if number < pages else None,
+    )  # fmt: skip
+
+
+def _turn(record: Record) -> dict[str, Any]:
+    asked, answered = conversation.turn_of(record, MAX_SAID)
+    return {"record": record, "asked": asked, "answered": answered}
+
+
+def _query(request: PageRequest) -> Query:
+    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
+    return read_filters(pairs, request.project, request.frame.zone_name).query
+
+
+def _page_number(request: PageRequest) -> int:
+    """Return which page of the list is asked for, counted from 1."""
+    given = request.parameter("page") or "1"
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:7]) <= 1_000_000):
+        raise Fault(400, f"page: {given[:50]!r} is not the number of a page")
+    return int(given)
+
+
+def _page_url(request: PageRequest, number: int) -> str:
+    return request.frame.url(page=str(number))
