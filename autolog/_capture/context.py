@@ -70,6 +70,9 @@ EMPTY = Context()
 current_span: ContextVar[Parent | None] = ContextVar("autolog_span", default=None)
 current_context: ContextVar[Context] = ContextVar("autolog_context", default=EMPTY)
 
+#: The exchange of the call that is under way here.
+current_exchange: ContextVar[Any] = ContextVar("autolog_exchange", default=None)
+
 
 def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
     """Undo a `set`, also when the block ends in another context than it began in (a finalised generator)."""

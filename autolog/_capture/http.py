@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import Token
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from autolog._capture import stream_usage
+from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
 from autolog._capture.graft import Graft, copy_function
 from autolog._capture.span import Emit, Span
@@ -74,8 +75,6 @@ class Outlet:
         self.unrecorded += 1
 
 
-#: The exchange of the call that is under way here.
-current_exchange: ContextVar[Exchange | None] = ContextVar("autolog_exchange", default=None)
 _GETS = frozenset({"get", "GET"})
 
 

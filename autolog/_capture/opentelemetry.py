@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter_ns, time_ns
 from typing import Any, Protocol
 
-from autolog._capture.context import Context, Parent, current_context, current_span
+from autolog._capture.context import Context, Parent, current_context, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._guard import report
 from autolog._ids import new_record_id
@@ -143,13 +143,14 @@ def _failed(span: Any) -> bool:
 class _Live:
     """A span of OpenTelemetry's that has not ended."""
 
-    __slots__ = ("call", "calls", "kept", "outer", "parent", "span")
+    __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")
 
     def __init__(self, span: Any, parent: int | None) -> None:
         self.span = span
         self.parent = parent
         self.call: Any = None
         self.calls = 0
+        self.inside: Any = None
         self.kept = False
         self.outer = False
 
@@ -181,7 +182,7 @@ class Bridge:
         if live.is_call:
             live.calls += 1
             live.call = exchange
-            exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
+            _number(exchange)
             exchange.parent_span = live.parent
         self._keep_around(live.parent if live.is_call else exchange.parent_span)
 
@@ -212,7 +213,11 @@ class Bridge:
             inside = ours.span
             if ours.trace != context.trace_id:
                 _remember(self._traces, context.trace_id, ours.trace)
-        _remember(self._live, context.span_id, _Live(span, inside))
+        live = _Live(span, inside)
+        if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
+            live.inside = exchange  # an SDK's own span, begun inside of the call
+            _number(exchange)
+        _remember(self._live, context.span_id, live)
 
     def on_end(self, span: Any) -> None:
         """Hand a span over that has ended, if it is about models or around a call."""
@@ -221,6 +226,8 @@ class Bridge:
             live = self._live.pop(context.span_id, None)
             if live is None or not self.enabled:
                 return
+            if live.inside is not None and live.is_call and not live.calls:
+                live.call, live.calls = live.inside, 1
             about = any(str(key).startswith(_KNOWN) for key in span.attributes or ())
             if about or live.kept or live.calls or self.keep_all:
                 self._keep_around(live.parent)
@@ -236,6 +243,11 @@ class Bridge:
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
         """Return True: `autolog.flush()` waits for what was recorded."""
         return True
+
+
+def _number(exchange: Any) -> None:
+    """Give a call its record's id, by which what describes it finds that."""
+    exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
 
 
 def _remember(known: OrderedDict[int, Any], key: int, value: Any) -> None:

@@ -2,8 +2,10 @@
 
 The anthropic SDK makes OpenTelemetry spans by itself, and so do LiteLLM, LangChain's instrumentations and others above
 the SDKs; a program that patches with autolog and exports such spans reports each call twice. They are matched by the
-response's id or, where the span has none, by the same model and tokens at the same time. What autolog saw on the wire
-stays; the span fills its gaps and is named in `extra["otel"]`.
+response's id or, where one has none, by their place in the trace, or by the same model and tokens at the same time.
+What autolog saw on the wire stays; the span fills its gaps, gives it its place in the tree, and is named in
+`extra["otel"]`.
+Of spans of one call that lie in each other the innermost bears the bill.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import msgspec
 from autolog._pricing.cost import unknown
 from autolog._record.record import DEFAULTS, FIELDS, Record, merge
 from autolog.stores._contract import Store
-from autolog.stores.query import Query
+from autolog.stores.query import Condition, Query
 
 #: How far apart the two may say that the call began: some servers give every response the same id.
 APART = timedelta(seconds=60)
@@ -30,6 +32,9 @@ NEAR = timedelta(seconds=5)
 EACH = 20
 #: How many spans without a response id are remembered.
 RECENT = 1_000
+#: How many records of a trace are looked at, and how many levels of it.
+EACH_TRACE = 500
+MOST_DEEP = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -57,34 +62,42 @@ class Deduplicator:
         if not calls:
             return store.write(records)
         known = _Known(store, [one.record for one in calls])
+        for one in candidates:
+            if not _is_call(one.record) and one.record.trace_id:
+                one.in_batch = True
+                known.place(one)
         for one in calls:
             self._fold(store, one, known)
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
         written = dict(zip(order, store.write([records[position] for position in order]), strict=True))
-        for one in calls:
+        for one in candidates:
             one.in_batch = False
         return [written[position] for position in range(len(records))]
 
     def _fold(self, store: Store, new: _Candidate, known: _Known) -> None:
         record = new.record
-        for other in (*known.matching(record), *self._remembered(record)):
+        for other in (*known.matching(record), *self._remembered(record), *known.beside(record)):
             twin = other.record
-            if twin.id == record.id or not _same(twin, record):
+            if twin.id == record.id or twin.dialect == record.dialect or not (_is_call(twin) and _same(twin, record)):
                 continue
-            if twin.dialect == record.dialect:
-                if record.dialect == "otlp" and twin.trace_id == record.trace_id:
-                    _unbill_outer(store, other, record)
-                continue
-            if record.dialect == "otlp":
-                _fill_gaps(twin, record)
+            native, span = (twin, record) if record.dialect == "otlp" else (record, twin)
+            if "otel" in native.extra:  # a span of the same call was folded into it: this is another layer's
+                _unbill(span)
+                break
+            if span is record:
+                _fill_gaps(native, span)
+                known.place(other)
             elif other.in_batch:
-                _fill_gaps(record, twin)
+                _fill_gaps(native, span)
                 other.in_batch, other.folded = False, True
             else:
-                self._replace(store, twin, record)
-                known.deleted.add(twin.id)
+                self._replace(store, span, native)
+                known.deleted.add(span.id)
+            if span is not record:
+                known.add(new)
             return
         known.add(new)
+        _unbill_layers(store, new, known)
         if record.dialect == "otlp" and record.response_id is None:
             with self._lock:
                 self._without_response_id.append(new)
@@ -114,6 +127,7 @@ class _Known:
         self.deleted: set[str] = set()
         self._by_response: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
         self._by_usage: dict[tuple[str, Any], list[_Candidate]] = defaultdict(list)
+        self._by_trace: dict[tuple[str, str | None], dict[str, _Candidate]] = defaultdict(dict)
         for project in {record.project for record in records}:
             mine = [record for record in records if record.project == project]
             for dialect, others in (("native", ("otlp",)), ("otlp", ("otlp", "native"))):
@@ -122,6 +136,7 @@ class _Known:
                     for stored in store.by_response(project, sorted(ids), other, EACH):
                         self._by_response[dialect, str(stored.response_id)].append(_Candidate(stored))
             self._fetch_nearby(store, project, [one for one in mine if one.dialect == "otlp" and not one.response_id])
+            self._fetch_traces(store, project, mine)
 
     def _fetch_nearby(self, store: Store, project: str, spans: Sequence[Record]) -> None:
         times = [at for span in spans for at in (span.start_time, span.end_time) if at is not None]
@@ -131,9 +146,43 @@ class _Known:
             for stored in store.find(near, limit=200 + 10 * len(spans)):
                 self._by_usage[project, _used(stored)].append(_Candidate(stored))
 
+    def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
+        """Fetch the trees of spans, and of calls that have no response id and may be in one."""
+        asking = (one for one in calls if one.dialect == "otlp" or (one.parent_span_id and not one.response_id))
+        traces = tuple({one.trace_id for one in asking if one.trace_id})
+        if traces:
+            query = Query({"project": project}, conditions=(Condition("trace_id", "eq", traces),))
+            for stored in store.find(query, limit=EACH_TRACE * len(traces)):
+                self.place(_Candidate(stored))
+
+    def place(self, one: _Candidate) -> None:
+        """Note where a record is in its trace."""
+        self._by_trace[one.record.project, one.record.trace_id][one.record.id] = one
+
+    def in_trace(self, record: Record) -> list[_Candidate]:
+        """Return the other records that are known of a record's trace."""
+        trace = self._by_trace.get((record.project, record.trace_id), {}) if record.trace_id else {}
+        return [one for one in trace.values() if one.record.id not in {record.id, *self.deleted}]
+
+    def beside(self, record: Record) -> list[_Candidate]:
+        """Return the calls of a record's trace, the nearest in time first."""
+        calls = [one for one in self.in_trace(record) if _is_call(one.record) and not one.folded]
+        return sorted(calls, key=lambda one: abs(one.record.start_time - record.start_time))  # type: ignore[operator]
+
+    def is_inside(self, inner: Record, outer: Record) -> bool:
+        """Return whether a record is below another, as far as the tree is known."""
+        parents = {one.record.span_id: one.record.parent_span_id for one in self.in_trace(inner)}
+        above, steps = inner.parent_span_id, 0
+        while above is not None and steps < MOST_DEEP:
+            if above == outer.span_id:
+                return True
+            above, steps = parents.get(above), steps + 1
+        return False
+
     def add(self, new: _Candidate) -> None:
         """Add a record of the batch that is a call of its own: later ones may be the same."""
         new.in_batch, record = True, new.record
+        self.place(new)
         if record.response_id:
             for asking in ("otlp",) if record.dialect == "native" else ("otlp", "native"):
                 self._by_response[asking, record.response_id].append(new)
@@ -154,18 +203,42 @@ class _Known:
 
 
 def _is_call(record: Record) -> bool:
-    """Whether another layer may have reported the same call."""
+    """Return whether another layer may have reported the same call."""
     return record.kind == "llm" and record.dialect in {"native", "otlp"} and record.start_time is not None
 
 
-def _unbill_outer(store: Store, other: _Candidate, record: Record) -> None:
-    """Of two spans of one call, one layer above the other, unbill the upper one."""
-    if record.parent_span_id != other.record.span_id:
-        _unbill(record)
-    elif other.in_batch:
-        _unbill(other.record)
-    else:
-        store.update(other.record.id, other.record.project, _unbill)
+def _unbill_layers(store: Store, new: _Candidate, known: _Known) -> None:
+    """Of spans of one call, each in the one of the layer above, leave the bill to the innermost."""
+    for other in known.in_trace(new.record):
+        if other.folded or not _is_call(other.record) or not _may_be_one(other.record, new.record):
+            continue
+        if known.is_inside(new.record, other.record):
+            outer = other
+        elif known.is_inside(other.record, new.record):
+            outer = new
+        else:
+            continue
+        if outer.record.dialect == "native":  # the wire's word: what is in it is a step of the call
+            outer = new if outer is other else other
+        if outer.in_batch:
+            _unbill(outer.record)
+        else:
+            store.update(outer.record.id, outer.record.project, _unbill)
+            _unbill(outer.record)
+        if outer is new:
+            return
+
+
+def _may_be_one(one: Record, other: Record) -> bool:
+    """Return whether nothing says that two records, one inside the other, are of different calls."""
+    different = one.response_id and other.response_id and one.response_id != other.response_id
+    return "otlp" in (one.dialect, other.dialect) and not different and (_share_model(one, other) is not False)
+
+
+def _share_model(one: Record, other: Record) -> bool | None:
+    """Return whether two records name the same model; None if one of them names none."""
+    models = [{record.request_model, record.response_model} - {None} for record in (one, other)]
+    return bool(models[0] & models[1]) if models[0] and models[1] else None
 
 
 def _used(record: Record) -> tuple[int | None, int | None, str]:
@@ -173,34 +246,77 @@ def _used(record: Record) -> tuple[int | None, int | None, str]:
 
 
 def _same(one: Record, other: Record) -> bool:
-    """Whether two records report the same call."""
-    if one.start_time is None or other.start_time is None or "otel" in one.extra or "otel" in other.extra:
+    """Return whether a record and a span report the same call."""
+    if one.start_time is None or other.start_time is None:
         return False
     apart = abs(one.start_time - other.start_time)
     if one.response_id is not None and other.response_id is not None:
         return one.response_id == other.response_id and apart <= APART
-    models = [{record.request_model, record.response_model} - {None} for record in (one, other)]
-    used = [_used(record) for record in (one, other)]
-    return apart <= NEAR and bool(models[0] & models[1]) and used[0] == used[1] and used[0][1] is not None
+    if _in_one_place(one, other):
+        return _share_model(one, other) is not False and one.status == other.status
+    if "otel" in one.extra or "otel" in other.extra or not _share_model(one, other) or _used(one) != _used(other):
+        return False
+    return apart <= NEAR and (one.usage_output_tokens is not None or (one.status == "error" and _overlap(one, other)))
+
+
+def _in_one_place(one: Record, other: Record) -> bool:
+    """Return whether a record stands where a span stands, or in it, at the same time."""
+    native, span = (one, other) if one.dialect == "native" else (other, one)
+    if native.trace_id is None or native.trace_id != span.trace_id or native.parent_span_id is None:
+        return False
+    return native.parent_span_id in (span.parent_span_id, span.span_id) and _overlap(native, span)
+
+
+def _overlap(one: Record, other: Record) -> bool:
+    spans = [(record.start_time, record.end_time or record.start_time) for record in (one, other)]
+    (start, end), (other_start, other_end) = spans
+    if start is None or end is None or other_start is None or other_end is None:
+        return False
+    return start <= other_end and other_start <= end
 
 
 def _unbill(record: Record) -> None:
     """Make a span a step around a call, which bears the bill."""
-    record.kind, record.cost = "chain", None
+    record.kind, record.cost, record.custom_cost = "chain", None, False
     record.cost_details = unknown("billed with the call below it").details
 
 
+_PLACE = ("trace_id", "span_id", "parent_span_id")
+_USAGE = (*(name for name in FIELDS if name.startswith("usage")), "cost", "cost_details", "custom_cost")
+
+
 def _place(span: Record) -> dict[str, str | None]:
-    return {name: getattr(span, name) for name in ("trace_id", "span_id", "parent_span_id", "name")}
+    return {name: getattr(span, name) for name in (*_PLACE, "name")}
+
+
+def _taken(known: Record, span: Record) -> dict[str, Any]:
+    """Return what the span knows better: its place in a tree, and a usage that is fuller than the record's."""
+    taken: dict[str, Any] = {}
+    if known.trace_id == span.trace_id or known.parent_span_id is None:
+        taken |= {name: getattr(span, name) for name in _PLACE}
+    if _fullness(span) > _fullness(known):
+        taken |= {name: getattr(span, name) for name in _USAGE}
+    return taken
+
+
+def _fullness(record: Record) -> int:
+    """Return how many of the two counts that make a bill are told; estimates are not."""
+    if record.extra.get("usage_estimated"):
+        return 0
+    return sum(count is not None for count in (record.usage_input_tokens, record.usage_output_tokens))
 
 
 def _fill_gaps(known: Record, span: Record) -> None:
-    """Make of a span what the known record lacks, under that one's id."""
-    place = _place(span)
+    """Make of a span what the known record lacks, or is better told by it, under that one's id."""
+    place, taken = _place(span), _taken(known, span)
     for name in FIELDS:
         if name not in {"metadata", "extra"} and getattr(known, name) != DEFAULTS[name]:
             setattr(span, name, DEFAULTS[name])
+    for name, value in taken.items():
+        setattr(span, name, value)
+        setattr(known, name, value)
     span.id, span.project, span.kind, span.dialect = known.id, known.project, "llm", "native"
     span.request_body = span.response_body = None
     span.metadata = {key: value for key, value in span.metadata.items() if key not in known.metadata}
     span.extra = {"otel": place}
+    known.extra = {**known.extra, "otel": place}

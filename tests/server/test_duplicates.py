@@ -58,6 +58,108 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
         assert "otel" in found.extra
 
 
+def call(dialect: str, number: int, **fields: object) -> Record:
+    """A call as a layer reports it, for a second."""
+    start = NOON + timedelta(seconds=number)
+    values: dict[str, object] = {
+        "id": f"{dialect}-{number}", "dialect": dialect, "request_model": "m", "response_id": f"resp-{number}",
+        "start_time": start, "end_time": start + timedelta(seconds=1), "usage_input_tokens": 9,
+        "usage_output_tokens": 3, "cost": 0.5, "trace_id": "a" * 32, "span_id": f"{dialect}{number}",
+        "request_body": b"{}" if dialect == "native" else None, **fields,
+    }  # fmt: skip
+    return Record(**values)  # type: ignore[arg-type]
+
+
+#: In one batch, or each by itself, and which comes first.
+ARRIVALS = [("together", 1), ("together", -1), ("apart", 1), ("apart", -1)]
+arriving = pytest.mark.parametrize(("how", "order"), ARRIVALS)
+
+
+def arrive(store: Store, records: list[Record], how: str, order: int) -> list[Record]:
+    """The records that are in the store once these have come, in the order of their start."""
+    deduplicator = Deduplicator()
+    records = records[::order]
+    for batch in [records] if how == "together" else [[one] for one in records]:
+        deduplicator.write(store, batch)
+    return sorted(store.find(Query(), 100), key=lambda one: (str(one.start_time), one.id))
+
+
+@arriving
+def test_a_record_takes_the_place_of_its_span(store: Store, how: str, order: int) -> None:
+    span = call("otlp", 1, trace_id="b" * 32, parent_span_id="agent")
+    (found,) = arrive(store, [call("native", 1), span], how, order)
+    assert (found.id, found.trace_id, found.parent_span_id) == ("native-1", "b" * 32, "agent")
+    assert (found.span_id, found.cost) == ("otlp1", 0.5)
+    assert found.extra["otel"]["span_id"] == "otlp1"
+
+
+@arriving
+def test_a_record_that_has_a_place_of_its_own_stays_there(store: Store, how: str, order: int) -> None:
+    native = call("native", 1, parent_span_id="request")
+    (found,) = arrive(store, [native, call("otlp", 1, trace_id="b" * 32, parent_span_id="agent")], how, order)
+    assert (found.trace_id, found.parent_span_id, found.span_id) == ("a" * 32, "request", "native1")
+
+
+@arriving
+def test_a_record_below_its_span_goes_where_that_was(store: Store, how: str, order: int) -> None:
+    native = call("native", 1, parent_span_id="otlp1")
+    (found,) = arrive(store, [native, call("otlp", 1, parent_span_id="agent")], how, order)
+    assert found.parent_span_id == "agent"
+
+
+@arriving
+def test_the_fuller_usage_wins(store: Store, how: str, order: int) -> None:
+    bare = call("native", 1, usage_input_tokens=None, usage_output_tokens=None, cost=None,
+                cost_details={"certainty": "unknown", "unknown": "the stream told no usage"})  # fmt: skip
+    told = call("otlp", 1, usage_reasoning_output_tokens=1, cost_details={"certainty": "exact"})
+    (found,) = arrive(store, [bare, told], how, order)
+    assert (found.usage_input_tokens, found.usage_output_tokens, found.cost) == (9, 3, 0.5)
+    assert found.cost_details == {"certainty": "exact"}
+    _, same = arrive(store, [call("native", 2), call("otlp", 2, usage_input_tokens=8, cost=0.4)], how, order)
+    assert (same.usage_input_tokens, same.cost) == (9, 0.5)  # what was seen on the wire stays
+
+
+@arriving
+def test_errors_of_one_call_are_one(store: Store, how: str, order: int) -> None:
+    failed = {"status": "error", "response_id": None, "usage_input_tokens": None, "usage_output_tokens": None,
+              "cost": None, "parent_span_id": "agent"}  # fmt: skip
+    records = [call(dialect, number, **failed) for number in (1, 3) for dialect in ("native", "otlp")]
+    found = arrive(store, records, how, order)
+    assert [one.id for one in found] == ["native-1", "native-3"]
+    assert [one.extra["otel"]["span_id"] for one in found] == ["otlp1", "otlp3"]
+
+
+@arriving
+@pytest.mark.parametrize("between", [False, True], ids=["directly", "with a step between"])
+def test_spans_of_one_call_in_each_other_are_one_bill(store: Store, how: str, order: int, between: bool) -> None:
+    inner = call("otlp", 2, response_id=None, parent_span_id="step" if between else "otlp1")
+    outer = call("otlp", 1, response_id=None, end_time=NOON + timedelta(seconds=9))
+    step = call("otlp", 1, id="step", kind="chain", span_id="step", parent_span_id="otlp1", cost=None, response_id=None)
+    found = arrive(store, [step, inner, outer] if order == 1 else [outer, inner, step], how, order)
+    assert sum(one.cost or 0 for one in found) == 0.5
+    assert {one.id: one.kind for one in found if one.id != "step"} == {"otlp-1": "chain", "otlp-2": "llm"}
+
+
+@arriving
+def test_layers_above_a_record_are_steps_whichever_came_first(store: Store, how: str, order: int) -> None:
+    told = {"response_id": "resp", "parent_span_id": "otlp1"}
+    records = [call("native", 2, **told), call("otlp", 2, **told), call("otlp", 1, response_id="resp")]
+    found = arrive(store, records, how, order)
+    assert sum(one.cost or 0 for one in found) == 0.5
+    assert [one.kind for one in found].count("llm") == 1
+    assert next(one for one in found if one.kind == "llm").id == "native-2"
+
+
+@arriving
+def test_different_calls_stay_different(store: Store, how: str, order: int) -> None:
+    """Of one model, in one trace, side by side and in each other's spans."""
+    other = call("otlp", 2, response_id="resp-9", request_model="other", parent_span_id="otlp1")
+    records = [call("native", 1), call("otlp", 1, id="o", response_id="resp-8"), other]
+    found = arrive(store, records, how, order)
+    assert [one.kind for one in found] == ["llm"] * 3
+    assert sum(one.cost or 0 for one in found) == 1.5
+
+
 CALL = """
 import openai
 client = openai.OpenAI(base_url={address!r} + "/v1", api_key="k")

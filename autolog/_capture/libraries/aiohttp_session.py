@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
 
+from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, open_exchanges
-from autolog._capture.http import current_exchange
 from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
 from autolog._guard import report
 

@@ -15,8 +15,9 @@ from time import perf_counter_ns, time_ns
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
-from autolog._capture.http import Outlet, RecordedCall, current_exchange
+from autolog._capture.http import Outlet, RecordedCall
 from autolog._capture.tee import MAX_STREAM_BYTES
 from autolog._guard import report
 from autolog._ids import new_record_id
