@@ -123,16 +123,18 @@ def without_repeats(body: bytes) -> bytes:
     """Return a stream for searching: what its events have in common at both ends stands there once.
 
     A search finds in it what it finds in the body, if what it looks for has neither braces nor commas outside of a
-    text, and lies within one text and what belongs to it: a key and its value. Two events beside each other, in the
-    midst of the stream, tell what repeats; of it stays in every event what belongs to the texts that differ.
+    text, and lies within one text and what belongs to it: a key and its value. Some events in the midst of the stream
+    tell what repeats; of it stays in every event what belongs to the texts that differ.
     """
     blocks = body.split(b"\n\n")
-    middle = len(blocks) // 2
-    if middle < 8 or b'\\"' in blocks[middle] + blocks[middle + 1]:
+    quarter = len(blocks) // 4
+    if quarter < 4:
         return body
-    one, other = (block.split(b'"') for block in blocks[middle : middle + 2])
-    differing = [number for number, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
-    if not differing or len(one) != len(other):
+    one, *others = (block.split(b'"') for block in blocks[quarter : 3 * quarter : max(1, quarter // 16)])
+    if any(len(other) != len(one) or b"\\" in other for other in (one, *others)):
+        return body
+    differing = [number for number, part in enumerate(one) if any(other[number] != part for other in others)]
+    if not differing:
         return body
     start = b'"'.join(one[: differing[0]]) + b'"'
     end = b'"' + b'"'.join(one[differing[-1] + 1 :])

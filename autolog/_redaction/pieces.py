@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
-from autolog._redaction.walk import Edit, Path, Rules, Walk, without_overlaps
+from autolog._record.bodies import decode_json
+from autolog._redaction.walk import LISTED, Edit, Path, Rules, Walk, apply, without_overlaps
 
 #: Fields of an event that tell which text its pieces belong to.
 _SOURCE = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
@@ -28,7 +29,11 @@ def edit_in_pieces(events: list[Any], rules: Rules, names: tuple[str, ...] | Non
     """
     collector = _Collector(rules, names)
     found = collector.walk(events)
-    edited = {place: new for place, texts in collector.texts.items() if (new := _edited(texts, rules)) is not None}
+    edited = {
+        place: new
+        for place, texts in collector.texts.items()
+        if (new := (_edited_list if place[0][-1:] == LISTED else _edited)(texts, rules)) is not None
+    }
     if not edited:
         return found
     changed = {
@@ -55,7 +60,7 @@ class _Collector:
         found = []
         for self._number, event in enumerate(events):
             self._source = _source(event)
-            found.append(self._walk.walk(event))
+            found.append(self._walk.walk(event, listed=True))
         return found
 
     def _collect(self, path: Path, owner: tuple[Any, ...], text: str) -> None:
@@ -78,7 +83,7 @@ class _Replacer:
 
     def walk(self, event: Any, number: int) -> Any:
         self._number, self._source, self._seen = number, _source(event), {}
-        return self._walk.walk(event)
+        return self._walk.walk(event, listed=True)
 
     def _replace(self, path: Path, owner: tuple[Any, ...], text: str) -> str | None:
         place = (path, str(owner), self._source)
@@ -97,19 +102,43 @@ def _source(event: Any) -> _Place:
 def _edited(texts: list[str], rules: Rules) -> list[str] | None:
     """Return pieces of one text after its edits, each replacement where its part began; None without edits."""
     whole = "".join(texts)
-    if len(texts) == 1 or whole[:1] in ("{", "["):
+    if len(texts) == 1 or (whole[:1] in ("{", "[") and isinstance(decode_json(whole), (dict, list))):
         new = Walk(rules).text(whole)
         return None if new is whole else [new, *[""] * (len(texts) - 1)]
     if len(texts[0]) >= _REPEATED and texts.count(texts[0]) == len(texts):  # what all events repeat is no piece
         new = Walk(rules).text(texts[0])
         return None if new is texts[0] else [new] * len(texts)
+    if _grows(texts):
+        edits = rules.edits(texts[-1])
+        return [_beginning(text, edits) for text in texts] if edits else None
     edits = rules.edits(whole)
     at = 0
     for text in texts:  # a text of its own may stand beside others of its name
-        if len(text) >= _LONG:
+        if text[:1] in ("{", "[") and (new_text := Walk(rules).text(text)) is not text:
+            edits.append((at, at + len(text), new_text))
+        elif len(text) >= _LONG:
             edits += [(at + start, at + end, instead) for start, end, instead in rules.edits(text)]
         at += len(text)
     return _spread(whole, texts, without_overlaps(edits)) if edits else None
+
+
+def _edited_list(texts: list[str], rules: Rules) -> list[str] | None:
+    """Return the texts of a list after the edits of each, and of what lies over several of them; None without edits."""
+    new = [Walk(rules).text(text) for text in texts]
+    if len(texts) > 1 and rules.joins_lists:
+        whole = "".join(new)
+        new = _spread(whole, new, edits) if (edits := rules.edits(whole)) else new
+    return None if new == texts else new
+
+
+def _grows(texts: list[str]) -> bool:
+    """Return whether each text says all of the one before again, and more, as some streams do."""
+    return len(texts) >= 3 and 0 < len(texts[0]) < len(texts[-1]) and all(map(str.startswith, texts[1:], texts))
+
+
+def _beginning(text: str, edits: list[Edit]) -> str:
+    """Return the beginning of a text after the edits of the whole: what its end cuts off is edited, too."""
+    return apply(text, [(start, min(end, len(text)), instead) for start, end, instead in edits if start < len(text)])
 
 
 def _spread(whole: str, texts: list[str], edits: list[Edit]) -> list[str]:

@@ -17,7 +17,14 @@ from autolog._record.record import Record
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
-from autolog._redaction.secrets import hides_secret, may_hold_secret, pieces_joined, secrets_in, several_at_once
+from autolog._redaction.secrets import (
+    hides_secret,
+    lists_joined,
+    may_hold_secret,
+    pieces_joined,
+    secrets_in,
+    several_at_once,
+)
 from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 
 REDACTED = "[REDACTED]"
@@ -97,9 +104,9 @@ class Redactor:
         if self._knows(body):
             return True
         if not comes_in_pieces(body, kind):
-            return may_hold_secret(body) or "amazon.eventstream" in kind
+            return may_hold_secret(body) or may_hold_secret(lists_joined(body)) or "amazon.eventstream" in kind
         text = without_repeats(body)
-        joined = pieces_joined(text)  # a key may come in pieces
+        joined = b"\n".join((pieces_joined(text), lists_joined(body)))  # a key may come in pieces
         return several_at_once(text) or self._knows(joined) or may_hold_secret(b"\n".join((text, joined)))
 
     def _knows(self, body: bytes) -> bool:
@@ -133,6 +140,8 @@ class Redactor:
 
 class _WalkRules:
     """The rules of one kind of walk: through the program's own data, or through a conversation with a model."""
+
+    joins_lists = True
 
     def __init__(self, redactor: Redactor, own: bool) -> None:
         self._redactor = redactor

@@ -18,6 +18,10 @@ from autolog._redaction.pieces import edit_in_pieces
 from autolog._redaction.walk import TOKENS, Edit, Path, Rules, apply
 
 _LINE_END = re.compile(rb"[}\]][ \t\r]*+\n\s*+[{\[]")
+#: The field that server-sent events begin with; a comment has no name.
+_FIELD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:(?:data|event|id|retry):|: ?[^\r\n]*+\r?\n\r?\n?(?:data|event|id|:))")
+#: An event whose data is folded into several lines.
+_FOLDED = re.compile(rb"(?:\A|[\r\n])data:[^\r\n]*+(?:\r\n|[\r\n])data:")
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/zip", "application/octet-stream")
 
 
@@ -29,20 +33,29 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
     if content_type.startswith("multipart/"):
         return _form(body, content_type, rules), content_type
     if "amazon.eventstream" in content_type:
-        data = b"".join(map(_server_sent, read_events(body, content_type)))
+        data = _unfolded(body, content_type)
         changed = _lines(data, rules)
         return (body, content_type) if changed is data else (changed, "text/event-stream")
     coding = json.detect_encoding(body)
-    if coding not in ("utf-8", "utf-8-sig"):
+    if coding != "utf-8":
         return _recoded(body, content_type, rules, coding), content_type
     if is_streamed(body, content_type):
+        if _FOLDED.search(body):
+            data = _unfolded(body, content_type)
+            if (changed := _lines(data, rules)) is not data:
+                return changed, content_type
         return _lines(body, rules), content_type
     value = decode_json(body) if body[:20].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"') else None
-    if isinstance(value, list) and any(isinstance(item, dict) and "candidates" in item for item in value):
+    if isinstance(value, list) and _may_be_stream(value):
         return _array(body, value, rules), content_type
     if value is not None:
         return _json(body, value, rules), content_type
     return _plain(body, content_type, rules), content_type
+
+
+def _unfolded(body: bytes, content_type: str) -> bytes:
+    """Return a stream as server-sent events of one line of data each."""
+    return b"".join(map(_server_sent, read_events(body, content_type)))
 
 
 def _server_sent(event: Event) -> bytes:
@@ -78,7 +91,7 @@ def _overwritten(body: bytes) -> list[Any]:
 
 
 def _recoded(body: bytes, content_type: str, rules: Rules, coding: str) -> bytes:
-    """Return a body of UTF-16 or UTF-32 after all edits, in the same coding."""
+    """Return a body of UTF-16, UTF-32 or with a byte-order mark after all edits, in the same coding."""
     try:
         plain = body.decode(coding).encode()
     except UnicodeError:
@@ -104,21 +117,25 @@ def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], 
 
 def is_streamed(body: bytes, content_type: str) -> bool:
     """Return whether a body is one of lines: server-sent events, or JSON by the line."""
-    start = body[:4096].lstrip()[:6]
     if any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines")):
         return True
-    if start[:5] == b"data:" or start == b"event:":
+    if _FIELD.match(body):
         return True
-    return start[:1] == b"{" and b"\n" in body and _LINE_END.search(body) is not None
+    return body[:4096].lstrip()[:1] == b"{" and b"\n" in body and _LINE_END.search(body) is not None
 
 
 def comes_in_pieces(body: bytes, content_type: str) -> bool:
     """Return whether a text may be spread over several places of a body."""
-    return is_streamed(body, content_type) or (body[:4096].lstrip()[:1] == b"[" and b'"candidates"' in body)
+    return is_streamed(body, content_type) or body[:4096].lstrip()[:1] == b"["
+
+
+def _may_be_stream(items: list[Any]) -> bool:
+    """Return whether an array may hold pieces of texts: Gemini streams one, and what a generator yielded is one."""
+    return len(items) > 1 and all(isinstance(item, dict) for item in items)
 
 
 def _walked(value: Any, rules: Rules) -> Any:
-    """Return a JSON value after all edits; the tokens of a text's log probabilities are edited as one text."""
+    """Return a JSON value after all edits; lists of texts, such as the tokens of one, are edited as one text."""
     return edit_in_pieces([value], rules, TOKENS)[0]
 
 
@@ -164,12 +181,17 @@ def _lines(body: bytes, rules: Rules) -> bytes:
     prefixes: list[bytes] = []
     values: list[Any] = []
     places: list[int] = []
+    bare: set[int] = set()  # lines whose data is text and no JSON, as Replicate sends it
     changed = False
     for number in range(0, len(lines), 2):
         line = lines[number]
         prefix = line[: len(line) - len(line[5:].lstrip(b" "))] if line.startswith(b"data:") else b""
         value = decode_json(line[len(prefix) :])
-        if isinstance(value, (dict, list)):
+        if prefix and not isinstance(value, (dict, list, str)):
+            bare.add(number)
+            prefix = line[: 5 + line[5:].startswith(b" ")]  # further blanks belong to the text
+            value = line[len(prefix) :].decode(errors="surrogateescape")
+        if isinstance(value, (dict, list, str)):
             places.append(number)
             prefixes.append(prefix)
             values.append(value)
@@ -179,7 +201,8 @@ def _lines(body: bytes, rules: Rules) -> bytes:
                 lines[number], changed = new, True
     for number, prefix, old, new in zip(places, prefixes, values, edit_in_pieces(values, rules), strict=True):
         if new is not old or _hides_more(lines[number][len(prefix) :], rules):
-            lines[number], changed = prefix + encode_json(new), True
+            data = new.encode(errors="surrogateescape") if number in bare else encode_json(new)
+            lines[number], changed = prefix + data, True
     return b"".join(lines) if changed else body
 
 
@@ -201,6 +224,8 @@ def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
 
 class _Shorter:
     """Cuts texts; what is one word of base64 is media, which has its own limit."""
+
+    joins_lists = False
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -272,7 +272,7 @@ def _names(body: bytes, start: int, end: int) -> bool:
     return suggests_secret(name) or name.lower() in PARAMETERS
 
 
-# Streams
+# Streams and lists
 
 #: A text of an object, and the key that it stands under.
 _PIECE = re.compile(rb'"([^"\\]{1,40})":\s*"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
@@ -291,3 +291,16 @@ def pieces_joined(body: bytes) -> bytes:
     for name, piece in _PIECE.findall(body):
         texts.setdefault(name, []).append(piece)
     return b"\n".join(b"".join(pieces) for pieces in texts.values())
+
+
+#: Several texts in one list, and what stands between them.
+_LISTED = re.compile(rb'\[\s*+"(?:[^"\\]++|\\.)*+"(?:\s*+,\s*+"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
+_BETWEEN = re.compile(rb'"\s*+,\s*+"')
+#: The data of an event that is a text, as JSON or as it is.
+_BARE = re.compile(rb'^data: ?"?([^\r\n"{][^\r\n"]*+)', re.MULTILINE)
+
+
+def lists_joined(body: bytes) -> bytes:
+    """Return the texts of each list put together, and so those that are the data of a stream's events."""
+    lists = [_BETWEEN.sub(b"", found[0]) for found in _LISTED.finditer(body)]
+    return b"\n".join([*lists, b"".join(_BARE.findall(body))])

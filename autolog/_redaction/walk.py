@@ -19,6 +19,8 @@ _STRUCTURE = frozenset({"model", "type", "object", "role", "finish_reason", "sto
 #: Keys of the tokens of a text, and of what tells their letters again beside them.
 TOKENS = ("token", "tokens")
 _TOKENS_AGAIN = ("bytes", "top_logprobs")
+#: Stands at the end of the path of a text in a list.
+LISTED = ("[]",)
 #: What is deeper in a body is searched as text.
 _DEPTH = 100
 #: Shorter keys of objects are no secrets.
@@ -26,7 +28,13 @@ _LONG = 16
 
 
 class Rules(Protocol):
-    """What is to be changed."""
+    """What is to be changed.
+
+    Attributes:
+        joins_lists: whether it may lie over several texts of a list.
+    """
+
+    joins_lists: bool
 
     def hides(self, path: Path, value: Any) -> Any:
         """Return what stands in place of a value, or the value itself."""
@@ -69,7 +77,7 @@ def apply(text: str, edits: list[Edit]) -> str:
 class Walk:
     """One walk over a JSON value; what has changed is made anew, all else stays what it is.
 
-    `on_piece` gets the texts under `pieces` keys, or under all but the format's own words if that is None.
+    `on_piece` gets the texts in lists and under `pieces` keys, or all but the format's own words if that is None.
     """
 
     def __init__(self, rules: Rules, on_piece: OnPiece | None = None, pieces: tuple[str, ...] | None = None) -> None:
@@ -77,13 +85,13 @@ class Walk:
         self._on_piece = on_piece
         self._pieces = pieces
 
-    def walk(self, value: Any, path: Path = (), owner: tuple[Any, ...] = ()) -> Any:
+    def walk(self, value: Any, path: Path = (), owner: tuple[Any, ...] = (), listed: bool = False) -> Any:
         if path:
             instead = self._rules.hides(path, value)
             if instead is not value:
                 return instead
         if isinstance(value, str):
-            return self._text(value, path, owner)
+            return self._text(value, path, owner, listed)
         if len(path) > _DEPTH:
             return self._deep(value)
         if isinstance(value, dict):
@@ -92,7 +100,7 @@ class Walk:
                 return value
             return _without_tokens_again(changed, value)
         if isinstance(value, list):
-            items = [self.walk(item, path, _numbered(item, owner)) for item in value]
+            items = [self.walk(item, path, _numbered(item, owner), listed=True) for item in value]
             return value if all(new is old for new, old in zip(items, value, strict=True)) else items
         return value
 
@@ -111,13 +119,12 @@ class Walk:
         edits = self._rules.edits(value, structural)
         return apply(value, edits) if edits else value
 
-    def _text(self, value: str, path: Path, owner: tuple[Any, ...]) -> str:
+    def _text(self, value: str, path: Path, owner: tuple[Any, ...], listed: bool) -> str:
         structural = bool(path) and path[-1] in _STRUCTURE
-        if self._on_piece is not None and path:
-            is_piece = path[-1] in self._pieces if self._pieces is not None else not structural
-            if is_piece:
-                piece = self._on_piece(path, owner, value)
-                return value if piece is None else piece
+        is_piece = self._pieces is None or (bool(path) and path[-1] in self._pieces)
+        if self._on_piece is not None and (is_piece or listed) and not structural:
+            piece = self._on_piece(path if is_piece else path + LISTED, owner, value)
+            return value if piece is None else piece
         return self.text(value, structural)
 
     def _deep(self, value: Any) -> Any:

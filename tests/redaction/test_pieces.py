@@ -128,3 +128,65 @@ def test_a_key_that_every_event_repeats(event: str) -> None:
         repeated = event[:start] + KEY + event[end:]
         body = "".join(repeated.format(text=f"word{at} ", pad="xyz"[: at % 4], number=at) for at in range(40))
         assert KEY.encode() not in redacted(body.encode(), "text/event-stream", side="response"), repeated
+
+
+# Texts in lists, and data that is no JSON
+
+
+@pytest.mark.parametrize("key", ["openai", "aws", "google", "jwt"])
+def test_a_key_over_the_texts_of_a_list(key: str) -> None:
+    pieces = ["say ", *(KEYS[key][at : at + 3] for at in range(0, len(KEYS[key]), 3)), " now"]
+    assert "".join(json.loads(redacted(pieces, side="response"))) == f"say {REDACTED} now"
+    found = json.loads(redacted({"status": "succeeded", "output": pieces}, side="response"))
+    assert "".join(found["output"]) == f"say {REDACTED} now"
+    found = json.loads(redacted([{"delta": piece} for piece in pieces], side="response"))
+    assert "".join(chunk["delta"] for chunk in found) == f"say {REDACTED} now"
+
+
+def test_texts_of_a_list_are_also_searched_one_by_one() -> None:
+    texts = ["4242", "1111", '{"a": "4242"}']
+    assert json.loads(redacted(texts, rules=[r"^\d{4}$"])) == [REDACTED, REDACTED, json.dumps({"a": REDACTED}, separators=(",", ":"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["event: output\ndata: {}\n\n", 'data: "{}"\n\n', "data: {}\n\n"])
+def test_events_whose_data_is_text(line: str) -> None:
+    pieces = ["say ", *(KEY[at : at + 5] for at in range(0, len(KEY), 5)), " now"]
+    body = "".join(line.format(piece) for piece in pieces)
+    found = redacted(body.encode(), "text/event-stream", side="response").decode()
+    assert "".join(re.findall(r'^data: "?([^"\n]*)', found, re.MULTILINE)) == f"say {REDACTED} now"
+
+
+@pytest.mark.parametrize("start", [": PROCESSING\n\n", "id: 1\n", "retry: 100\n", "\ufeff"])
+def test_a_stream_that_only_its_beginning_tells(start: str) -> None:
+    events = (json.dumps({"choices": [{"index": 0, "delta": {"content": KEY[at : at + 4]}}]}) for at in range(0, 48, 4))
+    body = start + "".join(f"data: {event}\n\n" for event in events)
+    found = redacted(body.encode(), "", side="response").decode()
+    assert KEY[:12] not in "".join(re.findall(r'"content": ?"([^"]*)"', found))
+
+
+def test_an_event_whose_data_is_folded_into_lines() -> None:
+    events = (json.dumps({"delta": {"text": KEY[at : at + 4]}}, indent=1) for at in range(0, 48, 4))
+    body = "".join("".join(f"data: {line}\n" for line in event.splitlines()) + "\n" for event in events)
+    found = redacted(body.encode(), "text/event-stream", side="response").decode()
+    assert KEY[:12] not in "".join(re.findall(r'"text": ?"([^"]*)"', found))
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_a_stream_that_says_all_again_in_every_event(size: int) -> None:
+    key = KEYS["aws"]
+    text = f"Here it is: {key}. Good?"
+    texts = [text[:end] for end in range(size, len(text) + size, size)]
+    body = b"".join(b"data: %s\n\n" % json.dumps({"output": {"text": text}}).encode() for text in texts)
+    found = redacted(body, "text/event-stream", side="response").decode()
+    assert key[:6] not in found.split("AKIA", 1)[-1]
+    assert key[:-1] not in found
+    assert f"Here it is: {REDACTED}. Good?" in found
+
+
+def test_pieces_that_repeat_in_the_midst_of_a_stream() -> None:
+    texts = [f"word{at} " for at in range(30)] + ["oo"] * 2 + [f"word{at} " for at in range(30)]
+    key = "AKIA" + "OOOO" + "IOSFODNNEXAM"
+    texts[28:34] = [key[:4], key[4:6], key[6:8], key[8:12], key[12:16], key[16:]]
+    body = "".join(f'data: {{"text": "{text}", "n": {at}}}\n\n' for at, text in enumerate(texts))
+    found = redacted(body.encode(), "text/event-stream", side="response").decode()
+    assert key not in "".join(re.findall(r'"text": ?"([^"]*)"', found))
