@@ -19,6 +19,7 @@ ELSEWHERE = {
     "_options.py": "test_config.py",
     "_processing/opentelemetry.py": "capture/test_opentelemetry.py",
     "_processing/span_record.py": "processing/test_enrich.py",
+    "_reading/caching/": "reading/caching/test_causes.py",  # the rules, case by case
     "_reading/derive.py": "dialects/test_contract.py",
     "_sqlite.py": "delivery/test_journal.py",
     "_version.py": "test_config.py",

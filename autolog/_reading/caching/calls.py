@@ -1,0 +1,90 @@
+"""Calls as their caching is judged: what was asked, what the cache gave, what a token costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from autolog._reading.caching.prefix import Prefix, prefix_of
+from autolog._reading.caching.rules import ANTHROPIC, MARK_LIVES, PROVIDERS, RETENTIONS, Rules
+from autolog._reading.describe import read_request
+from autolog._record.record import Record
+
+_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedCall:
+    """One call: `tokens` is its whole input, of which `read` came from the cache and `written` went into it.
+
+    `prices`: dollars for a million tokens, by genai-prices' names.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    rules: Rules
+    model: str
+    tier: str | None
+    session: str | None
+    function: str | None
+    tokens: int
+    read: int
+    written: int
+    prefix: Prefix
+    request: dict[str, Any]
+    headers: dict[str, str]
+    prices: dict[str, Any]
+
+    def tokens_of(self, characters: int) -> int:
+        """Return about how many tokens so many characters of the prompt are, by the ratio of the whole."""
+        return round(characters * self.tokens / self.prefix.size) if self.prefix.size else 0
+
+    @property
+    def lives(self) -> tuple[float, float] | None:
+        """After how many seconds without use what it cached may be gone, and is gone; None where that is not known."""
+        if self.rules.marked:
+            longest = max((MARK_LIVES.get(mark.ttl, 0.0) for mark in self.prefix.marks), default=0.0)
+            return (longest, longest) if longest else self.rules.lives
+        kept = RETENTIONS.get(str(self.request.get("prompt_cache_retention")))
+        return (kept, kept) if kept else self.rules.lives
+
+    def price(self, name: str) -> float | None:
+        """Return what a token costs, in dollars: `input`, `cache_read` or `cache_write`; None if nobody knows."""
+        found = self.prices.get(f"{name}_mtok")
+        return found / 1_000_000 if isinstance(found, (int, float)) else None
+
+    @property
+    def saved(self) -> float:
+        """Return the dollars that the cache saved; writes that cost more than input count against it."""
+        whole, read, write = self.price("input"), self.price("cache_read"), self.price("cache_write")
+        if whole is None:
+            return 0.0
+        saved = self.read * (whole - read) if read is not None else 0.0
+        return saved - (self.written * (write - whole) if write is not None else 0.0)
+
+
+def cached_call(record: Record) -> CachedCall | None:
+    """Return a record, with its bodies, as a call whose caching can be judged; None if it cannot."""
+    if record.kind != "llm" or record.status != "ok" or not record.usage_input_tokens or record.cached:
+        return None
+    model = record.response_model or record.request_model or ""
+    rules = ANTHROPIC if "claude" in model else PROVIDERS.get(record.provider_name or "")
+    start = record.start_time or record.created_at
+    if rules is None or start is None or record.operation_name in {"embeddings", "count_tokens", "batch"}:
+        return None
+    request = read_request(record.request_body, record.request_content_type or "")
+    prefix = prefix_of(request, rules.order)
+    if not prefix.paths or request.get("previous_response_id") or request.get("conversation"):
+        return None  # most of the prompt stands elsewhere
+    headers = {name.lower(): value for name, value in (record.request_headers or {}).items()}
+    return CachedCall(
+        id=record.id, start=start, end=record.end_time or start + timedelta(seconds=record.duration or 0),
+        rules=rules, model=record.request_model or model,
+        tier=record.response_service_tier or request.get("service_tier"),
+        session=record.session, function=record.caller, tokens=record.usage_input_tokens,
+        read=record.usage_cache_read_input_tokens or 0, written=record.usage_cache_creation_input_tokens or 0,
+        prefix=prefix, request=request, headers={name: headers[name] for name in _HEADERS if name in headers},
+        prices=(record.cost_details or {}).get("unit_prices") or {},
+    )  # fmt: skip

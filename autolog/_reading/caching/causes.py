@@ -1,0 +1,292 @@
+"""Why a call's prompt did not come from the cache, found by comparing it with the nearest earlier one.
+
+Tokens of a part of a prompt are estimated by its share of the characters; a miss is only claimed where more is missing
+than that estimate may be wrong by, and never of tokens that the usage says were read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autolog._reading.caching.calls import CachedCall
+from autolog._reading.caching.prefix import Common, Mark, common_prefix, same_characters
+
+#: Causes, and whether they need not have been. The others are as the provider's rules have it.
+CAUSES = {
+    "prefix_changed": True, "tools_reordered": True, "keys_reordered": True, "parameter_changed": True,
+    "header_changed": True, "model_changed": True, "tier_changed": True, "not_marked": True, "mark_missing": True,
+    "mark_moved": True, "mark_too_far": True, "cache_key_changed": True, "expired": False, "concurrent": False,
+    "below_minimum": False, "unknown": False,
+}  # fmt: skip
+#: Of an amount, how much the estimate of its tokens may be wrong by; and at least so many tokens.
+_SLACK, _LEAST = 0.15, 64
+_AROUND = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Tokens that did not come from the cache though an earlier call had put them there.
+
+    Attributes:
+        id: the call's record. against: the earlier one's. cause: one of CAUSES. where: the place in the request, such
+            as `tools[3].description`. before, after: what stood there, around the first difference.
+        tokens: about how many were missed. dollars: what they cost more than from the cache; None if nobody knows.
+    """
+
+    id: str
+    against: str
+    cause: str
+    where: str
+    tokens: int
+    dollars: float | None
+    says: str
+    before: str | None = None
+    after: str | None = None
+
+    @property
+    def avoidable(self) -> bool:
+        """Return whether it need not have been."""
+        return CAUSES[self.cause]
+
+
+def nearest(call: CachedCall, earlier: Sequence[CachedCall]) -> CachedCall | None:
+    """Return the earlier call to compare with: of those that share most of the prompt, the latest."""
+    best: tuple[tuple[bool, int], CachedCall] | None = None
+    for other in earlier:
+        if other.rules is not call.rules or other.start > call.start or other.id == call.id:
+            continue
+        related = bool(call.session and call.session == other.session)
+        rank = (related, common_prefix(other.prefix, call.prefix).size)
+        if best is None or rank >= best[0]:
+            best = rank, other
+    return None if best is None else best[1]
+
+
+def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
+    """Return why a call missed the cache; None if it did not, or nothing was there to be read."""
+    if earlier is None:
+        return None
+    same = common_prefix(earlier.prefix, call.prefix)
+    held = _held(earlier)
+    within = _held(earlier, same)
+    could, should = (_tokens(call, earlier, size) for size in (held, within))
+    if call.tokens < call.rules.minimum(call.model):
+        if same.size and not call.read:
+            return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are fewer than are cached")
+        return None
+    if _short(call.read, could) and earlier.model != call.model:
+        says = f"asked {call.model}, after {earlier.model}"
+        return _miss(call, earlier, "model_changed", "model", could - call.read, says)
+    if call.rules.marked and (found := _unmarked(call, earlier, same)):
+        return found
+    broke = 0 if _begins_anew(call, earlier, same) else could - max(call.read, should)
+    if _short(call.read, should) and should - call.read >= broke:
+        return _not_read(call, earlier, should - call.read)
+    return _changed(call, earlier, same, broke) if broke and _short(call.read, could) else None
+
+
+def _short(read: int, expected: int) -> bool:
+    return expected - read > max(_LEAST, _SLACK * expected)
+
+
+def _held(call: CachedCall, same: Common | None = None) -> int:
+    """Return how many characters of a call's prompt were cached; with `same`, of those that are the same."""
+    if not call.rules.marked:
+        return call.prefix.size if same is None else same.size
+    sizes = call.prefix.sizes
+    reached = [mark.leaves for mark in call.prefix.marks if same is None or mark.leaves <= same.leaves]
+    return sum(sizes[: max(reached, default=0)])
+
+
+def _tokens(call: CachedCall, earlier: CachedCall, size: int) -> int:
+    """Return how many tokens of so many characters the cache can give: whole units, and not below the minimum."""
+    tokens = min(earlier.tokens_of(size), call.tokens)
+    tokens -= tokens % call.rules.unit
+    return tokens if tokens >= call.rules.minimum(call.model) else 0
+
+
+def _begins_anew(call: CachedCall, earlier: CachedCall, same: Common) -> bool:
+    """Return whether the prompts differ where conversations do: in what was said, and not within one session."""
+    if call.session is not None and call.session == earlier.session:
+        return False
+    at = min(same.leaves, len(call.prefix.paths) - 1, len(earlier.prefix.paths) - 1)
+    return _kind(earlier, at) == "message" or _kind(call, at) == "message"
+
+
+# What was the same, and yet not read
+
+
+def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | None:
+    """Return the miss of a call whose marks are not where they were."""
+    marks = call.prefix.marks
+    if not marks:
+        had = bool(earlier.prefix.marks)
+        tokens = _tokens(call, earlier, _held(earlier, same) if had else same.size)
+        if not tokens:
+            return None
+        says = "cache_control is missing; the earlier call had it" if had else "nothing is marked with cache_control"
+        return _miss(call, earlier, "mark_missing" if had else "not_marked", "cache_control", tokens, says)
+    reached = [mark for mark in earlier.prefix.marks if mark.leaves <= same.leaves]
+    if not reached:
+        return None
+    last = max(reached, key=lambda mark: mark.leaves)
+    tokens = _tokens(call, earlier, sum(earlier.prefix.sizes[: last.leaves]))
+    if not _short(call.read, tokens):
+        return None
+    after = [mark for mark in marks if mark.leaves >= last.leaves]
+    where = _place(earlier, last)
+    if not after:
+        says = f"cache_control moved from {where} to {_place(call, max(marks, key=lambda mark: mark.leaves))}"
+        return _miss(call, earlier, "mark_moved", where, tokens - call.read, says)
+    far = min(mark.blocks for mark in after) - last.blocks
+    if call.rules.lookback is not None and far > call.rules.lookback:
+        says = f"the next cache_control is {far} blocks after {where}; entries are looked for in {call.rules.lookback}"
+        return _miss(call, earlier, "mark_too_far", where, tokens - call.read, says)
+    return None
+
+
+def _place(call: CachedCall, mark: Mark) -> str:
+    return call.prefix.paths[mark.leaves - 1].rpartition(".")[0] if mark.leaves else ""
+
+
+def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
+    """Return why nothing was read of what is the same."""
+    age = (call.start - earlier.end).total_seconds()
+    for name in call.rules.parameters:
+        if call.request.get(name) != earlier.request.get(name):
+            return _other(call, earlier, "parameter_changed", name, tokens, earlier.request.get(name),
+                          call.request.get(name))  # fmt: skip
+    if call.tier != earlier.tier:
+        return _other(call, earlier, "tier_changed", "service_tier", tokens, earlier.tier, call.tier)
+    if call.start < earlier.end:
+        says = "the earlier call had not ended: what it cached was not there yet"
+        return _miss(call, earlier, "concurrent", "", tokens, says)
+    if earlier.lives is not None and age > earlier.lives[0]:
+        sure = "had" if age > earlier.lives[1] else "may have"
+        says = f"{age:,.0f} s after the earlier call, its time to live {sure} passed"
+        return _miss(call, earlier, "expired", "", tokens, says)
+    key = "prompt_cache_key"
+    if call.request.get(key) != earlier.request.get(key):
+        return _other(call, earlier, "cache_key_changed", key, tokens, earlier.request.get(key), call.request.get(key))
+    for name in earlier.headers.keys() | call.headers.keys():
+        if earlier.headers.get(name) != call.headers.get(name):
+            return _other(call, earlier, "header_changed", name, tokens, earlier.headers.get(name),
+                          call.headers.get(name))  # fmt: skip
+    says = "the prompt is the same, and its time to live had not passed: the provider routed it elsewhere or evicted it"
+    return _miss(call, earlier, "unknown", "", tokens, says)
+
+
+def _other(call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, before: Any, after: Any) -> Miss:
+    one, other = (json.dumps(value, default=str) for value in (before, after))
+    return _miss(call, earlier, cause, where, tokens, f"{where} changed from {one} to {other}", one, other)
+
+
+# What differs
+
+
+def _changed(call: CachedCall, earlier: CachedCall, same: Common, tokens: int) -> Miss:
+    """Return the miss of a call whose prompt differs from the earlier one's."""
+    at = same.leaves
+    path = _path(call, at) or _path(earlier, at)
+    if _path(earlier, at) and _path(call, at) != _path(earlier, at):
+        path = min(filter(None, (_path(call, at), _path(earlier, at))), key=len)
+    part = re.match(r"[\w.]+?(?:\[\d+\])?(?=\.|$|\[)", path)
+    if path.startswith("tools") and _reordered(earlier.request.get("tools"), call.request.get("tools")):
+        return _miss(call, earlier, "tools_reordered", "tools", tokens, "the order of tools changed",
+                     *_names(earlier, call))  # fmt: skip
+    if part is not None and _same_but_for_keys(earlier.request, call.request, part[0]):
+        says = f"the order of keys changed in {part[0]}"
+        return _miss(call, earlier, "keys_reordered", part[0], tokens, says)
+    before, after = _around(earlier, call, at)
+    return _miss(call, earlier, "prefix_changed", path, tokens, f"the prefix broke at {path}", before, after)
+
+
+def _path(call: CachedCall, at: int) -> str:
+    return call.prefix.paths[at] if at < len(call.prefix.paths) else ""
+
+
+def _kind(call: CachedCall, at: int) -> str:
+    """Return what a leaf is part of: tool, system, parameter or message."""
+    path = _path(call, at)
+    if path.startswith(("tools", "toolConfig")):
+        return "tool"
+    if path.startswith(("response_format", "text")):
+        return "parameter"
+    if path.startswith(("system", "instructions")):
+        return "system"
+    found = re.match(r"(messages|input)\[(\d+)\]", path)
+    if found:
+        message = call.request[found[1]][int(found[2])]
+        if isinstance(message, dict) and message.get("role") in {"system", "developer"}:
+            return "system"
+    return "message"
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _reordered(before: Any, after: Any) -> bool:
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    one, other = ([_canonical(tool) for tool in tools] for tools in (before, after))
+    return one != other and sorted(one) == sorted(other)
+
+
+def _names(earlier: CachedCall, call: CachedCall) -> tuple[str, str]:
+    def named(tools: Any) -> str:
+        return ", ".join(str((tool.get("function") or tool).get("name")) for tool in tools if isinstance(tool, dict))
+
+    return named(earlier.request["tools"]), named(call.request["tools"])
+
+
+def _same_but_for_keys(before: dict[str, Any], after: dict[str, Any], part: str) -> bool:
+    one, other = _at(before, part), _at(after, part)
+    if one is None or other is None or _canonical(one) != _canonical(other):
+        return False
+    return json.dumps(one, default=str) != json.dumps(other, default=str)
+
+
+def _at(request: dict[str, Any], part: str) -> Any:
+    name, _, index = part.partition("[")
+    value = request.get(name)
+    if not index:
+        return value
+    number = int(index.rstrip("]"))
+    return value[number] if isinstance(value, list) and number < len(value) else None
+
+
+def _around(earlier: CachedCall, call: CachedCall, at: int) -> tuple[str | None, str | None]:
+    """Return what stands on both sides around the first difference; None where one has ended."""
+    if not (_path(earlier, at) and _path(call, at)):
+        return (_cut(earlier, at, 0), _cut(call, at, 0))
+    same = 0
+    if _path(earlier, at) == _path(call, at):
+        same = same_characters(earlier.prefix.texts[at], call.prefix.texts[at])
+    return _cut(earlier, at, same), _cut(call, at, same)
+
+
+def _cut(call: CachedCall, at: int, same: int) -> str | None:
+    if at >= len(call.prefix.texts):
+        return None
+    text = call.prefix.texts[at]
+    start = max(0, same - _AROUND)
+    return ("…" if start else "") + text[start : same + _AROUND] + ("…" if same + _AROUND < len(text) else "")
+
+
+def _miss(
+    call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, says: str,
+    before: str | None = None, after: str | None = None,
+) -> Miss:  # fmt: skip
+    return Miss(call.id, earlier.id, cause, where, tokens, _dollars(call, tokens), says, before, after)
+
+
+def _dollars(call: CachedCall, tokens: int) -> float | None:
+    """Return what so many tokens cost more than from the cache: as input, or as writes if they were written."""
+    write = call.price("cache_write") if call.written >= tokens / 2 and call.written else None
+    whole, read = write or call.price("input"), call.price("cache_read")
+    return None if whole is None or read is None else tokens * (whole - read)
