@@ -291,18 +291,28 @@ class Recorder:
     def status(self) -> dict[str, Any]:
         """Report what is patched, where records go, how many are waiting, written and dropped, and why.
 
+        `sdks` lists what is installed, each SDK with its layer: patched itself, recorded by the HTTP library below it,
+        or out of reach, and then how to have it recorded (`_capture.inventory.Installed` describes the entries).
         `http` counts the calls recorded below the SDKs, by HTTP library; None while those are not patched.
         `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
         `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
         """
+        from msgspec.structs import asdict
+
+        from autolog._capture.inventory import inventory
+
         config = self._current_config()
         workers, deliveries = self._workers(), self._queue.deliveries if self._queue is not None else []
         dropped: Counter[str] = sum((worker.dropped for worker in workers), Counter())
+        http = self._libraries.seen if self._libraries is not None and self._libraries.active else None
+        unpatched = {name: patch.problem for name, patch in self._patches.items() if patch.problem}
+        calls = {name: patch.recorded for name, patch in self._patches.items() if patch.active}
         return {
             "enabled": config.enabled,
-            "patched": [name for name, patch in self._patches.items() if patch.active],
-            "unpatched": {name: patch.problem for name, patch in self._patches.items() if patch.problem},
-            "http": self._libraries.seen if self._libraries is not None and self._libraries.active else None,
+            "patched": list(calls),
+            "unpatched": unpatched,
+            "sdks": [asdict(one) for one in inventory(calls, unpatched, http)],
+            "http": http,
             "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
             "store": shown(config.store) if config.endpoint is None else None,
             "endpoint": config.endpoint,

@@ -38,6 +38,7 @@ class Outlet:
     Attributes:
         live: whether the patch is in force. asks_usage: whether streams are to be asked for their usage.
         check: raises what the user wants raised when a call may not be made, because its budget is spent.
+        recorded: how many calls were recorded.
         unrecorded: how many requests were built for calls that did not pass through `request`.
     """
 
@@ -47,10 +48,12 @@ class Outlet:
         self.asks_usage = asks_usage
         self.check: Callable[[], None] | None = None
         self.unrecorded = 0
+        self.recorded = 0
         self._grafts: dict[FunctionType, Graft] = {}
 
     def __call__(self, span: Span) -> None:
         if self.live:
+            self.recorded += 1
             self._emit(span)
 
     def graft(self, function: FunctionType, wrap: Callable[..., Callable[..., Any]], *given: Any) -> None:

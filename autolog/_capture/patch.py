@@ -74,6 +74,11 @@ class Patch:
         return self._wanted
 
     @property
+    def recorded(self) -> int:
+        """How many calls were recorded since the SDK was patched."""
+        return self._outlet.recorded
+
+    @property
     def unrecorded(self) -> int:
         """How many requests the SDK has built, since it was patched, for calls that did not pass through us."""
         return self._outlet.unrecorded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +58,7 @@ def _checks() -> Iterator[Check]:
         yield "configuration", True, "recording" if config.enabled else "switched off (AUTOLOG_ENABLED)"
     yield _server(config) if config.endpoint else _store(config.store)
     yield from _journal(config)
-    yield from _sdks()
+    yield from _sdks(_newest_calls(config))
     for package in ("genai-prices", "wrapt", "msgspec"):
         yield package, True, importlib.metadata.version(package)
 
@@ -126,7 +127,8 @@ def _server(config: Config) -> Check:
     )
 
 
-def _sdks() -> Iterator[Check]:
+def _sdks(calls: Counter[str]) -> Iterator[Check]:
+    from autolog._capture.inventory import inventory
     from autolog._capture.patch import make_patches
     from autolog.errors import PatchError
 
@@ -135,6 +137,28 @@ def _sdks() -> Iterator[Check]:
             patch.apply()
             __import__(SDKS[name].base)
             patch.remove()
-            yield name, True, f"{importlib.metadata.version(SDKS[name].distribution)} can be patched"
+            version = importlib.metadata.version(SDKS[name].distribution)
+            yield name, True, f"{version} can be patched{_seen(calls, name)}"
         except PatchError as error:
             yield name, None if error.missing else False, error.problem
+    for one in inventory({}, {}, {}):
+        if one.layer == "http":
+            yield one.name, True, f"{one.version} is recorded {one.note}"
+        elif one.layer == "library":
+            yield one.name, True, f"{one.version} can be patched, for calls to models by whatever SDK"
+        elif one.layer == "none":
+            yield one.name, None, f"{one.version} is out of reach: {one.note}"
+
+
+def _seen(calls: Counter[str], name: str) -> str:
+    return f", {calls[name]:,} of the newest calls in the store are its" if calls[name] else ""
+
+
+def _newest_calls(config: Config) -> Counter[str]:
+    """Count the newest calls in the local store by SDK or, for those that were seen below one, by format."""
+    try:
+        store = None if config.endpoint else open_store(config.store, create=False)
+        newest = store.find(Query({"kind": "llm"}), 1000) if store is not None else []
+    except AutologError:  # of which the check of the store tells
+        newest = []
+    return Counter(record.sdk for record in newest if record.sdk)

@@ -1,0 +1,91 @@
+"""What is installed that talks to models, and how its calls are recorded, if they are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from autolog.providers import SDKS
+
+#: SDKs that are recorded by the HTTP libraries which they send with, by distribution.
+THROUGH: Mapping[str, tuple[str, ...]] = {
+    "google-genai": ("httpx2", "aiohttp"), "boto3": ("botocore",), "mistralai": ("httpx2",), "cohere": ("httpx",),
+    "ollama": ("httpx",), "huggingface-hub": ("httpx2",), "voyageai": ("requests", "aiohttp"),
+    "litellm": ("httpx", "aiohttp"), "openrouter": ("httpx",), "replicate": ("httpx",), "zai-sdk": ("httpx",),
+    "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
+}  # fmt: skip
+#: SDKs that send by gRPC, which passes by everything here, and what to do instead.
+OUT_OF_REACH: Mapping[str, str] = {
+    "xai-sdk": "autolog.opentelemetry() records the spans that it makes; or call https://api.x.ai/v1 with openai's SDK",
+    "google-cloud-aiplatform": "use google-genai, genai.Client(vertexai=True); or vertexai.init(api_transport='rest')",
+    "google-generativeai": "use google-genai; or genai.configure(transport='rest')",
+}
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """An SDK or an HTTP library that is installed.
+
+    Attributes:
+        name: its distribution. version: the one that is installed.
+        layer: `sdk` if its own methods are patched, `http` if it is recorded by the HTTP library below it, `library`
+            for such a library, `none` if it is out of reach.
+        patched: its calls are recorded. calls: how many were, in this process; None where the layer cannot tell.
+        note: what it goes through, why it is not patched, or how to have its calls recorded all the same.
+    """
+
+    name: str
+    version: str
+    layer: str
+    patched: bool
+    calls: int | None = None
+    note: str = ""
+
+
+@functools.cache
+def version_of(distribution: str) -> str | None:
+    """Return the installed version; None if it is not installed."""
+    from importlib import metadata  # a quarter of what importing autolog would take
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def inventory(
+    patched: Mapping[str, int], problems: Mapping[str, str], libraries: Mapping[str, int] | None
+) -> list[Installed]:
+    """Return what is installed, layer by layer.
+
+    Args:
+        patched: the SDKs that are patched, and how many calls of each were recorded.
+        problems: why an SDK could not be patched.
+        libraries: the HTTP libraries and how many calls through each were recorded; None if they are not patched.
+    """
+    return [*_sdks(patched, problems), *_below(libraries), *_out_of_reach()]
+
+
+def _sdks(patched: Mapping[str, int], problems: Mapping[str, str]) -> Iterator[Installed]:
+    for name, sdk in SDKS.items():
+        if version := version_of(sdk.distribution):
+            yield Installed(
+                sdk.distribution, version, "sdk", name in patched, patched.get(name, 0), problems.get(name, "")
+            )
+
+
+def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
+    for name, through in THROUGH.items():
+        if version := version_of(name):
+            there = [library for library in through if version_of(library)]
+            yield Installed(name, version, "http", libraries is not None, None, f"through {' and '.join(there)}")
+    for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore"):
+        if version := version_of(name):
+            yield Installed(name, version, "library", libraries is not None, (libraries or {}).get(name, 0))
+
+
+def _out_of_reach() -> Iterator[Installed]:
+    for name, way in OUT_OF_REACH.items():
+        if version := version_of(name):
+            yield Installed(name, version, "none", False, None, f"it sends by gRPC: {way}")
