@@ -55,7 +55,7 @@ def fill(store: Store, logs: int) -> float:
 
 PATHS = {
     "logs, first page": "/ui/",
-    "overview, 30 days": "/ui/overview?range=30d",
+    "overview, 30 days": "/ui/overview?since=30d",
     "one log": "/ui/log/log-17",
     "newest 50": "/api/v1/records?limit=50",
     **{

@@ -270,7 +270,7 @@ def test_clock_jumps_change_nothing(tmp_path: Path) -> None:
         ]
         answer = httpx2.post(f"{server.url}/api/v1/records", json=records, headers=HEADERS)
         assert answer.json()["accepted"] == 3
-        for path in ("/api/v1/records", "/api/v1/aggregate?by=model", "/ui/", "/ui/overview?range=30d"):
+        for path in ("/api/v1/records", "/api/v1/aggregate?by=model", "/ui/", "/ui/overview?since=30d"):
             assert server.get(path) in {200, 303}
         assert server.names() == ["1971", "2026", "9000"]
 

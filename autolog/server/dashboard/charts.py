@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from markupsafe import Markup
 
 from autolog.stores.query import Hour
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 180, 56, 22, 10
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 190, 66, 24, 10
 
 
 @dataclass(slots=True)
@@ -76,8 +76,8 @@ class Point:
     total: Total
 
 
-def points(hours: Iterable[Hour], since: datetime, until: datetime, step: timedelta) -> list[Point]:
-    """Return sums by steps of time, empty ones included."""
+def points(hours: Iterable[Hour], since: datetime, until: datetime, step: timedelta, zone: tzinfo = UTC) -> list[Point]:
+    """Return sums by steps of time, empty ones included; days are those of UTC, as the sums are."""
     begin = datetime.fromtimestamp(since.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
     count = max(1, min(400, -((begin - until) // step)))
     sums = [Total() for _ in range(count)]
@@ -85,15 +85,25 @@ def points(hours: Iterable[Hour], since: datetime, until: datetime, step: timede
         place = (hour.start - begin) // step
         if 0 <= place < count:
             sums[place].add(hour)
-    shape = "%d %b" if step >= timedelta(days=1) else "%d %b %H:%M"
-    return [Point(start := begin + index * step, start.strftime(shape), total) for index, total in enumerate(sums)]
+    daily = step >= timedelta(days=1)
+    return [
+        Point(
+            start := begin + index * step,
+            start.strftime("%d %b") if daily else start.astimezone(zone).strftime("%d %b %H:%M"),
+            total,
+        )
+        for index, total in enumerate(sums)
+    ]
 
 
 Series = tuple[str, str, Callable[[Total], float | None]]
 
 
-_AXIS = Markup('<text x="{:.1f}" y="{}" class="axis">{}</text>')
-_HOVER = Markup('<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" class="hover"><title>{}</title></rect>')
+_AXIS = Markup('<text x="{:.1f}" y="{}" class="axis {}">{}</text>')
+_HOVER = Markup(
+    '<a href="{}" tabindex="-1" aria-label="{}"><rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" class="hover">'
+    "<title>{}</title></rect></a>"
+)
 _GRID = Markup(
     '<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}" class="grid"/>'
     '<text x="{3}" y="{4:.1f}" class="axis end">{5}</text>'
@@ -104,37 +114,73 @@ _LINE = Markup('<polyline points="{}" class="line {}"/>')
 _KEY = Markup('<span class="key {}">{}</span>')
 _FIGURE = Markup(
     '<figure><figcaption>{} <span class="legend">{}</span></figcaption>'
-    '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg></figure>'
+    '<svg viewBox="0 0 {} {}" role="group" class="chart" aria-label="{}">{}{}{}{}</svg></figure>'
 )
 
 Show = Callable[[float | None], str]
 
 
-def chart(title: str, steps: Sequence[Point], series: Sequence[Series], show: Show, bars: bool) -> Markup:
-    """Return an SVG chart with a title for every step to hover; `series` are name, class and figure."""
-    figures = [[figure(step.total) for step in steps] for _, _, figure in series]
-    top = _round_up(max((value for row in figures for value in row if value is not None), default=0.0))
-    wide = (WIDTH - LEFT) / len(steps)
-    marks = Markup("").join(_grid(share, top, show) for share in (0.0, 0.5, 1.0))
-    drawn = Markup("").join(
-        _bars(row, style, top, wide) if bars else _line(row, style, top, wide)
-        for (_, style, _), row in zip(series, figures, strict=True)
-    )
-    labels = Markup("").join(
-        _AXIS.format(LEFT + index * wide, HEIGHT - 6, steps[index].label)
-        for index in range(0, len(steps), max(1, len(steps) // 5))
-    )
-    hover = Markup("").join(
-        _HOVER.format(LEFT + index * wide, TOP, wide, HEIGHT - TOP - BOTTOM, _words(step, index, series, figures, show))
-        for index, step in enumerate(steps)
-    )
-    legend = Markup(" ").join(_KEY.format(style, name) for name, style, _ in series)
-    return _FIGURE.format(title, legend, WIDTH, HEIGHT, title, marks, drawn, labels, hover)
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a chart shows. `kind`: bars, one before the other; stack, one on the other; lines."""
+
+    title: str
+    series: Sequence[Series]
+    show: Show
+    kind: str
+
+    def draw(self, steps: Sequence[Point], link: Callable[[Point], str]) -> Markup:
+        """Return the chart as SVG; each step says its figures and leads to its logs."""
+        figures = [[figure(step.total) for step in steps] for _, _, figure in self.series]
+        top = _round_up(max(_heights(figures, self.kind), default=0.0))
+        wide = (WIDTH - LEFT) / len(steps)
+        grid = Markup("").join(_grid(share, top, self.show) for share in (0.0, 0.5, 1.0))
+        hover = Markup("").join(
+            _HOVER.format(
+                link(step), words := _words(step, index, self.series, figures, self.show),
+                LEFT + index * wide, TOP, wide, HEIGHT - TOP - BOTTOM, words,
+            )
+            for index, step in enumerate(steps)
+        )  # fmt: skip
+        legend = Markup(" ").join(_KEY.format(style, name) for name, style, _ in self.series)
+        marks = self._marks(figures, top, wide)
+        return _FIGURE.format(self.title, legend, WIDTH, HEIGHT, self.title, grid, marks, _labels(steps, wide), hover)
+
+    def _marks(self, figures: list[list[float | None]], top: float, wide: float) -> Markup:
+        styles = [style for _, style, _ in self.series]
+        if self.kind == "lines":
+            rows = (_line(row, style, top, wide) for row, style in zip(figures, styles, strict=True))
+            return Markup("").join(rows)
+        below = [0.0] * len(figures[0])
+        drawn = Markup("")
+        for row, style in zip(figures, styles, strict=True):
+            drawn += _bars(row, style, top, wide, below)
+            if self.kind == "stack":
+                below = [base + (value or 0.0) for base, value in zip(below, row, strict=True)]
+        return drawn
+
+
+def _heights(figures: list[list[float | None]], kind: str) -> list[float]:
+    if kind == "stack":
+        return [sum(value or 0.0 for value in column) for column in zip(*figures, strict=True)]
+    return [value for row in figures for value in row if value is not None]
+
+
+def _labels(steps: Sequence[Point], wide: float) -> Markup:
+    """Return the labels of the time axis, those at its ends inside of it."""
+    count = min(len(steps), 5)
+    drawn = Markup("")
+    for number in range(count):
+        index = round(number * (len(steps) - 1) / max(1, count - 1))
+        ends = {0: (LEFT, ""), count - 1: (WIDTH, "end")}
+        x, anchor = ends.get(number, (LEFT + (index + 0.5) * wide, "middle"))
+        drawn += _AXIS.format(x, HEIGHT - 6, anchor, steps[index].label)
+    return drawn
 
 
 def _words(step: Point, index: int, series: Sequence[Series], figures: list[list[float | None]], show: Show) -> str:
     said = ", ".join(f"{name} {show(row[index])}" for (name, _, _), row in zip(series, figures, strict=True))
-    return f"{step.label} UTC: {said}"
+    return f"{step.label}: {said}"
 
 
 def _y(value: float, top: float) -> float:
@@ -143,15 +189,15 @@ def _y(value: float, top: float) -> float:
 
 def _grid(share: float, top: float, show: Show) -> Markup:
     y = _y(share, 1.0)
-    return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, show(share * top))
+    return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, show(share * top) if share else "0")
 
 
-def _bars(row: Sequence[float | None], style: str, top: float, wide: float) -> Markup:
+def _bars(row: Sequence[float | None], style: str, top: float, wide: float, below: Sequence[float]) -> Markup:
     return Markup("").join(
         _BAR.format(
-            LEFT + (index + 0.1) * wide, _y(value, top), max(0.5, wide * 0.8), HEIGHT - BOTTOM - _y(value, top), style
+            LEFT + (index + 0.1) * wide, y := _y(value + base, top), max(0.5, wide * 0.8), _y(base, top) - y, style
         )
-        for index, value in enumerate(row)
+        for index, (value, base) in enumerate(zip(row, below, strict=True))
         if value
     )
 
@@ -174,8 +220,12 @@ def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> M
     return drawn
 
 
+#: Where an axis may end, in tenths of a power of ten.
+_ENDS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
+
 def _round_up(value: float) -> float:
-    """Round up to 1, 2 or 5 times a power of ten."""
+    """Round up to the next number that is good for the end of an axis."""
     if value <= 0:
         return 1.0
     power = 1.0
@@ -183,4 +233,4 @@ def _round_up(value: float) -> float:
         power *= 10
     while power / 10 >= value:
         power /= 10
-    return next(power / 10 * step for step in (1, 2, 5, 10) if power / 10 * step >= value * 0.999999)
+    return next(power / 10 * end for end in _ENDS if power / 10 * end >= value * 0.999999)

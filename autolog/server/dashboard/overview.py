@@ -1,61 +1,191 @@
-"""The overview: charts and sums over a range of time."""
+"""The overview: what was called, what it cost, what failed, and what changed against the time before."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter, methodcaller
+
+from markupsafe import Markup
 
 from autolog._display import figures
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard import charts
 from autolog.server.dashboard._page import PageRequest
-from autolog.stores.query import DIMENSIONS
+from autolog.server.dashboard.charts import Chart, Point, Series, Total
+from autolog.server.dashboard.filters import read_filters
+from autolog.stores.query import DIMENSIONS, Hour, Query
 
-#: The ranges, and the step of their charts.
-RANGES = {
-    "24h": (timedelta(hours=24), timedelta(hours=1)),
-    "7d": (timedelta(days=7), timedelta(hours=6)),
-    "30d": (timedelta(days=30), timedelta(days=1)),
-    "90d": (timedelta(days=90), timedelta(days=3)),
+#: What there are sums by: the filter's word, the store's group, the heading. Those of DIMENSIONS are kept ready.
+GROUPS = {
+    "model": ("model", "model"),
+    "provider": ("provider", "provider"),
+    "function": ("function", "function"),
+    "user": ("user", "user"),
+    "tag": ("tag", "tag"),
+    "session": ("session", "session"),
+    "project": ("project", "project"),
+    "prompt": ("prompt_name", "prompt"),
+    "prompt_version": ("prompt_version", "prompt version"),
 }
-#: How many rows the table of sums has.
-MAX_GROUPS = 100
+#: The steps of the charts: a bar is the smallest of these that makes no more than `BARS`.
+STEPS = tuple(timedelta(hours=hours) for hours in (1, 3, 6, 24, 3 * 24, 7 * 24, 28 * 24))
+BARS = 45
+#: How many rows the table of sums has, how many models a chart has, and how many calls are listed.
+MAX_GROUPS, MAX_MODELS, MAX_CALLS = 100, 5, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The sums of a value in the range, and in the range of the same length before."""
+
+    now: Total
+    before: Total
+
+    @property
+    def cost(self) -> str:
+        """Return by how much the cost changed: `+12 %`; empty if there was none before."""
+        return _percent(self.now.cost, self.before.cost)
+
+    @property
+    def calls(self) -> str:
+        return _percent(self.now.calls, self.before.calls)
+
+    @property
+    def errors(self) -> str:
+        """Return by how many percentage points the share of errors changed."""
+        points = 100 * (self.now.error_share - self.before.error_share)
+        return f"{points:+.1f} pt" if self.before.calls and abs(points) >= 0.05 else ""
+
+    @property
+    def tokens(self) -> str:
+        return _percent(
+            self.now.input_tokens + self.now.output_tokens, self.before.input_tokens + self.before.output_tokens
+        )
+
+
+def _percent(now: float, before: float) -> str:
+    return f"{100 * (now / before - 1):+,.0f} %" if before and round(100 * (now / before - 1)) else ""
 
 
 def overview(request: PageRequest) -> Reply:
-    chosen, by = request.parameter("range") or "7d", request.parameter("by") or "model"
-    dimension, _, value = request.parameter("only").partition(":")
-    if chosen not in RANGES:
-        raise Fault(400, f"range: {chosen[:50]!r} is not one of {', '.join(RANGES)}")
-    if by not in DIMENSIONS[1:] or (dimension and dimension not in DIMENSIONS[1:]):
-        raise Fault(400, f"by: there are sums by {', '.join(DIMENSIONS[1:])}")
-    length, step = RANGES[chosen]
-    until = datetime.now(UTC)
-    since = until - length
-    only = (dimension, value) if dimension else ("all", None)
-    steps = charts.points(request.store.hours(request.project, only[0], since, until, only[1]), since, until, step)
-    groups = charts.totals(request.store.hours(request.project, by, since, until))
-    whole = charts.Total()
-    for point in steps:
-        whole.add(point.total)
-    drawn = [charts.chart(title, steps, series, show, bars) for title, series, show, bars in _CHARTS]
+    by = request.parameter("by") or "model"
+    only, _, value = request.parameter("only").partition(":")
+    if by not in GROUPS or (only and only not in DIMENSIONS[1:]):
+        raise Fault(
+            400, f"by: there are sums by {', '.join(GROUPS)}; charts of one value by {', '.join(DIMENSIONS[1:])}"
+        )
+    query = _query(request)
+    until = query.until or datetime.now(UTC)
+    since = query.since or until - timedelta(days=7)
+    length = until - since
+    step = next((step for step in STEPS if length / step <= BARS), STEPS[-1])
+    project = query.equal.get("project")
+    hours = request.store.hours(project, only or "all", since, until, value if only else None)
+    before = request.store.hours(project, only or "all", since - length, since, value if only else None)
+    steps = charts.points(hours, since, until, step, request.frame.zone)
+    groups = _groups(request, query, by, since, until)
+    earlier = {total.value: total for total in _groups(request, query, by, since - length, since)}
+    changes = [Change(group, earlier.get(group.value, Total())) for group in groups]
+    models = request.store.hours(project, "model", since, until) if not only else []
+
+    def link(point: Point) -> str:
+        filters = {only: value} if only else {}
+        ends = {"since": _iso(max(point.start, since)), "until": _iso(min(point.start + step, until))}
+        return request.root + request.frame.to("/ui/", **ends, **filters)
+
+    drawn = [_cost_by_model(models, since, until, step, request, link)] if models else []
+    drawn += [chart.draw(steps, link) for chart in (_CHARTS if models else [_COST, *_CHARTS])]
     return request.render(
-        "overview.html", charts=drawn, groups=groups[:MAX_GROUPS], whole=whole, by=by, range=chosen,
-        ranges=list(RANGES), dimensions=DIMENSIONS[1:], only=request.parameter("only"), since=since,
-        more=max(0, len(groups) - MAX_GROUPS),
-        costly=sorted((group for group in groups if group.cost), key=lambda group: -group.cost)[:5],
-        failing=sorted((group for group in groups if group.errors), key=lambda group: -group.errors)[:5],
-        place="overview",
+        "overview.html", charts=drawn, groups=changes[:MAX_GROUPS], whole=Change(_sum(hours), _sum(before)), by=by,
+        dimensions=GROUPS, ready=DIMENSIONS, only=request.parameter("only"), since=since, until=until, ranged=True,
+        more=max(0, len(groups) - MAX_GROUPS), place="overview",
+        range_words=None if request.frame.parameters.get("since") else "Last 7 days",
+        costly=sorted((one for one in changes if one.now.cost), key=lambda one: -one.now.cost)[:MAX_CALLS],
+        failing=sorted((one for one in changes if one.now.errors), key=lambda one: -one.now.error_share)[:MAX_CALLS],
     )  # fmt: skip
 
 
-_CHARTS: list[tuple[str, list[charts.Series], charts.Show, bool]] = [
-    ("Calls", [("calls", "calls", attrgetter("calls")), ("errors", "errors", attrgetter("errors"))],
-     figures.number, True),
-    ("Cost", [("cost", "cost", attrgetter("cost"))], figures.dollars, True),
-    ("Tokens", [("input", "input", attrgetter("input_tokens")), ("output", "output", attrgetter("output_tokens"))],
-     figures.number, False),
-    ("Latency", [(f"p{share}", f"p{share}", methodcaller("percentile", share / 100)) for share in (50, 95, 99)],
-     figures.seconds, False),
+def calls(request: PageRequest) -> Reply:
+    """Return the dearest and the slowest calls: the script puts them in the page, which need not wait."""
+    query = _query(request).where(kind="llm")
+    found = {
+        words: [one for one in request.store.find(query, MAX_CALLS, order_by=field) if getattr(one, field) is not None]
+        for words, field in (("Dearest calls", "cost"), ("Slowest calls", "duration"))
+    }
+    return request.fragment("calls.html", found=found)
+
+
+def _query(request: PageRequest) -> Query:
+    """Return the project and the range of time; the last seven days if the URL says none."""
+    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
+    if not any(name == "since" and value.strip() for name, value in pairs):
+        pairs.append(("since", "7d"))
+    return read_filters(pairs, request.project, request.frame.zone_name).query
+
+
+def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> list[Total]:
+    """Return sums by value, most calls first: those kept ready, or else those of the records."""
+    if by in DIMENSIONS:
+        return charts.totals(request.store.hours(query.equal.get("project"), by, since, until))
+    rows = request.store.aggregate(Query(query.equal, since=since, until=until), GROUPS[by][0])
+    return [
+        Total(
+            row.group, row.calls, row.errors, row.input_tokens or 0, row.output_tokens or 0, row.cost or 0.0,
+            row.calls - row.unpriced,
+        )
+        for row in rows
+        if row.group is not None
+    ]  # fmt: skip
+
+
+def _sum(hours: Sequence[Hour]) -> Total:
+    whole = Total()
+    for hour in hours:
+        whole.add(hour)
+    return whole
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _cost_by_model(
+    hours: Sequence[Hour],
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    request: PageRequest,
+    link: Callable[[Point], str],
+) -> Markup:
+    """Draw the cost of each model on that of the others, the dearest ones by name."""
+    dearest = sorted(charts.totals(hours), key=lambda total: -total.cost)
+    named = [total.value for total in dearest[:MAX_MODELS] if total.cost]
+    costs: dict[int, dict[str, float]] = {}
+    steps = charts.points(hours, since, until, step, request.frame.zone)
+    for name in [*named, ""]:
+        part = [hour for hour in hours if (hour.value == name if name else hour.value not in named)]
+        for point, own in zip(steps, charts.points(part, since, until, step), strict=True):
+            costs.setdefault(id(point.total), {})[name] = own.total.cost
+
+    def series(name: str, number: int) -> Series:
+        return figures.safe(name or "others"), f"s{number}", lambda total: costs[id(total)][name]
+
+    shown = [series(name, number) for number, name in enumerate(named, 1)]
+    if len(dearest) > len(named) or not named:
+        shown.append(series("", 6))
+    return Chart("Cost by model", shown, figures.dollars, "stack").draw(steps, link)
+
+
+_COST = Chart("Cost", [("cost", "cost", attrgetter("cost"))], figures.dollars, "bars")
+_CHARTS = [
+    Chart("Calls", [("calls", "calls", attrgetter("calls")), ("errors", "errors", attrgetter("errors"))],
+          figures.number, "bars"),
+    Chart("Tokens", [("input", "input", attrgetter("input_tokens")), ("output", "output", attrgetter("output_tokens"))],
+          figures.number, "lines"),
+    Chart("Latency",
+          [(f"p{share}", f"p{share}", methodcaller("percentile", share / 100)) for share in (50, 95, 99)],
+          figures.seconds, "lines"),
 ]  # fmt: skip

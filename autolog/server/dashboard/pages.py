@@ -29,5 +29,6 @@ PAGES: list[Route] = [
     page("GET", "/ui/trace/{id}", trace.trace, "One trace"),
     page("GET", "/ui/trace", trace.trace, "One trace, whatever its id"),
     page("GET", "/ui/overview", overview.overview, "Charts and sums"),
+    page("GET", "/ui/calls", overview.calls, "The dearest and the slowest calls", refuse=refuse_here),
     page("GET", "/ui/compare", compare.compare, "Two logs side by side"),
 ]

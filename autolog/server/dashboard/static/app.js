@@ -46,6 +46,7 @@ async function fill(target, address) {
 
 const sums = byId("sums");
 if (sums) fill(sums, sums.dataset.address).then(() => brush(sums.querySelector(".histogram")));
+for (const late of document.querySelectorAll("[data-fill]")) fill(late, late.dataset.fill);
 const known = byId("known");
 known?.closest("details").addEventListener("toggle", () => {
   if (known.dataset.address) fill(known, known.dataset.address);
