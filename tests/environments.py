@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import venv
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
 
-def make(home: Path, *requirements: str) -> Path | None:
+def make(home: Path, *requirements: str, interpreter: str = sys.executable) -> Path | None:
     """Return the Python of an environment with this checkout and these; None, and said, if they cannot be installed."""
     python = home / "bin" / "python"
     mark = home / "ready"
@@ -18,7 +18,7 @@ def make(home: Path, *requirements: str) -> Path | None:
     if mark.exists() and mark.read_text() == wanted:
         return python
     print(f"installing {home.name}: {' '.join(requirements)}", flush=True)
-    venv.create(home, with_pip=True, clear=True)
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(home)], check=True)
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     done = subprocess.run([*pip, *requirements, "-e", f"{ROOT}[server]"], capture_output=True, text=True)
     if done.returncode:

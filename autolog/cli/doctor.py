@@ -13,10 +13,12 @@ import click
 from rich.text import Text
 
 from autolog._config import Config, config_from
+from autolog._delivery import journal_file
 from autolog._delivery.journal import journal_for
 from autolog._display.figures import safe
 from autolog._version import __version__
 from autolog.cli._render import console, echo_json
+from autolog.dialects import native
 from autolog.errors import AutologError, shown
 from autolog.providers import SDKS
 from autolog.stores import open_store
@@ -73,7 +75,8 @@ def _store(url: str) -> Check:
         when = "" if at is None else f", the newest of {at:%Y-%m-%d %H:%M} UTC"
         with store.transaction():  # can it be written?
             pass
-        return "store", True, f"{shown(url)}: {store.count(Query()):,} records in {store.size():,} bytes{when}"
+        said = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
+        return "store", True, f"{shown(url)}: {said}; its tables are of version {store.schema}"
     except AutologError as error:
         return "store", False, str(error)
 
@@ -95,10 +98,11 @@ def _journal(config: Config) -> Iterator[Check]:
         for item in waiting
     ]
     resent = "; the next program that ships there sends them" if said else ""
-    yield "journal", not said, "; ".join(said) + resent or "nothing waits"
+    words = "; ".join(said) + resent or "nothing waits"
+    yield "journal", not said, f"{words}; its tables are of version {journal_file.VERSION}"
     if losses:
-        words = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
-        yield "losses", False, "; ".join(words)
+        lost = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
+        yield "losses", False, "; ".join(lost)
     else:
         yield "losses", True, "no process that has ended reports any; of a running one, autolog.status() tells"
 
@@ -119,12 +123,21 @@ def _server(config: Config) -> Check:
         return "server", False, f"{address} cannot be reached: {error}"
     problems = {401: "the API key is not known there", 403: "the API key may not read (it may still send)"}
     if answer.is_success:
-        return "server", True, f"{address} takes records"
+        return _protocol(address, answer.headers.get(native.PROTOCOL_HEADER))
     return (
         "server",
         answer.status_code == 403,
         f"{address}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
     )
+
+
+def _protocol(address: str, version: str | None) -> Check:
+    """Check the version of the protocol that a server speaks; the first releases did not say it."""
+    if version is None:
+        return "server", True, f"{address} takes records"
+    ours = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
+    spoken = f"protocol {version} there, {native.PROTOCOL} here"
+    return "server", ours, f"{address} {'takes records' if ours else 'must be upgraded, or this side'}: {spoken}"
 
 
 def _sdks(calls: Counter[str]) -> Iterator[Check]:

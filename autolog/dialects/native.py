@@ -28,6 +28,11 @@ batches = True
 key_headers: tuple[str, ...] = ()
 prefixes = ("/api/v1/",)
 
+#: The version of the protocol: every batch and every reply to one carries it in a header. A minor version adds fields,
+#: which older readers ignore; a major one changes what there is, and is refused by those who do not know it.
+PROTOCOL = "1.0"
+PROTOCOL_HEADER = "x-autolog-protocol"
+
 JSON = "application/json"
 MSGPACK = "application/msgpack"
 _MSGPACKS = {MSGPACK, "application/x-msgpack", "application/vnd.msgpack"}
@@ -62,6 +67,21 @@ _json_list = msgspec.json.Decoder(list[msgspec.Raw])
 _json_record = msgspec.json.Decoder(Incoming)
 _msgpack_list = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _msgpack_record = msgspec.msgpack.Decoder(Record)
+
+
+def check_protocol(version: str | None) -> None:
+    """Refuse a batch of another major version; one that says none (curl, the releases before 1.0) is of ours.
+
+    Raises:
+        Fault: 501, which lets a client keep its records until the server knows its version; 400, it is no version.
+    """
+    if version is None:
+        return
+    major = version.partition(".")[0]
+    if not major.isdecimal() or len(version) > 20:
+        raise Fault(400, f"{PROTOCOL_HEADER}: {version[:50]!r} is not a version such as {PROTOCOL}")
+    if int(major) != int(PROTOCOL.partition(".")[0]):
+        raise Fault(501, f"this server speaks protocol {PROTOCOL}, the client {version}: upgrade the older of them")
 
 
 def decode_batch(data: bytes, content_type: str, most: int = NO_LIMIT) -> list[Record | Refused]:
@@ -179,7 +199,8 @@ def encode_batch(records: Sequence[Record]) -> bytes:
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the request that inserts records: a batch in MessagePack, compressed."""
     body = zstd.compress(encode_batch(records), 3)
-    return Request("POST", "/api/v1/records", body, {"content-type": MSGPACK, "content-encoding": "zstd"})
+    headers = {"content-type": MSGPACK, "content-encoding": "zstd", PROTOCOL_HEADER: PROTOCOL}
+    return Request("POST", "/api/v1/records", body, headers)
 
 
 def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:

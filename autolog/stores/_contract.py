@@ -20,6 +20,8 @@ class Store(Protocol):
     """
 
     url: str
+    #: The version of its tables: how many migrations they have had.
+    schema: int
     #: How many threads may write to it at once with profit.
     writers: int
 

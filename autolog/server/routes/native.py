@@ -34,9 +34,11 @@ SORTS = {"time": "created_at", "arrival": "seq", "latency": "duration", "cost": 
 #: How many bytes of bodies a list has at most; the rest is for the next page.
 PAGE_BYTES = 8 * 1024 * 1024
 MSGPACK = "application/msgpack"
+_PROTOCOL = {dialect.PROTOCOL_HEADER: dialect.PROTOCOL}
 
 
 def ingest(call: Call) -> RecordWrite:
+    dialect.check_protocol(call.headers.get(dialect.PROTOCOL_HEADER))
     decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""), call.batch_items)
     records = [record for record in decoded if isinstance(record, Record)]
     for record in records:
@@ -45,7 +47,7 @@ def ingest(call: Call) -> RecordWrite:
             fill_in(record)
         check_media(record)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
-    return call.keep(records, lambda _: Reply(200, dialect.encode_results(results)))
+    return call.keep(records, lambda _: Reply(200, dialect.encode_results(results), headers=_PROTOCOL))
 
 
 # Reading
@@ -100,14 +102,13 @@ def list_records(call: Call) -> Reply:
         asked, records = len(records), _with_bodies(call.store, records)
         more = more or len(records) < asked
     if _wants_msgpack(call):
-        headers = {"x-autolog-more": "1"} if more else {}
-        return Reply(200, pack(records), MSGPACK, headers)
+        return Reply(200, pack(records), MSGPACK, {**_PROTOCOL, **({"x-autolog-more": "1"} if more else {})})
     answer: dict[str, Any] = {"records": [to_dict(record, bodies) for record in records], "more": more}
     if not answer["more"] and (records or not offset):
         answer["total"] = offset + len(records)
     elif call.parameter("total") in {"1", "true"}:  # reads an index to its end: only if somebody wants to know
         answer["total"] = call.store.count(query)
-    return Reply(200, answer)
+    return Reply(200, answer, headers=_PROTOCOL)
 
 
 def _found(call: Call, query: Query, limit: int, offset: int) -> list[Record]:

@@ -37,7 +37,7 @@ from autolog.stores.clickhouse._commit import Commits, Key
 from autolog.stores.clickhouse._media import Media
 from autolog.stores.clickhouse._reader import FROM, Reader
 from autolog.stores.clickhouse._rows import Kept, from_micros, micros
-from autolog.stores.clickhouse._schema import prepare
+from autolog.stores.clickhouse._schema import MIGRATIONS, prepare
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, order_sql, where
 from autolog.stores.query import (
@@ -67,6 +67,7 @@ class ClickHouseStore:
     """Records in a ClickHouse database; for options in the URL see `_url`."""
 
     writers = 4  # most of a write is waiting for answers, and what comes meanwhile is written together
+    schema = len(MIGRATIONS)
 
     def __init__(self, url: str) -> None:
         target = self._target = read_url(url)

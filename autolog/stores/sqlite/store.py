@@ -35,6 +35,7 @@ from autolog.stores.sqlite import _aggregate, _rollup
 from autolog.stores.sqlite._file import SQLiteFile, path_of
 from autolog.stores.sqlite._records import RecordWriter, add_bodies, load
 from autolog.stores.sqlite._rows import EPOCH, SELECT, from_row
+from autolog.stores.sqlite._schema import MIGRATIONS
 from autolog.stores.sqlite._where import expression, micros, order_sql, source, where
 
 #: How many records a scan reads at a time, without their bodies.
@@ -45,6 +46,7 @@ class SQLiteStore:
     """Records in one SQLite file. `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`."""
 
     writers = 1
+    schema = len(MIGRATIONS)
 
     def __init__(self, url: str) -> None:
         self.url = url
