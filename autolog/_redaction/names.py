@@ -22,11 +22,14 @@ _CERTAIN = (
     "storagekey", "adminkey", "servicekey", "deploykey", "licensekey", "accesstoken", "refreshtoken", "sessiontoken",
     "authtoken", "bearertoken", "idtoken", "securitytoken", "oauthtoken", "bottoken", "authorizationtoken",
     "clientsecret", "webhooksecret", "signingsecret", "appsecret", "consumersecret", "connectionstring",
+    "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
+    "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey",
 )  # fmt: skip
 #: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
-    "token", "credential", "credentials", "xauth",
+    "token", "credential", "credentials", "xauth", "bearer", "smtppass", "mailpass", "dbpass", "userpass", "ftppass",
+    "mysqlpass", "passwort", "passwordhash",
 )  # fmt: skip
 #: Tokens that nobody keeps secret: those of texts, and of pages.
 _HARMLESS = tuple(

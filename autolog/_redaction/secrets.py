@@ -160,9 +160,11 @@ def _parameters(text: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
+#: What may stand between a name and its value where an element or an object has both: `name="KEY" value="..."`.
+_ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?value\\{0,3}[\"']?\s{0,8}[=:]"
 _ASSIGNED = re.compile(
     rb"(?:key|token|secrets?|passw(?:or)?d|pwd|passphrase|credentials?)(?:[-_]?\w{1,10})?"
-    rb"(?:\\{0,3}[\"'`])?[ \t]{0,8}(?::=|=>|[=:])\s{0,8}(\\{0,3}[\"'`])?(?:bearer |basic )?"
+    rb"(?:\\{0,3}[\"'`])?[ \t]{0,8}(?::=|=>|[=:>]|" + _ITS_VALUE + rb")\s{0,8}(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
 )
 _NAME = re.compile(rb"[\w.-]*+")
@@ -177,6 +179,25 @@ def _assigned(text: bytes) -> Iterator[Span]:
         name = text[start - (before.end() if before else 0) : after.end() if after else start].decode()
         if _is_assigned(name, text[slice(*found.span(2))].decode(), quoted=found[1] is not None):
             yield found.span(2)
+
+
+_SAID = re.compile(
+    rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?([\w+/.~-]{16,4096}+)(?![(\[])"
+)
+_COOKIES = re.compile(rb"[Cc]ookie: ?([^\r\n\"'\\]{1,4096})")
+_COOKIE = re.compile(rb"[^\s=;]{1,60}=([^\s;,]{16,4096})")
+
+
+def _given(text: bytes) -> Iterator[Span]:
+    """Find what follows the name of a secret, as in a command's options, and the values of cookies."""
+    for found in _SAID.finditer(text):
+        name, value = found[1].decode(), found[2].decode()
+        if suggests_secret(name) and looks_random(value) and not _is_hash(value):
+            yield found.span(2)
+    for found in _COOKIES.finditer(text) if b"ookie:" in text else ():
+        for cookie in _COOKIE.finditer(text, *found.span(1)):
+            if looks_random(cookie[1].decode()):
+                yield cookie.span(1)
 
 
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
@@ -194,7 +215,7 @@ def _is_mixed(value: str) -> bool:
 
 
 _SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
-    _formats, _web_tokens, _private_keys, _credentials, _parameters, _assigned
+    _formats, _web_tokens, _private_keys, _credentials, _parameters, _assigned, _given
 )  # fmt: skip
 
 
@@ -202,11 +223,13 @@ _SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
 
 #: What stands between a name and its value: an object is none.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
-_GOES_ON = rb"[\w.-]{0,30}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?::=|=>|[=:])" + _BLANKS + rb"(?!\{)"
+_BETWEEN_BOTH = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
+_SAID_VALUE = rb"(?:[ \t]|\\t){1,4}(?:is )?(?:\\?[\"'])?[\w+/.~-]{16}"
+_GOES_ON = rb"[\w.-]{0,30}+(?:" + _SAID_VALUE + rb"|(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH + _BLANKS + rb"(?!\{))"
 _NAMED = re.compile(_GOES_ON)
 #: Words in the names of secrets, and how it goes on where one is; counts of tokens are in every response.
 _LEADING = (
-    *((word, _NAMED) for word in (b"key", b"secret", b"passw", b"pwd", b"passphrase", b"passcode", b"credential",
+    *((word, _NAMED) for word in (b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential",
                                   b"cookie", b"authorization", b"connectionstring", b"connection_string", b"xauth",
                                   b"x-auth", b"signature")),
     (b"token", re.compile(rb"(?!s)" + _GOES_ON)),

@@ -96,6 +96,8 @@ class Walk:
             return self._deep(value)
         if isinstance(value, dict):
             changed = {self.key(key): self.walk(item, (*path, str(key)), owner) for key, item in value.items()}
+            if isinstance(changed.get("value"), str):  # a variable of an environment, or a header
+                changed["value"] = self._named(value, changed["value"], path)
             if changed.keys() == value.keys() and all(changed[key] is item for key, item in value.items()):
                 return value
             return _without_tokens_again(changed, value)
@@ -103,6 +105,11 @@ class Walk:
             items = [self.walk(item, path, _numbered(item, owner), listed=True) for item in value]
             return value if all(new is old for new, old in zip(items, value, strict=True)) else items
         return value
+
+    def _named(self, owner: dict[Any, Any], value: str, path: Path) -> Any:
+        """Return what stands in place of a value whose name stands beside it, under a key of its own."""
+        name = owner.get("name") or owner.get("key")
+        return self._rules.hides((*path, name), value) if isinstance(name, str) else value
 
     def key(self, key: Any) -> Any:
         """Return a key of an object, which may be a secret, too."""

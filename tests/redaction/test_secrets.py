@@ -61,7 +61,9 @@ def test_what_is_named_like_a_secret_goes_whatever_it_looks_like() -> None:
 
 @pytest.mark.parametrize("text", [
     "postgres://app:s3cret@db.example/x", "redis://:pa55@localhost", "Authorization: Bearer a1b2c3d4e5f6a7b8c9d0",
-    "api_key=0123456789abcdef01234567", "password: 'Xy0123456789abcdefghij'",
+    "api_key=0123456789abcdef01234567", "password: 'Xy0123456789abcdefghij'", "deploy --api-key q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "<password>q8Zr3Lk9Vx2Pm7Tn4Wb6", 'add key="ApiKey" value="q8Zr3Lk9Vx2Pm7Tn4Wb6', "Cookie: a=b; sid=q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "my password is q8Zr3Lk9Vx2Pm7Tn4Wb6", "machine h login l password\tq8Zr3Lk9Vx2Pm7Tn4Wb6",
 ])  # fmt: skip
 def test_what_stands_in_secret_places(text: str) -> None:
     content = json.loads(redacted({"content": text}))["content"]
@@ -85,13 +87,21 @@ def test_prose_code_and_logs_are_left_alone() -> None:
 
 @pytest.mark.parametrize("name", [
     "OPENAI_API_KEY", "azureApiKey", "db_password", "token", "id_token", "github_token", "HF_TOKEN", "webhook_secret",
-    "X-Api-Token", "subscription_key", "credentials", "API_KEY_2", "password_old", "proxy-authorization",
+    "X-Api-Token", "subscription_key", "OPENAI_KEY", "SMTP_PASS", "secretKeyBase", "fernet_key", "credentials", "API_KEY_2", "password_old", "proxy-authorization",
 ])  # fmt: skip
 def test_the_programs_own_data_keep_nothing_under_the_name_of_a_secret(name: str) -> None:
     for value in ("hunter2", ["hunter2"], {"value": {name: "hunter2"}}):
         record = Record(id="r", kind="tool", request_body=json.dumps({"env": {name: value}}).encode())
         Redactor(None, secrets=True).bodies(record)
         assert b"hunter2" not in (record.request_body or b"")
+
+
+def test_a_name_may_stand_beside_its_value() -> None:
+    given = {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"key": "x-api-key", "value": "abc"}, {"name": "A", "value": "1"}]}  # fmt: skip
+    record = Record(id="r", kind="tool", request_body=json.dumps(given).encode())
+    Redactor(None, secrets=True).bodies(record)
+    found = json.loads(record.request_body or b"")["env"]
+    assert [item["value"] for item in found] == [REDACTED, REDACTED, "1"]
 
 
 def test_in_a_conversation_a_likely_name_needs_a_likely_value() -> None:
@@ -106,7 +116,7 @@ HOSTILE = (
     "eyJ", "-eyJ", "eyJabcdefgh.", ".eyJaaaaaaaa", "SG.aaaaaaaaaaaaaaaa", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
     "a://a:", "ab+.-", "token      ", "token=", "key\\\\\\", "api_key=", "bearer ", "bearer aaaaaaaaaaaaaaaaaaa ", "0123456789abcdef-",
     "?a=b&", "?" + "a" * 40, "a.b.", '"', "\\", "\\u0041", '"key":"', "[", '{"a":', "}\n", "}\n\n", "a-a-", "MNO.", "aB3+/x", "secret",
-    "1//0", "abc1Q~", "&sig=aaaaaaa", "://", "a@b", "deadbeef01", "é", "\x00",
+    "password ", "secret is ", "cookie: a=", "[\"", "[\"a\",", "\"value\":", "data: x\n", "--token\t", "1//0", "abc1Q~", "&sig=aaaaaaa", "://", "a@b", "deadbeef01", "é", "\x00",
 )  # fmt: skip
 
 
