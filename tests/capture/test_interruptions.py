@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,11 +52,16 @@ class Handler:
 
 
 def struck(act: Callable[[], object], at: int, kind: type[BaseException]) -> bool | None:
-    """Whether an exception at one instruction came out; None if there are fewer instructions."""
+    """Return whether an exception at one instruction came out; None if there are fewer instructions.
+
+    One that strikes between the opening of a block and its first instruction leaves the block open, as Python has it,
+    so each runs in a context of its own.
+    """
     handler = Handler(at, kind)
+    context = copy_context()
     sys.settrace(handler)
     try:
-        act()
+        context.run(act)
     except kind:
         return True
     finally:
