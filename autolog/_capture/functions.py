@@ -20,7 +20,7 @@ from typing import Any, cast
 import msgspec
 
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
-from autolog._capture.snapshot import PLAIN, freeze, thaw
+from autolog._capture.snapshot import PLAIN, freeze, thaw, weigh
 from autolog._capture.span import Emit, Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, report
@@ -45,15 +45,21 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class FunctionCall(Span):
-    """One call of a decorated function; its input is the arguments as they were passed."""
+    """One call of a decorated function, with its arguments as they were passed."""
 
+    args: Any = None
+    kwargs: Any = None
     defaults: Any = None
 
     def __init__(self, emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(emit, options.name, options.kind)
         self.options = options
         if options.capture_input:
-            self.input = freeze((args[1:] if options.skip_first else args, kwargs))
+            self.args = freeze(args[1:] if options.skip_first else args)
+            self.size += weigh(self.args)
+            if kwargs:
+                self.kwargs = freeze(kwargs)
+                self.size += weigh(self.kwargs)
             if options.defaults_change:
                 self.defaults = freeze(options.defaults)
 
@@ -75,11 +81,16 @@ class FunctionCall(Span):
                 elif isinstance(stream, GeneratorType):
                     setattr(result, name, _drive(stream, _Run(self)))
 
-    def arguments(self) -> dict[str, Any] | None:
-        """Return the arguments by parameter name, with defaults applied, as they were at the time of the call."""
-        if self.input is None:
+    def arguments(self) -> Any:
+        """Return the arguments by parameter name, with defaults applied, as they were at the time of the call.
+
+        The input that the function has set on its own span stands for them.
+        """
+        if self.input is not None:
+            return thaw(self.input)
+        if self.args is None:
             return None
-        args, kwargs = thaw(self.input)
+        args, kwargs = thaw(self.args), thaw(self.kwargs) or {}
         signature = self.options.signature
         try:
             bound = signature.bind(*args, **kwargs) if signature else None

@@ -12,10 +12,12 @@ import gc
 import marshal
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any
+
+import msgspec
 
 from autolog._guard import pass_on
 
@@ -46,8 +48,7 @@ _JSON_DEPTH = 100
 _LONG = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+class Frozen(msgspec.Struct, frozen=True, gc=False):
     """Marshalled bytes."""
 
     data: bytes
@@ -57,6 +58,8 @@ def freeze(value: Any) -> Any:
     """Return `value` as it is now; later changes to it do not show. Never raises an `Exception` of its own."""
     kind = type(value)
     if kind in _ATOMS:
+        return value
+    if kind is tuple and _ATOMS.issuperset(map(type, value)):
         return value
     if kind in _CONTAINERS and _is_plain(value):
         try:
@@ -114,13 +117,17 @@ def _are_many_plain(value: Any) -> bool:
 
 def weigh(value: Any) -> int:
     """Return about how many bytes a frozen value holds."""
-    if type(value) is Frozen:
+    kind = type(value)
+    if kind is Frozen:
         return len(value.data)
-    if isinstance(value, (str, bytes)):
+    if kind is str or kind is bytes:
         return len(value)
-    if isinstance(value, (list, tuple)):
-        return sum(weigh(item) for item in value)
-    return 100 * len(value) if isinstance(value, dict) else 0
+    if kind is tuple or kind is list:
+        size = 0
+        for item in value:
+            size += weigh(item)
+        return size
+    return 100 * len(value) if kind is dict else 0
 
 
 class _Writer:

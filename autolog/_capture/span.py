@@ -138,8 +138,10 @@ class Span:
         try:
             if error is not None:
                 self.error = describe_error(error)
-            if self.input is not None or self.output is not None:
-                self.size += weigh(self.input) + weigh(self.output)
+            if self.input is not None:
+                self.size += weigh(self.input)
+            if self.output is not None:
+                self.size += weigh(self.output)
             self._emit(self)
         except Exception as failure:  # noqa: BLE001 - ours, never the program's
             report("ending a span", failure)

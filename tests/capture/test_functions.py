@@ -459,3 +459,17 @@ def test_a_generator_is_named_as_its_function() -> None:
     assert (talk(1).__name__, talk_later(1).__name__) == ("talk", "talk_later")
     assert talk.__code__.co_flags & inspect.CO_GENERATOR
     assert inspect.signature(talk_later) == inspect.signature(inspect.unwrap(talk_later))
+
+
+def test_the_input_that_a_function_sets_on_its_span_stands_for_its_arguments(records: Records) -> None:
+    @autolog
+    def answer(question: str) -> str:
+        span = autolog.current_span()
+        assert span is not None
+        span.set(input={"asked": question})
+        return "42"
+
+    answer("why?")
+    (record,) = records
+    assert body(record.request_body) == {"asked": "why?"}
+    assert body(record.response_body) == "42"
