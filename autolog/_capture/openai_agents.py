@@ -182,10 +182,7 @@ def _current_id() -> str:
 
 
 def _is_instrumented(processor: Any) -> bool:
-    """Return whether somebody makes OpenTelemetry's spans of the same, which are recorded already."""
-    bridge = opentelemetry.bridge
-    if bridge is None or not bridge.enabled:
-        return False
+    """Return whether somebody makes OpenTelemetry's spans of the same, in whose tree the calls are then."""
     return any(type(one).__module__.startswith(_OTHERS) for one in getattr(processor, "_processors", ()))
 
 

@@ -10,6 +10,7 @@ Of spans of one call that lie in each other the innermost bears the bill.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -30,11 +31,13 @@ APART = timedelta(seconds=60)
 NEAR = timedelta(seconds=5)
 #: How many stored calls with one response id are compared.
 EACH = 20
-#: How many spans without a response id are remembered.
+#: How many spans that nobody else has reported are remembered.
 RECENT = 1_000
 #: How many records of a trace are looked at, and how many levels of it.
 EACH_TRACE = 500
 MOST_DEEP = 50
+#: How ids of one kind begin: `chatcmpl-`, `msg_`, `resp_`.
+_ID_KIND = re.compile(r"(?:[A-Za-z]+[-_])?")
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +55,7 @@ class Deduplicator:
     """Writes records, folding each that reports a known call into that call's record. For the writers' threads."""
 
     def __init__(self) -> None:
-        self._without_response_id: deque[_Candidate] = deque(maxlen=RECENT)
+        self._lone_spans: deque[_Candidate] = deque(maxlen=RECENT)
         self._lock = threading.Lock()
 
     def write(self, store: Store, records: Sequence[Record]) -> list[int]:
@@ -81,7 +84,7 @@ class Deduplicator:
             if twin.id == record.id or twin.dialect == record.dialect or not (_is_call(twin) and _same(twin, record)):
                 continue
             native, span = (twin, record) if record.dialect == "otlp" else (record, twin)
-            if "otel" in native.extra:  # a span of the same call was folded into it: this is another layer's
+            if not _takes(native, span):  # a span of the same call was folded into it: this is another layer's
                 _unbill(span)
                 break
             if span is record:
@@ -98,16 +101,16 @@ class Deduplicator:
             return
         known.add(new)
         _unbill_layers(store, new, known)
-        if record.dialect == "otlp" and record.response_id is None:
+        if record.dialect == "otlp" and record.kind == "llm":
             with self._lock:
-                self._without_response_id.append(new)
+                self._lone_spans.append(new)
 
     def _remembered(self, record: Record) -> list[_Candidate]:
-        """Return the recent spans without a response id that a call of the SDK's may be the same as."""
+        """Return the recent spans that a call of the SDK's may be the same as, whatever id its response has there."""
         if record.dialect == "otlp":
             return []
         with self._lock:
-            return [one for one in self._without_response_id if one.record.project == record.project]
+            return [one for one in self._lone_spans if one.record.project == record.project]
 
     def _replace(self, store: Store, span: Record, record: Record) -> None:
         """Let a record take the place of a span that is in the store."""
@@ -116,8 +119,8 @@ class Deduplicator:
         _fill_gaps(record, gaps)
         merge(record, gaps)
         with self._lock:
-            others = [one for one in self._without_response_id if one.record.id != span.id]
-            self._without_response_id = deque(others, RECENT)
+            others = [one for one in self._lone_spans if one.record.id != span.id]
+            self._lone_spans = deque(others, RECENT)
 
 
 class _Known:
@@ -135,7 +138,7 @@ class _Known:
                 for other in others if ids else ():
                     for stored in store.by_response(project, sorted(ids), other, EACH):
                         self._by_response[dialect, str(stored.response_id)].append(_Candidate(stored))
-            self._fetch_nearby(store, project, [one for one in mine if one.dialect == "otlp" and not one.response_id])
+            self._fetch_nearby(store, project, [one for one in mine if one.dialect == "otlp"])
             self._fetch_traces(store, project, mine)
 
     def _fetch_nearby(self, store: Store, project: str, spans: Sequence[Record]) -> None:
@@ -191,10 +194,9 @@ class _Known:
 
     def matching(self, record: Record) -> list[_Candidate]:
         """Return what may be the same call as a record."""
-        if record.response_id:
-            found = self._by_response.get((record.dialect, record.response_id), [])
-        else:
-            found = self._by_usage.get((record.project, _used(record)), []) if record.dialect == "otlp" else []
+        found = self._by_response.get((record.dialect, record.response_id), []) if record.response_id else []
+        if record.dialect == "otlp":
+            found = found + self._by_usage.get((record.project, _used(record)), [])
         return [
             one
             for one in found
@@ -231,8 +233,19 @@ def _unbill_layers(store: Store, new: _Candidate, known: _Known) -> None:
 
 def _may_be_one(one: Record, other: Record) -> bool:
     """Return whether nothing says that two records, one inside the other, are of different calls."""
-    different = one.response_id and other.response_id and one.response_id != other.response_id
+    different = _are_comparable(one.response_id, other.response_id) and one.response_id != other.response_id
     return "otlp" in (one.dialect, other.dialect) and not different and (_share_model(one, other) is not False)
+
+
+def _are_comparable(one: str | None, other: str | None) -> bool:
+    """Return whether two ids of responses are of one kind: a layer that translates, as LiteLLM does, makes its own."""
+    return bool(one and other) and _ID_KIND.match(one or "")[0] == _ID_KIND.match(other or "")[0]  # type: ignore[index]
+
+
+def _takes(native: Record, span: Record) -> bool:
+    """Return whether a span may be folded into a record: none was yet, or the same one, which was sent again."""
+    folded = native.extra.get("otel")
+    return folded is None or (folded["trace_id"], folded["span_id"]) == (span.trace_id, span.span_id)
 
 
 def _share_model(one: Record, other: Record) -> bool | None:
@@ -250,11 +263,12 @@ def _same(one: Record, other: Record) -> bool:
     if one.start_time is None or other.start_time is None:
         return False
     apart = abs(one.start_time - other.start_time)
-    if one.response_id is not None and other.response_id is not None:
+    if _are_comparable(one.response_id, other.response_id):
         return one.response_id == other.response_id and apart <= APART
     if _in_one_place(one, other):
         return _share_model(one, other) is not False and one.status == other.status
-    if "otel" in one.extra or "otel" in other.extra or not _share_model(one, other) or _used(one) != _used(other):
+    native, span = (one, other) if one.dialect == "native" else (other, one)
+    if not (_takes(native, span) and _share_model(one, other) and _used(one) == _used(other)):
         return False
     return apart <= NEAR and (one.usage_output_tokens is not None or (one.status == "error" and _overlap(one, other)))
 

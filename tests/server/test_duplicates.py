@@ -63,7 +63,7 @@ def call(dialect: str, number: int, **fields: object) -> Record:
     start = NOON + timedelta(seconds=number)
     values: dict[str, object] = {
         "id": f"{dialect}-{number}", "dialect": dialect, "request_model": "m", "response_id": f"resp-{number}",
-        "start_time": start, "end_time": start + timedelta(seconds=1), "usage_input_tokens": 9,
+        "created_at": start, "start_time": start, "end_time": start + timedelta(seconds=1), "usage_input_tokens": 9,
         "usage_output_tokens": 3, "cost": 0.5, "trace_id": "a" * 32, "span_id": f"{dialect}{number}",
         "request_body": b"{}" if dialect == "native" else None, **fields,
     }  # fmt: skip
@@ -148,6 +148,17 @@ def test_layers_above_a_record_are_steps_whichever_came_first(store: Store, how:
     assert sum(one.cost or 0 for one in found) == 0.5
     assert [one.kind for one in found].count("llm") == 1
     assert next(one for one in found if one.kind == "llm").id == "native-2"
+
+
+@arriving
+@pytest.mark.parametrize("told", [{}, {"response_id": None}, {"response_id": "chatcmpl-of-its-own"}])
+def test_a_span_that_is_sent_again_is_the_same_one(store: Store, how: str, order: int, told: dict[str, object]) -> None:
+    spans = [call("otlp", 1, trace_id="b" * 32, **told) for _ in range(2)]
+    found = arrive(store, [call("native", 1, response_id="resp_1"), spans[0]], how, order) if told else None
+    found = arrive(store, [call("native", 1), spans[0]], how, order) if found is None else found
+    assert [(one.id, one.kind, one.cost) for one in found] == [("native-1", "llm", 0.5)]
+    found = arrive(store, [spans[1] if told else call("otlp", 1, trace_id="b" * 32)], how, order)
+    assert [(one.id, one.kind, one.cost) for one in found] == [("native-1", "llm", 0.5)]
 
 
 @arriving
