@@ -37,7 +37,7 @@ def failed_run() -> list[Record]:
                 usage_input_tokens=9_000, usage_output_tokens=20, status="error" if last else "ok", session="s",
                 status_code=400 if last else 200, error_type="invalid_request" if last else None,
                 error_message="refund id must be a text" if last else None, output_preview=f"step {number}",
-                input_preview="Refund 17?", request_url="https://api.openai.com/v1/chat/completions",
+                input_preview="Refund 17?", provider_name="openai", request_url="https://api.openai.com/v1/chat/completions",
                 request_body=json.dumps(request).encode(), response_body=json.dumps(answer).encode(),
             )
         )  # fmt: skip
@@ -66,7 +66,7 @@ async def use_every_tool(client: Any) -> None:
 
     listed = await client.list_tools()
     names = {tool.name for tool in listed.tools}
-    assert names >= {"find", "show", "trace", "diff", "stats", "sql"}
+    assert names >= {"find", "show", "trace", "diff", "stats", "cache", "sql"}
     assert "replay" not in names
     found = await said("find", status="error", kind="llm")
     assert found.startswith("run-039")
@@ -79,6 +79,7 @@ async def use_every_tool(client: Any) -> None:
     assert "page 29" in await said("diff", left="run-029", right="run-030")
     assert "gpt-4o | 40 | 1" in await said("stats")
     assert (await said("sql", select="select count(*) as n from calls")) == "n\n40"
+    assert (await said("cache")).startswith("39 calls, 0.0% of 351,000 input tokens from the cache")
     wrong = await client.call_tool("show", {"id": "elsewhere"})
     assert wrong.is_error
     refused = await client.call_tool("sql", {"select": "delete from calls"})

@@ -5,26 +5,36 @@ Each answers in plain text. What it leaves out it says, and how to get it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, request_lines
-from autolog._display.figures import dollars, number, safe, seconds, tokens
-from autolog._display.trace import Node, span_tree
+from autolog._display.brief import (
+    about,
+    as_json,
+    begin,
+    difference,
+    heading,
+    interesting,
+    listed,
+    parts_of_record,
+    record_line,
+    span_line,
+)
+from autolog._display.figures import dollars, number, safe, seconds
+from autolog._display.trace import span_tree
+from autolog._reading.caching.report import report
 from autolog._reading.describe import bodies
-from autolog._reading.messages import Message, request_messages, response_messages
 from autolog._record.record import Record
 from autolog.stores.filters import FILTERS, FilterError, read_query
 from autolog.stores.query import GROUPS, Aggregate, Query
 from autolog.stores.sql import VIEWS, Answer, SQLError
 
-#: How many characters of a text are shown before it is asked for, and how many then, at a time.
-_BEGINNING, _WHOLE = 120, 4_000
-_RECORDS, _MOST_RECORDS, _SPANS, _LINES, _ROWS = 20, 200, 100, 80, 100
-#: Of a long conversation, how many parts at its beginning and its end are listed.
-_FIRST, _LAST = 3, 25
+#: How many characters of a text are shown at a time.
+_WHOLE = 4_000
+_RECORDS, _MOST_RECORDS, _SPANS, _ROWS = 20, 200, 100, 100
+#: How many calls are compared with each other for their prompt caching.
+_JUDGED = 2_000
 _FILTERS = ("model", "provider", "name", "function", "kind", "status", "error", "user", "session", "trace", "tag",
             "text", "since", "until")  # fmt: skip
 
@@ -142,30 +152,10 @@ def _find(logs: Logs, given: dict[str, Any]) -> str:
     if sort not in {"created_at", "duration", "cost", "tokens"}:
         raise ToolError("sort: time, latency, cost or tokens")
     found = logs.store.find(_query(logs, given), limit + 1, newest_first=True, order_by=sort)
-    lines = [_record_line(record) for record in found[:limit]]
+    lines = [record_line(record) for record in found[:limit]]
     if len(found) > limit:
         lines.append(f"… more; narrow the filters or raise limit (up to {_MOST_RECORDS})")
     return "\n".join(lines) or "nothing matches"
-
-
-def _record_line(record: Record) -> str:
-    said = [_begin(text, 60) for text in (record.input_preview, record.output_preview) if text]
-    words = [_heading(record), " → ".join(said), _begin(record.error_message or "", 80)]
-    return " | ".join(filter(None, words))
-
-
-def _heading(record: Record) -> str:
-    at = "" if record.created_at is None else f"{record.created_at:%m-%dT%H:%M:%S}"
-    status = "" if record.status == "ok" else f"ERROR {record.error_type or record.status_code or ''}".strip()
-    cost = "" if record.cost is None else dollars(record.cost)
-    took = "" if record.duration is None else seconds(record.duration)
-    name = record.name or record.kind
-    return " ".join(filter(None, (record.id, at, _begin(name, 60), status, tokens(record), cost, took)))
-
-
-def _begin(text: str, length: int = _BEGINNING) -> str:
-    flat = " ".join(text[: length * 4].split())
-    return flat if len(flat) <= length and len(text) <= length * 4 else flat[: length - 1] + "…"
 
 
 # Showing
@@ -173,10 +163,10 @@ def _begin(text: str, length: int = _BEGINNING) -> str:
 
 def _show(logs: Logs, given: dict[str, Any]) -> str:
     record = logs.record(given["id"])
-    parts = _parts(record)
+    parts = parts_of_record(record)
     wanted = given.get("part")
     if wanted is None:
-        return "\n".join([_heading(record), *_about(record), *_listed(parts)])
+        return "\n".join([heading(record), *about(record), *listed(parts)])
     if wanted.isdigit() and int(wanted) < len(parts):
         whole = parts[int(wanted)][1]
     elif wanted in _SECTIONS:
@@ -189,61 +179,14 @@ def _show(logs: Logs, given: dict[str, Any]) -> str:
     return (whole[offset : offset + _WHOLE] or "(empty)") + more
 
 
-def _as_json(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
 _SECTIONS: dict[str, Callable[[Record], str]] = {
-    "request": lambda record: _as_json(bodies(record)[0]),
-    "response": lambda record: _as_json(bodies(record)[1]),
-    "headers": lambda record: _as_json({"request": record.request_headers, "response": record.response_headers}),
-    "usage": lambda record: _as_json({"usage": record.usage, "cost": record.cost_details}),
-    "metadata": lambda record: _as_json(record.metadata),
+    "request": lambda record: as_json(bodies(record)[0]),
+    "response": lambda record: as_json(bodies(record)[1]),
+    "headers": lambda record: as_json({"request": record.request_headers, "response": record.response_headers}),
+    "usage": lambda record: as_json({"usage": record.usage, "cost": record.cost_details}),
+    "metadata": lambda record: as_json(record.metadata),
     "error": lambda record: f"{record.error_type}: {record.error_message}" if record.status == "error" else "",
 }
-
-
-def _about(record: Record) -> list[str]:
-    named = {
-        "model": record.response_model or record.request_model, "trace": record.trace_id, "session": record.session,
-        "user": record.user, "function": record.caller, "tags": ",".join(record.tags),
-        "finish": ",".join(record.response_finish_reasons or ()), "cached": record.usage_cache_read_input_tokens,
-        "retries": record.retries, "score": record.score, "error": _begin(record.error_message or "", 300),
-    }  # fmt: skip
-    words = [f"{name}={value}" for name, value in named.items() if value not in (None, "", 0)]
-    request, _ = bodies(record)
-    if record.kind == "llm" and isinstance(request, dict) and isinstance(tools := request.get("tools"), list):
-        words.append(f"tools={len(tools)}")
-    return [" ".join(words)] if words else []
-
-
-def _parts(record: Record) -> list[tuple[str, str]]:
-    """Return the parts of what was said: what each is, and all of it."""
-    request, response = bodies(record)
-    if record.kind != "llm":
-        return [("input", _as_json(request)), ("output", _as_json(response))]
-    return [*_said("", request_messages(request)), *_said("answer ", response_messages(response))]
-
-
-def _said(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
-    return [
-        (
-            f"{before}{message.role} {part.kind if not part.name else f'{part.kind} {part.name}'}",
-            part.text or ("" if part.value is None else _as_json(part.value)),
-        )
-        for message in messages
-        for part in message.parts
-    ]
-
-
-def _listed(parts: Sequence[tuple[str, str]]) -> list[str]:
-    lines = [
-        f"[{number}] {what}: {_begin(text)}" + (f" ({len(text):,} chars)" if len(text) > _BEGINNING else "")
-        for number, (what, text) in enumerate(parts)
-    ]
-    if len(lines) > _FIRST + _LAST + 1:
-        lines[_FIRST:-_LAST] = [f"… parts {_FIRST} to {len(lines) - _LAST - 1}: ask by number"]
-    return lines
 
 
 # Traces
@@ -258,34 +201,11 @@ def _trace(logs: Logs, given: dict[str, Any]) -> str:
         if record.trace_id:
             records = logs.store.find(logs.query.where(trace_id=record.trace_id), 2_000, newest_first=False)
     nodes = span_tree(records)
-    shown = nodes if len(nodes) <= _SPANS else _interesting(nodes)
-    lines = [_span_line(node) for node in shown]
+    shown = nodes if len(nodes) <= _SPANS else interesting(nodes, _SPANS)
+    lines = [span_line(node) for node in shown]
     if len(shown) < len(nodes):
         lines.append(f"… {len(nodes) - len(shown):,} of {len(nodes):,} spans without errors are left out")
     return "\n".join(lines)
-
-
-def _interesting(nodes: Sequence[Node]) -> list[Node]:
-    """Return as many spans as are shown: those with errors and what leads to them, then the others in order."""
-    keep: set[int] = set()
-    above: list[int] = []
-    for index, node in enumerate(nodes):
-        del above[node.depth :]
-        above.append(index)
-        if node.record.status == "error" and len(keep) < _SPANS:
-            keep.update(above)
-    for index in range(len(nodes)):
-        if len(keep) >= _SPANS:
-            break
-        keep.add(index)
-    return [nodes[index] for index in sorted(keep)]
-
-
-def _span_line(node: Node) -> str:
-    record = node.record
-    error = f" | {_begin(record.error_message or '', 120)}" if record.status == "error" else ""
-    says = f" → {_begin(record.output_preview, 60)}" if record.output_preview else ""
-    return "  " * min(node.depth, 20) + _heading(record) + says + error
 
 
 # Comparing and counting
@@ -293,38 +213,6 @@ def _span_line(node: Node) -> str:
 
 def _diff(logs: Logs, given: dict[str, Any]) -> str:
     return difference(logs.record(given["left"]), logs.record(given["right"]))
-
-
-def difference(left: Record, right: Record) -> str:
-    """Return what differs between two records: figures, then the lines that changed, with what stands around them."""
-    changed = [f"{name}: {one} → {other}" for name, one, other in compare_figures(left, right) if one != other]
-    for title, lines in (
-        ("request", compare_lines(request_lines(left), request_lines(right))),
-        ("answer", compare_lines(answer_lines(left), answer_lines(right))),
-    ):
-        changed += [f"{title}:", *changed_lines(lines)]
-    return "\n".join(changed)
-
-
-def changed_lines(lines: Sequence[Line], most: int = _LINES) -> list[str]:
-    """Return the lines that differ, and one around each, as a diff; `most` of them."""
-    near = {
-        index + step for index, line in enumerate(lines) if line.kind != "same" for step in (-1, 0, 1)
-    } & set(range(len(lines)))  # fmt: skip
-    drawn: list[str] = []
-    last = -1
-    for index in sorted(near):
-        drawn += ["…"] if index > last + 1 else []
-        last = index
-        line = lines[index]
-        if line.kind == "same":
-            drawn.append("  " + _begin(line.left or "", 200))
-            continue
-        drawn += [] if line.left is None else ["- " + _begin(line.left, 200)]
-        drawn += [] if line.right is None else ["+ " + _begin(line.right, 200)]
-    if len(drawn) > most:
-        drawn = [*drawn[:most], f"… {len(drawn) - most:,} more lines"]
-    return drawn or ["the same"]
 
 
 def _stats(logs: Logs, given: dict[str, Any]) -> str:
@@ -336,15 +224,34 @@ def _stats(logs: Logs, given: dict[str, Any]) -> str:
     for row in rows[:_ROWS]:
         figures = (number(row.calls), number(row.errors), number(row.input_tokens), number(row.output_tokens),
                    dollars(row.cost), seconds(row.p50), seconds(row.p95))  # fmt: skip
-        lines.append(" | ".join((_begin(row.group or "–", 60), *figures)))
+        lines.append(" | ".join((begin(row.group or "–", 60), *figures)))
     if len(rows) > _ROWS:
         lines.append(f"… {len(rows) - _ROWS:,} more")
     return "\n".join(lines) if rows else "nothing matches"
 
 
+def _cache(logs: Logs, given: dict[str, Any]) -> str:
+    limit = max(1, min(given.get("limit", _RECORDS), _MOST_RECORDS))
+    found = logs.store.find(_query(logs, given).where(kind="llm"), _JUDGED, newest_first=True, order_by="created_at")
+    made = report(logs.store.with_bodies(found[::-1]))
+    total = made.total
+    lines = [
+        f"{number(total.calls)} calls, {100 * total.rate:.1f}% of {number(total.tokens)} input tokens from the cache",
+        f"saved {dollars(total.saved)}, lost to avoidable misses {dollars(total.lost)}",
+    ]
+    for cause in made.causes()[:limit]:
+        example = cause.example
+        words = f"{cause.cause} {cause.where}: {number(cause.misses)} misses, {number(cause.tokens)} tokens"
+        lines.append(f"{words}, {dollars(cause.dollars)}; e.g. {example.id}: {begin(example.says)}")
+        lines += [f"- {example.before}", f"+ {example.after}"] if example.before or example.after else []
+    if len(found) == _JUDGED:
+        lines.append(f"… only the newest {_JUDGED:,} calls; narrow the filters")
+    return "\n".join(lines) if total.calls else "nothing matches that has a prompt cache"
+
+
 def _sql(logs: Logs, given: dict[str, Any]) -> str:
     answer = logs.select(given["select"], logs.query, max(1, min(given.get("limit", _ROWS), 1_000)))
-    rows = [" | ".join("" if value is None else _begin(str(value), 200) for value in row) for row in answer.rows]
+    rows = [" | ".join("" if value is None else begin(str(value), 200) for value in row) for row in answer.rows]
     return "\n".join([" | ".join(answer.columns), *rows, *(f"… {note}" for note in answer.notes)])
 
 
@@ -353,7 +260,7 @@ def _replay(logs: Logs, given: dict[str, Any]) -> str:
         raise ToolError("replaying is not allowed here")
     record = logs.record(given["id"])
     made = logs.replay(record, given.get("model"), given.get("set", {}))
-    return f"{_heading(made)}\n{difference(record, made)}"
+    return f"{heading(made)}\n{difference(record, made)}"
 
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
@@ -376,6 +283,8 @@ TOOLS = {
     "diff": Tool("What differs between two records.", {"left": _ID, "right": _ID}, _diff, ("left", "right")),
     "stats": Tool("Calls, errors, tokens, cost and latency, summed up.",
                   {**_WHERE, "by": {**_TEXT, "description": ", ".join(GROUPS)}}, _stats),
+    "cache": Tool("Why prompts were not read from the provider's cache: causes, what changed, dollars.",
+                  {**_WHERE, "limit": _NUMBER}, _cache),
     "sql": Tool(
         "Answer one SELECT (SQLite). Views: " + "; ".join(f"{view}({', '.join(columns)})" if view != "spans" else
         "spans (as calls; functions and tools, too)" for view, columns in VIEWS.items()),

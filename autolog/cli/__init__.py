@@ -16,6 +16,7 @@ from autolog.errors import AutologError
 #: Command names, the module that each is in, and the line that `autolog --help` says of it.
 COMMANDS = {
     "backup": ("backup", "Copy the store into one file while programs go on writing."),
+    "cache": ("cache", "Why prompts were not read from the provider's cache, and what that cost."),
     "copy": ("copy", "Move to another store, SQLite or ClickHouse, checked batch by batch."),
     "demo": ("demo", "See it work: a small app against a stand-in provider. No key, no network."),
     "diff": ("diff", "Two records side by side: figures, requests, answers."),

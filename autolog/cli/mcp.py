@@ -27,8 +27,8 @@ from autolog.stores.sql import SECONDS
 def mcp(project: str | None, allow_replay: bool, store: str | None, server: str | None) -> None:
     """Let an agent read the logs: a server of the Model Context Protocol on standard input and output.
 
-    Its tools only read: find, show, trace, diff, stats, sql. A server of autolog has them at /mcp, too, for a key with
-    the scope `read`.
+    Its tools only read: find, show, trace, diff, stats, cache, sql. A server of autolog has them at /mcp, too, for a
+    key with the scope `read`.
 
     \b
     claude mcp add autolog -- autolog mcp

@@ -21,6 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, cast
 
+from autolog._reading.caching.calls import CachedCall
+from autolog._reading.caching.causes import Miss
+from autolog._reading.caching.report import Earlier
 from autolog._reading.describe import bodies
 from autolog._reading.messages import request_messages, response_messages
 from autolog._record.bodies import encode_json
@@ -46,6 +49,22 @@ VIEWS = {
     "messages": ("id", "created_at", "side", "position", "role", "kind", "name", "text", "call_id"),
     "tool_calls": ("id", "created_at", "position", "call_id", "name", "arguments"),
     "scores": ("id", "created_at", "name", "value", "comment"),
+    "cache_misses": (
+        "id",
+        "created_at",
+        "against",
+        "model",
+        "function",
+        "session",
+        "cause",
+        "place",
+        "avoidable",
+        "tokens",
+        "dollars",
+        "says",
+        "before",
+        "after",
+    ),
 }
 SAYS = {
     "calls": "The calls to providers.",
@@ -53,7 +72,10 @@ SAYS = {
     "messages": "What was said in the calls: side is request or response; kind text, tool_call, tool_result, image ...",
     "tool_calls": "The tools that models called.",
     "scores": "Scores; a record's main score has the name default.",
+    "cache_misses": "Tokens that the provider's prompt cache could have given, and why it did not: as autolog cache.",
 }
+#: Views whose rows are computed from whole records, whatever the store.
+COMPUTED = ("cache_misses",)
 
 #: The bounds of one statement: seconds, rows, bytes of the answer, and records that are read from a store that is not
 #: a file.
@@ -157,16 +179,37 @@ def _send(stdin: IO[bytes], data: Any) -> None:
 
 
 def _feed(store: Store, query: Query, views: Sequence[str], stdin: IO[bytes], deadline: float) -> int | None:
-    """Give the process the rows of the views that it wants; returns how many records it got if not all."""
-    found, only = _newest(store, query, bodies="messages" in views) if views else ([], None)
-    for record in found:
-        if time.monotonic() > deadline:
-            raise SQLError("the records could not be read in time; choose fewer with --since and --until")
-        for view in views:
-            for row in rows_of(view, record):
-                stdin.write(encode_json([view, row]) + b"\n")
+    """Give the process the rows of the views that it wants; returns how many records were looked at if not all."""
+    found, only = _newest(store, query, bodies=not {"messages", *COMPUTED}.isdisjoint(views)) if views else ([], None)
+    for view, row in _rows(views, _in_time(found, deadline)):
+        stdin.write(encode_json([view, row]) + b"\n")
     stdin.close()
     return only
+
+
+def _in_time(records: Iterable[Record], deadline: float) -> Iterator[Record]:
+    for record in records:
+        if time.monotonic() > deadline:
+            raise SQLError("the records could not be read in time; choose fewer with --since and --until")
+        yield record
+
+
+def _rows(views: Sequence[str], records: Iterable[Record]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the rows of views, given records from the oldest to the newest."""
+    simple = [view for view in views if view not in COMPUTED]
+    earlier = Earlier()
+    for record in records:
+        for view in simple:
+            yield from ((view, row) for row in rows_of(view, record))
+        if "cache_misses" in views and (judged := earlier.judge(record)) is not None and (miss := judged[1]):
+            yield "cache_misses", _miss_row(judged[0], miss)
+
+
+def _miss_row(call: CachedCall, miss: Miss) -> Sequence[Any]:
+    return [
+        miss.id, _time_text(call.start), miss.against, call.model, call.function, call.session, miss.cause, miss.where,
+        int(miss.avoidable), miss.tokens, miss.dollars, miss.says, miss.before, miss.after,
+    ]  # fmt: skip
 
 
 def _newest(store: Store, query: Query, bodies: bool) -> tuple[Iterable[Record], int | None]:
@@ -174,7 +217,8 @@ def _newest(store: Store, query: Query, bodies: bool) -> tuple[Iterable[Record],
                   until=query.until)  # fmt: skip
     found = store.find(query, RECORDS + 1)
     only = RECORDS if len(found) > RECORDS else None
-    return (store.with_bodies(found[:RECORDS]) if bodies else found[:RECORDS]), only
+    oldest_first = found[:RECORDS][::-1]
+    return (store.with_bodies(oldest_first) if bodies else oldest_first), only
 
 
 # Rows of views

@@ -61,6 +61,8 @@ ANSWERS = {
     "select c.id from calls c join tool_calls t using (id) where t.name = 'look' order by 1": [
         ("c0",), ("c2",), ("c4",),
     ],
+    "select c.id from calls c join tool_calls t using (id) order by 1 limit 1": [("c0",)],
+    'select count(*) from "Calls" join [SCORES] using (id)': [(6,)],
     "select row_number() over (order by id), id from spans order by id limit 1": [(1, "c0")],
     "values (1), (2)": [(1,), (2,)],
 }  # fmt: skip

@@ -80,13 +80,20 @@ class Earlier:
     def __init__(self) -> None:
         self._calls: OrderedDict[tuple[str, str], deque[CachedCall]] = OrderedDict()
 
-    def candidates(self, call: CachedCall) -> list[CachedCall]:
-        """Return earlier calls that a call may have a prompt in common with."""
-        found = {other.id: other for key in _keys(call) for other in self._calls.get(key, ())}
-        return sorted(found.values(), key=lambda other: other.end)
+    def judge(self, record: Record) -> tuple[CachedCall, Miss | None] | None:
+        """Return a record, with its bodies, as a call, and why that missed the cache, if it did; None if nobody knows.
 
-    def add(self, call: CachedCall) -> None:
-        """Keep a call."""
+        Records are judged in the order of time.
+        """
+        call = cached_call(record)
+        if call is None:
+            return None
+        found = {other.id: other for key in _keys(call) for other in self._calls.get(key, ())}
+        miss = explain(call, nearest(call, sorted(found.values(), key=lambda other: other.end)))
+        self._add(call)
+        return call, miss
+
+    def _add(self, call: CachedCall) -> None:
         for key in _keys(call):
             self._calls.setdefault(key, deque(maxlen=_EACH)).append(call)
             self._calls.move_to_end(key)
@@ -110,10 +117,8 @@ def judge(records: Iterable[Record]) -> Iterator[tuple[CachedCall, Miss | None]]
     """
     earlier = Earlier()
     for record in records:
-        call = cached_call(record)
-        if call is not None:
-            yield call, explain(call, nearest(call, earlier.candidates(call)))
-            earlier.add(call)
+        if (judged := earlier.judge(record)) is not None:
+            yield judged
 
 
 def report(records: Iterable[Record], by: str = "model") -> Report:

@@ -1,7 +1,8 @@
 """A process that answers one SELECT over the views of `stores.sql`, and can do nothing else.
 
-It is given the statement as a line of JSON on standard input. For a store that is no file it says which views it wants,
-and is given their rows, a line each, until the end of the input. It answers with a line of JSON, and ends.
+It is given the statement as a line of JSON on standard input. It says of which views it wants the rows - those that are
+computed, and of a store that is no file all - and is given them, a line each, until the end of the input. It answers
+with a line of JSON, and ends.
 
 What keeps a statement in its place: an authorizer that allows reading the views and calling harmless functions. The
 store is attached read-only under a random name, which no statement can know, and temporary views hide its tables under
@@ -12,16 +13,17 @@ progress handler stops it in time, limits of the process bound memory and tempor
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from autolog._record.bodies import encode_json
-from autolog.stores.sql import RECORD_COLUMNS, VIEWS, rows_of
+from autolog.stores.sql import COMPUTED, RECORD_COLUMNS, VIEWS, rows_of
 from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._records import add_bodies, load
 from autolog.stores.sqlite._rows import COLUMNS, TIMES
@@ -80,15 +82,15 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
     db = sqlite3.connect(":memory:", isolation_level=None, uri=True)
     name = f"s{secrets.token_hex(16)}"
     if task["path"] is None:
-        _make_tables(db)
-        _say({"wants": _wanted(db, task["sql"])})
-        for line in sys.stdin.buffer:
-            view, row = json.loads(line)
-            marks = ", ".join("?" * len(row))
-            db.execute(f"INSERT INTO temp.{view} VALUES ({marks})", row)
+        _make_tables(db, VIEWS)
     else:
-        _say({"wants": []})
+        _make_tables(db, COMPUTED)
         _attach(db, task, name)
+    _say({"wants": _wanted(db, task["sql"], name, VIEWS if task["path"] is None else COMPUTED)})
+    for line in sys.stdin.buffer:
+        view, row = json.loads(line)
+        marks = ", ".join("?" * len(row))
+        db.execute(f"INSERT INTO temp.{view} VALUES ({marks})", row)
     deadline = time.monotonic() + task["seconds"]
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _TEXT)
     db.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _STATEMENT)
@@ -116,7 +118,7 @@ def _read(db: sqlite3.Connection, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explained(error: Exception, seconds: float) -> str:
-    said = str(error)
+    said = re.sub(r"\bs[0-9a-f]{32}\.", "", str(error))
     if said == "interrupted":
         return f"the statement was stopped: it took more than {seconds:g} seconds"
     if "prohibited" in said or "not authorized" in said:
@@ -137,41 +139,36 @@ def _authorizer(name: str) -> Callable[..., int]:
             known = (second or "").lower()
             return sqlite3.SQLITE_OK if known in _FUNCTIONS or known == name else sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_READ and not (first or "").lower().startswith(("sqlite_", "pragma_")):
-            ours = place == "temp" and first in VIEWS
+            ours = place == "temp" and (first or "").lower() in VIEWS
             unread = place in {None, name} and not second  # no column is read of it: its rows are counted
-            within = place == name and source in VIEWS
-            if ours or within or unread or first in _TABLES_OF_FUNCTIONS:
+            within = place == name and (source or "").lower() in VIEWS
+            if ours or within or unread or (first or "").lower() in _TABLES_OF_FUNCTIONS:
                 return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 
     return allow
 
 
-def _wanted(db: sqlite3.Connection, sql: str) -> list[str]:
-    """Return the views that a statement reads; it is compiled for that, and not run."""
-    found: set[str] = set()
-    allow = _authorizer("")
+def _wanted(db: sqlite3.Connection, sql: str, name: str, fed: Iterable[str]) -> list[str]:
+    """Return those of the views `fed` that a statement names; one that is refused is not given any rows.
 
-    def note(action: int, first: str | None, *rest: str | None) -> int:
-        if action == sqlite3.SQLITE_READ and first in VIEWS:
-            found.add(first or "")
-        return allow(action, first, *rest)
-
-    db.set_authorizer(note)
+    The authorizer is not told of everything that is read: not of the columns of USING.
+    """
+    db.set_authorizer(_authorizer(name))
     try:
         db.execute(f"EXPLAIN {sql}")  # only compiled
     finally:
         db.set_authorizer(None)
-    return sorted(found)
+    return sorted(view for view in fed if re.search(rf"\b{view}\b", sql, re.IGNORECASE))
 
 
 # The views
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
-    """Make tables in the place of the views, for a store that is no file."""
-    for view, columns in VIEWS.items():
-        named = ", ".join(f'"{column}"' for column in columns)
+def _make_tables(db: sqlite3.Connection, views: Iterable[str]) -> None:
+    """Make tables in the place of views whose rows are given on standard input."""
+    for view in views:
+        named = ", ".join(f'"{column}"' for column in VIEWS[view])
         db.execute(f"CREATE TEMP TABLE {view} ({named})")
 
 
