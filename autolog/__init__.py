@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from autolog._capture.span import Span
 from autolog._recorder import Recorder
 from autolog._version import __version__
-from autolog.errors import AutologError, ConfigError, PatchError, StoreError
+from autolog.errors import AutologError, BudgetExceeded, ConfigError, PatchError, StoreError
 
 if TYPE_CHECKING:
     from autolog._record.record import Record as Record
 
 autolog = Recorder()
 
+budget = autolog.budget
 configure = autolog.configure
 context = autolog.context
 current_span = autolog.current_span
@@ -69,6 +70,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "AutologError",
+    "BudgetExceeded",
     "ConfigError",
     "PatchError",
     "Record",
@@ -77,6 +79,7 @@ __all__ = [
     "StoreError",
     "__version__",
     "autolog",
+    "budget",
     "configure",
     "context",
     "current_span",

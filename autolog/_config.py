@@ -33,7 +33,8 @@ class Config(msgspec.Struct, frozen=True):
         update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
         budgets: limits in dollars, each a mapping: `limit`, `per` (hour, day, week, month or a timedelta), one of
             `user`, `tag`, `session`, `name` with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
-            function, or an exception class that further calls raise.
+            function, or an exception class. One with an exception holds: what a call may cost is reserved before it is
+            sent, and one that does not fit raises; `unpriced`: `allow` or `refuse` those without a price.
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.

@@ -35,6 +35,7 @@ class BudgetOptions(TypedDict, total=False):
     function: str
     project: str
     then: str | Callable[[str], object] | type[BaseException]
+    unpriced: Literal["allow", "refuse"]
 
 
 class SinkOptions(TypedDict, total=False):

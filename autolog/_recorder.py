@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery.delivery import Delivery, Sink
 from autolog._delivery.queue import DurableQueue, Queue
-from autolog.errors import PatchError, shown
+from autolog.errors import BudgetExceeded, PatchError, shown
 
 if TYPE_CHECKING:
     from autolog._capture.libraries.patch import LibraryPatch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from autolog._delivery.journal import Journal
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
+    from autolog._pricing.reservations import Gate
+    from autolog._pricing.run_budget import RunBudget
     from autolog._processing.pipeline import Pipeline
     from autolog._record.record import Record
 
@@ -69,6 +72,8 @@ class Recorder:
         self._patches = _patch.make_patches(self._emit, _import_prices)
         self._libraries: LibraryPatch | None = None
         self._agents: AgentsTracing | None = None
+        self._gate: Gate | None = None
+        self._has_runs = False
 
     # Setting up
 
@@ -90,12 +95,8 @@ class Recorder:
 
     def _adopt(self, config: Config) -> None:
         self._config = config
-        self._budgets = _budgets(config)
-        check = self._check()
-        for patch in self._patches.values():
-            patch.instruct(config.stream_usage == "request", check)
-        if self._libraries is not None:
-            self._libraries.instruct(config.hosts, check)
+        self._budgets = _budgets(config, self._diverted is None)
+        self._instruct(config)
         if config.handle_sigterm:
             _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
@@ -104,9 +105,18 @@ class Recorder:
             for delivery in queue.deliveries:
                 delivery.resume_backlog()
 
-    def _check(self) -> Callable[[], None] | None:
-        """Return what may forbid a call, if any budget does."""
-        return self._budgets.check if self._budgets is not None and self._budgets.raising else None
+    def _instruct(self, config: Config) -> None:
+        """Tell the patches what to ask streams for, which hosts are the user's, and what may forbid a call."""
+        holders = self._budgets.holders() if self._budgets is not None else []
+        self._gate = None
+        if config.enabled and (holders or self._has_runs):
+            from autolog._pricing.reservations import Gate
+
+            self._gate = Gate(holders, config.prices)
+        for patch in self._patches.values():
+            patch.instruct(config.stream_usage == "request", self._gate)
+        if self._libraries is not None:
+            self._libraries.instruct(config.hosts, self._gate)
 
     def patch(self) -> list[str]:
         """Record the calls of every known SDK that is installed, and all that `patch_http` does; returns their names.
@@ -171,7 +181,7 @@ class Recorder:
             from autolog._capture.libraries.patch import LibraryPatch
 
             self._libraries = LibraryPatch(self._emit, _import_prices)
-            self._libraries.instruct(config.hosts, self._check())
+            self._libraries.instruct(config.hosts, self._gate)
         self._libraries.apply()
 
     def unpatch_http(self) -> None:
@@ -208,6 +218,7 @@ class Recorder:
         kind: str = "function",
         capture_input: bool = True,
         capture_output: bool = True,
+        budget: float | None = None,
     ) -> Callable[[F], F]: ...
 
     def __call__(
@@ -219,16 +230,56 @@ class Recorder:
         kind: str = "function",
         capture_input: bool = True,
         capture_output: bool = True,
+        budget: float | None = None,
     ) -> Any:
         """Decorate a function: each call becomes a span with its arguments, result, duration and error.
 
-        Works on sync and async functions, generators, async generators, methods, class and static methods.
+        Works on sync and async functions, generators, async generators, methods, class and static methods. With
+        `budget`, in dollars, each call of it is a run with a budget of its own: see `budget()`.
+
+        Raises:
+            ConfigError: the budget is no amount.
         """
         from autolog._capture.functions import decorate
 
+        make_budget = None
+        if budget is not None:
+            limit = self.budget(budget).limit
+            make_budget = functools.partial(self.budget, limit)
+        options = name, kind, capture_input, capture_output, make_budget
         if function is None:
-            return lambda given: decorate(given, self._emit, name, kind, capture_input, capture_output)
-        return decorate(function, self._emit, name, kind, capture_input, capture_output)
+            return lambda given: decorate(given, self._emit, *options)
+        return decorate(function, self._emit, *options)
+
+    def budget(
+        self, limit: float, *, raises: type[BaseException] = BudgetExceeded, unpriced: str = "allow"
+    ) -> RunBudget:
+        """Return a block for `with` or `async with` whose calls together cost no more than `limit` dollars.
+
+        Before a call is sent, the most that it can cost is reserved: all bytes of the request as input, and
+        `max_tokens`, or what the model can write, as output. It is replaced by the real cost a moment after the call
+        has ended. A call that does not fit beside what is spent and reserved is not sent and raises, in whichever
+        thread or task of the block it is made. Blocks nest; a call must fit into all of them.
+
+        Args:
+            limit: dollars. raises: the exception class that such a call raises, with a message. unpriced: `allow` or
+                `refuse` calls of which nobody knows what they may cost, as the model has no price; while the limit
+                is not reached they go out by default, and nothing is reserved for them.
+
+        Returns:
+            The budget; `spent`, `reserved` and `left` say how it stands, in dollars.
+
+        Raises:
+            ConfigError: an impossible value.
+        """
+        from autolog._pricing.run_budget import RunBudget
+
+        budget = RunBudget(limit, raises, unpriced)
+        if not self._has_runs:
+            self._has_runs = True
+            if self._config is not None:
+                self._instruct(self._config)
+        return budget
 
     def span(self, name: str, *, kind: str = "span", capture_bodies: bool = True, **metadata: Any) -> Span:
         """Return a span for `with` or `async with`; what is called inside becomes its child.
@@ -295,6 +346,8 @@ class Recorder:
         or out of reach, and then how to have it recorded (`_capture.inventory.Installed` describes the entries).
         `http` counts the calls recorded below the SDKs, by HTTP library; None while those are not patched.
         `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
+        `budgets` has limit, spent and reserved, in dollars, of those configured and of the runs that the caller is in;
+        `unpriced` counts calls under a budget of which nobody knew what they might cost.
         `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
         """
         from msgspec.structs import asdict
@@ -323,8 +376,16 @@ class Recorder:
             "sampled_out": self._processing.sampled_out if self._processing is not None else 0,
             "dropped": dict(dropped),
             "last_error": next((delivery.last_error for delivery in deliveries if delivery.last_error), None),
+            "budgets": self._budget_figures(),
+            "unpriced": self._gate.unpriced if self._gate is not None else 0,
             "failures": dict(_guard.failures),
         }
+
+    def _budget_figures(self) -> list[dict[str, Any]]:
+        figures = []
+        with _guard.guard("reading budgets"):
+            figures = self._budgets.figures() if self._budgets is not None else []
+        return figures + [run.figures() for run in _context.current_context.get().budgets]
 
     @contextmanager
     def diverted(self, sink: Sink) -> Iterator[None]:
@@ -456,12 +517,15 @@ class _Processing:
         return self._pipeline
 
 
-def _budgets(config: Config) -> Budgets | None:
+def _budgets(config: Config, shared: bool) -> Budgets | None:
+    """Return the configured budgets; `shared`: those that hold do so for all processes with the same local store."""
     if not config.budgets:
         return None
     from autolog._pricing.budgets import Budgets
+    from autolog._pricing.ledger import Ledger, ledger_path
 
-    return Budgets(config.budgets)
+    path = ledger_path(config.store) if shared and config.endpoint is None else None
+    return Budgets(config.budgets, ledger=Ledger(path) if path else None)
 
 
 def _take_up(budgets: Budgets, sink: Sink) -> None:

@@ -1,6 +1,7 @@
-"""Everything that autolog raises, and only at `configure()`, `patch_*()` and on the command line.
+"""Everything that autolog raises, and only at `configure()`, `patch_*()` and on the command line; budgets at calls.
 
     AutologError
+    ├── BudgetExceeded  a call that a budget does not allow, before it is sent
     ├── ConfigError     an option that does not exist or has an impossible value
     ├── PatchError      an SDK that is missing, too old, or no longer has what we wrap
     └── StoreError      a store that cannot be opened, read or written
@@ -8,14 +9,23 @@
             ├── StoreFull       there is no space left
             └── Undelivered     a backend that did not take all of a batch
 
-After set-up nothing of ours is raised into the user's program: see `_guard`.
+After set-up nothing else of ours is raised into the user's program: see `_guard`.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["AutologError", "ConfigError", "PatchError", "StoreError", "StoreFull", "StoreUnavailable", "Undelivered"]
+__all__ = [
+    "AutologError",
+    "BudgetExceeded",
+    "ConfigError",
+    "PatchError",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "Undelivered",
+]
 
 
 #: The user and the password in a URL; a password may hold any character, so all up to the last @ belongs to it.
@@ -38,6 +48,10 @@ def shown(url: str) -> str:
 
 class AutologError(Exception):
     """The root of all errors of this package."""
+
+
+class BudgetExceeded(AutologError):  # noqa: N818 - it says what happened
+    """A call that might exceed a budget, and was not sent."""
 
 
 class ConfigError(AutologError, ValueError):

@@ -36,13 +36,14 @@ class RemoteParent(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """A user, session, tags and metadata that calls are made for."""
+    """A user, session, tags and metadata that calls are made for, and the budgets that they are paid from."""
 
     user: str | None = None
     session: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = {}
     capture_bodies: bool = True
+    budgets: tuple[Any, ...] = ()
 
     def merged(
         self,
@@ -62,6 +63,7 @@ class Context(msgspec.Struct, frozen=True):
             tags=tuple(dict.fromkeys((*self.tags, *tags))),
             metadata={**self.metadata, **metadata},
             capture_bodies=self.capture_bodies and capture_bodies,
+            budgets=self.budgets,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,6 +12,14 @@ from autolog._capture import opentelemetry
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import pass_on
 from autolog._lifecycle import after_fork_in_child, before_exit
+
+
+class Reservation(Protocol):
+    """An amount that is held back of budgets until a call's cost is known."""
+
+    def settle(self, cost: float | None, failed: bool) -> None:
+        """Put the call's cost, None if that is not known, in the place of what is reserved; once. Never raises."""
+        ...
 
 
 class Exchange(Span):
@@ -29,6 +37,8 @@ class Exchange(Span):
     retry_key: Hashable = None
     """What a repetition of the request has in common with it, where each attempt is an exchange by itself."""
     library_calls: Any = None
+    reservation: Reservation | None = None
+    """What is held back for the call of the budgets that it is paid from."""
     kept_bytes = 0
     request: Any = None
     """The request as the SDK built it; when the call ends, what is kept of it (`Sent`)."""

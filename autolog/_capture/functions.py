@@ -21,7 +21,7 @@ import msgspec
 
 from autolog._capture.context import Context, Parent, current_context, current_span, restore
 from autolog._capture.snapshot import PLAIN, freeze, thaw, weigh
-from autolog._capture.span import Emit, Span
+from autolog._capture.span import ContextSpan, Emit, Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, report
 
@@ -32,7 +32,10 @@ _STREAMS = ("body_iterator", "response")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a function is recorded. `parameters` are those that its caller fills: without `self` or `cls`."""
+    """How a function is recorded. `parameters` are those that its caller fills: without `self` or `cls`.
+
+    `make_budget` makes the budget of one call.
+    """
 
     name: str
     kind: str
@@ -42,6 +45,7 @@ class Options(msgspec.Struct, frozen=True):
     skip_first: bool
     defaults: dict[str, Any]
     defaults_change: bool
+    make_budget: Callable[[], Any] | None = None
 
 
 class FunctionCall(Span):
@@ -107,18 +111,37 @@ class FunctionCall(Span):
         }
 
 
-def decorate(function: Any, emit: Emit, name: str | None, kind: str, capture_input: bool, capture_output: bool) -> Any:
+class PaidCall(ContextSpan, FunctionCall):
+    """A call of a function that has a budget for each."""
+
+    def __init__(self, emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__(emit, options, args, kwargs)
+        if options.make_budget is not None:
+            self.context = options.make_budget().within(self.context)
+
+
+def decorate(
+    function: Any,
+    emit: Emit,
+    name: str | None,
+    kind: str,
+    capture_input: bool,
+    capture_output: bool,
+    make_budget: Callable[[], Any] | None = None,
+) -> Any:
     """Return `function` with every call recorded; a classmethod or staticmethod stays one.
 
     Raises:
         TypeError: it is no function or method.
     """
     if isinstance(function, (classmethod, staticmethod)):
-        inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output)
+        inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output, make_budget)
         return type(function)(inner)
     if inspect.isclass(function) or not callable(function):
         raise TypeError(f"@autolog goes on functions and methods, not on {function!r}")
     options = _options(function, name, kind, capture_input, capture_output)
+    if make_budget is not None:
+        options = msgspec.structs.replace(options, make_budget=make_budget)
     if inspect.isasyncgenfunction(function):
         return _wrap_generator(function, emit, options, inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(function):
@@ -156,7 +179,7 @@ def _options(
 
 def _begin(emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
     try:
-        return FunctionCall(emit, options, args, kwargs)
+        return (FunctionCall if options.make_budget is None else PaidCall)(emit, options, args, kwargs)
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("starting a function's span", error)
         return None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from autolog._capture import stream_usage
 from autolog._capture.context import current_exchange
-from autolog._capture.exchange import Exchange
+from autolog._capture.exchange import Exchange, Reservation
 from autolog._capture.graft import Graft, copy_function
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
@@ -32,13 +32,17 @@ if TYPE_CHECKING:
     from autolog.providers import SDK
 
 
+#: Returns what is reserved for a call, given the request that is about to be sent; None if no budget holds.
+Reserve = Callable[["Exchange", Any], "Reservation | None"]
+
+
 class Outlet:
     """Takes the exchanges of one applied patch, and knows what it grafted; a no-op once the patch is removed.
 
     Attributes:
         live: whether the patch is in force. asks_usage: whether streams are to be asked for their usage.
-        check: raises what the user wants raised when a call may not be made, because its budget is spent.
         recorded: how many calls were recorded.
+        reserve: holds back what a call may cost; raises what the user wants raised when a budget does not allow it.
         unrecorded: how many requests were built for calls that did not pass through `request`.
     """
 
@@ -46,7 +50,7 @@ class Outlet:
         self._emit = emit
         self.live = True
         self.asks_usage = asks_usage
-        self.check: Callable[[], None] | None = None
+        self.reserve: Reserve | None = None
         self.unrecorded = 0
         self.recorded = 0
         self._grafts: dict[FunctionType, Graft] = {}
@@ -55,6 +59,20 @@ class Outlet:
         if self.live:
             self.recorded += 1
             self._emit(span)
+
+    def admit(self, exchange: Exchange, request: Any) -> None:
+        """Reserve what a call may cost, once, before its request is sent.
+
+        Raises:
+            BaseException: the user's own, if a budget does not allow the call.
+        """
+        if self.reserve is None or exchange.reservation is not None:
+            return
+        try:
+            exchange.reservation = self.reserve(exchange, request)
+        except BaseException:
+            exchange.request = None  # nothing is sent: there is no call to record
+            raise
 
     def graft(self, function: FunctionType, wrap: Callable[..., Callable[..., Any]], *given: Any) -> None:
         """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already."""
@@ -130,15 +148,9 @@ def _end(exchange: Exchange) -> None:
 
 
 def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
-    """Return the block for a call that is about to be made, or None if there is nothing to record.
-
-    Raises:
-        BaseException: the user's own, if a budget is spent (`Outlet.check`).
-    """
+    """Return the block for a call that is about to be made, or None if there is nothing to record."""
     if not emit.live:
         return None
-    if emit.check is not None and sdk.format.billable(options.method, options.url):
-        emit.check()
     exchange = open_exchange(sdk, emit, client, options, kwargs)
     return None if exchange is None and current_exchange.get() is None else RecordedCall(exchange)
 
@@ -216,6 +228,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             exchange.sends(request, asked)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
+        emit.admit(exchange, request)
         return request
 
     return _build_request

@@ -65,7 +65,7 @@ class Patch:
         self._points: dict[str, tuple[ChokePoint, ...]] = {sdk.base: CHOKE_POINTS}
         self._points |= {name: socket_points(classes) for name, classes in sdk.sockets.items()}
         self._asks_usage = False
-        self._check: Callable[[], None] | None = None
+        self._reserve: http.Reserve | None = None
         self._outlet = http.Outlet(emit, False)
 
     @property
@@ -102,7 +102,7 @@ class Patch:
     def _apply(self) -> None:
         self._check_version()
         self._outlet = http.Outlet(self._emit, self._asks_usage)
-        self._outlet.check = self._check
+        self._outlet.reserve = self._reserve
         for name, points in self._points.items():
             if name in sys.modules:
                 self._wrap(sys.modules[name], points)
@@ -112,10 +112,10 @@ class Patch:
 
                 register_post_import_hook(self._on_import, name)
 
-    def instruct(self, ask_usage: bool, check: Callable[[], None] | None) -> None:
+    def instruct(self, ask_usage: bool, reserve: http.Reserve | None) -> None:
         """Say whether streams are asked for the usage that they would not report, and what may forbid a call."""
         self._asks_usage = self._outlet.asks_usage = ask_usage
-        self._check = self._outlet.check = check
+        self._reserve = self._outlet.reserve = reserve
 
     def remove(self) -> None:
         """Give the SDK's methods their own code back; calls that are under way are not recorded any more."""

@@ -147,13 +147,10 @@ class Span:
             report("ending a span", failure)
 
 
-class PrivateSpan(Span):
-    """A span that records metrics only, as does everything inside it: no prompts or outputs."""
+class ContextSpan(Span):
+    """A span whose context is that of everything inside it."""
 
-    def __init__(self, emit: Emit, name: str, kind: str) -> None:
-        super().__init__(emit, name, kind)
-        self.context = self.context.merged(None, None, (), {}, capture_bodies=False)
-        self._context_token: Token[Context] | None = None
+    _context_token: Token[Context] | None = None
 
     def __enter__(self) -> Self:
         self._context_token = current_context.set(self.context)
@@ -164,6 +161,14 @@ class PrivateSpan(Span):
     ) -> None:
         restore(current_context, self._context_token)
         super().__exit__(kind, error, trace)
+
+
+class PrivateSpan(ContextSpan):
+    """A span that records metrics only, as does everything inside it: no prompts or outputs."""
+
+    def __init__(self, emit: Emit, name: str, kind: str) -> None:
+        super().__init__(emit, name, kind)
+        self.context = self.context.merged(None, None, (), {}, capture_bodies=False)
 
 
 class FinishedRecord:

@@ -20,9 +20,12 @@ import msgspec
 from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
 from autolog._native import allocate_lock
-from autolog.errors import ConfigError
+from autolog._pricing.ledger import STEPS, Claim, Ledger
+from autolog._pricing.run_budget import also, check_limit, check_unpriced
+from autolog.errors import BudgetExceeded, ConfigError
 
 if TYPE_CHECKING:
+    from autolog._capture.exchange import Exchange
     from autolog._record.record import Record
 
 
@@ -44,20 +47,24 @@ PERIODS = {
 }
 #: What a budget can be for; `*` as the value means for each by itself.
 KINDS = ("user", "tag", "session", "function", "project")
-#: A period is summed up in so many steps, so that what is long ago falls out.
-STEPS = 60
 #: With more sums than this, empty ones are let go.
 MAX_SUMS = 10_000
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """A limit in dollars, for one `kind` and `value` or for all. `then`: `log`, a URL, an exception or a function."""
+    """A limit in dollars, for one `kind` and `value` or for all.
+
+    Attributes:
+        then: `log`, a URL, an exception or a function.
+        unpriced: `allow` or `refuse` calls of which nobody knows what they may cost, if it raises.
+    """
 
     limit: float
     period: timedelta
     kind: str | None = None
     value: str | None = None
     then: Any = "log"
+    unpriced: str = "allow"
 
     @property
     def raises(self) -> bool:
@@ -75,6 +82,15 @@ class Budget(msgspec.Struct, frozen=True):
             if value is not None and (self.value in (None, "*", value)):
                 yield value
 
+    def claim(self, value: str) -> Claim:
+        """Return what a ledger is to know of the budget, for one of its sums."""
+        return Claim(f"{self.name}\n{value}", self.limit, self.period.total_seconds())
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other budgets of a ledger."""
+        return f"{self.limit}/{self.period.total_seconds():.0f} {self.kind or ''}={self.value or ''}"
+
     def words(self, value: str, spent: float) -> str:
         """Return the message for when the budget is used up."""
         whom = f" by {self.kind} {value!r}" if self.kind else ""
@@ -89,14 +105,15 @@ def read_budget(given: Any) -> Budget:
     """
     if not isinstance(given, Mapping):
         raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
-    unknown = set(given) - {"limit", "per", "then", *KINDS}
+    unknown = set(given) - {"limit", "per", "then", "unpriced", *KINDS}
     if unknown:
         raise ConfigError(
-            "budgets", f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, {', '.join(KINDS)}"
+            "budgets",
+            f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, unpriced, {', '.join(KINDS)}",
         )
-    limit, per, then = given.get("limit"), given.get("per", "day"), given.get("then", "log")
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
-        raise ConfigError("budgets", f"limit: {limit!r} is not an amount of dollars")
+    per, then = given.get("per", "day"), given.get("then", "log")
+    limit = check_limit("budgets", given.get("limit"))
+    unpriced = check_unpriced("budgets", given.get("unpriced", "allow"))
     period = per if isinstance(per, timedelta) else PERIODS.get(str(per))
     if period is None or period <= timedelta():
         raise ConfigError("budgets", f"per: {per!r} is not one of {', '.join(PERIODS)}, nor a timedelta")
@@ -110,7 +127,7 @@ def read_budget(given: Any) -> Budget:
         raise ConfigError(
             "budgets", "project: a program's calls are of one project; leave it out, or set it on the server"
         )
-    return Budget(float(limit), period, kind, None if kind is None else str(given[kind]), then)
+    return Budget(limit, period, kind, None if kind is None else str(given[kind]), then, unpriced)
 
 
 class _Sum(msgspec.Struct):
@@ -133,10 +150,23 @@ class _Sum(msgspec.Struct):
 
 
 class Budgets:
-    """The budgets of a recorder, and what has been spent of each."""
+    """The budgets of a recorder or a server, and what has been spent of each.
 
-    def __init__(self, given: Sequence[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    Args:
+        ledger: keeps what is reserved and spent of the budgets that hold; one in memory if None.
+        hold_all: all budgets hold, and not only those that raise an exception.
+    """
+
+    def __init__(
+        self,
+        given: Sequence[Any],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ledger: Ledger | None = None,
+        hold_all: bool = False,
+    ) -> None:
         self._budgets = [read_budget(one) for one in given]
+        self._holding = [budget for budget in self._budgets if hold_all or budget.raises]
+        self._ledger = ledger or Ledger(now=lambda: now().timestamp())
         self._sums: dict[tuple[int, str], _Sum] = {}
         self._lock = allocate_lock()
         self._now = now
@@ -145,10 +175,29 @@ class Budgets:
         #: Whether it is for this process to act on a budget that is used up; others may share the store.
         self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
 
-    @property
-    def raising(self) -> bool:
-        """Whether a budget may stop calls."""
-        return any(budget.raises for budget in self._budgets)
+    def holders(self) -> list[HeldBudget]:
+        """Return the budgets that may stop calls."""
+        return [HeldBudget(budget, self._ledger) for budget in self._holding]
+
+    def claims(self, call: Context | Record) -> list[tuple[Budget, str]]:
+        """Return the budgets that hold for a call, and the sum of each that it counts towards."""
+        return [(budget, value) for budget in self._holding for value in budget.values(call)]
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Return limit, period, spent and reserved of every sum, in dollars and seconds."""
+        rows = []
+        for number, budget in enumerate(self._budgets):
+            holds = budget in self._holding
+            with self._lock:
+                values = {value: total.total for (of, value), total in self._sums.items() if of == number}
+            if holds:
+                beginning = budget.claim("").key
+                values = {key.removeprefix(beginning): 0.0 for key in self._ledger.keys(beginning)}
+            for value, total in sorted(values.items()) or [("", 0.0)]:
+                spent, reserved = self._ledger.figures(budget.claim(value)) if holds else (total, 0.0)
+                rows.append({"limit": budget.limit, "period_seconds": budget.period.total_seconds(), "by": budget.kind,
+                             "value": value or None, "spent": spent, "reserved": reserved})  # fmt: skip
+        return rows
 
     def begin(self, store: SpendingHistory, projects: Iterable[str] = ()) -> None:
         """Add what was spent before this process began, and by others, from the store's hourly sums.
@@ -174,12 +223,26 @@ class Budgets:
                 known = self._sums.get(key)
                 total.reached_at = known.reached_at if known is not None else None
             self._sums |= sums
+        for number, budget in enumerate(self._budgets):
+            if budget in self._holding:
+                amounts = [
+                    (budget.claim(value), at.timestamp(), amount)
+                    for (of, value), total in sums.items()
+                    if of == number
+                    for at, amount in total.steps
+                ]
+                self._ledger.seed(budget.name, amounts)
 
-    def spend(self, record: Record, cost: float | None = None) -> None:
-        """Count a record's cost, or `cost` dollars of it; take the action of a budget that is used up. Never raises."""
+    def spend(self, record: Record, cost: float | None = None, reserved: bool = False) -> None:
+        """Count a record's cost, or `cost` dollars of it; take the action of a budget that is used up. Never raises.
+
+        With `reserved` the cost was settled already, in the place of what was reserved for it.
+        """
         cost = record.cost if cost is None else cost
         if record.kind != "llm" or not cost:
             return
+        if self._holding and not reserved:
+            self.account(record, cost)
         at = self._now()
         if len(self._sums) > MAX_SUMS:
             self._sweep(at)
@@ -190,6 +253,11 @@ class Budgets:
                     total.forget(at - budget.period)
                     total.add(at, cost, budget.period)
                 self._look(number, value, at)
+
+    def account(self, record: Record, cost: float, name: str = "") -> None:
+        """Count a cost against the budgets that hold; `name` is what a reservation may know the record by."""
+        with guard("counting what was spent"):
+            self._ledger.add([budget.claim(value) for budget, value in self.claims(record)], cost, name)
 
     def review(self) -> None:
         """Take the action of every budget that is used up, whoever used it. Never raises."""
@@ -217,22 +285,30 @@ class Budgets:
                 if not total.steps:
                     del self._sums[number, value]
 
-    def check(self) -> None:
-        """Raise the user's exception if the call that is about to be made is over a budget."""
-        context = current_context.get()
-        at = self._now()
-        for number, budget in enumerate(self._budgets):
-            if not budget.raises:
-                continue
-            for value in budget.values(context):
-                total = self._sums.get((number, value))
-                if total is None:
-                    continue
-                with self._lock:
-                    total.forget(at - budget.period)
-                    spent = total.total
-                if spent >= budget.limit:
-                    raise budget.then(budget.words(value, spent))
+
+class HeldBudget:
+    """A budget that calls are checked against, before they are sent."""
+
+    def __init__(self, budget: Budget, ledger: Ledger) -> None:
+        self._budget = budget
+        self._ledger = ledger
+        self.raises: type[BaseException] = budget.then if budget.raises else BudgetExceeded
+        self.unpriced = budget.unpriced
+
+    def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:  # noqa: ARG002 - as all budgets
+        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
+        values = list(self._budget.values(current_context.get()))
+        if not values:
+            return None
+        claims = [self._budget.claim(value) for value in values]
+        refused = self._ledger.reserve(f"{number}/{self._budget.name}", claims, bound, seconds)
+        if refused is None:
+            return None
+        return self._budget.words(values[refused.claim], refused.spent) + also(refused.reserved, bound)
+
+    def settle(self, number: str, cost: float) -> None:
+        """Put the cost of a call in the place of what was reserved for it."""
+        self._ledger.settle(f"{number}/{self._budget.name}", cost)
 
 
 def _act(budget: Budget, value: str, spent: float) -> None:

@@ -105,6 +105,7 @@ class Tariff:
         unit_prices: dollars for a million tokens, or as the unit says; with tiers, an object of prices.
         has: the names of its prices, and of what its variants are told apart by.
         unpublished: those of the terms that change nothing: no price for them is published.
+        window: how many tokens its context holds; None if that is not known.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Tariff:
     ) -> None:
         self.model: str = model.id
         self.provider: str = provider.id
+        self.window: int | None = model.context_window
         self.table = table
         self.date = date
         self._priced_by = model, provider, at

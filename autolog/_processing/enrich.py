@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from autolog._capture.exchange import Exchange
+from autolog._capture.exchange import Exchange, Reservation
 from autolog._capture.functions import FunctionCall
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
@@ -33,6 +34,7 @@ class Draft:
         follow_up: it is a call that tells more of what an earlier call began.
         repeats: reading the same again makes the same record again.
         sampled: it is kept. bodies: its bodies are kept.
+        reservation: what is reserved for the call. budgets: those of the run that it is of.
     """
 
     record: Record
@@ -41,6 +43,8 @@ class Draft:
     repeats: bool = False
     sampled: bool = True
     bodies: bool = True
+    reservation: Reservation | None = None
+    budgets: tuple[Any, ...] = ()
 
 
 def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls) -> list[Draft]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolog._capture.opentelemetry import EndedOTelSpan
 from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
 from autolog._guard import guard, report
 from autolog._pricing.bill import price_record
-from autolog._pricing.budgets import Budgets
 from autolog._pricing.cost import keep_updated, unknown
 from autolog._processing.enrich import Draft, add_previews, to_drafts
 from autolog._processing.estimate import estimate
@@ -21,6 +20,9 @@ from autolog._record.record import Record
 from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import shorten
 from autolog.providers import Facts, format_named
+
+if TYPE_CHECKING:
+    from autolog._pricing.budgets import Budgets
 
 #: Takes a draft one step further; False to drop it.
 Stage = Callable[[Draft], bool]
@@ -50,7 +52,7 @@ class Pipeline:
             self._follow_up,
             *((self._estimate,) if config.stream_usage == "estimate" else ()),
             self._price,
-            *((self._spend,) if budgets is not None else ()),
+            self._spend,
             self._leave_sampled,
             self._complete,
             self._trim,
@@ -67,7 +69,7 @@ class Pipeline:
         if isinstance(span, FinishedRecord):
             return self._run(self._final_stages, [Draft(span.record)])
         sampled = self._samples(span)
-        if not sampled and self._budgets is None:
+        if not sampled and self._budgets is None and not span.context.budgets:
             self.sampled_out += 1
             return []
         if self._config.update_prices and not self._updating_prices:
@@ -75,10 +77,16 @@ class Pipeline:
         if isinstance(span, EndedOTelSpan):
             return self._read_otel_span(span, sampled)
         drafts = to_drafts(span, self._redactor.learn, self._long_running)
+        reservation = getattr(span, "reservation", None)
         for draft in drafts:
             draft.sampled = sampled
             draft.bodies = self._config.capture_bodies and span.context.capture_bodies
-        return self._run(self._stages, drafts)
+            draft.reservation, draft.budgets = reservation, span.context.budgets
+        try:
+            return self._run(self._stages, drafts)
+        finally:
+            if reservation is not None:
+                reservation.settle(None, (span.status_code or 599) >= 400)  # if no stage came as far as that
 
     def _read_otel_span(self, span: EndedOTelSpan, sampled: bool) -> list[Record]:
         """Return the record of a span that came with its facts, described and priced as the server would."""
@@ -86,9 +94,9 @@ class Pipeline:
 
         record = read_otel_span(span)
         bodies = self._config.capture_bodies and span.context.capture_bodies
-        drafts = [] if record is None else [Draft(record, sampled=sampled, bodies=bodies)]
-        spend = (self._spend,) if self._budgets is not None else ()
-        stages = (self._redact_bodies, *spend, self._leave_sampled, self._trim, *self._final_stages)
+        budgets = span.context.budgets
+        drafts = [] if record is None else [Draft(record, sampled=sampled, bodies=bodies, budgets=budgets)]
+        stages = (self._redact_bodies, self._spend, self._leave_sampled, self._trim, *self._final_stages)
         return self._run(stages, drafts)
 
     @staticmethod
@@ -167,8 +175,16 @@ class Pipeline:
     def _spend(self, draft: Draft) -> bool:
         """Count the cost against the budgets; of a record that was counted before, only what is new."""
         record, budgets = draft.record, self._budgets
-        if budgets is not None and record.cost:
-            budgets.spend(record, self._long_running.uncounted(record) if draft.repeats else record.cost)
+        if budgets is None and not draft.budgets:
+            return True
+        cost = self._long_running.uncounted(record) if draft.repeats and record.cost else record.cost
+        if draft.reservation is not None:
+            draft.reservation.settle(cost, (record.status_code or 599) >= 400)
+        elif cost and record.kind == "llm":
+            for run in draft.budgets:
+                run.settle("", cost)
+        if budgets is not None and cost:
+            budgets.spend(record, cost, reserved=draft.reservation is not None)
         return True
 
     def _leave_sampled(self, draft: Draft) -> bool:

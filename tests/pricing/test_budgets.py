@@ -92,7 +92,7 @@ def test_the_exception_of_ones_choosing_stops_further_calls(patched: Records) ->
 
     autolog.configure(budgets=[{"limit": 0.003, "user": "a", "then": TooExpensive}])
     client = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler)))
-    ask: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+    ask: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 100}
     with autolog.context(user="a"):
         client.chat.completions.create(**ask)
         autolog.flush()

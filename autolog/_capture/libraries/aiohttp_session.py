@@ -52,17 +52,24 @@ def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Calla
     async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = current_exchange.get()
         if exchange is not None and exchange.library_calls is calls:
-            try:
-                content = getattr(self.body, "_value", self.body)
-                content = content.encode() if isinstance(content, str) else content
-                content = bytes(content) if isinstance(content, (bytes, bytearray)) else None
-                key = (self.method, str(self.url), content and hash(content))
-                calls.sends(exchange, Outgoing(self.method, str(self.url), self.headers, content), key)
-            except Exception as error:  # noqa: BLE001 - ours, never the program's
-                report("reading a request", error)
+            outgoing = _outgoing(self)
+            if outgoing is not None:
+                content = outgoing._content
+                calls.sends(exchange, outgoing, (outgoing.method, outgoing.url, content and hash(content)))
         return await original(self, *args, **kwargs)
 
     return send
+
+
+def _outgoing(request: Any) -> Outgoing | None:
+    try:
+        content = getattr(request.body, "_value", request.body)
+        content = content.encode() if isinstance(content, str) else content
+        content = bytes(content) if isinstance(content, (bytes, bytearray)) else None
+        return Outgoing(request.method, str(request.url), request.headers, content)
+    except Exception as error:  # noqa: BLE001 - ours, never the program's
+        report("reading a request", error)
+        return None
 
 
 def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:

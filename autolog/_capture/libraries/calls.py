@@ -137,11 +137,7 @@ class LibraryCalls:
         """Return the exchange of a request that is about to be sent; None if it is none that is recorded.
 
         `host` is with its port, if the URL has one.
-
-        Raises:
-            BaseException: the user's own, if a budget is spent.
         """
-        outlet = self.outlet
         try:
             reader = self.rules.reader(method, host, path)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
@@ -149,19 +145,22 @@ class LibraryCalls:
             return None
         if reader is None:
             return None
-        if outlet.check is not None:
-            outlet.check()
         self.seen += 1
-        return Exchange(outlet, reader.name, type(client), False)
+        return Exchange(self.outlet, reader.name, type(client), False)
 
     def sends(self, exchange: Exchange, request: Any, key: Hashable) -> None:
-        """Keep the request, which may repeat one that failed."""
+        """Keep the request, which may repeat one that failed.
+
+        Raises:
+            BaseException: the user's own, if a budget does not allow the call.
+        """
         try:
             exchange.retry_key = key
             self._failed.continued_by(key, exchange)
             exchange.sends(request, False)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
+        self.outlet.admit(exchange, request)
 
     def answered(self, exchange: Exchange, status: int, headers: Any) -> None:
         """Keep the head of the response."""

@@ -56,13 +56,14 @@ def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
         return None
     exchange = calls.open(client, method, host, path)
     if exchange is not None:
+        content = None
         try:
             content = getattr(request, "_content", None)
             if content is None:
                 tee_upload(request)
-            calls.sends(exchange, request, (id(client), method, str(url), None if content is None else hash(content)))
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
+        calls.sends(exchange, request, (id(client), method, str(url), None if content is None else hash(content)))
     return exchange
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from autolog._capture.graft import innermost
-from autolog._capture.http import Outlet
+from autolog._capture.http import Outlet, Reserve
 from autolog._capture.libraries import aiohttp_session, botocore_session, httpx_clients, requests_adapter
 from autolog._capture.libraries.calls import CallRules, LibraryCalls
 from autolog._capture.span import Emit
@@ -44,7 +44,7 @@ class LibraryPatch:
         self._emit = emit
         self._prepare = prepare
         self._hosts: Mapping[str, str] = {}
-        self._check: Callable[[], None] | None = None
+        self._reserve: Reserve | None = None
         self._outlet = Outlet(emit, False)
         self._calls: dict[str, LibraryCalls] = {}
         self._hooked: set[str] = set()
@@ -55,10 +55,10 @@ class LibraryPatch:
         """How many calls were recorded, by library."""
         return {name: calls.seen for name, calls in self._calls.items() if calls.seen}
 
-    def instruct(self, hosts: Mapping[str, str], check: Callable[[], None] | None) -> None:
+    def instruct(self, hosts: Mapping[str, str], reserve: Reserve | None) -> None:
         """Set the user's hosts, by what is spoken there, and what may forbid a call."""
-        self._hosts, self._check = hosts, check
-        self._outlet.check = check
+        self._hosts, self._reserve = hosts, reserve
+        self._outlet.reserve = reserve
         for calls in self._calls.values():
             calls.rules = CallRules(hosts)
 
@@ -68,7 +68,7 @@ class LibraryPatch:
             return
         self.active = True
         self._outlet = Outlet(self._emit, False)
-        self._outlet.check = self._check
+        self._outlet.reserve = self._reserve
         self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
         for name, points in _POINTS.items():
             for module in dict.fromkeys(point[0] for point in points):

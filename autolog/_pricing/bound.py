@@ -1,0 +1,174 @@
+"""An upper bound of what a call may cost, from its request alone, before it is sent.
+
+Input: a token is at least one byte, so there are no more tokens than bytes in the body, nor than fit into the model's
+context window. Where the body holds or names what is not in it as text (an image, a file, an earlier response, a tool
+that the provider runs), the whole window counts. Output: the limit in the request, else the model's, for as many
+answers as are asked for. All of it at the dearest price that may apply: every token written to the cache.
+
+There is no bound for models without a price, and for operations that are not billed by tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from autolog._pricing.cost import Terms, price
+from autolog._pricing.own import price_by_function, price_by_mapping
+from autolog._pricing.sellers import entries, models, seller
+from autolog._pricing.tariff import find_tariff
+from autolog._record.record import Record
+from autolog.providers import Format, Usage, provider_at, provider_of_model
+
+#: The most tokens that a model answers with, by how its name begins or goes on after a maker's
+#: (platform.openai.com/docs/models, ai.google.dev/gemini-api/docs/models, api-docs.deepseek.com, read 2026-11).
+#: Anthropic's requests always say it. Of others the context window is the limit.
+_OUTPUT_LIMITS = [
+    (re.compile(pattern), limit)
+    for pattern, limit in (
+        (r"(^|[./])gpt-5", 128_000),
+        (r"(^|[./])o[134](-|$)", 100_000),
+        (r"(^|[./])gpt-4\.1", 32_768),
+        (r"(^|[./])(chatgpt|gpt)-4o", 16_384),
+        (r"(^|[./])gpt-4-(turbo|1106|0125|vision)", 4_096),
+        (r"(^|[./])gpt-4(-|$)", 8_192),
+        (r"(^|[./])gpt-3\.5", 4_096),
+        (r"(^|[./])gemini-(2\.5|3)", 65_536),
+        (r"(^|[./])gemini-(1\.5|2\.0)", 8_192),
+    )
+]
+#: Where nobody knows a model's window.
+_WINDOW = 1_048_576
+#: What a provider adds to the input for tools (Anthropic's system prompt for them and its own tools: up to 735 tokens
+#: each, by platform.claude.com/docs/en/agents-and-tools/tool-use/overview, read 2026-11). The frame of a message, some
+#: five tokens, is less than its JSON.
+_FOR_TOOLS = 2_000
+#: Signs of input that is not in the body as text.
+_ELSEWHERE = re.compile(
+    rb'"(?:image|image_url|input_image|input_audio|input_file|file|file_id|file_data|fileData|file_data|inlineData|'
+    rb"inline_data|document|video|audio|previous_response_id|conversation|cachedContent|cached_content|container|"
+    rb'prompt_id)"\s*:\s*[{"]|"prompt"\s*:\s*\{|"type"\s*:\s*"(?:image|document|file|video|audio|input_image|input_file)'
+)
+#: Tools that the provider runs, which bill by themselves and read what they find.
+_PROVIDER_TOOLS = re.compile(
+    rb'"(?:web_search|web_fetch|code_interpreter|code_execution|file_search|image_generation|mcp|computer)\w*"'
+    rb"|google_?[sS]earch|url_?[cC]ontext|code_?[eE]xecution"
+)
+#: How often such a tool is taken to be used, and the dearest price of one use in dollars (Google's grounding).
+_TOOL_USES, _TOOL_PRICE = 10, 0.035
+_BY_TOKENS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "responses", "complete"})
+_FREE = frozenset({"count_tokens", "moderation"})
+
+
+class _Request(msgspec.Struct):
+    """The fields of a request that say what it may cost; all else is skipped, not read."""
+
+    model: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    generationConfig: Any = None  # noqa: N815 - Gemini's name
+    inferenceConfig: Any = None  # noqa: N815 - Bedrock's name
+    options: Any = None
+    n: Any = None
+    best_of: Any = None
+    service_tier: Any = None
+    speed: Any = None
+    inference_geo: Any = None
+
+
+def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -> float | None:
+    """Return the most dollars that a call can cost; None if nobody can say.
+
+    Args:
+        reader: whose format the request has. own: the user's prices, as in `Config.prices`.
+    """
+    address = urlsplit(url)
+    path = unquote(address.path)
+    operation = reader.operation(path)
+    if operation in _FREE:
+        return 0.0
+    if not body or operation not in _BY_TOKENS:
+        return None
+    try:
+        asked = msgspec.json.decode(body, type=_Request)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    model = asked.model if isinstance(asked.model, str) else reader.model_in(path)
+    if not model:
+        return None
+    record = Record(id="", request_url=url, request_model=model, operation_name=operation)
+    record.provider_name = provider_at(address.netloc) or provider_of_model(model) or reader.provider_name
+    return _dearest(record, asked, body, own)
+
+
+def _dearest(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
+    window = _window(record)
+    tools = _PROVIDER_TOOLS.search(body) is not None
+    whole = tools or _ELSEWHERE.search(body) is not None
+    given = window if whole else min(len(body) + (_FOR_TOOLS if b'"tools"' in body else 0), window)
+    made = 0 if record.operation_name == "embeddings" else _output(record.request_model or "", asked, window)
+    terms = Terms(tier=_text(asked.service_tier), speed=_text(asked.speed), geo=_text(asked.inference_geo))
+    if terms.tier in {"flex", "auto"}:
+        terms = Terms(speed=terms.speed, geo=terms.geo)
+    costs = [
+        cost
+        for usage in _usages(given, made, b"audio" in body, "image" in (record.request_model or ""))
+        if (cost := _price(record, usage, terms, own)) is not None
+    ]
+    return max(costs) + _TOOL_USES * _TOOL_PRICE * tools if costs else None
+
+
+def _usages(given: int, made: int, audio: bool, image: bool) -> Iterator[Usage]:
+    """Yield the ways in which so many tokens may be billed."""
+    yield Usage(input=given, output=made)
+    yield Usage(input=given, output=made, cache_creation=given)
+    yield Usage(input=given, output=made, cache_creation=given, cache_creation_1h=given)
+    if audio:
+        yield Usage(input=given, output=made, input_audio=given, output_audio=made)
+    if image:
+        yield Usage(input=given, output=made, input_image=given, output_image=made)
+
+
+def _price(record: Record, usage: Usage, terms: Terms, own: Any) -> float | None:
+    if own is not None and not callable(own):
+        priced = price_by_mapping(record, own, usage, terms)
+        if priced is not None:
+            return priced.cost
+    cost = price(seller(record), models(record), usage, terms, None).cost
+    if callable(own):
+        record.usage_input_tokens, record.usage_output_tokens, record.cost = usage.input, usage.output, cost
+        by_function = price_by_function(record, own)
+        return cost if by_function is None else by_function.cost
+    return cost
+
+
+def _window(record: Record) -> int:
+    for by, name in entries(seller(record), models(record)):
+        try:
+            return find_tariff(by, name, (), None).window or _WINDOW
+        except LookupError:
+            continue
+    return _WINDOW
+
+
+def _output(model: str, asked: _Request, window: int) -> int:
+    nested = [part for part in (asked.generationConfig, asked.inferenceConfig, asked.options) if isinstance(part, dict)]
+    limits = [asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens]
+    limits += [part.get(name) for part in nested for name in ("maxOutputTokens", "maxTokens", "num_predict")]
+    answers = [asked.n, asked.best_of, *(part.get("candidateCount") for part in nested)]
+    known = [limit for limit in limits if _whole(limit)]
+    most = max(known) if known else next((limit for form, limit in _OUTPUT_LIMITS if form.search(model)), window)
+    return int(most) * max([1, *(int(number) for number in answers if _whole(number))])
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

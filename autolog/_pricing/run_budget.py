@@ -1,0 +1,144 @@
+"""`with autolog.budget(2.00):` the budget of one run, held across its threads, tasks and streams."""
+
+from __future__ import annotations
+
+import time
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autolog._capture.context import Context, current_context, restore
+from autolog._capture.threads import follow_threads
+from autolog._native import allocate_lock
+from autolog.errors import BudgetExceeded, ConfigError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from autolog._capture.exchange import Exchange
+
+
+class RunBudget:
+    """A limit in dollars for what is called inside a block, wherever the calls run.
+
+    Attributes:
+        limit: in dollars. raises: the exception that a call raises which might exceed it. unpriced: `allow` or `refuse`
+            calls of which nobody knows what they may cost.
+    """
+
+    def __init__(self, limit: float, raises: type[BaseException], unpriced: str) -> None:
+        self.limit = check_limit("budget", limit)
+        self.raises = check_exception(raises)
+        self.unpriced = check_unpriced("budget", unpriced)
+        self._spent = 0.0
+        self._reserved: dict[str, tuple[float, float]] = {}
+        self._lock = allocate_lock()
+        self._tokens: list[Token[Context]] = []
+
+    @property
+    def spent(self) -> float:
+        """What the calls that have ended cost, in dollars."""
+        return self._spent
+
+    @property
+    def reserved(self) -> float:
+        """What the calls that are under way may cost, in dollars."""
+        with self._lock:
+            return self._held()
+
+    @property
+    def left(self) -> float:
+        """What further calls may cost, in dollars."""
+        with self._lock:
+            return max(0.0, self.limit - self._spent - self._held())
+
+    def _held(self) -> float:
+        now = time.monotonic()
+        for number, (_, expires) in list(self._reserved.items()):
+            if expires <= now:
+                del self._reserved[number]
+        return sum(bound for bound, _ in self._reserved.values())
+
+    def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:  # noqa: ARG002 - as all budgets
+        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
+        with self._lock:
+            spent, held = self._spent, self._held()
+            if spent + held + bound <= self.limit and spent < self.limit:
+                self._reserved[number] = (bound, time.monotonic() + seconds)
+                return None
+        return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{also(held, bound)}"
+
+    def settle(self, number: str, cost: float) -> None:
+        """Put the cost of a call in the place of what was reserved for it."""
+        with self._lock:
+            self._reserved.pop(number, None)
+            self._spent += cost
+
+    def figures(self) -> dict[str, Any]:
+        """Return limit, spent and reserved, in dollars, as `status()` shows them."""
+        return {"limit": self.limit, "by": "run", "spent": self.spent, "reserved": self.reserved}
+
+    def __enter__(self) -> Self:
+        follow_threads()
+        self._tokens.append(current_context.set(self.within(current_context.get())))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        restore(current_context, self._tokens.pop())
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def within(self, context: Context) -> Context:
+        """Return a context with this budget besides those that it has."""
+        return msgspec.structs.replace(context, budgets=(*context.budgets, self))
+
+
+def also(reserved: float, bound: float) -> str:
+    """Return the end of a refusal: what is reserved, and what the call may cost."""
+    held = f", ${reserved:.4f} reserved" if reserved else ""
+    return f"{held}; this call may cost up to ${bound:.4f}"
+
+
+def check_limit(option: str, limit: Any) -> float:
+    """Return a limit as dollars.
+
+    Raises:
+        ConfigError: it is no amount.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
+        raise ConfigError(option, f"limit: {limit!r} is not an amount of dollars")
+    return float(limit)
+
+
+def check_exception(raises: Any) -> type[BaseException]:
+    """Return an exception class.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(raises, type) and issubclass(raises, BaseException):
+        return raises
+    raise ConfigError(
+        "budget", f"raises: {raises!r} is not an exception class; leave it out for {BudgetExceeded.__name__}"
+    )
+
+
+def check_unpriced(option: str, unpriced: Any) -> str:
+    """Return what is done about calls without a price.
+
+    Raises:
+        ConfigError: neither of the two.
+    """
+    if unpriced in {"allow", "refuse"}:
+        return str(unpriced)
+    raise ConfigError(option, f"unpriced: {unpriced!r} is neither 'allow' nor 'refuse'")
