@@ -34,15 +34,6 @@ CREATE TABLE IF NOT EXISTS seeded(name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
-def ledger_path(store: str) -> str | None:
-    """Return the ledger that belongs to a store, by the store's URL: a file beside SQLite's; None for others."""
-    if not store.startswith("sqlite:"):
-        return None
-    from autolog.stores.sqlite._file import path_of
-
-    return f"{path_of(store)}-budgets"
-
-
 class Claim(msgspec.Struct, frozen=True):
     """A limit in dollars that a call counts towards. Without a period, in seconds, nothing is ever forgotten."""
 

@@ -56,3 +56,12 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
 
         return ClickHouseStore(url) if create or ClickHouseStore.exists(url) else None
     raise StoreError(url, "there is no such kind of store; write for example sqlite:///.autolog/logs.db")
+
+
+def ledger_path(store: str) -> str | None:
+    """Return the ledger of the budgets that hold for a store, by its URL: a file beside SQLite's; None for others."""
+    if not store.startswith("sqlite:"):
+        return None
+    from autolog.stores.sqlite._file import path_of
+
+    return f"{path_of(store)}-budgets"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autolog._pricing.ledger import Claim, Ledger, ledger_path
+from autolog._pricing.ledger import Claim, Ledger
 
 HOURLY = Claim("all", 1.0, 3600.0)
 USERS = Claim("user\na", 0.5, 3600.0)
@@ -143,8 +143,3 @@ def test_a_forked_child_has_a_connection_of_its_own(tmp_path: Path) -> None:
             os._exit(0)
     os.waitpid(child, 0)
     assert ledger.figures(HOURLY) == (0.5, 0.0)
-
-
-def test_the_ledger_of_a_store_lies_beside_it(tmp_path: Path) -> None:
-    assert ledger_path(f"sqlite:///{tmp_path}/s.db") == f"{tmp_path}/s.db-budgets"
-    assert ledger_path("clickhouse://host/db") is None
