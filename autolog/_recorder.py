@@ -521,9 +521,9 @@ def _budgets(config: Config, shared: bool) -> Budgets | None:
     """Return the configured budgets; `shared`: those that hold do so for all processes with the same local store."""
     if not config.budgets:
         return None
+    from autolog._delivery.sinks import ledger_path
     from autolog._pricing.budgets import Budgets
     from autolog._pricing.ledger import Ledger
-    from autolog.stores import ledger_path
 
     path = ledger_path(config.store) if shared and config.endpoint is None else None
     return Budgets(config.budgets, ledger=Ledger(path) if path else None)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import Token
+from time import time_ns
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from autolog._capture.graft import Graft, copy_function
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, logger, pass_on, report
+from autolog._ids import new_record_id
 
 if TYPE_CHECKING:
     from autolog.providers import SDK
@@ -68,6 +70,8 @@ class Outlet:
         """
         if self.reserve is None or exchange.reservation is not None:
             return
+        if exchange.record_id is None:
+            exchange.record_id = new_record_id(time_ns() // 1_000_000)  # by which a server knows the call's record
         try:
             exchange.reservation = self.reserve(exchange, request)
         except BaseException:

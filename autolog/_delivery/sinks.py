@@ -10,8 +10,10 @@ from typing import Any
 from autolog._delivery.delivery import Sink
 from autolog._delivery.http_sink import HTTPSink
 from autolog._record.record import Record
-from autolog.stores import import_engine, open_store
+from autolog.stores import import_engine, ledger_path, open_store
 from autolog.stores._contract import Store
+
+__all__ = ["StoreSink", "import_ahead", "ledger_path", "open_target"]
 
 
 class StoreSink:

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 import msgspec
 
 from autolog._native import allocate_lock
-from autolog._sqlite import immediate
 
 #: A period is summed up in so many steps, so that what is long ago falls out.
 STEPS = 60
@@ -78,8 +77,9 @@ class Ledger:
         with self._lock:
             if self._db is None:
                 self._db = self._open()
-            with immediate(self._db):
-                yield self._db
+            with self._db as db:  # commits, or takes all back
+                db.execute("BEGIN IMMEDIATE")
+                yield db
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None, check_same_thread=False)

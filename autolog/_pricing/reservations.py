@@ -8,14 +8,14 @@ known in the end, as of a stream without usage, what was reserved counts as spen
 
 from __future__ import annotations
 
+import uuid
 import weakref
 from collections.abc import Sequence
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Any, Protocol
 
 from autolog._capture.exchange import Exchange
 from autolog._guard import guard, report
-from autolog._ids import format_span, new_bits, new_record_id
 from autolog._native import allocate_lock, sleep
 from autolog._pricing.bound import upper_bound
 from autolog.providers import format_named
@@ -89,9 +89,7 @@ class Gate:
         if not holders or str(request.method).upper() == "GET":
             return None
         bound = self._bound(exchange, request)
-        if exchange.record_id is None:
-            exchange.record_id = new_record_id(time_ns() // 1_000_000)
-        number = format_span(new_bits(64))
+        number = uuid.uuid4().hex
         taken: list[Holder] = []
         try:
             for holder in holders:

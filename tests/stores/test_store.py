@@ -17,7 +17,7 @@ import pytest
 
 from autolog._record.record import Record
 from autolog.errors import StoreError
-from autolog.stores import open_store
+from autolog.stores import ledger_path, open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 from autolog.stores.sqlite import _schema
@@ -635,3 +635,8 @@ def test_unpriced_are_calls_that_should_have_a_price(store: Store) -> None:
     assert (row.calls, row.unpriced) == (6, 2)
     since, until = NOON - timedelta(days=1), NOON + timedelta(days=1)
     assert sum(hour.calls - hour.priced for hour in store.hours(None, "all", since, until)) == 2
+
+
+def test_the_ledger_of_a_store_lies_beside_it(tmp_path: Path) -> None:
+    assert ledger_path(f"sqlite:///{tmp_path}/s.db") == f"{tmp_path}/s.db-budgets"
+    assert ledger_path("clickhouse://host/db") is None
