@@ -13,7 +13,7 @@ from autolog._pricing import cost
 from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._pricing.own import price_by_function, price_by_mapping
 from autolog._pricing.sellers import models, seller
-from autolog._pricing.terms import untold_terms
+from autolog._pricing.terms import OWN_USAGE, untold_by_reporter, untold_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage
 from autolog.providers._facts import invalid_usage
@@ -63,7 +63,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown("the call failed, and the answer says nothing of a bill")
     problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
     terms = _terms(record, facts)
-    untold = partial(untold_terms, _call(record, facts), facts.format)
+    untold = partial(_untold, record, facts, usage)
     doubts = [*_doubts(record, facts, usage)]
     if own is not None and not problem:
         by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(frozenset())])
@@ -76,6 +76,29 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     return priced.doubted(doubts) if facts.reported_cost is None else priced
+
+
+def _untold(record: Record, facts: Facts, usage: Usage, has: frozenset[str]) -> Iterator[str]:
+    """Yield why a cost by a tariff is not exact; `has` are the prices and variants of the tariff."""
+    yield from untold_terms(_call(record, facts), facts.format, has)
+    if usage.input is not None and not _has_own_usage(record, facts):
+        told = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
+        told |= {"service_tier"} if record.response_service_tier is not None else set()
+        told |= (
+            {"cache lives"} if told & {"cache_creation_5m", "cache_creation_1h"} or not usage.cache_creation else set()
+        )
+        yield from untold_by_reporter(told, record.provider_name, record.request_model or "", has)
+
+
+def _has_own_usage(record: Record, facts: Facts) -> bool:
+    """Return whether a record has the provider's own usage object, not counts or an object of a reporter's.
+
+    LiteLLM and others above the SDKs make a usage like OpenAI's of everybody's; what was seen on the wire is the
+    provider's, whatever its shape.
+    """
+    if record.usage is None:
+        return False
+    return facts.format != "openai" or record.request_url is not None or record.provider_name not in OWN_USAGE
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
@@ -134,8 +157,6 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
         yield f"usage counted with {by}, not by the provider"
-    if record.usage is None and usage.input is not None:
-        yield from _untold_by_reporter(record, usage)
     if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
         yield "a container may serve several responses, and is billed once"
     whole = count(mapping(record.usage).get("total_tokens"))
@@ -143,15 +164,6 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         more = whole - (usage.input or 0) - (usage.output or 0)
         if more > 0 and record.operation_name == "chat":
             yield f"the total says {more} tokens more than input and output together"
-
-
-def _untold_by_reporter(record: Record, usage: Usage) -> Iterator[str]:
-    """Yield what a log leaves open that brings token counts, and not the provider's own usage object."""
-    if record.response_service_tier is None and record.provider_name in {"openai", "azure.ai.openai"}:
-        yield "the log does not say which service tier was served"
-    lives = (usage.cache_creation_5m, usage.cache_creation_1h)
-    if usage.cache_creation and lives == (None, None) and record.provider_name == "anthropic":
-        yield "the log does not say whether cache writes live for 5 minutes or an hour"
 
 
 def _half(record: Record, usage: Usage) -> str | None:

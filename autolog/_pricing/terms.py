@@ -123,6 +123,56 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str])
             yield f"{term.name}: {words}, and the answer does not say what was charged"
 
 
+class Told(NamedTuple):
+    """Something that a log must tell for its cost to be exact, if it brings counts and not the provider's own usage.
+
+    Attributes:
+        name: as `cost_details.why` names it. told: what tells it: a count of `Usage`, or a word of `_pricing.bill`.
+        affects: the prices of a tariff that depend on it. providers: whose calls have it; none for everybody's.
+    """
+
+    name: str
+    told: str
+    affects: frozenset[str] = frozenset()
+    providers: frozenset[str] = frozenset()
+
+
+_OPENAI = frozenset({"openai", "azure.ai.openai"})
+
+#: What a reporter of counts may leave open.
+TOLD = (
+    Told("which service tier was served", "service_tier", providers=_OPENAI | {"anthropic"}),
+    Told("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
+    Told("how many tokens were written to the cache", "cache_creation", frozenset({"cache_write_mtok"})),
+    Told("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
+    Told("how many input tokens are audio", "input_audio", frozenset({"input_audio_mtok"})),
+    Told("how many output tokens are audio", "output_audio", frozenset({"output_audio_mtok"})),
+    Told("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
+    Told("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
+)
+
+#: The providers whose own usage is not shaped like OpenAI's.
+OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
+
+
+def untold_by_reporter(told: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
+    """Yield what a log leaves open that brings counts, and not the provider's own usage object.
+
+    Args:
+        told: the counts and other things that it tells. provider: the conventions' name. model: as it was asked for.
+        has: the prices and variants of the model's tariff.
+    """
+    for one in TOLD:
+        applies = one.affects & has or (provider in one.providers and not one.affects)
+        if applies and one.told not in told:
+            yield f"the log does not say {one.name}"
+    if _SPEAKS.search(model) and not {"input_audio", "output_audio"} & told:
+        yield "the log does not say how many tokens are audio"
+
+
+_SPEAKS = re.compile(r"audio|realtime|-live")
+
+
 def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
     """Return the first value that is not charged as usual, empty if it is no word; None if there is none."""
     for path, pattern in term.unusual:
