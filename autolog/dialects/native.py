@@ -115,7 +115,7 @@ def _msgpack_items(data: bytes, most: int) -> list[msgspec.Raw]:
 def _json_items(data: bytes, most: int) -> list[msgspec.Raw]:
     start = data.lstrip()[:1]
     if start == b"[":
-        if data.count(b"{") > _MANY:
+        if data.count(b"{") + data.count(b",") > _MANY:
             _count_items(data, most)
         items = _json_list.decode(data)
     elif start == b"{" and b'"records"' in data:

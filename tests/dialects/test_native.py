@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import pytest
 from dialects.samples import (
     RECORDS,
 )
@@ -9,9 +12,19 @@ from hypothesis import given, settings, strategies as st
 
 from autolog._record.record import Record
 from autolog.dialects import native
+from autolog.dialects._fault import Fault
 
 
 @settings(deadline=None)
 @given(st.lists(RECORDS, max_size=3))
 def test_native_round_trip(records: list[Record]) -> None:
     assert native.decode_batch(native.encode_batch(records), native.MSGPACK) == records
+
+
+def test_a_list_of_too_many_items_is_refused_before_it_is_taken_apart() -> None:
+    data = b"[" + b"0," * 4_000_000 + b"0]"
+    tracemalloc.start()
+    with pytest.raises(Fault, match="more than 100 records"):
+        native.decode_batch(data, native.JSON, most=100)
+    assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    tracemalloc.stop()

@@ -221,6 +221,13 @@ def test_text_that_utf8_cannot_hold(store: Store) -> None:
     assert len(store.find(Query())) == 1
 
 
+def test_an_id_that_utf8_cannot_hold_is_filled_in(store: Store) -> None:
+    for name in ("first", "second"):
+        store.write([record(id="\ud800", name=name)])
+    (kept,) = store.find(Query(), 10)
+    assert kept.name == "second"
+
+
 def test_threads_write_and_read_at_once(store: Store) -> None:
     def write(start: int) -> None:
         for number in range(start, start + 50):

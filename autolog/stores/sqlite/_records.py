@@ -81,7 +81,7 @@ class RecordWriter:
 
     def _merge(self, record: Record) -> int:
         """Lay what the newer record knows over what is there; it takes nothing away."""
-        (old,) = load(self._db, "project = ? AND id = ?", (record.project, record.id))
+        (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
         seq = old.seq or 0
         merge(add_bodies(self._db, old, self._bodies), record)
         old.seq, old.updated_at = seq, datetime.now(UTC)
