@@ -1,0 +1,13 @@
+"""OpenAI Agents: its calls go through the openai SDK; its own tracing, which sends to OpenAI, can be off."""
+
+from agents import Agent, OpenAIChatCompletionsModel, Runner, set_tracing_disabled
+from openai import AsyncOpenAI
+
+from autolog import autolog
+
+autolog.patch()
+set_tracing_disabled(True)
+model = OpenAIChatCompletionsModel(model="gpt-4o-mini", openai_client=AsyncOpenAI())
+
+with autolog.context(user="user:42"), autolog.span("agent", kind="agent"):
+    print(Runner.run_sync(Agent("guide", model=model), "What is the capital of Portugal?").final_output)

@@ -1,0 +1,70 @@
+"""The examples for frameworks run against the stand-in, each if its framework is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autolog.cli._standin import standin
+from autolog.stores import open_store
+from autolog.stores.query import Query
+
+FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
+
+#: What each needs to be installed, and how many calls it makes.
+EXAMPLES = {
+    "fastapi_app": (("fastapi", "httpx"), 2),
+    "flask_app": (("flask",), 1),
+    "django_app": (("django",), 1),
+    "celery_tasks": (("celery",), 1),
+    "aws_lambda": ((), 1),
+    "google_cloud_function": ((), 1),
+    "langgraph_agent": (("langgraph", "langchain_openai"), 1),
+    "pydantic_ai_agent": (("pydantic_ai",), 1),
+    "openai_agents": (("agents",), 1),
+    "batch_job": ((), 3),
+}
+
+
+def test_all_examples_are_run_and_listed() -> None:
+    assert {path.stem for path in FRAMEWORKS.glob("*.py")} == set(EXAMPLES)
+    listed = (FRAMEWORKS / "README.md").read_text()
+    assert all(f"`{name}.py`" in listed for name in EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name: str, tmp_path: Path) -> None:
+    needed, calls = EXAMPLES[name]
+    if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with standin() as address:
+        done = subprocess.run(
+            [sys.executable, FRAMEWORKS / f"{name}.py"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(FRAMEWORKS.parents[1]),
+                "OPENAI_API_KEY": "test",
+                "OPENAI_BASE_URL": f"{address}/v1",
+            },
+            timeout=60,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db", create=False)
+    assert store is not None
+    records = store.find(Query(), 100)
+    made = [record for record in records if record.kind == "llm"]
+    assert len(made) == calls
+    assert {record.user for record in made} == {"user:42"}
+    assert all(record.status == "ok" and record.cost is not None for record in made)
+    assert len({record.trace_id for record in records}) == 1
+    assert all(record.parent_span_id for record in made)
