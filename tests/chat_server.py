@@ -34,7 +34,7 @@ class ChatServer:
 
     Attributes:
         host: its address and port. url: its base URL, as a client of OpenAI's takes it.
-        bodies: the request bodies, in order. failures: the statuses that the next requests get.
+        bodies: the request bodies, in order. heads: their headers. failures: the statuses that the next requests get.
         answers: the bodies that they get, instead of the usual one.
     """
 
@@ -42,6 +42,7 @@ class ChatServer:
         self.host = f"127.0.0.1:{port}"
         self.url = f"http://{self.host}/v1"
         self.bodies: list[bytes] = []
+        self.heads: list[list[tuple[str, str]]] = []
         self.failures: list[int] = []
         self.answers: list[dict[str, Any]] = []
 
@@ -66,6 +67,7 @@ def chat_server() -> Iterator[ChatServer]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             server.bodies.append(body)
+            server.heads.append(self.headers.items())
             if server.failures:
                 failure = json.dumps({"error": {"type": "server_error", "message": "try again"}}).encode()
                 self._whole(server.failures.pop(0), failure, "application/json")
