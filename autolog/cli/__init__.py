@@ -33,6 +33,7 @@ COMMANDS = {
     "run": ("run", "Run a program with every installed SDK patched, without touching its code."),
     "serve": ("serve", "Run the server: five vendors' logging APIs, OTLP and our own over one store."),
     "show": ("show", "One record: the conversation, tokens, cost and timing."),
+    "skill": ("skill", "Print a skill file or llms.txt: how coding agents read the logs."),
     "sql": ("sql", "Ask with a SELECT over calls, spans, messages, tool calls and scores."),
     "stats": ("stats", "Calls, errors, tokens, cost and latency, summed up."),
     "tail": ("tail", "Watch records as they arrive."),
