@@ -133,7 +133,10 @@ def without_repeats(body: bytes) -> bytes:
     one, *others = (block.split(b'"') for block in blocks[quarter : 3 * quarter : max(1, quarter // 16)])
     if any(len(other) != len(one) or b"\\" in other for other in (one, *others)):
         return body
-    differing = [number for number, part in enumerate(one) if any(other[number] != part for other in others)]
+    samples = len(others) + 1
+    differing = [
+        number for number, parts in enumerate(zip(one, *others, strict=True)) if parts.count(parts[0]) < samples
+    ]
     if not differing:
         return body
     start = b'"'.join(one[: differing[0]]) + b'"'
