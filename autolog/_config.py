@@ -35,6 +35,7 @@ class Config(msgspec.Struct, frozen=True):
             `user`, `tag`, `session`, `name` with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
             function, or an exception class. One with an exception holds: what a call may cost is reserved before it is
             sent, and one that does not fit raises; `unpriced`: `allow` or `refuse` those without a price.
+            `{"server": True, "then": MyError}` holds to the budgets of the server at `endpoint`, at a request for each.
         sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.

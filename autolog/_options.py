@@ -38,6 +38,14 @@ class BudgetOptions(TypedDict, total=False):
     unpriced: Literal["allow", "refuse"]
 
 
+class ServerBudgetOptions(TypedDict, total=False):
+    """The one of `budgets` that stands for those of the server."""
+
+    server: Required[Literal[True]]
+    then: type[BaseException]
+    unpriced: Literal["allow", "refuse"]
+
+
 class SinkOptions(TypedDict, total=False):
     """One of `sinks`, if it is not the URL of a store."""
 
@@ -68,7 +76,7 @@ class Options(TypedDict, total=False):
     hosts: Mapping[str, str]
     sinks: Sequence[str | SinkOptions]
     prices: Mapping[str, Price] | Callable[[Record], float | None] | None
-    budgets: Sequence[BudgetOptions]
+    budgets: Sequence[BudgetOptions | ServerBudgetOptions]
     stream_usage: Literal["request", "estimate"] | None
     update_prices: bool
     enabled: bool

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autolog._delivery.journal import Journal
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
-    from autolog._pricing.reservations import Gate
+    from autolog._pricing.reservations import Gate, Holder
     from autolog._pricing.run_budget import RunBudget
     from autolog._processing.pipeline import Pipeline
     from autolog._record.record import Record
@@ -107,7 +107,14 @@ class Recorder:
 
     def _instruct(self, config: Config) -> None:
         """Tell the patches what to ask streams for, which hosts are the user's, and what may forbid a call."""
-        holders = self._budgets.holders() if self._budgets is not None else []
+        holders: list[Holder] = []
+        if self._budgets is not None:
+            holders += self._budgets.holders()
+            if self._budgets.of_server is not None and config.endpoint is not None:
+                from autolog._pricing.server_budget import ServerBudget
+
+                budget = self._budgets.of_server
+                holders.append(ServerBudget(config.endpoint, config.api_key, budget.then, budget.unpriced))
         self._gate = None
         if config.enabled and (holders or self._has_runs):
             from autolog._pricing.reservations import Gate

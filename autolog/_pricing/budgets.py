@@ -21,7 +21,7 @@ from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
 from autolog._native import allocate_lock
 from autolog._pricing.ledger import STEPS, Claim, Ledger
-from autolog._pricing.run_budget import also, check_limit, check_unpriced
+from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
 from autolog.errors import BudgetExceeded, ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Budget(msgspec.Struct, frozen=True):
     Attributes:
         then: `log`, a URL, an exception or a function.
         unpriced: `allow` or `refuse` calls of which nobody knows what they may cost, if it raises.
+        server: it stands for those of the server that records go to.
     """
 
     limit: float
@@ -65,6 +66,7 @@ class Budget(msgspec.Struct, frozen=True):
     value: str | None = None
     then: Any = "log"
     unpriced: str = "allow"
+    server: bool = False
 
     @property
     def raises(self) -> bool:
@@ -105,15 +107,20 @@ def read_budget(given: Any) -> Budget:
     """
     if not isinstance(given, Mapping):
         raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
-    unknown = set(given) - {"limit", "per", "then", "unpriced", *KINDS}
+    unknown = set(given) - {"limit", "per", "then", "unpriced", "server", *KINDS}
     if unknown:
         raise ConfigError(
             "budgets",
-            f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, unpriced, {', '.join(KINDS)}",
+            f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, unpriced, server, {', '.join(KINDS)}",
         )
     per, then = given.get("per", "day"), given.get("then", "log")
-    limit = check_limit("budgets", given.get("limit"))
     unpriced = check_unpriced("budgets", given.get("unpriced", "allow"))
+    if given.get("server"):
+        if set(given) - {"server", "then", "unpriced"}:
+            raise ConfigError("budgets", "server: those have limits of their own; only then and unpriced go with it")
+        then = check_exception(given.get("then", BudgetExceeded))
+        return Budget(float("inf"), PERIODS["day"], None, None, then, unpriced, server=True)
+    limit = check_limit("budgets", given.get("limit"))
     period = per if isinstance(per, timedelta) else PERIODS.get(str(per))
     if period is None or period <= timedelta():
         raise ConfigError("budgets", f"per: {per!r} is not one of {', '.join(PERIODS)}, nor a timedelta")
@@ -164,7 +171,9 @@ class Budgets:
         ledger: Ledger | None = None,
         hold_all: bool = False,
     ) -> None:
-        self._budgets = [read_budget(one) for one in given]
+        budgets = [read_budget(one) for one in given]
+        self._budgets = [budget for budget in budgets if not budget.server]
+        self.of_server = next((budget for budget in budgets if budget.server), None)
         self._holding = [budget for budget in self._budgets if hold_all or budget.raises]
         self._ledger = ledger or Ledger(now=lambda: now().timestamp())
         self._sums: dict[tuple[int, str], _Sum] = {}

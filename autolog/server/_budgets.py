@@ -10,9 +10,12 @@ from typing import Any
 
 from autolog._guard import guard
 from autolog._pricing.budgets import Budget, Budgets
+from autolog._pricing.ledger import Ledger
+from autolog._pricing.run_budget import also
 from autolog._record.record import Record
 from autolog.server._keys import Keyring
 from autolog.server._writer import Writer
+from autolog.stores import ledger_path
 from autolog.stores._contract import Store
 
 #: How often the others' spending is looked up, in seconds.
@@ -24,7 +27,9 @@ class Spending:
     """Counts what records cost; what other servers on the store spent is looked up from time to time."""
 
     def __init__(self, given: Sequence[Any], store: Store, keyring: Keyring, writer: Writer) -> None:
-        self._budgets = Budgets(given)
+        path = ledger_path(store.url)
+        self._ledger = Ledger(path) if path else Ledger()
+        self._budgets = Budgets(given, ledger=self._ledger, hold_all=True)
         self._store = store
         self._keyring = keyring
         self._writer = writer
@@ -36,6 +41,8 @@ class Spending:
 
     def spend(self, records: Sequence[Record]) -> None:
         """Count records that were just written, by the cost that is new. Never raises."""
+        for record in records:
+            self._budgets.account(record, record.cost or 0.0, f"{record.project}/{record.id}")
         if self._shared and monotonic() - self._looked > EVERY:
             self._looked = monotonic()
             with guard("looking up what was spent"):
@@ -43,7 +50,27 @@ class Spending:
                 self._budgets.review()
                 return
         for record in records:
-            self._budgets.spend(record)
+            self._budgets.spend(record, reserved=True)
+
+    def reserve(self, number: str, call: Record, bound: float, seconds: float) -> str | None:
+        """Reserve dollars for a call that is about to be made; return why not, or None if that is done.
+
+        Args:
+            number: what `settle` names it by, within its project. call: the id that its record will have, and what
+                decides which budgets it counts towards.
+        """
+        held = self._budgets.claims(call)
+        claims = [budget.claim(value) for budget, value in held]
+        name = f"{call.project}/{call.id}" if call.id else ""
+        refused = self._ledger.reserve(f"{call.project}/{number}", claims, bound, seconds, name)
+        if refused is None:
+            return None
+        budget, value = held[refused.claim]
+        return budget.words(value, refused.spent) + also(refused.reserved, bound)
+
+    def settle(self, number: str, project: str, cost: float) -> None:
+        """Put the cost of a call in the place of what was reserved for it; 0 releases it."""
+        self._ledger.settle(f"{project}/{number}", cost)
 
     def _claim(self, budget: Budget, value: str) -> bool:
         """Return whether this server is the one to act in this period: of several, the last writer acts."""

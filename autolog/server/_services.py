@@ -45,8 +45,8 @@ class Services:
         self.load = Load(limits)
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
-        spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
-        self.ingest = Ingest(Deduplicator(), spending, self.metrics)
+        self.spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
+        self.ingest = Ingest(Deduplicator(), self.spending, self.metrics)
         self._refreshing = asyncio.Lock()
         self._readers = CapacityLimiter(READERS)
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))

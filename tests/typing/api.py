@@ -73,6 +73,6 @@ async def check() -> None:
     package.configure(redact={"patterns": "x", "fields": ["name"], "function": redacted}, prices=lambda record: 0.1)
     package.configure(stor="sqlite:///x.db")  # type: ignore[call-arg]
     package.configure(stream_usage="guess")  # type: ignore[arg-type]
-    package.configure(budgets=[{"per": "day"}])  # type: ignore[typeddict-item]
+    package.configure(budgets=[{"per": "day"}])  # type: ignore[list-item]
     async for letter in letters():
         assert_type(letter, str)

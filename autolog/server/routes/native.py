@@ -209,6 +209,46 @@ def score(call: Call) -> Reply:
     return Reply(200, {"id": call.path["id"]})
 
 
+# Budgets
+
+
+class Reservation(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
+
+    id: str = pydantic.Field(min_length=1, max_length=100)
+    bound: float = pydantic.Field(ge=0, allow_inf_nan=False)
+    seconds: float = pydantic.Field(default=600, gt=0, le=86_400)
+    record: str = pydantic.Field(default="", max_length=200)
+    user: str | None = None
+    session: str | None = None
+    tags: list[str] = []
+    function: str | None = None
+
+
+class Settlement(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
+
+    cost: float = pydantic.Field(ge=0, allow_inf_nan=False)
+
+
+def reserve(call: Call) -> Reply:
+    """Reserve the most that a call may cost of the server's budgets, until it is settled or expires."""
+    given = validate(Reservation, call.object())
+    spending = call.services.spending
+    about = Record(id=given.record, project=call.project, user=given.user, session=given.session, tags=given.tags,
+                   caller=given.function)  # fmt: skip
+    refused = None if spending is None else spending.reserve(given.id, about, given.bound, given.seconds)
+    return Reply(200, {"reserved": refused is None, "reason": refused})
+
+
+def settle(call: Call) -> Reply:
+    """Put the cost of a call in the place of what was reserved for it."""
+    given = validate(Settlement, call.object())
+    if call.services.spending is not None:
+        call.services.spending.settle(call.path["id"], call.project, given.cost)
+    return Reply(200, {"id": call.path["id"]})
+
+
 _TEXT = {"type": "string"}
 _ZONE = "The zone of times that say none: Europe/Berlin, +02:00; else UTC."
 PARAMETERS = (
@@ -236,6 +276,10 @@ ROUTES = [
     Route("GET", "/api/v1/records/{id}", get_record, dialect, "One record with its bodies", "read", produces=_PRODUCED),
     Route("DELETE", "/api/v1/records/{id}", delete_record, dialect, "Delete a record", "admin"),
     Route("POST", "/api/v1/records/{id}/scores", score, dialect, "Score a record", model=Score),
+    Route("POST", "/api/v1/reservations", reserve, dialect, "Reserve what a call may cost of the budgets",
+          model=Reservation),
+    Route("POST", "/api/v1/reservations/{id}/settlement", settle, dialect, "Settle a reservation with the real cost",
+          model=Settlement),
     Route("GET", "/api/v1/tail", tail, dialect, "New records as server-sent events", "read",
           produces=("text/event-stream",),
           parameters=(*PARAMETERS, Parameter("after", {"type": "integer", "minimum": 0}))),

@@ -1,0 +1,95 @@
+"""The budgets of a server hold for all programs that ask it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from live import KEY, live
+
+import autolog
+from autolog.errors import ConfigError
+
+_WORKER = """
+    import os, sys, time
+    from concurrent.futures import ThreadPoolExecutor
+    import openai
+    from openai import _base_client
+    import autolog
+    http = getattr(_base_client, "httpx2", None) or _base_client.httpx
+    charged = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def answer(request):
+        os.write(charged, b"x")
+        time.sleep(0.02)
+        usage = {"prompt_tokens": 40, "completion_tokens": 100, "total_tokens": 140}
+        return http.Response(200, json={"object": "chat.completion", "model": "gpt-4o", "choices": [], "usage": usage})
+    autolog.configure(endpoint=sys.argv[1], api_key=sys.argv[3], journal="", budgets=[{"server": True}])
+    autolog.patch_openai()
+    client = openai.OpenAI(api_key="k", max_retries=0, http_client=http.Client(transport=http.MockTransport(answer)))
+    def ask(_):
+        try:
+            client.chat.completions.create(model="gpt-4o", max_tokens=100, messages=[{"role": "user", "content": "Hi"}])
+        except autolog.BudgetExceeded:
+            pass
+    print("ready", flush=True)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(ask, range(50)))
+    autolog.flush()
+"""
+
+
+def reserve(url: str, number: str, bound: float, **given: Any) -> Any:
+    asked = {"id": number, "bound": bound, **given}
+    answer = httpx2.post(f"{url}/api/v1/reservations", json=asked, headers={"authorization": f"Bearer {KEY}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def settle(url: str, number: str, cost: float) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    done = httpx2.post(f"{url}/api/v1/reservations/{number}/settlement", json={"cost": cost}, headers=headers)
+    assert done.status_code == 200, done.text
+
+
+def test_a_reservation_is_settled_or_expires(tmp_path: Path) -> None:
+    with live(tmp_path / "s.db", budgets=[{"limit": 1, "per": "day", "user": "*"}]) as server:
+        assert reserve(server.url, "1", 0.9, user="a") == {"reserved": True, "reason": None}
+        refused = reserve(server.url, "2", 0.2, user="a")
+        assert not refused["reserved"]
+        assert "by user 'a'" in refused["reason"]
+        assert reserve(server.url, "3", 0.9, user="b")["reserved"]
+        settle(server.url, "1", 0.1)
+        assert reserve(server.url, "2", 0.8, user="a", seconds=0.2)["reserved"]
+        assert not reserve(server.url, "4", 0.8, user="a")["reserved"]
+        time.sleep(0.3)
+        assert reserve(server.url, "4", 0.8, user="a")["reserved"]
+
+
+def test_four_programs_never_spend_more_even_if_one_is_killed(tmp_path: Path) -> None:
+    charged = tmp_path / "charged"
+    with live(tmp_path / "s.db", budgets=[{"limit": 0.055, "per": "day"}]) as server:
+        command = [sys.executable, "-c", textwrap.dedent(_WORKER), server.url, str(charged), KEY]
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        assert started[0].stdout is not None
+        started[0].stdout.readline()
+        time.sleep(0.2)
+        os.kill(started[0].pid, signal.SIGKILL)
+        for one in started:
+            one.communicate(timeout=60)
+        calls = len(charged.read_bytes())
+        assert 20 < calls <= 50
+        # What the killed one held aside, each call counts once: by its settlement and by its record
+        assert not reserve(server.url, "more", 0.055 - 0.0011 * (calls - 11))["reserved"]
+
+
+def test_only_then_and_unpriced_go_with_a_servers() -> None:
+    with pytest.raises(ConfigError, match="limits of their own"):
+        autolog.configure(budgets=[{"server": True, "limit": 1}])
