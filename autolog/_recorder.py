@@ -10,16 +10,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from autolog import _guard, _lifecycle
-from autolog._capture import context as _context, opentelemetry, patch as _patch, scope
+from autolog._capture import context as _context, scope
+from autolog._capture.patching import Patching
 from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
 from autolog._delivery.delivery import Delivery, Sink
 from autolog._delivery.queue import DurableQueue, Queue
-from autolog.errors import BudgetExceeded, PatchError, shown
+from autolog.errors import BudgetExceeded, shown
 
 if TYPE_CHECKING:
-    from autolog._capture.libraries.patch import LibraryPatch
-    from autolog._capture.openai_agents import AgentsTracing
     from autolog._delivery.journal import Journal
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
@@ -33,29 +32,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _patching(sdk: str) -> tuple[Callable[[Recorder], None], Callable[[Recorder], None]]:
-    """Return the methods that patch and unpatch one SDK."""
-
-    def patch(self: Recorder) -> None:
-        self._current_config()
-        self._patches[sdk].apply()
-
-    def unpatch(self: Recorder) -> None:
-        self._patches[sdk].remove()
-
-    patch.__doc__ = f"""Record every call of the {sdk} SDK that costs money, made by existing and future clients.
-
-        Raises:
-            PatchError: the SDK is not installed, too old, or its internals changed incompatibly.
-        """
-    unpatch.__doc__ = f"""Stop recording the {sdk} SDK's calls, and restore its classes."""
-    for method in (patch, unpatch):
-        method.__name__ = f"{method.__name__}_{sdk}"
-        method.__qualname__ = f"Recorder.{method.__name__}"
-    return patch, unpatch
-
-
-class Recorder:
+class Recorder(Patching):
     """Records provider calls, functions and spans, and ships them off the calling thread.
 
     The package's own recorder is `autolog`; its methods are also functions of the package. Making one starts no
@@ -63,15 +40,13 @@ class Recorder:
     """
 
     def __init__(self) -> None:
+        super().__init__(_import_prices)
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
         self._processing: _Processing | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
-        self._patches = _patch.make_patches(self._emit, _import_prices)
-        self._libraries: LibraryPatch | None = None
-        self._agents: AgentsTracing | None = None
         self._gate: Gate | None = None
         self._has_runs = False
 
@@ -120,92 +95,7 @@ class Recorder:
             from autolog._pricing.reservations import Gate
 
             self._gate = Gate(holders, config.prices)
-        for patch in self._patches.values():
-            patch.instruct(config.stream_usage == "request", self._gate)
-        if self._libraries is not None:
-            self._libraries.instruct(config.hosts, self._gate)
-
-    def patch(self) -> list[str]:
-        """Record the calls of every known SDK that is installed, and all that `patch_http` does; returns their names.
-
-        An SDK that cannot be patched is left alone, with a warning in the log and its reason in `status()`.
-        """
-        self._current_config()
-        patched = []
-        for name, patch in self._patches.items():
-            try:
-                patch.apply()
-            except PatchError as error:
-                if not error.missing:
-                    _guard.logger.warning("%s", error)
-            else:
-                patched.append(name)
-        self.patch_http()
-        opentelemetry.follow(self._emit)
-        if self._agents is None:
-            from autolog._capture.openai_agents import AgentsTracing
-
-            self._agents = AgentsTracing(self._emit)
-        self._agents.follow()
-        return patched
-
-    def unpatch(self) -> None:
-        """Stop recording the calls of all SDKs and HTTP libraries."""
-        for patch in self._patches.values():
-            patch.remove()
-        self.unpatch_http()
-        opentelemetry.leave()
-        if self._agents is not None:
-            self._agents.leave()
-
-    def opentelemetry(self, provider: Any = None, *, keep_all: bool = False) -> Any:
-        """Record the spans of OpenTelemetry in this program: agents, chains, tools, retrievals of any framework.
-
-        Kept are spans about models and those around calls. A call that a span describes, too, is one record.
-        `patch()` does this for the program's tracer provider, when it has one.
-
-        Args:
-            provider: a tracer provider of OpenTelemetry's SDK; None for the program's, or one that is made for it.
-            keep_all: keep all spans, also those of web servers and databases.
-
-        Returns:
-            The span processor that was added to the provider.
-
-        Raises:
-            ImportError: OpenTelemetry's SDK is not installed: `pip install opentelemetry-sdk`.
-        """
-        self._current_config()
-        return opentelemetry.install(self._emit, keep_all, provider)
-
-    def patch_http(self) -> None:
-        """Record calls to models through httpx, httpx2, requests, aiohttp and botocore, whichever SDK makes them.
-
-        They are known by host and path; `configure(hosts=...)` names more hosts. What an SDK that is patched itself
-        sends is recorded once. Libraries that are not there yet are patched when they are imported.
-        """
-        config = self._current_config()
-        if self._libraries is None:
-            from autolog._capture.libraries.patch import LibraryPatch
-
-            self._libraries = LibraryPatch(self._emit, _import_prices)
-            self._libraries.instruct(config.hosts, self._gate)
-        self._libraries.apply()
-
-    def unpatch_http(self) -> None:
-        """Stop recording calls through the HTTP libraries, and restore their classes."""
-        if self._libraries is not None:
-            self._libraries.remove()
-
-    patch_openai, unpatch_openai = _patching("openai")
-    patch_anthropic, unpatch_anthropic = _patching("anthropic")
-    patch_groq, unpatch_groq = _patching("groq")
-    patch_together, unpatch_together = _patching("together")
-    patch_cerebras, unpatch_cerebras = _patching("cerebras")
-    patch_fireworks, unpatch_fireworks = _patching("fireworks")
-    patch_perplexity, unpatch_perplexity = _patching("perplexity")
-    patch_portkey, unpatch_portkey = _patching("portkey")
-    patch_writer, unpatch_writer = _patching("writer")
-    patch_llama_api, unpatch_llama_api = _patching("llama_api")
+        self._instruct_patches(config.stream_usage == "request", config.hosts, self._gate)
 
     # Marking up the program
 
@@ -407,6 +297,9 @@ class Recorder:
             self._queue = kept
 
     # Inside
+
+    def _use_config(self) -> None:
+        self._current_config()
 
     def _current_config(self) -> Config:
         """Return the configuration; on first use, read from the environment.

@@ -1,0 +1,148 @@
+"""The part of the recorder that patches: SDKs, HTTP libraries, OpenTelemetry and the Agents SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from autolog._capture import opentelemetry
+from autolog._capture.patch import make_patches
+from autolog._guard import logger
+from autolog.errors import PatchError
+
+if TYPE_CHECKING:
+    from autolog._capture.http import Reserve
+    from autolog._capture.libraries.patch import LibraryPatch
+    from autolog._capture.openai_agents import AgentsTracing
+
+
+def _patching(sdk: str) -> tuple[Callable[[Patching], None], Callable[[Patching], None]]:
+    """Return the methods that patch and unpatch one SDK."""
+
+    def patch(self: Patching) -> None:
+        self._use_config()
+        self._patches[sdk].apply()
+
+    def unpatch(self: Patching) -> None:
+        self._patches[sdk].remove()
+
+    patch.__doc__ = f"""Record every call of the {sdk} SDK that costs money, made by existing and future clients.
+
+        Raises:
+            PatchError: the SDK is not installed, too old, or its internals changed incompatibly.
+        """
+    unpatch.__doc__ = f"""Stop recording the {sdk} SDK's calls, and restore its classes."""
+    for method in (patch, unpatch):
+        method.__name__ = f"{method.__name__}_{sdk}"
+        method.__qualname__ = f"Recorder.{method.__name__}"
+    return patch, unpatch
+
+
+class Patching:
+    """Patches and unpatches. The recorder, which derives from it, says how calls are recorded."""
+
+    def __init__(self, import_prices: Callable[[], None]) -> None:
+        self._import_prices = import_prices
+        self._patches = make_patches(self._emit, import_prices)
+        self._libraries: LibraryPatch | None = None
+        self._agents: AgentsTracing | None = None
+        self._hosts: Mapping[str, str] = {}
+        self._reserve: Reserve | None = None
+
+    def _use_config(self) -> None:
+        """Read the configuration, if nothing has, and call `_instruct_patches`."""
+        raise NotImplementedError
+
+    def _emit(self, span: Any) -> None:
+        """Take an ended span."""
+        raise NotImplementedError
+
+    def _instruct_patches(self, ask_usage: bool, hosts: Mapping[str, str], reserve: Reserve | None) -> None:
+        """Say whether to ask streams for their usage, which hosts are the user's, and what may forbid a call."""
+        self._hosts, self._reserve = hosts, reserve
+        for patch in self._patches.values():
+            patch.instruct(ask_usage, reserve)
+        if self._libraries is not None:
+            self._libraries.instruct(hosts, reserve)
+
+    def patch(self) -> list[str]:
+        """Record the calls of every known SDK that is installed, and all that `patch_http` does; returns their names.
+
+        An SDK that cannot be patched is left alone, with a warning in the log and its reason in `status()`.
+        """
+        self._use_config()
+        patched = []
+        for name, patch in self._patches.items():
+            try:
+                patch.apply()
+            except PatchError as error:
+                if not error.missing:
+                    logger.warning("%s", error)
+            else:
+                patched.append(name)
+        self.patch_http()
+        opentelemetry.follow(self._emit)
+        if self._agents is None:
+            from autolog._capture.openai_agents import AgentsTracing
+
+            self._agents = AgentsTracing(self._emit)
+        self._agents.follow()
+        return patched
+
+    def unpatch(self) -> None:
+        """Stop recording the calls of all SDKs and HTTP libraries."""
+        for patch in self._patches.values():
+            patch.remove()
+        self.unpatch_http()
+        opentelemetry.leave()
+        if self._agents is not None:
+            self._agents.leave()
+
+    def opentelemetry(self, provider: Any = None, *, keep_all: bool = False) -> Any:
+        """Record the spans of OpenTelemetry in this program: agents, chains, tools, retrievals of any framework.
+
+        Kept are spans about models and those around calls. A call that a span describes, too, is one record.
+        `patch()` does this for the program's tracer provider, when it has one.
+
+        Args:
+            provider: a tracer provider of OpenTelemetry's SDK; None for the program's, or one that is made for it.
+            keep_all: keep all spans, also those of web servers and databases.
+
+        Returns:
+            The span processor that was added to the provider.
+
+        Raises:
+            ImportError: OpenTelemetry's SDK is not installed: `pip install opentelemetry-sdk`.
+        """
+        self._use_config()
+        return opentelemetry.install(self._emit, keep_all, provider)
+
+    def patch_http(self) -> None:
+        """Record calls to models through httpx, httpx2, requests, aiohttp and botocore, whichever SDK makes them.
+
+        They are known by host and path; `configure(hosts=...)` names more hosts. What an SDK that is patched itself
+        sends is recorded once. Libraries that are not there yet are patched when they are imported.
+        """
+        self._use_config()
+        if self._libraries is None:
+            from autolog._capture.libraries.patch import LibraryPatch
+
+            self._libraries = LibraryPatch(self._emit, self._import_prices)
+            self._libraries.instruct(self._hosts, self._reserve)
+        self._libraries.apply()
+
+    def unpatch_http(self) -> None:
+        """Stop recording calls through the HTTP libraries, and restore their classes."""
+        if self._libraries is not None:
+            self._libraries.remove()
+
+    patch_openai, unpatch_openai = _patching("openai")
+    patch_anthropic, unpatch_anthropic = _patching("anthropic")
+    patch_groq, unpatch_groq = _patching("groq")
+    patch_together, unpatch_together = _patching("together")
+    patch_cerebras, unpatch_cerebras = _patching("cerebras")
+    patch_fireworks, unpatch_fireworks = _patching("fireworks")
+    patch_perplexity, unpatch_perplexity = _patching("perplexity")
+    patch_portkey, unpatch_portkey = _patching("portkey")
+    patch_writer, unpatch_writer = _patching("writer")
+    patch_llama_api, unpatch_llama_api = _patching("llama_api")
