@@ -171,6 +171,8 @@ class Bridge:
         self.keep_all = False
         self._live: OrderedDict[int, _Live] = OrderedDict()
         self._traces: OrderedDict[int, int] = OrderedDict()
+        #: Instrumentations of which a span described a call that was recorded.
+        self._describing: set[str | None] = set()
         self.enabled = True
 
     def trace(self, theirs: int) -> int:
@@ -185,6 +187,7 @@ class Bridge:
         if live.is_call:
             live.calls += 1
             live.call = exchange
+            self._describing.add(_scope(live.span))
             _number(exchange)
             exchange.parent_span = live.parent
         self._keep_around(live.parent if live.is_call else exchange.parent_span)
@@ -231,12 +234,22 @@ class Bridge:
                 return
             if live.inside is not None and live.is_call and not live.calls:
                 live.call, live.calls = live.inside, 1
+            if live.calls == 0 and self._repeats(span):
+                return
             about = any(str(key).startswith(_KNOWN) for key in span.attributes or ())
             if about or live.kept or live.calls or self.keep_all:
                 self._keep_around(live.parent)
                 self._emit(EndedOTelSpan(span, live, self.trace(context.trace_id)))
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("recording a span of OpenTelemetry's", error)
+
+    def _repeats(self, span: Any) -> bool:
+        """Return whether a span says again what is recorded: Logfire's at a span's beginning, and at a stream's end."""
+        attributes = span.attributes or {}
+        if attributes.get("logfire.span_type") == "pending_span":
+            return True
+        is_log = attributes.get("logfire.span_type") == "log" and "request_data" in attributes
+        return is_log and _scope(span) in self._describing
 
     def _on_ending(self, span: Any) -> None: ...
 
@@ -253,7 +266,12 @@ def _number(exchange: Any) -> None:
     exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
 
 
-def _remember(known: OrderedDict[int, Any], key: int, value: Any) -> None:
+def _scope(span: Any) -> str | None:
+    scope = span.instrumentation_scope
+    return None if scope is None else str(scope.name)
+
+
+def _remember(known: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     known[key] = value
     while len(known) > _MOST:
         known.popitem(last=False)
