@@ -1,6 +1,9 @@
-"""Providers by the names that senders have for them."""
+"""Providers by the names that senders have for them, and the ids of their responses."""
 
 from __future__ import annotations
+
+import base64
+import binascii
 
 #: Senders' names of providers, in the conventions' words. Vercel adds the API: `openai.chat`, `google.generative-ai`.
 _PROVIDERS = {
@@ -27,3 +30,17 @@ def provider_called(name: str | None) -> str | None:
         return None
     head = name if name in _PROVIDERS else name.partition(".")[0]
     return _PROVIDERS.get(head, head if head in _WITH_API else name)
+
+
+def provider_response_id(given: str | None) -> str | None:
+    """Return the provider's own id of a response, which LiteLLM's Responses API packs into one of its own.
+
+    That is `resp_` and Base64 of `litellm:custom_llm_provider:...;model_id:...;response_id:...`.
+    """
+    if not given or not given.startswith("resp_bGl0ZWxsbTp"):
+        return given
+    try:
+        packed = base64.b64decode(given.removeprefix("resp_") + "==").decode()
+    except (binascii.Error, ValueError):
+        return given
+    return packed.partition("response_id:")[2] or given

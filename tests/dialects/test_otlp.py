@@ -277,6 +277,18 @@ def test_providers_have_the_conventions_names(given: str, provider: str) -> None
     assert decoded({**CHAT, "gen_ai.provider.name": given}).provider_name == provider
 
 
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ("resp_bGl0ZWxsbTpjdXN0b21fbGxtX3Byb3ZpZGVyOm9wZW5haTttb2RlbF9pZDpOb25lO3Jlc3BvbnNlX2lkOnJlc3BfNw==", "resp_7"),
+        ("resp_bGl0ZWxsbTp!", "resp_bGl0ZWxsbTp!"),
+        ("resp_7", "resp_7"),
+    ],
+)
+def test_the_id_of_a_response_is_the_providers_where_litellm_packs_it(given: str, own: str) -> None:
+    assert decoded({"gen_ai.operation.name": "chat", "gen_ai.response.id": given}).response_id == own
+
+
 def test_sessions_users_tags_and_metadata_of_every_family() -> None:
     langfuse = decoded({"langfuse.user.id": "u", "langfuse.session.id": "s", "langfuse.trace.tags": ["t"], "langfuse.trace.metadata.plan": "gold",
                         "langfuse.observation.level": "ERROR", "langfuse.observation.status_message": "boom"})  # fmt: skip

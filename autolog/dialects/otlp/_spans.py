@@ -12,7 +12,7 @@ from autolog._record.scores import set_score
 from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
-from autolog.dialects._providers import provider_called
+from autolog.dialects._providers import provider_called, provider_response_id
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES
@@ -50,6 +50,7 @@ def decode_span(span: Span) -> Record:
         extra={"resource": span.scope.resource, "scope": span.scope.name, "attributes": span.attributes},
     )
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
+    record.response_id = provider_response_id(record.response_id)
     _read_bodies(record, families, attributes)
     _read_scores(record, span.events)
     _read_status(record, families, span)
