@@ -20,12 +20,14 @@ import msgspec
 
 from autolog._display.figures import safe, safe_json
 from autolog._folders import make_private
+from autolog._reading.describe import bodies
+from autolog._reading.messages import plain_text, request_messages, response_messages
 from autolog._record.bodies import decode_json, decode_object, decode_text, encode_json
 from autolog._record.media import check_media
 from autolog._record.record import FIELDS, Record, to_dict
 from autolog.errors import AutologError
 
-FORMATS = ("jsonl", "csv", "parquet", "vcr")
+FORMATS = ("jsonl", "csv", "parquet", "vcr", "dataset")
 #: What a table has columns of; the rest of a record is for JSON lines and Parquet.
 CSV_FIELDS = (
     "id", "created_at", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name",
@@ -65,6 +67,26 @@ def write_lines(records: Iterable[Record], file: IO[str]) -> None:
     """Write a JSON object a line, each with all of a record."""
     for record in records:
         file.write(safe_json(json.dumps(as_line(record))) + "\n")
+
+
+def write_dataset(records: Iterable[Record], file: IO[str]) -> None:
+    """Write a JSON object for each call: what was asked, what was answered, and how that was scored."""
+    for record in records:
+        if record.kind == "llm":
+            file.write(safe_json(json.dumps(_example(record), ensure_ascii=False, default=str)) + "\n")
+
+
+def _example(record: Record) -> dict[str, Any]:
+    request, response = bodies(record)
+    return {
+        "id": record.id,
+        "model": record.request_model,
+        "input": [{"role": one.role, "content": plain_text(one)} for one in request_messages(request)],
+        "output": "\n".join(filter(None, map(plain_text, response_messages(response)))),
+        "tool_calls": record.tool_calls or [],
+        "score": record.score,
+        "scores": record.scores,
+    }
 
 
 def write_csv(records: Iterable[Record], file: IO[str]) -> None:

@@ -20,6 +20,13 @@ from autolog.cli._options import (
     require_one,
 )
 from autolog.cli._progress import counted
+from autolog.cli.sql import run_select
+from autolog.errors import AutologError
+from autolog.stores.query import Query
+from autolog.stores.sql import SECONDS
+
+#: How many calls --where gives at most.
+MOST = 100_000
 
 
 @click.command()
@@ -27,31 +34,47 @@ from autolog.cli._progress import counted
 @click.option("--format", "-f", "form", type=click.Choice(_files.FORMATS), help="Else by the file's name, else jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
 @click.option("--id", "ids", multiple=True, help="Only these records, by their ids or parts of them; may be repeated.")
+@click.option(
+    "--where", metavar="SQL", help="Only calls for which this holds of their columns; see autolog sql --views."
+)
 @reading_options
 def export(
-    form: str | None, output: Path | None, ids: tuple[str, ...], store: str | None, server: str | None, **options: Any
+    form: str | None,
+    output: Path | None,
+    ids: tuple[str, ...],
+    where: str | None,
+    store: str | None,
+    server: str | None,
+    **options: Any,
 ) -> None:
     """Take records elsewhere, oldest first, however many there are.
 
     jsonl and parquet hold all of a record; csv what a spreadsheet can show; vcr makes a vcrpy cassette, with which
-    yesterday's calls are tomorrow's test.
+    yesterday's calls are tomorrow's test; dataset a line for each call with what was asked, what was answered and how
+    that was scored.
 
     \b
     autolog export --since 7d -o week.parquet
     autolog export --model gpt-4o -f csv > calls.csv
+    autolog export --where "score > 0.8 and response_model like 'gpt-5%'" -f dataset -o good.jsonl
     autolog export --trace 0af7651916cd43dd8448eb211c80319c -f vcr -o tests/cassettes/plan.yaml
     """
     form = form or _by_name(output)
     opened, query = open_for_reading(store, server), query_from(options)
-    records = _chosen(opened, ids) if ids else opened.scan(query)
-    total = len(ids) or opened.count(query)
+    if where is not None:
+        if ids:
+            raise click.UsageError("--id and --where both say which records: give one of them")
+        ids = _where(opened, where, query)
+    records = _chosen(opened, ids) if ids or where is not None else opened.scan(query)
+    total = len(ids) if ids or where is not None else opened.count(query)
     if form == "parquet":
         if output is None:
             raise click.UsageError("a Parquet file needs a name: --output FILE")
         _files.write_parquet(counted(records, total, "exporting"), output)
         return
     file = sys.stdout if output is None else _files.open_private(output, newline="" if form == "csv" else None)
-    write: Any = {"jsonl": _files.write_lines, "csv": _files.write_csv, "vcr": _files.write_cassette}[form]
+    write: Any = {"jsonl": _files.write_lines, "csv": _files.write_csv, "vcr": _files.write_cassette,
+                  "dataset": _files.write_dataset}[form]  # fmt: skip
     try:
         written = write(counted(records, total, "exporting") if output else records, file)
     finally:
@@ -69,3 +92,13 @@ def _by_name(output: Path | None) -> str:
 def _chosen(store: ReadableStore, ids: tuple[str, ...]) -> Iterator[Record]:
     for record_id in ids:
         yield require_one(store, record_id)
+
+
+def _where(store: ReadableStore, condition: str, query: Query) -> tuple[str, ...]:
+    """Return the ids of the calls for which a condition holds, the oldest first; the filters must hold, too."""
+    statement = f"SELECT id FROM calls WHERE ({condition}\n) ORDER BY created_at, id"  # noqa: S608 - it reads only
+    found = run_select(store, statement, query, SECONDS, MOST)
+    if found.more or found.only:
+        raise AutologError(f"that is more than {MOST:,} calls; choose fewer with --since and --until")
+    matching = {record.id for record in store.find(query, MOST + 1)}
+    return tuple(str(row[0]) for row in found.rows if row[0] in matching)

@@ -13,12 +13,13 @@ from typing import Any
 import openai
 import pytest
 import vcr
-from commands import NASTY, NOON, run
+from commands import NASTY, NOON, output, run
 from traffic import FOLDER, recordings
 
 import autolog
 from autolog._record.record import Record
 from autolog.cli._standin import standin
+from autolog.errors import AutologError
 from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -140,3 +141,25 @@ def test_json_holds_no_character_that_a_terminal_obeys_and_means_the_same() -> N
 def test_only_the_user_may_read_an_export(ten_records: Store, suffix: str) -> None:
     run("export", "-o", f"out.{suffix}")
     assert Path(f"out.{suffix}").stat().st_mode & 0o077 == 0
+
+
+def test_a_condition_makes_a_test_data_set(store: Store) -> None:
+    def scored(record: Record) -> None:
+        record.score = 0.9
+
+    store.update("0001", "default", scored)
+    lines = output("export", "--where", "score > 0.8", "-f", "dataset").splitlines()
+    (example,) = [json.loads(line) for line in lines]
+    assert example["input"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi?"}]
+    assert example["output"].startswith("Hello")
+    assert (example["id"], example["score"], example["tool_calls"]) == ("0001", 0.9, [])
+    assert output("export", "--where", "score > 0.8", "--user", "nobody", "-f", "dataset") == ""
+    assert output("export", "--where", "score > 0.95") == ""
+    assert "give one of them" in output("export", "--where", "cost > 0", "--id", "0001", code=2)
+
+
+def test_a_condition_can_only_read(store: Store) -> None:
+    for condition in ("nonsense", "1); delete from log; --", "exists (select * from log)"):
+        with pytest.raises(AutologError):
+            run("export", "--where", condition)
+    assert store.get("0001") is not None
