@@ -17,6 +17,7 @@ from hypothesis import given as drawn, settings
 from autolog._reading.messages import plain_text, request_messages, response_messages
 from autolog._record.record import Record
 from autolog.dialects import otlp
+from autolog.stores.query import Query
 
 
 def decoded(
@@ -368,3 +369,25 @@ def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() 
     (record,) = otlp.decode_traces(traces(one), base64_ids=False).items
     assert record.usage_input_tokens == 100
     assert record.extra["attributes"]["map"] == {"a": 1}
+
+
+# Much, late, and at odd times
+
+
+def test_ten_thousand_spans_of_which_the_root_comes_last_are_one_trace(server: Server) -> None:
+    def child(number: int) -> dict[str, Any]:
+        return {**span({}, f"step {number}"), "spanId": f"{number + 1:016x}", "parentSpanId": SPAN}
+
+    body = traces(*map(child, range(9_999)), span({}, "root"))
+    assert server.call("POST", "/v1/traces", body).json() == {"partialSuccess": None}
+    assert server.store.count(Query({"trace_id": TRACE})) == 10_000
+    assert server.call("POST", "/v1/traces", traces(*map(child, range(10_001)))).status_code == 413
+
+
+@pytest.mark.parametrize("days", [-3650, -3, 3, 3650])
+def test_a_clock_that_is_off_by_days_costs_no_span_and_no_duration(days: int) -> None:
+    begins = 1767323045_250000000 + days * 86_400 * 10**9
+    record = decoded(CHAT, startTimeUnixNano=str(begins), endTimeUnixNano=str(begins + 10**9))
+    assert (record.duration, record.usage_input_tokens) == (1.0, 100)
+    backwards = decoded(CHAT, startTimeUnixNano=str(begins), endTimeUnixNano=str(begins - 10**9))
+    assert (backwards.duration or 0) >= 0
