@@ -104,7 +104,8 @@ class Redactor:
         if self._knows(body):
             return True
         if not comes_in_pieces(body, kind):
-            return may_hold_secret(body) or may_hold_secret(lists_joined(body)) or "amazon.eventstream" in kind
+            listed = lists_joined(body)
+            return may_hold_secret(body) or (listed and may_hold_secret(listed)) or "amazon.eventstream" in kind
         text = without_repeats(body)
         joined = b"\n".join((pieces_joined(text), lists_joined(body)))  # a key may come in pieces
         return several_at_once(text) or self._knows(joined) or may_hold_secret(b"\n".join((text, joined)))
