@@ -384,6 +384,10 @@ def _import_ahead(config: Config, targets: list[Any]) -> None:
 
         for target in targets:
             sinks.import_ahead(target)
+        if config.update_prices:
+            from autolog._pricing import tariff
+
+            tariff.import_http_client()
         if config.stream_usage == "estimate":
             from autolog._processing import estimate
 

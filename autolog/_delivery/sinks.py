@@ -39,7 +39,8 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
         if isinstance(target, str):
             import_engine(target)
         else:
-            import_module("httpx2")
+            for name in ("httpx2", "httpcore2", "truststore"):  # the latter two: httpx2 itself, for its first client
+                import_module(name)
             import_module(f"autolog.dialects.{target.get('dialect', 'native')}")
 
 

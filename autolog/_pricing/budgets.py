@@ -7,7 +7,6 @@ that every further call raises before anything is sent, until the time has passe
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 from collections import deque
@@ -20,6 +19,7 @@ import msgspec
 from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
 from autolog._native import allocate_lock
+from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Claim, Ledger
 from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
 from autolog.errors import BudgetExceeded, ConfigError
@@ -180,7 +180,7 @@ class Budgets:
         self._lock = allocate_lock()
         self._now = now
         if any(isinstance(budget.then, str) and budget.then != "log" for budget in self._budgets):
-            importlib.import_module("httpx2")  # here, and not on the worker's thread (see `_recorder`)
+            tariff.import_http_client()  # here, and not on the worker's thread (see `_recorder`)
         #: Whether it is for this process to act on a budget that is used up; others may share the store.
         self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -65,6 +66,16 @@ def import_ahead() -> None:
         return  # this thread is importing it further out: it imports httpx2, whose patch asks for prices in turn
     with contextlib.suppress(LookupError):
         genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o", provider_id="openai")
+
+
+def import_http_client() -> None:
+    """Import httpx2, with what it imports itself for its first client only (see `_recorder`).
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    for name in ("httpx2", "httpcore2", "truststore"):
+        importlib.import_module(name)
 
 
 def find_tariff(provider: str | None, model: str, context: Context, at: datetime | None) -> Tariff:
