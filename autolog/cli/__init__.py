@@ -28,6 +28,7 @@ COMMANDS = {
     "logs": ("logs", "List what was recorded, newest first."),
     "mcp": ("mcp", "Let a coding agent read the logs: a Model Context Protocol server on stdio."),
     "prune": ("prune", "Delete old records: by age, size, project or any filter."),
+    "reconcile": ("reconcile", "Compare the costs logged with the provider's own reports, by day and model."),
     "replay": ("replay", "Send a recorded request again, changed or not, and show the difference."),
     "reprice": ("reprice", "Compute costs again with today's price table, keeping the old figures."),
     "run": ("run", "Run a program with every installed SDK patched, without touching its code."),

@@ -1,0 +1,113 @@
+"""`autolog reconcile`"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx2
+from msgspec.structs import asdict
+
+from autolog._display.figures import dollars, safe
+from autolog._pricing import reconcile as compare
+from autolog.cli._options import open_for_reading, store_option
+from autolog.cli._render import echo_json
+from autolog.stores.query import Query
+
+#: Where the reports are, the variable with the admin key, how it is sent, and who reads them.
+PROVIDERS: dict[str, Any] = {
+    "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", compare.openai_report),
+    "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", compare.anthropic_report),
+}
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("provider", type=click.Choice(list(PROVIDERS)))
+@click.option("--from", "start", type=_DAY, required=True, help="The first day (UTC): 2026-11-01.")
+@click.option("--to", "end", type=_DAY, required=True, help="The last day (UTC), which is included.")
+@click.option(
+    "--csv",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A report that you downloaded, instead of asking the provider.",
+)
+@click.option("--base-url", help="Another address of the provider's API.")
+@click.option("--all", "everything", is_flag=True, help="Show what agrees, too.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@store_option
+def reconcile(
+    provider: str, start: datetime, end: datetime, file: Path | None, base_url: str | None, everything: bool,
+    as_json: bool, store: str | None,
+) -> None:  # fmt: skip
+    """Compare what was logged with the provider's own cost and usage reports, by day and model.
+
+    The admin key is read from OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, and sent to the provider alone. Exits with 1 if
+    anything differs.
+
+    \b
+    autolog reconcile openai --from 2026-11-01 --to 2026-11-30
+    """
+    after = end + timedelta(days=1)
+    address, variable, read = PROVIDERS[provider]
+    if after <= start:
+        raise click.UsageError("--to is before --from")
+    if file is not None:
+        with file.open(newline="", encoding="utf-8-sig") as rows:
+            try:
+                theirs = compare.csv_report(csv.DictReader(rows))
+            except ValueError as error:
+                raise click.ClickException(f"{file}: {error}") from error
+        days = (start.date().isoformat(), end.date().isoformat())
+        theirs = {key: total for key, total in theirs.items() if days[0] <= key[0] <= days[1]}
+    else:
+        theirs = read(_fetcher(provider, base_url or address, variable), start.date(), after.date())
+    since, before = start.replace(tzinfo=UTC), after.replace(tzinfo=UTC)
+    query = Query({"provider_name": provider, "kind": "llm"}, since=since, until=before)
+    lines = compare.compare(compare.logged(open_for_reading(store).scan(query)), theirs)
+    _show(lines, everything, as_json)
+    if any(line.verdict != "agreed" for line in lines):
+        click.get_current_context().exit(1)
+
+
+def _fetcher(provider: str, address: str, variable: str) -> compare.Fetch:
+    key = os.environ.get(variable)
+    if not key:
+        raise click.ClickException(f"set {variable} to an admin key of your organisation, or give --csv")
+    headers = {"authorization": f"Bearer {key}"}
+    if provider == "anthropic":
+        headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    client = httpx2.Client(base_url=address.rstrip("/"), headers=headers, timeout=60)
+
+    def fetch(path: str, parameters: list[tuple[str, str]]) -> Mapping[str, Any]:
+        try:
+            answer = client.get(path, params=httpx2.QueryParams(tuple(parameters)))
+            answer.raise_for_status()
+            found: Mapping[str, Any] = answer.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise click.ClickException(f"{path}: {safe(str(error))}") from error
+        return found
+
+    return fetch
+
+
+def _show(lines: list[compare.Line], everything: bool, as_json: bool) -> None:
+    if as_json:
+        echo_json([asdict(line) for line in lines if everything or line.verdict != "agreed"])
+        return
+    for line in lines:
+        if everything or line.verdict != "agreed":
+            figures = f"logged {dollars(line.logged)}, billed {dollars(line.billed)}"
+            click.echo(
+                safe(
+                    f"{line.day}  {line.model}  {line.verdict}: {figures}" + (f"; {line.reason}" if line.reason else "")
+                )
+            )
+    agreed = sum(line.verdict == "agreed" for line in lines)
+    sums = f"{dollars(sum(line.logged for line in lines))} logged, {dollars(sum(line.billed for line in lines))} billed"
+    click.echo(f"{agreed} of {len(lines)} days and models agree; {sums}")
