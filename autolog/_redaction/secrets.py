@@ -181,23 +181,29 @@ def _assigned(text: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-_SAID = re.compile(
-    rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?([\w+/.~-]{16,4096}+)(?![(\[])"
-)
+#: The name of a secret, and what may stand between it and its value; the value itself.
+_SAID = re.compile(rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z")
+_SAID_VALUE = re.compile(rb"[\w+/.~-]{16,4096}+(?![(\[])")
 _COOKIES = re.compile(rb"[Cc]ookie: ?([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"[^\s=;]{1,60}=([^\s;,]{16,4096})")
 
 
 def _given(text: bytes) -> Iterator[Span]:
     """Find what follows the name of a secret, as in a command's options, and the values of cookies."""
-    for found in _SAID.finditer(text):
-        name, value = found[1].decode(), found[2].decode()
-        if suggests_secret(name) and looks_random(value) and not _is_hash(value):
-            yield found.span(2)
+    for start, _ in _long_words(text):
+        start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
+        name, value = _SAID.search(text, max(0, start - 80), start), _SAID_VALUE.match(text, start)
+        if name and value and suggests_secret(name[1].decode()) and _is_drawn(value[0].decode()):
+            yield value.span()
     for found in _COOKIES.finditer(text) if b"ookie:" in text else ():
         for cookie in _COOKIE.finditer(text, *found.span(1)):
             if looks_random(cookie[1].decode()):
                 yield cookie.span(1)
+
+
+def _is_drawn(value: str) -> bool:
+    """Return whether a value looks drawn at random, and is no hash of a commit or a file."""
+    return looks_random(value) and not _is_hash(value)
 
 
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
@@ -224,8 +230,8 @@ _SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
 #: What stands between a name and its value: an object is none.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _BETWEEN_BOTH = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
-_SAID_VALUE = rb"(?:[ \t]|\\t){1,4}(?:is )?(?:\\?[\"'])?[\w+/.~-]{16}"
-_GOES_ON = rb"[\w.-]{0,30}+(?:" + _SAID_VALUE + rb"|(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH + _BLANKS + rb"(?!\{))"
+_SAID_AFTER = rb"(?:[ \t]|\\t){1,4}(?:is )?(?:\\?[\"'])?[\w+/.~-]{16}"
+_GOES_ON = rb"[\w.-]{0,30}+(?:" + _SAID_AFTER + rb"|(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH + _BLANKS + rb"(?!\{))"
 _NAMED = re.compile(_GOES_ON)
 #: Words in the names of secrets, and how it goes on where one is; counts of tokens are in every response.
 _LEADING = (
