@@ -1,213 +1,21 @@
-"""Records in files: JSON lines, CSV, Parquet and vcrpy cassettes; out as a stream, and in again.
-
-JSON lines and Parquet hold all of a record; bodies are text, exactly as they were, or `base64:` and their base64 form.
-Parquet needs `pip install 'autolog-llm[parquet]'`.
-"""
+"""Records out of files: JSON lines and Parquet, as `autolog._display.files` writes them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import json
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
-from autolog._display.figures import safe, safe_json
-from autolog._folders import make_private
-from autolog._reading.describe import bodies
-from autolog._reading.messages import plain_text, request_messages, response_messages
-from autolog._record.bodies import decode_json, decode_object, decode_text, encode_json
+from autolog._display.files import ROWS, STRUCTURED, TIMES
+from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.media import check_media
-from autolog._record.record import FIELDS, Record, to_dict
+from autolog._record.record import FIELDS, Record
 from autolog.errors import AutologError
-
-FORMATS = ("jsonl", "csv", "parquet", "vcr", "dataset")
-#: What a table has columns of; the rest of a record is for JSON lines and Parquet.
-CSV_FIELDS = (
-    "id", "created_at", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name",
-    "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "error_message",
-    "usage_input_tokens", "usage_output_tokens", "usage_cache_read_input_tokens", "usage_cache_creation_input_tokens",
-    "usage_reasoning_output_tokens", "cost", "duration", "time_to_first_chunk", "user", "session", "tags", "metadata",
-    "score", "input_preview", "output_preview",
-)  # fmt: skip
-ROWS = 2_000
-
-_NUMBERS = {"cost", "duration", "time_to_first_chunk", "score"}
-_TIMES = {"created_at", "start_time", "end_time", "received_at", "updated_at"}
-_FLAGS = {"request_stream", "custom_cost", "cached", "truncated"}
-
-
-def as_line(record: Record) -> dict[str, Any]:
-    """All of a record as JSON data, its bodies as text."""
-    data = to_dict(record)
-    for side in ("request_body", "response_body"):
-        body = getattr(record, side)
-        data[side] = None if body is None else _body_text(body)
-    return data
-
-
-def _body_text(body: bytes) -> str:
-    """A body as text; as base64 if it is none, or looks like what stands for base64."""
-    return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
-
-
-def open_private(path: Path, newline: str | None = None) -> IO[str]:
-    """Open a file for writing that only this user may read, for it holds prompts."""
-    make_private(path)
-    return path.open("w", encoding="utf-8", newline=newline)
-
-
-def write_lines(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a JSON object a line, each with all of a record."""
-    for record in records:
-        file.write(safe_json(json.dumps(as_line(record))) + "\n")
-
-
-def write_dataset(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a JSON object for each call: what was asked, what was answered, and how that was scored."""
-    for record in records:
-        if record.kind == "llm":
-            file.write(safe_json(json.dumps(_example(record), ensure_ascii=False, default=str)) + "\n")
-
-
-def _example(record: Record) -> dict[str, Any]:
-    request, response = bodies(record)
-    return {
-        "id": record.id,
-        "model": record.request_model,
-        "input": [{"role": one.role, "content": plain_text(one)} for one in request_messages(request)],
-        "output": "\n".join(filter(None, map(plain_text, response_messages(response)))),
-        "tool_calls": record.tool_calls or [],
-        "score": record.score,
-        "scores": record.scores,
-    }
-
-
-def write_csv(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a row a record, of cells that a spreadsheet takes for text and a terminal does not obey."""
-    writer = csv.writer(file)
-    writer.writerow(CSV_FIELDS)
-    for record in records:
-        data = to_dict(record)
-        writer.writerow([safe_cell(data[name]) for name in CSV_FIELDS])
-
-
-#: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
-_FORMULA = re.compile(r"[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
-
-
-def safe_cell(value: Any) -> Any:
-    """Return a cell of a CSV file: text that a spreadsheet takes for text and a terminal does not obey."""
-    if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str):
-        value = safe(value.replace("\r\n", "\n"))
-        return "'" + value if _FORMULA.match(value) else value
-    return value
-
-
-def write_parquet(records: Iterable[Record], path: Path) -> None:
-    """Write a row a record: numbers and times as such, all else as text, structures as JSON."""
-    pyarrow, parquet = _pyarrow()
-    make_private(path)
-    schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in FIELDS])
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        rows: list[dict[str, Any]] = []
-        for record in records:
-            rows.append(_arrow_row(record))
-            if len(rows) == ROWS:
-                writer.write_table(pyarrow.Table.from_pylist(rows, schema))
-                rows = []
-        if rows:
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema))
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise AutologError("Parquet needs pyarrow: pip install 'autolog-llm[parquet]'") from error
-    return pyarrow, parquet
-
-
-def _arrow_type(pyarrow: Any, name: str) -> Any:
-    if name in _NUMBERS:
-        return pyarrow.float64()
-    if name in _TIMES:
-        return pyarrow.timestamp("us", tz="UTC")
-    if name in _FLAGS:
-        return pyarrow.bool_()
-    whole = name in {"seq", "status_code", "retries", "feedback"} or (name.startswith("usage_"))
-    return pyarrow.int64() if whole else pyarrow.string()
-
-
-def _arrow_row(record: Record) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name in FIELDS:
-        value = getattr(record, name)
-        if isinstance(value, bytes):
-            value = _body_text(value)
-        elif name in _STRUCTURED:
-            value = None if value is None or value in ({}, []) else encode_json(value).decode()
-        elif isinstance(value, str):
-            value = value.encode(errors="replace").decode()
-        row[name] = value
-    return row
-
-
-# Cassettes
-
-
-def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
-    """The provider calls among the records as a vcrpy cassette; returns how many there are.
-
-    A cassette is YAML, of which JSON is a part; only binary bodies need more. Bodies are stored decoded, so no
-    Content-Encoding is given.
-    """
-    count = 0
-    file.write('{"version": 1, "interactions": [\n')
-    for record in records:
-        if record.kind == "llm" and record.request_url and record.status_code is not None:
-            file.write(("," if count else "") + _interaction(record) + "\n")
-            count += 1
-    file.write("]}\n")
-    return count
-
-
-def _interaction(record: Record) -> str:
-    headers = {**(record.response_headers or {}), "content-type": record.response_content_type or "application/json"}
-    response_headers = {name: [value] for name, value in headers.items() if name != "content-encoding"}
-    request_headers = {"content-type": [record.request_content_type or "application/json"]}
-    return (
-        f'{{"request": {{"method": {_yaml(record.request_method or "POST")}, "uri": {_yaml(record.request_url)}, '
-        f'"headers": {_yaml(request_headers)}, "body": {_yaml_body(record.request_body)}}}, '
-        f'"response": {{"status": {{"code": {record.status_code}, "message": ""}}, '
-        f'"headers": {_yaml(response_headers)}, "body": {{"string": {_yaml_body(record.response_body or b"")}}}}}}}'
-    )
-
-
-def _yaml(value: Any) -> str:
-    return json.dumps(value)
-
-
-def _yaml_body(body: bytes | None) -> str:
-    if body is None:
-        return "null"
-    try:
-        text = body.decode("ascii")
-    except UnicodeDecodeError:
-        return f'!!binary "{base64.b64encode(body).decode()}"'
-    return json.dumps(text)
-
-
-# In again
 
 
 def read_lines(file: Iterable[str]) -> Iterator[Record]:
@@ -227,7 +35,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
     Raises:
         AutologError: it is none, or a row is no record.
     """
-    _, parquet = _pyarrow()
+    _, parquet = require_pyarrow()
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
@@ -237,15 +45,8 @@ def read_parquet(path: Path) -> Iterator[Record]:
         for row in batch.to_pylist():
             number += 1
             for name, value in row.items():
-                row[name] = decode_json(value) if isinstance(value, str) and name in _STRUCTURED else value
+                row[name] = decode_json(value) if isinstance(value, str) and name in STRUCTURED else value
             yield _record(row, f"row {number}")
-
-
-_STRUCTURED = {
-    item.name
-    for item in msgspec.structs.fields(Record)
-    if item.type not in {str, int, float} and any(word in str(item.type) for word in ("dict", "list", "Any"))
-}
 
 
 def _record(data: dict[str, Any], where: str) -> Record:
@@ -257,7 +58,7 @@ def _record(data: dict[str, Any], where: str) -> Record:
         record = msgspec.convert(known, Record)
     except (msgspec.ValidationError, OverflowError) as error:
         raise AutologError(f"{where} is no record: {error}") from error
-    for name in _TIMES:
+    for name in TIMES:
         at = getattr(record, name)
         if at is not None and at.tzinfo is None:
             setattr(record, name, at.replace(tzinfo=UTC))
@@ -276,3 +77,17 @@ def _body(value: Any) -> bytes:
         except binascii.Error:
             pass
     return value.encode(errors="surrogatepass")
+
+
+def require_pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module.
+
+    Raises:
+        AutologError: it is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise AutologError("Parquet needs pyarrow: pip install 'autolog-llm[parquet]'") from error
+    return pyarrow, parquet

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
+from autolog._display import files
+from autolog._folders import make_private
 from autolog._record.record import Record
-from autolog.cli import _files
+from autolog.cli._files import require_pyarrow
 from autolog.cli._options import (
     ReadableStore,
     filter_options,
@@ -31,7 +33,7 @@ MOST = 100_000
 
 @click.command()
 @filter_options
-@click.option("--format", "-f", "form", type=click.Choice(_files.FORMATS), help="Else by the file's name, else jsonl.")
+@click.option("--format", "-f", "form", type=click.Choice(files.FORMATS), help="Else by the file's name, else jsonl.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
 @click.option("--id", "ids", multiple=True, help="Only these records, by their ids or parts of them; may be repeated.")
 @click.option(
@@ -70,11 +72,13 @@ def export(
     if form == "parquet":
         if output is None:
             raise click.UsageError("a Parquet file needs a name: --output FILE")
-        _files.write_parquet(counted(records, total, "exporting"), output)
+        require_pyarrow()
+        make_private(output)
+        files.write_parquet(counted(records, total, "exporting"), output)
         return
-    file = sys.stdout if output is None else _files.open_private(output, newline="" if form == "csv" else None)
-    write: Any = {"jsonl": _files.write_lines, "csv": _files.write_csv, "vcr": _files.write_cassette,
-                  "dataset": _files.write_dataset}[form]  # fmt: skip
+    file = sys.stdout if output is None else _open_private(output, newline="" if form == "csv" else None)
+    write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": files.write_cassette,
+                  "dataset": files.write_dataset}[form]  # fmt: skip
     try:
         written = write(counted(records, total, "exporting") if output else records, file)
     finally:
@@ -82,6 +86,12 @@ def export(
             file.close()
     if form == "vcr":
         click.echo(f"{written} calls", err=True)
+
+
+def _open_private(path: Path, newline: str | None = None) -> IO[str]:
+    """Open a file for writing that only this user may read, for it holds prompts."""
+    make_private(path)
+    return path.open("w", encoding="utf-8", newline=newline)
 
 
 def _by_name(output: Path | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from autolog._display.figures import safe
-from autolog.cli._files import safe_cell
+from autolog._display.files import safe_cell
 from autolog.cli._options import ReadableStore, Time, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
 from autolog.cli._render import console, echo_json, print_lines, table_width, text

@@ -41,8 +41,14 @@ class Principal:
         return scope in self.scopes or "admin" in self.scopes
 
 
-def create_key(store: Store, name: str, project: str = "default", scopes: Iterable[str] = ("ingest", "read")) -> str:
-    """Make a key, store its hash, and return it: it cannot be shown again.
+def create_key(
+    store: Store,
+    name: str,
+    project: str = "default",
+    scopes: Iterable[str] = ("ingest", "read"),
+    expires_at: datetime | None = None,
+) -> str:
+    """Make a key, store its hash, and return it: it cannot be shown again. After `expires_at` it is not valid.
 
     Raises:
         AutologError: an unknown scope, or a project name that cannot be one.
@@ -63,6 +69,7 @@ def create_key(store: Store, name: str, project: str = "default", scopes: Iterab
             "project": project,
             "scopes": scopes,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "expires_at": None if expires_at is None else expires_at.astimezone(UTC).isoformat(timespec="seconds"),
             "revoked_at": None,
         },
     )
@@ -138,10 +145,11 @@ class Keyring:
             documents = self._store.documents(_KIND)
             known_before, first = {one.key_id for one in self._known.values()}, self._read_at == -math.inf
             self._read_at = monotonic()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
             self._known = self._fixed | {
                 data["hash"]: Principal(key_id, data["project"], frozenset(data["scopes"]))
                 for key_id, data in documents.items()
-                if not data.get("revoked_at")
+                if not data.get("revoked_at") and not (data.get("expires_at") or now) < now
             }
             if not first:
                 _log_changes(known_before, {one.key_id for one in self._known.values()})

@@ -21,6 +21,7 @@ PLACES = (
     ("sessions", "/ui/sessions", "Sessions"),
     ("users", "/ui/users", "Users"),
     ("compare", "/ui/compare", "Compare"),
+    ("settings", "/ui/settings", "Settings"),
 )
 #: The ranges of time that are offered: the value of `since`, and its words.
 PRESETS = {
@@ -104,7 +105,7 @@ def frame_of(call: Call, root: str) -> Frame:
     zone, name = reader_zone(call)
     path = call.request.url.path.removeprefix(root)
     given = [(name, value.strip()) for name, value in call.query if value.strip()]
-    return Frame(path, given, projects, own, zone, name, call.principal.may("admin"))
+    return Frame(path, given, projects, own, zone, name, own is None and call.principal.may("admin"))
 
 
 def reader_zone(call: Call) -> tuple[tzinfo, str]:

@@ -115,6 +115,7 @@ def score(request: PageRequest) -> Reply:
     if not request.may_write:
         raise Fault(403, "This key may read and not score.")
     record = request.record(request.id, bodies=False)
+    name = request.form.get("name", "").strip()[:200] or DEFAULT
     text, comment = request.form.get("value", ""), request.form.get("comment", "").strip()
     try:
         value = float(text)
@@ -124,7 +125,7 @@ def score(request: PageRequest) -> Reply:
         raise Fault(400, f"{text[:50]!r} is not a score.")
 
     def change(kept: Record) -> None:
-        set_score(kept, DEFAULT, value, comment or None)
+        set_score(kept, name, value, comment or None)
 
     request.call.write(lambda store: store.update(record.id, record.project, change))
     return request.redirect(log_url(record))

@@ -13,6 +13,7 @@ from autolog.server._call import Reply
 from autolog.server._live import follow
 from autolog.server.dashboard import histogram
 from autolog.server.dashboard._page import HEADERS, PageRequest, templates
+from autolog.server.dashboard.export import FORMS
 from autolog.server.dashboard.filters import COLUMNS, KINDS, PAGE, SORTS, Filters, place, read_filters
 from autolog.server.dashboard.frame import reader_zone
 from autolog.stores._contract import Store
@@ -47,7 +48,7 @@ def _list(request: PageRequest, path: str) -> Reply:
     name = "traces" if path == "/ui/traces" else "logs"
     return request.render(
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
-        all_columns=COLUMNS,
+        all_columns=COLUMNS, forms=FORMS,
         sorts=SORTS, kinds=KINDS, given=dict(filters.given), place=name, last=request.store.last(), ranged=True,
         sums=_traces(request.store, records) if name == "traces" else {},
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autolog.server._call import Route
-from autolog.server.dashboard import compare, files, groups, known, log, login, logs, overview, trace
+from autolog.server.dashboard import compare, export, files, groups, known, log, login, logs, overview, settings, trace
 from autolog.server.dashboard._page import page, refuse_here
 
 PAGES: list[Route] = [
@@ -30,5 +30,9 @@ PAGES: list[Route] = [
     page("GET", "/ui/trace", trace.trace, "One trace, whatever its id"),
     page("GET", "/ui/overview", overview.overview, "Charts and sums"),
     page("GET", "/ui/calls", overview.calls, "The dearest and the slowest calls", refuse=refuse_here),
+    page("GET", "/ui/export", export.export, "What a list shows, as a file"),
+    page("GET", "/ui/settings", settings.settings, "Projects, keys, the store"),
+    page("POST", "/ui/settings/keys", settings.add_key, "Create a key"),
+    page("POST", "/ui/settings/revoke", settings.remove_key, "Revoke a key"),
     page("GET", "/ui/compare", compare.compare, "Two logs side by side"),
 ]

@@ -20,8 +20,10 @@ from traffic import FOLDER, recordings
 
 from autolog._ids import format_span, format_trace, new_bits, new_span
 from autolog._record.record import Record
+from autolog.server._keys import create_key, list_keys
 from autolog.server.dashboard import charts, snippets
 from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import json_tree
 from autolog.stores import open_store
 
@@ -104,7 +106,7 @@ def browser(running: Live) -> httpx2.Client:
     return httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
 
 
-PAGES = ("/ui/", "/ui/traces", "/ui/sessions", "/ui/users", "/ui/session?id=s1", "/ui/overview", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/?user=ada", "/ui/?text=goodbye",
+PAGES = ("/ui/", "/ui/traces", "/ui/sessions", "/ui/users", "/ui/session?id=s1", "/ui/settings", "/ui/overview", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/?user=ada", "/ui/?text=goodbye",
          *[f"/ui/log/{name}" for name in ("plain", "root", "failed", "hostile", "broken", "long", "rich")])  # fmt: skip
 
 
@@ -241,6 +243,83 @@ def test_scores_raw_bodies_and_snippets(browser: httpx2.Client, running: Live) -
     assert snippets.as_python(chat("x", HOSTILE, "", NOW)) is not None
     compile(snippets.as_python(chat("x", HOSTILE, "", NOW)) or "", "snippet", "exec")
     assert snippets.as_curl(Record(id="x")) is None
+
+
+def test_the_match_is_exported_in_every_form(browser: httpx2.Client) -> None:
+    pytest.importorskip("pyarrow")
+    sizes = {}
+    for form in ("csv", "jsonl", "parquet", "vcr"):
+        answer = browser.get(f"/ui/export?form={form}&user=ada")
+        assert answer.status_code == 200
+        assert answer.headers["content-disposition"].startswith("attachment")
+        sizes[form] = answer.content
+    assert sizes["csv"].count(b"\n") == 2
+    assert [json.loads(line)["id"] for line in sizes["jsonl"].splitlines()] == ["plain"]
+    assert sizes["parquet"].startswith(b"PAR1")
+    assert len(json.loads(sizes["vcr"])["interactions"]) == 1
+    assert browser.get("/ui/export?form=pdf").status_code == 400
+    assert browser.get("/ui/export?form=csv&colour=red").status_code == 400
+
+
+def test_keys_are_made_and_revoked_in_the_settings(running: Live, browser: httpx2.Client) -> None:
+    page = browser.post(
+        "/ui/settings/keys", data={"name": "colleague", "project": "shop", "scope_read": "1", "days": "7"}
+    ).text
+    made = re.search(r'id="made">([^<]+)<', page)
+    assert made
+    theirs = httpx2.Client(base_url=running.url, headers={"x-api-key": made[1]})
+    assert theirs.get("/ui/").status_code == 200
+    assert theirs.get("/ui/settings").status_code == 403
+    assert theirs.post("/ui/settings/keys", data={"name": "x", "project": "*", "scope_admin": "1"}).status_code == 403
+    assert theirs.post("/ui/score", data={"id": "plain", "value": "1"}).status_code == 403
+    shown = browser.get("/ui/settings").text
+    assert made[1] not in shown
+    assert "colleague" in shown
+    wrong = browser.post("/ui/settings/keys", data={"name": "typed", "project": "shop"})
+    assert wrong.status_code == 400
+    assert 'value="typed"' in wrong.text
+    (key_id,) = [key_id for key_id, key in list_keys(running.store).items() if key["name"] == "colleague"]
+    assert browser.post("/ui/settings/revoke", data={"id": key_id}).status_code == 303
+    assert theirs.get("/ui/").status_code == 303
+    create_key(running.store, "old", expires_at=NOW - timedelta(days=1))
+
+
+def test_scores_have_names(browser: httpx2.Client, running: Live) -> None:
+    sent = browser.post("/ui/score", data={"id": "old-001", "name": "helpful", "value": "1", "comment": "<b>yes</b>"})
+    assert sent.status_code == 303
+    kept = running.store.get("old-001")
+    assert kept is not None
+    assert (kept.scores, kept.score) == ({"helpful": {"value": 1.0, "comment": "<b>yes</b>"}}, None)
+    assert "score: helpful" in browser.get("/ui/log/old-001").text
+    assert ">helpful 1.0<" in browser.get("/ui/?column=name&column=score&text=Question+1").text
+
+
+def test_the_sums_and_histogram_of_a_match(watched: Watched) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/?model=gpt-4o")
+    page.wait_for_selector(".histogram svg")
+    box = page.locator(".histogram svg").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], box["y"] + 10)
+    page.mouse.up()
+    page.wait_for_url("**since=**")
+    assert "until=" in page.url
+    assert "model=gpt-4o" in page.url
+
+
+def test_markdown_is_shown_and_does_nothing() -> None:
+    shown = markdown(
+        "# Hi\n**b** [x](javascript:alert(1)) [y](https://a.example) ![p](https://a.example/p.png) <b>\u202e"
+    )
+    assert '<div class="heading h1">Hi</div>' in shown
+    assert "<strong>b</strong>" in shown
+    assert 'href="javascript' not in shown
+    assert "<img" not in shown
+    assert "<b>" not in shown
+    assert "\u202e" not in shown
+    assert markdown("x" * 30_000).endswith("10,000 more characters</span>")
+    assert " style=" not in markdown("|a|\n|-:|\n|1|")
 
 
 def test_charts_and_json() -> None:
@@ -572,7 +651,7 @@ def test_ids_of_any_kind_and_of_several_projects(running: Live, browser: httpx2.
     )
     running.store.write([chat("plain", "I am another's", "x", NOW - timedelta(days=5), project="second", user="odd")])
     page = browser.get("/ui/?user=odd").text
-    links = re.findall(r'<td><a href="([^"]+)"', page)
+    links = re.findall(r'<td><a href="([^"]+)"><time', page)
     assert len(links) == 6
     texts = [browser.get(link.replace("&amp;", "&")).text for link in links]
     assert sum("I am another&#39;s" in text for text in texts) == 1

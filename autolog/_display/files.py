@@ -1,0 +1,200 @@
+"""Records as files: JSON lines, CSV, Parquet and vcrpy cassettes, written as a stream.
+
+JSON lines and Parquet hold all of a record; bodies are text, exactly as they were, or `base64:` and their base64 form.
+Parquet needs `pip install 'autolog-llm[parquet]'`.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from autolog._display.figures import safe, safe_json
+from autolog._reading.describe import bodies
+from autolog._reading.messages import plain_text, request_messages, response_messages
+from autolog._record.bodies import decode_text, encode_json
+from autolog._record.record import FIELDS, Record, to_dict
+
+FORMATS = ("jsonl", "csv", "parquet", "vcr", "dataset")
+#: What a table has columns of; the rest of a record is for JSON lines and Parquet.
+CSV_FIELDS = (
+    "id", "created_at", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name",
+    "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "error_message",
+    "usage_input_tokens", "usage_output_tokens", "usage_cache_read_input_tokens", "usage_cache_creation_input_tokens",
+    "usage_reasoning_output_tokens", "cost", "duration", "time_to_first_chunk", "user", "session", "tags", "metadata",
+    "score", "input_preview", "output_preview",
+)  # fmt: skip
+ROWS = 2_000
+
+_NUMBERS = {"cost", "duration", "time_to_first_chunk", "score"}
+TIMES = {"created_at", "start_time", "end_time", "received_at", "updated_at"}
+_FLAGS = {"request_stream", "custom_cost", "cached", "truncated"}
+
+
+def as_line(record: Record) -> dict[str, Any]:
+    """All of a record as JSON data, its bodies as text."""
+    data = to_dict(record)
+    for side in ("request_body", "response_body"):
+        body = getattr(record, side)
+        data[side] = None if body is None else _body_text(body)
+    return data
+
+
+def _body_text(body: bytes) -> str:
+    """A body as text; as base64 if it is none, or looks like what stands for base64."""
+    return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
+
+
+def write_lines(records: Iterable[Record], file: IO[str]) -> None:
+    """Write a JSON object a line, each with all of a record."""
+    for record in records:
+        file.write(safe_json(json.dumps(as_line(record))) + "\n")
+
+
+def write_dataset(records: Iterable[Record], file: IO[str]) -> None:
+    """Write a JSON object for each call: what was asked, what was answered, and how that was scored."""
+    for record in records:
+        if record.kind == "llm":
+            file.write(safe_json(json.dumps(_example(record), ensure_ascii=False, default=str)) + "\n")
+
+
+def _example(record: Record) -> dict[str, Any]:
+    request, response = bodies(record)
+    return {
+        "id": record.id,
+        "model": record.request_model,
+        "input": [{"role": one.role, "content": plain_text(one)} for one in request_messages(request)],
+        "output": "\n".join(filter(None, map(plain_text, response_messages(response)))),
+        "tool_calls": record.tool_calls or [],
+        "score": record.score,
+        "scores": record.scores,
+    }
+
+
+def write_csv(records: Iterable[Record], file: IO[str]) -> None:
+    """Write a row a record, of cells that a spreadsheet takes for text and a terminal does not obey."""
+    writer = csv.writer(file)
+    writer.writerow(CSV_FIELDS)
+    for record in records:
+        data = to_dict(record)
+        writer.writerow([safe_cell(data[name]) for name in CSV_FIELDS])
+
+
+#: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
+_FORMULA = re.compile(r"[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a cell of a CSV file: text that a spreadsheet takes for text and a terminal does not obey."""
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        value = safe(value.replace("\r\n", "\n"))
+        return "'" + value if _FORMULA.match(value) else value
+    return value
+
+
+def write_parquet(records: Iterable[Record], path: Path) -> None:
+    """Write a row a record: numbers and times as such, all else as text, structures as JSON.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in FIELDS])
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        rows: list[dict[str, Any]] = []
+        for record in records:
+            rows.append(_arrow_row(record))
+            if len(rows) == ROWS:
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+                rows = []
+        if rows:
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+
+
+def _arrow_type(pyarrow: Any, name: str) -> Any:
+    if name in _NUMBERS:
+        return pyarrow.float64()
+    if name in TIMES:
+        return pyarrow.timestamp("us", tz="UTC")
+    if name in _FLAGS:
+        return pyarrow.bool_()
+    whole = name in {"seq", "status_code", "retries", "feedback"} or (name.startswith("usage_"))
+    return pyarrow.int64() if whole else pyarrow.string()
+
+
+def _arrow_row(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in FIELDS:
+        value = getattr(record, name)
+        if isinstance(value, bytes):
+            value = _body_text(value)
+        elif name in STRUCTURED:
+            value = None if value is None or value in ({}, []) else encode_json(value).decode()
+        elif isinstance(value, str):
+            value = value.encode(errors="replace").decode()
+        row[name] = value
+    return row
+
+
+# Cassettes
+
+
+def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
+    """The provider calls among the records as a vcrpy cassette; returns how many there are.
+
+    A cassette is YAML, of which JSON is a part; only binary bodies need more. Bodies are stored decoded, so no
+    Content-Encoding is given.
+    """
+    count = 0
+    file.write('{"version": 1, "interactions": [\n')
+    for record in records:
+        if record.kind == "llm" and record.request_url and record.status_code is not None:
+            file.write(("," if count else "") + _interaction(record) + "\n")
+            count += 1
+    file.write("]}\n")
+    return count
+
+
+def _interaction(record: Record) -> str:
+    headers = {**(record.response_headers or {}), "content-type": record.response_content_type or "application/json"}
+    response_headers = {name: [value] for name, value in headers.items() if name != "content-encoding"}
+    request_headers = {"content-type": [record.request_content_type or "application/json"]}
+    return (
+        f'{{"request": {{"method": {_yaml(record.request_method or "POST")}, "uri": {_yaml(record.request_url)}, '
+        f'"headers": {_yaml(request_headers)}, "body": {_yaml_body(record.request_body)}}}, '
+        f'"response": {{"status": {{"code": {record.status_code}, "message": ""}}, '
+        f'"headers": {_yaml(response_headers)}, "body": {{"string": {_yaml_body(record.response_body or b"")}}}}}}}'
+    )
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value)
+
+
+def _yaml_body(body: bytes | None) -> str:
+    if body is None:
+        return "null"
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError:
+        return f'!!binary "{base64.b64encode(body).decode()}"'
+    return json.dumps(text)
+
+
+#: The fields that are structures, which a table has as JSON.
+STRUCTURED = {
+    item.name
+    for item in msgspec.structs.fields(Record)
+    if item.type not in {str, int, float} and any(word in str(item.type) for word in ("dict", "list", "Any"))
+}

@@ -1,0 +1,67 @@
+"""What a list shows as a file: JSON lines, CSV, Parquet or a vcrpy cassette."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autolog._display import files
+from autolog.dialects._fault import Fault
+from autolog.server._call import Reply
+from autolog.server.dashboard._page import HEADERS, PageRequest
+from autolog.server.dashboard.filters import read_filters
+from autolog.stores.query import Query
+
+#: The forms: the ending of the file, its type and its words.
+FORMS = {
+    "csv": ("csv", "text/csv; charset=utf-8", "CSV for a spreadsheet"),
+    "jsonl": ("jsonl", "application/jsonl", "JSON lines with everything"),
+    "parquet": ("parquet", "application/vnd.apache.parquet", "Parquet with everything"),
+    "vcr": ("yaml", "application/yaml", "VCR cassette"),
+}
+_WRITERS: dict[str, Callable[..., Any]] = {
+    "csv": files.write_csv, "jsonl": files.write_lines, "vcr": files.write_cassette,
+}  # fmt: skip
+#: The size of the pieces that a file is sent in, in bytes.
+PIECE = 256 * 1024
+
+
+def export(request: PageRequest) -> Reply:
+    """Send all that matches the filters, oldest first, however much there is.
+
+    It is written to a temporary file first, so that an error is an answer and no file that ends in the middle.
+    """
+    form = request.parameter("form")
+    if form not in FORMS:
+        raise Fault(400, f"form: {form[:50]!r} is not one of {', '.join(FORMS)}")
+    pairs = [pair for pair in request.call.query if pair[0] != "form"]
+    roots = request.parameter("step") == "traces"
+    filters = read_filters(pairs, request.project, request.frame.zone_name, "/ui/traces" if roots else "/ui/")
+    folder = tempfile.TemporaryDirectory(prefix="autolog-")
+    path = Path(folder.name) / "export"
+    try:
+        _write(request, replace(filters.query, past=None), form, path)
+    except ImportError as error:
+        folder.cleanup()
+        raise Fault(501, "Parquet needs pyarrow on the server: pip install 'autolog-llm[parquet]'") from error
+    ending, kind, _ = FORMS[form]
+    headers = {**HEADERS, "content-disposition": f'attachment; filename="autolog.{ending}"'}
+    return Reply(200, _pieces(folder, path), kind, headers)
+
+
+def _write(request: PageRequest, query: Query, form: str, path: Path) -> None:
+    records = request.store.scan(query)
+    if form == "parquet":
+        files.write_parquet(records, path)
+        return
+    with path.open("w", encoding="utf-8", newline="" if form == "csv" else None) as file:
+        _WRITERS[form](records, file)
+
+
+def _pieces(folder: tempfile.TemporaryDirectory[str], path: Path) -> Iterator[bytes]:
+    with folder, path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
