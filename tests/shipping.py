@@ -14,7 +14,7 @@ import msgspec
 import openai
 
 import autolog
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.cli._standin import standin
 
 

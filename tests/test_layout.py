@@ -24,7 +24,7 @@ ELSEWHERE = {
     "_reading/derive.py": "dialects/test_contract.py",
     "_sqlite.py": "delivery/test_journal.py",
     "_version.py": "test_config.py",
-    "_zstd.py": "record/test_bodies.py",
+    "_record/zstd.py": "record/test_bodies.py",
     "cli/backup.py": "stores/test_copy.py",
     "cli/copy.py": "stores/test_copy.py",
     "cli/keys.py": "server/test_keys.py",

@@ -32,8 +32,8 @@ from autolog._guard import logger
 from autolog._ids import new_span
 from autolog._lifecycle import after_fork_in_child
 from autolog._record.record import Record, pack
+from autolog._record.zstd import zstd
 from autolog._sqlite import Damaged, Replaced
-from autolog._zstd import zstd
 from autolog.errors import StoreError, shown
 
 if TYPE_CHECKING:

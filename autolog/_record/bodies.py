@@ -100,7 +100,7 @@ def _brotli(raw: bytes) -> bytes:
 
 
 def _zstd(raw: bytes) -> bytes:
-    from autolog._zstd import zstd
+    from autolog._record.zstd import zstd
 
     decoded: bytes = zstd.ZstdDecompressor().decompress(raw, max_length=MAX_DECODED)
     return decoded

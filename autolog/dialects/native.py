@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from autolog._record.record import FIELDS, USAGE_FIELDS, Record, pack
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.dialects import Request
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, new_id
 from autolog.dialects._fault import NO_LIMIT, Fault, check_count, check_values

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.dialects._fault import Fault
 from autolog.server._limits import ANONYMOUS_BODIES, Limits, Load, Share
 

@@ -30,7 +30,7 @@ from faults.real import KEY, free_port  # noqa: E402
 from server.compare import Running, chunks, cpu_of, records  # noqa: E402
 
 from autolog._record.record import Record  # noqa: E402
-from autolog._zstd import zstd  # noqa: E402
+from autolog._record.zstd import zstd  # noqa: E402
 from autolog.dialects import native  # noqa: E402
 from autolog.stores import open_store  # noqa: E402
 from autolog.stores._contract import Store  # noqa: E402

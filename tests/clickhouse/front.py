@@ -136,7 +136,7 @@ class Front(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
         coding = self.headers.get("content-encoding")
         if coding == "zstd":
-            from autolog._zstd import zstd
+            from autolog._record.zstd import zstd
 
             return bytes(zstd.decompress(body))
         if coding == "lz4":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dialects.samples import KEY, Server
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 
 ROOT, CALL, TOOL = (f"0190f8a4-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
 USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100, "input_token_details": {"cache_read": 400}}

@@ -21,7 +21,7 @@ from release.states import ANSWER, PROMPT, STATES, dump, restore, restore_clickh
 from autolog._delivery.http_sink import HTTPSink
 from autolog._delivery.journal import Journal
 from autolog._record.record import FIELDS, Record
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.dialects import native
 from autolog.errors import StoreError, Undelivered
 from autolog.stores import Query, open_store

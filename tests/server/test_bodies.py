@@ -17,7 +17,7 @@ import httpx2
 import pytest
 from live import KEY, Live, live
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.dialects._fault import Fault
 from autolog.server import Limits
 from autolog.server._bodies import decompress

@@ -10,7 +10,7 @@ from dialects.samples import Server
 from live import KEY
 from starlette.testclient import TestClient
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.server import Limits, create_app
 from autolog.stores._contract import Store
 

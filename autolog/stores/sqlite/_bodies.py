@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 
 LEVEL = 3
 #: The number of records after which the first dictionary is trained, and how many times as many there are at the next.

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 
 
 def stored(batch: bytes) -> bytes:

@@ -23,7 +23,7 @@ from environments import environment
 from faults.real import KEY, free_port
 
 from autolog._record.record import Record
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.dialects import humanloop, native, portkey, promptlayer, responselog
 from autolog.stores import open_store
 

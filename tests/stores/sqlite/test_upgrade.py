@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autolog._record.record import Record
-from autolog._zstd import zstd
+from autolog._record.zstd import zstd
 from autolog.errors import StoreError
 from autolog.stores import Query, open_store
 from autolog.stores.sqlite import _rollup, _schema, _upgrade
