@@ -59,7 +59,8 @@ def create_app(
         api_key: a fixed key with all scopes, for all projects; else AUTOLOG_SERVER_API_KEY, else only keys made with
             `autolog keys create` open the server.
         limits: bounds on requests.
-        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and stop nothing.
+        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and
+            refuse the calls of programs that ask (`budgets=[{"server": True, ...}]`).
         retain: how long records are kept, and how large the store may get.
 
     Raises:
