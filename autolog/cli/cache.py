@@ -36,11 +36,11 @@ _CAUSES = (
 def cache(
     by: str, misses: bool, limit: int, as_json: bool, store: str | None, server: str | None, **options: Any
 ) -> None:
-    """Why prompts were not read from the provider's cache, and what that cost.
+    """Show why prompts were not read from the provider's cache, and what that cost.
 
     Each call is compared with the nearest earlier one of its session, its function or with the same beginning, by the
-    rules that OpenAI, Anthropic, Gemini and DeepSeek publish. `saved` is what the cache saved, `lost` what misses cost
-    that need not have been. Tokens of a part of a prompt are estimated.
+    rules that OpenAI, Anthropic, Gemini and DeepSeek publish. `saved` is what the cache saved, `lost` what avoidable
+    misses cost. Token counts of a part of a prompt are estimates.
 
     \b
     autolog cache --since 7d

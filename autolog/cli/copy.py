@@ -22,9 +22,9 @@ from autolog.stores.query import Query
 def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """Move to another store: all records with their bodies, all keys and other documents.
 
-    Every batch is counted and summed where it arrived. Stopped or broken off, the next run goes on; records that came
-    to the source meanwhile are copied too, changes of records that were copied before only with --again. What is there
-    already is filled in, not doubled.
+    Every batch is verified at the destination. An interrupted copy resumes where it stopped. Records added to the
+    source meanwhile are copied, too; changes to records already copied only with --again. Records that exist at the
+    destination are merged, not duplicated.
 
     \b
     autolog copy sqlite:////var/lib/autolog/logs.db clickhouse://user:password@host:8123/autolog

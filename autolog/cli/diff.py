@@ -22,7 +22,7 @@ from autolog.cli._render import console, echo_json
 @click.option("--json", "as_json", is_flag=True, help="Figures and lines as JSON.")
 @reading_options
 def diff(left: str, right: str, as_json: bool, store: str | None, server: str | None) -> None:
-    """Two records side by side. The beginning or the end of an ID is enough.
+    """Show two records side by side. The beginning or the end of an ID is enough.
 
     The exit code is 0 whether they differ or not.
 

@@ -49,11 +49,10 @@ def export(
     server: str | None,
     **options: Any,
 ) -> None:
-    """Take records elsewhere, oldest first, however many there are.
+    """Export records, oldest first, however many there are.
 
-    jsonl and parquet hold all of a record; csv what a spreadsheet can show; vcr makes a vcrpy cassette, with which
-    yesterday's calls are tomorrow's test; dataset a line for each call with what was asked, what was answered and how
-    that was scored.
+    jsonl and parquet hold whole records, csv what fits a spreadsheet. vcr is a vcrpy cassette, which turns yesterday's
+    calls into a test. dataset has one line per call: input, output and scores.
 
     \b
     autolog export --since 7d -o week.parquet

@@ -28,9 +28,9 @@ BATCH = 500
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
 def importing(source: str, project: str | None, as_json: bool, store: str | None) -> None:
-    """Bring records in from a file (JSON lines or Parquet, as exported), another store's URL, or - for standard input.
+    """Import records from a file (JSON lines or Parquet, as exported), another store's URL, or - for standard input.
 
-    Records that are there already are filled in, not doubled.
+    Records that exist already are merged, not duplicated.
 
     \b
     autolog import week.parquet

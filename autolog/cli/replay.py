@@ -39,11 +39,11 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 
 @click.command()
 @click.argument("record_id", metavar="ID")
-@click.option("--model", help="Ask this model instead.")
+@click.option("--model", help="Use this model instead.")
 @click.option(
     "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a parameter; the value is JSON or text."
 )
-@click.option("--base-url", help="Ask this server instead, for example http://localhost:8000/v1.")
+@click.option("--base-url", help="Send it to this server instead, for example http://localhost:8000/v1.")
 @click.option("--key-env", help="The variable with the API key; of OpenAI, Anthropic and Azure the usual one.")
 @click.option("--timeout", default=TIMEOUT, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @click.option("--keep/--no-keep", default=True, help="Write the new call to the store.")
@@ -60,7 +60,7 @@ def replay(
     as_json: bool,
     store: str | None,
 ) -> None:
-    """Send the very request of a record again, and show what differs. The provider bills it like any call.
+    """Resend a recorded request, and show what differs. The provider bills it like any call.
 
     \b
     autolog replay 0199d2c1-7e4a

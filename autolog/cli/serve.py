@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--log-format", default="plain", show_default=True, type=click.Choice(["plain", "json"]))
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
-    """Run the server: five vendors' logging APIs, OTLP and our own over one store.
+    """Run the server: OTLP, other loggers' APIs and our own over one store.
 
     The first start makes an admin key and shows it once; AUTOLOG_SERVER_API_KEY sets a fixed one instead.
 

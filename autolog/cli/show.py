@@ -20,7 +20,7 @@ EARLIER = 10
 @click.option("--raw", is_flag=True, help="The exact bytes of the request's and the response's body.")
 @reading_options
 def show(record_id: str, as_json: bool, raw: bool, store: str | None, server: str | None) -> None:
-    """One record: the conversation, tokens, cost and timing. The beginning or the end of an ID is enough.
+    """Show one record: the conversation, tokens, cost and timing. The beginning or the end of an ID is enough.
 
     \b
     autolog show 0199d2c1-7e4a

@@ -36,7 +36,7 @@ def sql(
     statement: str | None, project: str | None, since: Any, until: Any, limit: int, timeout: float, form: str | None,
     views: bool, store: str | None, server: str | None,
 ) -> None:  # fmt: skip
-    """Ask with a SELECT over calls, spans, messages, tool calls and scores; without one, line by line.
+    """Query calls, spans, messages, tool calls and scores with SELECT; without a statement, line by line.
 
     It is SQLite's SQL on every store, and reads only: it changes nothing, opens no file, and is stopped when it takes
     too long. Times are texts in UTC, durations seconds, money US dollars.

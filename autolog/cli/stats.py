@@ -28,7 +28,7 @@ _FIGURES = (
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @reading_options
 def stats(by: str, wide: bool, as_json: bool, store: str | None, server: str | None, **options: Any) -> None:
-    """Calls, errors, tokens, cost and latency of provider calls, summed up.
+    """Sum up calls, errors, tokens, cost and latency.
 
     Hours, days, weeks (by their Monday) and months are those of your time zone. A call that failed counts for the
     model that it asked for. `unpriced` are calls without a cost that should have one.

@@ -17,7 +17,7 @@ MAX_SPANS = 2_000
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
 @reading_options
 def trace(some_id: str, as_json: bool, store: str | None, server: str | None) -> None:
-    """One trace as a tree with durations and cost. ID is a trace's, or that of any record in it.
+    """Show a trace as a tree with durations and cost. ID is a trace's, or that of any record in it.
 
     \b
     autolog trace 0199d2c1-7e4a
