@@ -120,10 +120,13 @@ class Opening:
 
     def reset(self) -> None:
         """Let this go on in a forked child, which has no other thread: whoever else holds the lock is not in it."""
-        if self._paused:
-            self._lock.release()
-        else:
-            self._lock = RLock()
+        try:
+            if self._paused:
+                self._lock.release()
+                return
+        except RuntimeError:  # Python 3.13 lets go of it in the child by itself
+            pass
+        self._lock = RLock()
 
 
 opening = Opening()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
@@ -23,6 +24,61 @@ def test_import_loads_exactly_these_modules() -> None:
     code = "import sys, autolog; print(*(name for name in sys.modules if name.split('.')[0] == 'autolog'))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert sorted(loaded) == sorted(name if name == "autolog" else f"autolog.{name}" for name in LOADED.split())
+
+
+#: Words that a docstring of a function does not begin with: it begins with a verb.
+NO_VERBS = frozenset(
+    [
+        "What",
+        "Whether",
+        "How",
+        "A",
+        "An",
+        "The",
+        "One",
+        "All",
+        "Of",
+        "In",
+        "So",
+        "Every",
+        "Each",
+        "Those",
+        "Where",
+        "Which",
+        "Who",
+        "For",
+        "Now",
+        "That",
+        "Same",
+        "Bytes",
+        "Text",
+        "Texts",
+        "Records",
+        "Headers",
+        "Its",
+        "It",
+        "Two",
+        "No",
+        "Some",
+        "From",
+        "This",
+        "If",
+        "When",
+        "These",
+    ]
+)
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    found = []
+    for path in house.ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (text := ast.get_docstring(node)):
+                names = {getattr(one, "id", getattr(one, "attr", "")) for one in node.decorator_list}
+                is_value = bool(names & {"property", "setter", "cached_property"})
+                if text.split()[0].strip(",.:;") in NO_VERBS and not is_value:
+                    found.append(f"{path.name}:{node.name}: {text[:60]}")
+    assert found == []
 
 
 def test_rooms_are_few_and_import_one_another_in_no_circle() -> None:

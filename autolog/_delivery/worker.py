@@ -244,7 +244,7 @@ class Worker:
             thread.join(timeout)
 
     def _locks(self) -> list[threading.RLock]:
-        """The locks that must be free in a forked child."""
+        """Return the locks that must be free in a forked child."""
         return [self._work]
 
     def resume_after_fork(self) -> None:

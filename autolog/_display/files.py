@@ -39,7 +39,7 @@ _FLAGS = {"request_stream", "custom_cost", "cached", "truncated"}
 
 
 def as_line(record: Record) -> dict[str, Any]:
-    """All of a record as JSON data, its bodies as text."""
+    """Return all of a record as JSON data, its bodies as text."""
     data = to_dict(record)
     for side in ("request_body", "response_body"):
         body = getattr(record, side)
@@ -48,7 +48,7 @@ def as_line(record: Record) -> dict[str, Any]:
 
 
 def _body_text(body: bytes) -> str:
-    """A body as text; as base64 if it is none, or looks like what stands for base64."""
+    """Return a body as text; as base64 if it is none, or looks like what stands for base64."""
     return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
 
 
@@ -151,7 +151,7 @@ def _arrow_row(record: Record) -> dict[str, Any]:
 
 
 def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
-    """The provider calls among the records as a vcrpy cassette; returns how many there are.
+    """Write the provider calls among the records as a vcrpy cassette; return how many there are.
 
     A cassette is YAML, of which JSON is a part; only binary bodies need more. Bodies are stored decoded, so no
     Content-Encoding is given.

@@ -89,7 +89,7 @@ _PATHS = ("arn:", "models/", "publishers/", "projects/", "bedrock/")
 
 
 def names_profile(model: str) -> bool:
-    """Whether a model's id is one of Bedrock's, which says by which inference profile it is served."""
+    """Return whether a model's id is one of Bedrock's, which says by which inference profile it is served."""
     return _BEDROCK_ID.match(model) is not None
 
 

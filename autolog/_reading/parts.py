@@ -94,7 +94,7 @@ def _media(kind: str) -> Callable[[dict[str, Any]], list[Part]]:
 
 
 def _invocation(item: dict[str, Any]) -> list[Part]:
-    """A call of the AI SDK, which has its result in it once there is one."""
+    """Return a call of the AI SDK, which has its result in it once there is one."""
     called = mapping(item.get("toolInvocation")) or item
     kind = str(item.get("type") or "")
     named = called if _first(called, "toolName", "name") else {**called, "name": kind.removeprefix("tool-")}

@@ -99,14 +99,14 @@ def _sse_event(block: bytes) -> Iterator[Event]:
 
 
 def _line_events(body: bytes) -> Iterator[Event]:
-    """JSON lines (https://jsonlines.org), objects only; RFC 7464 puts a record separator before each."""
+    """Yield the objects of JSON lines (https://jsonlines.org); RFC 7464 puts a record separator before each."""
     for line in body.splitlines():
         if value := decode_object(line.lstrip(b"\x1e")):
             yield Event(None, value)
 
 
 def _array_events(body: bytes) -> Iterator[Event]:
-    """One JSON array, whose elements arrive one by one: of an array that was cut off, those that are whole."""
+    """Yield the elements of one JSON array; of one that was cut off, those that are whole."""
     value = decode_json(body)
     if not isinstance(value, list):
         value = _begun_array(body.decode(errors="replace"))
@@ -170,7 +170,7 @@ _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 
 
 def _aws_headers(raw: bytes) -> dict[str, str]:
-    """The headers of a frame that are text; all that come before one that cannot be read."""
+    """Return the headers of a frame that are text; all that come before one that cannot be read."""
     headers: dict[str, str] = {}
     at = 0
     try:

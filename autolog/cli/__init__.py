@@ -73,7 +73,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="autolog")
 def cli() -> None:
-    """Every LLM call that your program makes, logged: see it here.
+    """Show every LLM call that your program makes.
 
     \b
     Start with:  autolog demo

@@ -19,7 +19,7 @@ from autolog.errors import AutologError
 
 
 def read_lines(file: Iterable[str]) -> Iterator[Record]:
-    """The records in JSON lines.
+    """Yield the records in JSON lines.
 
     Raises:
         AutologError: a line that is no record, with its number.
@@ -30,7 +30,7 @@ def read_lines(file: Iterable[str]) -> Iterator[Record]:
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
-    """The records in a Parquet file of ours.
+    """Yield the records in a Parquet file of ours.
 
     Raises:
         AutologError: it is none, or a row is no record.

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def counted(items: Iterable[T], total: int | None, words: str) -> Iterator[T]:
-    """The items, with a bar while they pass."""
+    """Yield the items, with a bar while they pass."""
     if not sys.stderr.isatty():
         yield from items
         return

@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle of a stream is no error here."""
+        """Ignore a client that goes away in the middle of a stream."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ def _count(value: Any) -> int:
 
 
 def _said(messages: list[Json]) -> str:
-    """The answer of the script to what was said last."""
+    """Return the answer of the script to what was said last."""
     last = messages[-1] if messages else {}
     if last.get("role") == "tool":
         return f"It is {last.get('content')}: take the coast path in the morning and a museum after lunch."

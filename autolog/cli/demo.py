@@ -105,13 +105,13 @@ class App:
 
     @autolog(kind="tool")
     def get_weather(self, city: str) -> str:
-        """A tool of the app's own."""
+        """Return the weather: a tool of the app's own."""
         time.sleep(0.03)
         return f"sunny and 24 degrees in {city}"
 
     @autolog
     def stream_plan(self, messages: list[Any]) -> str:
-        """A streamed chat completion."""
+        """Stream a chat completion."""
         stream = self.openai.chat.completions.create(
             model="gpt-4o-mini", messages=messages, stream=True, stream_options={"include_usage": True}
         )
@@ -119,7 +119,7 @@ class App:
 
     @autolog
     def packing_list(self, plan: str) -> str:
-        """A streamed message of the other provider."""
+        """Stream a message of the other provider."""
         with self.anthropic.messages.stream(
             model="claude-sonnet-5", max_tokens=200, messages=[{"role": "user", "content": plan}]
         ) as stream:
@@ -127,7 +127,7 @@ class App:
 
     @autolog
     def ask_in_vain(self) -> None:
-        """A call that fails, as some do."""
+        """Make a call that fails, as some do."""
         import openai
 
         with contextlib.suppress(openai.NotFoundError):

@@ -82,7 +82,7 @@ def _store(url: str) -> Check:
 
 
 def _journal(config: Config) -> Iterator[Check]:
-    """What waits on disk for a sink that was away, and what processes had to drop; a running one knows more."""
+    """Report what waits on disk for a sink that was away, and what processes had to drop; a running one knows more."""
     if not config.journal:
         yield "journal", None, "switched off: what cannot be delivered when a program ends is lost"
         return

@@ -128,7 +128,7 @@ def _key(address: str, key_env: str | None) -> str:
 
 
 def _changed(body: bytes, model: str | None, changes: tuple[str, ...]) -> bytes:
-    """The request's body: the very bytes if nothing is to change."""
+    """Return the request's body: the very bytes if nothing is to change."""
     if model is None and not changes:
         return body
     fields = decode_object(body)

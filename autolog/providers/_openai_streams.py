@@ -218,7 +218,7 @@ def _is_of_response(event: Event) -> bool:
 
 
 def _assemble_response(events: list[Event]) -> dict[str, Any]:
-    """The Responses API repeats the whole response in its first and last event; between them, what was done."""
+    """Return a response of the Responses API: its last event repeats the whole; without it, what was done so far."""
     body: dict[str, Any] = {}
     items: dict[int, dict[str, Any]] = {}
     error: Any = None

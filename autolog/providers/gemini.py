@@ -242,7 +242,7 @@ def _read_predictions(facts: Facts, body: dict[str, Any], path: str) -> None:
 
 
 def _read_interaction(facts: Facts, body: dict[str, Any]) -> None:
-    """The Interactions API: https://ai.google.dev/api/interactions-api, read 2026-11."""
+    """Read an answer of the Interactions API: https://ai.google.dev/api/interactions-api, read 2026-11."""
     outputs, usage = objects(body.get("outputs")), mapping(body.get("usage"))
     facts.output_text = "".join(item["text"] for item in outputs if text(item.get("text"))) or None
     facts.finish_reasons = [status] if (status := text(body.get("status"))) else None

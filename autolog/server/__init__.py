@@ -1,4 +1,4 @@
-"""The bundled server: five vendors' logging APIs, OTLP and our own over one store.
+"""The bundled server: OTLP, other loggers' APIs and our own over one store.
 
 `create_app(store=...)` is an ASGI application; it mounts inside a Starlette or FastAPI application as well as it
 runs by itself (`autolog serve`).

@@ -210,7 +210,7 @@ def _is_call(record: Record) -> bool:
 
 
 def _unbill_layers(store: Store, new: _Candidate, known: _Known) -> None:
-    """Of spans of one call, each in the one of the layer above, leave the bill to the innermost."""
+    """Leave the bill to the innermost of the spans of one call, each in that of the layer above."""
     for other in known.in_trace(new.record):
         if other.folded or not _is_call(other.record) or not _may_be_one(other.record, new.record):
             continue

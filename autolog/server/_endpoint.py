@@ -107,7 +107,7 @@ async def _find(services: Services, key: str | None, token: str | None) -> Princ
 
 
 def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
-    """Whether a key or a session is valid now. For threads."""
+    """Return whether a key or a session is valid now. For threads."""
     services.keyring.refresh()
     if token is not None:
         services.sessions.refresh()

@@ -119,7 +119,7 @@ async def _prune(services: Services, retain: Retain) -> None:
 
 
 def _dialect_at(path: str) -> Dialect:
-    """The dialect whose shape an error has on a path that no route has."""
+    """Return the dialect whose shape an error has on a path that no route has."""
     found = [(prefix, name) for name in dialects.NAMES for prefix in dialects.get(name).prefixes]
     return dialects.get(max(((p, n) for p, n in found if path.startswith(p)), default=("", "native"))[1])
 

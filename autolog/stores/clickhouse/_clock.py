@@ -31,12 +31,12 @@ class Clock:
         self._looked = float("-inf")
 
     def start_over(self) -> None:
-        """In a forked child: whoever counted is not in this process."""
+        """Start over in a forked child: whoever counted is not in this process."""
         if self._pid != os.getpid():
             self._counting, self._pid, self._open = threading.Lock(), os.getpid(), {}
 
     def now(self) -> float:
-        """The database's clock, in seconds: all servers agree on it."""
+        """Return the database's clock, in seconds: all servers agree on it."""
         if time.monotonic() - self._looked > 60:
             before = time.time()
             ((told,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
@@ -55,7 +55,7 @@ class Clock:
             return self._seq
 
     def written(self) -> None:
-        """This thread's transaction is over: the numbers that it was given are taken, or free for good."""
+        """End this thread's transaction: the numbers that it was given are taken, or free for good."""
         self._open.pop(threading.get_ident(), None)
 
     @property

@@ -24,13 +24,13 @@ class Media:
         self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
 
     def known(self, hashes: Iterable[str]) -> set[str]:
-        """Those of some hashes whose media are there."""
+        """Return those of some hashes whose media are there."""
         values = Values()
         sql = f"SELECT sha256 FROM media WHERE sha256 IN ({values.marks(hashes)})"
         return {one for (one,) in self._db.query(sql, values)}
 
     def used(self, hashes: set[str]) -> set[str]:
-        """Those that a record has."""
+        """Return those that a record has."""
         values = Values()
         condition = f"hasAny(media_hashes, [{values.marks(hashes)}])"
         sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE {condition}"
@@ -63,7 +63,7 @@ class Media:
 
 
 def lost(kept: Kept) -> set[str]:
-    """The media that a record had and has no more."""
+    """Return the media that a record had and has no more."""
     has = hashes_of([kept.record])
     had = hashes_of([kept.base]) if kept.base is not None else set()
     return had | has if kept.gone else had - has

@@ -29,7 +29,7 @@ class Outcome:
 
 
 def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
-    """What a change of ours and the changes of others amount to; None if the latest row has it all already."""
+    """Return what a change of ours and the changes of others amount to; None if the latest row has it all already."""
     rows = sorted((mine, *others), key=lambda kept: kept.version)
     latest = rows[-1]
     live = [kept for kept in rows if not kept.gone]

@@ -81,7 +81,7 @@ class Kept:
 
 
 def micros(at: datetime, latest: datetime = _LATEST) -> int:
-    """A time as the store keeps it: microseconds since 1970, UTC."""
+    """Return a time as the store keeps it: microseconds since 1970, UTC."""
     return (min(max(at, _EPOCH), latest) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -90,7 +90,7 @@ def from_micros(value: int) -> datetime:
 
 
 def to_row(kept: Kept) -> list[Any]:
-    """The values of TYPES. Takes the media out of the bodies, into `kept.media`."""
+    """Return the values of TYPES. Takes the media out of the bodies, into `kept.media`."""
     record = kept.record
     for name in ("cost", "duration", "time_to_first_chunk", "score"):
         if (number := getattr(record, name)) is not None and number != number:
@@ -117,7 +117,7 @@ def to_row(kept: Kept) -> list[Any]:
 
 
 def change_of(row: Sequence[Any]) -> list[Any]:
-    """The values of CHANGE, from those of TYPES."""
+    """Return the values of CHANGE, from those of TYPES."""
     return [row[index] for index in _CHANGES]
 
 
@@ -126,14 +126,14 @@ MOVED = "moved"
 
 
 def tombstone(kept: Kept, at: datetime) -> list[Any]:
-    """The row that takes a record away: its key, a later version, and nothing that was said."""
+    """Return the row that takes a record away: its key, a later version, and nothing that was said."""
     kind = "gone" if kept.gone else MOVED
     empty = Record(id=kept.record.id, project=kept.record.project, created_at=at, kind=kind)
     return to_row(Kept(empty, kept.seq, kept.version, gone=True))
 
 
 def from_row(row: Sequence[Any]) -> Kept:
-    """A record from the columns of SELECT, and its bodies if they follow."""
+    """Return a record from the columns of SELECT, and its bodies if they follow."""
     packed, seq, version, at, *bodies = row
     record = _decoder.decode(packed)
     record.seq = seq
@@ -143,5 +143,5 @@ def from_row(row: Sequence[Any]) -> Kept:
 
 
 def hashes_of(records: Iterable[Record]) -> set[str]:
-    """The media that records need."""
+    """Return the media that records need."""
     return {entry["sha256"] for record in records for entry in record.media or () if entry.get("kept") is not False}

@@ -114,7 +114,7 @@ def _create(target: Target) -> Statements:
 
 
 def _sum_by_the_model_asked_for(target: Target) -> Statements:
-    """A call that failed has no other model; and one that has no price to have is not unpriced: sums are made again."""
+    """Make the sums again: failed calls count for the model asked for, and what needs no price is not unpriced."""
     yield f"TRUNCATE TABLE IF EXISTS `{target.local('sealed')}`{target.on}"
 
 

@@ -339,7 +339,7 @@ class ClickHouseStore:
         return [kind for (kind,) in self._db.query("SELECT DISTINCT kind FROM document ORDER BY kind")]
 
     def size(self) -> int:
-        """How many bytes the store takes, without what is deleted and has not been merged away yet."""
+        """Return how many bytes the store takes, without what is deleted and has not been merged away yet."""
         taken: dict[str, int] = dict(
             self._db.query(
                 "SELECT table, sum(bytes_on_disk) FROM system.parts "

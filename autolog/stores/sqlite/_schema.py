@@ -78,7 +78,7 @@ def _create_rollups(db: sqlite3.Connection) -> None:
 
 
 def _index_what_is_looked_up(db: sqlite3.Connection) -> None:
-    """What ingest asks for with every log must not take longer the more there is.
+    """Add indexes: what ingest asks for with every log must not take longer the more there is.
 
     Some servers give every response the same id, so what came in one way is found without the others; and the latest
     log of a prompt is found without sorting them all (an index ends with the row's number).
@@ -94,7 +94,7 @@ def _create_dictionary(db: sqlite3.Connection) -> None:
 
 
 def _sum_by_the_model_asked_for(db: sqlite3.Connection) -> None:
-    """A call that failed has no other model; and one that has no price to have is not unpriced."""
+    """Sum again: a call that failed has no other model; and one that has no price to have is not unpriced."""
     db.execute("DROP TABLE rollup_hour")
     db.execute("DROP TABLE rollup_day")
     _create_rollups(db)
