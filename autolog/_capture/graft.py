@@ -8,18 +8,41 @@ calls our wrapper, which calls a copy of the original. Whatever leads to the fun
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from types import CellType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
+_STUB = """
+def make():
+    {variables}
+    {kind}def stub(*args, __autolog__, **kwargs):
+        if False:
+            {variables_used}
+        return {wait}__autolog__(*args, **kwargs)
+    return stub
+"""
 
-def _stub(*args: Any, __autolog__: Callable[..., Any], **kwargs: Any) -> Any:
-    return __autolog__(*args, **kwargs)
 
+@functools.cache
+def _stub_code(free: tuple[str, ...], is_async: bool) -> CodeType:
+    """Return the code of a stub with these free variables, as those of the function whose place it takes.
 
-async def _async_stub(*args: Any, __autolog__: Callable[..., Any], **kwargs: Any) -> Any:
-    return await __autolog__(*args, **kwargs)
+    A function's code has to have as many as its closure, and to begin with the instruction that brings them in:
+    without it, whoever looks at the local variables of its frame (debuggers, error reporters) would crash the
+    interpreter. So the compiler makes it.
+    """
+    source = _STUB.format(
+        variables="; ".join(f"{name} = None" for name in free) or "pass",
+        variables_used=", ".join(free) or "pass",
+        kind="async " if is_async else "",
+        wait="await " if is_async else "",
+    )
+    namespace: dict[str, Any] = {}
+    exec(compile(source, __file__, "exec"), namespace)  # noqa: S102 - of the names of variables alone
+    stub: FunctionType = namespace["make"]()
+    return stub.__code__
 
 
 class Graft:
@@ -34,14 +57,13 @@ class Graft:
         self._wrapper = wrapper
         self._code, self._defaults = function.__code__, function.__kwdefaults__
         self._signed = "__signature__" in vars(function)
-        stub = _async_stub if inspect.iscoroutinefunction(function) else _stub
         if not self._signed:
             vars(function)["__signature__"] = inspect.signature(function)
         # In this order, for another thread may be calling it: the old code does not see the new default.
         function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": wrapper}
         code = self._code
-        function.__code__ = stub.__code__.replace(
-            co_freevars=code.co_freevars,
+        stub = _stub_code(code.co_freevars, inspect.iscoroutinefunction(function))
+        function.__code__ = stub.replace(
             co_filename=code.co_filename,  # by this and what follows its source is found, and profiles name it
             co_firstlineno=code.co_firstlineno,
             co_name=code.co_name,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -206,3 +208,35 @@ def test_a_request_that_passes_by_is_counted_and_said(
 
 
 KEPT_CODE = KEPT.__code__, KEPT.__kwdefaults__
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_the_variables_of_a_grafted_closure_can_be_looked_at(kind: str) -> None:
+    """As debuggers and error reporters do: in a process of its own, for the interpreter itself could crash."""
+    code = f"""
+import asyncio, sys
+from autolog._capture.graft import Graft, copy_function
+def outer():
+    number, items = 1, [2]
+    {"async " if kind == "async" else ""}def inner(more): return number + len(items) + more
+    return inner
+inner = outer()
+original = copy_function(inner)
+def wrapper(*args, **kwargs): raise ValueError("seen")
+{"async def later(*args, **kwargs): wrapper()" if kind == "async" else "later = wrapper"}
+graft = Graft(inner, later)
+for run in (lambda: inner(1), lambda: asyncio.run(inner(1))):
+    try:
+        run()
+    except (ValueError, RuntimeWarning, TypeError) as error:
+        step = error.__traceback__
+        while step:
+            print(step.tb_frame.f_code.co_name, sorted(map(str, step.tb_frame.f_locals))[:3])
+            step = step.tb_next
+graft.remove()
+print(inner(1) if {kind == "plain"} else asyncio.run(inner(1)))
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "inner ['__autolog__', 'args', 'items']" in done.stdout
+    assert done.stdout.splitlines()[-1] == "3"
