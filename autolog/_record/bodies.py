@@ -24,7 +24,7 @@ def decode_json(body: bytes | str | None) -> Any:
         return None
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
     try:  # NaN, Infinity, a byte-order mark, UTF-16, lone surrogates: not RFC 8259, but they occur
         return json.loads(body)

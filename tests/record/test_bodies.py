@@ -86,3 +86,8 @@ def test_a_stream_without_its_repeats_holds_every_text_that_differs() -> None:
     assert len(short) < len(body) / 2
     assert all(b'"content":"word%d"' % n in short for n in range(200))
     assert b"chatcmpl-1" in short
+
+
+def test_a_text_with_half_a_character_is_read_as_far_as_json_allows() -> None:
+    assert decode_json('{"a": "\ud83d"}') == {"a": "\ud83d"}
+    assert decode_json("[\ud83d") is None
