@@ -99,7 +99,7 @@ def plant(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list):
         return [plant(item, chance) for item in value]
     if isinstance(value, str) and not value.startswith(("{", "[")) and chance.random() < 0.3:
-        return f"{value} {KEY}"
+        return f"{value} {KEY} "  # a blank ends it: in a list the next text could go on with it
     return value
 
 

@@ -121,6 +121,8 @@ def _explained(error: Exception, seconds: float) -> str:
     said = re.sub(r"\bs[0-9a-f]{32}\.", "", str(error))
     if said == "interrupted":
         return f"the statement was stopped: it took more than {seconds:g} seconds"
+    if "I/O error" in said or "disk is full" in said:  # its temporary files have a limit
+        return "the statement was stopped: it needs too much memory"
     if "prohibited" in said or "not authorized" in said:
         return f"only SELECT over the views is allowed ({said}); {_HELP}"
     return f"{said}; {_HELP}" if "no such table" in said else said
