@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 
 READ = "2026-11"
+# Not read on the providers' own pages, and to be checked there: Anthropic's minimums (secondary pages, which disagree
+# on the newest models), DeepSeek's unit of 64 tokens, and which changes of a request invalidate what is cached.
 
 #: Where the parts of a request stand in the prompt that is cached, in that order; those that it has not are left out.
 #: A change in one part makes what follows uncached.
