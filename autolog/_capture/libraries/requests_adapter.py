@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts
+from autolog._capture.libraries.calls import LibraryCalls, open_prepared
 from autolog._capture.libraries.urllib3_tee import tee_response
 from autolog._guard import report
 
@@ -16,14 +16,9 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        parts = call_parts(calls, getattr(request, "method", None), getattr(request, "url", None))
-        exchange = None if parts is None else calls.open(self, *parts)
+        exchange = open_prepared(calls, self, request)
         if exchange is None:
             return original(self, request, *args, **kwargs)
-        body = request.body.encode() if isinstance(request.body, str) else request.body
-        content = body if isinstance(body, bytes) else None
-        outgoing = Outgoing(request.method, request.url, request.headers, content)
-        calls.sends(exchange, outgoing, (id(self), request.method, request.url, content and hash(content)))
         with calls.block(exchange):
             response = original(self, request, *args, **kwargs)
             try:
