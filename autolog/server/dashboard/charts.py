@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -189,7 +190,8 @@ def _y(value: float, top: float) -> float:
 
 def _grid(share: float, top: float, show: Show) -> Markup:
     y = _y(share, 1.0)
-    return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, show(share * top) if share else "0")
+    words = re.sub(r"\.?0+ s$", " s", show(share * top)) if share else "0"
+    return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, words)
 
 
 def _bars(row: Sequence[float | None], style: str, top: float, wide: float, below: Sequence[float]) -> Markup:

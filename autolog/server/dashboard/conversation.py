@@ -82,7 +82,7 @@ def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
     """Return what the user said last and what came back, cut after `most` characters; a function's input and output."""
     request, response = bodies(record)
     if record.kind != "llm":
-        sent, came = (Markup("") if body is None else _value_of(body) for body in (request, response))
+        sent, came = (Markup("") if body is None else _value_of(_only_text(body), most) for body in (request, response))
         return sent, came
     asked = last_user_text(request) or record.input_preview or ""
     answer = "\n\n".join(filter(None, map(plain_text, response_messages(response)))) or record.output_preview or ""
@@ -144,9 +144,15 @@ def _text(said: str, most: int = MAX_TEXT) -> Markup:
     return Markup('<div class="said">{}</div>').format(markdown(said, most))
 
 
-def _value_of(body: Any) -> Markup:
+def _only_text(body: Any) -> Any:
+    """Return the one argument of a function that takes a text, or the body as it is."""
+    values = list(body.values()) if isinstance(body, dict) else []
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else body
+
+
+def _value_of(body: Any, most: int = MAX_TEXT) -> Markup:
     """Return what went into a function, or came out: text as Markdown, all else as a tree."""
-    return _text(body) if isinstance(body, str) else Markup('<div class="json">{}</div>').format(json_tree(body))
+    return _text(body, most) if isinstance(body, str) else Markup('<div class="json">{}</div>').format(json_tree(body))
 
 
 def _value(part: Part) -> Markup:

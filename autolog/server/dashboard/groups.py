@@ -10,6 +10,7 @@ from autolog.server._call import Reply
 from autolog.server.dashboard import conversation
 from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.tree import trace_sums
 from autolog.stores.query import Query
 
 #: Rows of a list, and turns of a session, on a page.
@@ -47,11 +48,12 @@ def session(request: PageRequest) -> Reply:
     found = request.store.find(
         Query(query.equal, since=query.since, until=query.until, roots=True), TURNS + 1, (number - 1) * TURNS, False
     )
+    sums = trace_sums(request.store, found[:TURNS])
     turns = [_turn(record) for record in request.store.with_bodies(found[:TURNS])]
     pages = max(1, -(-whole.turns // TURNS))
     return request.render(
-        "session.html", whole=whole, turns=turns, session=request.id, place="sessions", ranged=True, number=number,
-        pages=pages, first=(number - 1) * TURNS + 1,
+        "session.html", whole=whole, turns=turns, sums=sums, session=request.id, place="sessions", ranged=True,
+        number=number, pages=pages, first=(number - 1) * TURNS + 1,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(found) > TURNS else None,
         last=_page_url(request, pages) if number < pages else None,

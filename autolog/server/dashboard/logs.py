@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -16,8 +15,9 @@ from autolog.server.dashboard._page import HEADERS, PageRequest, templates
 from autolog.server.dashboard.export import FORMS
 from autolog.server.dashboard.filters import COLUMNS, KINDS, PAGE, SORTS, Filters, place, read_filters
 from autolog.server.dashboard.frame import reader_zone
+from autolog.server.dashboard.tree import trace_sums
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query, Summary
+from autolog.stores.query import Query
 
 #: How long a search through texts may go on before it shows what it has, in seconds.
 SEARCH_SECONDS = 2.5
@@ -50,20 +50,12 @@ def _list(request: PageRequest, path: str) -> Reply:
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
         all_columns=COLUMNS, forms=FORMS,
         sorts=SORTS, kinds=KINDS, given=dict(filters.given), place=name, last=request.store.last(), ranged=True,
-        sums=_traces(request.store, records) if name == "traces" else {},
+        sums=trace_sums(request.store, records) if name == "traces" else {},
     )  # fmt: skip
 
 
 def _filters(request: PageRequest, path: str) -> Filters:
     return read_filters(request.call.query, request.project, reader_zone(request.call)[1], path)
-
-
-def _traces(store: Store, records: Sequence[Record]) -> dict[str | None, Summary]:
-    """Return the sums of the traces that records are the roots of."""
-    ids = tuple({record.trace_id for record in records if record.trace_id})
-    if not ids:
-        return {}
-    return {one.value: one for one in store.summarise(Query().where(Condition("trace_id", "eq", ids)), "trace_id")}
 
 
 def sums(request: PageRequest) -> Reply:

@@ -9,7 +9,7 @@ from typing import Any
 from autolog._display.trace import Node, span_tree
 from autolog._record.record import Record
 from autolog.stores._contract import Store
-from autolog.stores.query import Query
+from autolog.stores.query import Condition, Query, Summary
 
 #: How many spans of a trace are drawn.
 MAX_SPANS = 2_000
@@ -47,6 +47,14 @@ def spans_of(store: Store, trace_id: str, project: str | None) -> Sequence[Recor
     """Return the spans of a trace in order of time, as many as are drawn."""
     equal: dict[str, Any] = {"trace_id": trace_id, **({"project": project} if project else {})}
     return store.find(Query(equal), MAX_SPANS, newest_first=False)
+
+
+def trace_sums(store: Store, records: Sequence[Record]) -> dict[str | None, Summary]:
+    """Return the sums of the traces that records are the roots of, by the trace's id."""
+    ids = tuple({record.trace_id for record in records if record.trace_id})
+    if not ids:
+        return {}
+    return {one.value: one for one in store.summarise(Query().where(Condition("trace_id", "eq", ids)), "trace_id")}
 
 
 def make_tree(records: Sequence[Record]) -> Tree:
