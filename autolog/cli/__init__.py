@@ -27,6 +27,7 @@ COMMANDS = {
     "keys": ("keys", "Create, list and revoke the API keys of a server."),
     "logs": ("logs", "List what was recorded, newest first."),
     "mcp": ("mcp", "Let a coding agent read the logs: a Model Context Protocol server on stdio."),
+    "projects": ("projects", "List a server's projects; set their retention and budgets."),
     "prune": ("prune", "Delete old records: by age, size, project or any filter."),
     "reconcile": ("reconcile", "Compare the costs logged with the provider's own reports, by day and model."),
     "replay": ("replay", "Resend a recorded request, changed or not, and show the difference."),

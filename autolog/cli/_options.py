@@ -105,6 +105,16 @@ def reading_options(command: F) -> F:
     return _SERVER(_STORE(command))
 
 
+def administration_options(command: F) -> F:
+    """Gives the command `store` and `server`, for `administration`."""
+    server = click.option(
+        "--server",
+        metavar="URL",
+        help="Over HTTP instead, with an admin key in AUTOLOG_API_KEY; else AUTOLOG_ENDPOINT.",
+    )
+    return server(_STORE(command))
+
+
 def filter_options(command: F) -> F:
     """Gives the command the options that `query_from` reads: one for each of `FILTERS`, and --errors."""
     command = click.option("--errors", is_flag=True, help="The same as --status error.")(command)

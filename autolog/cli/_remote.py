@@ -105,6 +105,15 @@ class RemoteStore:
         answer = self._get("/api/v1/sql", _parameters(query) | asked, accept="application/json").json()
         return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
 
+    # What changes the server, for a key with the scope `admin`
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return the JSON that a route of the server's administration answers with."""
+        content = None if body is None else msgspec.json.encode(body)
+        answer = self._request(method, path, content=content, headers={"accept": "application/json"})
+        self._check(answer, "application/json", may="administer")
+        return answer.json()
+
     # Over HTTP
 
     def _page(self, asked: dict[str, Any]) -> tuple[list[Record], bool]:
@@ -119,19 +128,26 @@ class RemoteStore:
             for one in (value if isinstance(value, (list, tuple)) else (value,))
             if one is not None
         ]
-        try:
-            answer = self._client.get(path, params=pairs, headers={"accept": accept})
-        except self._failed as error:
-            raise AutologError(f"{self.url} cannot be reached: {error}") from error
+        answer = self._request("GET", path, params=pairs, headers={"accept": accept})
         if missing and answer.status_code == 404:
             return None
+        self._check(answer, accept, may="read")
+        return answer
+
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            return self._client.request(method, path, **options)
+        except self._failed as error:
+            raise AutologError(f"{self.url} cannot be reached: {error}") from error
+
+    def _check(self, answer: Any, accept: str, may: str) -> None:
+        """Raise an AutologError for an answer that is a refusal, or none of a server of ours."""
         if answer.status_code in {401, 403}:
-            raise AutologError(f"{self.url}: {_reason(answer)}; set AUTOLOG_API_KEY to a key that may read")
+            raise AutologError(f"{self.url}: {_reason(answer)}; set AUTOLOG_API_KEY to a key that may {may}")
         if not answer.is_success:
             raise AutologError(f"{self.url}: HTTP {answer.status_code}: {_reason(answer)}")
         if answer.headers.get("content-type", "").partition(";")[0] != accept:
             raise AutologError(f"{self.url} is no autolog server of this version: it answers with other content")
-        return answer
 
 
 def _parameters(query: Query) -> dict[str, Any]:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
 
 import click
-from rich import box
-from rich.table import Table
+from rich.text import Text
 
-from autolog._config import config_from
-from autolog._display.figures import safe
-from autolog.cli._options import store_option
-from autolog.cli._render import console
-from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys, revoke_key
-from autolog.stores import open_store
-from autolog.stores._contract import Store
+from autolog.cli._administration import administration
+from autolog.cli._options import administration_options, age_of
+from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._table import Column, draw
+from autolog.server._keys import ANY_PROJECT, SCOPES
 
-
-def _open(url: str | None) -> Store:
-    return open_store(url or config_from({}).store)
+_COLUMNS = (
+    Column("id"), Column("name", least=8, most=30), Column("project", least=8, most=24), Column("scopes"),
+    Column("state"), Column("last used", leave=1), Column("created", leave=2),
+)  # fmt: skip
 
 
 @click.group()
 def keys() -> None:
     """Create, list and revoke the API keys of a server.
 
+    They are in its store; over HTTP, with --server and an admin key in AUTOLOG_API_KEY, it does the same.
+
     \b
     autolog keys create --name web --project shop --scope ingest
+    autolog keys create --name ann --scope read --expires 90d --server https://logs.example
     autolog keys list
     autolog keys revoke 1f2e3d4c
     """
@@ -36,35 +37,57 @@ def keys() -> None:
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--project", default="default", show_default=True, help=f"Which project; {ANY_PROJECT} for all.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.")
-@store_option
-def create(name: str, project: str, scopes: tuple[str, ...], store: str | None) -> None:
+@click.option("--expires", metavar="AGE", help="Valid for so long: 12h, 90d; else for ever.")
+@administration_options
+def create(
+    name: str, project: str, scopes: tuple[str, ...], expires: str | None, store: str | None, server: str | None
+) -> None:
     """Create a key and show it, once. Without --scope it may ingest and read."""
-    click.echo(create_key(_open(store), name, project, scopes or ("ingest", "read")))
+    expires_at = None if expires is None else datetime.now(UTC) + age_of(expires)
+    click.echo(administration(store, server).create_key(name, project, scopes or ("ingest", "read"), expires_at))
 
 
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@store_option
-def list_(as_json: bool, store: str | None) -> None:
+@administration_options
+def list_(as_json: bool, store: str | None, server: str | None) -> None:
     """List all keys; the keys themselves are not stored, only their hashes."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("id", "name", "project", "scopes", "created", "revoked"):
-        table.add_column(heading)
-    for key_id, data in list_keys(_open(store)).items():
-        if as_json:
-            click.echo(json.dumps({"id": key_id, **data}))
-        table.add_row(
-            key_id, safe(data["name"]), safe(data["project"]), ", ".join(data["scopes"]), data["created_at"],
-            data["revoked_at"] or "",
-        )  # fmt: skip
-    if not as_json:
-        console().print(table)
+    found = administration(store, server).keys()
+    if as_json:
+        for key in found:
+            echo_json(key)
+        return
+    if not found:
+        click.echo("There are no keys yet.")
+        return
+    screen = console()
+    rows = [
+        [
+            text(key["id"]), text(key["name"]), text(key["project"]), text(", ".join(key["scopes"])), _state(key),
+            text(_day(key["last_used_at"]) or "never"), text(_day(key["created_at"])),
+        ]
+        for key in found
+    ]  # fmt: skip
+    print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
+
+
+def _state(key: dict[str, str | None]) -> Text:
+    if key["revoked_at"]:
+        return Text(f"revoked {_day(key['revoked_at'])}", "red")
+    if key["expires_at"] and datetime.fromisoformat(key["expires_at"]) < datetime.now(UTC):
+        return Text(f"expired {_day(key['expires_at'])}", "red")
+    return Text(f"until {_day(key['expires_at'])}" if key["expires_at"] else "valid")
+
+
+def _day(at: str | None) -> str:
+    """Return a time in this machine's zone, to the minute."""
+    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M}" if at else ""
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@store_option
-def revoke(key_id: str, store: str | None) -> None:
+@administration_options
+def revoke(key_id: str, store: str | None, server: str | None) -> None:
     """Revoke a key; a running server refuses it within two seconds."""
-    revoke_key(_open(store), key_id)
+    administration(store, server).revoke_key(key_id)
     click.echo(f"revoked {key_id}")

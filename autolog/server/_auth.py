@@ -58,14 +58,14 @@ def _password(token: str) -> str | None:
         return None
 
 
-def authorise(principal: Principal | None, scope: str, rates: RateLimiter) -> Principal:
-    """Return the principal if it may do what needs a scope, now.
+def authorise(principal: Principal | None, scope: str, rates: RateLimiter, problem: str = "") -> Principal:
+    """Return the principal if it may do what needs a scope, now. `problem` says why there is none, if that is known.
 
     Raises:
         Fault: 401, there is none; 403, not for this; 429, too often.
     """
     if principal is None:
-        raise Fault(401, "the API key is missing or not known")
+        raise Fault(401, problem or "the API key is missing or not known")
     if not principal.may(scope):
         raise Fault(403, f"this key does not have the scope {scope!r}")
     wait = rates.wait(principal.key_id)

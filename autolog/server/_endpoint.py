@@ -65,7 +65,9 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
     principal = _NOBODY
     if not route.open:
-        principal = authorise(await _find(services, key, token), route.scope, services.rates)
+        found = await _find(services, key, token)
+        principal = authorise(found, route.scope, services.rates, services.keyring.problem(key))
+        services.keyring.note_use(principal.key_id, services.writer.note)
     request.state.key_id = principal.key_id
     request.state.admitted = not route.open  # from now on its connection is not closed in favour of others
     call = Call(
@@ -117,7 +119,7 @@ def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
 
 async def _run(route: Route, call: Call) -> Reply:
     """Run a handler where it belongs: on the writer's thread, or on one of its own and then perhaps the writer's."""
-    services, writes = call.services, route.scope != "read"
+    services, writes = call.services, route.scope != "read" and route.method != "GET"
     reply: Reply
     if writes and not route.open and len(call.body) <= ON_WRITER_THREAD and services.store.writers == 1:
         handler = partial(route.handler, call)

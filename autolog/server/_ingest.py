@@ -28,21 +28,21 @@ class Ingest:
     What a write found out travels with its result, so a transaction that fails leaves nothing behind here.
     """
 
-    def __init__(self, duplicates: Deduplicator, spending: Spending | None, metrics: Metrics) -> None:
+    def __init__(self, duplicates: Deduplicator, spending: Spending, metrics: Metrics) -> None:
         self._duplicates = duplicates
         self._spending = spending
         self._metrics = metrics
 
     def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
         """Write records, perhaps of several calls, and return the result for each in the same order."""
-        costs = _added_costs(store, records) if self._spending is not None else [0.0] * len(records)
+        costs = _added_costs(store, records) if self._spending.active else [0.0] * len(records)
         return list(map(Written, self._duplicates.write(store, records), costs))
 
     def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
         """Count one call's records, which are on disk now, and charge what they add to the costs."""
         if records:
             self._metrics.written(records[0].dialect, len(records))
-        if self._spending is not None:
+        if self._spending.active:
             self._spending.spend(
                 [
                     msgspec.structs.replace(record, cost=result.added_cost)

@@ -45,7 +45,7 @@ class Services:
         self.load = Load(limits)
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
-        self.spending = Spending(budgets, store, self.keyring, self.writer) if budgets else None
+        self.spending = Spending(budgets, store, self.keyring, self.writer)
         self.ingest = Ingest(Deduplicator(), self.spending, self.metrics)
         self._refreshing = asyncio.Lock()
         self._readers = CapacityLimiter(READERS)
@@ -59,6 +59,11 @@ class Services:
         """Return the next piece of a reply, or None after the last."""
         return await anyio.to_thread.run_sync(next, pieces, None, limiter=self._readers)
 
+    def refresh_keys(self, at_once: bool = False) -> None:
+        """Read the keys and the settings of projects again, if that was long ago. For threads."""
+        self.keyring.refresh(at_once)
+        self.spending.follow(self.keyring.settings)
+
     async def refresh(self, sessions: bool = False, unknown: bool = False) -> None:
         """Read the keys, and the sessions, again if that was long ago: on one thread, whoever else is waiting.
 
@@ -68,6 +73,6 @@ class Services:
         if self.keyring.fresh and (known or not sessions):
             return
         async with self._refreshing:
-            await self.in_thread(False, self.keyring.refresh)
+            await self.in_thread(False, self.refresh_keys)
             if sessions:
                 await self.in_thread(False, self.sessions.refresh, unknown and not self.sessions.recent)

@@ -119,6 +119,11 @@ class Writer:
             return change(self._store)
         return self.submit(change).result()
 
+    def note(self, change: Callable[[Store], Any]) -> None:
+        """Queue a change that nobody waits for, and that is not missed where the store has no room or no time."""
+        with contextlib.suppress(Busy):
+            self.submit(change)
+
     async def perform(self, change: Change) -> Any:
         """Make a change and wait for its result in a task of an event loop.
 

@@ -26,6 +26,7 @@ from autolog.server import _health, _mcp, _openapi
 from autolog.server._call import Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._limits import Limits
+from autolog.server._projects import read_projects
 from autolog.server._services import Services
 from autolog.server.dashboard.pages import PAGES
 from autolog.stores import open_store
@@ -35,9 +36,11 @@ from autolog.stores.retention import Retain
 #: Answers a request.
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-#: The routes of every dialect: the module in `routes` of its name.
+#: The routes of every dialect, the module in `routes` of its name; and those that administer the server.
 ROUTES: list[Route] = [
-    route for name in dialects.NAMES for route in importlib.import_module(f"autolog.server.routes.{name}").ROUTES
+    route
+    for name in (*dialects.NAMES, "administration")
+    for route in importlib.import_module(f"autolog.server.routes.{name}").ROUTES
 ]
 
 #: How often old records are deleted, in seconds.
@@ -72,10 +75,9 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        pruning = asyncio.create_task(_prune(services, retain)) if retain is not None else None
+        pruning = asyncio.create_task(_prune(services, retain or Retain()))
         yield
-        if pruning is not None:
-            pruning.cancel()
+        pruning.cancel()
         await run_in_threadpool(services.writer.close)
 
     routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *_mcp.ROUTES, *ROUTES]
@@ -109,13 +111,18 @@ async def _prune(services: Services, retain: Retain) -> None:
     """Delete what is too old or too much, now and every ten minutes."""
     while True:
         try:
-            deleted = await run_in_threadpool(retain.apply, services.store)
+            deleted = await run_in_threadpool(_delete_old, services.store, retain)
         except StoreError as error:
             logger.warning("old records could not be deleted: %s", error)
         else:
             if deleted:
                 logger.info("%d old records deleted", deleted)
         await asyncio.sleep(PRUNE_INTERVAL)
+
+
+def _delete_old(store: Store, retain: Retain) -> int:
+    ages = {name: one.age for name, one in read_projects(store).items() if one.age is not None}
+    return retain.apply(store, ages)
 
 
 def _dialect_at(path: str) -> Dialect:

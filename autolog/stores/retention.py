@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autolog.stores._contract import Store
-from autolog.stores.query import Query
+from autolog.stores.query import Condition, Query
 
 #: Records deleted in one transaction: readers and writers get their turns in between.
 CHUNK = 1_000
@@ -20,11 +21,14 @@ class Retain:
     age: timedelta | None = None
     size: int | None = None
 
-    def apply(self, store: Store) -> int:
-        """Delete what is beyond; returns how many records."""
-        deleted = 0
+    def apply(self, store: Store, ages: Mapping[str, timedelta] | None = None) -> int:
+        """Delete what is beyond, and return how many records. Projects in `ages` have ages of their own."""
+        deleted, now, own = 0, datetime.now(UTC), ages or {}
+        for project, age in own.items():
+            deleted += prune_store(store, Query({"project": project}).before(now - age), compact=False)["deleted"]
         if self.age is not None:
-            deleted += prune_store(store, Query().before(datetime.now(UTC) - self.age), compact=False)["deleted"]
+            others = Query(conditions=(Condition("project", "neq", tuple(own)),) if own else ())
+            deleted += prune_store(store, others.before(now - self.age), compact=False)["deleted"]
         if self.size is not None:
             deleted += prune_store(store, Query(), self.size, compact=False)["deleted"]
         return deleted

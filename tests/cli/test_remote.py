@@ -80,3 +80,30 @@ def test_what_goes_wrong_is_said(server: Live, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AUTOLOG_API_KEY", create_key(server.store, "k", "default", ["ingest"]))
     with pytest.raises(AutologError, match="set AUTOLOG_API_KEY to a key that may read"):
         run("logs", "--server", server.url)
+
+
+def test_keys_and_projects_are_administered_over_http_as_in_the_store(server: Live) -> None:
+    key = output(
+        "keys", "create", "--name", "ann", "--scope", "read", "--expires", "90d", "--server", server.url
+    ).strip()
+    listed, there = (
+        output("keys", "list", "--json", *at) for at in (["--server", server.url], ["--store", server.store.url])
+    )
+    assert listed == there
+    assert [json.loads(line)["name"] for line in listed.splitlines()] == ["ann"]
+    assert key not in listed
+    output("projects", "set", "shop", "--retain", "90d", "--budget", "20/day", "--server", server.url)
+    assert output("projects", "list", "--server", server.url) == output("projects", "list", "--store", server.store.url)
+    assert "$9.00 of $20.00 a day" not in output("projects", "list", "--server", server.url)  # it was spent long ago
+    output("keys", "revoke", json.loads(listed)["id"], "--server", server.url)
+    assert "revoked" in output("keys", "list", "--server", server.url)
+    with pytest.raises(AutologError, match="no key"):
+        run("keys", "revoke", "nobody", "--server", server.url)
+
+
+def test_a_key_that_may_only_read_administers_nothing(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLOG_API_KEY", create_key(server.store, "k", "default", ["read"]))
+    with pytest.raises(AutologError, match="that may administer"):
+        run("keys", "create", "--name", "more", "--server", server.url)
+    with pytest.raises(AutologError, match="that may administer"):
+        run("projects", "set", "shop", "--server", server.url)

@@ -51,7 +51,7 @@ def _sign_in(request: PageRequest, key: str, next_page: str) -> Reply:
     """Raises: Fault, if the key may not read."""
     services = request.call.services
     services.keyring.refresh()
-    authorise(services.keyring.find(key), "read", services.rates)
+    authorise(services.keyring.find(key), "read", services.rates, services.keyring.problem(key))
     token = services.sessions.open(key)
     return request.redirect(next_page, _cookie(request, token, int(LIFETIME.total_seconds())))
 

@@ -237,15 +237,14 @@ def reserve(call: Call) -> Reply:
     spending = call.services.spending
     about = Record(id=given.record, project=call.project, user=given.user, session=given.session, tags=given.tags,
                    caller=given.function)  # fmt: skip
-    refused = None if spending is None else spending.reserve(given.id, about, given.bound, given.seconds)
+    refused = spending.reserve(given.id, about, given.bound, given.seconds)
     return Reply(200, {"reserved": refused is None, "reason": refused})
 
 
 def settle(call: Call) -> Reply:
     """Put the cost of a call in the place of what was reserved for it."""
     given = validate(Settlement, call.object())
-    if call.services.spending is not None:
-        call.services.spending.settle(call.path["id"], call.project, given.cost)
+    call.services.spending.settle(call.path["id"], call.project, given.cost)
     return Reply(200, {"id": call.path["id"]})
 
 

@@ -1,0 +1,89 @@
+"""What `autolog keys` and `autolog projects` administer: a store, or a server through its API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from autolog.cli._options import open_for_reading
+from autolog.cli._remote import RemoteStore
+from autolog.server import _keys as keys, _projects as projects
+from autolog.stores._contract import Store
+
+
+class Administration(Protocol):
+    """What can be administered. Every method raises an AutologError for what makes no sense, or is refused."""
+
+    def keys(self) -> list[dict[str, Any]]: ...
+
+    def create_key(self, name: str, project: str, scopes: Sequence[str], expires_at: datetime | None) -> str: ...
+
+    def revoke_key(self, key_id: str) -> None: ...
+
+    def projects(self) -> list[dict[str, Any]]: ...
+
+    def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]: ...
+
+
+def administration(url: str | None, server: str | None) -> Administration:
+    """Return what to administer: the store at `url`, which is made if it is not there, or a server."""
+    opened = open_for_reading(url, server, create=True)
+    return OfServer(opened) if isinstance(opened, RemoteStore) else OfStore(opened)
+
+
+class OfStore:
+    """Administers a store itself, as whoever may open it can."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keys(self) -> list[dict[str, Any]]:
+        return [{"id": key_id, **data} for key_id, data in keys.list_keys(self._store).items()]
+
+    def create_key(self, name: str, project: str, scopes: Sequence[str], expires_at: datetime | None) -> str:
+        return keys.create_key(self._store, name, project, scopes, expires_at)
+
+    def revoke_key(self, key_id: str) -> None:
+        keys.revoke_key(self._store, key_id)
+
+    def projects(self) -> list[dict[str, Any]]:
+        named = {data["project"] for data in self.keys() if not data["revoked_at"]} - {keys.ANY_PROJECT}
+        return projects.list_projects(self._store, {"default", *named})
+
+    def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return {"name": name, **asdict(projects.set_project(self._store, name, retain, list(budgets)))}
+
+
+class OfServer:
+    """Administers a server over HTTP, as far as the key in AUTOLOG_API_KEY may."""
+
+    def __init__(self, server: RemoteStore) -> None:
+        self._server = server
+
+    def keys(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.call("GET", "/api/v1/keys")["keys"]
+        return found
+
+    def create_key(self, name: str, project: str, scopes: Sequence[str], expires_at: datetime | None) -> str:
+        asked = {
+            "name": name,
+            "project": project,
+            "scopes": list(scopes),
+            "expires_at": None if expires_at is None else expires_at.isoformat(),
+        }
+        return str(self._server.call("POST", "/api/v1/keys", asked)["key"])
+
+    def revoke_key(self, key_id: str) -> None:
+        self._server.call("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
+
+    def projects(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.call("GET", "/api/v1/projects")["projects"]
+        return found
+
+    def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        asked = {"retain": retain, "budgets": list(budgets)}
+        changed: dict[str, Any] = self._server.call("PUT", f"/api/v1/projects/{quote(name, safe='')}", asked)
+        return changed

@@ -1,0 +1,92 @@
+"""`autolog projects`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from autolog._display.figures import dollars, number
+from autolog._pricing.budgets import PERIODS
+from autolog.cli._administration import administration
+from autolog.cli._options import administration_options
+from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._table import Column, draw
+
+_COLUMNS = (
+    Column("project", least=8, most=30), Column("records", right=True, leave=2), Column("calls", right=True),
+    Column("cost", point=True), Column("kept"), Column("budgets", least=20, leave=1),
+)  # fmt: skip
+
+
+class ProjectBudget(click.ParamType[dict[str, Any]]):
+    """LIMIT/PERIOD."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        limit, _, period = str(value).partition("/")
+        try:
+            return {"limit": float(limit), "per": period or "day"}
+        except ValueError:
+            self.fail(f"{value!r} is no budget such as 5/day; periods are {', '.join(PERIODS)}", param, ctx)
+
+
+@click.group()
+def projects() -> None:
+    """List the projects of a server, and set how long their records are kept and what they may spend.
+
+    \b
+    autolog projects list
+    autolog projects set shop --retain 90d --budget 20/day --budget 300/month
+    """
+
+
+@projects.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@administration_options
+def list_(as_json: bool, store: str | None, server: str | None) -> None:
+    """List projects: records, calls, cost, how long records are kept, budgets and what is spent of them."""
+    found = administration(store, server).projects()
+    if as_json:
+        for project in found:
+            echo_json(project)
+        return
+    screen = console()
+    rows = [
+        [
+            text(one["name"]), Text(number(one["records"])), Text(number(one["calls"])), Text(dollars(one["cost"])),
+            text(one["retain"] or "as others"), _budgets(one["budgets"]),
+        ]
+        for one in found
+    ]  # fmt: skip
+    print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
+
+
+def _budgets(budgets: list[dict[str, Any]]) -> Text:
+    """Return budgets and what is spent of them; red where one is used up."""
+    words = Text()
+    for budget in budgets:
+        used_up = budget["spent"] >= budget["limit"]
+        words.append(", " if words else "")
+        words.append(
+            f"{dollars(budget['spent'])} of {dollars(budget['limit'])} a {budget['per']}", "red" if used_up else ""
+        )
+    return words or Text("–")
+
+
+@projects.command("set")
+@click.argument("name")
+@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h; else as all projects'.")
+@click.option("--budget", "budgets", multiple=True, type=ProjectBudget(), metavar="LIMIT/PERIOD",
+              help="What it may spend: 5/day, 300/month; may be repeated.")  # fmt: skip
+@administration_options
+def set_(
+    name: str, retain: str | None, budgets: tuple[dict[str, Any], ...], store: str | None, server: str | None
+) -> None:
+    """Set what holds for a project, in the place of what did. Without options nothing is set any more."""
+    changed = administration(store, server).set_project(name, retain, budgets)
+    kept = f"records are kept for {changed['retain']}" if changed["retain"] else "records are kept as others' are"
+    limits = ", ".join(f"{dollars(one['limit'])} a {one['per']}" for one in changed["budgets"]) or "none"
+    click.echo(f"{name}: {kept}; budgets: {limits}")

@@ -1,0 +1,115 @@
+"""Settings of projects: how long their records are kept, and what they may spend. They live in the store.
+
+A project needs none: it is there as soon as a key or a record names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._pricing.budgets import PERIODS, read_budget
+from autolog.errors import AutologError, ConfigError
+from autolog.stores._contract import Store
+from autolog.stores.filters import parse_age
+from autolog.stores.query import Query
+
+#: The longest name of a project, in characters.
+LONGEST_NAME = 64
+_KIND = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """What is set for a project.
+
+    Attributes:
+        retain: how long its records are kept, such as `30d`; None for as long as the server keeps those of all.
+        budgets: the most it may spend, in dollars, and `per` which time: hour, day, week or month.
+    """
+
+    retain: str | None = None
+    budgets: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def age(self) -> timedelta | None:
+        """Return how long records are kept."""
+        return None if self.retain is None else parse_age(self.retain)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"retain": self.retain, "budgets": list(self.budgets)}
+
+
+def check_name(name: str) -> None:
+    """Raise an AutologError for a name that no project can have."""
+    if not 1 <= len(name) <= LONGEST_NAME or name == "*":
+        raise AutologError(f"{name[:100]!r}: a project's name has 1 to {LONGEST_NAME} characters, and is not *")
+
+
+def set_project(store: Store, name: str, retain: str | None, budgets: list[Any]) -> ProjectSettings:
+    """Set what holds for a project, in the place of what did; None and no budgets remove it.
+
+    Raises:
+        AutologError: the name, the length of time or a budget makes no sense.
+    """
+    check_name(name)
+    settings = ProjectSettings(retain, tuple(_checked(one) for one in budgets))
+    try:
+        age = settings.age
+    except ValueError as error:
+        raise AutologError(f"retain: {error}") from error
+    if age == timedelta():
+        raise AutologError("retain: keeping records for no time is keeping none; leave it out to keep them")
+    store.put_document(_KIND, name, settings.as_dict())
+    return settings
+
+
+def _checked(budget: Any) -> dict[str, Any]:
+    """Return a budget of limit and period; what else there is on the server's command line is for its operator."""
+    if not isinstance(budget, dict) or set(budget) - {"limit", "per"}:
+        raise AutologError(f"budgets: {str(budget)[:100]} is not of the form {{limit: 5, per: {'|'.join(PERIODS)}}}")
+    try:
+        read_budget(budget)
+    except ConfigError as error:
+        raise AutologError(f"budgets: {error.problem}") from error
+    return {"limit": float(budget["limit"]), "per": budget.get("per", "day")}
+
+
+def read_projects(store: Store) -> dict[str, ProjectSettings]:
+    """Return the settings of all projects that have any, by name."""
+    return {
+        name: ProjectSettings(data.get("retain"), tuple(data.get("budgets") or ()))
+        for name, data in store.documents(_KIND).items()
+    }
+
+
+def list_projects(store: Store, names: Iterable[str] = (), only: str | None = None) -> list[dict[str, Any]]:
+    """Return all projects that have records, settings or are among `names`, or `only` one, sorted by name.
+
+    Each has `name`, `retain`, `budgets` (with what is `spent` of them), `records`, `calls`, `cost` and `last`, the time of
+    its newest record. Amounts are dollars.
+    """
+    settings = read_projects(store)
+    sums = {one.value: one for one in store.summarise(Query({} if only is None else {"project": only}), "project")}
+    rows = []
+    for name in sorted(filter(None, {*sums, *settings, *names} if only is None else {only})):
+        one, known = sums.get(name), settings.get(name, ProjectSettings())
+        rows.append(
+            {
+                "name": name,
+                "retain": known.retain,
+                "budgets": [{**budget, "spent": _spent(store, name, budget)} for budget in known.budgets],
+                "records": one.records if one else 0,
+                "calls": one.calls if one else 0,
+                "cost": one.cost if one else None,
+                "last": one.last.isoformat() if one else None,
+            }
+        )
+    return rows
+
+
+def _spent(store: Store, project: str, budget: dict[str, Any]) -> float:
+    now = datetime.now(UTC)
+    return sum(hour.cost for hour in store.hours(project, "all", now - PERIODS[budget["per"]], now))
