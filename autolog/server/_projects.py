@@ -88,8 +88,8 @@ def read_projects(store: Store) -> dict[str, ProjectSettings]:
 def list_projects(store: Store, names: Iterable[str] = (), only: str | None = None) -> list[dict[str, Any]]:
     """Return all projects that have records, settings or are among `names`, or `only` one, sorted by name.
 
-    Each has `name`, `retain`, `budgets` (with what is `spent` of them), `records`, `calls`, `cost` and `last`, the time of
-    its newest record. Amounts are dollars.
+    Each has `name`, `retain`, `budgets` (with what is `spent` of them), `records`, `calls`, `cost`, and the time of its
+    `last` record. Amounts are dollars.
     """
     settings = read_projects(store)
     sums = {one.value: one for one in store.summarise(Query({} if only is None else {"project": only}), "project")}
