@@ -27,7 +27,8 @@ ELSEWHERE = {
     "_record/zstd.py": "record/test_bodies.py",
     "cli/backup.py": "stores/test_copy.py",
     "cli/copy.py": "stores/test_copy.py",
-    "cli/keys.py": "server/test_keys.py",
+    "cli/keys.py": "cli/test_remote.py",
+    "cli/projects.py": "cli/test_remote.py",
     "cli/ui.py": "cli/test_serve.py",
     "dialects/otlp/families/": "dialects/test_otlp.py",  # tables, which the reader of spans goes by
     "server/dashboard/": "server/dashboard/test_pages.py",  # in a browser, page by page
