@@ -48,6 +48,8 @@ def demo(store: str | None) -> None:
     screen = console()
     if store:
         autolog.configure(store=store)
+    opened = open_store(config_from({"store": store} if store else {}).store)
+    opened.write([])  # a store that cannot be written is better known before the app runs
     autolog.patch()
     screen.print("Running a small app against a stand-in provider on this machine ...", style="dim")
     with standin() as address:
@@ -55,7 +57,6 @@ def demo(store: str | None) -> None:
         with autolog.context(user="user:1", session="demo", tags=["demo"]), autolog.span("demo") as span:
             app.plan_trip("Lisbon", days=2)
     autolog.flush()
-    opened = open_store(config_from({"store": store} if store else {}).store)
     found = opened.find(Query({"trace_id": span.trace_id}), 100, newest_first=False)
     screen.print()
     print_lines(screen, trace_lines(found, table_width(screen)))
