@@ -14,18 +14,17 @@ from autolog._capture import context as _context, scope
 from autolog._capture.patching import Patching
 from autolog._capture.span import FinishedRecord, PrivateSpan, Span
 from autolog._config import Config, config_from
+from autolog._delivery import assembly
 from autolog._delivery.delivery import Delivery, Sink
-from autolog._delivery.queue import DurableQueue, Queue
+from autolog._delivery.queue import Queue
+from autolog._processing.deferred import DeferredPipeline
 from autolog.errors import BudgetExceeded, shown
 
 if TYPE_CHECKING:
-    from autolog._delivery.journal import Journal
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
     from autolog._pricing.reservations import Gate, Holder
     from autolog._pricing.run_budget import RunBudget
-    from autolog._processing.pipeline import Pipeline
-    from autolog._record.record import Record
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +43,7 @@ class Recorder(Patching):
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
-        self._processing: _Processing | None = None
+        self._processing: DeferredPipeline | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._gate: Gate | None = None
@@ -63,8 +62,8 @@ class Recorder(Patching):
         """
         config = config_from(cast("dict[str, Any]", options), self._config)
         if self._diverted is None:
-            for target in _targets(config):
-                _open_target(target).close()
+            for target in assembly.targets(config):
+                assembly.open_target(target).close()
         self._close_queues(2.0)
         self._adopt(config)
 
@@ -335,28 +334,11 @@ class Recorder(Patching):
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
-        _import_ahead(config, [] if self._diverted is not None else _targets(config))
-        self._processing = processing = _Processing(config, self._budgets)
-        bounds = config.max_queue_records, config.max_queue_bytes
-        diverted, budgets = self._diverted, self._budgets
-        if diverted is not None:
-            return Queue(processing, [Delivery(lambda: diverted, *bounds)], *bounds, processing.prepare)
-
-        def opener(target: Any, first: bool) -> Callable[[], Sink]:
-            def open_sink() -> Sink:
-                sink = _open_target(target)
-                if first and budgets is not None:
-                    _take_up(budgets, sink)
-                return sink
-
-            return open_sink
-
-        deliveries = [
-            Delivery(opener(target, number == 0), *bounds, _journal(config, target))
-            for number, target in enumerate(_targets(config))
-        ]
-        kind = DurableQueue if config.durable else Queue
-        return kind(processing, deliveries, *bounds, processing.prepare)
+        _import_ahead(config, self._diverted is None)
+        self._processing = DeferredPipeline(config, self._budgets)
+        if self._diverted is not None:
+            return assembly.diverted_queue(config, self._processing, self._diverted)
+        return assembly.queue(config, self._processing, functools.partial(_take_up, self._budgets))
 
     def _close_queues(self, timeout: float) -> bool:
         workers, self._queue = self._workers(), None
@@ -378,12 +360,10 @@ def _import_prices() -> None:
         tariff.import_ahead()
 
 
-def _import_ahead(config: Config, targets: list[Any]) -> None:
+def _import_ahead(config: Config, ships: bool) -> None:
     with _guard.guard("importing libraries"):
-        from autolog._delivery import sinks
-
-        for target in targets:
-            sinks.import_ahead(target)
+        if ships:
+            assembly.import_ahead(config)
         if config.update_prices:
             from autolog._pricing import tariff
 
@@ -392,33 +372,6 @@ def _import_ahead(config: Config, targets: list[Any]) -> None:
             from autolog._processing import estimate
 
             estimate.import_ahead()
-
-
-class _Processing:
-    """The pipeline, made with the first span: on the worker thread, for importing all that it needs takes 0.1 s."""
-
-    def __init__(self, config: Config, budgets: Budgets | None) -> None:
-        self._config = config
-        self._budgets = budgets
-        self._pipeline: Pipeline | None = None
-
-    @property
-    def sampled_out(self) -> int:
-        return 0 if self._pipeline is None else self._pipeline.sampled_out
-
-    def prepare(self) -> None:
-        """Import and make the pipeline."""
-        self._made()
-
-    def __call__(self, span: Span | FinishedRecord) -> list[Record]:
-        return self._made()(span)
-
-    def _made(self) -> Pipeline:
-        if self._pipeline is None:
-            from autolog._processing.pipeline import Pipeline
-
-            self._pipeline = Pipeline(self._config, self._budgets)
-        return self._pipeline
 
 
 def _budgets(config: Config, shared: bool) -> Budgets | None:
@@ -433,34 +386,10 @@ def _budgets(config: Config, shared: bool) -> Budgets | None:
     return Budgets(config.budgets, ledger=Ledger(path) if path else None)
 
 
-def _take_up(budgets: Budgets, sink: Sink) -> None:
+def _take_up(budgets: Budgets | None, sink: Sink) -> None:
     """Load earlier spending into the budgets, if the sink is a store of this machine."""
     from autolog._delivery.sinks import StoreSink
 
-    if isinstance(sink, StoreSink):
+    if budgets is not None and isinstance(sink, StoreSink):
         with _guard.guard("reading what was spent"):
             budgets.begin(sink.store)
-
-
-def _targets(config: Config) -> list[Any]:
-    """Return where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
-    first = (
-        config.store
-        if config.endpoint is None
-        else {"endpoint": config.endpoint, "api_key": config.api_key, "dialect": config.dialect}
-    )
-    return [first, *config.sinks]
-
-
-def _open_target(target: Any) -> Sink:
-    from autolog._delivery.sinks import open_target
-
-    return open_target(target)
-
-
-def _journal(config: Config, target: Any) -> Journal | None:
-    if not config.journal:
-        return None
-    from autolog._delivery.journal import journal_for
-
-    return journal_for(config, target)

@@ -163,7 +163,7 @@ def prepare(processing):
     time.sleep(1)
     prepared.append(1)
 prepared = []
-autolog._recorder._Processing.prepare = prepare
+autolog._processing.deferred.DeferredPipeline.prepare = prepare
 autolog.configure()
 time.sleep(0.1)
 if os.fork() == 0:

@@ -1,0 +1,89 @@
+"""Make the queue that a configuration asks for, with a delivery to each of its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from autolog._config import Config
+from autolog._delivery.delivery import Delivery, Sink
+from autolog._delivery.queue import DurableQueue, Queue
+
+if TYPE_CHECKING:
+    from autolog._delivery.journal import Journal
+    from autolog._record.record import Record
+
+
+class Processing(Protocol):
+    """What makes records of spans, on the queue's thread; `prepare` is called there before the first."""
+
+    def prepare(self) -> None: ...
+
+    def __call__(self, span: Any, /) -> list[Record]: ...
+
+
+def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]) -> Queue:
+    """Return a queue, durable if so configured, with a delivery for each target.
+
+    `opened` is called with the first target's sink, once that is open.
+    """
+
+    def opener(target: Any, first: bool) -> Callable[[], Sink]:
+        def open_sink() -> Sink:
+            sink = open_target(target)
+            if first:
+                opened(sink)
+            return sink
+
+        return open_sink
+
+    bounds = config.max_queue_records, config.max_queue_bytes
+    deliveries = [
+        Delivery(opener(target, number == 0), *bounds, _journal(config, target))
+        for number, target in enumerate(targets(config))
+    ]
+    kind = DurableQueue if config.durable else Queue
+    return kind(processing, deliveries, *bounds, processing.prepare)
+
+
+def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:
+    """Return a queue that delivers to one sink only, and keeps no journal."""
+    bounds = config.max_queue_records, config.max_queue_bytes
+    return Queue(processing, [Delivery(lambda: sink, *bounds)], *bounds, processing.prepare)
+
+
+def targets(config: Config) -> list[Any]:
+    """Return where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
+    first = (
+        config.store
+        if config.endpoint is None
+        else {"endpoint": config.endpoint, "api_key": config.api_key, "dialect": config.dialect}
+    )
+    return [first, *config.sinks]
+
+
+def import_ahead(config: Config) -> None:
+    """Import what the targets' sinks will use of other libraries."""
+    from autolog._delivery import sinks
+
+    for target in targets(config):
+        sinks.import_ahead(target)
+
+
+def open_target(target: Any) -> Sink:
+    """Open the sink of a target.
+
+    Raises:
+        ConfigError: the target names none. StoreError: its store cannot be opened.
+    """
+    from autolog._delivery import sinks
+
+    return sinks.open_target(target)
+
+
+def _journal(config: Config, target: Any) -> Journal | None:
+    if not config.journal:
+        return None
+    from autolog._delivery.journal import journal_for
+
+    return journal_for(config, target)
