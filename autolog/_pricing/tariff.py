@@ -274,3 +274,12 @@ def _plain(value: Any) -> Any:
     if tiers is None:
         return float(value)
     return {"base": float(value.base), **{f"above {tier.start}": float(tier.price) for tier in tiers}}
+
+
+def price_at(price: Any, input_tokens: int) -> float | None:
+    """Return what `unit_prices` says of a call with so many input tokens: a price, or the one of its tier."""
+    if isinstance(price, dict):
+        above = [int(found[1]) for name in price if (found := re.fullmatch(r"above (\d+)", name))]
+        reached = max((start for start in above if input_tokens > start), default=None)
+        price = price.get("base" if reached is None else f"above {reached}")
+    return float(price) if isinstance(price, (int, float)) else None

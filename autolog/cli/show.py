@@ -5,13 +5,9 @@ from __future__ import annotations
 import click
 
 from autolog._reading.caching.report import line
-from autolog._record.record import Record
-from autolog.cli._options import ReadableStore, open_for_reading, reading_options, require_one
+from autolog.cli._options import open_for_reading, reading_options, require_one
 from autolog.cli._render import console, echo_record, record_page, text
-from autolog.stores.query import Query
-
-#: With how many earlier calls a prompt is compared, to say what the provider's cache did.
-EARLIER = 10
+from autolog.stores.lookup import calls_before
 
 
 @click.command()
@@ -36,21 +32,5 @@ def show(record_id: str, as_json: bool, raw: bool, store: str | None, server: st
     else:
         screen = console()
         screen.print(record_page(record))
-        if said := line(record, _earlier(opened, record)):
+        if said := line(record, calls_before(opened, record)):
             screen.print(text(f"cache         {said}", "dim"))
-
-
-def _earlier(store: ReadableStore, record: Record) -> list[Record]:
-    """Return, with their bodies, the calls before a record that it may have a prompt in common with."""
-    at = record.start_time or record.created_at
-    if record.kind != "llm" or at is None:
-        return []
-    asked = {"session": record.session, "caller": record.caller}
-    if not any(asked.values()):
-        asked = {"model": record.request_model}
-    found: dict[str, Record] = {}
-    for name, value in asked.items():
-        if value:
-            query = Query({"project": record.project, "kind": "llm", name: value}, until=at)
-            found |= {one.id: one for one in store.find(query, EARLIER)}
-    return list(store.with_bodies(found.values()))

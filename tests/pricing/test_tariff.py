@@ -11,7 +11,7 @@ import genai_prices
 import pytest
 from genai_prices import data, data_snapshot
 
-from autolog._pricing.tariff import Tariff, find_tariff
+from autolog._pricing.tariff import Tariff, find_tariff, price_at
 
 NOW = datetime(2026, 11, 1, 18, 45, tzinfo=UTC)
 CONTEXTS: list[dict[str, str]] = [{}, {"service_tier": "flex"}, {"service_tier": "priority"}, {"processing": "batch"}]
@@ -106,3 +106,11 @@ def test_newer_prices_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert before.table.startswith("genai-prices ")
     assert after.table == "genai-prices, updated"
     assert after.date == newer.timestamp.date().isoformat()
+
+
+def test_a_price_with_tiers_is_that_of_the_tier_that_the_input_reaches() -> None:
+    price = {"base": 3.0, "above 200000": 6.0, "above 400000": 9.0}
+    assert [price_at(price, tokens) for tokens in (0, 200_000, 200_001, 500_000)] == [3.0, 3.0, 6.0, 9.0]
+    assert price_at(2, 10) == 2.0
+    assert price_at(None, 10) is None
+    assert price_at({"per image": 1.0}, 10) is None

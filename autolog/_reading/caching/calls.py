@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from autolog._pricing.tariff import price_at
 from autolog._reading.caching.prefix import Prefix, prefix_of
 from autolog._reading.caching.rules import ANTHROPIC, MARK_LIVES, PROVIDERS, RETENTIONS, Rules
 from autolog._reading.describe import read_request
@@ -52,8 +53,8 @@ class CachedCall:
 
     def price(self, name: str) -> float | None:
         """Return what a token costs, in dollars: `input`, `cache_read` or `cache_write`; None if nobody knows."""
-        found = self.prices.get(f"{name}_mtok")
-        return found / 1_000_000 if isinstance(found, (int, float)) else None
+        found = price_at(self.prices.get(f"{name}_mtok"), self.tokens)
+        return None if found is None else found / 1_000_000
 
     @property
     def saved(self) -> float:

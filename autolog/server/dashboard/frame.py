@@ -20,6 +20,7 @@ PLACES = (
     ("traces", "/ui/traces", "Traces"),
     ("sessions", "/ui/sessions", "Sessions"),
     ("users", "/ui/users", "Users"),
+    ("cache", "/ui/cache", "Cache"),
     ("compare", "/ui/compare", "Compare"),
     ("settings", "/ui/settings", "Settings"),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from autolog._display.figures import dollars, number
+from autolog._pricing.tariff import price_at
 from autolog._record.record import Record, to_json
 from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects._fault import Fault
@@ -85,8 +86,8 @@ def _bill(record: Record) -> str:
         if not isinstance(value, float):
             continue
         _, field, unit, words = next((row for row in _BILL if row[0] == name), (name, "", "", name.replace("_", " ")))
-        price, tokens = prices.get(unit), getattr(record, field, None)
-        if isinstance(price, (int, float)) and price and tokens:
+        price, tokens = price_at(prices.get(unit), record.usage_input_tokens or 0), getattr(record, field, None)
+        if price and tokens:
             billed = value / price * 1_000_000
             lines.append(f"{words}: {number(billed)} tokens at {dollars(price)} per million = {dollars(value)}")
         else:

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from autolog.server._call import Route
-from autolog.server.dashboard import compare, export, files, groups, known, log, login, logs, overview, settings, trace
+from autolog.server.dashboard import (
+    cache,
+    compare,
+    export,
+    files,
+    groups,
+    known,
+    log,
+    login,
+    logs,
+    overview,
+    settings,
+    trace,
+)
 from autolog.server.dashboard._page import page, refuse_here
 
 PAGES: list[Route] = [
@@ -30,6 +43,10 @@ PAGES: list[Route] = [
     page("GET", "/ui/trace", trace.trace, "One trace, whatever its id"),
     page("GET", "/ui/overview", overview.overview, "Charts and sums"),
     page("GET", "/ui/calls", overview.calls, "The dearest and the slowest calls", refuse=refuse_here),
+    page("GET", "/ui/cache", cache.cache, "What the providers' caches gave, and why they missed"),
+    page("GET", "/ui/cache/report", cache.judged, "The sums and misses of that page", refuse=refuse_here),
+    page("GET", "/ui/cache/rate", cache.rate, "The share of the input that came from a cache", refuse=refuse_here),
+    page("GET", "/ui/cache/line", cache.line_of, "What the cache did for one call", refuse=refuse_here),
     page("GET", "/ui/export", export.export, "What a list shows, as a file"),
     page("GET", "/ui/settings", settings.settings, "Projects, keys, the store"),
     page("POST", "/ui/settings/keys", settings.add_key, "Create a key"),

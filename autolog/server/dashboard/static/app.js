@@ -13,6 +13,12 @@ function switchTheme() {
 }
 byId("theme").addEventListener("click", switchTheme);
 
+const more = byId("more");
+more?.addEventListener("click", () => {
+  const open = more.parentElement.classList.toggle("open");
+  more.setAttribute("aria-expanded", String(open));
+});
+
 function toggleKeys() {
   const keys = byId("shortcuts");
   keys.hidden = !keys.hidden;
@@ -46,7 +52,10 @@ async function fill(target, address) {
 
 const sums = byId("sums");
 if (sums) fill(sums, sums.dataset.address).then(() => brush(sums.querySelector(".histogram")));
-for (const late of document.querySelectorAll("[data-fill]")) fill(late, late.dataset.fill);
+function fillAll(within) {
+  for (const late of within.querySelectorAll("[data-fill]")) fill(late, late.dataset.fill);
+}
+fillAll(document);
 const known = byId("known");
 known?.closest("details").addEventListener("toggle", () => {
   if (known.dataset.address) fill(known, known.dataset.address);
@@ -137,6 +146,7 @@ async function choose(item, remember = true) {
     const crumb = document.querySelector(".crumbs [aria-current]");
     if (crumb) crumb.textContent = link.textContent;
     highlight(detail.dataset.found);
+    fillAll(detail);
   }
   if (turn === asked) detail.classList.remove("loading");
 }

@@ -1,0 +1,73 @@
+"""Prompt caching: hit rates, dollars saved and lost, and why prompts were not read from the provider's cache."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from autolog._reading.caching.report import GROUPS, line, report
+from autolog.dialects._fault import Fault
+from autolog.server._call import Reply
+from autolog.server.dashboard._page import PageRequest
+from autolog.server.dashboard.filters import read_filters
+from autolog.stores.lookup import calls_before
+from autolog.stores.query import Query
+
+#: How many of the newest calls are judged, for which their bodies are read; and how many the rate alone is of.
+JUDGED, RATED = 1_000, 2_000
+#: How many causes and misses are listed.
+CAUSES, MISSES = 20, 30
+
+
+def cache(request: PageRequest) -> Reply:
+    """Show the frame of the page at once; `judged` fills it."""
+    _query(request)
+    return request.render("cache.html", place="cache", ranged=True, by=_by(request), groups=GROUPS)
+
+
+def judged(request: PageRequest) -> Reply:
+    """Return the sums, the causes and the misses of the newest calls."""
+    by = _by(request)
+    found = request.store.find(_query(request), JUDGED)
+    made = report(request.store.with_bodies(reversed(found)), by)
+    groups = sorted(made.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].tokens)
+    return request.fragment(
+        "cached.html", frame=request.frame, by=by, report=made, groups=groups, causes=made.causes()[:CAUSES],
+        misses=made.misses[: -MISSES - 1 : -1], cut=len(found) == JUDGED, judged=JUDGED, ends=_day,
+    )  # fmt: skip
+
+
+def rate(request: PageRequest) -> Reply:
+    """Return the share of the input that the cache gave, for the overview."""
+    calls = [one for one in request.store.find(_query(request), RATED) if one.usage_input_tokens]
+    given = sum(one.usage_input_tokens or 0 for one in calls)
+    read = sum(one.usage_cache_read_input_tokens or 0 for one in calls)
+    return request.fragment(
+        "rate.html", frame=request.frame, share=read / given if given else None, read=read, given=given,
+        cut=len(calls) == RATED,
+    )  # fmt: skip
+
+
+def line_of(request: PageRequest) -> Reply:
+    """Return in a line what the cache did for one call."""
+    record = request.record(request.id)
+    return request.fragment("line.html", said=line(record, calls_before(request.store, record)))
+
+
+def _query(request: PageRequest) -> Query:
+    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
+    if not any(name == "since" and value.strip() for name, value in pairs):
+        pairs.append(("since", "7d"))
+    return read_filters(pairs, request.project, request.frame.zone_name).query.where(kind="llm")
+
+
+def _by(request: PageRequest) -> str:
+    by = request.parameter("by") or "model"
+    if by not in GROUPS:
+        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
+    return by
+
+
+def _day(day: str) -> dict[str, str]:
+    """Return the filters of a day of UTC."""
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return {"since": start.isoformat(), "until": (start + timedelta(days=1)).isoformat()}
