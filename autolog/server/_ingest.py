@@ -16,10 +16,15 @@ from autolog.stores.query import Condition, Query
 
 
 class Written(NamedTuple):
-    """What a write did with one record: its sequence number, and by how many dollars it raised the known costs."""
+    """What a write did with one record.
+
+    Attributes:
+        seq: its sequence number. added_cost: by how many dollars it raised the known costs. new: it was not known.
+    """
 
     seq: int
     added_cost: float
+    new: bool
 
 
 class Ingest:
@@ -32,21 +37,31 @@ class Ingest:
         self._duplicates = duplicates
         self._spending = spending
         self._metrics = metrics
+        self._newest: int | None = None
+        """The highest sequence number before the records that are being written."""
 
     def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
         """Write records, perhaps of several calls, and return the result for each in the same order."""
         costs = _added_costs(store, records) if self._spending.active else [0.0] * len(records)
-        return list(map(Written, self._duplicates.write(store, records), costs))
+        if self._newest is None:
+            self._newest = store.last()
+        newest = self._newest
+        seqs = self._duplicates.write(store, records)
+        return [Written(seq, cost, seq > newest) for seq, cost in zip(seqs, costs, strict=True)]
 
     def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
         """Count one call's records, which are on disk now, and charge what they add to the costs."""
+        results = list(written)
         if records:
             self._metrics.written(records[0].dialect, len(records))
+        for record, result in zip(records, results, strict=True):
+            self._metrics.calls.count(record, result.seq, result.new)
+        self._newest = max([self._newest or 0, *(result.seq for result in results)])
         if self._spending.active:
             self._spending.spend(
                 [
                     msgspec.structs.replace(record, cost=result.added_cost)
-                    for record, result in zip(records, written, strict=True)
+                    for record, result in zip(records, results, strict=True)
                     if result.added_cost > 0
                 ]
             )

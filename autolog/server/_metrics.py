@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from autolog.server._calls import CallMetrics
 from autolog.server._limits import Load
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
@@ -33,6 +34,7 @@ class Metrics:
         )
         #: As many as routes and statuses: looking up a label takes longer than counting.
         self._of = functools.cache(self._labelled)
+        self.calls = CallMetrics(self._registry)
         self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
         self._gauge("autolog_requests_in_flight", "Requests that are served or wait.", lambda: load.requests)
         self._gauge("autolog_body_bytes", "Bytes of request bodies in memory.", lambda: load.bytes)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from live import KEY
+from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from autolog._record.record import Record
 from autolog.errors import StoreFull
 from autolog.server import create_app
+from autolog.server._calls import CallMetrics
 from autolog.server._duplicates import Deduplicator
 from autolog.server._ingest import Ingest, Written
 from autolog.stores import open_store
@@ -20,9 +22,12 @@ from autolog.stores._contract import Store
 class Counted:
     """Spending and metrics that only note what they are told."""
 
+    active = True
+
     def __init__(self) -> None:
         self.costs: list[float | None] = []
         self.records = 0
+        self.calls = CallMetrics(CollectorRegistry())
 
     def spend(self, records: list[Record]) -> None:
         self.costs += [record.cost for record in records]
