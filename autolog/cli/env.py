@@ -110,6 +110,22 @@ def _langfuse(endpoint: str, key: str) -> Settings:
     return Settings({**variables, "LANGFUSE_SECRET_KEY": key})
 
 
+def _openai_agents(endpoint: str, key: str) -> Settings:
+    """Return the lines that add an exporter: the SDK has no setting for the address of its own."""
+    exporter = f"BackendSpanExporter(api_key={json.dumps(key)}, endpoint={json.dumps(f'{endpoint}/v1/traces/ingest')})"
+    lines = (
+        "from agents import add_trace_processor",
+        "from agents.tracing.processors import BackendSpanExporter, BatchTraceProcessor",
+        "",
+        f"add_trace_processor(BatchTraceProcessor({exporter}))",
+    )
+    note = (
+        "set_trace_processors([...]) instead sends nothing to OpenAI. The SDK does not tell the models of the Responses "
+        "API; autolog.patch() in the program records those calls whole."
+    )
+    return Settings(path="your program", text="\n".join(lines) + "\n", note=note)
+
+
 PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
     "aider": _aider,
     "claude-code": _claude_code,
@@ -119,6 +135,7 @@ PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
     "langfuse": _langfuse,
     "langsmith": _langsmith,
     "litellm": _litellm,
+    "openai-agents": _openai_agents,
     "opencode": _opencode,
     "otel": lambda endpoint, key: Settings({**_MESSAGES, **_otel(endpoint, key)}),
 }

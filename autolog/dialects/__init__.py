@@ -29,6 +29,7 @@ NAMES = (
     "litellm",
     "langsmith",
     "langfuse",
+    "openai_agents",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import tomllib
@@ -42,6 +43,12 @@ def test_codex_takes_the_text_as_its_configuration() -> None:
         "headers": {"x-api-key": 'k"1'},
     }
     assert tomllib.loads(output("env", "codex", "--key", "k")) == tomllib.loads(text.replace('k\\"1', "k"))
+
+
+def test_the_lines_for_the_agents_sdk_are_python() -> None:
+    text = output("env", "openai-agents", "--key", 'k"1')
+    names = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    assert names == {'k"1', "http://127.0.0.1:8790/v1/traces/ingest"}
 
 
 def test_without_a_key_it_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Langfuse: batches of its older SDKs, scores, Basic credentials, spans at its path, and what is read back.
 
-The present SDK itself runs in `tests/server/test_senders.py`.
+The present SDK itself runs in `tests/beside/senders/`.
 """
 
 from __future__ import annotations

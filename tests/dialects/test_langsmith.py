@@ -1,6 +1,6 @@
 """LangSmith: runs in every way in which its clients send them, feedback, and what they read back.
 
-The library itself runs in `tests/server/test_senders.py`.
+The library itself runs in `tests/beside/senders/`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,255 @@
+"""The OpenAI Agents SDK: the traces and spans that its `BackendSpanExporter` posts (openai-agents 0.24).
+
+A batch is `{"data": [...]}`: of a trace only its name, group and metadata are told, when it begins; a span is told when
+it has ended. A trace's record gets its times from the spans that are in no other.
+
+What the format cannot hold: the model, the messages and the tier of a `response` span, which says its id and tokens
+alone (`autolog.patch()` in the program records the calls themselves); the service tier, raw bodies, HTTP status and
+headers, retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from autolog._reading.derive import derive
+from autolog._record.record import Record
+from autolog.dialects._chat import parsed, request_of, response_of
+from autolog.dialects._convert import fill_times, parse_time, to_body
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
+from autolog.providers import provider_at
+from autolog.providers._fields import count, mapping, text
+
+name = "openai_agents"
+why_not_shipped = "its endpoint takes the spans of that SDK alone"
+key_headers: tuple[str, ...] = ()
+prefixes = ("/v1/traces/ingest",)
+
+#: Our kinds, by the SDK's types of spans; others are `span`.
+_KINDS = {
+    "agent": "agent", "function": "tool", "mcp_tools": "tool", "guardrail": "guardrail", "handoff": "handoff",
+    "generation": "llm", "response": "llm", "transcription": "llm", "speech": "llm", "task": "chain",
+}  # fmt: skip
+_OPERATIONS = {"generation": "chat", "response": "chat", "transcription": "transcription", "speech": "speech"}
+#: Settings of a call that say where the model is and not what it was asked.
+_PLACES = {"base_url", "model_impl"}
+
+#: Finds a record by its id.
+Find = Callable[[str], Record | None]
+
+
+@dataclass(slots=True)
+class Upload:
+    """What one call brings, and how many of its items could not be read."""
+
+    traces: dict[str, Record] = field(default_factory=dict)
+    spans: list[Record] = field(default_factory=list)
+    rejected: int = 0
+    problem: str = ""
+
+
+def decode_items(body: Json, most: int = NO_LIMIT) -> Upload:
+    """Return the traces and spans of a batch; an item that cannot be read costs that item.
+
+    Raises:
+        Fault: 400, no batch, or nothing in it can be read; 413, more than `most` items.
+    """
+    items = body.get("data")
+    if not isinstance(items, list):
+        raise Fault(400, "data: is not a list of traces and spans")
+    check_count(len(items), most)
+    upload = Upload()
+    for item in items:
+        try:
+            _add(mapping(item), upload)
+        except Fault as fault:
+            upload.rejected, upload.problem = upload.rejected + 1, fault.message
+    if upload.rejected and upload.rejected == len(items):
+        raise Fault(400, upload.problem)
+    return upload
+
+
+def _add(item: Json, upload: Upload) -> None:
+    item_id = item.get("id")
+    if item.get("object") not in {"trace", "trace.span"}:
+        raise Fault(400, "object: is neither 'trace' nor 'trace.span'")
+    if not isinstance(item_id, str) or not 0 < len(item_id) <= 200:
+        raise Fault(400, "id: has 1 to 200 characters")
+    if item["object"] == "trace":
+        upload.traces[item_id] = _trace(item_id, item)
+    else:
+        upload.spans.append(_span(item_id, item))
+
+
+def _trace(trace_id: str, item: Json) -> Record:
+    return Record(
+        id=trace_id,
+        dialect=name,
+        kind="chain",
+        name=text(item.get("workflow_name")),
+        trace_id=trace_id,
+        span_id=trace_id,
+        session=text(item.get("group_id")),
+        metadata=mapping(item.get("metadata")),
+    )
+
+
+def join_traces(upload: Upload, find: Find) -> list[Record]:
+    """Return the records of a batch, its spans with the session of their trace, and traces with the times of theirs."""
+    known = {span.trace_id: None for span in upload.spans if span.trace_id}
+    before = {trace_id: find(trace_id) for trace_id in [*known, *upload.traces] if trace_id is not None}
+    for trace_id, stored in before.items():
+        trace = upload.traces.setdefault(trace_id, Record(id=trace_id, dialect=name, kind="chain", trace_id=trace_id))
+        _add_times(trace, stored, [span for span in upload.spans if span.trace_id == trace_id])
+    for span in upload.spans:
+        trace, stored = upload.traces[span.trace_id or ""], before[span.trace_id or ""]
+        span.session = trace.session or (stored.session if stored is not None else None)
+    return [*upload.traces.values(), *upload.spans]
+
+
+def _add_times(trace: Record, stored: Record | None, spans: list[Record]) -> None:
+    """Give a trace the times of its outermost spans: the start once one has ended."""
+    outermost = [span for span in spans if span.parent_span_id == trace.id]
+    starts = [span.start_time for span in outermost if span.start_time]
+    ends = [span.end_time for span in (*outermost, *([stored] if stored else ())) if span.end_time]
+    trace.start_time = (stored.start_time if stored else None) or min(starts, default=None)
+    trace.end_time = max(ends, default=None)
+    trace.span_id = trace.id
+    fill_times(trace)
+
+
+def _span(span_id: str, item: Json) -> Record:
+    data = mapping(item.get("span_data"))
+    if data.get("type") == "custom":
+        data = {**data, **mapping(data.get("data"))}
+    kind = str(data.get("sdk_span_type") or data.get("type") or "")
+    trace_id = text(item.get("trace_id"))
+    if trace_id is None:
+        raise Fault(400, "trace_id: is missing")
+    record = Record(
+        id=span_id,
+        dialect=name,
+        kind=_KINDS.get(kind, "span"),
+        name=_name(kind, data),
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=text(item.get("parent_id")) or trace_id,
+        start_time=parse_time(item.get("started_at"), "started_at"),
+        end_time=parse_time(item.get("ended_at"), "ended_at"),
+        metadata=mapping(item.get("metadata")),
+    )
+    if error := mapping(item.get("error")):
+        record.status, record.error_type, record.error_message = "error", "agents.SpanError", text(error.get("message"))
+        if error.get("data"):
+            record.metadata = {**record.metadata, "error_data": error["data"]}
+    if record.kind == "llm":
+        _read_call(record, kind, data)
+        fill_times(record)
+        _derive(record)
+    else:
+        _read_step(record, kind, data)
+        fill_times(record)
+    return record
+
+
+def _name(kind: str, data: Json) -> str:
+    if kind == "handoff":
+        return f"handoff to {data['to_agent']}" if data.get("to_agent") else "handoff"
+    if kind == "mcp_tools":
+        return f"tools of {data['server']}" if data.get("server") else "tools"
+    if kind == "turn":
+        return f"turn {data['turn']}" if data.get("turn") is not None else "turn"
+    return text(data.get("name")) or kind or "span"
+
+
+def _read_step(record: Record, kind: str, data: Json) -> None:
+    """Read what is no call to a model: input and output, and all else as metadata."""
+    facts = {
+        key: value
+        for key, value in data.items()
+        if value is not None and key not in {"type", "sdk_span_type", "name", "data"}
+    }
+    given, result = facts.pop("input", None), facts.pop("output", None)
+    if kind == "guardrail":
+        result = {"triggered": facts.pop("triggered", None)}
+    elif kind == "mcp_tools":
+        result = facts.pop("result", None)
+    record.request_body, record.response_body = to_body(parsed(given)), to_body(parsed(result))
+    record.metadata = {**record.metadata, **facts}
+
+
+# Calls to models
+
+
+def _read_call(record: Record, kind: str, data: Json) -> None:
+    record.operation_name = _OPERATIONS[kind]
+    record.name = None
+    record.request_model = text(data.get("model"))
+    record.response_id = text(data.get("response_id"))
+    settings = mapping(data.get("model_config"))
+    address = urlsplit(text(settings.get("base_url")) or "").netloc
+    record.provider_name = provider_at(address) if address else None
+    asked = {key: value for key, value in settings.items() if value is not None and key not in _PLACES}
+    given, made = data.get("input"), data.get("output")
+    request = {"model": record.request_model, **asked} if record.request_model else asked
+    if kind == "generation":
+        request |= request_of(given) or {}
+        record.response_body = to_body(_response(made))
+    elif kind == "transcription":
+        request |= {"input_audio": given} if given else {}
+        record.response_body = to_body({"text": made} if isinstance(made, str) else made)
+    elif kind == "speech":
+        request |= {"input": given} if given else {}
+        record.response_body = to_body({"audio": made} if made else None)
+        first = parse_time(data.get("first_content_at"), "first_content_at")
+        if first and record.start_time:
+            record.time_to_first_chunk = max(0.0, (first - record.start_time).total_seconds())
+    record.request_body = to_body(request or None)
+    _read_usage(record, mapping(data.get("usage")))
+
+
+def _response(made: Any) -> Any:
+    """Return the response: the message as a choice, or what the SDK made of a stream in the Responses API's shape.
+
+    The usage in that is the SDK's, not the provider's, and the id of one that came from elsewhere none.
+    """
+    first = mapping(made[0]) if isinstance(made, list) and made else {}
+    if first.get("object") == "response":
+        return {key: value for key, value in first.items() if key != "usage" and value != "__fake_id__"}
+    return response_of(made)
+
+
+def _read_usage(record: Record, usage: Json) -> None:
+    """Read the SDK's counts: the input holds what was cached, the output what was thought."""
+    read, thought = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
+    record.usage_input_tokens = count(usage.get("input_tokens"))
+    record.usage_output_tokens = count(usage.get("output_tokens"))
+    record.usage_cache_read_input_tokens = count(read.get("cached_tokens"))
+    record.usage_cache_creation_input_tokens = count(read.get("cache_write_tokens"))
+    record.usage_reasoning_output_tokens = count(thought.get("reasoning_tokens"))
+
+
+def _derive(record: Record) -> None:
+    status, message = record.status, record.error_message
+    derive(record)
+    record.status, record.error_message = status, message
+    if record.cost is None and record.request_model is None and record.response_model is None:
+        why = "the SDK does not tell the model of a response; autolog.patch() in the program records the call"
+        record.cost_details = {"certainty": "unknown", "unknown": why}
+
+
+# Replies
+
+
+def encode_fault(fault: Fault) -> Json:
+    """Return an error in OpenAI's shape."""
+    kind = "server_error" if fault.status >= 500 else "invalid_request_error"
+    return {"error": {"message": fault.message, "type": kind, "param": None, "code": None}}
+
+
+def encode_reply(upload: Upload) -> Json:
+    """Return the answer to a batch, which the SDK does not read."""
+    return {"object": "list", "rejected": upload.rejected, "problem": upload.problem or None}

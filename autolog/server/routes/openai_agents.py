@@ -1,0 +1,18 @@
+"""The OpenAI Agents SDK: traces and spans in."""
+
+from __future__ import annotations
+
+from autolog.dialects import openai_agents as dialect
+from autolog.server._call import Call, Reply, Route
+from autolog.server._writer import RecordWrite
+
+
+def ingest(call: Call) -> RecordWrite:
+    upload = dialect.decode_items(call.object(), call.batch_items)
+    records = dialect.join_traces(upload, lambda trace_id: call.store.get(trace_id, call.project, bodies=False))
+    return call.keep(records, lambda _: Reply(200, dialect.encode_reply(upload)))
+
+
+ROUTES = [
+    Route("POST", "/v1/traces/ingest", ingest, dialect, "OpenAI Agents SDK: traces and spans", keeps=True),
+]

@@ -1,0 +1,38 @@
+"""Run the tests of released libraries that log elsewhere: `python tests/beside/sender_sdks.py [folder] [name ...]`.
+
+Each gets a virtual environment in the folder (`.senders`): what they require clashes.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: What is installed together, and the tests in `tests/beside/senders` that run with it.
+SENDERS = {
+    "langsmith": ("langsmith", "langchain", "langgraph", "zstandard"),
+    "langfuse": ("langfuse",),
+    "langfuse-2": ("langfuse<3",),
+    "litellm": ("litellm",),
+    "openai_agents": ("openai-agents",),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Returns in how many environments tests failed, or could not be run."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from environments import make, run_tests
+
+    folder = Path(arguments[0] if arguments else ".senders").absolute()
+    failed = 0
+    for name in arguments[1:] or SENDERS:
+        python = make(folder / name, "pytest", *SENDERS[name])
+        print(f"{name}: {', '.join(SENDERS[name])}", flush=True)
+        failed += python is None or run_tests(python, f"tests/beside/senders/test_{name.replace('-', '_')}.py")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
