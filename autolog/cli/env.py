@@ -120,8 +120,8 @@ def _openai_agents(endpoint: str, key: str) -> Settings:
         f"add_trace_processor(BatchTraceProcessor({exporter}))",
     )
     note = (
-        "set_trace_processors([...]) instead sends nothing to OpenAI. The SDK does not tell the models of the Responses "
-        "API; autolog.patch() in the program records those calls whole."
+        "set_trace_processors([...]) instead sends nothing to OpenAI. Of the Responses API the SDK tells tokens and no "
+        "model; autolog.patch() in the program records those calls whole."
     )
     return Settings(path="your program", text="\n".join(lines) + "\n", note=note)
 
