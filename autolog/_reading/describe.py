@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from autolog._reading.messages import last_user_text
 from autolog._record.bodies import decode_json, decode_object, read_form
+from autolog._record.folded import fold
 from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._record.streams import is_stream, read_events, to_utf8
 from autolog.providers import Facts, Format, format_of, provider_at, provider_of_model
@@ -78,7 +79,7 @@ def read_response(provider: Format, path: str, body: bytes | None, content_type:
     if not body:
         return None, False
     if is_stream(body, content_type) or (provider.streams(path) and to_utf8(body).lstrip()[:1] == b"["):
-        return provider.assemble(path, read_events(body, content_type)), True
+        return provider.assemble(path, read_events(fold(body).body, content_type)), True
     return decode_json(body) if to_utf8(body).lstrip()[:1] in (b"{", b"[") else None, False
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autolog._record.bodies import form_parts, without_repeats
+from autolog._record.folded import fold
 from autolog._record.record import Record
 
 #: Base64 of fewer characters stays where it is.
@@ -69,8 +70,10 @@ def find_media(body: bytes, content_type: str) -> list[Entry]:
     if _BINARY.match(content_type) and not (content_type.startswith("application/octet") and body[:1] in b"{["):
         kind = _sniff(body) or content_type.partition(";")[0]
         return [_entry(body, 0, len(body), kind, None)]
-    if "event-stream" in content_type and not _BASE64.search(without_repeats(body)):
-        return []
+    if "event-stream" in content_type:
+        folded = fold(body)
+        if not _BASE64.search(without_repeats(folded.body)) and not _BASE64.search(folded.pieces):
+            return []
     return list(_in_json(body))
 
 

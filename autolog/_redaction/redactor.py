@@ -13,6 +13,7 @@ from typing import Any
 
 from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
+from autolog._record.folded import fold
 from autolog._record.record import Record
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.rules import read_rules
@@ -106,9 +107,12 @@ class Redactor:
         if not comes_in_pieces(body, kind):
             listed = lists_joined(body)
             return may_hold_secret(body) or (listed and may_hold_secret(listed)) or "amazon.eventstream" in kind
-        text = without_repeats(body)
-        joined = b"\n".join((pieces_joined(text), lists_joined(body)))  # a key may come in pieces
-        return several_at_once(text) or self._knows(joined) or may_hold_secret(b"\n".join((text, joined)))
+        folded, pieces = fold(body)
+        text = without_repeats(folded)
+        joined = b"\n".join((pieces_joined(text), lists_joined(folded)))  # a key may come in pieces
+        if several_at_once(text) or self._knows(joined):
+            return True
+        return may_hold_secret(b"\n".join((text, pieces, joined)))
 
     def _knows(self, body: bytes) -> bool:
         return any(known.encode() in body for known in self._known)

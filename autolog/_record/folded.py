@@ -1,0 +1,167 @@
+"""Fold a stream: events that differ only in a piece of one text become one event with the whole text.
+
+Nearly all events of a streamed answer repeat the same frame around a few characters. Found once and compared as bytes,
+it makes reading, redacting and searching a stream cost what a whole answer does: of 200 events 0.35 ms instead of 2.1.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+
+from autolog._record.bodies import decode_json
+
+#: Shorter streams are left as they are.
+_FEW = 8
+#: So many events in the midst of the stream tell what repeats.
+_SAMPLES = 8
+#: Streams up to this size are folded once for all that look at them in turn.
+_REMEMBERED = 1024 * 1024
+
+#: How an event goes on before a text whose pieces its readers put together: in the delta of a chat's chunk, a message's
+#: block or a tool call without its name, in a choice of a completion, and as the delta of a Responses event.
+_BEFORE_PIECE = re.compile(
+    rb'"delta":\s*\{[^{}\[\]]*"(?:content|text|thinking|partial_json|reasoning_content|reasoning|refusal)":\s*"\Z'
+    rb'|"function":\s*\{\s*"arguments":\s*"\Z|"choices":\s*\[\s*\{[^{}\[\]]*"text":\s*"\Z|"delta":\s*"\Z'
+)
+#: What else may differ, for it says nothing: what stands before it, up to a quotation mark, and it up to the next.
+_PADDING = re.compile(rb'"obfuscation":\s*"\Z')
+_NUMBERED = re.compile(rb'"sequence_number"\Z')
+_NUMBER = re.compile(rb"\s*:\s*\d+\s*[,}\s]*")
+#: The end of an event, to which Anthropic adds blanks.
+_END = re.compile(rb"[}\]\s]+")
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"')
+_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+')
+
+
+class Folded(NamedTuple):
+    """A stream after folding.
+
+    Attributes:
+        body: the stream with fewer events. pieces: what differed in those that were folded, a line each, in quotes.
+    """
+
+    body: bytes
+    pieces: bytes
+
+
+class _Frame(NamedTuple):
+    """What the events of a stream have in common: all before the first slot, between the slots, after the last."""
+
+    start: bytes
+    seams: list[bytes]
+    end: bytes
+    kinds: list[str]
+    """What each slot holds: `piece` (one of them), or by what it may differ from others."""
+
+
+def fold(body: bytes) -> Folded:
+    """Return a stream of server-sent events after folding; one in which nothing repeats is left as it is."""
+    return _fold_once(body) if len(body) <= _REMEMBERED else _fold(body)
+
+
+def _fold(body: bytes) -> Folded:
+    separator = b"\r\n\r\n" if b"\r\n\r\n" in body[:4096] else b"\n\n"
+    blocks = body.split(separator)
+    frame = _frame_of(blocks) if len(blocks) > _FEW else None
+    if frame is None:
+        return Folded(body, b"")
+    slots = _slots_of_all(blocks, frame)
+    done: list[bytes] = []
+    pieces: list[bytes] = []
+    at = 0
+    while at < len(blocks):
+        after = at
+        while slots[after] is not None:
+            after += 1
+        if after > at + 1 and (whole := _one_event(slots[at:after], frame, pieces)) is not None:
+            done.append(whole)
+        else:
+            after = max(after, at + 1)
+            done += blocks[at:after]
+        at = after
+    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if pieces else b"")
+
+
+#: One answer has two bodies.
+_fold_once = functools.lru_cache(maxsize=2)(_fold)
+
+
+def _frame_of(blocks: list[bytes]) -> _Frame | None:
+    """Return the frame of the events in the midst of a stream, if they differ in a piece of one text."""
+    quarter = len(blocks) // 4
+    samples = blocks[quarter : 3 * quarter : max(1, 2 * quarter // _SAMPLES)]
+    parts = [_STRING.split(event) if b"\\" in event else event.split(b'"') for event in samples]
+    one, *others = (each for each in parts if len(each) == len(parts[0]))
+    if len(others) < len(samples) // 2:
+        return None
+    differing = [at for at, same in enumerate(zip(one, *others, strict=True)) if same.count(same[0]) < len(same)]
+    kinds = [kind for at in differing if (kind := _kind(one, at))]
+    if len(kinds) < len(differing) or kinds.count("piece") != 1:
+        return None
+    bounds = [-1, *differing, len(one)]
+    start, *seams, end = (b'"'.join(one[before + 1 : after]) for before, after in pairwise(bounds))
+    ends = differing[-1] < len(one) - 1
+    return _Frame(start + b'"', [b'"%s"' % seam for seam in seams], b'"' + end if ends else b"", kinds)
+
+
+def _kind(parts: list[bytes], at: int) -> str | None:
+    """Return what differs at a place between quotation marks; None if it is something that counts."""
+    before = b'"'.join([*parts[:at], b""])
+    if at % 2:
+        return "piece" if _BEFORE_PIECE.search(before) else "padding" if _PADDING.search(before) else None
+    if _NUMBERED.search(before) and _NUMBER.fullmatch(parts[at]):
+        return "number"
+    return "end" if at == len(parts) - 1 and _END.fullmatch(parts[at]) else None
+
+
+#: What a slot may hold.
+_HOLDS = {"piece": _TEXT, "padding": _TEXT, "number": _NUMBER, "end": _END}
+
+
+def _slots_of_all(blocks: list[bytes], frame: _Frame) -> list[list[bytes] | None]:
+    """Return what each event has in the slots, None for one that does not fit the frame; and None for the end."""
+    start, end = frame.start, frame.end
+    begin, stop, least = len(start), -len(end) or None, len(start) + len(end)
+    middles = [
+        block[begin:stop] if block.startswith(start) and block.endswith(end) and len(block) >= least else None
+        for block in blocks
+    ]
+    if frame.seams:
+        return [*(None if middle is None else _slots_in(middle, frame) for middle in middles), None]
+    return [*(None if middle is None else [middle] for middle in middles), None]
+
+
+def _slots_in(middle: bytes, frame: _Frame) -> list[bytes] | None:
+    """Return what an event has in each slot; None if it differs from the others in anything else."""
+    slots = []
+    for seam in frame.seams:
+        slot, found, middle = middle.partition(seam)
+        if not found:
+            return None
+        slots.append(slot)
+    slots.append(middle)
+    for kind, slot in zip(frame.kinds, slots, strict=True):
+        if not _HOLDS[kind].fullmatch(slot):
+            return None
+    return slots
+
+
+def _one_event(run: list[Any], frame: _Frame, pieces: list[bytes]) -> bytes | None:
+    """Return the first event of a run with the text of all, and add what differed in them to `pieces`.
+
+    None if the pieces are no text.
+    """
+    at = frame.kinds.index("piece")
+    texts = [slots[at] for slots in run]
+    text = b"".join(texts)
+    if (b'"' in text or b"\\" in text) and not all(map(_TEXT.fullmatch, texts)):
+        return None
+    if decode_json(b'"%s"' % text) is None:
+        return None
+    pieces += texts if len(frame.kinds) == 1 else chain(*run)
+    first = [*run[0]]
+    first[at] = text
+    return b"".join((frame.start, *chain(*zip(first, [*frame.seams, frame.end], strict=True))))
