@@ -41,6 +41,7 @@ patch_portkey = autolog.patch_portkey
 patch_together = autolog.patch_together
 patch_writer = autolog.patch_writer
 score = autolog.score
+show = autolog.show
 shutdown = autolog.shutdown
 span = autolog.span
 status = autolog.status
@@ -98,6 +99,7 @@ __all__ = [
     "patch_together",
     "patch_writer",
     "score",
+    "show",
     "shutdown",
     "span",
     "status",

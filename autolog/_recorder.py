@@ -17,10 +17,11 @@ from autolog._config import Config, config_from
 from autolog._delivery import assembly
 from autolog._delivery.delivery import Delivery, Sink
 from autolog._delivery.queue import Queue
-from autolog._processing.deferred import DeferredPipeline
+from autolog._processing import deferred
 from autolog.errors import BudgetExceeded, shown
 
 if TYPE_CHECKING:
+    from autolog._display.page import Page
     from autolog._options import Options
     from autolog._pricing.budgets import Budgets
     from autolog._pricing.reservations import Gate, Holder
@@ -39,11 +40,11 @@ class Recorder(Patching):
     """
 
     def __init__(self) -> None:
-        super().__init__(_import_prices)
+        super().__init__(deferred.import_prices)
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
-        self._processing: DeferredPipeline | None = None
+        self._processing: deferred.DeferredPipeline | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._gate: Gate | None = None
@@ -222,6 +223,20 @@ class Recorder(Patching):
             set_score(record, name, float(value), comment)
             (self._queue or self._open_queue()).put(FinishedRecord(record))
 
+    def show(self, record_id: str | None = None) -> Page:
+        """Return the newest call in the store, or the record with this id (its beginning or end will do), to look at.
+
+        A notebook shows it as HTML; `print()` prints it as text. Writes first what waits to be written.
+
+        Raises:
+            AutologError: there is none, or records go to a server, and not into a store.
+        """
+        from autolog._display.page import page_of
+
+        config = self._current_config()
+        self.flush()
+        return page_of(config.store if config.endpoint is None else None, record_id)
+
     # Delivery
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -334,8 +349,11 @@ class Recorder(Patching):
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
-        _import_ahead(config, self._diverted is None)
-        self._processing = DeferredPipeline(config, self._budgets)
+        with _guard.guard("importing libraries"):
+            deferred.import_ahead(config)
+            if self._diverted is None:
+                assembly.import_ahead(config)
+        self._processing = deferred.DeferredPipeline(config, self._budgets)
         if self._diverted is not None:
             return assembly.diverted_queue(config, self._processing, self._diverted)
         return assembly.queue(config, self._processing, functools.partial(_take_up, self._budgets))
@@ -345,33 +363,6 @@ class Recorder(Patching):
         deadline = monotonic() + timeout
         done = [worker.close(max(0.05, deadline - monotonic())) for worker in workers]
         return all(done)
-
-
-# A module stands in `sys.modules` from the moment its import begins, and some SDKs look there on every call (openai for
-# httpx2): a library that a thread of ours is halfway through importing would make the program's call fail. So those
-# threads import nothing but our own modules, and what these use of others is imported on the program's thread: prices
-# with the SDK, all else with the first `configure()`, `patch()` or span.
-
-
-def _import_prices() -> None:
-    with _guard.guard("importing genai-prices"):
-        from autolog._pricing import tariff
-
-        tariff.import_ahead()
-
-
-def _import_ahead(config: Config, ships: bool) -> None:
-    with _guard.guard("importing libraries"):
-        if ships:
-            assembly.import_ahead(config)
-        if config.update_prices:
-            from autolog._pricing import tariff
-
-            tariff.import_http_client()
-        if config.stream_usage == "estimate":
-            from autolog._processing import estimate
-
-            estimate.import_ahead()
 
 
 def _budgets(config: Config, shared: bool) -> Budgets | None:

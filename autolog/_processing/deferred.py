@@ -1,4 +1,4 @@
-"""The pipeline, made late."""
+"""The pipeline, made late, and what it uses of other libraries, imported early."""
 
 from __future__ import annotations
 
@@ -6,11 +6,38 @@ from typing import TYPE_CHECKING
 
 from autolog._capture.span import FinishedRecord, Span
 from autolog._config import Config
+from autolog._guard import guard
 
 if TYPE_CHECKING:
     from autolog._pricing.budgets import Budgets
     from autolog._processing.pipeline import Pipeline
     from autolog._record.record import Record
+
+
+# A module stands in `sys.modules` from the moment its import begins, and some SDKs look there on every call (openai for
+# httpx2): a library that a thread of ours is halfway through importing would make the program's call fail. So those
+# threads import nothing but our own modules, and what these use of others is imported on the program's thread: prices
+# with the SDK, all else with the first `configure()`, `patch()` or span.
+
+
+def import_prices() -> None:
+    """Import the prices; never raises."""
+    with guard("importing genai-prices"):
+        from autolog._pricing import tariff
+
+        tariff.import_ahead()
+
+
+def import_ahead(config: Config) -> None:
+    """Import what the options need."""
+    if config.update_prices:
+        from autolog._pricing import tariff
+
+        tariff.import_http_client()
+    if config.stream_usage == "estimate":
+        from autolog._processing import estimate
+
+        estimate.import_ahead()
 
 
 class DeferredPipeline:

@@ -10,8 +10,9 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, safe, seconds, short_id, tokens
+from autolog._display.page import status, text
 from autolog._record.record import Record
-from autolog.cli._render import counted, moment, status, text
+from autolog.cli._render import counted, moment
 from autolog.cli._table import Column, draw
 from autolog.stores._texts import as_text
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from autolog._display.page import text
 from autolog.cli._administration import administration
 from autolog.cli._options import administration_options, age_of
-from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.server._keys import ANY_PROJECT, SCOPES
 

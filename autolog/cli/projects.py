@@ -8,10 +8,11 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number
+from autolog._display.page import text
 from autolog._pricing.budgets import PERIODS
 from autolog.cli._administration import administration
 from autolog.cli._options import administration_options
-from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 
 _COLUMNS = (

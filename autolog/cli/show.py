@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from autolog._display.page import record_page, text
 from autolog._reading.caching.report import line
 from autolog.cli._options import open_for_reading, reading_options, require_one
-from autolog.cli._render import console, echo_record, record_page, text
+from autolog.cli._render import console, echo_record
 from autolog.stores.lookup import calls_before
 
 

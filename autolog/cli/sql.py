@@ -11,9 +11,10 @@ import click
 
 from autolog._display.figures import safe
 from autolog._display.files import safe_cell
+from autolog._display.page import text
 from autolog.cli._options import ReadableStore, Time, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
-from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.stores.query import Query
 from autolog.stores.sql import ROWS, SAYS, SECONDS, VIEWS, Answer, SQLError, select

@@ -9,8 +9,9 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, number, seconds
+from autolog._display.page import text
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
-from autolog.cli._render import console, echo_json, print_lines, table_width, text
+from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.stores.query import GROUPS, Aggregate
 

@@ -11,10 +11,11 @@ import click
 from rich.text import Text
 
 from autolog._display.figures import dollars, safe, seconds, short_id, tokens
+from autolog._display.page import status
 from autolog._display.trace import span_tree
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
-from autolog.cli._render import console, echo_record, moment, print_lines, status, table_width
+from autolog.cli._render import console, echo_record, moment, print_lines, table_width
 
 #: How often the store is asked, in seconds.
 INTERVAL = 0.2

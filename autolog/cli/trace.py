@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from autolog._display.page import text
 from autolog.cli._options import open_for_reading, reading_options, require_one
-from autolog.cli._render import console, echo_record, print_lines, table_width, text, trace_lines
+from autolog.cli._render import console, echo_record, print_lines, table_width, trace_lines
 from autolog.stores.query import Query
 
 #: More spans than this are not drawn in a terminal.

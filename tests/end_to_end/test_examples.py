@@ -55,6 +55,21 @@ def test_example(name: str, tmp_path: Path) -> None:
         assert len({record.trace_id for record in records}) == 1
 
 
+def test_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="pip install nbclient ipykernel")
+    nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
+    pytest.importorskip("ipykernel", reason="pip install nbclient ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    with standin() as address:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{address}/v1")
+        nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (shown,) = notebook.cells[-1].outputs
+    assert "Say hello in five languages" in shown.data["text/html"]
+    assert "gpt-4o-mini" in shown.data["text/plain"]
+
+
 def test_the_cluster_is_one_that_we_understand() -> None:
     from xml.etree import ElementTree
 
