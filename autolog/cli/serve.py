@@ -16,6 +16,7 @@ from autolog.stores.retention import Retain
 
 if TYPE_CHECKING:
     from autolog.server import Limits
+    from autolog.server._login import HeaderLogin
 
 
 @click.command()
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
     help="A proxy whose X-Forwarded-* headers count: an address or network; may be repeated. "
     "[default: FORWARDED_ALLOW_IPS, else this machine]",
 )
+@click.option("--login-header", metavar="NAME", help="The header in which those of --trusted-proxy name the user, "
+              "who is then signed in to the pages.")  # fmt: skip
+@click.option("--login-groups-header", default="X-Forwarded-Groups", show_default=True, metavar="NAME")
+@click.option("--login-role", "login_roles", multiple=True, metavar="WHO=SCOPE[,project=NAME]",
+              help="What users may do; the first that fits: ann@example.com=admin, group:ops=admin.")  # fmt: skip
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate in PEM: serves HTTPS.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key in PEM.")
 @click.option(
@@ -76,6 +82,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
 
     try:
         root_path, trusted = clean_prefix(options["root_path"]), trusted_networks(options["trusted_proxies"])
+        login = _login(options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
@@ -89,7 +96,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         raise_open_file_limit()
         app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options))
         settings = config(
-            BehindProxy(app, root_path, trusted),
+            BehindProxy(app, root_path, trusted, login),
             limits,
             ssl_certfile=options["tls_cert"],
             ssl_keyfile=options["tls_key"],
@@ -103,6 +110,30 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
             click.echo(f"autolog serves {shown(opened.url)} on {address} (API: {root_path}/docs)", err=True)
 
         AnnouncedServer(settings, announce).run(sockets=[listening])
+
+
+def _login(options: dict[str, Any]) -> HeaderLogin | None:
+    """Return who may sign in by a proxy's header.
+
+    Raises:
+        ValueError: the options make no sense together, or are not safe.
+    """
+    from autolog.server._login import HeaderLogin, read_role
+
+    header, proxies = options["login_header"], options["trusted_proxies"]
+    if header is None:
+        if options["login_roles"]:
+            raise ValueError("--login-role belongs to --login-header")
+        return None
+    if not proxies or "*" in proxies:
+        raise ValueError(
+            "--login-header needs the addresses of the proxies that may name users: --trusted-proxy 10.0.0.7; "
+            "whoever else reaches the server could name himself"
+        )
+    roles = tuple(read_role(one) for one in options["login_roles"])
+    if not roles:
+        raise ValueError("--login-header needs roles, or nobody may do anything: --login-role '*=read'")
+    return HeaderLogin(header.lower(), options["login_groups_header"].lower(), roles)
 
 
 def _listen(host: str, port: int) -> socket.socket:

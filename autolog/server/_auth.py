@@ -67,7 +67,7 @@ def authorise(principal: Principal | None, scope: str, rates: RateLimiter, probl
     if principal is None:
         raise Fault(401, problem or "the API key is missing or not known")
     if not principal.may(scope):
-        raise Fault(403, f"this key does not have the scope {scope!r}")
+        raise Fault(403, f"{principal.words} does not have the scope {scope!r}")
     wait = rates.wait(principal.key_id)
     if wait > 0:
         raise Fault(429, "too many requests for this key", retry_after=wait)

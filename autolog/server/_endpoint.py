@@ -24,6 +24,7 @@ from autolog.server._auth import authorise, headers_of, key_in_body, key_of, pro
 from autolog.server._bodies import read_body
 from autolog.server._call import Call, Interface, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Principal
+from autolog.server._login import NAMED
 from autolog.server._services import Services
 from autolog.server._writer import DeferredChange, RecordWrite
 
@@ -63,12 +64,14 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         body = await services.doorway.read(request) if sends else b""
         key, sends = key_in_body(body) if route.key_in_body else key, False
     token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
-    principal = _NOBODY
+    principal, named = _NOBODY, None
     if not route.open:
-        found = await _find(services, key, token)
+        named = request.scope.get(NAMED) if route.session and key is None else None
+        found = named or await _find(services, key, token)
+        request.state.key_id = found.key_id if found else ""  # also of one who is refused
         principal = authorise(found, route.scope, services.rates, services.keyring.problem(key))
-        services.keyring.note_use(principal.key_id, services.writer.note)
-    request.state.key_id = principal.key_id
+        if named is None:
+            services.keyring.note_use(principal.key_id, services.writer.note)
     request.state.admitted = not route.open  # from now on its connection is not closed in favour of others
     call = Call(
         services=services,
@@ -78,7 +81,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         headers=headers,
         body=body,
         request=request,
-        still_valid=lambda: _is_valid(services, key, token),
+        still_valid=lambda: named is not None or _is_valid(services, key, token),
     )
     if route.quick:
         made = route.handler(call)

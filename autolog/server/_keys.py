@@ -35,11 +35,16 @@ _USE = "key_use"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request comes from."""
+    """Who a request comes from: a key by its id, or `user:` and the name that a trusted proxy gives."""
 
     key_id: str
     project: str
     scopes: frozenset[str]
+
+    @property
+    def words(self) -> str:
+        """Return how a refusal speaks of it."""
+        return self.key_id.removeprefix("user:") if self.key_id.startswith("user:") else "this key"
 
     def may(self, scope: str) -> bool:
         """Return whether the key has a scope; `admin` has all."""

@@ -13,6 +13,8 @@ from ipaddress import ip_address, ip_network
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from autolog.server._login import NAMED, HeaderLogin
+
 _PREFIX = re.compile(r"(?:/[\w.~-]+)+", re.ASCII)
 
 
@@ -46,12 +48,15 @@ class BehindProxy:
     """Serves an application under a path, and takes a trusted proxy's word for path, scheme and client address.
 
     The path is `root_path`, or what `X-Forwarded-Prefix` says. Requests may come with it or, where the proxy takes it
-    off, without.
+    off, without. With `login` the proxy's word counts for who the user is, too.
     """
 
-    def __init__(self, app: ASGIApp, root_path: str = "", trusted: Sequence[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, root_path: str = "", trusted: Sequence[str] = (), login: HeaderLogin | None = None
+    ) -> None:
         self._app = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]
         self._root_path = clean_prefix(root_path)
+        self._login = login
         self._everybody = "*" in trusted
         self._networks = [ip_network(one, strict=False) for one in trusted if one != "*"]
 
@@ -60,6 +65,8 @@ class BehindProxy:
             prefix = self._forwarded_prefix(scope) or self._root_path
             if prefix:
                 scope = _under(prefix, scope)
+            if self._login is not None and self._trusts(scope.get("client")):
+                scope = {**scope, NAMED: self._login.principal(scope["headers"])}
         await self._app(scope, receive, send)  # type: ignore[arg-type]
 
     def _forwarded_prefix(self, scope: Scope) -> str:

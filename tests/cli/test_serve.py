@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from commands import NOON
+from commands import NOON, run
 
 from autolog._record.record import Record
 from autolog.stores import open_store
@@ -113,3 +113,23 @@ def test_the_examples_name_options_that_there_are() -> None:
     for file in ("autolog.service", "compose.yaml", "README.md"):
         given = set(re.findall(r"(?<=[\s`])--[a-z-]+", (folder / file).read_text())) - {"--quiet"}
         assert given <= known, file
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--login-header", "X-User", "--login-role", "*=read"], "--trusted-proxy"),
+        (["--login-header", "X-User", "--login-role", "*=read", "--trusted-proxy", "*"], "could name himself"),
+        (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7"], "--login-role"),
+        (["--login-role", "*=read"], "--login-header"),
+        (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7", "--login-role", "ann=boss"], "is no role"),
+    ],
+)
+def test_a_login_that_is_not_safe_or_makes_no_sense_starts_nothing(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    store = ["--store", f"sqlite:///{tmp_path}/s.db"]
+    answer = run("serve", "--port", "0", *store, *options)
+    assert answer.exit_code == 2
+    assert says in answer.output
+    assert not (tmp_path / "s.db").exists()
