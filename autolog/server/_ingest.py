@@ -9,7 +9,7 @@ import msgspec
 
 from autolog._record.record import Record
 from autolog.server._budgets import Spending
-from autolog.server._duplicates import Deduplicator
+from autolog.server._duplicates import Deduplicator, Folded
 from autolog.server._metrics import Metrics
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
@@ -42,11 +42,12 @@ class Ingest:
 
     def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
         """Write records, perhaps of several calls, and return the result for each in the same order."""
-        costs = _added_costs(store, records) if self._spending.active else [0.0] * len(records)
+        folded = self._duplicates.fold(store, records)
+        costs = _added_costs(store, folded) if self._spending.active else [0.0] * len(records)
         if self._newest is None:
             self._newest = store.last()
         newest = self._newest
-        seqs = self._duplicates.write(store, records)
+        seqs = folded.write(store)
         return [Written(seq, cost, seq > newest) for seq, cost in zip(seqs, costs, strict=True)]
 
     def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
@@ -67,16 +68,17 @@ class Ingest:
             )
 
 
-def _added_costs(store: Store, records: Sequence[Record]) -> list[float]:
-    """Return by how much each record raises the known costs: a log may be sent twice, or in parts."""
+def _added_costs(store: Store, folded: Folded) -> list[float]:
+    """Return by how much each record raises the known costs: a log may be sent twice, in parts, or by two layers."""
+    records, added = folded.records, [-freed for freed in folded.freed]
     known: dict[tuple[str, str], float] = {}
     for project in {record.project for record in records}:
         ids = tuple({record.id for record in records if record.project == project})
         query = Query({"project": project}, conditions=(Condition("id", "eq", ids),))
         known |= {(project, old.id): old.cost or 0.0 for old in store.find(query, len(ids))}
-    added = []
-    for record in records:
+    for position in folded.order:
+        record = records[position]
         key = (record.project, record.id)
-        added.append((record.cost or 0.0) - known.get(key, 0.0))
+        added[position] += (record.cost or 0.0) - known.get(key, 0.0)
         known[key] = record.cost or known.get(key, 0.0)
     return added

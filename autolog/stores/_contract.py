@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autolog._record.record import Record
-from autolog.stores.query import Aggregate, Hour, Query, Summary
+from autolog.stores.query import Aggregate, Hour, Query, Summary, Tokens
 
 
 class Store(Protocol):
@@ -66,8 +66,17 @@ class Store(Protocol):
         """Yield copies of records with their bodies, which are read a few at a time: all may be more than fits."""
         ...
 
-    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
-        """Return the newest provider calls with each of these ids of responses, of a dialect; without bodies."""
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
+        """Return the newest provider calls with each of these ids of responses, without bodies.
+
+        `native`: those of the native dialect, else those of all others; so in the next one.
+        """
+        ...
+
+    def by_usage(
+        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+    ) -> list[Record]:
+        """Return the newest provider calls with each of these counts of tokens in a time, its end included."""
         ...
 
     def count(self, query: Query) -> int:

@@ -166,6 +166,9 @@ class Summary:
     last: datetime
 
 
+#: How many tokens went into a call and came out; None where nobody says.
+Tokens = tuple[int | None, int | None]
+
 #: By what the sums of each hour are kept.
 DIMENSIONS = ("all", "model", "provider", "function", "user", "tag")
 

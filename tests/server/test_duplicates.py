@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,11 +42,14 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
         span = record(number, id=f"span-{number}", dialect="otlp", session="s", request_body=None, **told)
         return [native, span] if number % 2 else [span, native]
 
+    def write(store: Store, records: Sequence[Record]) -> list[int]:
+        return deduplicator.fold(store, records).write(store)
+
     for number in range(4):  # in one batch
-        places = deduplicator.write(store, both(number))
+        places = deduplicator.fold(store, both(number)).write(store)
         assert len(places) == 2
         assert places[0] == places[1]
-    futures = [writer.submit(RecordWrite([one], deduplicator.write)) for number in range(4, 20) for one in both(number)]
+    futures = [writer.submit(RecordWrite([one], write)) for number in range(4, 20) for one in both(number)]
     for future in futures:
         assert len(future.result(30)) == 1
     writer.close()
@@ -80,7 +85,7 @@ def arrive(store: Store, records: list[Record], how: str, order: int) -> list[Re
     deduplicator = Deduplicator()
     records = records[::order]
     for batch in [records] if how == "together" else [[one] for one in records]:
-        deduplicator.write(store, batch)
+        deduplicator.fold(store, batch).write(store)
     return sorted(store.find(Query(), 100), key=lambda one: (str(one.start_time), one.id))
 
 
@@ -169,6 +174,110 @@ def test_different_calls_stay_different(store: Store, how: str, order: int) -> N
     found = arrive(store, records, how, order)
     assert [one.kind for one in found] == ["llm"] * 3
     assert sum(one.cost or 0 for one in found) == 1.5
+
+
+# In traces of their own
+
+
+def report(scope: str, number: int = 1, **fields: object) -> Record:
+    """A call as an instrumentation reports it, alone in a trace."""
+    told: dict[str, object] = {"id": f"{scope}-{number}", "extra": {"scope": scope}, "trace_id": f"{scope}{number}",
+                               "span_id": f"{scope}{number}", "response_id": None,
+                               "cost_details": {"certainty": "estimated", "why": "a tier that is not told"}}  # fmt: skip
+    return call("otlp", number, **{**told, **fields})
+
+
+def bills(store: Store) -> dict[str, float | None]:
+    """The calls and what they cost."""
+    return {one.id: one.cost for one in store.find(Query(), 1000) if one.kind == "llm"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize("how", ["together", "apart"])
+@pytest.mark.parametrize("ids", ["of the response", "of none", "of two"])
+def test_three_reports_in_three_traces_are_one_bill(store: Store, how: str, order: tuple[int, ...], ids: str) -> None:
+    told = {"response_id": "resp-1"} if ids == "of the response" else {}
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **told)
+    layers = [report("upper", **told), exact, call("native", 1, response_id=None if ids == "of none" else "resp-1")]
+    arrive(store, [layers[at] for at in order], how, 1)
+    assert bills(store) == {"native-1": 0.5}
+    found = store.get("native-1")
+    assert found is not None
+    assert found.extra["reports"] == {"native": "native-1", "otlp upper": "upper-1", "otlp sdk": "sdk-1"}
+    (step,) = [one for one in store.find(Query(), 9) if one.id != "native-1"]  # in its own trace, without a bill
+    assert (step.kind, step.cost, step.trace_id) == ("chain", None, step.span_id)
+
+
+@arriving
+@pytest.mark.parametrize("told", [{"response_id": "resp-1"}, {}], ids=["by its id", "by what it used"])
+def test_the_report_that_says_most_bears_the_bill(store: Store, how: str, order: int, told: dict[str, object]) -> None:
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **told)
+    arrive(store, [report("upper", **told), exact, report("other", **told)], how, order)
+    assert bills(store) == {"sdk-1": 0.7}
+
+
+@arriving
+def test_the_fuller_of_two_spans_in_each_other_bears_the_bill(store: Store, how: str, order: int) -> None:
+    inner = report("sdk", trace_id="t", parent_span_id="upper1")
+    outer = report("upper", trace_id="t", cost=0.7, usage_cache_read_input_tokens=4)
+    arrive(store, [inner, outer], how, order)
+    assert bills(store) == {"upper-1": 0.7}
+
+
+@arriving
+@pytest.mark.parametrize("layers", [["x"], ["x", "y"], ["x", "y", "native"]])
+def test_the_same_prompt_sent_many_times_at_once_stays_many(
+    store: Store, how: str, order: int, layers: list[str]
+) -> None:
+    """Each instrumentation reports each call once, so two reports of one are two calls."""
+    start = NOON + timedelta(milliseconds=10)
+    every = [
+        call("native", n, start_time=start, created_at=start, end_time=NOON + timedelta(seconds=2), response_id=None)
+        if layer == "native"
+        else report(layer, n, start_time=start, created_at=start, end_time=NOON + timedelta(seconds=2))
+        for n in range(1, 9)
+        for layer in layers
+    ]
+    arrive(store, every, how, order)
+    assert list(bills(store).values()) == [0.5] * 8
+    arrive(store, every[:3], how, order)  # sent again
+    assert list(bills(store).values()) == [0.5] * 8
+
+
+@arriving
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"request_model": "other"}, {"usage_output_tokens": 4}, {"project": "other"},
+        {"start_time": NOON + timedelta(seconds=2.5), "end_time": NOON + timedelta(seconds=4)},
+        {"extra": {"scope": "y", "resource": {"service.name": "search"}}}, {"output_preview": "No."},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_calls_that_differ_are_two_bills(store: Store, how: str, order: int, different: dict[str, object]) -> None:
+    one = report("x", extra={"scope": "x", "resource": {"service.name": "shop"}}, output_preview="Yes.")
+    arrive(store, [one, report("y", **different)], how, order)
+    assert list(bills(store).values()) == [0.5, 0.5]
+
+
+@arriving
+def test_failures_in_traces_of_their_own_are_one(store: Store, how: str, order: int) -> None:
+    failed = {"status": "error", "usage_input_tokens": None, "usage_output_tokens": None, "cost": None}
+    arrive(store, [report("x", **failed), report("y", **failed), report("x", 9, **failed)], how, order)
+    assert len(bills(store)) == 2
+
+
+@arriving
+def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, order: int) -> None:
+    arrive(store, [call("native", 1), call("litellm", 1), call("langsmith", 1, response_id=None)], how, order)
+    assert bills(store) == {"native-1": 0.5}
+
+
+@arriving
+def test_a_call_before_the_first_day_is_a_call(store: Store, how: str, order: int) -> None:
+    early = {"start_time": datetime.min.replace(tzinfo=UTC), "created_at": NOON}
+    arrive(store, [report("x", **early), report("y", **early)], how, order)
+    assert bills(store)
 
 
 CALL = """

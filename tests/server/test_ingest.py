@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,20 @@ def test_a_log_that_comes_twice_or_in_parts_is_charged_once(store: Store) -> Non
         ingest.acknowledged(batch, ingest.write(store, batch))
     assert counted.costs == [1.0, 0.5]
     assert counted.records == 5
+
+
+def test_a_call_that_two_layers_report_is_charged_once(store: Store) -> None:
+    noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    for order in (1, -1):
+        counted = Counted()
+        ingest = ingest_of(counted)
+        for layer, cost in (("poor", 1.0), ("rich", 1.5), ("native", 2.0))[::order]:
+            dialect = "native" if layer == "native" else "otlp"
+            certainty = {"certainty": "estimated" if layer == "poor" else "exact"}
+            record = Record(id=f"{layer}{order}", dialect=dialect, extra={"scope": layer}, start_time=noon, cost=cost,
+                            response_id=f"resp{order}", request_model="m", cost_details=certainty)  # fmt: skip
+            ingest.acknowledged([record], ingest.write(store, [record]))
+        assert sum(cost or 0 for cost in counted.costs) == 2.0
 
 
 def test_results_are_in_the_order_of_the_records(store: Store) -> None:

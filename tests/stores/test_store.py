@@ -280,8 +280,25 @@ def test_many_at_once(store: Store) -> None:
 def test_calls_by_their_responses(store: Store) -> None:
     store.write([record(n, response_id=f"resp-{n % 3}", dialect="otlp" if n % 2 else "native") for n in range(30)])
     store.write([record(99, response_id="resp-1", project="other", dialect="otlp")])
-    found = store.by_response("default", ["resp-1", "resp-2", "none"], "otlp", 3)
+    found = store.by_response("default", ["resp-1", "resp-2", "none"], False, 3)
     assert sorted(ids(found)) == ["id-0013", "id-0017", "id-0019", "id-0023", "id-0025", "id-0029"]
+
+
+def test_calls_by_what_they_used(store: Store) -> None:
+    used = {"usage_input_tokens": 9, "usage_output_tokens": 3}
+    store.write([record(n, dialect="otlp" if n % 2 else "native", **used) for n in range(20)])
+    store.write([record(30, dialect="otlp"), record(31, dialect="otlp", usage_input_tokens=9)])
+    store.write([record(32, dialect="otlp", kind="chain", **used), record(33, dialect="otlp", project="p", **used)])
+
+    def found(native: bool, *tokens: tuple[int | None, int | None], each: int = 9) -> list[str]:
+        since, until = (record(n).created_at for n in (5, 31))
+        assert since is not None
+        assert until is not None
+        return sorted(ids(store.by_usage("default", tokens, native, since, until, each)))
+
+    assert found(True, (9, 3), (1, 1)) == [f"id-{n:04}" for n in range(6, 20, 2)]
+    assert found(False, (9, 3), each=2) == ["id-0017", "id-0019"]
+    assert found(False, (None, None), (9, None)) == ["id-0030", "id-0031"]
 
 
 def test_update(store: Store) -> None:

@@ -46,6 +46,7 @@ from autolog.stores.query import (
     Hour,
     Query,
     Summary,
+    Tokens,
     check_dimension,
     check_group,
     check_summarised,
@@ -245,15 +246,27 @@ class ClickHouseStore:
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
         return self._reader.with_bodies(records)
 
-    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
         values = Values()
         marks = values.marks(clean(name) for name in response_ids)
-        condition = (
-            f"project = {values.mark(clean(project))} AND dialect = {values.mark(dialect)} AND response_id IN ({marks})"
-        )
+        return self._newest(f"response_id IN ({marks})", "response_id", values, project, native, each)
+
+    def by_usage(
+        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+    ) -> list[Record]:
+        values = Values()
+        counts = [tuple(-1 if count is None else count for count in pair) for pair in tokens]
+        pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in counts)
+        used = "(ifNull(usage_input_tokens, -1), ifNull(usage_output_tokens, -1))"
+        condition = f"created_at BETWEEN {values.at(since)} AND {values.at(until)} AND {used} IN ({pairs})"
+        return self._newest(condition, "usage_input_tokens, usage_output_tokens", values, project, native, each)
+
+    def _newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
+        """Return the newest provider calls that match, so many with the same values `by`."""
+        condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
         if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
             return []  # as a rule there are none, and to know that costs a tenth
-        order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY response_id"
+        order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"
         found = self._reader.fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)
         return [kept.record for kept in found]
 

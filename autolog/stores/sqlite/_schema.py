@@ -100,6 +100,13 @@ def _sum_by_the_model_asked_for(db: sqlite3.Connection) -> None:
     _create_rollups(db)
 
 
+def _index_what_was_used(db: sqlite3.Connection) -> None:
+    """Add an index by which the reports of one call are found where none tells the response's id."""
+    db.execute("""
+        CREATE INDEX log_usage ON log (usage_input_tokens, usage_output_tokens, dialect, created_at)
+        WHERE kind = 'llm'""")
+
+
 #: A file's `user_version` says how many it has had.
 MIGRATIONS = (
     _create_tables,
@@ -110,4 +117,5 @@ MIGRATIONS = (
     _index_what_is_looked_up,
     _create_dictionary,
     _sum_by_the_model_asked_for,
+    _index_what_was_used,
 )

@@ -27,6 +27,7 @@ from autolog.stores.query import (
     Hour,
     Query,
     Summary,
+    Tokens,
     check_dimension,
     check_group,
     check_summarised,
@@ -132,9 +133,26 @@ class SQLiteStore:
                 whole = add_bodies(self._file.reader, replace(record), self._file.bodies)
             yield whole
 
-    def by_response(self, project: str, response_ids: Sequence[str], dialect: str, each: int) -> list[Record]:
-        calls = Query({"project": project, "kind": "llm", "dialect": dialect})
-        return [found for name in response_ids for found in self.find(calls.where(response_id=name), each)]
+    def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
+        return self._newest("response_id = ?", [(clean(name),) for name in response_ids], project, native, each)
+
+    def by_usage(
+        self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
+    ) -> list[Record]:
+        values = [(*pair, micros(since), micros(until)) for pair in tokens]
+        return self._newest(
+            "usage_input_tokens IS ? AND usage_output_tokens IS ? AND created_at BETWEEN ? AND ?",
+            values, project, native, each,
+        )  # fmt: skip
+
+    def _newest(
+        self, condition: str, values: Sequence[tuple[Any, ...]], project: str, native: bool, each: int
+    ) -> list[Record]:
+        """Return the newest provider calls that a condition gives for each of some values."""
+        of_dialect = "dialect = 'native'" if native else "(dialect < 'native' OR dialect > 'native')"
+        sql = f"kind = 'llm' AND {of_dialect} AND {condition} AND project = ? ORDER BY created_at DESC, n DESC LIMIT ?"
+        with self._file.translated():
+            return [found for some in values for found in load(self._file.reader, sql, (*some, clean(project), each))]
 
     def count(self, query: Query) -> int:
         table, first, rest = source(query)

@@ -1,0 +1,147 @@
+"""The records that those of a batch may be reports of the same calls as: fetched once for the batch, and its own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.server._reports import NEAR, is_call, used
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
+
+#: How many stored calls with one response id, or at least with the same tokens at one time, are compared.
+EACH, EACH_USAGE = 20, 50
+#: How many records of a trace are looked at, and how many levels of it.
+EACH_TRACE, MOST_DEEP = 500, 50
+#: In how many stretches of time the calls of a batch are looked for, which may come from a journal of days.
+STRETCHES = 20
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """A record that another one may turn out to be the same call as."""
+
+    record: Record
+    stored: bool = False
+    """Whether it is in the store, and not only in the batch being written."""
+    folded: bool = False
+    """Whether it was folded into a later record of the batch, which has to be written before it."""
+    freed: float = 0.0
+    """The dollars of stored reports of the same call that it took the bill from."""
+
+
+class Known:
+    """Finds candidates by the response's id, by what was used at one time, and by their place in a trace."""
+
+    def __init__(self, store: Store, records: Sequence[Record]) -> None:
+        self.deleted: set[str] = set()
+        self._by_id: dict[tuple[str, str], Candidate] = {}
+        self._by_response: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+        self._by_usage: dict[tuple[str, Any], list[Candidate]] = defaultdict(list)
+        self._by_trace: dict[tuple[str, str | None], dict[str, Candidate]] = defaultdict(dict)
+        for project in {record.project for record in records}:
+            mine = [record for record in records if record.project == project]
+            for native in (True, False):  # a native record is never the same call as another one
+                asking = mine if not native else [one for one in mine if one.dialect != "native"]
+                self._fetch_responses(store, project, asking, native)
+                self._fetch_used(store, project, asking, native)
+            self._fetch_traces(store, project, mine)
+
+    def _fetch_responses(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
+        ids = sorted({record.response_id for record in asking if record.response_id})
+        if ids:
+            self._note(store.by_response(project, ids, native, EACH))
+
+    def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
+        told = [one for one in asking if one.usage_output_tokens is not None or one.status == "error"]
+        for some, since, until in _stretches(told):
+            tokens = sorted({used(one)[:2] for one in some}, key=str)
+            each = EACH_USAGE + 2 * len(some)
+            self._note(store.by_usage(project, tokens, native, since, until, each))
+
+    def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
+        """Fetch the trees of spans, and of calls that have no response id and may be in one."""
+        asking = (one for one in calls if one.dialect == "otlp" or (one.parent_span_id and not one.response_id))
+        traces = tuple({one.trace_id for one in asking if one.trace_id})
+        if traces:
+            query = Query({"project": project}, conditions=(Condition("trace_id", "eq", traces),))
+            for stored in store.find(query, limit=EACH_TRACE * len(traces)):
+                self.place(self._candidate(stored))
+
+    def _candidate(self, stored: Record) -> Candidate:
+        return self._by_id.setdefault((stored.project, stored.id), Candidate(stored, stored=True))
+
+    def _note(self, found: Iterable[Record]) -> None:
+        for stored in found:
+            if (stored.project, stored.id) not in self._by_id and is_call(stored):
+                self._add(self._candidate(stored))
+
+    def _add(self, one: Candidate) -> None:
+        record = one.record
+        if record.response_id:
+            self._by_response[record.project, record.response_id].append(one)
+        self._by_usage[record.project, used(record)].append(one)
+
+    def place(self, one: Candidate) -> None:
+        """Note where a record is in its trace."""
+        self._by_trace[one.record.project, one.record.trace_id][one.record.id] = one
+
+    def add(self, new: Candidate) -> None:
+        """Add a call of the batch: later ones may be the same."""
+        self.place(new)
+        self._add(new)
+
+    def in_trace(self, record: Record) -> list[Candidate]:
+        """Return the other records that are known of a record's trace."""
+        trace = self._by_trace.get((record.project, record.trace_id), {}) if record.trace_id else {}
+        return [one for one in trace.values() if one.record.id not in {record.id, *self.deleted}]
+
+    def is_inside(self, inner: Record, outer: Record) -> bool:
+        """Return whether a record is below another, as far as the tree is known."""
+        parents = {one.record.span_id: one.record.parent_span_id for one in self.in_trace(inner)}
+        above, steps = inner.parent_span_id, 0
+        while above is not None and steps < MOST_DEEP:
+            if above == outer.span_id:
+                return True
+            above, steps = parents.get(above), steps + 1
+        return False
+
+    def matching(self, record: Record) -> Iterator[Candidate]:
+        """Yield what may be the same call as a record: of those that are alike the nearest in time first."""
+        found = list(self._by_response.get((record.project, record.response_id or ""), ()))
+        for others in (self._by_usage.get((record.project, used(record)), ()), self.in_trace(record)):
+            found += sorted((one for one in others if is_call(one.record)), key=lambda one: _apart(one.record, record))
+        for one in dict.fromkeys(found):
+            if not one.folded and one.record.id not in self.deleted and is_call(one.record):
+                yield one
+
+
+def _apart(one: Record, other: Record) -> timedelta:
+    """Return by how much the beginnings and the ends of two calls differ."""
+    begun: timedelta = abs(one.start_time - other.start_time)  # type: ignore[operator]
+    return begun + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))
+
+
+def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], datetime, datetime]]:
+    """Yield the calls that were made at about the same time, and the times between which another may have begun."""
+    ordered = sorted(records, key=lambda one: one.start_time)  # type: ignore[arg-type,return-value]
+    if not ordered:
+        return
+    times: list[datetime] = [one.start_time for one in ordered]  # type: ignore[misc]
+    gap = max(2 * NEAR, (times[-1] - times[0]) / STRETCHES)
+    first = 0
+    for end in range(1, len(times) + 1):
+        if end == len(times) or times[end] - times[end - 1] > gap:
+            yield ordered[first:end], _shifted(times[first], -NEAR), _shifted(times[end - 1], NEAR)
+            first = end
+
+
+def _shifted(at: datetime, by: timedelta) -> datetime:
+    try:
+        return at + by
+    except OverflowError:  # the first or the last day that there is
+        return at.astimezone(UTC)

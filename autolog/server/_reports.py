@@ -1,0 +1,143 @@
+"""Decides whether two records report one call, and which of them says more about it.
+
+A sender is a layer that reports calls: autolog, an instrumentation (by its OpenTelemetry scope), a logger's client. It
+reports each call once, so a call takes one report of each sender, and two reports of one sender are two calls: the same
+prompt sent twice at the same time stays two.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from autolog._record.record import USAGE_FIELDS, Record
+
+#: How far apart two layers may say that a call began: some servers give every response the same id.
+APART = timedelta(seconds=60)
+#: The same without an id: a layer above the SDK begins a little earlier.
+NEAR = timedelta(seconds=5)
+#: The dialects in which layers report calls by themselves; in the others a program logs what it chooses to.
+_REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse"})
+#: What says that two reports come from different processes, by OpenTelemetry's names of a resource's attributes.
+_PROCESS = ("service.name", "host.name", "process.pid")
+#: How ids of one kind begin: `chatcmpl-`, `msg_`, `resp_`.
+_ID_KIND = re.compile(r"(?:[A-Za-z]+[-_])?")
+_CERTAINTY = {"exact": 2, "estimated": 1}
+
+
+def is_call(record: Record) -> bool:
+    """Return whether another layer may have reported the same call."""
+    return record.kind == "llm" and record.dialect in _REPORTING and record.start_time is not None
+
+
+# Senders
+
+
+def sender(record: Record) -> str:
+    """Return the name of the layer that a record came from."""
+    return f"otlp {record.extra.get('scope') or ''}" if record.dialect == "otlp" else record.dialect
+
+
+def reports(record: Record) -> dict[str, str]:
+    """Return the id of each report of a record's call, by sender; its own is one of them."""
+    return {sender(record): record.id, **record.extra.get("reports", {})}
+
+
+def takes(known: Record, new: Record) -> bool:
+    """Return whether two records may be of one call: no sender has reported both."""
+    there = reports(known)
+    return all(there.get(name, report) == report for name, report in reports(new).items())
+
+
+def join(record: Record, other: Record) -> dict[str, str]:
+    """Return the reports of both."""
+    return {**reports(other), **reports(record)}
+
+
+# One call or two
+
+
+def is_one_call(one: Record, other: Record) -> bool:
+    """Return whether two records, of different senders, report the same call."""
+    if one.start_time is None or other.start_time is None:
+        return False
+    if _are_comparable(one.response_id, other.response_id):
+        return one.response_id == other.response_id and abs(one.start_time - other.start_time) <= APART
+    if _is_in_place(one, other) or _is_in_place(other, one):
+        return _share_model(one, other) is not False and one.status == other.status
+    return (
+        used(one) == used(other)
+        and (one.usage_output_tokens is not None or one.status == "error")
+        and bool(_share_model(one, other))
+        and _overlap(one, other)
+        and _may_be_of_one_process(one, other)
+        and not _say_different(one.output_preview, other.output_preview)
+    )
+
+
+def may_be_layers(one: Record, other: Record) -> bool:
+    """Return whether nothing says that two records, one inside the other, are of different calls."""
+    different = _are_comparable(one.response_id, other.response_id) and one.response_id != other.response_id
+    return "otlp" in (one.dialect, other.dialect) and not different and (_share_model(one, other) is not False)
+
+
+def used(record: Record) -> tuple[int | None, int | None, str]:
+    """Return what a record says was used, and how the call went."""
+    return record.usage_input_tokens, record.usage_output_tokens, record.status
+
+
+def rank(record: Record) -> tuple[Any, ...]:
+    """Return how much a record says about its bill, to be compared with another's: the wire says most."""
+    certainty = _CERTAINTY.get((record.cost_details or {}).get("certainty", ""), 0)
+    counts = sum(getattr(record, name) is not None for name in USAGE_FIELDS)
+    return record.dialect == "native", certainty, counts, record.response_id is not None
+
+
+def _are_comparable(one: str | None, other: str | None) -> bool:
+    """Return whether two ids of responses are of one kind: a layer that translates, as LiteLLM does, makes its own."""
+    return bool(one and other) and _ID_KIND.match(one or "")[0] == _ID_KIND.match(other or "")[0]  # type: ignore[index]
+
+
+def _share_model(one: Record, other: Record) -> bool | None:
+    """Return whether two records name the same model; None if one of them names none."""
+    mine, yours = ({_bare(model) for model in (record.request_model, record.response_model) if model}
+                   for record in (one, other))  # fmt: skip
+    return bool(mine & yours) if mine and yours else None
+
+
+def _bare(model: str) -> str:
+    """Return a model's name without who offers it: routers say `openai/gpt-5`."""
+    return model.rpartition("/")[2].lower()
+
+
+def _is_in_place(native: Record, span: Record) -> bool:
+    """Return whether autolog's record stands where a span stands, or in it, at the same time."""
+    if (native.dialect, span.dialect) != ("native", "otlp") or native.parent_span_id is None:
+        return False
+    if native.trace_id is None or native.trace_id != span.trace_id:
+        return False
+    return native.parent_span_id in (span.parent_span_id, span.span_id) and _overlap(native, span)
+
+
+def _overlap(one: Record, other: Record) -> bool:
+    """Return whether two calls begin near each other and share at least half of the shorter one's time."""
+    if one.start_time is None or other.start_time is None or abs(one.start_time - other.start_time) > NEAR:
+        return False
+    end, other_end = one.end_time or one.start_time, other.end_time or other.start_time
+    shared = min(end, other_end) - max(one.start_time, other.start_time)
+    return shared >= min(end - one.start_time, other_end - other.start_time) / 2
+
+
+def _may_be_of_one_process(one: Record, other: Record) -> bool:
+    mine, yours = (record.extra.get("resource") or {} for record in (one, other))
+    told = [(str(mine[key]), str(yours[key])) for key in _PROCESS if key in mine and key in yours]
+    return all(a == b or "unknown_service" in (a[:15], b[:15]) for a, b in told)
+
+
+def _say_different(one: str | None, other: str | None) -> bool:
+    """Return whether two previews are of different texts; either may be cut off."""
+    if not one or not other:
+        return False
+    first, second = one.rstrip("…"), other.rstrip("…")
+    return not (first.startswith(second) or second.startswith(first))
