@@ -32,6 +32,11 @@ def set_up(level: str, as_json: bool) -> None:
         logger.propagate = False
 
 
+def note_change(key_id: str, words: str, **fields: str) -> None:
+    """Write a line of the audit log: which key changed what."""
+    audit.info("key=%s %s", key_id, words, extra={"fields": {"key": key_id, **fields}})
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time`, `level`, `logger`, `message`, and the fields of a request."""
 

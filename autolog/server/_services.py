@@ -21,6 +21,7 @@ from autolog.server._readiness import Readiness
 from autolog.server._sessions import Sessions
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
+from autolog.stores.retention import Retain
 
 T = TypeVar("T")
 #: Threads for requests that write outside the writer's thread, and as many for those that only read: a slow disk stops
@@ -33,8 +34,16 @@ READERS = 4
 class Services:
     """What handlers work with: made once for an application."""
 
-    def __init__(self, store: Store, api_key: str | None, limits: Limits, budgets: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        api_key: str | None,
+        limits: Limits,
+        budgets: Sequence[Any] = (),
+        retain: Retain | None = None,
+    ) -> None:
         self.store = store
+        self.retain = retain or Retain()
         self.limits = limits
         self.writer = Writer(store, limits.pending_writes)
         self.keyring = Keyring(store, api_key)

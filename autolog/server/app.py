@@ -71,11 +71,11 @@ def create_app(
     """
     opened = open_store(store) if isinstance(store, str) else store
     fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
-    services = Services(opened, fixed_key, limits or Limits(), budgets)
+    services = Services(opened, fixed_key, limits or Limits(), budgets, retain)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        pruning = asyncio.create_task(_prune(services, retain or Retain()))
+        pruning = asyncio.create_task(_prune(services))
         yield
         pruning.cancel()
         await run_in_threadpool(services.writer.close)
@@ -107,11 +107,11 @@ def _dispatcher(methods: Mapping[str, Endpoint]) -> Endpoint:
     return dispatch
 
 
-async def _prune(services: Services, retain: Retain) -> None:
+async def _prune(services: Services) -> None:
     """Delete what is too old or too much, now and every ten minutes."""
     while True:
         try:
-            deleted = await run_in_threadpool(_delete_old, services.store, retain)
+            deleted = await run_in_threadpool(_delete_old, services.store, services.retain)
         except StoreError as error:
             logger.warning("old records could not be deleted: %s", error)
         else:

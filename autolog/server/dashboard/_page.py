@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -215,7 +216,8 @@ def templates() -> jinja2.Environment:
     made.filters |= {
         "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
-        "moment": _moment, "brief": _brief, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
+        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "exact": _exact,
+        "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
     made.globals |= {"version": __version__, "tokens": figures.tokens, "presets": PRESETS}
     return made
@@ -254,6 +256,19 @@ def _brief(context: jinja2.runtime.Context, at: datetime | None) -> str:
     if local.date() == now.date():
         return local.strftime("%H:%M:%S")
     return local.strftime("%d %b %H:%M:%S" if local.year == now.year else "%Y-%m-%d %H:%M")
+
+
+@jinja2.pass_context
+def _when(context: jinja2.runtime.Context, text: str | None) -> str:
+    """Return a time given as ISO 8601, as `brief` does."""
+    return _brief(context, datetime.fromisoformat(text) if text else None)
+
+
+def _bytes(size: float) -> str:
+    """Return a number of bytes in the unit that fits."""
+    power = min(4, int(math.log(size, 1024))) if size >= 1 else 0
+    amount, unit = size / 1024**power, ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
+    return f"{amount:.0f} {unit}" if amount >= 100 or not power else f"{amount:.1f} {unit}"
 
 
 def _exact(at: datetime | None) -> str:

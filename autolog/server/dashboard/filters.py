@@ -67,6 +67,11 @@ class Filters:
         return urlencode([pair for pair in self.given if pair[0] not in {"past", "offset", "column"}])
 
     @property
+    def query_string(self) -> str:
+        """Return all parameters but the place in the list: what a saved view keeps."""
+        return urlencode([pair for pair in self.given if pair[0] not in {"past", "offset"}])
+
+    @property
     def unfiltered(self) -> str:
         """Return this list's URL without filters; project and range of time stay."""
         return with_query(self.path, [pair for pair in self.given if pair[0] in _FRAMED | {"zone", "column", "roots"}])

@@ -16,6 +16,7 @@ from autolog.server.dashboard.export import FORMS
 from autolog.server.dashboard.filters import COLUMNS, KINDS, PAGE, SORTS, Filters, place, read_filters
 from autolog.server.dashboard.frame import reader_zone
 from autolog.server.dashboard.tree import trace_sums
+from autolog.server.dashboard.views import views_of
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
@@ -48,7 +49,7 @@ def _list(request: PageRequest, path: str) -> Reply:
     name = "traces" if path == "/ui/traces" else "logs"
     return request.render(
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
-        all_columns=COLUMNS, forms=FORMS,
+        all_columns=COLUMNS, forms=FORMS, views=views_of(request, path), may_write=request.may_write,
         sorts=SORTS, kinds=KINDS, given=dict(filters.given), place=name, last=request.store.last(), ranged=True,
         sums=trace_sums(request.store, records) if name == "traces" else {},
     )  # fmt: skip

@@ -16,6 +16,7 @@ from autolog.server.dashboard import (
     overview,
     settings,
     trace,
+    views,
 )
 from autolog.server.dashboard._page import page, refuse_here
 
@@ -47,9 +48,12 @@ PAGES: list[Route] = [
     page("GET", "/ui/cache/report", cache.judged, "The sums and misses of that page", refuse=refuse_here),
     page("GET", "/ui/cache/rate", cache.rate, "The share of the input that came from a cache", refuse=refuse_here),
     page("GET", "/ui/cache/line", cache.line_of, "What the cache did for one call", refuse=refuse_here),
+    page("POST", "/ui/views", views.save, "Save a view of a list"),
+    page("POST", "/ui/views/remove", views.remove, "Remove a saved view"),
     page("GET", "/ui/export", export.export, "What a list shows, as a file"),
     page("GET", "/ui/settings", settings.settings, "Projects, keys, the store"),
     page("POST", "/ui/settings/keys", settings.add_key, "Create a key"),
     page("POST", "/ui/settings/revoke", settings.remove_key, "Revoke a key"),
+    page("POST", "/ui/settings/project", settings.change_project, "Set a project's retention and budgets"),
     page("GET", "/ui/compare", compare.compare, "Two logs side by side"),
 ]

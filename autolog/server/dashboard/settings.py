@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import platform
 import re
+import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+from autolog._pricing.budgets import PERIODS
 from autolog.dialects._fault import Fault
 from autolog.errors import AutologError
 from autolog.server._call import Reply
-from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys, revoke_key
+from autolog.server._keys import ANY_PROJECT, SCOPES, add_key as make_key, list_keys, revoke_key
+from autolog.server._logs import note_change
+from autolog.server._projects import list_projects, set_project
 from autolog.server.dashboard._page import PageRequest
 from autolog.stores.query import Query
 
 #: How long a new key may be valid: the choices, in days; 0 for ever.
 LIFETIMES = (0, 7, 30, 90, 365)
+#: How many budgets of a project the form has fields for.
+MOST_BUDGETS = 5
 
 
 def settings(request: PageRequest) -> Reply:
@@ -34,10 +43,10 @@ def add_key(request: PageRequest) -> Reply:
     expires_at = datetime.now(UTC) + timedelta(days=int(days)) if days != "0" else None
     name, project = form.get("name", "").strip()[:100], form.get("project", "").strip()
     try:
-        key = request.call.write(lambda store: create_key(store, name, project, scopes, expires_at))
+        key_id, key = request.call.write(lambda store: make_key(store, name, project, scopes, expires_at))
     except AutologError as error:
         return _show(request, 400, wrong=str(error))
-    request.call.services.keyring.refresh(at_once=True)
+    _changed(request, f"made the key {key_id} for {project}: {', '.join(scopes)}", made=key_id)
     return _show(request, made=key)
 
 
@@ -48,8 +57,46 @@ def remove_key(request: PageRequest) -> Reply:
         request.call.write(lambda store: revoke_key(store, request.id))
     except AutologError as error:
         raise Fault(404, str(error)) from error
-    request.call.services.keyring.refresh(at_once=True)
+    _changed(request, f"revoked the key {request.id}", revoked=request.id)
     return request.redirect("/ui/settings")
+
+
+def change_project(request: PageRequest) -> Reply:
+    """Set how long a project's records are kept, and what it may spend."""
+    _check(request)
+    form = request.form
+    name, retain = form.get("project", "").strip(), form.get("retain", "").strip() or None
+    try:
+        budgets = _budgets(form)
+        request.call.write(lambda store: set_project(store, name, retain, budgets))
+    except (AutologError, ValueError) as error:
+        return _show(request, 400, wrong=str(error), changing=name)
+    _changed(request, f"set the project {name!r}: retain {retain}, budgets {budgets}", project=name)
+    return request.redirect("/ui/settings#projects")
+
+
+def _budgets(form: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the budgets of a form: `limit_0` and `per_0`, `limit_1` ...; one without a limit is none.
+
+    Raises:
+        ValueError: a limit that is no number.
+    """
+    found = []
+    for number in range(MOST_BUDGETS):
+        text = form.get(f"limit_{number}", "").strip().removeprefix("$")
+        if text:
+            try:
+                limit = float(text)
+            except ValueError:
+                raise ValueError(f"budget: {text[:50]!r} is not an amount in dollars") from None
+            found.append({"limit": limit, "per": form.get(f"per_{number}", "day")})
+    return found
+
+
+def _changed(request: PageRequest, words: str, **fields: str) -> None:
+    """Note a change in the audit log, and let it hold at once."""
+    note_change(request.call.principal.key_id, words, **fields)
+    request.call.services.refresh_keys(at_once=True)
 
 
 def _check(request: PageRequest) -> None:
@@ -59,10 +106,34 @@ def _check(request: PageRequest) -> None:
 
 def _show(request: PageRequest, code: int = 200, **values: Any) -> Reply:
     store = request.store
-    sums = {one.value: one for one in store.summarise(Query(), "project")}
+    projects = list_projects(store, request.call.services.keyring.projects)
     return request.render(
-        "settings.html", code, place="settings", form=request.form, sums=sums, scopes=SCOPES, lifetimes=LIFETIMES,
-        any_project=ANY_PROJECT, keys=list_keys(store), now=datetime.now(UTC).isoformat(), size=store.size(),
-        store_url=re.sub("//[^/@]*@", "//", store.url), newest=store.last(), python=platform.python_version(),
+        "settings.html", code, place="settings", form=request.form, projects=projects, scopes=SCOPES,
+        lifetimes=LIFETIMES, periods=PERIODS, any_project=ANY_PROJECT, keys=list_keys(store),
+        now=datetime.now(UTC).isoformat(), health=_health(request), retain=request.call.services.retain,
+        limits=asdict(request.call.services.limits), python=platform.python_version(), most_budgets=MOST_BUDGETS,
         **values,
     )  # fmt: skip
+
+
+def _health(request: PageRequest) -> dict[str, Any]:
+    """Return how the store is: whether it takes what is written now, and how much there is."""
+    store, begun, problem = request.store, perf_counter(), ""
+    try:
+        request.call.write(lambda opened: opened.put_document("health", "page", {"at": datetime.now(UTC).isoformat()}))
+    except AutologError as error:
+        problem = str(error)
+    folder = Path(store.url.partition("///")[2].partition("?")[0]).parent
+    local = store.url.startswith("sqlite:") and folder.is_dir()
+    newest = store.find(Query(), 1)
+    return {
+        "url": re.sub("//[^/@]*@", "//", store.url), "problem": problem, "seconds": perf_counter() - begun,
+        "size": store.size(), "schema": store.schema, "written": store.last(),
+        "free": shutil.disk_usage(folder).free if local else None,
+        "oldest": _first(store.extremes(Query(), ["created_at"])["created_at"][0]),
+        "newest": newest[0].created_at if newest else None,
+    }  # fmt: skip
+
+
+def _first(micros: int | None) -> datetime | None:
+    return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)

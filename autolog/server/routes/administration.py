@@ -19,7 +19,7 @@ from autolog.errors import AutologError
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Scope, add_key, list_keys, revoke_key
-from autolog.server._logs import audit
+from autolog.server._logs import note_change
 from autolog.server._projects import list_projects, set_project
 from autolog.stores._contract import Store
 
@@ -55,7 +55,7 @@ def create_key(call: Call) -> Reply:
         key_id, key = call.write(change)
     except AutologError as error:
         raise Fault(400, str(error)) from error
-    _note(call, f"made the key {key_id} for {project}: {', '.join(given.scopes)}", made=key_id)
+    note_change(call.principal.key_id, f"made the key {key_id} for {project}: {', '.join(given.scopes)}", made=key_id)
     call.services.refresh_keys(at_once=True)
     return Reply(201, {"id": key_id, "key": key, **list_keys(call.store)[key_id]})
 
@@ -72,7 +72,7 @@ def remove_key(call: Call) -> Reply:
         raise Fault(404, "there is no key with this id")
     if known["revoked_at"] is None:
         call.write(lambda store: revoke_key(store, key_id))
-        _note(call, f"revoked the key {key_id}", revoked=key_id)
+        note_change(call.principal.key_id, f"revoked the key {key_id}", revoked=key_id)
         call.services.refresh_keys(at_once=True)
     return Reply(200, {"id": key_id, **list_keys(call.store)[key_id]})
 
@@ -115,15 +115,9 @@ def put_project(call: Call) -> Reply:
         settings = call.write(lambda store: set_project(store, name, given.retain, budgets))
     except AutologError as error:
         raise Fault(400, str(error)) from error
-    _note(call, f"set the project {name!r}: {settings.as_dict()}", project=name)
+    note_change(call.principal.key_id, f"set the project {name!r}: {settings.as_dict()}", project=name)
     call.services.refresh_keys(at_once=True)
     return Reply(200, {"name": name, **settings.as_dict()})
-
-
-def _note(call: Call, words: str, **fields: str) -> None:
-    """Write a line of the audit log: who changed what."""
-    who = call.principal.key_id
-    audit.info("key=%s %s", who, words, extra={"fields": {"key": who, **fields}})
 
 
 ROUTES = [

@@ -20,7 +20,7 @@ from traffic import FOLDER, recordings
 
 from autolog._ids import format_span, format_trace, new_bits, new_span
 from autolog._record.record import Record
-from autolog.server._keys import create_key, list_keys
+from autolog.server._keys import list_keys
 from autolog.server.dashboard import charts, snippets
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.markdown import markdown
@@ -281,7 +281,28 @@ def test_keys_are_made_and_revoked_in_the_settings(running: Live, browser: httpx
     (key_id,) = [key_id for key_id, key in list_keys(running.store).items() if key["name"] == "colleague"]
     assert browser.post("/ui/settings/revoke", data={"id": key_id}).status_code == 303
     assert theirs.get("/ui/").status_code == 303
-    create_key(running.store, "old", expires_at=NOW - timedelta(days=1))
+
+
+def test_a_project_is_set_in_the_settings(running: Live, browser: httpx2.Client) -> None:
+    given = {"project": "shop", "retain": "90d", "limit_0": "12.50", "per_0": "week", "limit_1": ""}
+    assert browser.post("/ui/settings/project", data=given).status_code == 303
+    assert running.store.documents("project")["shop"] == {"retain": "90d", "budgets": [{"limit": 12.5, "per": "week"}]}
+    shown = browser.get("/ui/settings").text
+    assert "$0.00 of $12.50 a week" in shown
+    assert "takes records" in shown
+    for wrong in (
+        {"retain": "soon"},
+        {"limit_0": "much"},
+        {"limit_0": "-1"},
+        {"limit_0": "nan"},
+        {"per_0": "year", "limit_0": "1"},
+    ):
+        answer = browser.post("/ui/settings/project", data={"project": "shop", "retain": "7d", **wrong})
+        assert answer.status_code == 400
+        assert 'role="alert"' in answer.text
+        assert f'value="{wrong.get("retain", "7d")}"' in answer.text
+    assert browser.post("/ui/settings/project", data={"project": "x" * 65}).status_code == 400
+    assert running.store.documents("project")["shop"]["retain"] == "90d"
 
 
 def test_scores_have_names(browser: httpx2.Client, running: Live) -> None:

@@ -29,7 +29,7 @@ byId("keys").addEventListener("click", toggleKeys);
 // Menus close when one clicks elsewhere or presses Escape
 
 addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll("details.menu[open]:not(.inplace)")) if (!menu.contains(event.target)) menu.open = false;
 });
 addEventListener("keydown", (event) => {
   const open = event.key === "Escape" && document.querySelector("details.menu[open]");
