@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,7 +16,7 @@ from autolog._pricing.own import price_by_function, price_by_mapping
 from autolog._pricing.sellers import models, seller
 from autolog._pricing.terms import OWN_USAGE, untold_by_reporter, untold_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
-from autolog.providers import Facts, Usage
+from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import invalid_usage
 from autolog.providers._fields import count, mapping, text
 
@@ -66,7 +67,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     untold = partial(_untold, record, facts, usage)
     doubts = [*_doubts(record, facts, usage)]
     if own is not None and not problem:
-        by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(frozenset())])
+        by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(None, frozenset())])
         if by_mapping is not None:
             return by_mapping
     if problem and facts.reported_cost is None:
@@ -75,12 +76,20 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     priced = cost.price(seller(record), models(record), usage, terms, at, beside, untold)
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
+    if (host := _unknown_host(record)) is not None:
+        doubts.append(f"seller: nobody says who charges for what {host} answers; a published price was taken")
     return priced.doubted(doubts) if facts.reported_cost is None else priced
 
 
-def _untold(record: Record, facts: Facts, usage: Usage, has: frozenset[str]) -> Iterator[str]:
-    """Yield why a cost by a tariff is not exact; `has` are the prices and variants of the tariff."""
-    yield from untold_terms(_call(record, facts), facts.format, has)
+def _unknown_host(record: Record) -> str | None:
+    """Return the host of a call if it is no provider's: a gateway, a proxy, a server of one's own; None if it is."""
+    host = urlsplit(record.request_url or "").netloc
+    return None if not host or provider_at(host) else host
+
+
+def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: frozenset[str]) -> Iterator[str]:
+    """Yield why a cost by a tariff is not exact: `by` whom it is, and the prices and variants that it `has`."""
+    yield from untold_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
         told = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
         told |= {"service_tier"} if record.response_service_tier is not None else set()
@@ -126,12 +135,14 @@ def _region(url: str | None) -> str | None:
     return None
 
 
-#: Where the addresses of OpenAI and of Vertex name a region.
+#: Where the addresses of OpenAI, of Vertex and of Bedrock name a region; Bedrock's price list is that of its regions in
+#: the United States.
 _REGIONS = (
     r"^https://([a-z]{2})\.api\.openai\.com",
     r"googleapis\.com/.*/locations/([\w-]+)/",
     r"^https://([\w-]+)-aiplatform\.googleapis\.com",
     r"^https://aiplatform\.([\w-]+)\.rep\.googleapis\.com",
+    r"^https://bedrock-(?:[a-z]+-)?runtime\.(?!us-(?:east|west)-\d)([\w-]+)\.amazonaws\.com",
 )
 
 

@@ -118,13 +118,13 @@ def price(
     terms: Terms,
     at: datetime | None,
     additional: Sequence[tuple[str | None, Usage]] = (),
-    untold: Callable[[frozenset[str]], Iterable[str]] = lambda _: (),
+    untold: Callable[[str, frozenset[str]], Iterable[str]] = lambda *_: (),
 ) -> Priced:
     """Return the cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
 
     Args:
         by: who charges, by genai-prices' name. additional: what other models used beside it (None for the same one).
-        untold: given the prices and variants of a tariff, says which of its terms the call does not tell.
+        untold: given a tariff's seller and its prices and variants, says which of its terms the call does not tell.
     """
     if terms.reported is not None:
         return Priced(
@@ -161,7 +161,7 @@ def _tokens(
     usage: Usage,
     terms: Terms,
     at: datetime | None,
-    untold: Callable[[frozenset[str]], Iterable[str]],
+    untold: Callable[[str, frozenset[str]], Iterable[str]],
 ) -> Priced:
     if problem := impossible(usage):
         return unknown(problem)
@@ -176,7 +176,7 @@ def _tokens(
             logger.debug("no price for %s", name, exc_info=error)
             why = f"{type(error).__name__}: {error}"
         else:
-            doubts = [*untold(tariff.has), *_of_another(tariff, seller, by, name)]
+            doubts = [*untold(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
             return priced if priced.cost is None else priced.doubted(doubts)
     return unknown(why or "no model is named")
 

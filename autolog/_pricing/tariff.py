@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from autolog._pricing.terms import HOURS
 from autolog._pricing.units import TWELVE_HOUR_WRITES
 
 #: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
@@ -136,6 +137,8 @@ class Tariff:
         self.has = frozenset(prices) | {key for variant in model.price_variants or () for key in variant.when}
         if self.model in TWELVE_HOUR_WRITES:
             self.has |= {"cache_write_12h_mtok"}
+        if _of_some_hours(model, at):
+            self.has |= {HOURS}
         self.unit_prices = {key: _plain(value) for key, value in prices.items()}
         self.unpublished = [
             (key, value)
@@ -226,6 +229,12 @@ def _bundled() -> tuple[str, str]:
     today = datetime.now(UTC).date().isoformat()
     days = (day for words in said for day in re.findall(r"20\d\d-\d\d-\d\d", words) if day <= today)
     return f"genai-prices {genai_prices.__version__}", max(days, default="unknown")
+
+
+def _of_some_hours(model: Any, at: datetime) -> bool:
+    """Return whether a model has a price for some hours of the day, and this is one of them."""
+    prices = model.prices if isinstance(model.prices, list) else []
+    return any(hasattr(one.constraint, "end_time") and one.constraint.active(at) for one in prices)
 
 
 def _at(price: Any, input_tokens: int) -> Decimal:

@@ -1,10 +1,15 @@
 """The terms of a tariff: all that a price may depend on besides the model and the number of its tokens.
 
 `TERMS` says for each format which terms there are, where a call departs from the usual one, and where its answer says
-what was charged. A cost is exact only if every term that the model's tariff has is at its usual value or was told.
+what was charged; `SELLERS` has those that depend on who charges, whatever the format. A cost is exact only if every term
+that the model's tariff has is at its usual value or was told.
 
 A path names where something stands: `request`, `response`, `headers` (the response's) or `model`, then keys. Lists are
 walked through, `*` stands for any one key, and `**` for any number of them.
+
+What an account has agreed with its provider (discounts, credits, free tiers) is no term of a tariff: a cost is by the
+published price. A setting of an account that stands in for a field of the request (OpenAI's tier of a project,
+Anthropic's place of a workspace) counts as told by the answer, which names it.
 """
 
 from __future__ import annotations
@@ -13,6 +18,9 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+#: Among what a tariff has: its price is that of some hours of the day.
+HOURS = "hours"
 
 
 class Term(NamedTuple):
@@ -24,17 +32,23 @@ class Term(NamedTuple):
         told: paths at which an answer says what was charged; none if no answer does.
         affects: the prices or variants of a tariff that depend on it; a tariff with none of them does not have the
             term. Without any, all tariffs have it.
+        models: a regular expression for the models that have the term; empty for all.
+        why: why the cost is not exact, where it is more than that the answer does not say what was charged.
     """
 
     name: str
     unusual: tuple[tuple[str, str], ...]
     told: tuple[str, ...] = ()
     affects: frozenset[str] = frozenset()
+    models: str = ""
+    why: str = ""
 
 
 _AUDIO = r"(input_)?audio$"
 _IMAGE = r"(input_)?image(_url)?$"
 _STANDARD = r"(?!(auto|default|standard|standard_only|on_demand)$)."
+#: Every call.
+_ANY = (("model", r""),)
 _DETAILS = ("response.usage.prompt_tokens_details", "response.usage.input_tokens_details",
             "response.usage.input_token_details")  # fmt: skip
 _OUTPUT_DETAILS = ("response.usage.completion_tokens_details", "response.usage.output_tokens_details",
@@ -53,6 +67,16 @@ TERMS: dict[str, tuple[Term, ...]] = {
              _at(_DETAILS, "cache_write_tokens_details"), frozenset({"cache_write_12h_mtok"})),
         Term("web searches", (("request.tools.type", r"web_search"),), ("response.output",)),
         Term("web searches", (("request.web_search_options", r""), ("model", r".*-search-(preview|api)"))),
+        Term("web searches", (("request.tools.type", r"web_search_preview"),), models=r".*gpt-4",
+             why="this tool's fee for models that do not reason is not in the price list"),
+        Term("content of searches", (("response.output.type", r"web_search_call"),), models=r".*gpt-4(o|\.1)-mini",
+             why="a fixed number of tokens is charged for each search, which the answer does not count"),
+        Term("image generation", (("response.output.type", r"image_generation_call"),)),
+        Term("container", (("request.tools.environment.type", r"container"),)),
+        Term("tools of the provider", (
+            ("response.choices.message.executed_tools", r""), ("request.tools.type", r"builtin_function"),
+            ("request.enable_search", r""), ("request.plugins", r""), ("model", r"(groq/)?compound"))),
+        Term("live search", (("request.search_parameters", r""),), ("response.usage.num_sources_used",)),
         Term("audio input", (("request.**.type", _AUDIO), ("request.file", r"")), _at(_DETAILS, "audio_tokens"),
              frozenset({"input_audio_mtok"})),
         Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
@@ -73,15 +97,18 @@ TERMS: dict[str, tuple[Term, ...]] = {
     "gemini": (
         Term("service tier", (("request.serviceTier", _STANDARD), ("request.service_tier", _STANDARD)),
              ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType")),
-        Term("audio input", (("request.**.mimeType", r"audio/"), ("request.**.mime_type", r"audio/")),
+        Term("audio input", (("request.**.mimeType", r"(audio|video)/"), ("request.**.mime_type", r"(audio|video)/")),
              ("response.usageMetadata.promptTokensDetails",), frozenset({"input_audio_mtok"})),
         Term("image input", (("request.**.mimeType", r"image/"), ("request.**.mime_type", r"image/")),
              ("response.usageMetadata.promptTokensDetails",), frozenset({"input_image_mtok"})),
+        Term("video input", (("request.**.mimeType", r"video/"), ("request.**.mime_type", r"video/")), (),
+             frozenset({"input_video_mtok"})),
         Term("image or audio output", (("request.generationConfig.responseModalities", r"(?i)image|audio"),),
              ("response.usageMetadata.candidatesTokensDetails",),
              frozenset({"output_image_mtok", "output_audio_mtok"})),
         Term("free searches", (("response.candidates.groundingMetadata.webSearchQueries", r""),)),
-        Term("maps grounding", (("request.tools.googleMaps", r""), ("request.tools.google_maps", r""))),
+        Term("grounding", tuple((f"request.tools.{name}", r"") for name in (
+            "googleMaps", "google_maps", "enterpriseWebSearch", "enterprise_web_search", "retrieval"))),
     ),
     "bedrock": (
         Term("service tier", (("request.serviceTier.type", _STANDARD), ("request.service_tier", _STANDARD)),
@@ -92,7 +119,10 @@ TERMS: dict[str, tuple[Term, ...]] = {
                                 ("request.**.cache_control.ttl", r"(?!5m$).")),
              ("response.usage.cacheDetails", "response.usage.cache_creation"), frozenset({"cache_write_1h_mtok"})),
         Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
-        Term("guardrails", (("request.guardrailConfig.guardrailIdentifier", r""),)),
+        Term("guardrails", (("request.guardrailConfig.guardrailIdentifier", r""),
+                            ("response.amazon-bedrock-guardrailAction", r""))),
+        Term("provisioned throughput", (("model", r"arn:.*:(provisioned-model|custom-model|imported-model)"),),
+             why="it is paid by the hour"),
     ),
     "mistral": (
         Term("service tier", (("request.service_tier", _STANDARD),),
@@ -105,22 +135,52 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
 }  # fmt: skip
 
+#: The terms of each seller, by genai-prices' name; those under the empty name are everybody's.
+#: Azure's: azure.microsoft.com/pricing/details/azure-openai and genai-prices' note on it; OpenRouter's:
+#: openrouter.ai/docs/features/provider-routing; DeepSeek's and Perplexity's: genai-prices' notes on their models.
+SELLERS: dict[str, tuple[Term, ...]] = {
+    "azure": (
+        Term("deployment type", _ANY, why="the answer does not say whether the deployment is global, of a data zone, "
+             "regional or provisioned; the global price was taken"),
+    ),
+    "openrouter": (
+        Term("route", _ANY, why="each provider behind it has its price, and the answer does not say the cost"),
+    ),
+    "deepseek": (
+        Term("time of day", _ANY, affects=frozenset({HOURS}), models=r"deepseek-(flash|v4)",
+             why="peak prices hold on workdays only, and the price list does not know holidays"),
+    ),
+    "": (
+        Term("fee by the request", _ANY, affects=frozenset({"requests_kcount"}),
+             why="it depends on how much was searched, and the answer does not say"),
+        Term("kind of search", _ANY, affects=frozenset({"search_type"}), why="the answer does not say which it was"),
+        Term("citations", _ANY, affects=frozenset({"output_citation_mtok"}), why="they have a price of their own"),
+        Term("reasoning", _ANY, affects=frozenset({"output_reasoning_mtok"}), why="it has a price of its own"),
+        Term("messages", _ANY, affects=frozenset({"input_text_messages_kcount"}), why="they are charged by the piece"),
+        Term("route", _ANY, affects=frozenset({"route"}), why="the answer does not say by which the call went"),
+    ),
+}  # fmt: skip
 
-def untold_terms(call: Mapping[str, Any], wire_format: str, has: frozenset[str]) -> Iterator[str]:
+
+def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, has: frozenset[str]) -> Iterator[str]:
     """Yield for each term that a call departs from, and its answer does not tell, why its cost is not exact.
 
     Args:
         call: its `request`, `response`, `headers` and `model`. wire_format: a key of `TERMS`; others have none.
+        seller: whose tariff it is, a key of `SELLERS`; None for prices of the user's own.
         has: the prices and variants of the model's tariff.
     """
-    for term in TERMS.get(wire_format, ()):
+    of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
+    for term in (*TERMS.get(wire_format, ()), *of_seller):
         if term.affects and not term.affects & has:
+            continue
+        if term.models and not re.match(term.models, call["model"] or ""):
             continue
         if any(_is_told(call, path) for path in term.told):
             continue
         if (asked := _unusual(call, term)) is not None:
             words = f"{asked} was asked for" if asked else "used"
-            yield f"{term.name}: {words}, and the answer does not say what was charged"
+            yield f"{term.name}: {term.why or f'{words}, and the answer does not say what was charged'}"
 
 
 class Told(NamedTuple):
@@ -177,7 +237,9 @@ def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
     """Return the first value that is not charged as usual, empty if it is no word; None if there is none."""
     for path, pattern in term.unusual:
         for value in values_at(call, _keys(path)):
-            if value is not None and re.match(pattern, value if isinstance(value, str) else ""):
+            if value in (None, False, []):
+                continue
+            if re.match(pattern, value if isinstance(value, str) else ""):
                 return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
     return None
 

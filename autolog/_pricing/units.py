@@ -69,7 +69,10 @@ def geo_factor(seller: str, model: str, geo: str) -> float | None:
     Anthropic takes 1.1 for `us` from Claude 4.6 on, and nothing for the models before
     (platform.claude.com/docs/en/about-claude/pricing, read 2026-11). Google takes 1.1 for Claude 4.5 and later at its
     regional and multi-region endpoints (genai-prices' notes on these models); before, the price is one for all.
+    Where Bedrock's price depends on the inference profile, it does not depend on the region besides.
     """
+    if seller == "aws" and model.startswith(("global.", "regional.")):
+        return 1.0
     found = _CLAUDE.match(model)
     if found is None or (seller == "anthropic" and geo != "us"):
         return None

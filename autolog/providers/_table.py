@@ -42,7 +42,8 @@ _SPEAK_OPENAI = {
     "api.cerebras.ai": "cerebras", "api.z.ai": "zai", "open.bigmodel.cn": "zhipuai",
     "api.moonshot.ai": "moonshotai", "api.moonshot.cn": "moonshotai", "api.minimax.io": "minimax",
     "api.novita.ai": "novita", "api.sambanova.ai": "sambanova", "models.github.ai": "github",
-    "models.inference.ai.azure.com": "github",
+    "models.inference.ai.azure.com": "github", "api.llama.com": "meta", "api.writer.com": "writer",
+    "api.portkey.ai": "portkey",
 }  # fmt: skip
 
 _OPENAI_PATHS = (
@@ -50,7 +51,8 @@ _OPENAI_PATHS = (
     r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)|/deployments/[^/]+/"
 )
 
-_VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai"}
+_VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai",
+           ".rep.googleapis.com": "gcp.vertex_ai"}  # fmt: skip
 
 ROWS = (
     Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
@@ -59,7 +61,7 @@ ROWS = (
         marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
     Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
         r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
-    Row("anthropic", {"api.anthropic.com": "anthropic"},
+    Row("anthropic", {"api.anthropic.com": "anthropic", "claude.googleapis.com": "gcp.vertex_ai"},
         r"/v1/messages(/|$)|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$", anywhere=True,
         marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
                          "type:dream"})),

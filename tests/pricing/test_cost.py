@@ -31,4 +31,5 @@ def test_updated_prices_are_used_and_named(patched: Records, monkeypatch: pytest
         "genai-prices, updated",
         fetched.timestamp.date().isoformat(),
     )
-    assert details["certainty"] == "exact"
+    assert details["certainty"] == "estimated"
+    assert "who charges" in details["why"]

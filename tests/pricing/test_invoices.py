@@ -131,13 +131,15 @@ INVOICES = [
             "usage": {"input_tokens": 10_000, "output_tokens": 10}}, "10,000 x 0.10, and nothing for the answer", 0.001),
     Invoice("moderation", f"{OPENAI}/moderations", {"id": "m", "model": "omni-moderation-latest", "results": []},
             "no price", None, certainty="unknown"),
-    # Azure prices OpenAI's models
+    # Azure prices OpenAI's models, by the kind of deployment, which no answer tells
     Invoice("azure, cached and reasoning", "https://x.openai.azure.com/openai/v1/chat/completions",
-            chat("gpt-5", 1000, 100, cached=600, out_reasoning=50), "400 x 1.25 + 600 x 0.125 + 100 x 10", 0.001575),
+            chat("gpt-5", 1000, 100, cached=600, out_reasoning=50), "400 x 1.25 + 600 x 0.125 + 100 x 10", 0.001575,
+            certainty="estimated"),
     Invoice("azure embeddings", "https://x.openai.azure.com/openai/deployments/d/embeddings", {"object": "list",
-            "model": "text-embedding-3-small", "data": [], "usage": {"prompt_tokens": 1_000_000}}, "1,000,000 x 0.02", 0.02),
+            "model": "text-embedding-3-small", "data": [], "usage": {"prompt_tokens": 1_000_000}}, "1,000,000 x 0.02", 0.02,
+            certainty="estimated"),
     Invoice("azure", "https://x.openai.azure.com/openai/deployments/d/chat/completions", chat("gpt-4o-2024-08-06", 1000, 100),
-            "1,000 x 2.50 + 100 x 10", 0.0035),
+            "1,000 x 2.50 + 100 x 10", 0.0035, certainty="estimated"),
     # Anthropic: input without the cache, cache reads, writes by class, output
     Invoice("message", ANTHROPIC, message("claude-sonnet-4-5", 1000, 100), "1,000 x 3 + 100 x 15", 0.0045),
     Invoice("cache read", ANTHROPIC, message("claude-sonnet-4-5", 100, 100, cache_read_input_tokens=10_000),

@@ -68,7 +68,7 @@ def test_anthropics_platforms_on_other_clouds_charge_anthropics_prices(url: str,
     ("model", "provider", "cost", "certainty"),
     [
         ("openai/gpt-4o", "openai", 2.5, "exact"),
-        ("openai/gpt-4o", "openrouter", 2.5, "exact"),
+        ("openai/gpt-4o", "openrouter", 2.5, "estimated"),
         ("openai/gpt-4o", "a-gateway", 2.5, "estimated"),
         (f"anthropic/{HAIKU}", "openai", 1.0, "estimated"),
         (f"bedrock/us.anthropic.{HAIKU}-v1:0", "openai", 1.1, "estimated"),
@@ -79,5 +79,38 @@ def test_anthropics_platforms_on_other_clouds_charge_anthropics_prices(url: str,
 def test_a_makers_prefix_is_no_part_of_a_models_name(
     model: str, provider: str, cost: float | None, certainty: str
 ) -> None:
-    found = dollars("https://gateway.example/v1/chat/completions", chat(model, 100_000, 0), provider=provider)
+    found = dollars("https://api.openai.com/v1/chat/completions", chat(model, 100_000, 0), provider=provider)
     assert found == (None if cost is None else pytest.approx(cost / 10), certainty)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["gateway.example", "127.0.0.1:4000", "localhost:8000", "[::1]:8000", "10.0.0.5", "gateway.ai.cloudflare.com",
+     "api.openai.com.evil.example", "llm.internal:8000"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "response", "provider"),
+    [
+        ("/v1/chat/completions", chat("gpt-4o", 1000, 0), "openai"),
+        ("/v1/messages", message(HAIKU, 1000, 0), "anthropic"),
+        ("/v1/images/generations", {"data": [{"url": "x"}], "created": 1}, "openai"),
+    ],
+)
+def test_who_charges_behind_an_unknown_host_is_a_guess(host: str, path: str, response: Any, provider: str) -> None:
+    asked = {"model": "dall-e-3"} if "data" in response else {}
+    record = bill(Invoice("", f"https://{host}{path}", response, "", None, request=asked), provider=provider)
+    details = record.cost_details or {}
+    assert record.cost
+    assert details["certainty"] == "estimated"
+    assert f"who charges for what {host} answers" in details["why"]
+
+
+def test_prices_of_ones_own_hold_at_any_host() -> None:
+    invoice = Invoice("", "https://gateway.example/v1/chat/completions", chat("gpt-4o", M, 0), "", None)
+    record = bill(invoice, own={"gpt-4o": {"input": 2, "output": 8}}, provider="openai")
+    assert (record.cost, (record.cost_details or {})["certainty"]) == (2.0, "exact")
+
+
+def test_a_cost_that_an_unknown_host_reports_is_its_own_bill() -> None:
+    response = {**chat("gpt-4o", 1000, 0), "usage": {"prompt_tokens": 1000, "completion_tokens": 0, "cost": 0.5}}
+    assert dollars("https://gateway.example/v1/chat/completions", response, provider="openai") == (0.5, "exact")

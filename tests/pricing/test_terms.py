@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,15 @@ from autolog._record.record import Record
 HAIKU = "claude-haiku-4-5"
 CONVERSE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-pro-v1:0/converse"
 GEMINI = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"
+
+
+AZURE = "https://r.openai.azure.com/openai/deployments/d/chat/completions"
+INVOKE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn:aws:bedrock:us-east-1:123456789012:{}/invoke"
+
+
+def searched(model: str) -> dict[str, Any]:
+    call = {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}}
+    return {**answer(model, 10, 5), "output": [call]}
 
 
 def converse(**more: Any) -> dict[str, Any]:
@@ -64,6 +74,41 @@ def gemini() -> dict[str, Any]:
         (GEMINI, {"contents": [{"parts": [{"text": "Hi"}]}]}, gemini(), None),
         (MESSAGES, {}, {**message(HAIKU, 10, 5), "content": [{"type": "bash_code_execution_tool_result"}]},
          "code execution time"),
+        (RESPONSES, {"tools": [{"type": "web_search_preview"}]}, answer("gpt-4.1", 10, 5), "web searches"),
+        (RESPONSES, {"tools": [{"type": "web_search_preview"}]}, answer("gpt-5", 10, 5), None),
+        (RESPONSES, {"tools": [{"type": "web_search"}]}, searched("gpt-4.1"), None),
+        (RESPONSES, {"tools": [{"type": "web_search"}]}, searched("gpt-4.1-mini"), "content of searches"),
+        (RESPONSES, {}, {**answer("gpt-5", 10, 5), "output": [{"type": "image_generation_call"}]}, "image generation"),
+        (RESPONSES, {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, answer("gpt-5", 10, 5),
+         "container"),
+        (RESPONSES, {"tools": [{"type": "shell", "environment": {"type": "local"}}]}, answer("gpt-5", 10, 5), None),
+        (CHAT, {"web_search_options": None}, chat("gpt-4o", 10, 5), None),
+        (AZURE, {}, chat("gpt-4o", 10, 5), "deployment type"),
+        (AZURE, {}, chat("gpt-4o", 10, 5, "default"), "deployment type"),
+        (AZURE.replace("openai.azure", "services.ai.azure"), {}, chat("gpt-4o", 10, 5), "deployment type"),
+        ("https://openrouter.ai/api/v1/chat/completions", {}, chat("openai/gpt-4o", 10, 5), "route"),
+        ("https://api.perplexity.ai/chat/completions", {}, chat("sonar", 10, 5), "fee by the request"),
+        ("https://api.perplexity.ai/chat/completions", {}, chat("sonar-deep-research", 10, 5), "citations"),
+        ("https://api.groq.com/openai/v1/chat/completions", {}, chat("llama-3.3-70b-versatile", 10, 5), None),
+        ("https://api.groq.com/openai/v1/chat/completions", {},
+         {**chat("llama-3.3-70b-versatile", 10, 5), "choices": [{"message": {"executed_tools": [{"type": "search"}]}}]},
+         "tools of the provider"),
+        ("https://api.moonshot.ai/v1/chat/completions", {"tools": [{"type": "builtin_function"}]},
+         chat("kimi-k2.6", 10, 5), "tools of the provider"),
+        ("https://api.x.ai/v1/chat/completions", {"search_parameters": {"mode": "auto"}}, chat("grok-4.3", 10, 5),
+         "live search"),
+        (CONVERSE.replace("us-east-1", "eu-west-1"), {}, converse(), "inference in 'eu-west-1'"),
+        (CONVERSE.replace("us-east-1", "us-gov-west-1"), {}, converse(), "inference in 'us-gov-west-1'"),
+        (CONVERSE.replace("us-east-1", "us-west-2"), {}, converse(), None),
+        (CONVERSE, {}, converse(**{"amazon-bedrock-guardrailAction": "NONE"}), "guardrails"),
+        (INVOKE.format("provisioned-model/abc"), {}, message("claude-3-haiku-20240307", 10, 5),
+         "provisioned throughput"),
+        (INVOKE.format("custom-model-deployment/abc"), {}, message("claude-3-haiku-20240307", 10, 5),
+         "provisioned throughput"),
+        (GEMINI, {"tools": [{"enterpriseWebSearch": {}}]}, gemini(), "grounding"),
+        (GEMINI, {"tools": [{"retrieval": {"vertexAiSearch": {"datastore": "x"}}}]}, gemini(), "grounding"),
+        (GEMINI, {"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "x"}}]}]}, gemini(),
+         "audio input"),
     ],
 )  # fmt: skip
 def test_a_term_that_was_asked_for_and_not_told_makes_an_estimate(
@@ -83,6 +128,16 @@ def test_cached_tokens_of_a_fine_tuned_model_have_no_published_price() -> None:
     assert (plain.cost_details or {})["certainty"] == "exact"
     assert (cached.cost_details or {})["certainty"] == "estimated"
     assert "cached tokens" in (cached.cost_details or {})["why"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "certainty"), [(2, "estimated"), (5, "exact"), (7, "estimated"), (12, "exact"), (23, "exact")]
+)
+def test_peak_hours_are_not_known_to_be_of_a_workday(hour: int, certainty: str) -> None:
+    at = datetime(2026, 11, 3, hour, 30, tzinfo=UTC)
+    response = chat("deepseek-v4-pro", 10, 5)
+    record = bill(Invoice("", "https://api.deepseek.com/chat/completions", response, "", None, at=at))
+    assert (record.cost_details or {})["certainty"] == certainty
 
 
 def test_every_table_of_terms_belongs_to_a_format() -> None:

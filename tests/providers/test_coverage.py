@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import json
+import socket
 import sys
 import threading
 import warnings
@@ -381,11 +382,11 @@ def socket_url() -> Iterator[str]:
 def socket_server() -> Iterator[str]:
     server = pytest.importorskip("websockets.sync.server")
 
-    def converse(socket: Any) -> None:
-        path = socket.request.path
+    def converse(connection: Any) -> None:
+        path = connection.request.path
         model = {"/live": "gpt-live-1", "/translations": "gpt-realtime-translate"}
         name = next((value for key, value in model.items() if key in path), "gpt-realtime")
-        for message in socket:
+        for message in connection:
             kind = json.loads(message)["type"]
             if kind == "response.create" and "/translations" not in path:
                 done = {**RESPONSE, "usage": {**IO_USAGE}}
@@ -401,11 +402,13 @@ def socket_server() -> Iterator[str]:
             else:
                 events = []
             for event in events:
-                socket.send(json.dumps(event))
+                connection.send(json.dumps(event))
 
-    with server.serve(converse, "127.0.0.1", 0) as running:
+    with server.serve(converse, "127.0.0.1", 0) as running, pytest.MonkeyPatch.context() as names:
+        find = socket.getaddrinfo  # the price depends on who answers: OpenAI's host is played here
+        names.setattr(socket, "getaddrinfo", lambda host, *rest, **more: find("127.0.0.1", *rest, **more))
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"ws://127.0.0.1:{running.socket.getsockname()[1]}/v1"
+        yield f"ws://api.openai.com:{running.socket.getsockname()[1]}/v1"
         running.shutdown()
 
 
