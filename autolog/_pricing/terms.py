@@ -1,8 +1,8 @@
 """The terms of a tariff: all that a price may depend on besides the model and the number of its tokens.
 
 `TERMS` says for each format which terms there are, where a call departs from the usual one, and where its answer says
-what was charged; `SELLERS` has those that depend on who charges, whatever the format. A cost is exact only if every term
-that the model's tariff has is at its usual value or was told.
+what was charged; `SELLERS` has those that depend on who charges, whatever the format. A cost is exact only if every
+term that the model's tariff has is at its usual value or was told.
 
 A path names where something stands: `request`, `response`, `headers` (the response's) or `model`, then keys. Lists are
 walked through, `*` stands for any one key, and `**` for any number of them.
