@@ -1,4 +1,4 @@
-"""The pytest plugin: records to assert on, and a budget that a test must not exceed.
+"""The pytest plugin: records to assert on, recorded calls to replay, and a budget that a test must not exceed.
 
 Switch it on with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It
 is not registered for every pytest run: pytest rewrites all modules of a package that registers a plugin, also those
@@ -8,19 +8,29 @@ that our worker thread imports, and parsing in two threads crashes Python 3.11.
         answer("What is 2 + 2?")
         assert autolog_records[0].usage_output_tokens < 100
 
+    @pytest.mark.autolog_replay("cassettes/sum.yaml")
+    def test_sum(autolog_replay):
+        answer("What is 2 + 2?")  # from the cassette beside the test; nothing goes to the network
+
+The marker takes what `autolog.testing.replay` does. Without it, or without a source in it, the cassette of a test is
+`cassettes/<file>/<test>.yaml` beside its file. `--autolog-replay=once` records the cassettes that are not there yet.
+
 `--autolog-budget 0.05` fails every test whose calls cost more than five cents, and `@pytest.mark.autolog_budget(0.5)`
 sets another limit for one test. Both patch the installed SDKs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from autolog.testing import Records
+    from autolog.testing import Records, Replay
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,9 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--autolog-budget", type=float, metavar="DOLLARS", help="Fail a test whose LLM calls cost more than this."
     )
 
+    group.addoption(
+        "--autolog-replay", choices=["strict", "once"], default="strict",
+        help="once: a test whose cassette is not there yet makes its calls, and they are recorded.",
+    )  # fmt: skip
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "autolog_budget(dollars): fail the test if its LLM calls cost more than this")
+    config.addinivalue_line(
+        "markers", "autolog_replay(source, **options): what the fixture autolog_replay plays, as autolog.testing.replay"
+    )
 
 
 @pytest.fixture
@@ -45,8 +63,60 @@ def autolog_records() -> Iterator[Records]:
         yield records
 
 
+@pytest.fixture
+def autolog_replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
+    """Answer the calls of this test from recorded ones; gives what was played, and what is left."""
+    from autolog import AutologError
+    from autolog.testing import NotRecorded, replay
+
+    marker = request.node.get_closest_marker("autolog_replay")
+    options: dict[str, Any] = {
+        "mode": request.config.getoption("--autolog-replay"),
+        **(marker.kwargs if marker else {}),
+    }
+    source = marker.args[0] if marker and marker.args else options.pop("source", None)
+    if "://" not in str(source):
+        source = request.path.parent / (source or _cassette(request.path, request.node.name))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(NotRecorded))  # the test itself has failed by then
+        try:
+            playing = stack.enter_context(replay(source, **options))
+        except AutologError as error:
+            pytest.fail(f"{error}; --autolog-replay=once records what is not there", pytrace=False)
+        yield playing
+
+
+def _cassette(file: Path, test: str) -> Path:
+    """Return where the cassette of a test lies, seen from the folder of its file."""
+    return Path("cassettes", file.stem, re.sub(r"[^\w.-]+", "_", test).strip("_") + ".yaml")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    playing: Any = item.funcargs.get("autolog_replay") if isinstance(item, pytest.Function) else None
+    if playing is None:
+        yield from _within_budget(item)
+        return
+    try:
+        yield from _within_budget(item)
+    except BaseException:
+        playing.discard()
+        raise
+    _check_replay(playing)
+
+
+def _check_replay(playing: Replay) -> None:
+    """Fail a test that has asked for what was not recorded, and hidden that."""
+    from autolog.testing import NotRecorded
+
+    try:
+        playing.check()
+    except NotRecorded as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _within_budget(item: pytest.Item) -> Iterator[None]:
+    """Run a test inside its budget, if it has one."""
     limit = _limit(item)
     if limit is None or not isinstance(item, pytest.Function):
         yield

@@ -12,6 +12,7 @@ PACKAGE = TESTS.parent / "autolog"
 
 #: Modules and folders whose tests lie elsewhere, for they are tested as one thing.
 ELSEWHERE = {
+    "_display/cassettes.py": "testing/test_replay.py",
     "_display/files.py": "cli/test_export.py",
     "_capture/libraries/": "capture/libraries/test_calls.py",  # the same tests for every library
     "_delivery/journal_file.py": "delivery/test_journal.py",

@@ -1,4 +1,4 @@
-"""Records as files: JSON lines, CSV, Parquet and vcrpy cassettes, written as a stream.
+"""Records as files: JSON lines, CSV and Parquet, written as a stream.
 
 JSON lines and Parquet hold all of a record; bodies are text, exactly as they were, or `base64:` and their base64 form.
 Parquet needs `pip install 'autolog-llm[parquet]'`.
@@ -7,10 +7,12 @@ Parquet needs `pip install 'autolog-llm[parquet]'`.
 from __future__ import annotations
 
 import base64
+import binascii
 import csv
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +21,10 @@ import msgspec
 from autolog._display.figures import safe, safe_json
 from autolog._reading.describe import bodies
 from autolog._reading.messages import plain_text, request_messages, response_messages
-from autolog._record.bodies import decode_text, encode_json
+from autolog._record.bodies import decode_object, decode_text, encode_json
+from autolog._record.media import check_media
 from autolog._record.record import FIELDS, Record, to_dict
+from autolog.errors import AutologError
 
 FORMATS = ("jsonl", "csv", "parquet", "vcr", "dataset")
 #: What a table has columns of; the rest of a record is for JSON lines and Parquet.
@@ -147,54 +151,58 @@ def _arrow_row(record: Record) -> dict[str, Any]:
     return row
 
 
-# Cassettes
-
-
-def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
-    """Write the provider calls among the records as a vcrpy cassette; return how many there are.
-
-    A cassette is YAML, of which JSON is a part; only binary bodies need more. Bodies are stored decoded, so no
-    Content-Encoding is given.
-    """
-    count = 0
-    file.write('{"version": 1, "interactions": [\n')
-    for record in records:
-        if record.kind == "llm" and record.request_url and record.status_code is not None:
-            file.write(("," if count else "") + _interaction(record) + "\n")
-            count += 1
-    file.write("]}\n")
-    return count
-
-
-def _interaction(record: Record) -> str:
-    headers = {**(record.response_headers or {}), "content-type": record.response_content_type or "application/json"}
-    response_headers = {name: [value] for name, value in headers.items() if name != "content-encoding"}
-    request_headers = {"content-type": [record.request_content_type or "application/json"]}
-    return (
-        f'{{"request": {{"method": {_yaml(record.request_method or "POST")}, "uri": {_yaml(record.request_url)}, '
-        f'"headers": {_yaml(request_headers)}, "body": {_yaml_body(record.request_body)}}}, '
-        f'"response": {{"status": {{"code": {record.status_code}, "message": ""}}, '
-        f'"headers": {_yaml(response_headers)}, "body": {{"string": {_yaml_body(record.response_body or b"")}}}}}}}'
-    )
-
-
-def _yaml(value: Any) -> str:
-    return json.dumps(value)
-
-
-def _yaml_body(body: bytes | None) -> str:
-    if body is None:
-        return "null"
-    try:
-        text = body.decode("ascii")
-    except UnicodeDecodeError:
-        return f'!!binary "{base64.b64encode(body).decode()}"'
-    return json.dumps(text)
-
-
 #: The fields that are structures, which a table has as JSON.
 STRUCTURED = {
     item.name
     for item in msgspec.structs.fields(Record)
     if item.type not in {str, int, float} and any(word in str(item.type) for word in ("dict", "list", "Any"))
 }
+
+
+# Reading
+
+
+def read_lines(file: Iterable[str]) -> Iterator[Record]:
+    """Yield the records in JSON lines.
+
+    Raises:
+        AutologError: a line that is no record, with its number.
+    """
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            yield read_record(decode_object(line), f"line {number}")
+
+
+def read_record(data: dict[str, Any], where: str) -> Record:
+    """Return a record from its values in a file, where they stand in `where`.
+
+    Raises:
+        AutologError: they are none.
+    """
+    known = {name: value for name, value in data.items() if name in FIELDS and value is not None and name != "seq"}
+    for side in ("request_body", "response_body"):
+        if side in known:
+            known[side] = _body(known[side])
+    try:
+        record = msgspec.convert(known, Record)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise AutologError(f"{where} is no record: {error}") from error
+    for name in TIMES:
+        at = getattr(record, name)
+        if at is not None and at.tzinfo is None:
+            setattr(record, name, at.replace(tzinfo=UTC))
+    if record.status not in {"ok", "error"}:
+        raise AutologError(f"{where} is no record: status is neither ok nor error")
+    check_media(record)
+    return record
+
+
+def _body(value: Any) -> bytes:
+    if not isinstance(value, str):
+        return encode_json(value)
+    if value.startswith("base64:"):
+        try:
+            return base64.b64decode(value[7:], validate=True)
+        except binascii.Error:
+            pass
+    return value.encode(errors="surrogatepass")

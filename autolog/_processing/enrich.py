@@ -121,7 +121,7 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
     record.request_content_type = sent.get("content-type")
     record.request_body = request.content
     record.request_stream = exchange.stream or None
-    record.retries = exchange.attempts - 1
+    record.retries = max(0, exchange.attempts - 1)  # none if no connection was made
     record.status_code = exchange.status_code
     record.truncated = exchange.truncated
     record.sdk = exchange.sdk

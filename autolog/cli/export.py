@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from autolog._display import files
+from autolog._display import cassettes, files
 from autolog._folders import make_private
 from autolog._record.record import Record
 from autolog.cli._files import require_pyarrow
@@ -76,7 +76,7 @@ def export(
         files.write_parquet(counted(records, total, "exporting"), output)
         return
     file = sys.stdout if output is None else _open_private(output, newline="" if form == "csv" else None)
-    write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": files.write_cassette,
+    write: Any = {"jsonl": files.write_lines, "csv": files.write_csv, "vcr": cassettes.write_cassette,
                   "dataset": files.write_dataset}[form]  # fmt: skip
     try:
         written = write(counted(records, total, "exporting") if output else records, file)

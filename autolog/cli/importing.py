@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from autolog._config import config_from
+from autolog._display import files
 from autolog._record.record import Record
 from autolog.cli import _files
 from autolog.cli._options import store_option
@@ -54,7 +55,7 @@ def importing(source: str, project: str | None, as_json: bool, store: str | None
 
 def _records(source: str) -> Iterator[Record]:
     if source == "-":
-        return _files.read_lines(sys.stdin)
+        return files.read_lines(sys.stdin)
     if "://" in source:
         other = open_store(source, create=False)
         if other is None:
@@ -70,4 +71,4 @@ def _records(source: str) -> Iterator[Record]:
 
 def _lines(path: Path) -> Iterator[Record]:
     with path.open(encoding="utf-8") as file:
-        yield from _files.read_lines(file)
+        yield from files.read_lines(file)

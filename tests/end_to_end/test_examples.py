@@ -70,6 +70,18 @@ def test_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "gpt-4o-mini" in shown.data["text/plain"]
 
 
+def test_the_suite_with_cassettes_needs_no_network(tmp_path: Path) -> None:
+    for path in (EXAMPLES / "suite").rglob("*.*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            copy = tmp_path / path.relative_to(EXAMPLES / "suite")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(path.read_text())
+    env = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "HTTPS_PROXY": "http://127.0.0.1:1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, timeout=60, check=False, capture_output=True, text=True)
+    assert "3 passed" in done.stdout, done.stdout
+
+
 def test_the_cluster_is_one_that_we_understand() -> None:
     from xml.etree import ElementTree
 

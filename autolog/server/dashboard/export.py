@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autolog._display import files
+from autolog._display import cassettes, files
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import HEADERS, PageRequest
@@ -23,7 +23,7 @@ FORMS = {
     "vcr": ("yaml", "application/yaml", "VCR cassette"),
 }
 _WRITERS: dict[str, Callable[..., Any]] = {
-    "csv": files.write_csv, "jsonl": files.write_lines, "vcr": files.write_cassette,
+    "csv": files.write_csv, "jsonl": files.write_lines, "vcr": cassettes.write_cassette,
 }  # fmt: skip
 #: The size of the pieces that a file is sent in, in bytes.
 PIECE = 256 * 1024

@@ -1,9 +1,4 @@
-"""Testing support for programs that use autolog: the records of a block, in a list.
-
-with autolog.testing.capture() as records:
-    answer("What is 2 + 2?")
-assert records[0].usage_output_tokens < 100
-"""
+"""The records of a block, in a list."""
 
 from __future__ import annotations
 
@@ -11,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import overload
 
+import msgspec
+
 from autolog._record.record import Record, merge
 from autolog._recorder import Recorder
 
-__all__ = ["Records", "capture"]
+#: What gets the records of `capture` blocks inside of it, too; see `tap`.
+_taps: list[Records] = []
 
 
 class Records(Sequence[Record]):
@@ -29,6 +27,12 @@ class Records(Sequence[Record]):
 
     def write(self, records: Sequence[Record]) -> None:
         """Keep records as a store does: one that is there already gets what the new one adds."""
+        self._keep(records)
+        for other in _taps:
+            if other is not self:
+                other._keep([msgspec.structs.replace(record) for record in records])
+
+    def _keep(self, records: Sequence[Record]) -> None:
         for record in records:
             kept = self._kept.setdefault(record.id, record)
             if kept is not record:
@@ -70,3 +74,13 @@ def capture(recorder: Recorder | None = None) -> Iterator[Records]:
     records = Records(recorder)
     with recorder.diverted(records):
         yield records
+
+
+@contextmanager
+def tap(records: Records) -> Iterator[None]:
+    """Hand the records of all blocks of `capture` that run inside this one to `records`, too."""
+    _taps.append(records)
+    try:
+        yield
+    finally:
+        _taps.remove(records)

@@ -1,0 +1,34 @@
+"""A test suite with cassettes and a budget: `pytest examples/suite`, without a network or a key.
+
+The cassettes beside this file answer. Delete one and run `pytest --autolog-replay=once` with your keys to record it anew;
+change a prompt, and the test shows what was asked beside what had been recorded.
+"""
+
+import pytest
+from agent import answer, headline
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set keys where there are none: the SDKs want some."""
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, "not needed")
+
+
+def test_the_agent_asks_for_the_weather(autolog_replay, autolog_records):
+    assert "Lisbon" in answer("What is the weather in Lisbon?")
+    asked, told = autolog_records
+    assert [call["name"] for call in asked.tool_calls] == ["get_weather"]
+    assert told.response_finish_reasons == ["stop"]
+    assert autolog_replay.left == []
+
+
+@pytest.mark.autolog_budget(0.001)
+def test_a_headline_is_cheap(autolog_replay):
+    assert headline("It is sunny in Lisbon.")
+
+
+@pytest.mark.autolog_replay("cassettes/test_agent/test_a_headline_is_cheap.yaml", repeat=True)
+def test_the_same_headline_twice(autolog_replay, autolog_records):
+    assert headline("It is sunny in Lisbon.") == headline("It is sunny in Lisbon.")
+    assert sum(record.cost for record in autolog_records) < 0.002
