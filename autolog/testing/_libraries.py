@@ -170,8 +170,8 @@ def _urllib3_response(library: Any, pool: Any, method: str, record: Record, give
     wanted = {name: given[name] for name in ("preload_content", "decode_content") if name in given}
     file = io.BufferedReader(_File(record))
     return library.HTTPResponse(
-        file, original_response=_Original(file), headers=headers(record), status=record.status_code, version=11, reason="",
-        request_method=method, enforce_content_length=False, **wanted,
+        file, original_response=_Original(file), headers=headers(record), status=record.status_code, version=11,
+        reason="", request_method=method, enforce_content_length=False, **wanted,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """A test suite with cassettes and a budget: `pytest examples/suite`, without a network or a key.
 
-The cassettes beside this file answer. Delete one and run `pytest --autolog-replay=once` with your keys to record it anew;
-change a prompt, and the test shows what was asked beside what had been recorded.
+The cassettes beside this file answer. Delete one and run `pytest --autolog-replay=once` with your keys to record it
+anew; change a prompt, and the test shows what was asked beside what had been recorded.
 """
 
 import pytest
