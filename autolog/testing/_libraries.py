@@ -157,7 +157,7 @@ class _Original:
 
     msg = HTTPMessage()
 
-    def __init__(self, file: io.BufferedReader) -> None:
+    def __init__(self, file: Any) -> None:
         self.isclosed = lambda: file.closed
         self.close = file.close
 
