@@ -5,14 +5,14 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from autolog import dialects
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
-from autolog.dialects import ShippingDialect
+from autolog.dialects import BinaryForm, ShippingDialect
 from autolog.errors import AutologError, Undelivered
 
 if TYPE_CHECKING:
@@ -32,10 +32,17 @@ class HTTPSink:
             raise AutologError("shipping needs httpx2: pip install 'autolog-llm[ship]'") from error
         self._endpoint = endpoint.rstrip("/")
         self._dialect = dialects.get_shipping(dialect)
+        self._binary: BinaryForm | None = None
+        """What to send instead of JSON, once the backend has refused that and taken this."""
         #: The maximum number of records per `write`.
         self.batch = 500 if self._dialect.batches else 20
         headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
         self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
+
+    @property
+    def encoding(self) -> str:
+        """How requests are sent, as far as the backend has made known what it takes."""
+        return "protobuf" if self._binary is not None else "JSON"
 
     def write(self, records: Sequence[Record]) -> int:
         if self._dialect.batches:
@@ -82,15 +89,13 @@ class HTTPSink:
 
     def _send(self, records: Sequence[Record]) -> int:
         """Send one request; returns how many of its records were refused for good."""
-        import httpx2
-
-        method, path, content, headers = self._dialect.encode_request(records)
-        try:
-            response = self._client.request(method, self._endpoint + path, content=content, headers=headers)
-        except httpx2.HTTPError as error:
-            raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
-        reply = decode_json(response.content)
-        problem = f"HTTP {response.status_code}: {response.text[:200]}"
+        response, reply = self._exchange(records, self._binary)
+        if response.status_code in _OTHER_FORM and self._binary is None and not self._dialect.is_fault(reply):
+            binary = self._other_form(response)
+            if binary is not None:
+                response, reply = self._exchange(records, binary)
+                self._binary = binary if response.is_success else None
+        problem = _problem(response)
         if response.is_success:
             refused = None if reply is None and response.content.strip() else self._dialect.refused(reply, len(records))
             if refused is not None:
@@ -102,10 +107,39 @@ class HTTPSink:
             raise _RefusedError
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
 
+    def _exchange(self, records: Sequence[Record], binary: BinaryForm | None) -> tuple[httpx2.Response, Any]:
+        """Send records in JSON or in the binary form; return the response and what it says."""
+        import httpx2
+
+        method, path, content, headers = (binary or self._dialect).encode_request(records)
+        try:
+            response = self._client.request(method, self._endpoint + path, content=content, headers=headers)
+        except httpx2.HTTPError as error:
+            raise Undelivered(self._endpoint, f"{type(error).__name__}: {error}") from error
+        if binary is None:
+            return response, decode_json(response.content)
+        return response, binary.decode_reply(
+            response.status_code, response.headers.get("content-type", ""), response.content
+        )
+
+    def _other_form(self, response: httpx2.Response) -> BinaryForm | None:
+        """Return the dialect's binary form, for a backend that refuses JSON; None if it has none."""
+        try:
+            return dialects.get_binary(self._dialect.name)
+        except ImportError as error:
+            advice = f"it may take protobuf alone, which needs {error.name}: pip install 'autolog-llm[otlp]'"
+            raise Undelivered(self._endpoint, f"{_problem(response)}; {advice}") from error
+
+
+def _problem(response: httpx2.Response) -> str:
+    return f"HTTP {response.status_code}: {response.text[:200]}"
+
 
 #: Statuses of requests that will fail again, if the backend itself sent them and not a gateway before it. Not 404: a
 #: path that is not there may be, another time.
 _REFUSALS = frozenset({400, 409, 415, 422})
+#: Statuses of a backend that cannot read what was sent: it may take another encoding.
+_OTHER_FORM = frozenset({400, 406, 415})
 
 
 class _TooLargeError(Exception):

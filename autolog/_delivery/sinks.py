@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from autolog import dialects
 from autolog._delivery.delivery import Sink
 from autolog._delivery.http_sink import HTTPSink
 from autolog._record.record import Record
@@ -41,7 +42,7 @@ def import_ahead(target: str | Mapping[str, Any]) -> None:
         else:
             for name in ("httpx2", "httpcore2", "truststore"):  # the latter two: httpx2 itself, for its first client
                 import_module(name)
-            import_module(f"autolog.dialects.{target.get('dialect', 'native')}")
+            dialects.get_binary(target.get("dialect", "native"))
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from autolog._config import Config, config_from
 from autolog._delivery import journal_file
 from autolog._delivery.journal import journal_for
 from autolog._display.figures import safe
+from autolog._ids import new_record_id
+from autolog._record.record import Record
 from autolog._version import __version__
 from autolog.cli._render import console, echo_json
 from autolog.dialects import native
@@ -114,6 +117,8 @@ def _server(config: Config) -> Check:
         return "server", False, "shipping needs httpx2: pip install 'autolog-llm[ship]'"
     address = str(config.endpoint).rstrip("/")
     try:
+        if config.dialect == "otlp":
+            return _probe(config, address)
         if config.dialect != "native":
             httpx2.get(address, timeout=5)
             return "server", True, f"{address} answers ({config.dialect})"
@@ -129,6 +134,25 @@ def _server(config: Config) -> Check:
         answer.status_code == 403,
         f"{address}: {problems.get(answer.status_code, f'HTTP {answer.status_code}')}",
     )
+
+
+def _probe(config: Config, address: str) -> Check:
+    """Send a span, for OpenTelemetry backends have nothing that could be asked."""
+    from autolog._delivery.http_sink import HTTPSink
+
+    now = datetime.now(UTC)
+    span = Record(id=new_record_id(int(now.timestamp() * 1000)), kind="span", name="autolog doctor", start_time=now,
+                  end_time=now, created_at=now)  # fmt: skip
+    sink = HTTPSink(address, config.api_key, "otlp")
+    try:
+        refused = sink.write([span])
+    except AutologError as error:
+        return "server", False, f"{address} did not take a span: {error}"
+    finally:
+        sink.close()
+    if refused:
+        return "server", False, f"{address} speaks OTLP, but refused a span"
+    return "server", True, f"{address} took a span, named {span.name!r}, as {sink.encoding}"
 
 
 def _protocol(address: str, version: str | None) -> Check:

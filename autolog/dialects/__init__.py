@@ -83,6 +83,15 @@ class ShippingDialect(Dialect, Protocol):
         """Return whether the JSON of a reply is an error in this dialect's shape, and not some other server's."""
 
 
+class BinaryForm(Protocol):
+    """A dialect's requests and replies in another encoding than JSON, for backends that refuse that."""
+
+    def encode_request(self, records: Sequence[Record]) -> Request: ...
+
+    def decode_reply(self, status: int, content_type: str, content: bytes) -> Any:
+        """Return a reply as the dialect's JSON has it."""
+
+
 def get(name: str) -> Dialect:
     """Import a dialect by its name.
 
@@ -103,6 +112,16 @@ def get_shipping(name: str) -> ShippingDialect:
         raise LookupError(f"{name!r} takes no records: {why_not}; there are {', '.join(shipping())}")
     dialect: ShippingDialect = _module(name)
     return dialect
+
+
+def get_binary(name: str) -> BinaryForm | None:
+    """Import the binary form of a dialect, the module that its `binary` names; None if it has none.
+
+    Raises:
+        ImportError: the library that it needs is not installed.
+    """
+    module = getattr(_module(name), "binary", None)
+    return None if module is None else importlib.import_module(module)
 
 
 def shipping() -> list[str]:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from commands import run
+from otlp_backend import PROTOBUF, otlp_backend
 
 import autolog
 from autolog._config import config_from
@@ -36,3 +37,16 @@ def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("doctor").exit_code == 1
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "nonsense")
     assert "is not an http:// or https:// URL" in run("doctor").output
+
+
+def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOLOG_DIALECT", "otlp")
+    for takes, says in ((("application/json",), "as JSON"), ((PROTOBUF,), "as protobuf"), ((), "HTTP 415")):
+        with otlp_backend(*takes) as backend:
+            monkeypatch.setenv("AUTOLOG_ENDPOINT", backend.url)
+            checks = {one["check"]: one for one in json.loads(run("doctor", "--json").output)["checks"]}
+            assert says in checks["server"]["says"]
+            assert checks["server"]["ok"] is bool(takes)
+            assert [span["name"] for span in backend.spans] == ["autolog doctor"] * len(takes)
+    monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
+    assert "did not take a span" in run("doctor").output

@@ -20,5 +20,6 @@ from autolog.dialects.otlp._wire import decode_protobuf as decode_protobuf, enco
 name = "otlp"
 why_not_shipped = ""
 batches = True
+binary = "autolog.dialects.otlp._binary"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/v1/traces", "/v1/metrics", "/v1/otel/", "/v1/logs/otel/", "/otel/", "/api/otel/", "/api/public/otel/")

@@ -9,37 +9,29 @@ from typing import Any
 
 from autolog._record.record import Record
 from autolog.dialects import Request
-from autolog.dialects._convert import from_body, json_request, text_of
+from autolog.dialects._convert import json_request
 from autolog.dialects._fault import Fault, Json
-from autolog.dialects.otlp._wire import Attributes
-from autolog.dialects.otlp.families import genai
+from autolog.dialects.otlp._attributes import span_attributes
 
 #: The codes of google.rpc.Code for HTTP statuses.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14, 507: 8}
 
-_KINDS = {"tool": "TOOL", "agent": "AGENT", "retrieval": "RETRIEVER"}
-
 
 def encode_request(records: Sequence[Record]) -> Request:
     """Return the OTLP JSON request that ships records to any OpenTelemetry backend."""
+    return json_request("POST", "/v1/traces", payload(records))
+
+
+def payload(records: Sequence[Record]) -> Json:
+    """Return an export request of records as spans, as OTLP JSON has it."""
     scope = {"scope": {"name": "autolog"}, "spans": [_span(record) for record in records]}
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "autolog"}}]}
-    payload = {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
-    return json_request("POST", "/v1/traces", payload)
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
 
 
 def _span(record: Record) -> Json:
-    names = {**genai.FAMILY.texts, **genai.FAMILY.counts}
-    attributes: Attributes = {first: getattr(record, field) for field, (first, *_) in names.items()}
-    attributes["gen_ai.response.finish_reasons"] = record.response_finish_reasons
-    attributes["operation.cost"] = record.cost
-    attributes["metadata"] = text_of(record.metadata) if record.metadata else None
-    attributes["tag.tags"] = record.tags or None
-    for key, body in (("request_data", record.request_body), ("response_data", record.response_body)):
-        attributes[key] = text_of(from_body(body))
-    if record.kind not in {"llm", "span"}:
-        attributes["openinference.span.kind"] = _KINDS.get(record.kind, "CHAIN")
     start = record.start_time or record.created_at
+    attributes = span_attributes(record)
     span: Json = {
         "traceId": _hex(record.trace_id, record.id, 32),
         "spanId": _hex(record.span_id, record.id, 16),
@@ -95,7 +87,7 @@ def _nanos(at: datetime | None) -> str:
 def _any_value(value: Any) -> Json:
     if isinstance(value, bool):
         return {"boolValue": value}
-    if isinstance(value, int):
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
         return {"intValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}

@@ -1,0 +1,155 @@
+"""Shipping to other people's OpenTelemetry backends: Phoenix, the OpenTelemetry Collector, Jaeger."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from otlp_backend import PROTOBUF, OTLPBackend, otlp_backend
+from shipping import call_openai
+
+import autolog
+
+#: Phoenix' command, if there is one.
+PHOENIX = os.environ.get("AUTOLOG_TEST_PHOENIX") or shutil.which("phoenix")
+BOTH = ("application/json", PROTOBUF)
+
+
+def test_a_backend_that_takes_both_gets_json() -> None:
+    with otlp_backend(*BOTH) as backend:
+        autolog.configure(endpoint=backend.url, dialect="otlp")
+        call_openai()
+        assert autolog.flush(10)
+        assert backend.asked == ["application/json"]
+        check(backend)
+
+
+@pytest.mark.parametrize("refusal", [(415, b"Unsupported content type"), (400, b"proto: wrong wireType")], ids=str)
+def test_a_backend_that_refuses_json_gets_protobuf_from_then_on(refusal: tuple[int, bytes]) -> None:
+    with otlp_backend(PROTOBUF) as backend:
+        backend.refusal = refusal
+        autolog.configure(endpoint=backend.url, dialect="otlp")
+        call_openai()
+        assert autolog.flush(10)
+        check(backend)
+        with autolog.span("one more"):
+            pass
+        assert autolog.flush(10)
+        assert backend.asked == ["application/json", PROTOBUF, PROTOBUF]
+        backend.rejects = 1
+        with autolog.span("one too many"):
+            pass
+        assert autolog.flush(10)
+        assert autolog.status()["dropped"] == {"refused by the backend": 1}
+
+
+def check(backend: OTLPBackend) -> None:
+    """Both conventions say what the call was."""
+    said = backend.attributes()
+    assert said["gen_ai.request.model"] == said["llm.model_name"] == "gpt-4o"
+    assert said["gen_ai.usage.output_tokens"] == said["llm.token_count.completion"]
+    assert said["gen_ai.provider.name"] == said["llm.provider"] == "openai"
+    assert said["openinference.span.kind"] == "LLM"
+    assert json.loads(said["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": "Say hello"}]}
+    ]
+    (answer,) = json.loads(said["gen_ai.output.messages"])
+    assert (answer["role"], answer["finish_reason"]) == ("assistant", "stop")
+    assert said["llm.input_messages.0.message.content"] == said["input.value"] == "Say hello"
+    assert said["llm.output_messages.0.message.content"] == said["output.value"] == answer["parts"][0]["content"]
+
+
+def test_a_backend_that_takes_neither_is_an_error_that_says_so() -> None:
+    with otlp_backend() as backend:
+        autolog.configure(endpoint=backend.url, dialect="otlp")
+        with autolog.span("s"):
+            pass
+        assert not autolog.flush(0.5)
+        assert backend.asked[:2] == ["application/json", PROTOBUF]
+        assert "415" in autolog.status()["last_error"]
+
+
+WITHOUT = """
+import sys
+sys.modules["google.protobuf"] = None
+import autolog
+autolog.configure(endpoint=sys.argv[1], dialect="otlp")
+with autolog.span("s"):
+    pass
+autolog.flush(1)
+print(autolog.status()["last_error"])
+"""
+
+
+def test_without_the_library_the_error_says_what_to_install(tmp_path: Path) -> None:
+    with otlp_backend(PROTOBUF) as backend:
+        done = subprocess.run([sys.executable, "-c", WITHOUT, backend.url], cwd=tmp_path, capture_output=True, text=True,
+                              timeout=60, check=False, env={**os.environ, "AUTOLOG_JOURNAL": "0"})  # fmt: skip
+    assert "415" in done.stdout, done.stderr
+    assert "pip install 'autolog-llm[otlp]'" in done.stdout
+
+
+def test_phoenix_shows_the_call(tmp_path: Path) -> None:
+    """Against Phoenix itself, where its command is to be found: in `AUTOLOG_TEST_PHOENIX` or on the path."""
+    if PHOENIX is None:
+        pytest.skip("arize-phoenix is not installed (AUTOLOG_TEST_PHOENIX names its command)")
+    port, other = free_port(), free_port()
+    settings = {"PHOENIX_HOST": "127.0.0.1", "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(other),
+                "PHOENIX_WORKING_DIR": str(tmp_path), "PHOENIX_TELEMETRY_ENABLED": "false"}  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([PHOENIX, "serve"], env={**os.environ, **settings}, stdout=log, stderr=log)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/healthz", 120)
+            autolog.configure(endpoint=f"http://127.0.0.1:{port}", dialect="otlp")
+            call_openai()
+            assert autolog.flush(20)
+            (span,) = spans_of(port)
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert (span["span_kind"], span["status_code"]) == ("LLM", "UNSET")
+    assert span["attributes"]["llm.model_name"] == "gpt-4o"
+    assert span["attributes"]["llm.input_messages.0.message.content"] == "Say hello"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.read()
+
+
+def wait_for(url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            get(url)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def spans_of(port: int) -> list[dict[str, Any]]:
+    """Phoenix writes what it took a little later."""
+    deadline = time.monotonic() + 30
+    while True:
+        found: list[dict[str, Any]] = json.loads(get(f"http://127.0.0.1:{port}/v1/projects/default/spans"))["data"]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
