@@ -15,6 +15,7 @@ from autolog.errors import AutologError
 
 #: Command names, the module that each is in, and the line that `autolog --help` says of it.
 COMMANDS = {
+    "alerts": ("alerts", "List alerts and what they told; set, try and remove them."),
     "backup": ("backup", "Copy the store into one file while programs go on writing."),
     "cache": ("cache", "Show why prompts were not read from the provider's cache, and what that cost."),
     "copy": ("copy", "Move to another store, SQLite or ClickHouse, checked batch by batch."),

@@ -1,4 +1,4 @@
-"""What `autolog keys` and `autolog projects` administer: a store, or a server through its API."""
+"""What `autolog keys`, `projects` and `alerts` administer: a store, or a server through its API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from autolog.cli._options import open_for_reading
 from autolog.cli._remote import RemoteStore
 from autolog.server import _keys as keys, _projects as projects
+from autolog.server._alerts import Rule, described, put_rule, remove_rule
 from autolog.stores._contract import Store
 
 
@@ -26,6 +27,12 @@ class Administration(Protocol):
     def projects(self) -> list[dict[str, Any]]: ...
 
     def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]: ...
+
+    def alerts(self) -> list[dict[str, Any]]: ...
+
+    def set_alert(self, rule: Rule) -> None: ...
+
+    def remove_alert(self, name: str) -> None: ...
 
 
 def administration(url: str | None, server: str | None) -> Administration:
@@ -55,6 +62,15 @@ class OfStore:
 
     def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {"name": name, **asdict(projects.set_project(self._store, name, retain, list(budgets)))}
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return described(self._store)
+
+    def set_alert(self, rule: Rule) -> None:
+        put_rule(self._store, rule)
+
+    def remove_alert(self, name: str) -> None:
+        remove_rule(self._store, name)
 
 
 class OfServer:
@@ -87,3 +103,18 @@ class OfServer:
         asked = {"retain": retain, "budgets": list(budgets)}
         changed: dict[str, Any] = self._server.call("PUT", f"/api/v1/projects/{quote(name, safe='')}", asked)
         return changed
+
+    def alerts(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._server.call("GET", "/api/v1/alerts")["alerts"]
+        return found
+
+    def set_alert(self, rule: Rule) -> None:
+        self._server.call("PUT", f"/api/v1/alerts/{quote(rule.name, safe='')}", rule.as_document())
+
+    def remove_alert(self, name: str) -> None:
+        self._server.call("DELETE", f"/api/v1/alerts/{quote(name, safe='')}")
+
+    def try_alert(self, name: str) -> list[str]:
+        """Have the server tell of an alert as if it fired; return what could not be delivered."""
+        problems: list[str] = self._server.call("POST", f"/api/v1/alerts/{quote(name, safe='')}/test")["problems"]
+        return problems

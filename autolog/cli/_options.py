@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,11 +117,19 @@ def administration_options(command: F) -> F:
 
 def filter_options(command: F) -> F:
     """Gives the command the options that `query_from` reads: one for each of `FILTERS`, and --errors."""
-    command = click.option("--errors", is_flag=True, help="The same as --status error.")(command)
-    for word in reversed(FILTERS):
-        name = "--" + word.replace("_", "-")
-        command = click.option(name, word, help=_FILTER_HELP[word], multiple=word in REPEATED)(command)
-    return command
+    return options_for(FILTERS)(click.option("--errors", is_flag=True, help="The same as --status error.")(command))
+
+
+def options_for(filters: Iterable[str]) -> Callable[[F], F]:
+    """Return a decorator that gives a command an option for each of some filters."""
+
+    def add(command: F) -> F:
+        for word in reversed([*filters]):
+            name = "--" + word.replace("_", "-")
+            command = click.option(name, word, help=_FILTER_HELP[word], multiple=word in REPEATED)(command)
+        return command
+
+    return add
 
 
 def query_from(options: dict[str, Any]) -> Query:

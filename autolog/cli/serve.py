@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 @click.option("--max-size", type=Size(), help="Delete the oldest beyond this: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
               help="Warn when spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
+@click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="Where alerts' mail is handed over, else "
+              "AUTOLOG_SMTP: smtp://user:password@host:587?from=ADDRESS, or smtps://.")  # fmt: skip
+@click.option("--allow-private-webhooks", is_flag=True, help="Alerts' webhooks may be in private networks.")
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @click.option("--root-path", default="", metavar="PATH", help="The path that a proxy serves this under: /logs.")
 @click.option(
@@ -73,20 +77,18 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         from autolog.server._connections import AnnouncedServer, config, raise_open_file_limit
         from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
         from autolog.server._logs import set_up
-        from autolog.server._proxy import BehindProxy, clean_prefix, trusted_networks
+        from autolog.server._notify import Notifier, read_mail_server
     except ImportError as error:
         raise AutologError(
             f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"
         ) from error
     from autolog.stores import open_store
 
-    try:
-        root_path, trusted = clean_prefix(options["root_path"]), trusted_networks(options["trusted_proxies"])
-        login = _login(options)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    root_path, proxied = _proxied(options)
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
         raise click.UsageError("--tls-cert and --tls-key belong together")
+    mail = read_mail_server(options["smtp"]) if options["smtp"] else None
+    notifier = Notifier(options["allow_private_webhooks"], mail)
     set_up(options["log_level"], options["log_format"] == "json")
     limits = _limits(options)
     with _listen(host, port) as listening:
@@ -94,9 +96,9 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         if options["update_prices"]:
             keep_updated()
         raise_open_file_limit()
-        app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options))
+        app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options), notifier=notifier)
         settings = config(
-            BehindProxy(app, root_path, trusted, login),
+            proxied(app),
             limits,
             ssl_certfile=options["tls_cert"],
             ssl_keyfile=options["tls_key"],
@@ -110,6 +112,22 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
             click.echo(f"autolog serves {shown(opened.url)} on {address} (API: {root_path}/docs)", err=True)
 
         AnnouncedServer(settings, announce).run(sockets=[listening])
+
+
+def _proxied(options: dict[str, Any]) -> tuple[str, Callable[[Any], Any]]:
+    """Return the path that the server is reached under, and what stands before its application.
+
+    Raises:
+        UsageError: an option that makes no sense.
+    """
+    from autolog.server._proxy import BehindProxy, clean_prefix, trusted_networks
+
+    try:
+        root_path, trusted = clean_prefix(options["root_path"]), trusted_networks(options["trusted_proxies"])
+        login = _login(options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return root_path, lambda app: BehindProxy(app, root_path, trusted, login)
 
 
 def _login(options: dict[str, Any]) -> HeaderLogin | None:

@@ -7,7 +7,8 @@ runs by itself (`autolog serve`).
 from __future__ import annotations
 
 from autolog.server._limits import Limits
+from autolog.server._notify import MailServer, Notifier
 from autolog.server.app import create_app
 from autolog.stores.retention import Retain
 
-__all__ = ["Limits", "Retain", "create_app"]
+__all__ = ["Limits", "MailServer", "Notifier", "Retain", "create_app"]

@@ -1,7 +1,8 @@
 """The server's own log: requests, refusals and changes of keys, as plain lines or as JSON.
 
 `autolog.server.access` has a line for each request (INFO), `autolog.server.audit` one for each that was refused for its
-key (WARNING) and for each key that was added or revoked (INFO). No line has a query string, a key or a body.
+key (WARNING) and for each change of keys, projects and alerts (INFO), `autolog.server.alerts` one for each alert that
+fires or is over (WARNING). No line has a query string, a key or a body.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.requests import Request
 
 access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")
+alerts = logging.getLogger("autolog.server.alerts")
 LEVELS = ("debug", "info", "warning", "error")
 #: How many refusals a second are logged; more are only counted: whoever has no key cannot fill a disk with lines.
 REFUSALS_PER_SECOND = 10

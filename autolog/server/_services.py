@@ -17,8 +17,10 @@ from autolog.server._keys import Keyring
 from autolog.server._limits import Limits, Load, RateLimiter
 from autolog.server._logs import RequestLog
 from autolog.server._metrics import Metrics
+from autolog.server._notify import Notifier
 from autolog.server._readiness import Readiness
 from autolog.server._sessions import Sessions
+from autolog.server._watch import Watch
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
@@ -41,6 +43,7 @@ class Services:
         limits: Limits,
         budgets: Sequence[Any] = (),
         retain: Retain | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.store = store
         self.retain = retain or Retain()
@@ -56,6 +59,8 @@ class Services:
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)
         self.ingest = Ingest(Deduplicator(), self.spending, self.metrics)
+        self.notifier = notifier or Notifier()
+        self.watch = Watch(store, self.writer, self.notifier)
         self._refreshing = asyncio.Lock()
         self._readers = CapacityLimiter(READERS)
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))

@@ -26,6 +26,7 @@ from autolog.server import _health, _mcp, _openapi
 from autolog.server._call import Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._limits import Limits
+from autolog.server._notify import Notifier
 from autolog.server._projects import read_projects
 from autolog.server._services import Services
 from autolog.server.dashboard.pages import PAGES
@@ -54,6 +55,7 @@ def create_app(
     limits: Limits | None = None,
     budgets: Sequence[Any] = (),
     retain: Retain | None = None,
+    notifier: Notifier | None = None,
 ) -> FastPath:
     """Make an ASGI application that serves every dialect from one store.
 
@@ -65,19 +67,22 @@ def create_app(
         budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and
             refuse the calls of programs that ask (`budgets=[{"server": True, ...}]`).
         retain: how long records are kept, and how large the store may get.
+        notifier: how people are told of alerts; by the log, and by webhooks in public networks, if None.
 
     Raises:
         StoreError: the store cannot be opened.
     """
     opened = open_store(store) if isinstance(store, str) else store
     fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
-    services = Services(opened, fixed_key, limits or Limits(), budgets, retain)
+    services = Services(opened, fixed_key, limits or Limits(), budgets, retain, notifier)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
         pruning = asyncio.create_task(_prune(services))
+        services.watch.start()
         yield
         pruning.cancel()
+        await run_in_threadpool(services.watch.stop)
         await run_in_threadpool(services.writer.close)
 
     routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *_mcp.ROUTES, *ROUTES]

@@ -13,6 +13,9 @@ from live import KEY, Live, live
 from autolog._record.record import Record
 from autolog.errors import AutologError
 from autolog.server._keys import create_key
+from autolog.server._notify import Notifier
+from autolog.server._watch import Watch
+from autolog.server._writer import Writer
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -107,3 +110,20 @@ def test_a_key_that_may_only_read_administers_nothing(server: Live, monkeypatch:
         run("keys", "create", "--name", "more", "--server", server.url)
     with pytest.raises(AutologError, match="that may administer"):
         run("projects", "set", "shop", "--server", server.url)
+
+
+def test_alerts_are_set_and_seen_over_http_as_in_the_store(server: Live) -> None:
+    there, here = ["--server", server.url], ["--store", server.store.url]
+    output("alerts", "set", "errors", "--when", "error_rate > 5% over 31d", "--project", "*", "--tag", "t", *there)
+    assert output("alerts", "--json", *there) == output("alerts", "--json", *here)
+    Watch(server.store, Writer(server.store, 10), Notifier()).look(NOON + timedelta(hours=1))
+    for at in (there, here):
+        shown = output("alerts", *at)
+        assert "firing since" in shown
+        assert "FIRING errors: error rate 10% (above 5% over 31d, 10 calls) in all projects, tag=t" in shown
+    assert "told of errors" in output("alerts", "test", "errors", *there)
+    output("alerts", "remove", "errors", *there)
+    assert "no alerts yet" in output("alerts", *here)
+    with pytest.raises(AutologError, match="is not of the form"):
+        run("alerts", "set", "x", "--when", "much", *there)
+    assert run("alerts", "test", "x", *here).exit_code == 2

@@ -1,4 +1,4 @@
-"""Keys and projects over HTTP: what `autolog keys` and `autolog projects` do to a store.
+"""Keys, projects and alerts over HTTP: what `autolog keys`, `projects` and `alerts` do to a store.
 
 A key with the scope `admin` administers its own project, and one for all projects everything. No key makes another that
 may do more than itself.
@@ -6,7 +6,7 @@ may do more than itself.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pydantic
@@ -16,6 +16,7 @@ from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault
 from autolog.dialects._schema import validate
 from autolog.errors import AutologError
+from autolog.server._alerts import Rule, described, put_rule, read_rules, remove_rule
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Scope, add_key, list_keys, revoke_key
@@ -36,16 +37,16 @@ class NewKey(pydantic.BaseModel):
 
 
 def get_keys(call: Call) -> Reply:
-    keys = [{"id": key_id, **data} for key_id, data in list_keys(call.store).items() if _administers(call, data)]
+    keys = [
+        {"id": key_id, **data} for key_id, data in list_keys(call.store).items() if _administers(call, data["project"])
+    ]
     return Reply(200, {"keys": keys})
 
 
 def create_key(call: Call) -> Reply:
     """Make a key, and tell it this once."""
     given = validate(NewKey, call.object())
-    project = project_of(call.principal, given.project) if given.project != ANY_PROJECT else ANY_PROJECT
-    if project == ANY_PROJECT and call.principal.project != ANY_PROJECT:
-        raise Fault(403, "a key for one project cannot make one for all")
+    project = _project_for(call, given.project)
     expires_at = _expiry(given.expires_at)
 
     def change(store: Store) -> tuple[str, str]:
@@ -68,7 +69,7 @@ def remove_key(call: Call) -> Reply:
     """Revoke a key; its sessions end with it."""
     key_id = call.path["id"]
     known = list_keys(call.store).get(key_id)
-    if known is None or not _administers(call, known):
+    if known is None or not _administers(call, known["project"]):
         raise Fault(404, "there is no key with this id")
     if known["revoked_at"] is None:
         call.write(lambda store: revoke_key(store, key_id))
@@ -77,8 +78,21 @@ def remove_key(call: Call) -> Reply:
     return Reply(200, {"id": key_id, **list_keys(call.store)[key_id]})
 
 
-def _administers(call: Call, key: dict[str, Any]) -> bool:
-    return call.principal.project in {ANY_PROJECT, key["project"]}
+def _administers(call: Call, project: str) -> bool:
+    return call.principal.project in {ANY_PROJECT, project}
+
+
+def _project_for(call: Call, wanted: str | None) -> str:
+    """Return the project of a new key or alert; `*` for all.
+
+    Raises:
+        Fault: 403, more than the call's own key is for.
+    """
+    if wanted != ANY_PROJECT:
+        return project_of(call.principal, wanted)
+    if call.principal.project != ANY_PROJECT:
+        raise Fault(403, "a key for one project cannot make anything for all")
+    return wanted
 
 
 # Projects
@@ -120,6 +134,87 @@ def put_project(call: Call) -> Reply:
     return Reply(200, {"name": name, **settings.as_dict()})
 
 
+# Alerts
+
+
+class Alert(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
+
+    when: str = pydantic.Field(
+        max_length=200, description="error_rate > 5% over 15m; p95 > 20s over 1h; cost > 50 over 1d."
+    )
+    project: str | None = pydantic.Field(default=None, max_length=64, description="`*` for all; else the key's own.")
+    filters: dict[str, str | list[str]] = pydantic.Field(default={}, description="As everywhere: model, user, tag, ...")
+    min_calls: int = pydantic.Field(default=1, ge=1, description="With fewer, a rate or latency says nothing.")
+    webhook: str | None = pydantic.Field(default=None, max_length=2_000)
+    mail: list[str] = pydantic.Field(default=[], max_length=20)
+
+
+def get_alerts(call: Call) -> Reply:
+    mine = None if call.principal.project == ANY_PROJECT else {call.principal.project}
+    return Reply(200, {"alerts": described(call.store, mine)})
+
+
+def put_alert(call: Call) -> Reply:
+    """Set an alert, in the place of the one with its name."""
+    given, name = validate(Alert, call.object()), call.path["name"]
+    known = next((rule for rule in read_rules(call.store) if rule.name == name), None)
+    if known is not None and not _administers(call, known.project):
+        raise Fault(409, "there is an alert of this name in another project")
+    rule = Rule(name, _project_for(call, given.project), given.when, given.filters, given.min_calls, given.webhook,
+                tuple(given.mail))  # fmt: skip
+    try:
+        call.write(lambda store: put_rule(store, rule))
+    except AutologError as error:
+        raise Fault(400, str(error)) from error
+    note_change(call.principal.key_id, f"set the alert {name!r}: {rule.when}", alert=name)
+    return Reply(200, _alert(call, name))
+
+
+def delete_alert(call: Call) -> Reply:
+    name = _known(call).name
+    call.write(lambda store: remove_rule(store, name))
+    note_change(call.principal.key_id, f"removed the alert {name!r}", alert=name)
+    return Reply(200, {"name": name})
+
+
+async def try_alert(call: Call) -> Reply:
+    """Tell of an alert as if it fired, to try where that arrives; its state stays what it is."""
+    reply: Reply = await call.services.in_thread(True, _tried, call)
+    return reply
+
+
+def _tried(call: Call) -> Reply:
+    rule, now = _known(call), datetime.now(UTC)
+    value, calls = rule.figure(call.store, now)
+    text = "TEST " + rule.words(True, value, calls).removeprefix("FIRING ")
+    event = {
+        "at": now.isoformat(timespec="seconds"),
+        "firing": True,
+        "test": True,
+        "value": value,
+        "calls": calls,
+        "text": text,
+    }
+    return Reply(200, {"name": rule.name, "text": text, "problems": call.services.notifier.tell(rule, event)})
+
+
+def _known(call: Call) -> Rule:
+    """Return the alert that the path names.
+
+    Raises:
+        Fault: 404, there is none that the key administers.
+    """
+    for rule in read_rules(call.store):
+        if rule.name == call.path["name"] and _administers(call, rule.project):
+            return rule
+    raise Fault(404, "there is no alert of this name")
+
+
+def _alert(call: Call, name: str) -> dict[str, Any]:
+    return next(row for row in described(call.store) if row["name"] == name)
+
+
 ROUTES = [
     Route("GET", "/api/v1/keys", get_keys, dialect, "List the API keys: project, scopes, expiry, last use", "admin"),
     Route("POST", "/api/v1/keys", create_key, dialect, "Make an API key; it is told this once", "admin", ok=(201,),
@@ -128,4 +223,9 @@ ROUTES = [
     Route("GET", "/api/v1/projects", get_projects, dialect, "List projects: retention, budgets, sums", "read"),
     Route("PUT", "/api/v1/projects/{name}", put_project, dialect, "Set a project's retention and budgets", "admin",
           model=Settings),
+    Route("GET", "/api/v1/alerts", get_alerts, dialect, "List alerts: rules, states and last events", "read"),
+    Route("PUT", "/api/v1/alerts/{name}", put_alert, dialect, "Set an alert", "admin", model=Alert),
+    Route("DELETE", "/api/v1/alerts/{name}", delete_alert, dialect, "Remove an alert", "admin"),
+    Route("POST", "/api/v1/alerts/{name}/test", try_alert, dialect, "Tell of an alert as if it fired", "admin",
+          quick=True),
 ]  # fmt: skip

@@ -154,3 +154,40 @@ def test_a_project_keeps_its_records_for_a_time_of_its_own(store: Store, server:
     server.call("PUT", "/api/v1/projects/shop", {})
     _delete_old(store, Retain(timedelta(days=10)))
     assert {record.id for record in store.find(Query())} == {"shop-5"}
+
+
+def test_alerts_are_set_listed_tried_and_removed(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    rule = {"when": "calls < 1 over 1h", "filters": {"tag": ["a", "b"]}, "webhook": "https://hooks.example/T0/secret"}
+    made = server.call("PUT", "/api/v1/alerts/quiet", rule).json()
+    assert (made["name"], made["project"], made["webhook"]) == ("quiet", "default", "https://hooks.example/…")
+    assert server.call("GET", "/api/v1/alerts").json()["alerts"] == [made]
+    assert "secret" not in server.call("GET", "/api/v1/alerts").text
+    with caplog.at_level(logging.INFO, "autolog.server.alerts"):
+        server.call("PUT", "/api/v1/alerts/quiet", {"when": "calls < 1 over 1h"})
+        tried = server.call("POST", "/api/v1/alerts/quiet/test").json()
+    assert tried == {
+        "name": "quiet", "text": "TEST quiet: calls 0 (below 1 over 1h) in project default", "problems": [],
+    }  # fmt: skip
+    assert tried["text"] in [record.getMessage() for record in caplog.records]
+    assert server.call("DELETE", "/api/v1/alerts/quiet").status_code == 200
+    assert server.call("GET", "/api/v1/alerts").json()["alerts"] == []
+    for method, path in (("DELETE", "quiet"), ("POST", "quiet/test")):
+        assert server.call(method, f"/api/v1/alerts/{path}").status_code == 404
+
+
+def test_alerts_belong_to_projects(server: Server, store: Store) -> None:
+    shop, blog = create_key(store, "a", "shop", ["admin"]), create_key(store, "b", "blog", ["read", "admin"])
+    refresh(server)
+    rule = {"when": "cost > 5 over 1d"}
+    assert server.call("PUT", "/api/v1/alerts/spend", rule, key=shop).json()["project"] == "shop"
+    assert server.call("PUT", "/api/v1/alerts/spend", rule, key=blog).status_code == 409
+    assert server.call("PUT", "/api/v1/alerts/more", {**rule, "project": "*"}, key=shop).status_code == 403
+    assert server.call("DELETE", "/api/v1/alerts/spend", key=blog).status_code == 404
+    assert server.call("GET", "/api/v1/alerts", key=blog).json()["alerts"] == []
+    assert [one["name"] for one in server.call("GET", "/api/v1/alerts").json()["alerts"]] == ["spend"]
+    for wrong, says in ((
+        {"when": "much"}, "when"), ({}, "when"), ({**rule, "filters": {"x": "y"}}, "filters"), ({**rule, "colour": 1}, "colour"),
+    ):  # fmt: skip
+        answer = server.call("PUT", "/api/v1/alerts/wrong", wrong)
+        assert answer.status_code == 400
+        assert says in answer.json()["error"]["message"]

@@ -1,0 +1,125 @@
+"""`autolog alerts`"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.text import Text
+
+from autolog._display.page import text
+from autolog.cli._administration import OfServer, administration
+from autolog.cli._options import administration_options, options_for
+from autolog.cli._render import console, echo_json, print_lines, table_width
+from autolog.cli._table import Column, draw
+from autolog.server._alerts import RULE_FILTERS, Rule, filter_pairs
+
+_COLUMNS = (
+    Column("alert", least=8, most=30), Column("state"), Column("now", right=True), Column("when"),
+    Column("project", least=8, most=20, leave=2), Column("filters", least=8, leave=1),
+)  # fmt: skip
+_EVENTS = 10
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@administration_options
+@click.pass_context
+def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | None) -> None:
+    """List alerts, and what they told last.
+
+    A running server watches them: error rate, latency (p95), cost or number of calls over a window, by any filter. One
+    that fires tells so once, and once more when it is over.
+
+    \b
+    autolog alerts set errors --when 'error_rate > 5% over 15m' --min-calls 20 --webhook https://hooks.slack.com/...
+    autolog alerts set spend --when 'cost > 50 over 1d' --project shop --mail ops@example.com
+    autolog alerts set silence --when 'calls < 1 over 1h' --function nightly_report
+    """
+    if ctx.invoked_subcommand is None:
+        _list(administration(store, server).alerts(), as_json)
+
+
+def _list(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            echo_json(one)
+        return
+    if not found:
+        click.echo("There are no alerts yet; see `autolog alerts --help`.")
+        return
+    screen = console()
+    rows = [
+        [
+            text(one["name"]), _state(one), text(one["shown"] or "–"), text(one["when"]), text(one["project"]),
+            text(" ".join(f"{word}={value}" for word, value in filter_pairs(one["filters"]))),
+        ]
+        for one in found
+    ]  # fmt: skip
+    print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
+    events = sorted(((event["at"], event) for one in found for event in one["events"]), key=lambda pair: pair[0])
+    for at, event in events[-_EVENTS:]:
+        problem = f"  not delivered: {event['problem']}" if event.get("problem") else ""
+        screen.print(Text.assemble(f"{_local(at)}  ", text(event["text"]), text(problem, "red")), soft_wrap=True)
+
+
+def _state(one: dict[str, Any]) -> Text:
+    if one["problem"]:
+        return text("not checked", "red")
+    if one["firing"]:
+        return Text(f"firing since {_local(one['since'])}", "bold red")
+    return Text("ok" if one["checked_at"] else "not looked at yet")
+
+
+def _local(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone():%d %b %H:%M}"
+
+
+@alerts.command("set")
+@click.argument("alert", metavar="NAME")
+@click.option("--when", required=True, metavar="CONDITION",
+              help="error_rate > 5% over 15m, p95 > 20s over 1h, cost > 50 over 1d, calls < 1 over 1h.")  # fmt: skip
+@click.option("--project", default="default", show_default=True, help="Whose calls; * for all projects'.")
+@click.option("--min-calls", default=1, show_default=True, type=click.IntRange(min=1),
+              help="With fewer in the window, an error rate or latency says nothing.")  # fmt: skip
+@click.option("--webhook", metavar="URL", help="Where JSON is posted, with a text as Slack reads it.")
+@click.option(
+    "--mail", multiple=True, metavar="ADDRESS", help="Who gets a message; may be repeated. Needs serve --smtp."
+)
+@options_for(RULE_FILTERS)
+@administration_options
+def set_(alert: str, store: str | None, server: str | None, mail: tuple[str, ...], **options: Any) -> None:
+    """Set an alert, in the place of the one with this name."""
+    filters = {
+        word: list(given) if isinstance(given, tuple) else given for word in RULE_FILTERS if (given := options[word])
+    }
+    rule = Rule(alert, options["project"], options["when"], filters, options["min_calls"], options["webhook"], mail)
+    administration(store, server).set_alert(rule)
+    click.echo(f"set {alert}: {rule.when}")
+
+
+@alerts.command()
+@click.argument("name")
+@administration_options
+def remove(name: str, store: str | None, server: str | None) -> None:
+    """Remove an alert."""
+    administration(store, server).remove_alert(name)
+    click.echo(f"removed {name}")
+
+
+@alerts.command()
+@click.argument("name")
+@administration_options
+def test(name: str, store: str | None, server: str | None) -> None:
+    """Have a server tell of an alert as if it fired, to see where that arrives."""
+    of = administration(store, server)
+    if not isinstance(of, OfServer):
+        raise click.UsageError("the server sends it: name it with --server")
+    problems = of.try_alert(name)
+    for problem in problems:
+        click.echo(f"not delivered: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(f"told of {name}")

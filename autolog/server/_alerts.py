@@ -1,0 +1,265 @@
+"""Rules of alerts, and what became of them. Both are documents in the store, the same for all servers on it.
+
+A rule says when it fires: `error_rate > 5% over 15m`, `p95 > 20s over 1h`, `cost > 50 over 1d`, `calls < 1 over 1h`. It
+looks at the calls of a project, or of all, that its filters match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from autolog._display.figures import dollars, number, seconds
+from autolog.errors import AutologError
+from autolog.server._keys import ANY_PROJECT
+from autolog.stores._contract import Store
+from autolog.stores.filters import FILTERS, FilterError, parse_age, read_query
+from autolog.stores.query import Aggregate, Query
+
+#: What a rule may look at, and how its figures are shown.
+MEASURES = {"error_rate": lambda value: f"{100 * value:.3g}%", "p95": seconds, "cost": dollars, "calls": number}
+#: The filters that a rule may have: its project and its window are its own.
+RULE_FILTERS = tuple(word for word in FILTERS if word not in {"project", "since", "until"})
+#: The longest window, which is summed up every time.
+LONGEST_WINDOW = timedelta(days=31)
+#: How many firings and resolutions of a rule are kept.
+EVENTS = 20
+_RULES, _STATES = "alert", "alert_state"
+_WHEN = re.compile(
+    r"(?P<measure>\w+) *(?P<sign>[<>]) *\$?(?P<number>\d+(?:\.\d+)?) *(?P<unit>%|ms|s|min)? +over +(?P<window>.+)",
+    re.ASCII,
+)
+_UNITS = {("error_rate", "%"): 0.01, ("p95", "ms"): 0.001, ("p95", "min"): 60.0}
+_NAME = re.compile(r"[^\x00-\x1f/\x7f]{1,100}")
+_MAIL = re.compile(r"[^@\s<>,\x00-\x1f]+@[^@\s<>,\x00-\x1f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition on the calls of a window: a measure is above, or below, a threshold.
+
+    Thresholds are shares of 1, seconds, dollars and calls.
+    """
+
+    measure: str
+    above: bool
+    threshold: float
+    window: timedelta
+
+    def holds(self, value: float | None) -> bool:
+        """Return whether the condition holds for a figure; it does not for an unknown one."""
+        return value is not None and (value > self.threshold if self.above else value < self.threshold)
+
+    def figure(self, sums: Aggregate | None) -> float | None:
+        """Return the figure that the sums of a window amount to; None where they say nothing."""
+        calls = sums.calls if sums else 0
+        if self.measure == "calls":
+            return float(calls)
+        if self.measure == "cost":
+            return (sums.cost if sums else None) or 0.0
+        if sums is None or not calls:
+            return None
+        return sums.p95 if self.measure == "p95" else sums.errors / calls
+
+
+def read_when(text: str) -> When:
+    """Read a condition.
+
+    Raises:
+        AutologError: it is none.
+    """
+    found = _WHEN.fullmatch(" ".join(text.lower().split()))
+    if found is None or found["measure"] not in MEASURES:
+        raise AutologError(
+            f"when: {text[:100]!r} is not of the form 'error_rate > 5% over 15m', 'p95 > 20s over 1h', "
+            f"'cost > 50 over 1d' or 'calls < 1 over 1h'"
+        )
+    measure, unit = found["measure"], found["unit"]
+    natural = {"error_rate": "%", "p95": "s"}.get(measure)
+    if (unit not in {None, natural} and (measure, unit) not in _UNITS) or (measure == "error_rate" and unit is None):
+        raise AutologError(f"when: {measure} is in {natural or 'plain figures'}: {text[:100]!r}")
+    try:
+        window = parse_age(found["window"])
+    except ValueError as error:
+        raise AutologError(f"when: {error}") from error
+    if not timedelta(minutes=1) <= window <= LONGEST_WINDOW:
+        raise AutologError(f"when: a window has 1 minute to {LONGEST_WINDOW.days} days, not {found['window']}")
+    factor = _UNITS.get((measure, unit or ""), 1.0)
+    return When(measure, found["sign"] == ">", float(found["number"]) * factor, window)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule.
+
+    Attributes:
+        when: the condition, as `read_when` reads it. filters: their words and values, a list where they are repeated.
+        min_calls: with fewer in the window, an error rate or a latency says nothing.
+        webhook: where JSON is posted to, with a `text` as Slack reads it. mail: who gets a message.
+    """
+
+    name: str
+    project: str
+    when: str
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    min_calls: int = 1
+    webhook: str | None = None
+    mail: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> When:
+        return read_when(self.when)
+
+    def query(self, now: datetime) -> Query:
+        """Return the query for the records of the window that ends now."""
+        query = read_query(filter_pairs(self.filters))
+        if self.project != ANY_PROJECT:
+            query = query.where(project=self.project)
+        return replace(query, since=now - self.condition.window)
+
+    def figure(self, store: Store, now: datetime) -> tuple[float | None, int]:
+        """Return the figure that decides, None where there is none to judge, and of how many calls it is."""
+        sums = next(iter(store.aggregate(self.query(now))), None)
+        calls, condition = sums.calls if sums else 0, self.condition
+        if condition.measure in {"error_rate", "p95"} and calls < self.min_calls:
+            return None, calls
+        return condition.figure(sums), calls
+
+    def words(self, firing: bool, value: float | None, calls: int) -> str:
+        """Return the message for when the rule fires, or is over."""
+        condition = self.condition
+        shown = MEASURES[condition.measure]
+        whose = "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
+        filters = "".join(f", {word}={one}" for word, one in filter_pairs(self.filters))
+        figure = "no figure" if value is None else f"{condition.measure.replace('_', ' ')} {shown(value)}"
+        limit = f"{'above' if condition.above else 'below'} {shown(condition.threshold)}"
+        over = "" if condition.measure == "calls" else f", {calls:,} {'call' if calls == 1 else 'calls'}"
+        state = "FIRING" if firing else "RESOLVED"
+        words = f"{state} {self.name}: {figure} ({limit} over {_length(condition.window)}{over}) in {whose}{filters}"
+        return " ".join(words.split())
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "project": self.project, "when": self.when, "filters": dict(self.filters), "min_calls": self.min_calls,
+            "webhook": self.webhook, "mail": list(self.mail),
+        }  # fmt: skip
+
+
+def _length(window: timedelta) -> str:
+    minutes = int(window.total_seconds() // 60)
+    for size, unit in ((1440, "d"), (60, "h")):
+        if minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+def filter_pairs(filters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the words and values of filters, one by one."""
+    for word, value in filters.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield word, str(one)
+
+
+def check_rule(rule: Rule) -> None:
+    """Raise an AutologError that says what is wrong with a rule."""
+    if not _NAME.fullmatch(rule.name) or rule.name in {".", ".."}:
+        raise AutologError(f"name: {rule.name[:100]!r}: an alert's name has 1 to 100 characters, and no slash")
+    condition = read_when(rule.when)
+    wrong = [word for word in rule.filters if word not in RULE_FILTERS]
+    if wrong:
+        raise AutologError(f"filters: {wrong[0][:50]!r} is none of those that an alert has: {', '.join(RULE_FILTERS)}")
+    if condition.measure == "error_rate" and "status" in rule.filters:
+        raise AutologError("filters: the error rate of calls with one status is 0 or 100%; leave status out")
+    try:
+        read_query(filter_pairs(rule.filters))
+    except FilterError as error:
+        raise AutologError(f"filters: {error}") from error
+    if rule.webhook is not None and (
+        urlsplit(rule.webhook).scheme not in {"http", "https"} or not urlsplit(rule.webhook).hostname
+    ):
+        raise AutologError("webhook: it is no address that begins with http:// or https://")
+    strange = next((address for address in rule.mail if not _MAIL.fullmatch(address)), None)
+    if strange is not None:
+        raise AutologError(f"mail: {strange[:100]!r} is no address such as ops@example.com")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What became of a rule: whether it fires since when, the last figure, and its last events, the newest first."""
+
+    firing: bool = False
+    since: str | None = None
+    value: float | None = None
+    checked_at: str | None = None
+    problem: str | None = None
+    events: tuple[dict[str, Any], ...] = ()
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "firing": self.firing, "since": self.since, "value": self.value, "checked_at": self.checked_at,
+            "problem": self.problem, "events": list(self.events),
+        }  # fmt: skip
+
+
+# In the store
+
+
+def read_rules(store: Store) -> list[Rule]:
+    """Return all rules, in the order in which they were made."""
+    return [
+        Rule(name, **{**data, "mail": tuple(data["mail"])})
+        for name, data in store.documents(_RULES).items()
+        if not data.get("removed")
+    ]
+
+
+def read_states(store: Store) -> dict[str, State]:
+    """Return the states of rules by their names."""
+    return {name: State(**{**data, "events": tuple(data["events"])}) for name, data in store.documents(_STATES).items()}
+
+
+def put_rule(store: Store, rule: Rule) -> None:
+    """Set a rule, in the place of the one with its name; what that one was is kept.
+
+    Raises:
+        AutologError: it makes no sense.
+    """
+    check_rule(rule)
+    if rule.name not in {known.name for known in read_rules(store)}:
+        put_states(store, {rule.name: State()})
+    store.put_document(_RULES, rule.name, rule.as_document())
+
+
+def remove_rule(store: Store, name: str) -> None:
+    """Remove a rule.
+
+    Raises:
+        AutologError: there is none of this name.
+    """
+    if name not in {known.name for known in read_rules(store)}:
+        raise AutologError(f"there is no alert {name[:100]!r}; see `autolog alerts`")
+    store.put_document(_RULES, name, {"removed": True})
+
+
+def put_states(store: Store, states: Mapping[str, State]) -> None:
+    """Keep states by the names of their rules."""
+    for name, state in states.items():
+        store.put_document(_STATES, name, state.as_document())
+
+
+def described(store: Store, projects: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Return rules with their states, of some projects or all, as they may be shown: of a webhook only the host."""
+    states = read_states(store)
+    rows = []
+    for rule in read_rules(store):
+        if projects is None or rule.project in projects:
+            hook = None if rule.webhook is None else "{0.scheme}://{0.netloc}/…".format(urlsplit(rule.webhook))
+            state = states.get(rule.name, State())
+            row = {"name": rule.name, **rule.as_document(), "webhook": hook, **state.as_document()}
+            row["shown"] = None if state.value is None else MEASURES[rule.condition.measure](state.value)
+            rows.append(row)
+    return rows

@@ -1,0 +1,130 @@
+"""Watches the rules of alerts: on one of the servers of a store, which holds a lease, every half minute.
+
+Whoever finds the lease expired writes its own name, waits until everybody else who did so at the same time has written
+theirs, and watches only if its name is the one that stands. A rule's state is kept before anybody is told of it, so
+that a server which takes over tells nothing twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autolog._guard import guard
+from autolog.errors import StoreError
+from autolog.server._alerts import EVENTS, Rule, State, put_states, read_rules, read_states
+from autolog.server._logs import alerts
+from autolog.server._notify import Notifier
+from autolog.server._writer import Writer
+from autolog.stores._contract import Store
+
+#: How often rules are looked at, in seconds; a lease lasts three times as long.
+EVERY = 30.0
+#: How long after a claim of the lease all others' claims of the same moment can be read, in seconds.
+SETTLED = 2.0
+_KIND, _LEASE = "alert_watch", "lease"
+
+
+class Watch:
+    """Looks at the rules on a thread of its own, from `start` to `stop`."""
+
+    def __init__(
+        self, store: Store, writer: Writer, notifier: Notifier, every: float = EVERY, settled: float = SETTLED
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._notifier = notifier
+        self._every = every
+        self._settled = settled
+        self._name = uuid.uuid4().hex
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._keeping = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread = threading.Thread(target=self._run, name="autolog-alerts", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; what is being sent may still arrive."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(1)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            with guard("watching for alerts"):
+                self._look_if_leading()
+            self._stopped.wait(self._every)
+
+    def _look_if_leading(self) -> None:
+        try:
+            if read_rules(self._store) and self._leads():
+                self.look()
+        except StoreError as error:
+            alerts.warning("alerts could not be watched: %s", error)
+
+    def _leads(self) -> bool:
+        """Return whether this server is the one that watches; renew or claim the lease."""
+        lease = self._store.documents(_KIND).get(_LEASE)
+        now = datetime.now(UTC)
+        fresh = lease is not None and now - datetime.fromisoformat(lease["at"]) < timedelta(seconds=3 * self._every)
+        mine = lease is not None and lease["by"] == self._name
+        if fresh and not mine:
+            return False
+        renewed = {"by": self._name, "at": now.isoformat()}
+        self._writer.run(lambda store: store.put_document(_KIND, _LEASE, renewed))
+        if fresh:
+            return True
+        self._stopped.wait(self._settled)
+        return self._store.documents(_KIND).get(_LEASE, {}).get("by") == self._name
+
+    def look(self, now: datetime | None = None) -> None:
+        """Look at every rule once: keep what became of it, and tell of what changed."""
+        now = now or datetime.now(UTC)
+        told: list[tuple[Rule, dict[str, Any]]] = []
+        with self._keeping:
+            known = read_states(self._store)
+            changed: dict[str, State] = {}
+            for rule in read_rules(self._store):
+                before = known.get(rule.name, State())
+                after = changed[rule.name] = self._judged(rule, before, now)
+                if after.firing != before.firing:
+                    told.append((rule, after.events[0]))
+            self._keep(changed)
+        for rule, event in told:
+            threading.Thread(target=self._tell, args=(rule, event), name="autolog-alert", daemon=True).start()
+
+    def _judged(self, rule: Rule, before: State, now: datetime) -> State:
+        """Return the state of a rule now; an event tells of a change."""
+        at = now.isoformat(timespec="seconds")
+        try:
+            value, calls = rule.figure(self._store, now)
+        except StoreError as error:
+            return replace(before, checked_at=at, problem=str(error))
+        firing = rule.condition.holds(value)
+        after = replace(before, value=value, checked_at=at, problem=None)
+        if firing == before.firing:
+            return after
+        event = {"at": at, "firing": firing, "value": value, "calls": calls, "text": rule.words(firing, value, calls)}
+        return replace(after, firing=firing, since=at, events=(event, *before.events)[:EVENTS])
+
+    def _keep(self, states: Mapping[str, State]) -> None:
+        self._writer.run(lambda store: put_states(store, states))
+
+    def _tell(self, rule: Rule, event: dict[str, Any]) -> None:
+        """Tell of an event, and keep with it what could not be delivered."""
+        with guard("telling of an alert"):
+            problems = self._notifier.tell(rule, event)
+            if problems:
+                with self._keeping:
+                    state = read_states(self._store).get(rule.name, State())
+                    events = tuple(
+                        {**one, "problem": "; ".join(problems)} if one == event else one for one in state.events
+                    )
+                    self._keep({rule.name: replace(state, events=events)})
