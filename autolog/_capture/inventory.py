@@ -15,6 +15,7 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "ollama": ("httpx",), "huggingface-hub": ("httpx2",), "voyageai": ("requests", "aiohttp"),
     "litellm": ("httpx", "aiohttp"), "openrouter": ("httpx",), "replicate": ("httpx",), "zai-sdk": ("httpx",),
     "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
+    "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"),
 }  # fmt: skip
 #: SDKs that send by gRPC, which passes by everything here, and what to do instead.
 OUT_OF_REACH: Mapping[str, str] = {
@@ -78,9 +79,9 @@ def _sdks(patched: Mapping[str, int], problems: Mapping[str, str]) -> Iterator[I
 def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
     for name, through in THROUGH.items():
         if version := version_of(name):
-            there = [library for library in through if version_of(library)]
+            there = [library for library in through if version_of(library) or library == "lm15"]  # DSPy brings its own
             yield Installed(name, version, "http", libraries is not None, None, f"through {' and '.join(there)}")
-    for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore"):
+    for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore", "lm15"):
         if version := version_of(name):
             yield Installed(name, version, "library", libraries is not None, (libraries or {}).get(name, 0))
 

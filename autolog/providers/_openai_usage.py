@@ -25,7 +25,9 @@ def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object in either spelling (prompt/completion, input/output), or in both."""
-    inner = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
+    inner = _details(
+        usage, "prompt_tokens_details", "prompt_token_details", "input_tokens_details", "input_token_details"
+    )
     outer = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
     written = mapping(inner.get("cache_write_tokens_details"))
     read = mapping(inner.get("cached_tokens_details"))

@@ -75,8 +75,9 @@ _ROWS = (
     SDK("perplexity", (0, 20), distribution="perplexityai"),
     SDK("portkey", (2, 3), package="portkey_ai", distribution="portkey-ai",
         base="portkey_ai._vendor.openai._base_client"),
-    SDK("writer", (1, 0), package="writerai", distribution="writer-sdk"),
-    SDK("llama_api", (0, 1), package="llama_api_client", distribution="llama-api-client", provider_name="meta"),
+    SDK("writer", (1, 0), package="writerai", distribution="writer-sdk", speaks="writer"),
+    SDK("llama_api", (0, 1), package="llama_api_client", distribution="llama-api-client", speaks="llama_api",
+        provider_name="meta"),
 )  # fmt: skip
 
 SDKS: dict[str, SDK] = {row.name: row for row in _ROWS}

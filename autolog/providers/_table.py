@@ -77,6 +77,8 @@ ROWS = (
                         ".huggingface.cloud": "huggingface"},
         r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),
     Row("replicate", {"api.replicate.com": "replicate"}, r"^/v1/"),
+    Row("writer", {"api.writer.com": "writer"}, r"^/v1/"),
+    Row("llama_api", {"api.llama.com": "meta"}, r"^/v1/", marks=frozenset({"completion_message"})),
     Row("dashscope", {"dashscope.aliyuncs.com": "alibaba_cloud", "dashscope-intl.aliyuncs.com": "alibaba_cloud",
                       "dashscope-us.aliyuncs.com": "alibaba_cloud"}, r"/api/v1/"),
 )  # fmt: skip

@@ -172,7 +172,7 @@ def test_a_known_host_goes_before_the_shape_and_the_shape_before_a_path_at_an_un
 
 def test_an_sdk_that_is_patched_is_read_by_the_format_that_it_speaks() -> None:
     assert all(format_named(name) is sdk.format for name, sdk in SDKS.items())
-    assert {sdk.speaks for sdk in SDKS.values()} == {"openai", "anthropic"}
+    assert {sdk.speaks for sdk in SDKS.values()} == {"openai", "anthropic", "llama_api", "writer"}
 
 
 #: Events of every format, whose values the next test puts in places where they do not belong.

@@ -203,13 +203,14 @@ def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, st
 
 
 def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
-    """Return the exchange of a request of requests or botocore, with what is sent; None if it is not to be recorded."""
+    """Return the exchange of a request of requests, botocore or lm15, with what is sent; None if there is none."""
     parts = call_parts(calls, getattr(request, "method", None), getattr(request, "url", None))
     exchange = None if parts is None else calls.open(client, *parts)
     if exchange is not None:
         body = request.body.encode() if isinstance(request.body, str) else request.body
         content = bytes(body) if isinstance(body, (bytes, bytearray)) else None
-        outgoing = Outgoing(request.method, request.url, request.headers, content)
+        headers = dict(request.headers) if isinstance(request.headers, list) else request.headers
+        outgoing = Outgoing(request.method, request.url, headers, content)
         calls.sends(exchange, outgoing, (id(client), request.method, request.url, content and hash(content)))
     return exchange
 

@@ -9,7 +9,13 @@ from typing import Any
 
 from autolog._capture.graft import innermost
 from autolog._capture.http import Outlet, Reserve
-from autolog._capture.libraries import aiohttp_session, botocore_session, httpx_clients, requests_adapter
+from autolog._capture.libraries import (
+    aiohttp_session,
+    botocore_session,
+    httpx_clients,
+    lm15_transports,
+    requests_adapter,
+)
 from autolog._capture.libraries.calls import CallRules, LibraryCalls
 from autolog._capture.span import Emit
 from autolog._guard import logger
@@ -33,7 +39,17 @@ _POINTS: dict[str, tuple[tuple[str, str, str, _Wrap], ...]] = {
         ("aiohttp.streams", "StreamReader", "set_exception", aiohttp_session.wrap_set_exception),
     ),
     "botocore": (("botocore.httpsession", "URLLib3Session", "send", botocore_session.wrap_send),),
+    "lm15": tuple(
+        point
+        for package in ("lm15", "dspy._vendor.lm15")
+        for point in (
+            (f"{package}.transports._sync", "StdlibTransport", "stream", lm15_transports.wrap_stream),
+            (f"{package}.transports._async", "StdlibAsyncTransport", "_do_stream", lm15_transports.wrap_do_stream),
+        )
+    ),
 }
+#: Whose a module is that is wrapped.
+_LIBRARY_OF = {point[0]: name for name, points in _POINTS.items() for point in points}
 LIBRARIES = tuple(_POINTS)
 
 
@@ -87,7 +103,7 @@ class LibraryPatch:
 
     def _on_import(self, module: ModuleType) -> None:
         if self.active:
-            self._wrap(module.__name__.partition(".")[0], module)
+            self._wrap(_LIBRARY_OF[module.__name__], module)
 
     def _wrap(self, library: str, module: ModuleType) -> None:
         self._prepare()

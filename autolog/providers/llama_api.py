@@ -1,0 +1,108 @@
+"""Meta's Llama API in its own format; the paths under `/compat/` speak OpenAI's.
+
+The format: types of the `llama-api-client` package 0.6, read 2026-11. Usage comes as a list of metrics, in streams with
+the last event.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    has_usage_option as has_usage_option,
+    is_follow_up as is_follow_up,
+    model_in as model_in,
+    results_id as results_id,
+    streams as streams,
+    unbilled_reason as unbilled_reason,
+)
+from autolog.providers._facts import Facts, read_error
+from autolog.providers._fields import count, kind_of, mapping, objects, text
+from autolog.providers._pieces import add_text, child, children, joined
+
+name = "llama_api"
+provider_name = "meta"
+
+_ROUTES = {"chat/completions": "chat", "moderations": "moderation"}
+_CALL = r"(?:^|/)v1/(chat/completions|moderations)$"
+
+
+@functools.lru_cache(maxsize=1024)
+def operation(path: str) -> str:
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    path = path.partition("?")[0].rstrip("/")
+    return next((said for end, said in _ROUTES.items() if path.endswith(end)), path.rpartition("/")[2])
+
+
+@functools.lru_cache(maxsize=1024)
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model; the SDK's own paths begin with `/v1`."""
+    return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/v1/chat/completions"
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response; it does not name its model, which the request does."""
+    body = mapping(body)
+    facts = Facts(id=text(body.get("id")), model=text(body.get("model")))
+    message = mapping(body.get("completion_message"))
+    if not message:
+        facts.error_type, facts.error_message = (
+            read_error(body) if "error" in body or "detail" in body else (None, None)
+        )
+    content = message.get("content")
+    facts.output_text = text(content) or text(mapping(content).get("text"))
+    reason = text(message.get("stop_reason"))
+    facts.finish_reasons = [reason] if reason else None
+    facts.tool_calls = [
+        {"id": call.get("id"), "name": called.get("name"), "arguments": called.get("arguments")}
+        for call in objects(message.get("tool_calls"))
+        if (called := mapping(call.get("function")))
+    ]
+    counts = {kind_of(item, "metric"): count(item.get("value")) for item in objects(body.get("metrics"))}
+    facts.raw_usage = {said: number for said, number in counts.items() if number is not None} or None
+    facts.usage.input, facts.usage.output = counts.get("num_prompt_tokens"), counts.get("num_completion_tokens")
+    return facts
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: the text and the arguments of calls grow, piece by piece."""
+    body: dict[str, Any] = {}
+    for event in events:
+        told = mapping(event.data.get("event"))
+        for key in ("id", "error", "detail"):
+            if event.data.get(key) is not None:
+                body[key] = event.data[key]
+        if told:
+            message = child(body, "completion_message")
+            message["role"] = "assistant"
+            _grow(message, mapping(told.get("delta")))
+            if told.get("stop_reason"):
+                message["stop_reason"] = told["stop_reason"]
+        if isinstance(told.get("metrics"), list):
+            body["metrics"] = told["metrics"]
+    return mapping(joined(body))
+
+
+def _grow(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    if isinstance(words := delta.get("text"), str):
+        add_text(message, "content", words)
+    called = mapping(delta.get("function"))
+    if not called:
+        return
+    calls = children(message, "tool_calls")
+    begins = called.get("name") or (delta.get("id") and delta["id"] != mapping(calls[-1] if calls else {}).get("id"))
+    if begins or not calls:
+        calls.append({"id": delta.get("id"), "function": {"name": called.get("name")}})
+    if isinstance(arguments := called.get("arguments"), str):
+        add_text(child(calls[-1], "function"), "arguments", arguments)

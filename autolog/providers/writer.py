@@ -1,0 +1,96 @@
+"""Writer's API: its chat is OpenAI's in all but its path, beside it are applications, translation, vision and others.
+
+The format: types of the `writer-sdk` package 3.0, read 2026-11. Only chat tells its usage.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers import openai
+from autolog.providers._defaults import (
+    batch_results as batch_results,
+    billable_units as billable_units,
+    is_follow_up as is_follow_up,
+    model_in as model_in,
+    results_id as results_id,
+    streams as streams,
+)
+from autolog.providers._facts import Facts
+from autolog.providers._fields import mapping, text
+from autolog.providers._pieces import add_text, joined
+
+name = "writer"
+provider_name = "writer"
+
+_ROUTES = (
+    (r"v1/chat$", "chat"),
+    (r"v1/completions$", "text_completion"),
+    (r"v1/applications/[^/]+$", "invoke_agent"),
+    (r"v1/graphs/question$", "retrieval"),
+    (r"v1/translation$", "translation"),
+    (r"v1/vision$", "vision"),
+    (r"v1/tools/[^/]+(/[^/]+)?$", "execute_tool"),
+)
+#: Where what was made stands in the answers that are not chat's.
+_TEXTS = ("data", "suggestion", "answer")
+
+
+@functools.lru_cache(maxsize=1024)
+def _route(path: str) -> str | None:
+    path = path.partition("?")[0].rstrip("/")
+    return next((operation_name for pattern, operation_name in _ROUTES if re.search(pattern, path)), None)
+
+
+def operation(path: str) -> str:
+    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    return _route(path) or path.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def billable(method: str, path: str) -> bool:
+    """Return whether a call is one to a model or to a tool; files and graphs cost nothing by the call."""
+    return method.lower() == "post" and _route(path) is not None
+
+
+def has_usage_option(path: str) -> bool:
+    """Return whether a stream from this path tells its usage only if asked to."""
+    return operation(path) == "chat"
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why a call to this path does not tell its bill; None if it does."""
+    return None if operation(path) == "chat" else "the response does not say what was used"
+
+
+def guess_path(request: dict[str, Any]) -> str:
+    """Return the path that a request of this shape goes to."""
+    return "/v1/chat" if "messages" in request else "/v1/completions"
+
+
+def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
+    """Return the facts in a response."""
+    facts = openai.read(path, body, headers)
+    facts.output_text = facts.output_text or next(filter(None, (text(mapping(body).get(key)) for key in _TEXTS)), None)
+    return facts
+
+
+def assemble(path: str, events: list[Event]) -> dict[str, Any]:
+    """Return the response that a stream amounts to: one of chat, or the text of another that grows."""
+    if any("choices" in event.data for event in events):
+        return openai.assemble(path, events)
+    body: dict[str, Any] = {}
+    for event in events:
+        value, delta = event.data.get("value"), mapping(event.data.get("delta"))
+        if isinstance(value, str):
+            add_text(body, "text", value)
+        elif isinstance(delta.get("content"), str):
+            add_text(body, "suggestion", delta["content"])
+        elif isinstance(event.data.get("data"), dict):
+            body.update({key: said for key, said in event.data["data"].items() if said or key not in body})
+        else:
+            body.update(event.data)
+    return mapping(joined(body))

@@ -1,0 +1,385 @@
+"""A program sees of every SDK, of both layers, what it sees without us.
+
+Each SDK that is installed is driven twice against the same server, without and with `patch()`, and what the program
+holds, catches and sends is compared. `python tests/beside/transparency.py` runs this in environments that have all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import inspect
+import pickle
+import re
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from vendor_clients import ROWS, Row, Wanted, is_installed
+from vendor_server import TEXT, USAGE, VendorServer, vendor_server
+
+import autolog
+from autolog.testing import Records
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the SDKs' own
+
+#: Headers that differ from request to request by themselves.
+VARYING = frozenset({"authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", "idempotency-key",
+                     "x-request-id", "x-amzn-trace-id", "x-ms-client-request-id"})  # fmt: skip
+_VARYING_TEXT = re.compile(
+    r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\w{3}, \d\d \w{3} \d{4} [\d:]+ GMT|\b1[78]\d{8}(\.\d+)?\b"
+    r"|(?<=response_ms': )[\d.]+|\d+\.\d+ seconds|Task-\d+|port=\d+"
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[VendorServer]:
+    """The server, to which all host names lead."""
+    resolve = socket.getaddrinfo
+
+    def to_loopback(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve("127.0.0.1", *args, **kwargs)
+
+    socket.getaddrinfo = to_loopback
+    with vendor_server() as server:
+        yield server
+    socket.getaddrinfo = resolve
+
+
+@pytest.fixture
+def server(running: VendorServer, records: Records) -> VendorServer:
+    running.forget()
+    return running
+
+
+class Way(NamedTuple):
+    """One SDK, and whether it is awaited."""
+
+    row: Row
+    asynchronous: bool
+
+
+def ways() -> Iterator[Any]:
+    for name, row in ROWS.items():
+        yield pytest.param((row, False), id=name)
+        if row.asynchronous:
+            yield pytest.param((row, True), id=f"{name}, async")
+
+
+@pytest.fixture(params=ways())
+def way(request: pytest.FixtureRequest) -> Way:
+    """An SDK that is installed."""
+    row, asynchronous = request.param
+    if not is_installed(row):
+        pytest.skip(f"{row.package} is not installed")
+    return Way(row, asynchronous)
+
+
+@pytest.fixture
+def streaming(way: Way) -> Way:
+    if not way.row.streams:
+        pytest.skip("it does not stream")
+    return way
+
+
+# What a program sees
+
+
+def shown(value: Any) -> str:
+    """A value as text, without what differs by itself."""
+    text = repr(value)
+    if " object at 0x" in text and hasattr(value, "__dict__"):  # it does not show what it holds
+        text = repr({name: one for name, one in vars(value).items() if not name.startswith("_")})
+    return _VARYING_TEXT.sub("#", text)
+
+
+def pickled(value: Any) -> Any:
+    try:
+        return type(pickle.loads(pickle.dumps(value)))
+    except Exception as error:
+        return type(error), _VARYING_TEXT.sub("#", str(error))
+
+
+def facts(value: Any) -> list[Any]:
+    """What can be told of a value."""
+    return [type(value), shown(value), sorted(name for name in dir(value) if name[0] != "_"), pickled(value)]
+
+
+def raised(error: BaseException) -> list[Any]:
+    """What can be told of an error and of what led to it."""
+    told: list[Any] = []
+    link: BaseException | None = error
+    while link is not None:
+        response = getattr(link, "response", None)
+        told.append([type(link), _VARYING_TEXT.sub("#", str(link)), sorted(vars(link)), type(response), pickled(link)])
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return told
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a program uses a client: which model it asks, whether for a stream, and how much of that it reads."""
+
+    model: str = ""
+    stream: bool = False
+    read: int | None = None
+    close: bool = True
+    timeout: float = 10
+    retries: int = 0
+    origin: str = ""
+    http_client: Any = None
+
+
+def observe(way: Way, server: VendorServer, use: Use, client: Any = None) -> list[Any]:
+    """Return what a program sees that uses an SDK so."""
+    row = way.row
+    origin = use.origin or f"http://{row.host}:{server.port}"
+
+    def ask() -> tuple[Any, Any]:
+        wanted = Wanted(origin, way.asynchronous, use.timeout, use.retries, use.http_client and use.http_client())
+        made = client or row.make(wanted)
+        return made, row.ask(made, use.model or row.model, use.stream, way.asynchronous)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if way.asynchronous:
+                return asyncio.run(_observed_async(ask, use))
+            return _observed(ask, use)
+        except Exception as error:
+            return raised(error)
+
+
+def _observed(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[Any]:
+    _client, answer = ask()  # some close when they are collected
+    if not use.stream:
+        return facts(answer)
+    told: list[Any] = [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
+    for count, item in enumerate(answer, 1):
+        told.append(facts(item))
+        if count == use.read:
+            break
+    close = getattr(answer, "close", None)
+    if use.close and close is not None:
+        close()
+    return told
+
+
+async def _observed_async(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[Any]:
+    _client, answer = ask()
+    told: list[Any] = [type(answer)]
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if not use.stream:
+        return told + facts(answer)
+    told += [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
+    count = 0
+    async for item in answer:
+        told.append(facts(item))
+        count += 1
+        if count == use.read:
+            break
+    close = getattr(answer, "aclose", None) or getattr(answer, "close", None)
+    if use.close and close is not None:
+        closing = close()
+        if inspect.isawaitable(closing):
+            await closing
+    return told
+
+
+def wire(server: VendorServer) -> list[Any]:
+    """The requests that the server got, without what differs by itself."""
+    return [
+        (method, path, [(name, value) for name, value in headers if name.lower() not in VARYING], body)
+        for method, path, headers, body in server.got
+    ]
+
+
+def twice(way: Way, server: VendorServer, use: Use) -> tuple[list[Any], list[Any]]:
+    """Return what a program sees and sends without us, and then with us."""
+    seen = []
+    for patched in (False, True):
+        if patched:
+            autolog.patch()
+        server.forget()
+        seen.append([observe(way, server, use), wire(server)])
+    return seen[0], seen[1]
+
+
+def settled(check: Callable[[], bool]) -> None:
+    """Wait until something is so, for some seconds at most."""
+    end = time.monotonic() + 6
+    while not check() and time.monotonic() < end:
+        gc.collect()
+        time.sleep(0.02)
+
+
+# Answers
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_is_what_it_is_without_us_and_recorded_whole(
+    way: Way, server: VendorServer, records: Records, stream: bool
+) -> None:
+    if stream and not way.row.streams:
+        pytest.skip("it does not stream")
+    before, after = twice(way, server, Use(stream=stream))
+    assert after == before
+    (record,) = records
+    assert (record.status, record.status_code, bool(record.request_stream)) == ("ok", 200, stream)
+    tokens = (record.usage_input_tokens, record.usage_output_tokens)
+    assert tokens == (USAGE if way.row.package != "voyageai" else (USAGE[0], None))
+    assert record.output_preview == (TEXT if way.row.package != "voyageai" else None)
+    assert record.request_body == server.got[-1][3]
+    assert record.sdk is not None
+
+
+def test_a_client_that_was_there_before_is_recorded_too(way: Way, server: VendorServer, records: Records) -> None:
+    if way.asynchronous:
+        pytest.skip("its clients belong to a loop")
+    client = way.row.make(Wanted(f"http://{way.row.host}:{server.port}"))
+    before = observe(way, server, Use(), client)
+    autolog.patch()
+    autolog.patch()
+    assert observe(way, server, Use(), client) == before
+    assert len(records) == 1
+
+
+def test_unpatching_restores_all(way: Way, server: VendorServer, records: Records) -> None:
+    before = code_of(way.row)
+    autolog.patch()
+    during = code_of(way.row)
+    assert during.keys() == before.keys()
+    assert all(during[name][0] is before[name][0] for name in before)  # the functions are the same objects
+    assert any(during[name][1] is not before[name][1] for name in before)
+    autolog.unpatch()
+    autolog.unpatch()
+    after = code_of(way.row)
+    assert all(after[name][1] is before[name][1] for name in before)
+    observe(way, server, Use())
+    assert not records
+
+
+def code_of(row: Row) -> dict[str, tuple[Any, Any]]:
+    """The functions of the classes that an SDK's calls pass through, and their code."""
+    modules = {"httpx": ("httpx._client",), "httpx2": ("httpx2._client",), "requests": ("requests.adapters",),
+               "botocore": ("botocore.httpsession",),
+               "lm15": ("dspy._vendor.lm15.transports._sync", "dspy._vendor.lm15.transports._async"),
+               "aiohttp": ("aiohttp.client", "aiohttp.client_reqrep", "aiohttp.streams")}  # fmt: skip
+    names = [module for library in row.http if library for module in modules[library]]
+    if row.layer == "sdk":
+        names.append(
+            {"portkey_ai": "portkey_ai._vendor.openai._base_client"}.get(row.package, f"{row.package}._base_client")
+        )
+    return {
+        f"{name}.{owner.__name__}.{key}": (method, method.__code__)
+        for name in names
+        for owner in vars(importlib.import_module(name)).values()
+        if isinstance(owner, type)
+        for key, method in vars(owner).items()
+        if inspect.isfunction(method)
+    }
+
+
+# Errors, retries, timeouts
+
+
+def test_an_error_is_what_it_is_without_us(way: Way, server: VendorServer, records: Records) -> None:
+    before, after = twice(way, server, Use(model="no-such-model"))
+    assert after == before
+    (record,) = records
+    assert (record.status, record.status_code) == ("error", 404)
+    assert b"no-such-model" in (record.response_body or b"")
+
+
+def test_an_error_of_a_stream_is_what_it_is_without_us(streaming: Way, server: VendorServer, records: Records) -> None:
+    before, after = twice(streaming, server, Use(model="no-such-model", stream=True))
+    assert after == before
+    (record,) = records
+    assert (record.status, record.status_code) == ("error", 404)
+    assert b"no-such-model" in (record.response_body or b"")
+
+
+def test_a_retry_is_the_sdks_own_and_one_record(way: Way, server: VendorServer, records: Records) -> None:
+    if not way.row.retries:
+        pytest.skip("it does not try again")
+    before, after = twice(way, server, Use(model="flaky", retries=2))
+    assert after == before
+    assert len(after[1]) == 2
+    assert len({record.id for record in records}) == 1
+    assert (records[-1].status, records[-1].retries) == ("ok", 1)
+
+
+def test_a_timeout_is_what_it_is_without_us(way: Way, server: VendorServer, records: Records) -> None:
+    before, after = twice(way, server, Use(model="silent", timeout=1 if way.row.package == "dashscope" else 0.3))
+    assert after == before
+    assert len({record.id for record in records}) == 1
+    assert records[-1].status == "error"
+
+
+def test_a_refused_connection_is_what_it_is_without_us(way: Way, server: VendorServer, records: Records) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        origin = f"http://{way.row.host}:{closed.getsockname()[1]}"
+    before, after = twice(way, server, Use(origin=origin))
+    assert after == before
+    assert records
+    assert all(record.status == "error" and record.error_type for record in records)
+
+
+# Streams that are not read to their end, and calls that are cancelled
+
+
+@pytest.mark.parametrize("close", [True, False], ids=["closed", "abandoned"])
+def test_a_stream_that_is_left_ends_as_without_us_and_keeps_what_came(
+    streaming: Way, server: VendorServer, records: Records, close: bool
+) -> None:
+    seen = []
+    for patched in (False, True):
+        if patched:
+            autolog.patch()
+        server.forget()
+        told = observe(streaming, server, Use(model="endless", stream=True, read=3, close=close))
+        settled(lambda: bool(server.cut))
+        seen.append([told, list(server.cut)])
+    assert seen[1] == seen[0]
+    settled(lambda: len(records) > 0)
+    (record,) = records
+    assert record.status in {"ok", "incomplete", "cancelled", "error"}
+    assert b"Tagus" in (record.response_body or b"") or b"chunk" in (record.response_body or b"")
+
+
+def test_a_call_that_is_cancelled_is_cancelled(way: Way, server: VendorServer, records: Records) -> None:
+    if not way.asynchronous:
+        pytest.skip("only what is awaited is cancelled")
+    row = way.row
+
+    async def cancelled() -> Any:
+        client = row.make(Wanted(f"http://{row.host}:{server.port}", asynchronous=True))
+
+        async def call() -> Any:
+            return await row.ask(client, "silent", False, True)
+
+        task = asyncio.ensure_future(call())
+        while not server.got:
+            await asyncio.sleep(0.02)
+        task.cancel()
+        try:
+            return await task
+        except BaseException as error:
+            return raised(error)
+
+    seen = []
+    for patched in (False, True):
+        if patched:
+            autolog.patch()
+        server.forget()
+        seen.append(asyncio.run(cancelled()))
+    assert seen[1] == seen[0]
+    (record,) = records
+    assert record.status == "error"
+    assert "Cancelled" in (record.error_type or "")
