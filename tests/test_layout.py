@@ -21,6 +21,7 @@ ELSEWHERE = {
     "_options.py": "test_config.py",
     "_delivery/assembly.py": "test_recorder.py",
     "_processing/deferred.py": "test_lifecycle.py",
+    "_pricing/reports.py": "pricing/test_reconcile.py",
     "_processing/opentelemetry.py": "capture/test_opentelemetry.py",
     "_processing/span_record.py": "processing/test_enrich.py",
     "_reading/caching/": "reading/caching/test_causes.py",  # the rules, case by case

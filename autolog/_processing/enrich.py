@@ -19,7 +19,7 @@ from autolog._processing.websocket import read_frames
 from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
 from autolog._record.record import Record
-from autolog._redaction.headers import clean_url, kept_headers, plain_headers
+from autolog._redaction.headers import clean_url, kept_headers, key_hint, plain_headers
 from autolog.providers import SDKS, Facts, format_named, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
@@ -118,6 +118,8 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
     record.request_method = request.method
     record.request_url = clean_url(str(request.url))
     record.request_headers = kept_headers(sent)
+    if (hint := key_hint(sent)) is not None:
+        record.request_meta = {"key_hint": hint}
     record.request_content_type = sent.get("content-type")
     record.request_body = request.content
     record.request_stream = exchange.stream or None

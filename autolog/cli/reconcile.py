@@ -14,15 +14,15 @@ import httpx2
 from msgspec.structs import asdict
 
 from autolog._display.figures import dollars, safe
-from autolog._pricing import reconcile as compare
+from autolog._pricing import reconcile as compare, reports
 from autolog.cli._options import open_for_reading, store_option
 from autolog.cli._render import echo_json
 from autolog.stores.query import Query
 
 #: Where the reports are, the variable with the admin key, how it is sent, and who reads them.
 PROVIDERS: dict[str, Any] = {
-    "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", compare.openai_report),
-    "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", compare.anthropic_report),
+    "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", reports.openai_report),
+    "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", reports.anthropic_report),
 }
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -45,7 +45,7 @@ def reconcile(
     provider: str, start: datetime, end: datetime, file: Path | None, base_url: str | None, everything: bool,
     as_json: bool, store: str | None,
 ) -> None:  # fmt: skip
-    """Compare what was logged with the provider's own cost and usage reports, by day and model.
+    """Compare what was logged with the provider's own cost and usage reports, by day, model and key.
 
     The admin key is read from OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, and sent to the provider alone. Exits with 1 if
     anything differs.
@@ -60,22 +60,22 @@ def reconcile(
     if file is not None:
         with file.open(newline="", encoding="utf-8-sig") as rows:
             try:
-                theirs = compare.csv_report(csv.DictReader(rows))
+                theirs = reports.csv_report(csv.DictReader(rows))
             except ValueError as error:
                 raise click.ClickException(f"{file}: {error}") from error
         days = (start.date().isoformat(), end.date().isoformat())
-        theirs = {key: total for key, total in theirs.items() if days[0] <= key[0] <= days[1]}
+        theirs.sums = {key: total for key, total in theirs.sums.items() if days[0] <= key[0] <= days[1]}
     else:
         theirs = read(_fetcher(provider, base_url or address, variable), start.date(), after.date())
     since, before = start.replace(tzinfo=UTC), after.replace(tzinfo=UTC)
     query = Query({"provider_name": provider, "kind": "llm"}, since=since, until=before)
-    lines = compare.compare(compare.logged(open_for_reading(store).scan(query)), theirs)
+    lines = compare.compare(compare.logged(open_for_reading(store).scan(query), theirs.keys), theirs)
     _show(lines, everything, as_json)
     if any(line.verdict != "agreed" for line in lines):
         click.get_current_context().exit(1)
 
 
-def _fetcher(provider: str, address: str, variable: str) -> compare.Fetch:
+def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
     key = os.environ.get(variable)
     if not key:
         raise click.ClickException(f"set {variable} to an admin key of your organisation, or give --csv")
@@ -103,11 +103,8 @@ def _show(lines: list[compare.Line], everything: bool, as_json: bool) -> None:
     for line in lines:
         if everything or line.verdict != "agreed":
             figures = f"logged {dollars(line.logged)}, billed {dollars(line.billed)}"
-            click.echo(
-                safe(
-                    f"{line.day}  {line.model}  {line.verdict}: {figures}" + (f"; {line.reason}" if line.reason else "")
-                )
-            )
+            of = "  ".join(filter(None, (line.day, line.model, line.key)))
+            click.echo(safe(f"{of}  {line.verdict}: {figures}" + (f"; {line.reason}" if line.reason else "")))
     agreed = sum(line.verdict == "agreed" for line in lines)
     sums = f"{dollars(sum(line.logged for line in lines))} logged, {dollars(sum(line.billed for line in lines))} billed"
-    click.echo(f"{agreed} of {len(lines)} days and models agree; {sums}")
+    click.echo(f"{agreed} of {len(lines)} days, models and keys agree; {sums}")

@@ -25,19 +25,34 @@ def url(tmp_path: Path) -> Iterator[str]:
     store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
     for provider, model in (("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5")):
         store.write([Record(id=provider, provider_name=provider, response_model=model, cost=0.5,
-                            created_at=datetime(2026, 11, 1, 23, tzinfo=UTC))])  # fmt: skip
+                            request_meta={"key_hint": "WXYZ"}, created_at=datetime(2026, 11, 1, 23, tzinfo=UTC))])  # fmt: skip
 
     class Reports(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             asked = parse_qsl(address.query)
             results: dict[str, list[dict[str, object]]] = {
-                "/v1/organization/costs": [{"amount": {"value": 0.5}, "line_item": "gpt-4o-2024-08-06, input"}],
+                "/v1/organization/costs": [
+                    {"amount": {"value": 0.5}, "line_item": "gpt-4o-2024-08-06, input", "api_key_id": "key_1"}
+                ],
                 "/v1/organizations/cost_report": [{"amount": "75.0", "model": "claude-sonnet-4-5"}],
             }
             known = "sk-admin" in (self.headers.get("authorization") or self.headers.get("x-api-key") or "")
+            listed: dict[str, list[dict[str, object]]] = {
+                "/v1/organization/projects": [{"id": "proj_1"}],
+                "/v1/organization/projects/proj_1/api_keys": [
+                    {"id": "key_1", "name": "web", "redacted_value": "sk-...WXYZ"}
+                ],
+                "/v1/organizations/api_keys": [],
+            }
+            if known and address.path in listed:
+                body = json.dumps({"data": listed[address.path], "has_more": False}).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+                return
             start = {"start_time": 1_793_491_200, "starting_at": "2026-11-01T00:00:00Z"}
-            assert ("start_time", "1793491200") in asked or ("ending_at", "2026-11-02T00:00:00Z") in asked
+            assert not known or ("start_time", "1793491200") in asked or ("ending_at", "2026-11-02T00:00:00Z") in asked
             body = json.dumps(
                 {"data": [{**start, "results": results.get(address.path, [])}], "has_more": False}
             ).encode()
@@ -58,7 +73,9 @@ def test_what_agrees_and_what_is_dearer(url: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin")
     monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", "sk-admin")
     done = CliRunner().invoke(cli, ["reconcile", "openai", *RANGE, "--base-url", url])
-    assert "1 of 1 days and models agree" in done.output
+    assert "1 of 1 days, models and keys agree" in done.output
+    done = CliRunner().invoke(cli, ["reconcile", "openai", *RANGE, "--base-url", url, "--all"])
+    assert "2026-11-01  gpt-4o  web (…WXYZ)  agreed" in done.output
     assert done.exit_code == 0
     done = CliRunner().invoke(cli, ["reconcile", "anthropic", *RANGE, "--base-url", url, "--json"])
     (line,) = json.loads(done.output)

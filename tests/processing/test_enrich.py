@@ -51,6 +51,13 @@ def test_a_call_has_its_address_headers_and_request_id_without_its_key(patched: 
     assert "set-cookie" not in (record.response_headers or {})
 
 
+def test_a_call_says_with_which_key_it_was_made_by_the_end_of_the_key_alone(patched: Records) -> None:
+    key = "sk-proj-0123456789abcdefghijWXYZ"
+    client().with_options(api_key=key).chat.completions.create(model="gpt-4o", messages=[])
+    assert patched[0].request_meta == {"key_hint": "WXYZ"}
+    assert key[:-4] not in repr(patched[0])
+
+
 def test_the_client_says_who_answers_where_the_host_does_not(patched: Records) -> None:
     client(base_url="https://gateway.example/v1").chat.completions.create(model="gpt-4o", messages=[])
     azure = client(kind=openai.AzureOpenAI, azure_endpoint="https://gateway.example", api_version="1")
