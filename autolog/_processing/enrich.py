@@ -34,6 +34,7 @@ class Draft:
         follow_up: it is a call that tells more of what an earlier call began.
         repeats: reading the same again makes the same record again.
         sampled: it is kept. bodies: its bodies are kept.
+        redacted: those of its texts that need no redaction any more.
         reservation: what is reserved for the call. budgets: those of the run that it is of.
     """
 
@@ -43,6 +44,7 @@ class Draft:
     repeats: bool = False
     sampled: bool = True
     bodies: bool = True
+    redacted: tuple[Any, ...] = ()
     reservation: Reservation | None = None
     budgets: tuple[Any, ...] = ()
 

@@ -135,7 +135,7 @@ class Pipeline:
 
     def _redact_bodies(self, draft: Draft) -> bool:
         """Redact before anything is read, so that previews, tool calls and errors hold nothing else."""
-        self._redactor.bodies(draft.record)
+        draft.redacted = self._redactor.bodies(draft.record)
         return True
 
     def _describe(self, draft: Draft) -> bool:
@@ -211,7 +211,7 @@ class Pipeline:
         return True
 
     def _redact_fields(self, draft: Draft) -> bool:
-        self._redactor.fields(draft.record)
+        self._redactor.fields(draft.record, draft.redacted)
         return True
 
     def _apply_function(self, draft: Draft) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from autolog._guard import report
@@ -53,18 +54,29 @@ class Redactor:
             if len(value) >= 8 and value not in self._known:
                 self._known = [value, *self._known][:_KNOWN]
 
-    def bodies(self, record: Record) -> None:
-        """Redact a record's bodies; if that fails they are left out."""
+    def bodies(self, record: Record) -> tuple[Any, ...]:
+        """Redact a record's bodies; if that fails they are left out.
+
+        Returns its other texts, for `fields`, if one look has found that neither they nor the bodies need it.
+        """
         try:
+            texts = _texts_of(record)
+            if self._needs_nothing(record, texts):
+                return texts
             scrub_bodies(record, self._conversation if record.kind == "llm" else self._own_data, self._may_concern)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out(record)
             report("redacting a body", error)
+        return ()
 
-    def fields(self, record: Record) -> None:
-        """Redact everything of a record but its bodies; if that fails all texts are left out."""
+    def fields(self, record: Record, done: tuple[Any, ...] = ()) -> None:
+        """Redact everything of a record but its bodies; if that fails all texts are left out.
+
+        Args:
+            done: what `bodies` returned: texts that need no second look.
+        """
         try:
-            self._scrub_fields(record)
+            self._scrub_fields(record, done or _NO_TEXTS)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out_all(record)
             report("redacting a record", error)
@@ -88,34 +100,41 @@ class Redactor:
         self.fields(record)
         return self.user_function(record)
 
-    def _scrub_fields(self, record: Record) -> None:
-        given = {name: value for name in _TEXT_FIELDS if (value := getattr(record, name))}
-        if not self._may_concern(encode_json(given), ""):
+    def _scrub_fields(self, record: Record, done: tuple[Any, ...]) -> None:
+        texts = zip(_TEXT_FIELDS, _texts_of(record), done, strict=True)
+        given = {name: value for name, value, before in texts if value and value is not before}
+        if not given or not self._may_concern(encode_json(given), ""):
             return
         for name, value in given.items():
             new = scrub_value(value, self._own_data, (name,))
             if new is not value:
                 setattr(record, name, new)
 
-    def _may_concern(self, body: bytes, kind: str) -> bool:
-        if self._rules.patterns or self._rules.fields or self._rules.pii:
-            return True
-        if not self._secrets:
-            return False
-        if self._knows(body):
-            return True
-        if not comes_in_pieces(body, kind):
-            listed = lists_joined(body)
-            return may_hold_secret(body) or (listed and may_hold_secret(listed)) or "amazon.eventstream" in kind
-        folded, pieces = fold(body)
-        text = without_repeats(folded)
-        joined = b"\n".join((pieces_joined(text), lists_joined(folded)))  # a key may come in pieces
-        if several_at_once(text) or self._knows(joined):
-            return True
-        return may_hold_secret(b"\n".join((text, pieces, joined)))
+    @property
+    def _looks_at_all(self) -> bool:
+        return bool(self._rules.patterns or self._rules.fields or self._rules.pii)
 
-    def _knows(self, body: bytes) -> bool:
-        return any(known.encode() in body for known in self._known)
+    def _may_concern(self, body: bytes, kind: str) -> bool:
+        return self._looks_at_all or (self._secrets and self._may_hold_key([_searched(body, kind)]))
+
+    def _needs_nothing(self, record: Record, texts: tuple[Any, ...]) -> bool:
+        """Return whether nothing in a record may concern the rules, by one search over all its texts."""
+        if self._looks_at_all:
+            return False
+        searched: list[bytes | None] = [encode_json([text for text in texts if text])]
+        if record.request_body:
+            searched.append(_searched(record.request_body, record.request_content_type or ""))
+        if record.response_body:
+            searched.append(_searched(record.response_body, record.response_content_type or ""))
+        return not (self._secrets and self._may_hold_key(searched))
+
+    def _may_hold_key(self, searched: list[bytes | None]) -> bool:
+        texts = [text for text in searched if text is not None]
+        whole = b"\n".join(texts)
+        return len(texts) < len(searched) or self._knows(whole) or may_hold_secret(whole)
+
+    def _knows(self, text: bytes) -> bool:
+        return any(known.encode() in text for known in self._known)
 
     def hides(self, path: Path, value: Any, own: bool) -> Any:
         """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
@@ -157,6 +176,19 @@ class _WalkRules:
         return self._redactor.hides(path, value, self._own)
 
 
+def _searched(body: bytes, kind: str) -> bytes | None:
+    """Return the text in which a search finds the secrets of a body; None for a body that has to be walked."""
+    if "amazon.eventstream" in kind:
+        return None
+    if not comes_in_pieces(body, kind):
+        return b"\n".join((body, lists_joined(body)))
+    folded, pieces = fold(body)
+    text = without_repeats(folded)
+    if several_at_once(text):
+        return None
+    return b"\n".join((text, pieces, pieces_joined(text), lists_joined(folded)))  # a key may come in pieces
+
+
 #: What of a record may hold words of the program or of the provider, besides the bodies.
 _TEXT_FIELDS = (
     "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
@@ -164,6 +196,10 @@ _TEXT_FIELDS = (
     "response_meta", "extra", "input_preview", "output_preview", "request_url", "request_headers",
     "response_headers",
 )  # fmt: skip
+
+
+_texts_of: Callable[[Record], tuple[Any, ...]] = attrgetter(*_TEXT_FIELDS)
+_NO_TEXTS = (None,) * len(_TEXT_FIELDS)
 
 
 def _leave_out(record: Record) -> None:
