@@ -170,17 +170,23 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
         seller: whose tariff it is, a key of `SELLERS`; None for prices of the user's own.
         has: the prices and variants of the model's tariff.
     """
-    of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
-    for term in (*TERMS.get(wire_format, ()), *of_seller):
-        if term.affects and not term.affects & has:
-            continue
-        if term.models and not re.match(term.models, call["model"] or ""):
-            continue
+    for term in _terms_of(wire_format, seller, call["model"] or "", has):
         if any(_is_told(call, path) for path in term.told):
             continue
         if (asked := _unusual(call, term)) is not None:
             words = f"{asked} was asked for" if asked else "used"
             yield f"{term.name}: {term.why or f'{words}, and the answer does not say what was charged'}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[str]) -> tuple[Term, ...]:
+    """Return the terms that a model's tariff has."""
+    of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
+    return tuple(
+        term
+        for term in (*TERMS.get(wire_format, ()), *of_seller)
+        if (not term.affects or term.affects & has) and (not term.models or re.match(term.models, model))
+    )
 
 
 class Told(NamedTuple):
@@ -255,7 +261,12 @@ def _keys(path: str) -> tuple[str, ...]:
 
 def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
     """Yield the values at a path of JSON data: of a list each element, or itself if it is empty."""
-    waiting = [(data, 0)]
+    start = 0
+    while isinstance(data, dict) and start < len(path) and path[start][0] != "*":  # as far as there is one way only
+        if path[start] not in data:
+            return
+        data, start = data[path[start]], start + 1
+    waiting = [(data, start)]
     while waiting:
         value, at = waiting.pop()
         if isinstance(value, list) and (value or at < len(path)):

@@ -103,7 +103,7 @@ class Redactor:
     def _scrub_fields(self, record: Record, done: tuple[Any, ...]) -> None:
         texts = zip(_TEXT_FIELDS, _texts_of(record), done, strict=True)
         given = {name: value for name, value, before in texts if value and value is not before}
-        if not given or not self._may_concern(encode_json(given), ""):
+        if not given or not (self._looks_at_all or (self._secrets and self._may_hold_key([encode_json(given)]))):
             return
         for name, value in given.items():
             new = scrub_value(value, self._own_data, (name,))

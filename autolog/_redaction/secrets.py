@@ -261,11 +261,29 @@ def may_hold_secret(body: bytes) -> bool:
     lowered = body.lower()
     return (
         b".eyJ" in body
-        or _KEY.search(b" ".join(_words(body))) is not None
+        or _may_be_keys(_words(body))
         or _leads(lowered, body)
         or _SCHEMES.search(lowered) is not None
         or (b"=" in body and _QUERY.search(lowered) is not None)
     )
+
+
+#: Long words that were searched in vain: names of fields, models and headers come again in every call.
+_known_words: set[bytes] = set()
+_MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
+
+
+def _may_be_keys(words: set[bytes]) -> bool:
+    """Return whether one of the words may be a key; of those that come again it is known (13 us a chat otherwise)."""
+    words = words.difference(_known_words)
+    if not words:
+        return False
+    if _KEY.search(b" ".join(words)) is not None:
+        return True
+    if len(_known_words) > _MOST_KNOWN:
+        _known_words.clear()
+    _known_words.update([word for word in words if len(word) <= _LONGEST_KNOWN])
+    return False
 
 
 def _words(body: bytes) -> set[bytes]:

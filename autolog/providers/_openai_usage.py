@@ -57,17 +57,21 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return input and output: of two spellings that differ, that which agrees with the total, else the larger."""
-    pairs = [(count(usage.get(given)), count(usage.get(made))) for given, made in _SPELLINGS]
-    known = [pair for pair in pairs if pair != (None, None)]
+    (given, made), (other_given, other_made) = (
+        (count(usage.get(one)), count(usage.get(other))) for one, other in _SPELLINGS
+    )
+    if given is made is None:
+        return other_given, other_made
+    if other_given is other_made is None:
+        return given, made
+    pairs = [(given, made), (other_given, other_made)]
     whole = count(usage.get("total_tokens"))
-    agreeing = [pair for pair in known if whole is not None and total(*pair) == whole]
-    best = max(agreeing or known, key=lambda pair: total(*pair) or 0, default=(None, None))
-    given, made = ([best[side], *(pair[side] for pair in known)] for side in (0, 1))
-    return next(filter(_is_known, given), None), next(filter(_is_known, made), None)
-
-
-def _is_known(value: int | None) -> bool:
-    return value is not None
+    agreeing = [pair for pair in pairs if whole is not None and total(*pair) == whole]
+    best_given, best_made = max(agreeing or pairs, key=lambda pair: total(*pair) or 0)
+    return (
+        next((side for side in (best_given, given, other_given) if side is not None), None),
+        next((side for side in (best_made, made, other_made) if side is not None), None),
+    )
 
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
