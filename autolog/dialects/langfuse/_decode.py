@@ -1,10 +1,4 @@
-"""Langfuse: the batches of its older SDKs and of LiteLLM, Dify, Flowise and others; scores; traces read back.
-
-Its present SDKs send spans, which `otlp` reads. A batch is events: traces, observations (generations, spans, events,
-tools ...), updates of both, and scores; each is answered by itself, with 207 (https://api.reference.langfuse.com).
-
-What the format cannot hold: raw bodies, HTTP status and headers, the service tier, retries.
-"""
+"""From Langfuse's batches and scores to records."""
 
 from __future__ import annotations
 
@@ -16,23 +10,15 @@ from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import request_of, response_of
-from autolog.dialects._convert import MAX_DOLLARS, fill_times, format_time, from_body, parse_time, text_of, to_body
+from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, parse_time, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
 from autolog.providers._fields import count, mapping, text
 
-name = "langfuse"
-why_not_shipped = "its server takes spans: ship to it with dialect='otlp'"
-key_headers: tuple[str, ...] = ()
-prefixes = tuple(
-    f"/api/public/{word}" for word in ("ingestion", "scores", "traces", "observations", "projects", "health")
-)
-
 #: Types of observations, in our kinds; an event names its type, or `observation-create` says it in the body.
-_KINDS = {
+KINDS = {
     "generation": "llm", "embedding": "llm", "span": "span", "event": "span", "agent": "agent", "tool": "tool",
     "chain": "chain", "retriever": "retrieval", "evaluator": "evaluator", "guardrail": "span",
 }  # fmt: skip
-_TYPES = {kind: word for word, kind in reversed(_KINDS.items())}
 
 
 @dataclass(slots=True)
@@ -83,7 +69,7 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
         batch.records.append(decode_score(given, root_of))
         return
     kind = "trace" if word == "trace" else str(given.get("type") or word).lower()
-    if kind != "trace" and kind not in _KINDS:
+    if kind != "trace" and kind not in KINDS:
         raise Fault(400, f"type: {str(event.get('type'))[:50]!r} is not an event")
     thing_id = given.get("id")
     if not isinstance(thing_id, str) or not 0 < len(thing_id) <= 200:
@@ -92,7 +78,7 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
         parse_time(given.get(key), key)
     if thing_id not in things:
         before = find(thing_id)
-        things[thing_id] = {} if before is None or before.dialect != name else thing_of(before)
+        things[thing_id] = {} if before is None or before.dialect != "langfuse" else thing_of(before)
     known = things[thing_id]
     known.update({key: value for key, value in given.items() if value is not None})
     known["type"] = kind
@@ -109,12 +95,12 @@ def thing_of(record: Record) -> Json:
 
 
 def _record(thing: Json) -> Record:
-    is_trace, kind = thing["type"] == "trace", _KINDS.get(thing["type"], "chain")
+    is_trace, kind = thing["type"] == "trace", KINDS.get(thing["type"], "chain")
     metadata = thing.get("metadata")
     trace_id = thing["id"] if is_trace else text(thing.get("traceId"))
     record = Record(
         id=thing["id"],
-        dialect=name,
+        dialect="langfuse",
         kind=kind,
         name=text(thing.get("name")),
         trace_id=trace_id,
@@ -160,15 +146,26 @@ def _read_call(record: Record, thing: Json) -> None:
     usage = {**mapping(thing.get("usage")), **mapping(thing.get("usageDetails"))}
     for field_name, words in _USAGE.items():
         setattr(record, field_name, next((count(usage[word]) for word in words if usage.get(word) is not None), None))
-    cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
-    whole_input, total = record.usage_input_tokens, count(usage.get("total"))
-    beside = total is not None and total == (whole_input or 0) + (record.usage_output_tokens or 0) + cached
-    if whole_input is not None and cached and (beside or whole_input < cached):
-        record.usage_input_tokens = whole_input + cached
+    _add_cached(record, usage)
     total_cost = mapping(thing.get("costDetails")).get("total", mapping(thing.get("usage")).get("totalCost"))
     if isinstance(total_cost, (int, float)) and not isinstance(total_cost, bool) and 0 <= total_cost <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(total_cost), True
         record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
+
+
+def _add_cached(record: Record, usage: Json) -> None:
+    """Add what was cached to the input: types of usage are summed up to the total, so `input` is the rest.
+
+    Not where the sender's total says otherwise, or where the words are those of OpenAI's usage, whose prompt holds it
+    (https://langfuse.com/docs/observability/features/token-and-cost-tracking).
+    """
+    cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
+    given, total = record.usage_input_tokens, count(usage.get("total"))
+    if given is None or not cached:
+        return
+    inside = "input" not in usage or total == given + (record.usage_output_tokens or 0)
+    if not inside or given < cached:
+        record.usage_input_tokens = given + cached
 
 
 #: Our counts, and the words that SDKs and integrations have for each.
@@ -192,7 +189,7 @@ def decode_score(body: Json, root_of: Find) -> Record:
     if called is None or value is None or (trace_id or observation) is None:
         raise Fault(400, "a score has name, value, and traceId or observationId")
     about = root_of(observation or trace_id or "")
-    record = Record(id=_later_id(trace_id, observation) if about is None else about.id, dialect=name)
+    record = Record(id=_later_id(trace_id, observation) if about is None else about.id, dialect="langfuse")
     comment = None if body.get("comment") is None else str(body["comment"])
     if isinstance(value, (int, float)):
         set_score(record, called, float(value), comment)
@@ -222,74 +219,3 @@ def decode_scores(items: list[Any], root_of: Find, most: int = NO_LIMIT) -> Batc
         except Fault as fault:
             batch.errors.append({"index": place, "id": mapping(item).get("id"), "message": fault.message})
     return batch
-
-
-# Replies
-
-
-def encode_scores(batch: Batch) -> Json:
-    """Return the reply to several scores; with counts, present SDKs take it for one of a half refused list."""
-    if not batch.errors:
-        return {"message": "Accepted"}
-    return {"accepted": len(batch.records), "rejected": len(batch.errors), "errors": batch.errors}
-
-
-def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
-    return {"message": fault.message, "error": "Error"}
-
-
-def encode_observation(record: Record) -> Json:
-    """Return a record as an observation."""
-    counts = {"input": record.usage_input_tokens, "output": record.usage_output_tokens}
-    known = {key: value for key, value in counts.items() if value is not None}
-    return {
-        "id": record.span_id or record.id,
-        "traceId": record.trace_id,
-        "type": _TYPES.get(record.kind, "span").upper(),
-        "name": record.name,
-        "startTime": format_time(record.start_time or record.created_at),
-        "endTime": format_time(record.end_time),
-        "model": record.request_model,
-        "modelParameters": {},
-        "input": from_body(record.request_body),
-        "output": from_body(record.response_body),
-        "metadata": record.metadata,
-        "level": "ERROR" if record.status == "error" else "DEFAULT",
-        "statusMessage": record.error_message,
-        "parentObservationId": record.parent_span_id,
-        "promptName": record.prompt_name,
-        "usageDetails": known,
-        "costDetails": {} if record.cost is None else {"total": record.cost},
-        "usage": {**counts, "total": sum(known.values()) if known else None, "unit": "TOKENS"},
-        "latency": record.duration,
-        "environment": "default",
-    }
-
-
-def encode_trace(trace_id: str, records: list[Record]) -> Json:
-    """Return a trace with all that is in it, of whichever dialect."""
-    root = next((record for record in records if record.parent_span_id is None), records[0])
-    observations = [record for record in records if record.id != trace_id]
-    return {
-        "id": trace_id,
-        "timestamp": format_time(root.start_time or root.created_at),
-        "name": root.name,
-        "input": from_body(root.request_body),
-        "output": from_body(root.response_body),
-        "sessionId": root.session,
-        "userId": root.user,
-        "metadata": root.metadata,
-        "tags": root.tags,
-        "public": False,
-        "environment": "default",
-        "htmlPath": f"/ui/trace?id={trace_id}",
-        "totalCost": sum(record.cost or 0.0 for record in records if record.kind == "llm"),
-        "latency": root.duration or 0.0,
-        "observations": [encode_observation(record) for record in observations],
-        "scores": [
-            {"id": f"{record.id}/{key}", "traceId": trace_id, "name": key,
-             "value": score.get("value") if isinstance(score, dict) else score}
-            for record in records for key, score in record.scores.items()
-        ],
-    }  # fmt: skip

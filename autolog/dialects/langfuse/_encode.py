@@ -1,0 +1,176 @@
+"""From records to what Langfuse's clients read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects._convert import format_time, from_body
+from autolog.dialects._fault import Fault, Json
+from autolog.dialects.langfuse._decode import KINDS, Batch
+
+_TYPES = {kind: word for word, kind in reversed(KINDS.items())}
+_ENVIRONMENT = "default"
+
+
+def encode_fault(fault: Fault) -> Json:
+    """Return an error in this vendor's shape."""
+    return {"message": fault.message, "error": "Error"}
+
+
+def encode_scores(batch: Batch) -> Json:
+    """Return the reply to several scores; with counts, present SDKs take it for one of a half refused list."""
+    if not batch.errors:
+        return {"message": "Accepted"}
+    return {"accepted": len(batch.records), "rejected": len(batch.errors), "errors": batch.errors}
+
+
+def _time(record: Record) -> str | None:
+    return format_time(record.start_time or record.created_at or record.received_at)
+
+
+def is_trace(record: Record) -> bool:
+    """Return whether a record is a trace of an older SDK, which is no observation besides."""
+    return record.id == record.trace_id
+
+
+def encode_observation(record: Record) -> Json:
+    """Return a record as an observation, with the keys of the older SDKs and of the present ones."""
+    counts = {"input": record.usage_input_tokens, "output": record.usage_output_tokens}
+    known = {key: value for key, value in counts.items() if value is not None}
+    total = sum(known.values()) if known else None
+    parent = None if record.parent_span_id == record.trace_id else record.parent_span_id
+    version = record.prompt_version or ""
+    return {
+        "id": record.span_id or record.id,
+        "traceId": record.trace_id,
+        "projectId": record.project,
+        "type": _TYPES.get(record.kind, "span").upper(),
+        "name": record.name,
+        "startTime": _time(record),
+        "endTime": format_time(record.end_time),
+        "completionStartTime": None,
+        "createdAt": format_time(record.received_at) or _time(record),
+        "updatedAt": format_time(record.updated_at or record.received_at) or _time(record),
+        "model": record.request_model,
+        "modelParameters": {},
+        "input": from_body(record.request_body),
+        "output": from_body(record.response_body),
+        "metadata": record.metadata,
+        "level": "ERROR" if record.status == "error" else "DEFAULT",
+        "statusMessage": record.error_message,
+        "parentObservationId": parent,
+        "isRootObservation": parent is None,
+        "userId": record.user,
+        "sessionId": record.session,
+        "tags": record.tags,
+        "promptName": record.prompt_name,
+        "promptVersion": int(version) if version.isdecimal() and len(version) < 10 else None,
+        "usageDetails": {**known, **({} if total is None else {"total": total})},
+        "costDetails": {} if record.cost is None else {"total": record.cost},
+        "totalCost": record.cost,
+        "usage": {**counts, "total": total, "unit": "TOKENS"},
+        "latency": record.duration,
+        "timeToFirstToken": record.time_to_first_chunk,
+        "environment": _ENVIRONMENT,
+    }
+
+
+# Traces
+
+
+def _trace(trace_id: str, root: Record) -> Json:
+    return {
+        "id": trace_id,
+        "timestamp": _time(root),
+        "name": root.name,
+        "input": from_body(root.request_body),
+        "output": from_body(root.response_body),
+        "sessionId": root.session,
+        "userId": root.user,
+        "metadata": root.metadata,
+        "tags": root.tags,
+        "public": False,
+        "environment": _ENVIRONMENT,
+        "htmlPath": f"/ui/trace?id={trace_id}",
+        "latency": root.duration or 0.0,
+    }
+
+
+def _total_cost(records: Iterable[Record]) -> float:
+    return sum(record.cost or 0.0 for record in records if record.kind == "llm")
+
+
+def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
+    """Return a trace with all that is in it, of whichever dialect."""
+    root = next((record for record in records if record.parent_span_id is None), records[0])
+    return {
+        **_trace(trace_id, root),
+        "totalCost": _total_cost(records),
+        "observations": [encode_observation(record) for record in records if not is_trace(record)],
+        "scores": [score for record in records for score in encode_record_scores(record)],
+    }
+
+
+def encode_trace_row(root: Record, records: Sequence[Record]) -> Json:
+    """Return a trace as lists have it: of what is in it, ids alone."""
+    return {
+        **_trace(root.trace_id or root.id, root),
+        "totalCost": _total_cost(records),
+        "observations": [record.span_id or record.id for record in records if not is_trace(record)],
+        "scores": [f"{record.id}/{name}" for record in records for name in record.scores],
+    }
+
+
+def encode_session(session_id: str, created_at: Any, project: str) -> Json:
+    """Return a session, which is no more than its name here."""
+    return {
+        "id": session_id,
+        "createdAt": format_time(created_at),
+        "projectId": project,
+        "environment": _ENVIRONMENT,
+    }
+
+
+# Scores
+
+
+def encode_record_scores(record: Record) -> list[Json]:
+    """Return the scores of a record, as the older SDKs read them."""
+    return [_score(record, name, score) for name, score in record.scores.items()]
+
+
+def _score(record: Record, name: str, score: Any) -> Json:
+    value = score.get("value") if isinstance(score, dict) else score
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    at = format_time(record.updated_at or record.received_at) or _time(record)
+    return {
+        "id": f"{record.id}/{name}",
+        "projectId": record.project,
+        "traceId": record.trace_id or record.id,
+        "trace": {"userId": record.user, "tags": record.tags, "environment": _ENVIRONMENT},
+        "observationId": None if is_trace(record) else record.span_id or record.id,
+        "name": name,
+        "source": "API",
+        "timestamp": at,
+        "createdAt": at,
+        "updatedAt": at,
+        "comment": score.get("comment") if isinstance(score, dict) else None,
+        "environment": _ENVIRONMENT,
+        "dataType": "NUMERIC" if is_number else "CATEGORICAL",
+        **({"value": value} if is_number else {"value": None, "stringValue": str(value)}),
+    }
+
+
+def encode_typed_scores(record: Record) -> list[Json]:
+    """Return the scores of a record, as the present SDKs read them: what they are of is their subject."""
+    found = []
+    for score in encode_record_scores(record):
+        observation, trace_id = score.pop("observationId"), score.pop("traceId")
+        text, _ = score.pop("stringValue", None), score.pop("trace")
+        subject = {"kind": "trace", "id": trace_id}
+        if observation is not None:
+            subject = {"kind": "observation", "id": observation, "traceId": trace_id}
+        found.append({**score, **({} if text is None else {"value": text}), "subject": subject})
+    return found
