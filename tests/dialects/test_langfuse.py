@@ -165,3 +165,92 @@ def test_scores_come_in_a_list_and_may_come_before_their_span(server: Server) ->
     assert (record.id, record.scores, record.usage_input_tokens) == (f"{TRACE}-{SPAN}", {"tone": 0.5}, 100)
     assert server.call("POST", "/api/public/scores", scores[:1]).status_code == 202
     assert server.call("POST", "/api/public/scores", 5).status_code == 400
+
+
+USAGES: list[tuple[dict[str, int | dict[str, int]], tuple[int, int, int]]] = [
+    ({"input": 600, "output": 70, "input_cached_tokens": 400, "output_reasoning_tokens": 30}, (1000, 400, 100)),
+    ({"input": 1000, "output": 100, "input_cached_tokens": 400, "total": 1100}, (1000, 400, 100)),
+    ({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, "prompt_tokens_details": {"cached_tokens": 400}}, (1000, 400, 100)),
+    ({"input_tokens": 600, "output_tokens": 100, "cache_read_input_tokens": 400}, (1000, 400, 100)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("usage", "whole"), USAGES)
+def test_types_of_usage_add_up_unless_the_total_says_otherwise(
+    server: Server, usage: dict[str, Any], whole: tuple[int, int, int]
+) -> None:
+    send(server, event("generation-create", {"id": "g", "traceId": "t", "model": "gpt-4o", "usageDetails": usage}))
+    attributes = {
+        **CHAT,
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.usage_details": json.dumps(usage),
+    }
+    attributes = {key: value for key, value in attributes.items() if not key.startswith("gen_ai.usage")}
+    server.call("POST", "/api/public/otel/v1/traces", traces(span(attributes)))
+    for record in server.rows():
+        assert (
+            record.usage_input_tokens,
+            record.usage_cache_read_input_tokens,
+            record.usage_output_tokens,
+        ) == whole, record.dialect
+
+
+def test_lists_are_filtered_and_come_in_pages(server: Server) -> None:
+    send(server, TRACED, STARTED, ENDED, FAILED, SCORED)
+    send(
+        server,
+        event("trace-create", {"id": "t-2", "name": "other", "userId": "u-2", "timestamp": "2026-01-03T03:04:05Z"}, 6),
+    )
+
+    def ids(path: str, **parameters: Any) -> list[str]:
+        return [item["id"] for item in server.call("GET", f"/api/public/{path}", params=parameters).json()["data"]]
+
+    assert ids("traces") == ["t-2", "t-1"]
+    assert ids("traces", orderBy="timestamp.asc") == ["t-1", "t-2"]
+    assert ids("traces", limit=1, page=2) == ["t-1"]
+    assert ids("traces", limit=1, page=3) == []
+    for wanted in (
+        {"userId": "u-1"},
+        {"sessionId": "s-1"},
+        {"name": "answer"},
+        {"tags": "shop"},
+        {"toTimestamp": "2026-01-03T00:00:00Z"},
+    ):
+        assert ids("traces", **wanted) == ["t-1"], wanted
+    assert ids("traces", environment="staging") == []
+    (row,) = server.call("GET", "/api/public/traces", params={"userId": "u-1"}).json()["data"]
+    assert (set(row["observations"]), row["scores"], row["totalCost"] > 0) == ({"g-1", "o-1"}, ["t-1/tone"], True)
+    for path in ("observations", "v2/observations"):
+        assert set(ids(path)) == {"g-1", "o-1"}
+        assert ids(path, type="GENERATION") == ["g-1"]
+        assert ids(path, level="ERROR") == ["o-1"]
+        assert ids(path, traceId="t-2") == []
+    assert ids("sessions") == ["s-1"]
+    assert [item["id"] for item in server.call("GET", "/api/public/sessions/s-1").json()["traces"]] == ["t-1"]
+    for path in ("scores", "v2/scores", "v3/scores"):
+        assert ids(path, traceId="t-1") == ids(path, name="tone") == ["t-1/tone"]
+        assert ids(path, name="other") == []
+
+
+def test_a_cursor_names_the_next_page(server: Server) -> None:
+    send(server, *(event("span-create", {"id": f"o-{number}", "traceId": "t", "startTime": f"2026-01-02T03:04:0{number // 2}Z"}, number) for number in range(7)))  # fmt: skip
+    found, cursor = [], None
+    while cursor or not found:
+        page = server.call(
+            "GET", "/api/public/v2/observations", params={"limit": 3, **({"cursor": cursor} if cursor else {})}
+        ).json()
+        found += [item["id"] for item in page["data"]]
+        cursor = page["meta"].get("cursor")
+    assert sorted(found) == [f"o-{number}" for number in range(7)]
+    assert server.call("GET", "/api/public/v2/observations", params={"cursor": "nonsense"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [("traces?filter=[]", 400, "filter"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
+     ("sessions/none", 404, "session"), ("v2/prompts/reply", 404, "fallback"), ("v2/datasets/d", 404, "datasets"),
+     ("v2/metrics", 404, "nothing"), ("traces?fromTimestamp=soon", 400, "fromTimestamp")],
+)  # fmt: skip
+def test_what_there_is_not_is_said_in_its_shape(server: Server, path: str, status: int, words: str) -> None:
+    answer = server.call("GET", f"/api/public/{path}")
+    assert (answer.status_code, words in answer.json()["message"]) == (status, True)

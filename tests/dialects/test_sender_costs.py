@@ -211,7 +211,8 @@ SENDERS: dict[str, Callable[[Shape], tuple[str, Any]]] = {
                               "output": "langfuse.observation.usage_details.output",
                               "read": "langfuse.observation.usage_details.cache_read_input_tokens",
                               "written": "langfuse.observation.usage_details.cache_creation_input_tokens"},
-                             {"langfuse.observation.type": "generation"}, packed="langfuse.observation.usage_details"),
+                             {"langfuse.observation.type": "generation"}, packed="langfuse.observation.usage_details",
+                             beside=True),
     # mlflow 3.18, tracing/constant.py
     "mlflow": Spans({"model": "mlflow.llm.model", "provider": "mlflow.llm.provider",
                      "input": _MLFLOW + ".input_tokens", "output": _MLFLOW + ".output_tokens",

@@ -54,7 +54,8 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
             batch.errors.append(
                 {"id": event_id, "status": fault.status, "message": fault.message, "error": fault.message}
             )
-    batch.records += [_record(thing) for thing in things.values()]
+    # Scores after what they are of: whatever comes first says when it was.
+    batch.records[:0] = [_record(thing) for thing in things.values()]
     return batch
 
 
@@ -144,37 +145,46 @@ def _read_call(record: Record, thing: Json) -> None:
     whole = isinstance(made, dict) and bool({"choices", "candidates", "output", "object"} & made.keys())
     record.response_body = to_body(made if whole else response_of(made) or made)
     usage = {**mapping(thing.get("usage")), **mapping(thing.get("usageDetails"))}
+    for name in ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details"):
+        usage |= mapping(usage.get(name))
     for field_name, words in _USAGE.items():
         setattr(record, field_name, next((count(usage[word]) for word in words if usage.get(word) is not None), None))
-    _add_cached(record, usage)
+    _add_parts(record, usage)
     total_cost = mapping(thing.get("costDetails")).get("total", mapping(thing.get("usage")).get("totalCost"))
     if isinstance(total_cost, (int, float)) and not isinstance(total_cost, bool) and 0 <= total_cost <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(total_cost), True
         record.cost_details = {"certainty": "estimated", "why": "as the sender computed it"}
 
 
-def _add_cached(record: Record, usage: Json) -> None:
-    """Add what was cached to the input: types of usage are summed up to the total, so `input` is the rest.
+def _add_parts(record: Record, usage: Json) -> None:
+    """Add what was cached to the input, and what was thought to the output: types of usage add up to the total.
 
-    Not where the sender's total says otherwise, or where the words are those of OpenAI's usage, whose prompt holds it
+    Not where the total says otherwise, as OpenAI's own usage does
     (https://langfuse.com/docs/observability/features/token-and-cost-tracking).
     """
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
-    given, total = record.usage_input_tokens, count(usage.get("total"))
-    if given is None or not cached:
-        return
-    inside = "input" not in usage or total == given + (record.usage_output_tokens or 0)
-    if not inside or given < cached:
+    given = record.usage_input_tokens
+    total = next((count(usage[word]) for word in _TOTALS if usage.get(word) is not None), None)
+    is_whole = total is not None and total == (given or 0) + (record.usage_output_tokens or 0)
+    if given is not None and (not is_whole or given < cached):
         record.usage_input_tokens = given + cached
+    if not is_whole and record.usage_output_tokens is not None:
+        record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
 
 
+_TOTALS = ("total", "totalTokens", "total_tokens")
 #: Our counts, and the words that SDKs and integrations have for each.
 _USAGE = {
     "usage_input_tokens": ("input", "promptTokens", "prompt_tokens", "input_tokens"),
     "usage_output_tokens": ("output", "completionTokens", "completion_tokens", "output_tokens"),
-    "usage_cache_read_input_tokens": ("cache_read_input_tokens", "input_cached_tokens", "input_cache_read"),
+    "usage_cache_read_input_tokens": (
+        "cache_read_input_tokens",
+        "input_cached_tokens",
+        "input_cache_read",
+        "cached_tokens",
+    ),
     "usage_cache_creation_input_tokens": ("cache_creation_input_tokens", "input_cache_creation"),
-    "usage_reasoning_output_tokens": ("output_reasoning_tokens", "output_reasoning"),
+    "usage_reasoning_output_tokens": ("output_reasoning_tokens", "output_reasoning", "reasoning_tokens"),
 }
 
 

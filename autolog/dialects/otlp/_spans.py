@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from autolog._reading.derive import derive
@@ -78,11 +78,20 @@ def _flat(attributes: Attributes) -> Attributes:
     for key in _NESTED:
         inner = parsed(attributes.get(key))
         if isinstance(inner, dict):
-            found |= {f"{key}.{word}": value for word, value in inner.items()}
+            found |= {f"{key}.{word}": value for word, value in _leaves(inner)}
     for key, value in attributes.items():
         if key.startswith("mlflow.") and isinstance(value, str):
             found[key] = parsed(value)
     return found
+
+
+def _leaves(values: Json) -> Iterator[tuple[str, Any]]:
+    """Yield an object's values, and those of the objects in it by both names."""
+    for word, value in values.items():
+        if isinstance(value, dict):
+            yield from ((f"{word}.{inner}", item) for inner, item in value.items())
+        else:
+            yield word, value
 
 
 def _kind(families: Iterable[Family], attributes: Attributes) -> str:
@@ -125,10 +134,13 @@ def _read_counts(record: Record, family: Family, attributes: Attributes) -> None
     # By the conventions the input holds what was cached, and the output what was thought; some count them beside.
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
     whole = record.usage_input_tokens
-    beside = family.cache_beside and "usage_input_tokens" not in known
+    total = _number("", present(attributes, family.totals))
+    is_whole = total is not None and total == (whole or 0) + (record.usage_output_tokens or 0)
+    beside = family.cache_beside and "usage_input_tokens" not in known and not is_whole
     if whole is not None and (beside or whole < cached):
         record.usage_input_tokens = whole + cached
-    if family.reasoning_beside and "usage_output_tokens" not in known and record.usage_output_tokens is not None:
+    beside = family.reasoning_beside and "usage_output_tokens" not in known and not is_whole
+    if beside and record.usage_output_tokens is not None:
         record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
 
 
@@ -157,7 +169,7 @@ def _read_cost(record: Record, value: Any, ours: bool) -> None:
 def _read_metadata(record: Record, family: Family, attributes: Attributes) -> None:
     for name in family.metadata:
         if name.endswith("."):
-            found = {key[len(name) :]: value for key, value in attributes.items() if key.startswith(name)}
+            found = {key[len(name) :]: parsed(value) for key, value in attributes.items() if key.startswith(name)}
         else:
             found = parsed(attributes.get(name))
         if isinstance(found, dict):

@@ -166,13 +166,8 @@ def list_observations_on(call: Call) -> Reply:
         query = Query(query.equal, query.tags, since=query.since, until=query.until, past=_past(cursor),
                       conditions=query.conditions)  # fmt: skip
     found = call.store.find(query, limit + 1, bodies=True)
-    return Reply(
-        200,
-        {
-            "data": _observations(found[:limit]),
-            "meta": {"cursor": _cursor(found[limit - 1])} if len(found) > limit else {},
-        },
-    )
+    following = {"cursor": _cursor(found[limit - 1])} if len(found) > limit else {}
+    return Reply(200, {"data": _observations(found[:limit]), "meta": following})
 
 
 def _cursor(last: Record) -> str:

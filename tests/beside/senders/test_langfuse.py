@@ -57,3 +57,57 @@ def test_langfuse_by_its_environment_alone(server: Live) -> None:
     assert model.cost == pytest.approx((1000 * 2.5 + 100 * 10) / 1e6)
     assert (tool.kind, tool.status) == ("tool", "error")
     assert chain.scores == {"tone": {"value": 0.5, "comment": "ok"}}
+
+
+READ = """
+import asyncio
+from langfuse import propagate_attributes
+
+@observe()
+async def later(text):
+    with propagate_attributes(user_id="u-1", session_id="s-1", tags=["shop"], metadata={"plan": "gold"}):
+        with client.start_as_current_observation(as_type="generation", name="openai", model="gpt-4o") as call:
+            call.update(output="x", usage_details={"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100,
+                                                   "prompt_tokens_details": {"cached_tokens": 400}})
+        client.score_current_trace(name="label", value="kind", data_type="CATEGORICAL")
+        return client.get_current_trace_id()
+
+trace = asyncio.run(later("Weather?"))
+client.flush()
+read = client.api
+assert [one.name for one in read.observations.get_many(type="GENERATION", session_id="s-1").data] == ["openai"]
+names, cursor = [], None
+while cursor or not names:
+    page = read.observations.get_many(limit=2, cursor=cursor)
+    names, cursor = names + [one.name for one in page.data], page.meta.cursor
+assert sorted(names) == ["chain", "later", "model", "openai", "tool"], names
+(score,) = read.scores.get_many(trace_id=trace).data
+assert (score.name, score.value, score.subject.trace_id) == ("label", "kind", trace)
+assert client.get_prompt("reply", fallback="Hello").prompt == "Hello"
+"""
+
+
+def test_what_the_sdk_reads_back(server: Live) -> None:
+    pytest.importorskip("langfuse")
+    run_program(
+        OBSERVED + READ,
+        LANGFUSE_BASE_URL=server.url,
+        LANGFUSE_PUBLIC_KEY="autolog",
+        LANGFUSE_SECRET_KEY=KEY,
+    )
+    (call,) = (record for record in server.records() if record.name == "openai")
+    assert (call.user, call.session, call.tags, call.metadata) == ("u-1", "s-1", ["shop"], {"plan": "gold"})
+    assert (call.usage_input_tokens, call.usage_cache_read_input_tokens) == (1000, 400)
+    assert call.cost == pytest.approx((600 * 2.5 + 400 * 1.25 + 100 * 10) / 1e6)
+
+
+def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
+    pytest.importorskip("langfuse")
+    said = run_program(
+        OBSERVED.replace("assert client.auth_check()", ""),
+        LANGFUSE_BASE_URL=server.url,
+        LANGFUSE_PUBLIC_KEY="autolog",
+        LANGFUSE_SECRET_KEY="wrong",
+    )
+    assert "401" in said or "Unauthorized" in said
+    assert server.records() == []

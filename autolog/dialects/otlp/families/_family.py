@@ -53,6 +53,8 @@ class Family:
     """The same for the response."""
     cache_beside: bool = False
     """Whether cached tokens are counted beside the input, not inside."""
+    totals: tuple[str, ...] = ()
+    """Attributes with the total; where it is input and output, what was cached is inside, whatever is usual."""
     reasoning_beside: bool = False
     """Whether reasoning is counted beside the output, not inside."""
 

@@ -1,6 +1,7 @@
 """Langfuse's SDKs from version 3 on, which send spans (`langfuse.observation.*`, `langfuse.trace.*`).
 
-What they cannot know: the service tier; which of the usage details a bill has depends on who filled them in.
+What they cannot know: the service tier; which of the usage details a bill has depends on who filled them in:
+by its documentation types of usage add up to the total, and OpenAI's usage is taken as OpenAI gives it.
 """
 
 from __future__ import annotations
@@ -40,9 +41,13 @@ FAMILY = Family(
         "usage_input_tokens": (_USAGE + "input", _USAGE + "prompt_tokens", _USAGE + "input_tokens"),
         "usage_output_tokens": (_USAGE + "output", _USAGE + "completion_tokens", _USAGE + "output_tokens"),
         "usage_cache_read_input_tokens": (_USAGE + "cache_read_input_tokens", _USAGE + "input_cached_tokens",
-                                          _USAGE + "input_cache_read"),
+                                          _USAGE + "input_cache_read",
+                                          _USAGE + "prompt_tokens_details.cached_tokens",
+                                          _USAGE + "input_tokens_details.cached_tokens"),
         "usage_cache_creation_input_tokens": (_USAGE + "cache_creation_input_tokens", _USAGE + "input_cache_creation"),
-        "usage_reasoning_output_tokens": (_USAGE + "output_reasoning_tokens", _USAGE + "output_reasoning"),
+        "usage_reasoning_output_tokens": (_USAGE + "output_reasoning_tokens", _USAGE + "output_reasoning",
+                                          _USAGE + "completion_tokens_details.reasoning_tokens",
+                                          _USAGE + "output_tokens_details.reasoning_tokens"),
     },
     costs=("langfuse.observation.cost_details.total",),
     errors={"langfuse.observation.level": "ERROR"},
@@ -57,4 +62,7 @@ FAMILY = Family(
     calls=("langfuse.observation.model.name",),
     requests=_requests,
     responses=_responses,
+    cache_beside=True,
+    reasoning_beside=True,
+    totals=(_USAGE + "total", _USAGE + "total_tokens"),
 )  # fmt: skip
