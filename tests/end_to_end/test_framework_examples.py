@@ -20,6 +20,8 @@ FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
 EXAMPLES = {
     "fastapi_app": (("fastapi", "httpx"), 2),
     "flask_app": (("flask",), 1),
+    "gunicorn_workers": (("gunicorn",), 1),
+    "uvicorn_workers": (("uvicorn", "starlette"), 1),
     "django_app": (("django",), 1),
     "celery_tasks": (("celery",), 1),
     "aws_lambda": ((), 1),
