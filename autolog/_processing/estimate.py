@@ -27,6 +27,7 @@ def import_ahead() -> None:
 
         tiktoken.list_encoding_names()
         importlib.import_module("requests")
+        importlib.import_module("netrc")  # requests looks for passwords there with its first request
 
 
 def estimate(record: Record, facts: Facts) -> None:

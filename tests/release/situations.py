@@ -1,0 +1,66 @@
+"""Run the suites of the client and the store as they run elsewhere: `python tests/release/situations.py [situation ...]`.
+
+| situation | how |
+| --- | --- |
+| `optimised` | `python -O`: statements that only assert are gone |
+| `isolated` | `python -I`: no PYTHON* variables, no user site, no folder of the program on the path |
+| `ordinary-user` | as the user `nobody`, who may write neither the package nor a home; needs root to begin with |
+
+Prints a line for each; exits with 1 if one failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SUITES = (
+    "tests/test_config.py", "tests/test_recorder.py", "tests/test_testing.py", "tests/test_lifecycle.py", "tests/record",
+    "tests/capture", "tests/delivery", "tests/processing", "tests/redaction", "tests/stores/sqlite",
+    "tests/stores/test_filters.py", "tests/stores/test_store.py", "tests/cli",
+)  # fmt: skip
+#: Two warnings of the tools, which say what the situation is: assertions are stripped, no examples can be kept.
+QUIET = ("-W", "ignore::pytest.PytestConfigWarning", "-W", "ignore::hypothesis.errors.HypothesisWarning")
+SITUATIONS = {"optimised": ("-O",), "isolated": ("-I",), "ordinary-user": ()}
+
+
+def command(situation: str) -> list[str]:
+    """Return the command that runs the suites in a situation."""
+    return [sys.executable, *SITUATIONS[situation], "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUIET, *SUITES]
+
+
+def as_ordinary_user() -> int:
+    """Run the suites as `nobody`, with a home that cannot be written; returns pytest's exit code."""
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as room:
+        Path(home).chmod(0o555)
+        Path(room).chmod(0o777)
+        variables = {"PATH": os.environ["PATH"], "HOME": home, "TMPDIR": room, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            command("ordinary-user"), cwd=ROOT, env=variables, check=False, user="nobody", group="nogroup",
+            extra_groups=[],
+        )  # fmt: skip
+    return done.returncode
+
+
+def main(chosen: list[str]) -> int:
+    failed = 0
+    for situation in chosen or SITUATIONS:
+        print(f"== {situation}", flush=True)
+        if situation == "ordinary-user" and os.geteuid() != 0:
+            print("not run: only root may become another user")
+            continue
+        code = (
+            as_ordinary_user()
+            if situation == "ordinary-user"
+            else subprocess.run(command(situation), cwd=ROOT, check=False).returncode
+        )
+        failed += code != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
