@@ -11,7 +11,7 @@ import msgspec
 
 from autolog._record.record import Record
 from autolog.errors import AutologError, shown
-from autolog.stores.filters import FIELDS
+from autolog.stores.filters import FIELDS, scored_words
 from autolog.stores.query import Aggregate, Query
 from autolog.stores.sql import Answer
 
@@ -155,6 +155,7 @@ def _parameters(query: Query) -> dict[str, Any]:
     return {
         **{_WORDS[field]: value for field, value in query.equal.items() if value is not None},
         "tag": list(query.tags),
+        "score": [scored_words(one) for one in query.scores],
         "metadata": [f"{key}={value}" for key, value in query.metadata.items()],
         "text": query.text,
         "since": None if query.since is None else query.since.isoformat(),

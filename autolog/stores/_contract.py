@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autolog._record.record import Record
-from autolog.stores.query import Aggregate, Hour, Query, Summary, Tokens
+from autolog.stores.query import Aggregate, Hour, Query, ScoreSum, Summary, Tokens
 
 
 class Store(Protocol):
@@ -110,6 +110,10 @@ class Store(Protocol):
         Values come in the order of their newest record, the newest first; records without one are left out. Steps are
         counted from 1970 UTC and come in order, without those that have no record.
         """
+        ...
+
+    def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
+        """Sum up the scores of records that match, by name and by a group of SCORE_GROUPS; most scores first."""
         ...
 
     def projects(self) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 
-from autolog.stores.query import Query
+from autolog.stores.query import Query, Scored
 
 #: Filters that compare one field: their word, the field (`Query.equal`), and what a help page says of it.
 FIELDS = {
@@ -29,6 +29,7 @@ FIELDS = {
 REPEATED = {
     "tag": "Has this tag; may be repeated.",
     "metadata": "key=value: has this metadata; may be repeated.",
+    "score": "A score's name, or how it compares: helpful, helpful<0.5, default>=1; may be repeated.",
 }
 OTHERS = {
     "text": "Text in the prompt, answer, name, error or model.",
@@ -70,6 +71,7 @@ def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Q
     single: dict[str, str] = {}
     tags: list[str] = []
     metadata: dict[str, str] = {}
+    scores: list[Scored] = []
     for name, value in pairs:
         if name not in FILTERS:
             raise FilterError(name[:50], f"there is no such filter; there are {', '.join(FILTERS)}")
@@ -80,6 +82,8 @@ def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Q
             if not found or not key:
                 raise FilterError(name, f"{value[:50]!r} is not of the form key=value")
             metadata[key] = text
+        elif name == "score":
+            scores.append(_scored(value))
         elif single.setdefault(name, value) != value:
             raise FilterError(name, "is given twice, and no record has both")
     if single.get("status", "ok") not in {"ok", "error"}:
@@ -88,7 +92,28 @@ def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Q
     if since is not None and until is not None and since > until:
         raise FilterError("until", f"{single['until'][:50]!r} is before since, {single['since'][:50]!r}")
     equal = {field: single[word] for word, (field, _) in FIELDS.items() if word in single}
-    return Query(equal, tuple(tags), metadata, single.get("text"), since=since, until=until)
+    return Query(equal, tuple(tags), metadata, single.get("text"), since=since, until=until, scores=tuple(scores))
+
+
+_SIGNS = {"<": "lt", ">": "gt", "<=": "le", ">=": "ge", "=": "eq"}
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+_COMPARED_SCORE = re.compile(rf"(?P<name>.+?) ?(?P<sign><=|>=|<|>|=) ?(?P<value>{_NUMBER})", re.IGNORECASE)
+
+
+def _scored(text: str) -> Scored:
+    """Return what is asked of a score: `helpful`, `helpful<0.5`."""
+    found = _COMPARED_SCORE.fullmatch(text.strip())
+    if found:
+        return Scored(found["name"], _SIGNS[found["sign"]], float(found["value"]))
+    if re.search(r"[<>=]", text):
+        raise FilterError("score", f"{text[:50]!r} is not of the form name, name<0.5, name>=0.5 or name=1")
+    return Scored(text.strip())
+
+
+def scored_words(scored: Scored) -> str:
+    """Return what is asked of a score as people write it."""
+    signs = {operator: sign for sign, operator in _SIGNS.items()}
+    return scored.name + (f"{signs[scored.operator]}{scored.value:g}" if scored.operator else "")
 
 
 def _time(given: dict[str, str], name: str, zone: tzinfo | None) -> datetime | None:

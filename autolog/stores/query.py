@@ -66,6 +66,31 @@ class Condition:
     values: tuple[Any, ...]
 
 
+#: How a score may be compared.
+SCORE_OPERATORS = ("eq", "lt", "gt", "le", "ge")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A record has a score of this name; with an operator (SCORE_OPERATORS), one that compares so with the value."""
+
+    name: str
+    operator: str | None = None
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSum:
+    """The scores of one name, of all records or of a group: how many, and their mean, least and greatest."""
+
+    name: str
+    group: str | None
+    count: int
+    mean: float
+    least: float
+    most: float
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which records are asked for: every condition must hold.
@@ -73,7 +98,7 @@ class Query:
     Attributes:
         equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering, and
             `caller`, the function or span that the call was made in.
-        tags: all of them must be there. metadata: key and value, compared as text.
+        tags: all of them must be there. scores: all must hold. metadata: key and value, compared as text.
         text: found in the bodies, prompt variables, name, error message or model, whatever the case.
         metadata_text: found literally in the metadata's JSON, whatever the case.
         ids: the id contains one of these.
@@ -93,6 +118,7 @@ class Query:
     past: tuple[datetime, int] | None = None
     roots: bool = False
     conditions: tuple[Condition, ...] = ()
+    scores: tuple[Scored, ...] = ()
 
     def where(self, *conditions: Condition, **equal: Any) -> Query:
         """Return this query with more that must hold."""
@@ -113,6 +139,16 @@ def check_summarised(by: str | timedelta | None) -> None:
     """Raise a ValueError for a field that is none of SUMMARISED."""
     if isinstance(by, str) and by not in SUMMARISED:
         raise ValueError(f"cannot summarise by {by!r}; there are {', '.join(SUMMARISED)}")
+
+
+#: What sums of scores can be grouped by, besides nothing.
+SCORE_GROUPS = ("model", "provider", "name", "user", "session", "project", "function", "prompt_name", "prompt_version")
+
+
+def check_score_group(group: str | None) -> None:
+    """Raise a ValueError for a group that is none of SCORE_GROUPS."""
+    if group is not None and group not in SCORE_GROUPS:
+        raise ValueError(f"cannot group scores by {group!r}; there are {', '.join(SCORE_GROUPS)}")
 
 
 def check_dimension(dimension: str) -> None:

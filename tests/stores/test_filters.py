@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from autolog.stores.filters import FILTERS, FilterError, parse_age, parse_time, parse_zone, read_query
-from autolog.stores.query import Query
+from autolog.stores.filters import FILTERS, FilterError, parse_age, parse_time, parse_zone, read_query, scored_words
+from autolog.stores.query import Query, Scored
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 27, 0, 30, tzinfo=UTC)  # 01:30 in Berlin
@@ -99,3 +99,23 @@ def test_a_filter_that_makes_no_sense_is_named(pairs: list[tuple[str, str]], nam
         read_query(pairs)
     assert refused.value.name == name
     assert problem in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "scored"),
+    [
+        ("helpful", Scored("helpful")),
+        ("helpful<0.5", Scored("helpful", "lt", 0.5)),
+        ("tone of voice >= -1e2", Scored("tone of voice", "ge", -100.0)),
+        ("default=1", Scored("default", "eq", 1.0)),
+    ],
+)
+def test_scores_are_compared_as_people_write_it(text: str, scored: Scored) -> None:
+    assert read_query([("score", text)]).scores == (scored,)
+    assert read_query([("score", scored_words(scored))]).scores == (scored,)
+
+
+@pytest.mark.parametrize("text", ["helpful<", "<1", "helpful=yes", "a=b=c", "helpful<nan"])
+def test_a_comparison_of_scores_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(FilterError, match="score"):
+        read_query([("score", text)])

@@ -19,7 +19,7 @@ from autolog._record.record import Record
 from autolog.errors import StoreError
 from autolog.stores import ledger_path, open_store
 from autolog.stores._contract import Store
-from autolog.stores.query import Condition, Query
+from autolog.stores.query import Condition, Query, Scored, ScoreSum
 from autolog.stores.sqlite import _schema
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -664,3 +664,47 @@ def test_unpriced_are_calls_that_should_have_a_price(store: Store) -> None:
 def test_the_ledger_of_a_store_lies_beside_it(tmp_path: Path) -> None:
     assert ledger_path(f"sqlite:///{tmp_path}/s.db") == f"{tmp_path}/s.db-budgets"
     assert ledger_path("clickhouse://host/db") is None
+
+
+def test_scores_are_filters_and_sums(store: Store) -> None:
+    given: list[dict[str, object]] = [
+        {"scores": {"helpful": 1.0, "tone": {"value": 0.25, "comment": "stiff"}}, "prompt_version": "6"},
+        {"scores": {"helpful": {"value": 0}, 'odd "name"': "much"}, "prompt_version": "7"},
+        {"score": 0.5, "scores": {"helpful": 1}, "prompt_version": "7"},
+        {"project": "other", "scores": {"helpful": 0.5}},
+        {},
+    ]
+    store.write([record(number, **fields) for number, fields in enumerate(given)])
+
+    def found(*scores: Scored, **equal: object) -> list[int]:
+        return sorted(int(item.id[3:]) for item in store.find(Query(dict(equal), scores=scores)))
+
+    assert found(Scored("helpful")) == [0, 1, 2, 3]
+    assert found(Scored("helpful"), project="default") == [0, 1, 2]
+    assert found(Scored("helpful", "ge", 0.5)) == [0, 2, 3]
+    assert found(Scored("helpful", "lt", 0.5)) == [1]
+    assert found(Scored("helpful", "eq", 1), Scored("tone", "le", 0.25)) == [0]
+    assert found(Scored("default", "gt", 0.4)) == [2]
+    assert found(Scored("nobody")) == found(Scored("helpful' OR 1", "eq", 1)) == []
+    assert store.count(Query(scores=(Scored("helpful"),))) == 4
+    helpful, *others = store.scores(Query({"project": "default"}))
+    assert helpful == ScoreSum("helpful", None, 3, pytest.approx(2 / 3), 0.0, 1.0)
+    assert {(one.name, one.count, one.mean) for one in others} == {("tone", 1, 0.25), ("default", 1, 0.5)}
+    by_version = {one.group: one.mean for one in store.scores(Query(), "prompt_version") if one.name == "helpful"}
+    assert by_version == {"6": 1.0, "7": 0.5, None: 0.5}
+    assert store.scores(Query({"kind": "llm"}, tags=("none",)), "model") == []
+    with pytest.raises(ValueError, match="cannot group scores"):
+        store.scores(Query(), "tag")
+
+
+def test_a_corrected_score_is_found_by_its_new_value_alone(store: Store) -> None:
+    store.write([record(scores={"helpful": 1.0})])
+
+    def correct(kept: Record) -> None:
+        kept.scores = {"fine": 0.0}
+
+    store.update("id-0001", "default", correct)
+    assert [one.name for one in store.scores(Query())] == ["fine"]
+    assert not store.find(Query(scores=(Scored("helpful"),)))
+    store.delete(Query())
+    assert store.scores(Query()) == []

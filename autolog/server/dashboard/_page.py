@@ -216,7 +216,7 @@ def templates() -> jinja2.Environment:
     made.filters |= {
         "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
-        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "exact": _exact,
+        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score, "exact": _exact,
         "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
     made.globals |= {"version": __version__, "tokens": figures.tokens, "presets": PRESETS}
@@ -269,6 +269,11 @@ def _bytes(size: float) -> str:
     power = min(4, int(math.log(size, 1024))) if size >= 1 else 0
     amount, unit = size / 1024**power, ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
     return f"{amount:.0f} {unit}" if amount >= 100 or not power else f"{amount:.1f} {unit}"
+
+
+def _score(value: object) -> str:
+    """Return a score with no more digits than it has."""
+    return f"{value:.6g}" if isinstance(value, (int, float)) else figures.safe(value)
 
 
 def _exact(at: datetime | None) -> str:

@@ -27,6 +27,8 @@ class Total:
     cost: float = 0.0
     priced: int = 0
     durations: Counter[float] = field(default_factory=Counter)
+    percentiles: dict[float, float | None] = field(default_factory=dict)
+    """Those that are known without the durations."""
 
     def add(self, part: Hour | Total) -> None:
         self.calls += part.calls
@@ -52,6 +54,8 @@ class Total:
 
     def percentile(self, share: float) -> float | None:
         """Return the duration that this share of the calls did not exceed, in seconds; within five per cent."""
+        if share in self.percentiles:
+            return self.percentiles[share]
         wanted, seen = share * self.durations.total(), 0
         for duration, count in sorted(self.durations.items()):
             seen += count

@@ -18,7 +18,7 @@ PAGE = 50
 #: What the form has fields for, and the kinds that it offers.
 FIELDS = frozenset({
     "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "error",
-    "prompt", "prompt_version",
+    "prompt", "prompt_version", "score",
 })  # fmt: skip
 #: Parameters that narrow nothing: order, place, columns, and the zone of times.
 _OTHERS = frozenset({"sort", "past", "offset", "after", "zone", "column", "roots", "step"})

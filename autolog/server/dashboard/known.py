@@ -1,28 +1,56 @@
-"""Values that filters suggest: those that calls of the last time had, the most frequent first."""
+"""Values that filters suggest: those that records of the last time had, the most frequent first."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from autolog._record.record import Record
 from autolog.server._call import Reply
 from autolog.server.dashboard import charts
-from autolog.server.dashboard._page import PageRequest
-from autolog.stores.query import DIMENSIONS
+from autolog.server.dashboard._page import HEADERS, PageRequest
+from autolog.stores._contract import Store
+from autolog.stores.query import DIMENSIONS, Query
 
-#: How far back values are looked for, and how many there are of each kind.
-LOOK_BACK, MOST = timedelta(days=30), 200
+#: How far back sums are looked through; how many of the newest records; and how many values there are of each filter.
+LOOK_BACK, RECORDS, MOST = timedelta(days=30), 1_000, 200
 
 
 def known(request: PageRequest) -> Reply:
-    """Return a list of values for each of the filters that have sums."""
-    until = datetime.now(UTC)
+    """Return as JSON the values of each filter."""
     project = request.project or request.parameter("project") or None
-    values = {
-        name: [
-            total.value
-            for total in charts.totals(request.store.hours(project, name, until - LOOK_BACK, until))[:MOST]
-            if total.value
-        ]
+    values = {**_of_records(request.store, project), **_of_sums(request.store, project)}
+    return Reply(200, {name: [value for value in some if value] for name, some in values.items()}, headers=HEADERS)
+
+
+def _of_sums(store: Store, project: str | None) -> dict[str, list[str]]:
+    """Return the values that there are sums by, of all calls."""
+    until = datetime.now(UTC)
+    return {
+        name: [total.value for total in charts.totals(store.hours(project, name, until - LOOK_BACK, until))[:MOST]]
         for name in DIMENSIONS[1:]
     }
-    return request.fragment("known.html", values=values)
+
+
+def _of_records(store: Store, project: str | None) -> dict[str, list[str]]:
+    """Return the values that the newest records have."""
+    found: dict[str, Counter[str]] = {}
+    for record in store.find(Query({"project": project} if project else {}), RECORDS):
+        for name, value in _values(record):
+            found.setdefault(name, Counter())[value] += 1
+    return {name: [value for value, _ in counts.most_common(MOST)] for name, counts in found.items()}
+
+
+def _values(record: Record) -> Iterator[tuple[str, str]]:
+    single = {
+        "name": record.name, "kind": record.kind, "status": record.status, "error": record.error_type,
+        "session": record.session, "prompt": record.prompt_name, "prompt_version": record.prompt_version,
+        "user": record.user,
+    }  # fmt: skip
+    yield from ((name, value) for name, value in single.items() if value)
+    yield from (("tag", tag) for tag in record.tags)
+    yield from (("score", name) for name in record.scores)
+    for key, value in record.metadata.items():
+        if isinstance(value, (str, int, float)):
+            yield "metadata", f"{key}={value}"

@@ -129,7 +129,7 @@ def score(request: PageRequest) -> Reply:
         set_score(kept, name, value, comment or None)
 
     request.call.write(lambda store: store.update(record.id, record.project, change))
-    return request.redirect(log_url(record))
+    return request.redirect(log_url(record, request.form.get("from", "")))
 
 
 def _neighbours(request: PageRequest, record: Record, origin: Pairs) -> tuple[Record | None, Record | None]:

@@ -67,7 +67,8 @@ def sums(request: PageRequest) -> Reply:
         return request.fragment("sums.html", whole=None, drawn=None)
     whole = next(iter(request.store.summarise(query)), None)
     drawn = histogram.draw(request.store, query, whole, reader_zone(request.call)[0]) if whole else None
-    return request.fragment("sums.html", whole=whole, drawn=drawn)
+    scores = request.store.scores(query) if query.scores else []
+    return request.fragment("sums.html", whole=whole, drawn=drawn, scores=scores)
 
 
 def events(request: PageRequest) -> Reply:

@@ -16,7 +16,7 @@ from autolog.server.dashboard import charts
 from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.charts import Chart, Point, Series, Total
 from autolog.server.dashboard.filters import read_filters
-from autolog.stores.query import DIMENSIONS, Hour, Query
+from autolog.stores.query import DIMENSIONS, SCORE_GROUPS, Hour, Query
 
 #: What there are sums by: the filter's word, the store's group, the heading. Those of DIMENSIONS are kept ready.
 GROUPS = {
@@ -118,6 +118,16 @@ def calls(request: PageRequest) -> Reply:
     return request.fragment("calls.html", found=found)
 
 
+def scores(request: PageRequest) -> Reply:
+    """Return the sums of scores, by the value that the page sums up by: the script puts them in the page."""
+    by = request.parameter("by") or "model"
+    group = GROUPS[by][0] if by in GROUPS and GROUPS[by][0] in SCORE_GROUPS else None
+    return request.fragment(
+        "scores.html", frame=request.frame, by=by, words=GROUPS.get(by, ("", by))[1], grouped=group is not None,
+        sums=request.store.scores(_query(request), group)[:MAX_GROUPS],
+    )  # fmt: skip
+
+
 def _query(request: PageRequest) -> Query:
     """Return the project and the range of time; the last seven days if the URL says none."""
     pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
@@ -134,7 +144,7 @@ def _groups(request: PageRequest, query: Query, by: str, since: datetime, until:
     return [
         Total(
             row.group, row.calls, row.errors, row.input_tokens or 0, row.output_tokens or 0, row.cost or 0.0,
-            row.calls - row.unpriced,
+            row.calls - row.unpriced, percentiles={0.5: row.p50, 0.95: row.p95},
         )
         for row in rows
         if row.group is not None

@@ -47,6 +47,7 @@ PAGES: list[Route] = [
     page("GET", "/ui/cache", cache.cache, "What the providers' caches gave, and why they missed"),
     page("GET", "/ui/cache/report", cache.judged, "The sums and misses of that page", refuse=refuse_here),
     page("GET", "/ui/cache/rate", cache.rate, "The share of the input that came from a cache", refuse=refuse_here),
+    page("GET", "/ui/scores", overview.scores, "The sums of scores", refuse=refuse_here),
     page("GET", "/ui/cache/line", cache.line_of, "What the cache did for one call", refuse=refuse_here),
     page("POST", "/ui/views", views.save, "Save a view of a list"),
     page("POST", "/ui/views/remove", views.remove, "Remove a saved view"),

@@ -9,7 +9,7 @@ from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._reader import FROM
 from autolog.stores.clickhouse._rows import from_micros
 from autolog.stores.clickhouse._where import Values
-from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, Summary
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, ScoreSum, Summary
 
 _GROUP_SQL = {
     "model": "coalesce(request_model, response_model)",
@@ -92,6 +92,19 @@ def read_summaries(
         for group, *sums, first, last in rows
         if sums[0]
     ]
+
+
+def read_scores(db: Database, group: str | None, condition: str, values: Values) -> list[ScoreSum]:
+    """Return the sums of the scores of the records that a condition gives: see `Store.scores`."""
+    key = _GROUP_SQL.get(group, group) if group else "NULL"
+    rows = db.query(
+        f"""SELECT named, grouped, count() AS many, avg(given), min(given), max(given)
+        FROM (SELECT {key} AS grouped, arrayJoin(scores) AS pair, pair.1 AS named, pair.2 AS given
+            {FROM} WHERE {condition})
+        GROUP BY named, grouped ORDER BY many DESC, named, grouped""",
+        values,
+    )
+    return [ScoreSum(str(name), None if of is None else str(of), *sums) for name, of, *sums in rows]
 
 
 def _of_calls(column: str) -> str:

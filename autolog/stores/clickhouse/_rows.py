@@ -13,6 +13,7 @@ import msgspec
 from autolog._record.bodies import encode_json
 from autolog._record.media import take_media
 from autolog._record.record import Record, pack
+from autolog._record.scores import values_of
 from autolog.stores._texts import as_text, clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,6 +43,7 @@ COLUMNS = {
 #: search looks into.
 MADE = {
     "seq": "Int64", "version": "Int64", "gone": "UInt8", "tags": "Array(String)", "metadata": "Map(String, String)",
+    "scores": "Map(String, Float64)",
     "metadata_json": _TEXT, "texts": _TEXT, "media_hashes": "Array(String)", "record": "String",
 }  # fmt: skip
 BODIES = {"request_body": _TEXT, "response_body": _TEXT}
@@ -110,6 +112,7 @@ def to_row(kept: Kept) -> list[Any]:
     return [
         *values, kept.seq, kept.version, int(kept.gone), [clean(tag) for tag in record.tags],
         {clean(key): as_text(value) for key, value in record.metadata.items()},
+        {clean(name): value for name, value in values_of(record).items()},
         encode_json(record.metadata).decode(errors="replace") if record.metadata else None,
         encode_json(texts).decode(errors="replace") if texts else None,
         sorted(hashes_of([record])), pack([whole])[1:], *bodies,  # without the list's own byte

@@ -118,8 +118,14 @@ def _sum_by_the_model_asked_for(target: Target) -> Statements:
     yield f"TRUNCATE TABLE IF EXISTS `{target.local('sealed')}`{target.on}"
 
 
+def _add_scores(target: Target) -> Statements:
+    """Add the column that records are found by their scores with; of older records it is filled when they change."""
+    for name in dict.fromkeys((target.local("log"), "log")):
+        yield f"ALTER TABLE `{name}`{target.on} ADD COLUMN IF NOT EXISTS scores {TYPES['scores']}"
+
+
 #: `autolog_schema` says how many a database has had.
-MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create, _sum_by_the_model_asked_for)
+MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create, _sum_by_the_model_asked_for, _add_scores)
 
 
 def prepare(db: Database, target: Target) -> None:
@@ -142,7 +148,7 @@ def prepare(db: Database, target: Target) -> None:
         raise StoreError(target.shown, "this database holds another program's tables; choose another database")
     if version > len(MIGRATIONS):
         raise StoreError(target.shown, "this database was written by a newer autolog: pip install -U autolog-llm")
-    if version:
+    if version == len(MIGRATIONS):
         _check(there, target)
     if version < len(MIGRATIONS):  # each statement may be run twice: another server may be doing so
         for statement in _schema_table(target):

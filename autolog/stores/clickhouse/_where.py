@@ -9,7 +9,7 @@ from typing import Any
 
 from autolog.stores._texts import clean
 from autolog.stores.clickhouse._rows import BEYOND, COLUMNS, micros
-from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
+from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query, Scored
 
 _FIELD_SQL = {
     "model": "coalesce(request_model, response_model, '')",
@@ -89,6 +89,7 @@ def where(query: Query, values: Values) -> str:
         else:
             raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
     clauses += [f"has(tags, {values.mark(clean(tag))})" for tag in query.tags]
+    clauses += [_scored(one, values) for one in query.scores]
     for key, value in query.metadata.items():
         mark = values.mark(clean(key))
         clauses.append(f"(mapContains(metadata, {mark}) AND metadata[{mark}] = {values.mark(clean(value))})")
@@ -108,6 +109,15 @@ def where(query: Query, values: Values) -> str:
     if query.roots:
         clauses.append("parent_span_id IS NULL")
     return " AND ".join(clauses)
+
+
+def _scored(scored: Scored, values: Values) -> str:
+    """Return a test for a score."""
+    mark = values.mark(clean(scored.name))
+    test = f"mapContains(scores, {mark})"
+    if scored.operator is None:
+        return test
+    return f"({test} AND scores[{mark}] {_SIGNS[scored.operator]} {values.mark(scored.value)})"
 
 
 def _any(tests: Any) -> str:

@@ -30,7 +30,7 @@ from autolog._record.record import Record, merge
 from autolog.stores._texts import clean
 from autolog.stores._zones import offsets
 from autolog.stores.clickhouse import _hours as hours
-from autolog.stores.clickhouse._aggregate import read_summaries, read_sums
+from autolog.stores.clickhouse._aggregate import read_scores, read_summaries, read_sums
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._clock import Clock, seq_at, time_of
 from autolog.stores.clickhouse._commit import Commits, Key
@@ -45,10 +45,12 @@ from autolog.stores.query import (
     Aggregate,
     Hour,
     Query,
+    ScoreSum,
     Summary,
     Tokens,
     check_dimension,
     check_group,
+    check_score_group,
     check_summarised,
 )
 
@@ -324,6 +326,11 @@ class ClickHouseStore:
         check_summarised(by)
         values = Values()
         return read_summaries(self._db, by, where(query, values), values, limit, offset)
+
+    def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
+        check_score_group(group)
+        values = Values()
+        return read_scores(self._db, group, where(query, values), values)
 
     def projects(self) -> list[str]:
         return [name for (name,) in self._db.query(f"SELECT DISTINCT project {FROM} ORDER BY project")]

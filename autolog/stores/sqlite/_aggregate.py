@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, Summary
+from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, ScoreSum, Summary
+from autolog.stores.sqlite._where import score_value
 
 _GROUP_SQL = {
     "model": "coalesce(request_model, response_model)",
@@ -96,6 +97,21 @@ def read_summaries(
 
 def _of_calls(expression: str) -> str:
     return f"sum(CASE WHEN log.kind = 'llm' THEN {expression} ELSE 0 END)"
+
+
+def read_scores(db: sqlite3.Connection, group: str | None, condition: str, values: Sequence[Any]) -> list[ScoreSum]:
+    """Return the sums of the scores of the records that a condition gives: see `Store.scores`."""
+    key = _GROUP_SQL.get(group, f'"{group}"') if group else "NULL"
+    sql = f"""
+        SELECT named, "group", count(*), avg(given), min(given), max(given)
+        FROM (
+            SELECT named, {key} AS "group", {score_value("named")} AS given
+            FROM (SELECT n AS place, value AS named FROM facet WHERE facet.kind = 'score')
+            CROSS JOIN log ON log.n = place WHERE {condition})
+        WHERE typeof(given) IN ('integer', 'real')
+        GROUP BY named, "group" ORDER BY count(*) DESC, named, 2"""  # noqa: S608 - our own words
+    rows = db.execute(sql, values)
+    return [ScoreSum(str(name), None if of is None else str(of), *sums) for name, of, *sums in rows]
 
 
 def _moment(micros: int) -> datetime:

@@ -11,6 +11,7 @@ import msgspec
 
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import DEFAULTS, FIELDS, Record
+from autolog._record.scores import values_of
 from autolog.stores._texts import clean
 from autolog.stores.sqlite._where import micros
 
@@ -92,4 +93,5 @@ def facets(record: Record) -> list[tuple[str, str]]:
     found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
     if record.caller is not None:
         found.append(("caller", record.caller))
+    found += [("score", name) for name in values_of(record)]
     return [(kind, clean(value)) for kind, value in found]

@@ -107,6 +107,14 @@ def _index_what_was_used(db: sqlite3.Connection) -> None:
         WHERE kind = 'llm'""")
 
 
+def _find_by_scores(db: sqlite3.Connection) -> None:
+    """Add the names of scores to what records are found by."""
+    db.execute("""
+        INSERT OR IGNORE INTO facet SELECT 'score', scored.key, created_at, n
+        FROM log, json_each(log.rest, '$.scores') AS scored WHERE rest LIKE '%"scores"%'""")
+    db.execute("INSERT OR IGNORE INTO facet SELECT 'score', 'default', created_at, n FROM log WHERE score IS NOT NULL")
+
+
 #: A file's `user_version` says how many it has had.
 MIGRATIONS = (
     _create_tables,
@@ -118,4 +126,5 @@ MIGRATIONS = (
     _create_dictionary,
     _sum_by_the_model_asked_for,
     _index_what_was_used,
+    _find_by_scores,
 )

@@ -11,6 +11,7 @@ from autolog.stores._texts import clean
 from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 _FIELD_SQL = {
     "id": "log.id",  # json_each has a column of this name, too
@@ -63,6 +64,8 @@ def source(query: Query) -> tuple[str, list[Any], Query]:
         return "log", [], query  # its own index leaves less to check
     if query.tags:
         facet, query = ("tag", query.tags[0]), replace(query, tags=query.tags[1:])
+    elif query.scores:
+        facet = "score", query.scores[0].name
     else:
         for kind in ("model", "caller"):
             if facet is None and isinstance(query.equal.get(kind), str):
@@ -79,6 +82,14 @@ def source(query: Query) -> tuple[str, list[Any], Query]:
     return "log", [], query
 
 
+def score_value(name: str) -> str:
+    """Return in SQL the score of a record by its name, of which the expression is there twice; NULL if it has none."""
+    return f"""coalesce(CASE WHEN {name} = 'default' THEN score END, (
+        SELECT CASE scored.type WHEN 'object' THEN json_extract(scored.value, '$.value')
+            WHEN 'integer' THEN scored.value WHEN 'real' THEN scored.value END
+        FROM json_each(log.rest, '$.scores') AS scored WHERE scored.key = {name}))"""  # noqa: S608 - our own words
+
+
 _HAS_FACET = (
     "EXISTS (SELECT 1 FROM facet WHERE facet.kind = ? AND value = ? AND facet.at = created_at AND facet.n = log.n)"
 )
@@ -93,11 +104,18 @@ def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
     Raises:
         ValueError: a field that cannot be compared.
     """
-    alone = order_by == "created_at" and not (query.equal.keys() - {"project"} or query.tags or query.metadata)
+    others = query.equal.keys() - {"project"} or query.tags or query.scores or query.metadata
+    alone = order_by == "created_at" and not others
     clauses, values = _equal(query, alone)
     for tag in query.tags:
         clauses.append(_HAS_FACET)
         values += ["tag", clean(tag)]
+    for scored in query.scores:
+        clauses.append(_HAS_FACET)
+        values += ["score", clean(scored.name)]
+        if scored.operator is not None:
+            clauses.append(f"{score_value('?')} {_SIGNS[scored.operator]} ?")
+            values += [clean(scored.name)] * 2 + [scored.value]
     for key, value in query.metadata.items():
         clauses.append(_HAS_META)
         values += [clean(key), clean(value)]
@@ -149,9 +167,6 @@ def _equal(query: Query, project_alone: bool) -> tuple[list[str], list[Any]]:
         else:
             raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
     return clauses, values
-
-
-_SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 
 def _condition(condition: Condition) -> tuple[str, list[Any]]:

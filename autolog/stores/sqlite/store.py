@@ -26,10 +26,12 @@ from autolog.stores.query import (
     Aggregate,
     Hour,
     Query,
+    ScoreSum,
     Summary,
     Tokens,
     check_dimension,
     check_group,
+    check_score_group,
     check_summarised,
 )
 from autolog.stores.sqlite import _aggregate, _rollup
@@ -211,6 +213,12 @@ class SQLiteStore:
             return _aggregate.read_summaries(
                 self._file.reader, by, table, condition, (*first, *values), (-1 if limit is None else limit, offset)
             )
+
+    def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
+        check_score_group(group)
+        condition, values = where(query)
+        with self._file.translated():
+            return _aggregate.read_scores(self._file.reader, group, condition, values)
 
     def projects(self) -> list[str]:
         with self._file.translated():

@@ -51,7 +51,7 @@ def test_what_the_cache_gave_and_why_it_missed(browser: httpx2.Client) -> None:
 
 
 def test_the_rate_and_the_line_of_one_call(browser: httpx2.Client) -> None:
-    assert "4,000 tokens" in browser.get(f"/ui/cache/rate?{RANGE}").text
+    assert "4,000 of" in browser.get(f"/ui/cache/rate?{RANGE}").text
     assert "the prefix broke at system[0].text" in browser.get("/ui/cache/line?id=call-2").text
     assert browser.get("/ui/cache/line?id=call-1").text.count("4,000 of") == 1
     assert browser.get("/ui/cache/line?id=nobody").status_code == 404

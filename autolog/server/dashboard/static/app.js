@@ -53,14 +53,105 @@ async function fill(target, address) {
 const sums = byId("sums");
 if (sums) fill(sums, sums.dataset.address).then(() => brush(sums.querySelector(".histogram")));
 function fillAll(within) {
-  for (const late of within.querySelectorAll("[data-fill]")) fill(late, late.dataset.fill);
+  for (const late of within.querySelectorAll("[data-fill]")) fill(late, late.dataset.fill).then(() => late.removeAttribute("data-fill"));
 }
 fillAll(document);
-const known = byId("known");
-known?.closest("details").addEventListener("toggle", () => {
-  if (known.dataset.address) fill(known, known.dataset.address);
-  known.dataset.address = "";
-});
+// Filters that are suggested, of what is there
+
+const searchField = byId("search");
+const suggestions = byId("suggestions");
+const REPEATED = ["tag", "metadata", "score"];
+const MOST_SUGGESTED = 9;
+let values = null;
+async function loadKnown() {
+  if (values) return;
+  values = {};
+  try {
+    const answer = await fetch(searchField.dataset.known);
+    if (answer.ok) values = await answer.json();
+  } catch { return; } // the page is being left
+  for (const [name, some] of Object.entries(values)) {
+    const list = document.createElement("datalist");
+    list.id = `known-${name}`;
+    list.append(...some.map((value) => new Option(value, value)));
+    byId("filters").append(list);
+  }
+  if (document.activeElement === searchField) suggest();
+}
+function suggested(typed) {
+  const [, name, wanted] = typed.match(/^(\w+)\s*[:=]\s*(.*)$/) ?? [null, null, typed];
+  const named = name?.toLowerCase().replace("version", "prompt_version");
+  const of = Object.entries(values ?? {}).flatMap(([key, some]) => some.map((value) => [key, value]));
+  const found = of.filter(([key, value]) => (!named || key === named || (key === "metadata" && value.toLowerCase().startsWith(typed.toLowerCase())))
+    && (value.toLowerCase().includes(wanted.toLowerCase()) || (key === "metadata" && value.toLowerCase().startsWith(typed.toLowerCase()))));
+  const begins = ([, value]) => Number(!value.toLowerCase().startsWith(wanted.toLowerCase()));
+  return found.sort((one, other) => begins(one) - begins(other)).slice(0, MOST_SUGGESTED);
+}
+function suggest() {
+  const typed = searchField.value.trim();
+  const found = typed ? suggested(typed) : [];
+  suggestions.replaceChildren(...found.map(([name, value], index) => {
+    const item = document.createElement("li");
+    item.id = `suggestion-${index}`;
+    item.setAttribute("role", "option");
+    item.setAttribute("aria-selected", "false");
+    item.dataset.name = name;
+    item.dataset.value = value;
+    const word = document.createElement("small");
+    word.textContent = name.replace("_", " ");
+    item.append(word, ` ${value}`);
+    return item;
+  }));
+  showSuggestions(found.length > 0);
+}
+function showSuggestions(shown) {
+  suggestions.hidden = !shown;
+  searchField.setAttribute("aria-expanded", String(shown));
+  if (!shown) searchField.removeAttribute("aria-activedescendant");
+}
+function pickSuggestion(by) {
+  const all = [...suggestions.children];
+  const at = all.findIndex((item) => item.getAttribute("aria-selected") === "true");
+  all[at]?.setAttribute("aria-selected", "false");
+  const picked = all[at + by] ?? (by > 0 ? all[0] : null);
+  picked?.setAttribute("aria-selected", "true");
+  if (picked) searchField.setAttribute("aria-activedescendant", picked.id);
+  else searchField.removeAttribute("aria-activedescendant");
+}
+function addFilter({ name, value }) {
+  const address = new URL(location.href);
+  for (const place of ["past", "offset"]) address.searchParams.delete(place);
+  if (REPEATED.includes(name)) address.searchParams.append(name, value);
+  else address.searchParams.set(name, value);
+  location.assign(address);
+}
+if (suggestions) {
+  searchField.addEventListener("focus", loadKnown);
+  byId("filters").parentElement.addEventListener("toggle", loadKnown);
+  searchField.addEventListener("input", suggest);
+  searchField.addEventListener("blur", () => showSuggestions(false));
+  suggestions.addEventListener("pointerdown", (event) => {
+    event.preventDefault(); // the field keeps the focus
+    const item = event.target.closest("li");
+    if (item) addFilter(item.dataset);
+  });
+  searchField.addEventListener("keydown", (event) => {
+    if (suggestions.hidden) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      pickSuggestion(event.key === "ArrowDown" ? 1 : -1);
+    } else if (event.key === "Enter") {
+      const picked = suggestions.querySelector("[aria-selected=true]");
+      const exact = /^\w+\s*[:=]/.test(searchField.value) && suggestions.children.length === 1 ? suggestions.firstElementChild : null;
+      if (!picked && !exact) return;
+      event.preventDefault();
+      addFilter((picked ?? exact).dataset);
+    } else if (event.key === "Escape") {
+      event.stopPropagation();
+      showSuggestions(false);
+    }
+  });
+}
 
 // Choosing a range of time in the histogram
 

@@ -1,0 +1,41 @@
+"""A real browser (Debian's Chromium, through Playwright) that has signed in to the pages, and what it complains of."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from live import KEY, Live
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+class Watched:
+    """A page, signed in, and everything that it complained of or asked of other hosts."""
+
+    def __init__(self, chromium: Any, running: Live, **options: Any) -> None:
+        self.context = chromium.new_context(**options)
+        self.page = self.context.new_page()
+        self.base = running.url
+        self.complaints: list[str] = []
+        self.page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        self.page.on("request", self._asked)
+        self.page.goto(f"{running.url}/ui/login")
+        self.page.fill("input[name=key]", KEY)
+        self.page.click("button:has-text('Sign in')")
+        self.page.wait_for_url("**/ui/")
+        self.page.wait_for_load_state()
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "data:")):
+            self.complaints.append(f"asked {request.url}")
+
+    def rows(self) -> list[str]:
+        found: list[str] = self.page.eval_on_selector_all("#rows tr", "rows => rows.map(row => row.dataset.id)")
+        return found

@@ -1,0 +1,95 @@
+"""Every page by axe, in light and dark, wide and narrow; nothing scrolls sideways, nothing is said on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Watched
+from live import Live, live
+from page_samples import fill
+
+from autolog.stores.query import Query
+
+PATHS = (
+    "/ui/", "/ui/?user=ada&column=time&column=name&column=score&column=tags", "/ui/?text=nothing+has+this", "/ui/traces",
+    "/ui/sessions", "/ui/users", "/ui/session?id=s1", "/ui/overview", "/ui/overview?by=user&only=model:gpt-4o",
+    "/ui/cache", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/settings",
+    *(f"/ui/log/{name}" for name in ("plain", "root", "failed", "hostile", "broken", "long", "rich")),
+)  # fmt: skip
+#: The browser itself notes a status of 4xx on its console.
+REFUSED = ("/ui/log/nobody", "/ui/?status=maybe", "/ui/trace/nobody", "/ui/overview?by=colour")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live(tmp_path_factory.mktemp("axe") / "s.db") as made:
+        fill(made)
+        for record in made.store.find(Query({"user": "ada"})):
+            made.store.update(record.id, record.project, lambda kept: kept.scores.update(helpful=1.0))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    package = pytest.importorskip("axe_playwright_python", reason="axe is not installed: pip install -e '.[dev]'")
+    return (Path(package.__file__).parent / "axe.min.js").read_text()
+
+
+#: What colours alone decide: in the dark, and where the layout is another one.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+
+
+def violations(watched: Watched, axe: str, options: dict[str, Any] | None = None) -> list[str]:
+    """What axe finds on the page, with all that folds unfolded."""
+    watched.page.evaluate("document.querySelectorAll('details:not(.menu)').forEach(one => { one.open = true; })")
+    watched.page.evaluate(axe)
+    found = watched.page.evaluate("options => axe.run(options)", options or {})["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['target']} {one['nodes'][0]['failureSummary']}" for one in found]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "options"), [(1280, "light", {}), (1280, "dark", COLOURS), (390, "light", COLOURS)]
+)
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    chromium: Any, running: Live, axe: str, width: int, scheme: str, options: dict[str, Any]
+) -> None:
+    watched = Watched(chromium, running, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for path in PATHS:
+        watched.page.goto(watched.base + path)
+        watched.page.wait_for_selector("[data-fill]", state="detached")
+        assert violations(watched, axe, options) == [], path
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert watched.complaints == []
+    for path in REFUSED:
+        watched.page.goto(watched.base + path)
+        assert violations(watched, axe, options) == [], path
+    watched.context.close()
+
+
+def test_the_form_to_sign_in(chromium: Any, running: Live, axe: str) -> None:
+    watched = Watched(chromium, running)
+    watched.context.clear_cookies()
+    watched.page.goto(watched.base + "/ui/")
+    assert "Sign in" in watched.page.inner_text("h1")
+    assert violations(watched, axe) == []
+    assert watched.complaints == []
+    watched.context.close()
+
+
+def test_menus_open_and_close_by_keyboard(chromium: Any, running: Live, axe: str) -> None:
+    watched = Watched(chromium, running, viewport={"width": 1280, "height": 900})
+    page = watched.page
+    for menu in ("Filter", "Views", "Export", "Columns"):
+        page.goto(watched.base + "/ui/")
+        page.focus(f"summary:text-is('{menu}')")
+        page.keyboard.press("Enter")
+        assert page.locator("details.menu[open] .panel").is_visible()
+        assert violations(watched, axe) == [], menu
+        page.keyboard.press("Escape")
+        assert page.locator("details.menu[open]").count() == 0
+        assert page.evaluate("document.activeElement.textContent") == menu
+    watched.context.close()
+    assert watched.complaints == []
