@@ -70,7 +70,7 @@ COLUMNS: dict[str, tuple[Column, _Cell]] = {
         lambda record: text(" ".join(filter(None, (record.prompt_name, record.prompt_version)))),
     ),
     "trace": (Column("trace", leave=5), _plain("trace_id")),
-    "says": (Column("says", least=16, leave=4), _says),
+    "says": (Column("says", least=8, leave=4), _says),
 }  # fmt: skip
 DEFAULT = ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says")
 
@@ -93,12 +93,15 @@ class ColumnNames(click.ParamType[tuple[str, ...]]):
 
 
 def record_lines(records: Sequence[Record], names: Sequence[str] = DEFAULT, width: int | None = None) -> list[Text]:
-    """Return the lines of a table of records; what is asked for by name is never left out."""
+    """Return the lines of a table of records; what is asked for by name is never left out, even where it is empty."""
     chosen = [_column(name) for name in names]
     columns = [column for column, _ in chosen]
+    rows = [[cell(record) for _, cell in chosen] for record in records]
     if names != DEFAULT:
         columns = [replace(column, leave=0) for column in columns]
-    rows = [[cell(record) for _, cell in chosen] for record in records]
+    else:
+        filled = [index for index, column in enumerate(columns) if not column.leave or any(row[index] for row in rows)]
+        columns, rows = [columns[index] for index in filled], [[row[index] for index in filled] for row in rows]
     return list(draw(columns, rows, width))
 
 

@@ -16,8 +16,9 @@ class Column:
 
     Attributes:
         heading: its name. right: figures, to be compared by their last digits. point: figures, to be compared by their
-            decimal points. least, most: how narrow it may become where room is short, and how wide at all; None is as
-            wide as what stands in it. leave: columns with the highest number are left out first; 0 is never.
+            decimal points. least, most: how narrow it may become where room is short, and how wide where others want room,
+            too; None is as wide as what stands in it. leave: columns with the highest number are left out first; 0 is
+            never.
     """
 
     heading: str
@@ -53,18 +54,20 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: i
     ]
     if width is None:
         return dict(enumerate(natural))
-    natural = [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
-    least = [min(wide, column.least or wide) for wide, column in zip(natural, columns, strict=True)]
+    usual = [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
+    least = [min(wide, column.least or wide) for wide, column in zip(usual, columns, strict=True)]
     left = dict(enumerate(least))
-    while (room := width - sum(left.values()) - len(_GAP) * (len(left) - 1)) < 0:
+    while sum(left.values()) + len(_GAP) * (len(left) - 1) > width:
         first = max(left, key=lambda index: columns[index].leave)
         if columns[first].leave == 0:
             break
         del left[first]
-    for index in sorted(left, key=lambda index: columns[index].leave):
-        more = min(natural[index] - left[index], max(room, 0))
-        left[index] += more
-        room -= more
+    room = width - sum(left.values()) - len(_GAP) * (len(left) - 1)
+    for wide in (usual, natural):
+        for index in sorted(left, key=lambda index: columns[index].leave):
+            more = min(wide[index] - left[index], max(room, 0))
+            left[index] += more
+            room -= more
     return left
 
 
