@@ -21,6 +21,7 @@ SESSION, TURNS = "support-7", ["Where is my parcel?", "It says delivered.", "The
 RISING_MODEL = "gpt-4o-mini"
 SPENT_BY_TAG = {"checkout": 12.5, "search": 4.25, "mail": 1.75}
 PHRASE = "glow-in-the-dark"
+FAILED = {"status": "error", "error_type": "overloaded", "cost": None, "input": None, "output": None}
 COST_PER_DAY = [3.0, 1.5, 4.0, 2.25, 0.75]
 
 
@@ -120,7 +121,7 @@ def _errors(ids: _Ids) -> Iterator[Record]:
         for days_ago, failed in ((2, before), (1, after)):
             for number in range(40):
                 at = midnight(days_ago) + timedelta(hours=8, minutes=number)
-                wrong = {"status": "error", "error_type": "overloaded", "cost": None} if number < failed else {}
+                wrong = FAILED if number < failed else {}
                 yield _call(
                     ids, at, "Classify", None if wrong else "A", request_model=model, project="classify", **wrong
                 )

@@ -158,6 +158,7 @@ def _parameters(query: Query) -> dict[str, Any]:
         "score": [scored_words(one) for one in query.scores],
         "metadata": [f"{key}={value}" for key, value in query.metadata.items()],
         "text": query.text,
+        "roots": 1 if query.roots else None,
         "since": None if query.since is None else query.since.isoformat(),
         "until": None if query.until is None else query.until.isoformat(),
     }

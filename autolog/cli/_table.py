@@ -16,9 +16,9 @@ class Column:
 
     Attributes:
         heading: its name. right: figures, to be compared by their last digits. point: figures, to be compared by their
-            decimal points. least, most: how narrow it may become where room is short, and how wide where others want room,
-            too; None is as wide as what stands in it. leave: columns with the highest number are left out first; 0 is
-            never.
+            decimal points. least, most: how narrow it may become where room is short, and how wide where others want
+            room, too; None is as wide as what stands in it. leave: columns with the highest number are left out
+            first; 0 is never.
     """
 
     heading: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,27 +15,31 @@ from autolog.cli._render import console, echo_record, print_lines, table_width
 @click.command()
 @filter_options
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="How many at most.")
-@click.option("--sort", type=click.Choice(["time", "latency", "cost", "tokens"]), default="time", help="Largest first.")
+@click.option("--sort", type=click.Choice(["time", "oldest", "latency", "cost", "tokens"]), default="time",
+              help="Newest or largest first; or the oldest.")  # fmt: skip
+@click.option("--roots", is_flag=True, help="Only what no other record is the parent of: turns, runs, single calls.")
 @click.option("--columns", type=ColumnNames(), default=DEFAULT, help=f"Of {', '.join(COLUMNS)}, metadata.KEY.")
 @click.option("--wide", is_flag=True, help="All columns and whole texts, however wide the terminal is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @reading_options
 def logs(
-    limit: int, sort: str, columns: tuple[str, ...], wide: bool, as_json: bool, store: str | None, server: str | None,
-    **options: Any,
+    limit: int, sort: str, roots: bool, columns: tuple[str, ...], wide: bool, as_json: bool, store: str | None,
+    server: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """List what was recorded, newest first.
 
     \b
     autolog logs --errors --since yesterday
     autolog logs --model gpt-4o --user user:42 --json | jq .cost
+    autolog logs --session s-1 --roots --sort oldest
     autolog logs --columns time,id,model,score,says --sort cost
     """
     if store is None and server is None:
         mention_journal()
     opened, query = open_for_reading(store, server), query_from(options)
-    order = {"time": "created_at", "latency": "duration"}.get(sort, sort)
-    records = opened.find(query, limit, order_by=order)
+    query = replace(query, roots=roots)
+    order = {"time": "created_at", "oldest": "created_at", "latency": "duration"}.get(sort, sort)
+    records = opened.find(query, limit, newest_first=sort != "oldest", order_by=order)
     if as_json:
         for record in records:
             echo_record(record)

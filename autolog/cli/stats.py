@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
+from autolog._display.chart import bar_chart
 from autolog._display.figures import dollars, number, seconds
 from autolog._display.page import text
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
@@ -15,20 +21,37 @@ from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
 from autolog.stores.query import GROUPS, Aggregate
 
-_FIGURES = (
+_COLUMNS = (
     Column("calls", right=True), Column("errors", right=True), Column("input", right=True, leave=2),
     Column("output", right=True, leave=2), Column("cost", point=True), Column("unpriced", right=True, leave=4),
     Column("p50", right=True, leave=3), Column("p95", right=True, leave=1), Column("p99", right=True, leave=5),
 )  # fmt: skip
+#: The figures that groups can be sorted by and drawn: their values, and how these are written.
+_FIGURES: dict[str, tuple[Callable[[Aggregate], float], Callable[[float], str]]] = {
+    "calls": (lambda row: row.calls, number),
+    "errors": (lambda row: row.errors, number),
+    "tokens": (lambda row: (row.input_tokens or 0) + (row.output_tokens or 0), number),
+    "cost": (lambda row: row.cost or 0.0, dollars),
+    "latency": (lambda row: row.p95 or 0.0, seconds),
+}
+#: More bars than this are not drawn.
+_MOST_BARS = 100
 
 
 @click.command()
 @filter_options
 @click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
+@click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first; else most calls, or in order of time.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
+@click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Draw a chart for a slide: of cost, or of what --sort names.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @reading_options
-def stats(by: str, wide: bool, as_json: bool, store: str | None, server: str | None, **options: Any) -> None:
+def stats(
+    by: str, sort: str | None, wide: bool, as_csv: bool, svg: Path | None, as_json: bool, store: str | None,
+    server: str | None, **options: Any,
+) -> None:  # fmt: skip
     """Sum up calls, errors, tokens, cost and latency.
 
     Hours, days, weeks (by their Monday) and months are those of your time zone. A call that failed counts for the
@@ -36,28 +59,69 @@ def stats(by: str, wide: bool, as_json: bool, store: str | None, server: str | N
 
     \b
     autolog stats --by day --since 7d
-    autolog stats --by user --model claude-sonnet-5
+    autolog stats --by user --since 'this week' --sort cost
+    autolog stats --by day --since 30d --svg cost.svg
     """
     opened, query = open_for_reading(store, server), query_from(options)
     rows = opened.aggregate(query, by, None)
-    if as_json:
+    if sort is not None:
+        rows.sort(key=_FIGURES[sort][0], reverse=True)
+    if svg is not None:
+        _write_chart(svg, rows, by, sort or "cost")
+    elif as_csv:
+        _write_csv(rows, by)
+    elif as_json:
         for row in rows:
             echo_json(asdict(row))
-        return
-    if not rows:
+    elif rows:
+        screen = console()
+        (total,) = opened.aggregate(query)
+        columns = [Column(by, least=24, most=40), *_COLUMNS]
+        cells = [[text("–" if row.group is None else row.group), *_cells(row)] for row in rows]
+        print_lines(screen, draw(columns, cells, table_width(screen, wide), [Text("total"), *_cells(total)]))
+    else:
         click.echo("Nothing matches.")
-        return
-    screen = console()
-    (total,) = opened.aggregate(query)
-    columns = [Column(by, least=24, most=40), *_FIGURES]
-    cells = [[text("–" if row.group is None else row.group), *_figures(row)] for row in rows]
-    print_lines(screen, draw(columns, cells, table_width(screen, wide), [Text("total"), *_figures(total)]))
 
 
-def _figures(row: Aggregate) -> list[Text]:
+def _cells(row: Aggregate) -> list[Text]:
     errors = Text(f"{number(row.errors)} ({100 * row.errors / row.calls:.1f}%)", "red") if row.errors else Text("0")
     words = (
         number(row.input_tokens), number(row.output_tokens), dollars(row.cost), number(row.unpriced),
         seconds(row.p50), seconds(row.p95), seconds(row.p99),
     )  # fmt: skip
     return [Text(number(row.calls)), errors, *map(Text, words)]
+
+
+def _write_csv(rows: Sequence[Aggregate], by: str) -> None:
+    names = [*Aggregate.__dataclass_fields__]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([by, *names[1:]])
+    for row in rows:
+        # A spreadsheet takes what begins so for a formula
+        group = f"'{row.group}" if row.group and row.group[0] in "=+-@\t\r" else row.group
+        figures = [getattr(row, name) for name in names[1:]]
+        writer.writerow([group, *(round(one, 10) if isinstance(one, float) else one for one in figures)])
+
+
+def _write_chart(path: Path, rows: Sequence[Aggregate], by: str, figure: str) -> None:
+    value, shown = _FIGURES[figure]
+    bars = [("–" if row.group is None else row.group, value(row)) for row in rows]
+    if by == "day" and bars:
+        known = dict(bars)
+        bars = [(day, known.get(day, 0.0)) for day in _days(min(known), max(known))]
+    if len(bars) > _MOST_BARS:
+        raise click.UsageError(f"{len(bars)} bars are too many for a chart: choose a range with --since, or weeks")
+    title = f"{'Latency (p95)' if figure == 'latency' else figure.capitalize()} by {by.replace('_', ' ')}"
+    note = f"{len(bars)} {by.replace('_', ' ')}{'' if len(bars) == 1 else 's'}"
+    if figure != "latency":
+        note += f", {shown(sum(amount for _, amount in bars))} in all"
+    path.write_text(bar_chart(title, note, bars, shown), encoding="utf-8")
+    click.echo(f"wrote {path}")
+
+
+def _days(first: str, last: str) -> Iterator[str]:
+    """Yield all days from one to another, those without calls included."""
+    day = date.fromisoformat(first)
+    while day <= date.fromisoformat(last):
+        yield day.isoformat()
+        day += timedelta(days=1)

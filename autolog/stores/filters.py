@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from autolog.stores.query import Query, Scored
 
@@ -33,7 +33,7 @@ REPEATED = {
 }
 OTHERS = {
     "text": "Text in the prompt, answer, name, error or model.",
-    "since": "From this time on: 2h, '2 h ago', yesterday, '14:05', 2026-11-20, 2026-11-20T14:05.",
+    "since": "From this time on: 2h, '2 h ago', yesterday, monday, 'this week', '14:05', 2026-11-20, 2026-11-20T14:05.",
     "until": "Before this time.",
 }
 #: All filters: their words, and what a help page says of them.
@@ -48,7 +48,9 @@ _UNITS = {
     "weeks": "w week weeks",
 }
 _UNIT_BY_WORD = {word: unit for unit, words in _UNITS.items() for word in words.split()}
-_DAY_AND_CLOCK = re.compile(r"(?P<day>today|yesterday)?\b ?((?P<h>\d{1,2}):(?P<m>\d\d)(:(?P<s>\d\d))?)?")
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS = ("today", "yesterday", "this week", "this month", *_WEEKDAYS)
+_DAY_AND_CLOCK = re.compile(rf"(?P<day>{'|'.join(_DAYS)})?\b ?((?P<h>\d\d?):(?P<m>\d\d)(:(?P<s>\d\d))?)?")
 
 
 class FilterError(ValueError):
@@ -128,8 +130,9 @@ def _time(given: dict[str, str], name: str, zone: tzinfo | None) -> datetime | N
 def parse_time(text: str, zone: tzinfo | None = UTC, now: datetime | None = None) -> datetime:
     """Return the time that a person means, in UTC.
 
-    An age ("2h", "90 min ago"), a day ("today", "yesterday", "2026-11-20": its first moment), a time of day ("14:05",
-    "yesterday 14:05"), or ISO 8601. What says no zone is of `zone`; None is the zone of this machine.
+    An age ("2h", "90 min ago"), a day ("today", "yesterday", "monday", "2026-11-20": its first moment), a time of day
+    ("14:05", "yesterday 14:05"), "this week" (its Monday), "this month", or ISO 8601. What says no zone is of `zone`;
+    None is the zone of this machine.
 
     Raises:
         ValueError: it is none of these, or not of the years 1970 to 9998.
@@ -137,7 +140,7 @@ def parse_time(text: str, zone: tzinfo | None = UTC, now: datetime | None = None
     at = _read_time(" ".join(text.lower().split()), zone, now or datetime.now(UTC))
     if at is None:
         raise ValueError(
-            f"{text[:50]!r} is no time such as 30m, '2 h ago', yesterday, '14:05', 2026-11-20 or 2026-11-20T12:00"
+            f"{text[:50]!r} is no time such as 30m, '2 h ago', yesterday, 'this week', '14:05' or 2026-11-20T12:00"
         )
     if not _EARLIEST <= at < _LATEST:
         raise ValueError(f"{text[:50]!r} is not a time of the years 1970 to 9998")
@@ -158,10 +161,19 @@ def _read_time(text: str, zone: tzinfo | None, now: datetime) -> datetime | None
         if not text or not found:
             return _in_zone(datetime.fromisoformat(text.upper()), zone)
         clock = time(int(found["h"] or 0), int(found["m"] or 0), int(found["s"] or 0))
-        day = now.astimezone(zone).date() - timedelta(found["day"] == "yesterday")
-        return _in_zone(datetime.combine(day, clock), zone)
+        return _in_zone(datetime.combine(_day(found["day"], now.astimezone(zone).date()), clock), zone)
     except (ValueError, OverflowError):
         return None
+
+
+def _day(word: str | None, today: date) -> date:
+    """Return the day that a word means: of a weekday the last one, be it today."""
+    if word == "yesterday":
+        return today - timedelta(days=1)
+    if word == "this month":
+        return today.replace(day=1)
+    weekday = 0 if word == "this week" else _WEEKDAYS.index(word) if word in _WEEKDAYS else today.weekday()
+    return today - timedelta(days=(today.weekday() - weekday) % 7)
 
 
 def _in_zone(at: datetime, zone: tzinfo | None) -> datetime:

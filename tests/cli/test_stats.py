@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
-from commands import output
+from commands import NOON, output
 
 from autolog._record.record import Record
 from autolog.stores._contract import Store
@@ -30,3 +32,34 @@ def test_times_come_in_order_with_a_total(store: Store) -> None:
 def test_errors_are_a_share_of_all_calls(store: Store) -> None:
     store.write([Record(id=f"m{n}", kind="llm", request_model="m", response_model="m-1") for n in range(3)])
     assert "1 (25.0%)" in next(line for line in output("stats").splitlines() if line.startswith("m "))
+
+
+def test_groups_are_sorted_by_what_is_asked_for(store: Store) -> None:
+    store.write([Record(id=f"a{n}", kind="llm", user="many", cost=0.1, duration=9.0) for n in range(3)])
+    store.write(
+        [Record(id="b", kind="llm", user="dear", cost=50.0, duration=1.0, usage_input_tokens=9, status="error")]
+    )
+
+    def first(figure: str) -> str:
+        return str(json.loads(output("stats", "--by", "user", "--sort", figure, "--json").splitlines()[0])["group"])
+
+    assert [first(figure) for figure in ("calls", "cost", "latency")] == ["many", "dear", "many"]
+
+
+def test_a_table_for_a_spreadsheet_runs_no_formula(store: Store) -> None:
+    store.write([Record(id="f", kind="llm", user='=cmd|" /C calc"!A0', cost=0.1)])
+    rows = list(csv.reader(output("stats", "--by", "user", "--csv").splitlines()))
+    assert rows[0][:2] == ["user", "calls"]
+    assert ['\'=cmd|" /C calc"!A0', "1"] in [row[:2] for row in rows]
+
+
+def test_a_chart_has_all_days_and_not_too_many_bars(store: Store, tmp_path: Path) -> None:
+    for day in (1, 4):
+        store.write([Record(id=f"d{day}", kind="llm", project="p", cost=1.0, created_at=NOON.replace(day=day))])
+    assert "wrote" in output("stats", "--by", "day", "--project", "p", "--svg", f"{tmp_path}/c.svg")
+    drawn = (tmp_path / "c.svg").read_text()
+    assert [word for word in ("2026-11-01: $1.00", "2026-11-02: $0.00", "2026-11-04: $1.00") if word not in drawn] == []
+    store.write([Record(id=f"u{n}", kind="llm", user=f"u{n}", cost=1.0) for n in range(150)])
+    assert "too many" in output("stats", "--by", "user", "--svg", f"{tmp_path}/u.svg", code=2)
+    assert not (tmp_path / "u.svg").exists()
+    assert "wrote" in output("stats", "--project", "nobody", "--svg", f"{tmp_path}/empty.svg")

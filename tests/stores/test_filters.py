@@ -33,6 +33,12 @@ def utc(day: int, hour: int, minute: int = 0) -> datetime:
         ("yesterday 14:05", utc(26, 13, 5)),
         ("today 9:00", utc(27, 8)),
         ("14:05", utc(27, 13, 5)),
+        ("this week", utc(22, 23)),
+        ("Monday", utc(22, 23)),
+        ("friday", utc(26, 23)),
+        ("saturday 9:00", utc(21, 8)),
+        ("this week 14:05", utc(23, 13, 5)),
+        ("this month", datetime(2026, 10, 31, 23, tzinfo=UTC)),
         ("2026-11-20", utc(19, 23)),
         ("2026-11-20T12:00", utc(20, 11)),
         ("2026-11-20 12:00", utc(20, 11)),
@@ -45,7 +51,22 @@ def test_a_time_without_a_zone_is_the_readers(text: str, at: datetime) -> None:
     assert parse_time(text, BERLIN, NOW) == at
 
 
-@pytest.mark.parametrize("text", ["", "soon", "25:00", "yesterday noon", "2026-13-01", "1969-12-31", "12", "3 months"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "25:00",
+        "yesterday noon",
+        "next week",
+        "this year",
+        "mon",
+        "2026-13-01",
+        "1969-12-31",
+        "12",
+        "3 months",
+    ],
+)
 def test_what_is_no_time_is_refused_with_what_would_be(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no time such as|is not a time of the years"):
         parse_time(text, BERLIN, NOW)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -92,7 +92,8 @@ def _project(call: Call, wanted: str | None) -> str:
 
 
 def list_records(call: Call) -> Reply:
-    query = query_of(call, "limit", "offset", "total", "sort", "after", "id", "bodies")
+    query = query_of(call, "limit", "offset", "total", "sort", "after", "id", "bodies", "roots")
+    query = replace(query, roots=call.parameter("roots") in {"1", "true"})
     limit = call.parameters.integer("limit", 50, most=MAX_LIMIT)
     offset = call.parameters.integer("offset", 0)
     records = _found(call, query, limit + 1, offset)
@@ -269,6 +270,7 @@ ROUTES = [
           parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),
                       Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9}),
                       Parameter("total", {"type": "boolean"}), Parameter("bodies", {"type": "boolean"}),
+                      Parameter("roots", {"type": "boolean", "description": "Only records without a parent."}),
                       Parameter("sort", {"type": "string", "enum": [*SORTS, *(f"-{name}" for name in SORTS)]}),
                       Parameter("after", {"type": "integer", "minimum": 0, "description": _AFTER}),
                       Parameter("id", {"type": "string", "description": _ID}))),
