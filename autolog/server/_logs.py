@@ -24,7 +24,7 @@ REFUSALS_PER_SECOND = 10
 
 
 def set_up(level: str, as_json: bool) -> None:
-    """Send the log of the server, and of uvicorn, to standard error."""
+    """Send the log of the server, and of uvicorn, to standard error; audits and alerts whatever the level."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for name in ("autolog", "uvicorn"):
@@ -32,6 +32,8 @@ def set_up(level: str, as_json: bool) -> None:
         logger.handlers = [handler]
         logger.setLevel(level.upper())
         logger.propagate = False
+    audit.setLevel(logging.INFO)
+    alerts.setLevel(logging.WARNING)
 
 
 def note_change(key_id: str, words: str, **fields: str) -> None:

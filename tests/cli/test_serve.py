@@ -133,3 +133,21 @@ def test_a_login_that_is_not_safe_or_makes_no_sense_starts_nothing(
     assert answer.exit_code == 2
     assert says in answer.output
     assert not (tmp_path / "s.db").exists()
+
+
+def test_changes_of_keys_are_logged_at_any_level(tmp_path: Path) -> None:
+    process = serve(tmp_path, 0, "--log-level", "error", "--log-format", "json")
+    assert process.stderr is not None
+    try:
+        key = process.stderr.readline().rpartition(" ")[2].strip()
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
+        assert url
+        headers = {"x-api-key": key}
+        httpx2.post(f"{url[0]}/api/v1/keys", json={"name": "k"}, headers=headers).raise_for_status()
+        line = json.loads(process.stderr.readline())
+        assert line["logger"] == "autolog.server.audit"
+        assert "made the key" in line["message"]
+        assert line["key"] in line["message"]
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
