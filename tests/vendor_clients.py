@@ -81,11 +81,15 @@ def _generated(package: str, kind: str, prefix: str = "/v1", **options: Any) -> 
 
 
 def _portkey(wanted: Wanted) -> Any:
-    module, httpx = _module("portkey_ai"), _module("httpx")
-    kind = "Async" if wanted.asynchronous else ""
-    http_client = wanted.http_client or getattr(httpx, f"{kind}Client")(timeout=wanted.timeout)
-    made = getattr(module, f"{kind}Portkey")
-    return made(api_key="k", provider="openai", base_url=wanted.origin + "/v1", http_client=http_client)
+    module = _module("portkey_ai")
+    made = module.AsyncPortkey if wanted.asynchronous else module.Portkey
+    client = made(api_key="k", provider="openai", base_url=wanted.origin + "/v1", **_given(wanted))
+    return client, wanted.timeout
+
+
+def _ask_portkey(made: Any, model: str, stream: bool, _: bool) -> Any:
+    client, timeout = made
+    return client.chat.completions.create(model=model, messages=MESSAGES, stream=stream, timeout=timeout)
 
 
 def _complete(client: Any, model: str, stream: bool, _: bool) -> Any:
@@ -298,7 +302,7 @@ ROWS: dict[str, Row] = {
     "cerebras": _sdk("cerebras.cloud.sdk", "Cerebras", "api.cerebras.ai", "llama3.1-8b", prefix="", warm_tcp_connection=False),
     "fireworks": _sdk("fireworks", "Fireworks", "api.fireworks.ai", "accounts/fireworks/models/llama-v3p3-70b-instruct", prefix=""),
     "perplexity": _sdk("perplexity", "Perplexity", "api.perplexity.ai", "sonar", prefix=""),
-    "portkey": Row("portkey_ai", "api.portkey.ai", _GPT, _portkey, _complete, _HTTPX, "sdk"),
+    "portkey": Row("portkey_ai", "api.portkey.ai", _GPT, _portkey, _ask_portkey, _HTTPX, "sdk"),
     "writer": _sdk("writerai", "Writer", "api.writer.com", "palmyra-x5", _chat, prefix=""),
     "llama-api": _sdk("llama_api_client", "LlamaAPIClient", "api.llama.com", "Llama-3.3-70B-Instruct", prefix="/v1"),
     "google-genai": Row("google.genai", "generativelanguage.googleapis.com", "gemini-2.5-flash", _genai, _ask_genai,

@@ -86,7 +86,7 @@ _OPENAI_USAGE = {"prompt_tokens": USAGE[0], "completion_tokens": USAGE[1], "tota
 def _openai(model: str, kind: str, part: str, content: str | None, end: str | None) -> dict[str, Any]:
     choice = {"index": 0, part: {"role": "assistant", "content": content}, "finish_reason": end}
     return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": model, "choices": [choice],
-            "system_fingerprint": "fp"}  # fmt: skip
+            "system_fingerprint": "fp", "service_tier": "default"}  # fmt: skip
 
 
 _CHAT = Vendor(
@@ -406,7 +406,7 @@ def vendor_server() -> Iterator[VendorServer]:
                 for piece in pieces:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.flush()
-                    if time.monotonic() - began > 3:
+                    if time.monotonic() - began > 5:
                         break
                     time.sleep(0.001)
                 self.wfile.write(b"0\r\n\r\n")

@@ -42,7 +42,7 @@ _SPEAK_OPENAI = {
     "api.cerebras.ai": "cerebras", "api.z.ai": "zai", "open.bigmodel.cn": "zhipuai",
     "api.moonshot.ai": "moonshotai", "api.moonshot.cn": "moonshotai", "api.minimax.io": "minimax",
     "api.novita.ai": "novita", "api.sambanova.ai": "sambanova", "models.github.ai": "github",
-    "models.inference.ai.azure.com": "github", "api.llama.com": "meta", "api.writer.com": "writer",
+    "models.inference.ai.azure.com": "github",
     "api.portkey.ai": "portkey",
 }  # fmt: skip
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import importlib.util
 import inspect
+import json
 import pickle
 import re
 import socket
@@ -17,11 +19,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from vendor_clients import ROWS, Row, Wanted, is_installed
-from vendor_server import TEXT, USAGE, VendorServer, vendor_server
+from vendor_server import TEXT, USAGE, VendorServer, reply_to, vendor_server
 
 import autolog
 from autolog.testing import Records
@@ -213,7 +216,7 @@ def twice(way: Way, server: VendorServer, use: Use) -> tuple[list[Any], list[Any
 
 def settled(check: Callable[[], bool]) -> None:
     """Wait until something is so, for some seconds at most."""
-    end = time.monotonic() + 6
+    end = time.monotonic() + 8
     while not check() and time.monotonic() < end:
         gc.collect()
         time.sleep(0.02)
@@ -230,6 +233,7 @@ def test_an_answer_is_what_it_is_without_us_and_recorded_whole(
         pytest.skip("it does not stream")
     before, after = twice(way, server, Use(stream=stream))
     assert after == before
+    assert isinstance(before[0][0], type)  # no error
     (record,) = records
     assert (record.status, record.status_code, bool(record.request_stream)) == ("ok", 200, stream)
     tokens = (record.usage_input_tokens, record.usage_output_tokens)
@@ -383,3 +387,126 @@ def test_a_call_that_is_cancelled_is_cancelled(way: Way, server: VendorServer, r
     (record,) = records
     assert record.status == "error"
     assert "Cancelled" in (record.error_type or "")
+
+
+# What tests put in the network's place
+
+
+def answer(module: Any) -> Callable[[Any], Any]:
+    """A handler that answers as the server does, with the responses of httpx or httpx2."""
+
+    def handle(request: Any) -> Any:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = reply_to(request.url.raw_path.decode(), headers, request.content)
+        return module.Response(reply.status, headers={"content-type": reply.content_type}, content=reply.body)
+
+    return handle
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_mock_transport_answers_as_without_us(way: Way, server: VendorServer, records: Records, stream: bool) -> None:
+    if not way.row.http_client or (stream and not way.row.streams):
+        pytest.skip("it takes no client of the program's, or does not stream")
+    module = importlib.import_module(way.row.http[way.asynchronous].replace("aiohttp", "httpx2"))
+
+    def client() -> Any:
+        made = module.AsyncClient if way.asynchronous else module.Client
+        return made(transport=module.MockTransport(answer(module)))
+
+    before, after = twice(way, server, Use(stream=stream, http_client=client))
+    assert after == before
+    assert isinstance(before[0][0], type)
+    assert not server.got
+    assert [record.usage_input_tokens for record in records] == [USAGE[0]]
+
+
+def library_of(way: Way) -> str:
+    """The HTTP library that an SDK sends with, which depends on what else is installed for two of them."""
+    by_aiohttp = way.asynchronous and way.row.package in {"cohere", "fireworks"}
+    if by_aiohttp and importlib.util.find_spec("httpx_aiohttp") is not None:
+        return "httpx-aiohttp"
+    return way.row.http[way.asynchronous]
+
+
+@pytest.fixture(params=["respx", "pytest_httpx", "responses", "aioresponses"])
+def mock(request: pytest.FixtureRequest, way: Way) -> Iterator[str]:
+    """A library that takes the place of another one's network, where the SDK sends with that one."""
+    name = str(request.param)
+    module = pytest.importorskip(name)
+    if library_of(way) != {"responses": "requests", "aioresponses": "aiohttp"}.get(name, "httpx"):
+        pytest.skip("it sends with another library")
+    everything = re.compile(".*")
+    if name == "pytest_httpx":
+        request.getfixturevalue("httpx_mock").add_callback(answer(importlib.import_module("httpx")), is_reusable=True)
+        yield name
+    elif name == "respx":
+        with module.mock as router:
+            router.route().mock(side_effect=answer(importlib.import_module("httpx")))
+            yield name
+    elif name == "responses":
+
+        def handle(asked: Any) -> Any:
+            reply = reply_to(asked.path_url, {key.lower(): value for key, value in asked.headers.items()}, asked.body)
+            return reply.status, {"content-type": reply.content_type}, reply.body
+
+        with module.RequestsMock() as mocked:
+            mocked.add_callback("POST", everything, handle, content_type=None)
+            yield name
+    else:
+
+        def called(url: Any, **kwargs: Any) -> Any:
+            body = kwargs.get("data") or json.dumps(kwargs.get("json")).encode()
+            headers = {key.lower(): value for key, value in (kwargs.get("headers") or {}).items()}
+            reply = reply_to(url.raw_path, headers, body)
+            return module.CallbackResult(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+        with module.aioresponses() as mocked:
+            mocked.post(everything, callback=called, repeat=True)
+            yield name
+
+
+@pytest.mark.parametrize("model", ["", "no-such-model"], ids=["answer", "error"])
+def test_a_mock_of_the_library_answers_as_without_us(
+    way: Way, mock: str, server: VendorServer, records: Records, model: str
+) -> None:
+    before, after = twice(way, server, Use(model=model))
+    assert after == before
+    if mock == "aioresponses" and before[0][0][0] is TypeError:
+        pytest.skip("it does not go with this aiohttp")
+    assert model or isinstance(before[0][0], type)
+    assert not server.got
+    if mock in {"respx", "pytest_httpx"}:  # the others take the place of the very method that is recorded
+        assert [record.status for record in records] == ["error" if model else "ok"]
+
+
+def test_vcr_records_and_replays_what_it_would_without_us(
+    way: Way, server: VendorServer, records: Records, tmp_path: Path
+) -> None:
+    vcr = pytest.importorskip("vcr")
+    seen = []
+    for patched in (False, True):
+        if patched:
+            autolog.patch()
+        server.forget()
+        cassette = tmp_path / f"{patched}.yaml"
+        told = []
+        for _ in range(2):
+            with vcr.VCR().use_cassette(str(cassette), match_on=["method", "path", "raw_body"]):
+                told.append(observe(way, server, Use()))
+        taped = cassette.exists() and len(re.findall("^- request:", cassette.read_text(), re.MULTILINE))
+        seen.append([told, len(server.got), taped])
+    assert seen[1] == seen[0]
+    assert {record.status for record in records} == {"ok"}
+    again = (
+        library_of(way) != "aiohttp" and way.row.package != "replicate"
+    )  # it takes a method's place; it names its job
+    assert len(records) == 1 + again
+
+
+def test_moto_answers_as_without_us(way: Way, server: VendorServer, records: Records) -> None:
+    moto = pytest.importorskip("moto")
+    if way.row.package != "boto3":
+        pytest.skip("it does not send to AWS")
+    with moto.mock_aws():
+        before, after = twice(way, server, Use())
+    assert after == before
