@@ -10,6 +10,7 @@ from autolog.server._call import Reply
 from autolog.server.dashboard import conversation
 from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.frame import PRESETS
 from autolog.server.dashboard.tree import trace_sums
 from autolog.stores.query import Query
 
@@ -17,6 +18,8 @@ from autolog.stores.query import Query
 ROWS, TURNS = 100, 25
 #: So many characters of a turn are shown; all of it is where it leads to.
 MAX_SAID = 4_000
+#: Which range of time the lists have unless another is chosen.
+RECENT = "7d"
 
 
 def sessions(request: PageRequest) -> Reply:
@@ -29,10 +32,11 @@ def users(request: PageRequest) -> Reply:
 
 def _list(request: PageRequest, field: str, place: str) -> Reply:
     number = _page_number(request)
-    groups = request.store.summarise(_query(request), field, ROWS + 1, (number - 1) * ROWS)
+    groups = request.store.summarise(_query(request, recent=True), field, ROWS + 1, (number - 1) * ROWS)
     most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
     return request.render(
-        "groups.html", groups=groups[:ROWS], field=field, place=place, ranged=True, most=most, number=number,
+        "groups.html", range_words=None if request.frame.parameters.get("since") else PRESETS[RECENT],
+        groups=groups[:ROWS], field=field, place=place, ranged=True, most=most, number=number,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(groups) > ROWS else None,
     )  # fmt: skip
@@ -65,8 +69,11 @@ def _turn(record: Record) -> dict[str, Any]:
     return {"record": record, "asked": asked, "answered": answered}
 
 
-def _query(request: PageRequest) -> Query:
+def _query(request: PageRequest, recent: bool = False) -> Query:
+    """Return the project and the range of time; with `recent`, the last days if the URL says none."""
     pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
+    if recent and not any(name == "since" and value.strip() for name, value in pairs):
+        pairs.append(("since", RECENT))
     return read_filters(pairs, request.project, request.frame.zone_name).query
 
 

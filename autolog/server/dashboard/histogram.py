@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -47,17 +48,53 @@ class Histogram:
     until: datetime
 
 
-def draw(store: Store, query: Query, whole: Summary, zone: tzinfo) -> Histogram:
-    """Draw what matches over the range asked for, or over that of what there is. `whole` is the sum of it."""
-    since, until = query.since or whole.first, query.until or max(whole.last, datetime.now(UTC))
-    until = max(until, since + timedelta(seconds=1))
-    step = next((step for step in STEPS if (until - since) / step <= BARS), STEPS[-1])
-    steps = store.summarise(query, step)
-    top = max((one.records for one in steps), default=1)
+def summed(store: Store, query: Query, zone: tzinfo) -> tuple[Summary, Histogram] | None:
+    """Return the sums of what matches and its histogram; None if nothing does.
+
+    Both come of one pass over what matches, in steps of the range asked for, or of that of all there is. Only if what
+    matches lies in a small part of it a second pass looks there more closely.
+    """
+    since, until = query.since or _oldest(store), query.until or datetime.now(UTC)
+    if since is None:
+        return None
+    step, steps = _steps(store, query, since, until)
+    if not steps:
+        return None
+    if query.since is None and len(steps) < BARS / 4:
+        since = steps[0].first
+        if (until - since) / step < BARS / 4:
+            step, steps = _steps(store, query, since, until)
+    whole = _whole(steps)
+    until = max(until, whole.last, since + timedelta(seconds=1))
+    top = max(one.records for one in steps)
     wide = max(1.5, WIDTH * (step / (until - since)))
     bars = Markup("").join(_bars(one, since, until, wide, top, zone) for one in steps)
     words = f"{whole.records:,} records between {_words(since, zone)} and {_words(until, zone)}"
-    return Histogram(_SVG.format(WIDTH, HEIGHT, words, bars), since, until)
+    return whole, Histogram(_SVG.format(WIDTH, HEIGHT, words, bars), since, until)
+
+
+def _oldest(store: Store) -> datetime | None:
+    micros = store.extremes(Query(), ["created_at"])["created_at"][0]
+    return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
+
+
+def _steps(store: Store, query: Query, since: datetime, until: datetime) -> tuple[timedelta, list[Summary]]:
+    """Return how long a bar is, and the sums of each."""
+    step = next((step for step in STEPS if (until - since) / step <= BARS), STEPS[-1])
+    return step, store.summarise(query, step)
+
+
+def _whole(steps: Sequence[Summary]) -> Summary:
+    """Return the sums of all steps."""
+    costs = [one.cost for one in steps if one.cost is not None]
+    counted = {
+        name: sum(getattr(one, name) for one in steps)
+        for name in ("records", "turns", "calls", "errors", "input_tokens", "output_tokens", "unpriced")
+    }
+    return Summary(
+        value=None, cost=sum(costs) if costs else None, first=steps[0].first, last=max(one.last for one in steps),
+        **counted,
+    )  # fmt: skip
 
 
 def _bars(one: Summary, since: datetime, until: datetime, wide: float, top: int, zone: tzinfo) -> Markup:

@@ -30,6 +30,7 @@ def _of_sums(store: Store, project: str | None) -> dict[str, list[str]]:
     return {
         name: [total.value for total in charts.totals(store.hours(project, name, until - LOOK_BACK, until))[:MOST]]
         for name in DIMENSIONS[1:]
+        if name != "user"  # there are many: those of the newest records
     }
 
 

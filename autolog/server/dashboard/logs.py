@@ -65,8 +65,7 @@ def sums(request: PageRequest) -> Reply:
     query = replace(filters.query, past=None)
     if query.text is not None and request.store.count(replace(query, text=None)) > SEARCH_SUMS:
         return request.fragment("sums.html", whole=None, drawn=None)
-    whole = next(iter(request.store.summarise(query)), None)
-    drawn = histogram.draw(request.store, query, whole, reader_zone(request.call)[0]) if whole else None
+    whole, drawn = histogram.summed(request.store, query, reader_zone(request.call)[0]) or (None, None)
     scores = request.store.scores(query) if query.scores else []
     return request.fragment("sums.html", whole=whole, drawn=drawn, scores=scores)
 

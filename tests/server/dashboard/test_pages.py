@@ -249,7 +249,7 @@ def test_scores_have_names(browser: httpx2.Client, running: Live) -> None:
     assert kept is not None
     assert (kept.scores, kept.score) == ({"helpful": {"value": 1.0, "comment": "<b>yes</b>"}}, None)
     assert "score: helpful" in browser.get("/ui/log/old-001").text
-    assert ">helpful 1.0<" in browser.get("/ui/?column=name&column=score&text=Question+1").text
+    assert ">helpful 1<" in browser.get("/ui/?column=name&column=score&text=Question+1").text
 
 
 def test_the_sums_and_histogram_of_a_match(watched: Watched) -> None:

@@ -135,6 +135,14 @@ if (suggestions) {
     const item = event.target.closest("li");
     if (item) addFilter(item.dataset);
   });
+  searchField.form.addEventListener("submit", (event) => {
+    const [, name, value] = searchField.value.trim().match(/^(\w+)\s*[:=]\s*(\S.*)$/) ?? [];
+    const only = suggestions.children.length === 1 ? suggestions.firstElementChild.dataset : null;
+    const known = byId("filters").querySelector(`[name="${CSS.escape(name ?? "")}"]`);
+    if (!known && !(name && only?.name === "metadata")) return;
+    event.preventDefault(); // as typed: user:ada, or plan=pro
+    addFilter(only ?? { name, value });
+  });
   searchField.addEventListener("keydown", (event) => {
     if (suggestions.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -142,10 +150,9 @@ if (suggestions) {
       pickSuggestion(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Enter") {
       const picked = suggestions.querySelector("[aria-selected=true]");
-      const exact = /^\w+\s*[:=]/.test(searchField.value) && suggestions.children.length === 1 ? suggestions.firstElementChild : null;
-      if (!picked && !exact) return;
+      if (!picked) return;
       event.preventDefault();
-      addFilter((picked ?? exact).dataset);
+      addFilter(picked.dataset);
     } else if (event.key === "Escape") {
       event.stopPropagation();
       showSuggestions(false);
