@@ -353,7 +353,8 @@ class Recorder(Patching):
             deferred.import_ahead(config)
             if self._diverted is None:
                 assembly.import_ahead(config)
-        self._processing = deferred.DeferredPipeline(config, self._budgets)
+        describes = self._diverted is not None or deferred.describes_here(config)
+        self._processing = deferred.DeferredPipeline(config, self._budgets, describes)
         if self._diverted is not None:
             return assembly.diverted_queue(config, self._processing, self._diverted)
         return assembly.queue(config, self._processing, functools.partial(_take_up, self._budgets))

@@ -40,12 +40,29 @@ def import_ahead(config: Config) -> None:
         estimate.import_ahead()
 
 
+def describes_here(config: Config) -> bool:
+    """Return whether calls are read and priced in this process; else our server does it as they arrive there.
+
+    That takes half of the work off this process. Not if an option needs to know before what a call says or costs.
+    """
+    to_server = config.endpoint is not None and config.dialect == "native" and not config.sinks
+    needed = config.budgets or config.prices or config.redact or config.hosts or config.max_field_chars
+    return bool(
+        not to_server
+        or needed
+        or config.stream_usage == "estimate"
+        or config.update_prices
+        or not config.capture_bodies
+    )
+
+
 class DeferredPipeline:
     """The pipeline, made with the first span: on the worker thread, for importing all that it needs takes 0.1 s."""
 
-    def __init__(self, config: Config, budgets: Budgets | None) -> None:
+    def __init__(self, config: Config, budgets: Budgets | None, describes: bool) -> None:
         self._config = config
         self._budgets = budgets
+        self._describes = describes
         self._pipeline: Pipeline | None = None
 
     @property
@@ -63,5 +80,5 @@ class DeferredPipeline:
         if self._pipeline is None:
             from autolog._processing.pipeline import Pipeline
 
-            self._pipeline = Pipeline(self._config, self._budgets)
+            self._pipeline = Pipeline(self._config, self._budgets, self._describes)
         return self._pipeline

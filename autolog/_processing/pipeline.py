@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,17 @@ _RANDOM_BITS = 56
 class Pipeline:
     """Turns ended spans into records, as configured. Called on a worker thread, one call at a time.
 
+    Args:
+        describes: read and price calls here; if not, that is left to the server that gets the records (see
+            `describes_here`), which takes half of the work from this process.
+
     Attributes:
         sampled_out: how many records sampling has left out.
     """
 
-    def __init__(self, config: Config, budgets: Budgets | None) -> None:
+    def __init__(self, config: Config, budgets: Budgets | None, describes: bool = True) -> None:
         self._config = config
+        self._describes = describes
         self._budgets = budgets
         self._redactor = Redactor(config.redact, config.redact_secrets)
         self._long_running = LongRunningCalls()
@@ -58,6 +64,11 @@ class Pipeline:
             self._trim,
             *self._final_stages,
         )
+
+    @property
+    def _shipping_stages(self) -> tuple[Stage, ...]:
+        """The stages of a call that the server describes and prices."""
+        return self._redact_bodies, self._leave_sampled, self._trim, *self._final_stages
 
     @property
     def _final_stages(self) -> tuple[Stage, ...]:
@@ -82,8 +93,9 @@ class Pipeline:
             draft.sampled = sampled
             draft.bodies = self._config.capture_bodies and span.context.capture_bodies
             draft.reservation, draft.budgets = reservation, span.context.budgets
+        shipped = not self._describes and all(map(_is_whole, drafts))
         try:
-            return self._run(self._stages, drafts)
+            return self._run(self._shipping_stages if shipped else self._stages, drafts)
         finally:
             if reservation is not None:
                 reservation.settle(None, (span.status_code or 599) >= 400)  # if no stage came as far as that
@@ -219,6 +231,24 @@ class Pipeline:
         changed: Any = self._redactor.user_function(draft.record)
         draft.record = changed
         return changed is not None
+
+
+#: The paths of calls that begin nothing which outlives them.
+_WHOLE_CALLS = re.compile(r"/(?:chat/completions|completions|embeddings|messages)(?:\?|\Z)")
+
+
+def _is_whole(draft: Draft) -> bool:
+    """Return whether a draft is a call that can be read from its record alone, by whoever gets that."""
+    record = draft.record
+    return bool(
+        record.sdk is not None
+        and record.request_body
+        and draft.bodies
+        and not draft.follow_up
+        and not draft.budgets
+        and draft.reservation is None
+        and _WHOLE_CALLS.search(record.request_url or "")
+    )
 
 
 def _strip(record: Record) -> None:

@@ -110,6 +110,14 @@ def format_named(name: str) -> Format:
     return cast("Format", importlib.import_module(f"autolog.providers.{name}"))
 
 
+def format_of_sdk(name: str | None) -> Format | None:
+    """Return what reads the calls of an SDK, as a record names it; None if it names none that is known."""
+    try:
+        return None if name is None else format_named(name)
+    except KeyError:
+        return None
+
+
 @functools.lru_cache(maxsize=4096)
 def format_for(host: str, path: str) -> Format | None:
     """Return who reads a call by its host and its path, or None if it is to no provider that is known.
