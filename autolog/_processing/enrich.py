@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from autolog._capture.exchange import Exchange, Reservation
@@ -102,7 +103,7 @@ def _call_drafts(
     exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
 ) -> list[Draft]:
     provider = format_named(exchange.sdk)
-    path = unquote(urlsplit(str(exchange.request.url)).path)
+    path = _address(str(exchange.request.url)).path
     follow_up = provider.is_follow_up(exchange.request.method, path)
     record = record_of(exchange)
     with guard("reading a call"):
@@ -118,7 +119,8 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
     sent = plain_headers(request.headers)
     learn(sent)
     record.request_method = request.method
-    record.request_url = clean_url(str(request.url))
+    address = _address(str(request.url))
+    record.request_url = address.url
     record.request_headers = kept_headers(sent)
     if (hint := key_hint(sent)) is not None:
         record.request_meta = {"key_hint": hint}
@@ -139,10 +141,25 @@ def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[s
         record.response_body = exchange.content
         if exchange.streaming:
             record.response_body = decode_content(exchange.chunks, headers.get("content-encoding", ""))
-    url = urlsplit(record.request_url)
-    record.provider_name = provider_at(url.netloc) or _provider_by_client(exchange.sdk, exchange.client)
+    record.provider_name = address.provider or _provider_by_client(exchange.sdk, exchange.client)
 
 
+class _Address(NamedTuple):
+    """An address without credentials, its path, and who answers there, None if nobody that is known."""
+
+    url: str
+    path: str
+    provider: str | None
+
+
+@functools.lru_cache(maxsize=256)
+def _address(url: str) -> _Address:
+    clean = clean_url(url)
+    parts = urlsplit(clean)
+    return _Address(clean, unquote(parts.path), provider_at(parts.netloc))
+
+
+@functools.lru_cache(maxsize=256)
 def _provider_by_client(name: str, client: type) -> str:
     """Return who answers a client of an SDK, or of an HTTP library by the name of a format."""
     sdk = SDKS.get(name)

@@ -15,6 +15,9 @@ _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retr
                  "x-should-retry"}  # fmt: skip
 _KEPT_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-", "x-stainless-", "x-amzn-bedrock-")
 _IDENTIFYING = {"openai-organization", "openai-project", "anthropic-organization-id", "anthropic-workspace-id"}
+#: Headers in which requests carry their keys.
+_NAMED_KEYS = ("x-api-key", "api-key", "x-goog-api-key")
+KEY_HEADERS = frozenset({"authorization", *_NAMED_KEYS})
 #: Headers that carry credentials, besides those whose names say so.
 _CREDENTIALS = ("auth", "cookie", "token", "secret", "password", "api-key", "apikey")
 
@@ -40,12 +43,24 @@ def _clean_parameter(parameter: str) -> str:
 
 
 def plain_headers(headers: Any) -> dict[str, str]:
-    """Return headers as a plain object with lower-case names: httpx decodes all of its own at every access."""
+    """Return the headers that are worth keeping or may hold a key, with lower-case names; others are not decoded.
+
+    Args:
+        headers: httpx's, which decode all of their own at every access, or any with `items()`.
+    """
     raw = getattr(headers, "raw", None)
-    if raw is not None:
-        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
-    pairs = headers.items()
-    return {str(name).lower(): value if isinstance(value, str) else value.decode("latin-1") for name, value in pairs}
+    return {
+        plain: value if isinstance(value, str) else value.decode("latin-1")
+        for name, value in (headers.items() if raw is None else raw)
+        if (plain := _wanted(name))
+    }
+
+
+@functools.lru_cache(maxsize=1024)
+def _wanted(name: str | bytes) -> str | None:
+    """Return the name of a header in small letters, None if nobody reads that header."""
+    plain = (name if isinstance(name, str) else name.decode("latin-1")).lower()
+    return plain if _keeps(plain) or plain in KEY_HEADERS else None
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -68,7 +83,7 @@ def key_hint(headers: Mapping[str, str]) -> str | None:
     None without a key, and for tokens that live for an hour (JSON Web Tokens) or are signatures.
     """
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    named = (headers.get(name) for name in ("x-api-key", "api-key", "x-goog-api-key"))
+    named = (headers.get(name) for name in _NAMED_KEYS)
     key = next(filter(None, named), bearer if scheme.lower() == "bearer" else "")
     return key[-4:] if len(key) >= _KEY_LENGTH and not key.startswith("eyJ") else None
 

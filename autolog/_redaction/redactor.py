@@ -16,6 +16,7 @@ from autolog._guard import report
 from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
+from autolog._redaction.headers import KEY_HEADERS
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
@@ -49,8 +50,8 @@ class Redactor:
         """Remember the keys in a request's headers (as `plain_headers`): they are secrets wherever they stand."""
         if not self._secrets:
             return
-        for name in ("authorization", "x-api-key", "api-key", "x-goog-api-key"):
-            value = headers.get(name, "").rpartition(" ")[2]
+        for name in KEY_HEADERS & headers.keys():
+            value = headers[name].rpartition(" ")[2]
             if len(value) >= 8 and value not in self._known:
                 self._known = [value, *self._known][:_KNOWN]
 
