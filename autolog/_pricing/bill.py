@@ -105,7 +105,7 @@ def _has_own_usage(record: Record, facts: Facts) -> bool:
     LiteLLM and others above the SDKs make a usage like OpenAI's of everybody's; what was seen on the wire is the
     provider's, whatever its shape.
     """
-    if record.usage is None:
+    if record.usage is None or record.extra.get("usage_alone"):  # and not the terms that stand beside it
         return False
     return facts.format != "openai" or record.request_url is not None or record.provider_name not in OWN_USAGE
 

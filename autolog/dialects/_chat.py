@@ -48,6 +48,24 @@ def response_of(messages: Any) -> Json | None:
     return {"choices": choices} if choices else None
 
 
+def with_usage(response: Any, usage: Json, provider: str | None) -> Json:
+    """Return a response with the provider's own usage object, in the shape in which that is understood."""
+    body = response if isinstance(response, dict) else {}
+    if provider != "anthropic" or body.get("type") == "message":
+        return {"choices": [], **body, "usage": usage}
+    choices = [choice for choice in body.get("choices") or [] if isinstance(choice, dict)]
+    message = next((choice["message"] for choice in choices if isinstance(choice.get("message"), dict)), {})
+    content = [{"type": "text", "text": message["content"]}] if isinstance(message.get("content"), str) else []
+    if isinstance(message.get("content"), list):
+        content = message["content"]
+    for call in message.get("tool_calls") or []:
+        called = call.get("function") or {}
+        arguments = parsed(called.get("arguments"))
+        content.append({"type": "tool_use", "id": call.get("id"), "name": called.get("name"), "input": arguments})
+    reason = next((choice.get("finish_reason") for choice in choices), None)
+    return {"type": "message", "role": "assistant", "content": content, "stop_reason": reason, "usage": usage}
+
+
 def chat_messages(messages: Any, role: str) -> list[Json]:
     """Return messages as chat messages; `role` is whose a message is that does not say."""
     messages = parsed(messages)

@@ -6,18 +6,21 @@ it does not say. Costs are compared with those of the provider's own response.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from dialects.otlp_samples import log, logs, span, traces
 from dialects.samples import Server
 
 from autolog._reading.derive import fill_in
-from autolog._record.record import Record
+from autolog._record.record import Record, to_dict
+from autolog.stores.query import Query
 
 #: When it was, in nanoseconds: prices of tiers are dated.
 AT = 1795143845_000000000
@@ -69,6 +72,21 @@ SHAPES = {
     "claude, both lives": Shape("anthropic", "claude-sonnet-4-5", 10_102, 50, five_minutes=4_000, hour=6_000),
     "claude, batch": Shape("anthropic", "claude-sonnet-4-5", 1_000, 100, tier="batch"),
     "claude, searches": Shape("anthropic", "claude-sonnet-4-5", 1_000, 100, searches=3),
+    "claude, all at once": Shape(
+        "anthropic",
+        "claude-sonnet-4-5",
+        250_000,
+        900,
+        read=100,
+        five_minutes=4_000,
+        hour=6_000,
+        searches=1,
+        tier="priority",
+    ),
+    "openai, cached, priority": Shape("openai", "gpt-5.4", 10_000, 100, read=8_000, tier="priority"),
+    "openai, audio, cached": Shape(
+        "openai", "gpt-4o-audio-preview", 9_000, 500, read=4_000, audio_in=4_500, audio_out=400
+    ),
     "gemini, plain": Shape("gcp.gemini", "gemini-2.5-flash", 1_000, 100),
     "gemini, audio": Shape("gcp.gemini", "gemini-2.5-flash", 1_000, 100, audio_in=900),
     "gemini, cached": Shape("gcp.gemini", "gemini-2.5-flash", 10_000, 100, read=8_000),
@@ -144,6 +162,8 @@ class Spans:
     packed: str = ""
     raw: str = ""
     """An attribute with the provider's own response."""
+    raw_usage: bool = False
+    """Whether the provider's own usage object is told."""
 
     def __call__(self, shape: Shape) -> tuple[str, Any]:
         said = shape.says()
@@ -155,6 +175,8 @@ class Spans:
             told[self.packed] = json.dumps(inner)
         if self.raw:
             told[self.raw] = json.dumps(response(shape))
+        if self.raw_usage and "usage" in response(shape):
+            told["gen_ai.usage.raw"] = json.dumps(response(shape)["usage"])
         told |= {"gen_ai.request.stream": True} if shape.stream else {}
         return "/v1/traces", traces(span({**self.constant, **told}, self.name, **TIMES))
 
@@ -190,6 +212,10 @@ SENDERS: dict[str, Callable[[Shape], tuple[str, Any]]] = {
                                 {"llm.request.type": "chat", "gen_ai.prompt.0.content": "Is it so?"}),
     # logfire 4, integrations/llm_providers
     "logfire": Spans({**GENAI, **CACHED}, {**CHAT, "logfire.msg": "Message", "request_data": '{"messages": []}'}),
+    # logfire 5, integrations/llm_providers/usage.py
+    "logfire, raw usage": Spans({**GENAI, **CACHED}, {**CHAT, "logfire.msg": "Message", "request_data": '{"messages": []}',
+                                "response_data": '{"message": {"role": "assistant", "content": "Yes."}}'},
+                                raw_usage=True),
     # pydantic-ai 1, models/instrumented.py
     "pydantic-ai": Spans({**GENAI, "read": "gen_ai.usage.details.cache_read_tokens",
                           "written": "gen_ai.usage.details.cache_write_tokens",
@@ -335,10 +361,51 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["claude, cached", "claude, an hour", "claude, both lives", "claude, searches"])
+def test_the_providers_own_usage_is_exact_where_it_holds_all_terms(server: Server, name: str) -> None:
+    """OpenAI's does not: the tier stands beside it."""
+    server.call("POST", *SENDERS["logfire, raw usage"](SHAPES[name]))
+    (record,) = server.rows()
+    assert (record.cost, (record.cost_details or {})["certainty"]) == (pytest.approx(wire(SHAPES[name]).cost), "exact")
+    assert record.output_preview == "Yes."
+
+
 def test_the_matrix_is_of_many_senders_and_of_shapes_that_the_wire_knows_the_price_of() -> None:
     assert len(SENDERS) >= 17
     exact = [name for name, shape in SHAPES.items() if (wire(shape).cost_details or {})["certainty"] == "exact"]
     assert len(exact) >= len(SHAPES) - 2, exact
+
+
+def beside(sender: str, shape: Shape, scope: str) -> Any:
+    """What a sender sends, in a trace of its own and as an instrumentation of its own."""
+    _, body = SENDERS[sender](shape)
+    (scoped,) = body["resourceSpans"][0]["scopeSpans"]
+    scoped["scope"]["name"] = scope
+    scoped["spans"][0]["traceId"] = hashlib.sha256(scope.encode()).hexdigest()[:32]
+    return body
+
+
+SEVERAL = [(sender, name) for sender, name in CASES
+           if isinstance(SENDERS[sender], Spans) and name in {"openai, cached", "claude, an hour", "gemini, plain"}]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "name"), SEVERAL)
+def test_three_reports_in_three_traces_are_one_bill(server: Server, sender: str, name: str) -> None:
+    """The sender's, those of the SDK or of another instrumentation, and autolog's, which comes last or first."""
+    shape = SHAPES[name]
+    other = {"openai": "genai-openai", "anthropic": "anthropic sdk"}.get(shape.provider, "openinference")
+    sent = [beside(sender, shape, "upper"), beside(other, shape, "sdk")]
+    native = msgspec.structs.replace(wire(shape), end_time=datetime.fromtimestamp(AT / 1e9 + 1.4, UTC))
+    for first in (True, False):
+        posts = [("/v1/traces", body) for body in sent]
+        posts.insert(0 if first else 2, ("/api/v1/records", [to_dict(native, bodies=True)]))
+        for path, body in posts:
+            assert server.call("POST", path, body).is_success
+            bills = [record for record in server.rows() if record.kind == "llm"]
+            assert len(bills) == 1, [record.extra for record in bills]
+        assert bills[0].cost == pytest.approx(native.cost)
+        assert len(bills[0].extra["reports"]) == 3
+        server.store.delete(Query())
 
 
 @pytest.mark.parametrize(("sender", "name"), CASES)

@@ -7,9 +7,9 @@ from typing import Any
 
 from autolog._reading.derive import derive
 from autolog._reading.messages import Message, request_messages, response_messages
-from autolog._record.record import Record
+from autolog._record.record import USAGE_FIELDS, Record
 from autolog._record.scores import set_score
-from autolog.dialects._chat import parsed, request_of, response_of
+from autolog.dialects._chat import parsed, request_of, response_of, with_usage
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import provider_called, provider_response_id
@@ -199,7 +199,14 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
         if tools and "tools" not in request:
             request["tools"] = tools
     record.request_body = to_body(request)
-    record.response_body = to_body(_best(responses, response_messages if is_call else None, response_of))
+    response = _best(responses, response_messages if is_call else None, response_of)
+    raw = parsed(attributes.get("gen_ai.usage.raw"))
+    if is_call and isinstance(raw, dict) and raw:
+        response = with_usage(response, raw, record.provider_name)
+        record.extra["usage_alone"] = True
+        for field in USAGE_FIELDS:  # which are read from it
+            setattr(record, field, None)
+    record.response_body = to_body(response)
 
 
 def _best(
