@@ -54,7 +54,7 @@ def with_usage(response: Any, usage: Json, provider: str | None) -> Json:
     if provider != "anthropic" or body.get("type") == "message":
         return {"choices": [], **body, "usage": usage}
     choices = [choice for choice in body.get("choices") or [] if isinstance(choice, dict)]
-    message = next((choice["message"] for choice in choices if isinstance(choice.get("message"), dict)), {})
+    message: Json = next((choice["message"] for choice in choices if isinstance(choice.get("message"), dict)), {})
     content = [{"type": "text", "text": message["content"]}] if isinstance(message.get("content"), str) else []
     if isinstance(message.get("content"), list):
         content = message["content"]

@@ -202,3 +202,13 @@ def test_what_its_clients_read_back(server: Server) -> None:
     assert server.call("GET", "/info").json()["batch_ingest_config"]["use_multipart_endpoint"] is True
     assert server.call("GET", "/info", key="wrong").status_code == 401
     assert server.call("GET", "/settings", key=KEY).json()["display_name"] == "default"
+
+
+def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
+    runs = [{"id": f"r{number}"} for number in range(10_001)]
+    assert server.call("POST", "/runs/batch", {"post": runs[:9_000], "patch": runs[9_000:]}).status_code == 413
+    part = '--b\r\nContent-Disposition: form-data; name="post.r{}"\r\n\r\n{{}}\r\n'
+    body = "".join(part.format(number) for number in range(10_001)) + "--b--\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert server.call("POST", "/runs/multipart", body.encode(), headers=headers).status_code == 413
+    assert server.rows() == []

@@ -7,16 +7,20 @@ The samples follow the documentation and the sources of the senders; those that 
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
-from dialects.otlp_samples import CHAT, OTHER, SPAN, TRACE, event, span, traces
+from dialects.otlp_samples import CHAT, OTHER, SPAN, TRACE, event, log, logs, span, traces
 from dialects.samples import RECORDS, Server
 from hypothesis import given as drawn, settings
 
 from autolog._reading.messages import plain_text, request_messages, response_messages
-from autolog._record.record import Record
+from autolog._record.record import Record, pack
 from autolog.dialects import otlp
+from autolog.dialects.otlp._spans import decode_span
+from autolog.dialects.otlp._wire import Scope, Span
+from autolog.dialects.otlp.families import AGENTS, FAMILIES
 from autolog.stores.query import Query
 
 
@@ -391,3 +395,111 @@ def test_a_clock_that_is_off_by_days_costs_no_span_and_no_duration(days: int) ->
     assert (record.duration, record.usage_input_tokens) == (1.0, 100)
     backwards = decoded(CHAT, startTimeUnixNano=str(begins), endTimeUnixNano=str(begins - 10**9))
     assert (backwards.duration or 0) >= 0
+
+
+#: Every attribute that is read, by name; those that end with a dot are the beginnings of numbered ones.
+NAMES = sorted(
+    {name for family in FAMILIES for names in (*family.texts.values(), *family.counts.values()) for name in names}
+    | {name for family in FAMILIES for name in (*family.costs, *family.reasons, *family.tags, *family.metadata, *family.kinds, *family.calls, *family.tool)}
+    | {"gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions",
+       "gen_ai.tool.call.arguments", "gen_ai.retrieval.documents", "gen_ai.usage.raw", "request_data", "response_data", "events",
+       "input.value", "output.value", "llm.input_messages.0.message", "llm.output_messages.0.message.tool_calls.0", "gen_ai.prompt.0",
+       "gen_ai.completion.0.content", "ai.prompt.messages", "ai.response.toolCalls", "gcp.vertex.agent.llm_request",
+       "langfuse.observation.usage_details", "mlflow.chat.tokenUsage", "mlflow.spanInputs", "final_result", "all_messages_events"}
+)  # fmt: skip
+ODD = [True, -1, 2**63, 10**400, 1.5, float("inf"), float("nan"), "", " ", "\x00", "{", "[[[", '{"a": {"b": [1, null]}}', '[{"role": 5}, 7]', "[" * 900,
+       [], [None, 1, "x", {"y": []}], {}, {"role": {"content": 3}}, None]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:20])
+def test_every_attribute_may_be_of_any_type(odd: Any) -> None:
+    for name in NAMES:
+        for attributes in ({name: odd}, {**CHAT, name: odd}, {"openinference.span.kind": "LLM", name: odd}):
+            one = Span(Scope({}, "test"), "chat", TRACE, SPAN, None, None, None, attributes, [], False, None)
+            assert pack([decode_span(one)])
+
+
+@pytest.mark.parametrize("event_name", ["claude_code.api_request", "codex.sse_event", "gemini_cli.api_response", "gen_ai.choice",
+                                        "gen_ai.client.inference.operation.details", "gen_ai.evaluation.result"])  # fmt: skip
+def test_every_attribute_of_a_log_record_may_be_of_any_type(event_name: str) -> None:
+    names = {
+        name
+        for agent in AGENTS
+        for family in (agent.family,)
+        for listed in (*family.texts.values(), *family.counts.values())
+        for name in listed
+    }
+    names |= {
+        "body",
+        "error",
+        "duration_ms",
+        "success",
+        "prompt_id",
+        "prompt.id",
+        "message",
+        "gen_ai.evaluation.score.value",
+        "finish_reason",
+    }
+    odd: list[dict[str, Any]] = [{"arrayValue": {"values": [{"intValue": 1}]}}, {"kvlistValue": {"values": [{"key": "a"}]}}, {"boolValue": True},
+                                 {"doubleValue": float("inf")}, {"intValue": str(2**63)}, {"stringValue": ""}, {}]  # fmt: skip
+    for name in sorted(names):
+        for value in odd:
+            one = {**log(event_name, {"session.id": "s", "model": "m"}), "traceId": TRACE, "spanId": SPAN}
+            one["attributes"].append({"key": name, "value": value})
+            batch = otlp.decode_logs(logs(one), base64_ids=False)
+            assert pack(batch.items)
+            assert batch.rejected == 0, (name, value, batch.problem)
+
+
+# Bounds
+
+
+def varint(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80, *varint(value >> 7)]) if value > 0x7F else bytes([value])
+
+
+def sized(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        sized(1, sized(2, sized(2, b"") * 3_000_000)),  # spans
+        sized(1, sized(2, b"") * 3_000_000),
+        sized(1, b"") * 3_000_000,
+    ],
+    ids=["spans", "scopes", "resources"],
+)
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_protobuf_is_counted_before_it_is_parsed(server: Server, signal: str, data: bytes) -> None:
+    begun = time.process_time()
+    answer = server.call("POST", f"/v1/{signal}", data, headers={"content-type": "application/x-protobuf"})
+    assert answer.status_code == 413
+    assert time.process_time() - begun < 1  # three million objects take longer
+
+
+@pytest.mark.parametrize("depth", [10, 30, 50, 200, 5_000])
+def test_protobuf_that_is_nested_deeply_is_refused_or_read(server: Server, depth: int) -> None:
+    value = sized(1, b"x")
+    for _ in range(depth):
+        value = sized(5, sized(1, value))
+    one = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(9, sized(1, b"deep") + sized(2, value))
+    body = sized(1, sized(2, sized(2, one)))
+    answer = server.call("POST", "/v1/traces", body, headers={"content-type": "application/x-protobuf"})
+    assert answer.status_code == (200 if depth <= 30 else 400)
+    assert len(server.rows()) == (depth <= 30)
+
+
+@pytest.mark.parametrize("cut", range(0, 60, 7))
+def test_half_a_protobuf_message_is_refused(server: Server, cut: int) -> None:
+    one = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(5, b"half")
+    body = sized(1, sized(2, sized(2, one)))[: cut or None]
+    answer = server.call("POST", "/v1/traces", body, headers={"content-type": "application/x-protobuf"})
+    assert answer.status_code == (200 if cut == 0 or cut > 40 else 400)
+
+
+@pytest.mark.parametrize("path", ["/v1/profiles", "/v2/traces", "/v1development/profiles", "/otel/v2/logs"])
+def test_other_signals_and_versions_are_not_there(server: Server, path: str) -> None:
+    for kind in ("application/json", "application/x-protobuf"):
+        assert server.call("POST", path, b"{}", headers={"content-type": kind}).status_code == 404

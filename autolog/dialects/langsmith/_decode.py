@@ -14,7 +14,7 @@ from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
-from autolog.dialects._fault import Fault, Json, parse_json
+from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
 from autolog.dialects._providers import provider_called
 from autolog.providers._fields import count, mapping, text
 
@@ -45,17 +45,19 @@ class Upload:
         self.rejected, self.problem = self.rejected + 1, problem
 
 
-def decode_batch(body: Json) -> Upload:
+def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
     """Return what a JSON batch brings: `{"post": [...], "patch": [...]}`.
 
     Raises:
-        Fault: 422, not of this shape.
+        Fault: 422, not of this shape; 413, more than `most` runs.
     """
     upload = Upload()
-    for operation in ("post", "patch"):
-        runs = body.get(operation) or []
+    given = {operation: body.get(operation) or [] for operation in ("post", "patch")}
+    for operation, runs in given.items():
         if not isinstance(runs, list):
             raise Fault(422, f"{operation}: is not a list of runs")
+    check_count(sum(map(len, given.values())), most)
+    for operation, runs in given.items():
         for run in runs:
             run_id = run.get("id") if isinstance(run, dict) else None
             if isinstance(run_id, str) and 0 < len(run_id) <= 200:
@@ -65,17 +67,18 @@ def decode_batch(body: Json) -> Upload:
     return upload
 
 
-def decode_multipart(data: bytes, content_type: str) -> Upload:
+def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Upload:
     """Return what a form brings: parts `post.ID`, `post.ID.inputs`, `patch.ID`, `feedback.ID`, `attachment.ID.NAME`.
 
     Raises:
-        Fault: 422, no form.
+        Fault: 422, no form; 413, more than `most` runs and feedbacks.
     """
     upload = Upload()
     bad: set[str] = set()
     parts = list(form_parts(data, content_type))
     if not parts:
         raise Fault(422, "the body is no multipart form")
+    check_count(len({".".join(part.name.split(".", 2)[:2]) for part in parts}), most)
     for part in parts:
         operation, _, rest = part.name.partition(".")
         run_id, _, key = rest.partition(".")

@@ -6,8 +6,10 @@ A program may export all of its logs; what is about no model call is acknowledge
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from autolog._record.bodies import encode_json
@@ -31,15 +33,14 @@ def decode_logs(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[
     Raises:
         Fault: 400, not of the shape of an export request; 413, more than `most` items.
     """
-    batch = read_logs(request, base64_ids, most)
+    read = read_logs(request, base64_ids, most)
+    batch: Batch[Record] = Batch([], read.rejected, read.problem)
     reader = _Reader()
-    for event, scope in batch.items:
-        agent = next((agent for agent in AGENTS if _name(event).startswith(agent.prefix)), None)
-        if agent is not None:
-            reader.add(agent, event, scope)
-        elif event.name.startswith("gen_ai."):
-            reader.add_convention(event, scope)
-    return Batch(reader.finish(), batch.rejected, batch.problem)
+    for event, scope in read.items:
+        batch.add(partial(reader.read, event, scope))
+    for record in reader.records.values():
+        batch.add(partial(reader.finish, record))
+    return batch
 
 
 def _name(event: Event) -> str:
@@ -63,13 +64,21 @@ class _Reader:
     last: dict[tuple[str, str], Record] = field(default_factory=dict)
     """Session and prompt -> the last call."""
 
-    def finish(self) -> list[Record]:
-        """Return the records."""
-        for key, events in self.events.items():
-            _add_messages(self.records[key], events)
-        for record in self.records.values():
-            complete(record)
-        return list(self.records.values())
+    def read(self, event: Event, scope: Scope) -> Sequence[Record]:
+        """Read an event; the records that it adds to are finished once all are read."""
+        agent = next((agent for agent in AGENTS if _name(event).startswith(agent.prefix)), None)
+        if agent is not None:
+            self.add(agent, event, scope)
+        elif event.name.startswith("gen_ai."):
+            self.add_convention(event, scope)
+        return ()
+
+    def finish(self, record: Record) -> Sequence[Record]:
+        """Return a record with all that its events say."""
+        if record.id in self.events:
+            _add_messages(record, self.events[record.id])
+        complete(record)
+        return (record,)
 
     # The conventions' events
 
@@ -111,7 +120,7 @@ class _Reader:
             self.waiting[at] = event
             return
         record = self._record(agent, kind, event, session, turn)
-        record.extra |= {"resource": scope.resource, "event": word}
+        record.extra |= {"resource": scope.resource, "scope": scope.name, "event": word}
         read_attributes(record, (agent.family,), event.attributes)
         if kind in {"call", "response"}:
             self.last[at] = record

@@ -26,8 +26,12 @@ def decode_metrics(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
     Raises:
         Fault: 400, not of the shape of an export request; 413, more than `most` items.
     """
-    batch = read_points(request, most)
-    return Batch([_record(point) for point in batch.items if point.metric in KEPT], batch.rejected, batch.problem)
+    points = read_points(request, most)
+    batch: Batch[Record] = Batch([], points.rejected, points.problem)
+    for point in points.items:
+        if point.metric in KEPT:
+            batch.add(lambda point=point: [_record(point)])  # type: ignore[misc]
+    return batch
 
 
 def _record(point: Point) -> Record:

@@ -30,7 +30,10 @@ def decode_traces(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batc
         Fault: 400, not of the shape of an export request; 413, more than `most` spans.
     """
     spans = read_spans(request, base64_ids, most)
-    return Batch([decode_span(span) for span in spans.items], spans.rejected, spans.problem)
+    batch: Batch[Record] = Batch([], spans.rejected, spans.problem)
+    for span in spans.items:
+        batch.add(lambda span=span: [decode_span(span)])  # type: ignore[misc]
+    return batch
 
 
 def decode_span(span: Span) -> Record:
@@ -180,7 +183,7 @@ def _rename(record: Record, attributes: Attributes) -> None:
     record.provider_name = provider_called(record.provider_name)
     if record.operation_name is None:
         word = present(attributes, ("llm.request.type", "openinference.span.kind"))
-        record.operation_name = _OPERATIONS.get(str(word), str(word) if word in {"chat", "rerank"} else None)
+        record.operation_name = _OPERATIONS.get(str(word), str(word) if str(word) in {"chat", "rerank"} else None)
 
 
 # Bodies

@@ -9,21 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
+from autolog.dialects.otlp._count import check_items
 
 Attributes = dict[str, Any]
 T = TypeVar("T")
 
 #: Each signal, with the word for one of its items in `partialSuccess`.
 SIGNALS = {"trace": "rejectedSpans", "logs": "rejectedLogRecords", "metrics": "rejectedDataPoints"}
-#: Each signal, with the names of its repeated fields in protobuf: after `resource_` and `scope_`, and of the items.
-_REPEATED = {"trace": ("spans", "spans"), "logs": ("logs", "log_records"), "metrics": ("metrics", "metrics")}
 
 
 @dataclass(slots=True)
@@ -33,6 +33,16 @@ class Batch(Generic[T]):
     items: list[T] = field(default_factory=list)
     rejected: int = 0
     problem: str = ""
+
+    def add(self, read: Callable[[], Iterable[T]]) -> None:
+        """Add what `read` returns, an item read; one that cannot be read is counted, and costs no other."""
+        try:
+            self.items += read()
+        except Fault as fault:
+            self.rejected, self.problem = self.rejected + 1, fault.message
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            self.rejected += 1
+            self.problem = f"an item is not of the shape of one: {type(error).__name__}"
 
 
 @dataclass(slots=True)
@@ -96,17 +106,13 @@ def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) ->
     Raises:
         Fault: 400, not such a message; 413, more than `most` items.
     """
+    check_items(data, most)
     from google.protobuf.json_format import MessageToDict
     from google.protobuf.message import DecodeError
 
     request = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
     try:
         request.ParseFromString(data)
-        plural, items = _REPEATED[signal]
-        scopes = [
-            scope for part in getattr(request, f"resource_{plural}") for scope in getattr(part, f"scope_{plural}")
-        ]
-        check_count(sum(len(getattr(scope, items)) for scope in scopes), most)
         decoded: Json = MessageToDict(request)
     except (DecodeError, ValueError, RecursionError) as error:
         raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
@@ -169,16 +175,14 @@ def _gather(
             listed = list(_listed(scope_part, items, "log_records" if items == "logRecords" else items))
             check_count(len(batch.items) + batch.rejected + len(listed), most)
             for item in listed:
-                try:
-                    if not isinstance(item, dict):
-                        raise Fault(400, "an item is not an object")
-                    batch.items += read(item, Scope(resource, name if isinstance(name, str) else None))
-                except Fault as fault:
-                    batch.rejected, batch.problem = batch.rejected + 1, fault.message
-                except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                    batch.rejected += 1
-                    batch.problem = f"an item is not of the shape of one: {type(error).__name__}"
+                batch.add(partial(_read, read, item, Scope(resource, name if isinstance(name, str) else None)))
     return batch
+
+
+def _read(read: Callable[[Json, Scope], list[T]], item: Any, scope: Scope) -> list[T]:
+    if not isinstance(item, dict):
+        raise Fault(400, "an item is not an object")
+    return read(item, scope)
 
 
 def _listed(value: Json, *names: str) -> list[Any]:

@@ -50,11 +50,11 @@ def _patched(before: Record, run: Json) -> Json:
 
 
 def multipart(call: Call) -> RecordWrite:
-    return _keep(call, dialect.decode_multipart(call.body, call.headers.get("content-type", "")))
+    return _keep(call, dialect.decode_multipart(call.body, call.headers.get("content-type", ""), call.batch_items))
 
 
 def batch(call: Call) -> RecordWrite:
-    return _keep(call, dialect.decode_batch(call.object()))
+    return _keep(call, dialect.decode_batch(call.object(), call.batch_items))
 
 
 def post_run(call: Call) -> RecordWrite:
