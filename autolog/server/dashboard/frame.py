@@ -21,6 +21,7 @@ PLACES = (
     ("sessions", "/ui/sessions", "Sessions"),
     ("users", "/ui/users", "Users"),
     ("cache", "/ui/cache", "Cache"),
+    ("alerts", "/ui/alerts", "Alerts"),
     ("compare", "/ui/compare", "Compare"),
     ("settings", "/ui/settings", "Settings"),
 )

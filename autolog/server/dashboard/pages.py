@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autolog.server._call import Route
 from autolog.server.dashboard import (
+    alerts,
     cache,
     compare,
     export,
@@ -51,6 +52,10 @@ PAGES: list[Route] = [
     page("GET", "/ui/cache/line", cache.line_of, "What the cache did for one call", refuse=refuse_here),
     page("POST", "/ui/views", views.save, "Save a view of a list"),
     page("POST", "/ui/views/remove", views.remove, "Remove a saved view"),
+    page("GET", "/ui/alerts", alerts.alerts, "Alerts and what became of them"),
+    page("POST", "/ui/alerts", alerts.save, "Set an alert"),
+    page("POST", "/ui/alerts/remove", alerts.remove, "Remove an alert"),
+    page("POST", "/ui/alerts/test", alerts.try_out, "Tell of an alert as if it fired"),
     page("GET", "/ui/export", export.export, "What a list shows, as a file"),
     page("GET", "/ui/settings", settings.settings, "Projects, keys, the store"),
     page("POST", "/ui/settings/keys", settings.add_key, "Create a key"),

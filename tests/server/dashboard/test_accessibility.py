@@ -16,7 +16,7 @@ from autolog.stores.query import Query
 PATHS = (
     "/ui/", "/ui/?user=ada&column=time&column=name&column=score&column=tags", "/ui/?text=nothing+has+this", "/ui/traces",
     "/ui/sessions", "/ui/users", "/ui/session?id=s1", "/ui/overview", "/ui/overview?by=user&only=model:gpt-4o",
-    "/ui/cache", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/settings",
+    "/ui/cache", "/ui/alerts", "/ui/compare", "/ui/compare?a=plain&b=other", "/ui/settings",
     *(f"/ui/log/{name}" for name in ("plain", "root", "failed", "hostile", "broken", "long", "rich")),
 )  # fmt: skip
 #: The browser itself notes a status of 4xx on its console.
