@@ -20,7 +20,7 @@ from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
 from autolog._native import allocate_lock
 from autolog._pricing import tariff
-from autolog._pricing.ledger import STEPS, Claim, Ledger
+from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
 from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
 from autolog.errors import BudgetExceeded, ConfigError
 
@@ -168,14 +168,14 @@ class Budgets:
         self,
         given: Sequence[Any],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        ledger: Ledger | None = None,
+        ledger: Accounts | None = None,
         hold_all: bool = False,
     ) -> None:
         budgets = [read_budget(one) for one in given]
         self._budgets = [budget for budget in budgets if not budget.server]
         self.of_server = next((budget for budget in budgets if budget.server), None)
         self._holding = [budget for budget in self._budgets if hold_all or budget.raises]
-        self._ledger = ledger or Ledger(now=lambda: now().timestamp())
+        self._ledger: Accounts = ledger or Ledger(now=lambda: now().timestamp())
         self._sums: dict[tuple[int, str], _Sum] = {}
         self._lock = allocate_lock()
         self._now = now
@@ -298,7 +298,7 @@ class Budgets:
 class HeldBudget:
     """A budget that calls are checked against, before they are sent."""
 
-    def __init__(self, budget: Budget, ledger: Ledger) -> None:
+    def __init__(self, budget: Budget, ledger: Accounts) -> None:
         self._budget = budget
         self._ledger = ledger
         self.raises: type[BaseException] = budget.then if budget.raises else BudgetExceeded

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -52,6 +53,24 @@ class Refused(msgspec.Struct, frozen=True):
     claim: int
     spent: float
     reserved: float
+
+
+class Accounts(Protocol):
+    """Keeps what is spent and reserved of budgets: a ledger, or what several servers share."""
+
+    def reserve(
+        self, number: str, claims: Sequence[Claim], bound: float, seconds: float, record: str = ""
+    ) -> Refused | None: ...
+
+    def settle(self, number: str, cost: float) -> None: ...
+
+    def add(self, claims: Iterable[Claim], cost: float, record: str = "") -> None: ...
+
+    def seed(self, name: str, amounts: Iterable[tuple[Claim, float, float]]) -> None: ...
+
+    def figures(self, claim: Claim) -> tuple[float, float]: ...
+
+    def keys(self, beginning: str) -> list[str]: ...
 
 
 class Ledger:

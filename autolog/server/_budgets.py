@@ -11,13 +11,14 @@ from typing import Any
 
 from autolog._guard import guard
 from autolog._pricing.budgets import Budget, Budgets
-from autolog._pricing.ledger import Ledger
+from autolog._pricing.ledger import Accounts, Ledger
 from autolog._pricing.run_budget import also
 from autolog._record.record import Record
 from autolog.server._keys import Keyring
 from autolog.server._projects import ProjectSettings
+from autolog.server._shared_accounts import SharedAccounts
 from autolog.server._writer import Writer
-from autolog.stores import ledger_path
+from autolog.stores import ledger_path, shared_reservations
 from autolog.stores._contract import Store
 
 #: How often the others' spending is looked up, in seconds.
@@ -37,7 +38,7 @@ class Spending:
         self._keyring = keyring
         self._writer = writer
         self._shared = store.writers > 1
-        self._ledger: Ledger | None = None
+        self._ledger: Accounts | None = None
         self._budgets: Budgets | None = None
         self._of_projects: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -63,8 +64,7 @@ class Spending:
     def _begun(self, given: Sequence[Any]) -> Budgets:
         """Return budgets that know what was spent before."""
         if self._ledger is None:
-            path = ledger_path(self._store.url)
-            self._ledger = Ledger(path) if path else Ledger()
+            self._ledger = _accounts(self._store)
         budgets = Budgets(given, ledger=self._ledger, hold_all=True)
         if self._shared:
             budgets.claim = self._claim
@@ -118,3 +118,12 @@ class Spending:
             return False
         self._writer.run(lambda store: store.put_document(_KIND, name, {"at": now.isoformat(), "by": mine}))
         return self._store.documents(_KIND).get(name, {}).get("by") == mine
+
+
+def _accounts(store: Store) -> Accounts:
+    """Return where reservations are kept: in a file beside SQLite's, in the database that several servers share."""
+    shared = shared_reservations(store)
+    if shared is not None:
+        return SharedAccounts(shared)
+    path = ledger_path(store.url)
+    return Ledger(path) if path else Ledger()

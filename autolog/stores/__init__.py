@@ -7,11 +7,14 @@ A store is one narrow contract, `Store`; what each engine does for it is its own
 from __future__ import annotations
 
 import importlib
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from autolog.errors import StoreError
 from autolog.stores._contract import Store
 from autolog.stores.query import DIMENSIONS, Aggregate, Condition, Hour, Query
+
+if TYPE_CHECKING:
+    from autolog.stores.clickhouse.reservations import Reservations
 
 __all__ = ["DIMENSIONS", "Aggregate", "Condition", "Hour", "Query", "Store", "open_store"]
 
@@ -65,3 +68,12 @@ def ledger_path(store: str) -> str | None:
     from autolog.stores.sqlite._file import path_of
 
     return f"{path_of(store)}-budgets"
+
+
+def shared_reservations(store: Store) -> Reservations | None:
+    """Return what all servers on a store's database reserve of budgets; None for a store of one machine."""
+    if not store.url.startswith("clickhouse:"):
+        return None
+    from autolog.stores.clickhouse.store import ClickHouseStore
+
+    return store.reservations() if isinstance(store, ClickHouseStore) else None

@@ -90,6 +90,19 @@ def test_four_programs_never_spend_more_even_if_one_is_killed(tmp_path: Path) ->
         assert not reserve(server.url, "more", 0.055 - 0.0011 * (calls - 11))["reserved"]
 
 
+def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> None:
+    budgets = [{"limit": 1, "per": "day", "user": "*"}]
+    with live(clickhouse_url, budgets=budgets) as one, live(clickhouse_url, budgets=budgets) as other:
+        assert reserve(one.url, "1", 0.7, user="a")["reserved"]
+        refused = reserve(other.url, "2", 0.4, user="a")
+        assert not refused["reserved"]
+        assert "$0.7000 reserved" in refused["reason"]
+        assert reserve(other.url, "3", 0.4, user="b")["reserved"]
+        settle(other.url, "1", 0.1)
+        assert reserve(one.url, "4", 0.8, user="a")["reserved"]
+        assert not reserve(other.url, "5", 0.2, user="a")["reserved"]
+
+
 def test_only_then_and_unpriced_go_with_a_servers() -> None:
     with pytest.raises(ConfigError, match="limits of their own"):
         autolog.configure(budgets=[{"server": True, "limit": 1}])

@@ -128,12 +128,12 @@ class Database:
         with self.translated():
             return self._client.command(statement, parameters=values or None, settings=settings, use_database=False)
 
-    def insert(self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows; when it returns they are kept."""
+    def insert(self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]], at_once: bool = False) -> None:
+        """Insert rows; when it returns they are kept. `at_once`: not gathered with those of others, for less delay."""
         if not rows:
             return
         settings: dict[str, Any] = {"throw_on_max_partitions_per_insert_block": 0}
-        if self._target.async_insert and len(rows) < 1_000:
+        if self._target.async_insert and len(rows) < 1_000 and not at_once:
             settings |= {"async_insert": 1, "wait_for_async_insert": 1}
         if self._target.distributed:
             settings["distributed_foreground_insert"] = 1

@@ -33,7 +33,9 @@ _INDEXES = (
 )
 
 
-def _table(target: Target, name: str, columns: str, engine: str, order: str, shard: str, more: str = "") -> Statements:
+def table_statements(
+    target: Target, name: str, columns: str, engine: str, order: str, shard: str, more: str = ""
+) -> Statements:
     """Yield what makes a table that may be local, replicated, or spread over shards by the expression `shard`."""
     on, local = target.on, target.local(name)
     kind, _, arguments = engine.partition("(")
@@ -78,13 +80,13 @@ def _columns(table: str) -> str:
 
 
 def _create(target: Target) -> Statements:
-    yield from _table(
+    yield from table_statements(
         target, "log", ", ".join((_columns("log"), *_INDEXES)), "ReplacingMergeTree(version, gone)",
         "(project, created_at, id)", "cityHash64(project, id)",
         " PARTITION BY toYYYYMM(created_at) SETTINGS index_granularity = 1024, "
         "allow_experimental_replacing_merge_with_cleanup = 1",
     )  # fmt: skip
-    yield from _table(
+    yield from table_statements(
         target, "place", f"{_columns('place')}, INDEX place_id id TYPE bloom_filter(0.01) GRANULARITY 1",
         "MergeTree()", "(project, id, version)", "cityHash64(project, id)", " SETTINGS index_granularity = 1024",
     )  # fmt: skip
@@ -92,22 +94,22 @@ def _create(target: Target) -> Statements:
         f"CREATE MATERIALIZED VIEW IF NOT EXISTS `place_view`{target.on} TO `{target.local('place')}` "
         f"AS SELECT project, id, created_at, version, gone FROM `{target.local('log')}`"
     )
-    yield from _table(
+    yield from table_statements(
         target, "change", _columns("change"), "MergeTree()", "(project, id, version)", "cityHash64(project, id)",
         " TTL at + INTERVAL 1 HOUR SETTINGS index_granularity = 256",
     )  # fmt: skip
-    yield from _table(
+    yield from table_statements(
         target, "hour", _columns("hour"), "ReplacingMergeTree(stamp)", "(dimension, project, start, value)",
         "cityHash64(start)",
     )  # fmt: skip
-    yield from _table(
+    yield from table_statements(
         target, "sealed", _columns("sealed"), "ReplacingMergeTree(stamp)", "start", "cityHash64(start)",
     )  # fmt: skip
-    yield from _table(
+    yield from table_statements(
         target, "media", _columns("media"), "ReplacingMergeTree()", "sha256", "cityHash64(sha256)",
         " SETTINGS index_granularity = 16",
     )  # fmt: skip
-    yield from _table(
+    yield from table_statements(
         target, "document", _columns("document"), "ReplacingMergeTree(version)", "(kind, key)",
         "cityHash64(kind, key)",
     )  # fmt: skip
@@ -185,7 +187,7 @@ def _check(there: dict[str, dict[str, str]], target: Target) -> None:
 
 def _schema_table(target: Target) -> Statements:
     """Yield what makes the table that marks a database as ours."""
-    yield from _table(
+    yield from table_statements(
         target, "autolog_schema", "version UInt32, made_at DateTime DEFAULT now()", "ReplacingMergeTree()", "version",
         "version",
     )  # fmt: skip

@@ -40,6 +40,7 @@ from autolog.stores.clickhouse._rows import Kept, from_micros, micros
 from autolog.stores.clickhouse._schema import MIGRATIONS, prepare
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, order_sql, where
+from autolog.stores.clickhouse.reservations import Reservations
 from autolog.stores.query import (
     TIME_GROUPS,
     Aggregate,
@@ -95,6 +96,10 @@ class ClickHouseStore:
             return target.database in database.databases()
         finally:
             database.close()
+
+    def reservations(self) -> Reservations:
+        """Return what all servers on the database reserve and spend of budgets."""
+        return Reservations(self._db, self._target)
 
     # Writing
 

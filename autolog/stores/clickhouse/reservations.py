@@ -1,0 +1,209 @@
+"""What is reserved and spent of budgets, for all servers that work on one database.
+
+ClickHouse has no transactions. So a reservation is inserted first, and then everything of its keys is read, with it
+itself; if that is more than a limit it is taken back. Of two that are made at once, the one that reads later sees both:
+two can never both take what is left. Both may be taken back, which is why each is tried a few times. This holds where a
+read sees what was acknowledged before it: on one node, with a quorum, or where all servers use the same replica.
+
+A row is a reservation for one key; a later version of it says what it cost. One that is never settled, because its
+program was killed, counts until it expires.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from autolog.stores.clickhouse._client import Database
+from autolog.stores.clickhouse._schema import table_statements
+from autolog.stores.clickhouse._url import Target
+from autolog.stores.clickhouse._where import Values
+
+_COLUMNS = {
+    "key": "String", "id": "String", "record": "String", "state": "UInt8", "amount": "Float64", "credit": "Float64",
+    "period": "Float64", "at": "Float64", "expires": "Float64", "forget": "UInt32", "version": "Int64",
+}  # fmt: skip
+#: The states of a row: `amount` is what may be spent, what was spent, or nothing.
+_RESERVED, _SPENT, _WITHDRAWN = 0, 1, 2
+#: How often a reservation is tried that did not fit only because of others, and the longest pause between, in seconds.
+_TRIES, _PAUSE = 5, 0.05
+#: By which share sums of floating-point numbers may differ, in whatever order they are added.
+_ROUNDING = 1e-12
+#: How long a row is kept at least, in seconds: its record may arrive by itself.
+_MEMORY = 86_400.0
+
+
+class Limit(NamedTuple):
+    """A limit in dollars within so many seconds, and the name of the sum that it is for."""
+
+    key: str
+    limit: float
+    period: float
+
+
+class Row(NamedTuple):
+    """A row of the table, in the order of its columns."""
+
+    key: str
+    id: str
+    record: str
+    state: int
+    amount: float
+    credit: float
+    period: float
+    at: float
+    expires: float
+    forget: int
+    version: int
+
+
+class Reservations:
+    """Reserves and settles amounts in dollars. Every method may be called from any thread.
+
+    Raises:
+        StoreError: from every method: the database cannot be reached or used.
+    """
+
+    def __init__(self, db: Database, target: Target, now: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._now = now
+        self._lock = threading.Lock()  # those of one server do not get into each other's way
+        for statement in _table(target):
+            self._db.command(statement)
+
+    def reserve(
+        self, number: str, limits: Sequence[Limit], bound: float, seconds: float, record: str = ""
+    ) -> tuple[int, float, float] | None:
+        """Reserve `bound` dollars of every limit for so many seconds, or of none.
+
+        Returns:
+            None if that is done; else the number of the limit that it exceeds, what is spent and what is reserved.
+        """
+        if not limits:
+            return None
+        with self._lock:
+            for attempt in range(1, _TRIES + 1):
+                refused = self._try(number, limits, bound, seconds, record)
+                if refused is None or attempt == _TRIES or refused[1] + bound > limits[refused[0]].limit:
+                    break
+                time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - so that two servers do not try again at once
+        return refused
+
+    def _try(
+        self, number: str, limits: Sequence[Limit], bound: float, seconds: float, record: str
+    ) -> tuple[int, float, float] | None:
+        now = self._now()
+        if (refused := self._exceeded(limits, bound, now, inserted=False)) is not None:
+            return refused
+        rows = [self._row(limit, number, record, _RESERVED, bound, now, now + seconds) for limit in limits]
+        self._insert(rows)
+        if (refused := self._exceeded(limits, bound, now, inserted=True)) is not None:
+            self._insert([_changed(row, state=_WITHDRAWN, amount=0.0) for row in rows])
+        return refused
+
+    def _exceeded(
+        self, limits: Sequence[Limit], bound: float, now: float, inserted: bool
+    ) -> tuple[int, float, float] | None:
+        for index, limit in enumerate(limits):
+            spent, reserved = self._figures(limit, now)
+            others = reserved - bound if inserted else reserved
+            # A call that costs nothing, as far as anybody knows, may go out until the limit is reached
+            if spent + others + bound > limit.limit * (1 + _ROUNDING) or spent >= limit.limit:
+                return index, spent, max(0.0, others)
+        return None
+
+    def settle(self, number: str, cost: float) -> None:
+        """Put what a call really cost in the place of its reservation, even an expired one; 0 releases it."""
+        rows = self._rows("id", number, _RESERVED)
+        self._insert([_spent(row, cost, self._now(), credit=cost if row.record else 0.0) for row in rows])
+
+    def add(self, limits: Iterable[Limit], cost: float, record: str = "") -> None:
+        """Count what was spent without a reservation, or settle the one that was made for the record."""
+        now = self._now()
+        if record:
+            reserved = self._rows("record", record, _RESERVED)
+            if reserved:
+                self._insert([_spent(row, cost, now) for row in reserved])
+                return
+            settled = [row for row in self._rows("record", record, _SPENT) if row.credit]
+            if settled:
+                cost -= min(cost, settled[0].credit)
+                self._insert([_changed(row, credit=0.0) for row in settled])
+        if cost > 0:
+            self._insert([self._row(limit, uuid.uuid4().hex, "", _SPENT, cost, now, 0.0) for limit in limits])
+
+    def seed(self, name: str, amounts: Iterable[tuple[Limit, float, float]]) -> None:
+        """Add what was spent before there was this table, as limits, times and dollars; once for each name.
+
+        Servers that do so at once write the same rows.
+        """
+        if self._rows("id", f"seeded {name}", _SPENT):
+            return
+        rows = [
+            self._row(limit, f"seed {number}", "", _SPENT, amount, at, 0.0)
+            for number, (limit, at, amount) in enumerate(amounts)
+        ]
+        mark = self._row(Limit("", 0.0, _MEMORY * 3650), f"seeded {name}", "", _SPENT, 0.0, self._now(), 0.0)
+        self._insert([*rows, mark])
+
+    def figures(self, limit: Limit) -> tuple[float, float]:
+        """Return what is spent and what is reserved, in dollars."""
+        return self._figures(limit, self._now())
+
+    def keys(self, beginning: str) -> list[str]:
+        """Return the keys that begin so, of which anything is spent or reserved."""
+        values = Values()
+        test = f"startsWith(key, {values.mark(beginning)}) AND state <> {_WITHDRAWN}"
+        return [key for (key,) in self._db.query(f"SELECT DISTINCT key FROM budget FINAL WHERE {test}", values)]
+
+    def _figures(self, limit: Limit, now: float) -> tuple[float, float]:
+        values = Values()
+        since, later, key = values.mark(now - limit.period), values.mark(now), values.mark(limit.key)
+        ((spent, reserved),) = self._db.query(
+            f"SELECT sumIf(amount, state = {_SPENT} AND at > {since}), "
+            f"sumIf(amount, state = {_RESERVED} AND expires > {later}) FROM budget FINAL WHERE key = {key}",
+            values,
+        )
+        return spent, reserved
+
+    def _rows(self, column: str, value: str, state: int) -> list[Row]:
+        values = Values()
+        names = ", ".join(_COLUMNS)
+        test = f"{column} = {values.mark(value)} AND state = {state}"
+        return [Row(*row) for row in self._db.query(f"SELECT {names} FROM budget FINAL WHERE {test}", values)]
+
+    def _row(self, limit: Limit, number: str, record: str, state: int, amount: float, at: float, expires: float) -> Row:
+        forget = _forget(max(at, expires), limit.period)
+        version = time.time_ns() // 1000
+        return Row(limit.key, number, record, state, amount, 0.0, limit.period, at, expires, forget, version)
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        self._db.insert("budget", _COLUMNS, rows, at_once=True)
+
+
+def _changed(row: Row, **values: Any) -> Row:
+    return row._replace(version=max(row.version + 1, time.time_ns() // 1000), **values)
+
+
+def _spent(row: Row, cost: float, now: float, credit: float = 0.0) -> Row:
+    return _changed(row, state=_SPENT, amount=cost, credit=credit, at=now, forget=_forget(now, row.period))
+
+
+def _forget(at: float, period: float) -> int:
+    """Return when a row is of no use any more, as the database's dates can say it."""
+    return int(min(at + max(period, _MEMORY) + 60, 2**32 - 1))
+
+
+def _table(target: Target) -> Iterable[str]:
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    indexes = (
+        "INDEX budget_id id TYPE bloom_filter GRANULARITY 1, INDEX budget_record record TYPE bloom_filter GRANULARITY 1"
+    )
+    return table_statements(
+        target, "budget", f"{columns}, {indexes}", "ReplacingMergeTree(version)", "(key, id)", "cityHash64(key)",
+        " TTL toDateTime(forget) SETTINGS index_granularity = 256",
+    )  # fmt: skip
