@@ -12,7 +12,7 @@ import msgspec
 from autolog._record.record import Record
 from autolog.errors import AutologError, shown
 from autolog.stores.filters import FIELDS, scored_words
-from autolog.stores.query import Aggregate, Query
+from autolog.stores.query import Aggregate, Query, ScoreSum
 from autolog.stores.sql import Answer
 
 #: How long an answer may take, in seconds.
@@ -99,6 +99,10 @@ class RemoteStore:
         asked = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
         answer = self._get("/api/v1/aggregate", asked, accept="application/json")
         return [msgspec.convert(row, Aggregate) for row in answer.json()["groups"]]
+
+    def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
+        answer = self._get("/api/v1/scores", _parameters(query) | {"by": group}, accept="application/json")
+        return [msgspec.convert(row, ScoreSum) for row in answer.json()["scores"]]
 
     def select(self, sql: str, query: Query, seconds: float, rows: int) -> Answer:
         asked = {"sql": sql, "seconds": seconds, "rows": rows}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 import click
@@ -43,7 +45,7 @@ def sql(
     too long. Times are texts in UTC, durations seconds, money US dollars.
 
     \b
-    autolog sql "select request_model, count(*), sum(cost) from calls group by 1"
+    autolog sql "select model, count(*), sum(cost) from calls group by 1"
     autolog sql --views
     autolog sql --csv "select * from tool_calls where name = 'search'" > calls.csv
     """
@@ -106,7 +108,9 @@ def _list_views(form: str | None) -> None:
         if form == "json":
             echo_json({"view": view, "says": SAYS[view], "columns": list(columns)})
         else:
-            click.echo(f"{view}: {SAYS[view]}\n    {', '.join(columns)}")
+            width = shutil.get_terminal_size().columns
+            for line, indent in ((f"{view}: {SAYS[view]}", ""), (", ".join(columns), "    ")):
+                click.echo("\n".join(textwrap.wrap(line, width, initial_indent=indent, subsequent_indent="    ")))
 
 
 def _show(answer: Answer, form: str | None) -> None:

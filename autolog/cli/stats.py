@@ -15,11 +15,12 @@ from rich.text import Text
 
 from autolog._display.chart import bar_chart
 from autolog._display.figures import dollars, number, seconds
+from autolog._display.files import safe_cell
 from autolog._display.page import text
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
 from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
-from autolog.stores.query import GROUPS, Aggregate
+from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, ScoreSum
 
 _COLUMNS = (
     Column("calls", right=True), Column("errors", right=True), Column("input", right=True, leave=2),
@@ -42,6 +43,7 @@ _MOST_BARS = 100
 @filter_options
 @click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
 @click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first; else most calls, or in order of time.")
+@click.option("--scores", is_flag=True, help="Sum up scores instead: how many, mean, least and greatest of each name.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
 @click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -49,8 +51,8 @@ _MOST_BARS = 100
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @reading_options
 def stats(
-    by: str, sort: str | None, wide: bool, as_csv: bool, svg: Path | None, as_json: bool, store: str | None,
-    server: str | None, **options: Any,
+    by: str, sort: str | None, scores: bool, wide: bool, as_csv: bool, svg: Path | None, as_json: bool,
+    store: str | None, server: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Sum up calls, errors, tokens, cost and latency.
 
@@ -61,8 +63,12 @@ def stats(
     autolog stats --by day --since 7d
     autolog stats --by user --since 'this week' --sort cost
     autolog stats --by day --since 30d --svg cost.svg
+    autolog stats --by prompt_version --scores
     """
     opened, query = open_for_reading(store, server), query_from(options)
+    if scores:
+        _show_scores(opened.scores(query, _score_group(by)), by, wide, as_json)
+        return
     rows = opened.aggregate(query, by, None)
     if sort is not None:
         rows.sort(key=_FIGURES[sort][0], reverse=True)
@@ -83,6 +89,30 @@ def stats(
         click.echo("Nothing matches.")
 
 
+def _score_group(by: str) -> str:
+    if by not in SCORE_GROUPS:
+        raise click.UsageError(f"scores are summed up by {', '.join(SCORE_GROUPS)}, not by {by}")
+    return by
+
+
+def _show_scores(sums: Sequence[ScoreSum], by: str, wide: bool, as_json: bool) -> None:
+    if as_json:
+        for one in sums:
+            echo_json(asdict(one))
+    elif sums:
+        columns = [Column(by, least=16, most=40), Column("score", least=12, most=30),
+                   *(Column(heading, right=True) for heading in ("scores", "mean", "least", "greatest"))]  # fmt: skip
+        cells = [
+            [text("–" if one.group is None else one.group), text(one.name), Text(number(one.count)),
+             *(Text(f"{value:.4g}") for value in (one.mean, one.least, one.most))]
+            for one in sums
+        ]  # fmt: skip
+        screen = console()
+        print_lines(screen, draw(columns, cells, table_width(screen, wide)))
+    else:
+        click.echo("There are no scores.")
+
+
 def _cells(row: Aggregate) -> list[Text]:
     errors = Text(f"{number(row.errors)} ({100 * row.errors / row.calls:.1f}%)", "red") if row.errors else Text("0")
     words = (
@@ -97,10 +127,8 @@ def _write_csv(rows: Sequence[Aggregate], by: str) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([by, *names[1:]])
     for row in rows:
-        # A spreadsheet takes what begins so for a formula
-        group = f"'{row.group}" if row.group and row.group[0] in "=+-@\t\r" else row.group
         figures = [getattr(row, name) for name in names[1:]]
-        writer.writerow([group, *(round(one, 10) if isinstance(one, float) else one for one in figures)])
+        writer.writerow([safe_cell(row.group), *(round(one, 10) if isinstance(one, float) else one for one in figures)])
 
 
 def _write_chart(path: Path, rows: Sequence[Aggregate], by: str, figure: str) -> None:

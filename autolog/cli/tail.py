@@ -23,6 +23,8 @@ INTERVAL = 0.2
 PATIENCE = 1.0
 #: How wide names are, and all that stands beside them and must be whole.
 _NAME, _FIGURES = 30, 65
+#: Less room than this is not used for what was said.
+_LEAST_TEXT = 12
 
 
 @click.command()
@@ -84,21 +86,23 @@ def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[
         traces.setdefault(record.trace_id or record.id, []).append(record)
     for members in traces.values():
         for node in span_tree(members):
-            line = _line(node.record, node.depth, _NAME if width is None else min(_NAME, max(12, width - _FIGURES)))
+            named = _NAME if width is None else min(_NAME, max(12, width - _FIGURES))
+            line = _line(node.record, node.depth, named, said=width is None or width - named - _FIGURES >= _LEAST_TEXT)
             line.rstrip()
             if width is not None:
                 line.truncate(width, overflow="ellipsis")
             yield line
 
 
-def _line(record: Record, depth: int, width: int) -> Text:
+def _line(record: Record, depth: int, width: int, said: bool) -> Text:
+    """Return the line of a record whose name is so wide; of one that failed it always says why."""
     name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
     name.stylize("" if record.status == "ok" else "red")
     name.truncate(width, overflow="ellipsis", pad=True)
     cost = dollars(record.cost) if record.kind == "llm" else ""
-    said = " ".join((record.error_message or record.output_preview or "").split())
+    words = record.error_message or (record.output_preview if said else None) or ""
     return Text.assemble(
         (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "blue"), name,
         f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>11}  ",
-        Text("") if record.status == "ok" else status(record).append("  "), (safe(said), "dim"),
+        Text("") if record.status == "ok" else status(record).append("  "), (safe(" ".join(words.split())), "dim"),
     )  # fmt: skip

@@ -35,14 +35,15 @@ from autolog.stores.query import Query
 #: What `calls` and `spans` have columns of, by the names of a record's fields.
 RECORD_COLUMNS = (
     "id", "created_at", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "caller",
-    "operation_name", "provider_name", "request_model", "response_model", "response_service_tier",
+    "operation_name", "provider_name", "model", "request_model", "response_model", "response_service_tier",
     "usage_input_tokens", "usage_output_tokens", "usage_cache_read_input_tokens",
     "usage_cache_creation_input_tokens", "usage_reasoning_output_tokens", "cost", "cached", "status", "status_code",
     "error_type", "error_message", "retries", "duration", "time_to_first_chunk", "user", "session", "tags", "metadata",
     "score", "feedback", "prompt_name", "prompt_id", "prompt_version", "input_preview", "output_preview",
 )  # fmt: skip
-#: The views, with their columns. Times are texts in UTC (2026-11-20T12:00:00.000Z), durations seconds, money US
-#: dollars; `tags`, `metadata` and `arguments` are JSON. In all but the first two, `id` is the record's.
+#: The views, with their columns. `model` is the one asked for, else the one that answered. Times are texts in UTC
+#: (2026-11-20T12:00:00.000Z), durations seconds, money US dollars; `tags`, `metadata` and `arguments` are JSON. In all
+#: but the first two, `id` is the record's.
 VIEWS = {
     "calls": RECORD_COLUMNS,
     "spans": RECORD_COLUMNS,
@@ -230,7 +231,8 @@ def rows_of(view: str, record: Record) -> Iterator[Sequence[Any]]:
 
 
 def _record_row(record: Record) -> Sequence[Any]:
-    return [_value(getattr(record, name)) for name in RECORD_COLUMNS]
+    model = record.request_model or record.response_model
+    return [_value(model if name == "model" else getattr(record, name)) for name in RECORD_COLUMNS]
 
 
 def _value(value: Any) -> Any:

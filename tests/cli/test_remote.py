@@ -32,6 +32,7 @@ def server(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
                     status="error" if n == 3 else "ok", request_body=b'{ "n":  %d }' % n, response_body=b"\xff\x00",
                     trace_id=("b" if n == 9 else "a") * 32, span_id=f"{n:016x}", parent_span_id=f"{0:016x}" if n else None, tags=["t"],
                     project="shop" if n == 9 else "default", metadata={"n": n},
+                    scores={"good": {"value": n}} if n % 2 else {},
                 )
                 for n in range(10)
             ]
@@ -45,6 +46,7 @@ COMMANDS = [
     ["stats"], ["stats", "--by", "day", "--json"], ["show", "beb60002"], ["show", "beb60002", "--raw"],
     ["show", "01a21d77-6267-75cd-8865-7a98beb60002", "--json"], ["trace", "beb60001"], ["trace", "a" * 32, "--json"],
     ["logs", "--roots", "--sort", "oldest"], ["stats", "--by", "day", "--sort", "cost", "--csv"],
+    ["stats", "--scores"], ["stats", "--by", "name", "--scores", "--json", "--score", "good>=5"], ["logs", "--score", "good<5"],
     ["diff", "beb60001", "beb60002"], ["export", "--errors"], ["export", "--format", "csv"], ["logs", "--project", "shop"],
 ]  # fmt: skip
 

@@ -63,3 +63,20 @@ def test_a_chart_has_all_days_and_not_too_many_bars(store: Store, tmp_path: Path
     assert "too many" in output("stats", "--by", "user", "--svg", f"{tmp_path}/u.svg", code=2)
     assert not (tmp_path / "u.svg").exists()
     assert "wrote" in output("stats", "--project", "nobody", "--svg", f"{tmp_path}/empty.svg")
+
+
+def test_scores_are_summed_up_by_name_and_group(store: Store) -> None:
+    store.write([
+        Record(id=f"s{n}", kind="llm", request_model="m" if n < 3 else "other", scores={"good": {"value": n / 4}, "kind": n})
+        for n in range(4)
+    ])  # fmt: skip
+    rows = [json.loads(line) for line in output("stats", "--scores", "--json").splitlines()]
+    assert {(row["group"], row["name"]): (row["count"], row["mean"]) for row in rows} == {
+        ("m", "good"): (3, 0.25), ("m", "kind"): (3, 1.0), ("other", "good"): (1, 0.75), ("other", "kind"): (1, 3.0),
+    }  # fmt: skip
+    shown = output("stats", "--scores", "--score", "good>0.6")
+    assert "other" in shown
+    assert "0.75" in shown
+    assert not [line for line in shown.splitlines() if line.startswith("m ")]
+    assert "no scores" in output("stats", "--scores", "--user", "nobody")
+    assert "not by day" in output("stats", "--scores", "--by", "day", code=2)

@@ -25,7 +25,7 @@ from autolog.stores import sql
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
 from autolog.stores.lookup import find_by_part
-from autolog.stores.query import GROUPS, Query
+from autolog.stores.query import GROUPS, SCORE_GROUPS, Query
 
 MAX_LIMIT = 1_000
 #: How many rows the answer to a SELECT has at most.
@@ -170,6 +170,13 @@ def aggregate(call: Call) -> Reply:
     )
 
 
+def score_sums(call: Call) -> Reply:
+    by = call.parameter("by")
+    if by is not None and by not in SCORE_GROUPS:
+        raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(SCORE_GROUPS)}")
+    return Reply(200, {"scores": [asdict(row) for row in call.store.scores(query_of(call, "by"), by)]})
+
+
 def run_sql(call: Call) -> Reply:
     """Answer a SELECT over the project's views."""
     query = query_of(call, "sql", "seconds", "rows")
@@ -287,6 +294,8 @@ ROUTES = [
           parameters=(*PARAMETERS, Parameter("after", {"type": "integer", "minimum": 0}))),
     Route("GET", "/api/v1/aggregate", aggregate, dialect, "Sums over provider calls", "read",
           parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(GROUPS)}))),
+    Route("GET", "/api/v1/scores", score_sums, dialect, "Sums over scores", "read",
+          parameters=(*PARAMETERS, Parameter("by", {"type": "string", "enum": list(SCORE_GROUPS)}))),
     Route("GET", "/api/v1/sql", run_sql, dialect, "Answer a SELECT over views of the project's records", "read",
           parameters=(*SQL_PARAMETERS, Parameter("sql", _TEXT, required=True),
                       Parameter("seconds", {"type": "number", "exclusiveMinimum": 0, "maximum": sql.SECONDS}),

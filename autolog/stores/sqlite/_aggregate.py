@@ -111,7 +111,10 @@ def read_scores(db: sqlite3.Connection, group: str | None, condition: str, value
         WHERE typeof(given) IN ('integer', 'real')
         GROUP BY named, "group" ORDER BY count(*) DESC, named, 2"""  # noqa: S608 - our own words
     rows = db.execute(sql, values)
-    return [ScoreSum(str(name), None if of is None else str(of), *sums) for name, of, *sums in rows]
+    return [
+        ScoreSum(str(name), None if of is None else str(of), count, *map(float, sums))
+        for name, of, count, *sums in rows
+    ]
 
 
 def _moment(micros: int) -> datetime:

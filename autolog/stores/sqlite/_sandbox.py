@@ -213,6 +213,8 @@ def _expression(column: str) -> str:
             f"strftime('%Y-%m-%dT%H:%M:%S', log.{column} / 1000000, 'unixepoch') "
             f"|| printf('.%03dZ', log.{column} / 1000 % 1000)"
         )
+    if column == "model":
+        return "coalesce(log.request_model, log.response_model)"
     if column in {"tags", "metadata"}:
         return f"coalesce(log.{column}, '{'[]' if column == 'tags' else '{}'}')"
     return f'log."{column}"' if column in COLUMNS else f"json_extract(log.rest, '$.{column}')"
