@@ -41,6 +41,10 @@ HANDING_OVER = 0.5
 #: handing the interpreter over and back after every span took as long as reading it (340 us a chat instead of 190).
 SLICE = 1_000_000
 
+#: How long it reads before it hands over what it has read, in nanoseconds: in a program that never rests nothing else
+#: would bound how late a record is written.
+HAND_OVER = 40_000_000
+
 #: With more spans than this pending, the worker no longer lets other threads go first.
 PATIENT = 2_000
 
@@ -88,6 +92,7 @@ class Queue(Worker):
         self._seen_ns = 0
         self._late_until = 0.0
         self._rested = True
+        self._goes_on = False
         self._reading = RLock()
 
     def _locks(self) -> list[threading.RLock]:
@@ -175,7 +180,7 @@ class Queue(Worker):
         waiting = len(self._items)
         if not waiting and not self._made:
             return None
-        if self._made or self._expedited or waiting > self._crowd:
+        if self._made or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
         return FIRST_LINGER if self._rested else LINGER
 
@@ -197,13 +202,16 @@ class Queue(Worker):
 
     def _step(self) -> None:
         self._rested = False
-        begun = perf_counter_ns()
+        begun = slice_begun = perf_counter_ns()
         while len(self._made) < BATCH and self._items:
             self._seen_ns = perf_counter_ns()
-            if self._seen_ns - begun > SLICE and len(self._items) < PATIENT and not self._expedited:
+            if self._seen_ns - begun > HAND_OVER:
+                break
+            if self._seen_ns - slice_begun > SLICE and len(self._items) < PATIENT and not self._expedited:
                 sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
-                begun = self._seen_ns = perf_counter_ns()
+                slice_begun = self._seen_ns = perf_counter_ns()
             self._read_next()
+        self._goes_on = bool(self._items)
         for delivery in self.deliveries:
             with guard("handing over records"):
                 delivery.put(self._made)
