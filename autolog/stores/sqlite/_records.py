@@ -40,12 +40,23 @@ def add_bodies(db: sqlite3.Connection, record: Record, bodies: Bodies) -> Record
 
 
 class RecordWriter:
-    """Changes records inside a transaction, and notes in `rollups` what that does to the sums."""
+    """Changes records inside a transaction, and notes in `rollups` what that does to the sums.
+
+    What lies beside records that are written (bodies, what they are found by) is inserted together, by `flush`.
+    """
 
     def __init__(self, db: sqlite3.Connection, bodies: Bodies, rollups: Rollups) -> None:
         self._db = db
         self._bodies = bodies
         self._rollups = rollups
+        self._packed: list[tuple[int, bytes | None, bytes | None]] = []
+        self._facets: list[tuple[str, str, int, int]] = []
+
+    def flush(self) -> None:
+        """Insert what lies beside the records that have been written."""
+        self._db.executemany("INSERT INTO body VALUES (?, ?, ?)", self._packed)
+        self._db.executemany(_ADD_FACET, self._facets)
+        self._packed, self._facets = [], []
 
     def write(self, record: Record, seq: int | None = None) -> int:
         """Insert a record, or fill in the one with its id; returns its sequence number: `seq`, if that is free."""
@@ -63,6 +74,7 @@ class RecordWriter:
 
     def update(self, project: str, record_id: str, change: Callable[[Record], None]) -> Record | None:
         """Let `change` alter a record; returns it, or None if there is none."""
+        self.flush()
         found = load(self._db, "project = ? AND id = ?", (project, record_id))
         if not found:
             return None
@@ -71,16 +83,19 @@ class RecordWriter:
         change(record)
         record.id, record.project, record.seq, record.updated_at = record_id, project, seq, datetime.now(UTC)
         self._rewrite(record)
+        self.flush()
         return record
 
     def delete(self, seqs: Sequence[int]) -> None:
         """Delete records, and all that lies beside them."""
+        self.flush()
         for seq in seqs:
             self._delete_beside(seq)
         self._db.executemany("DELETE FROM log WHERE n = ?", [(seq,) for seq in seqs])
 
     def _merge(self, record: Record) -> int:
         """Lay what the newer record knows over what is there; it takes nothing away."""
+        self.flush()
         (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
         seq = old.seq or 0
         merge(add_bodies(self._db, old, self._bodies), record)
@@ -98,12 +113,16 @@ class RecordWriter:
         self._write_beside(seq, record, bodies, media)
 
     def _write_beside(self, seq: int, record: Record, bodies: Sequence[bytes | None], media: dict[str, bytes]) -> None:
-        db = self._db
-        if any(body is not None for body in bodies):
-            db.execute("INSERT INTO body VALUES (?, ?, ?)", (seq, *map(self._bodies.pack, bodies)))
-        db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", media.items())
-        db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", [(seq, sha256) for sha256 in media])
-        write_facets(db, seq, record)
+        request, response = bodies
+        if request is not None or response is not None:
+            self._packed.append((seq, self._bodies.pack(request), self._bodies.pack(response)))
+        if media:
+            self._db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", media.items())
+            self._db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", [(seq, sha256) for sha256 in media])
+        at = micros(record.created_at or EPOCH)
+        self._facets += [(kind, value, at, seq) for kind, value in facets(record)]
+        if record.metadata:
+            self._db.executemany(_ADD_META, meta_rows(seq, at, record))
 
     def _delete_beside(self, seq: int) -> None:
         found = load(self._db, "n = ?", (seq,))
@@ -128,14 +147,17 @@ class RecordWriter:
             db.executemany(sql, [(sha256,) for sha256 in used])
 
 
+_ADD_FACET = "INSERT OR IGNORE INTO facet VALUES (?, ?, ?, ?)"
+_ADD_META = "INSERT OR IGNORE INTO meta VALUES (?, ?, ?, ?)"
+
+
+def meta_rows(seq: int, at: int, record: Record) -> list[tuple[str, str, int, int]]:
+    """Return the rows that a record is found by for its metadata; `at` is its time in microseconds."""
+    return [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()]
+
+
 def write_facets(db: sqlite3.Connection, seq: int, record: Record) -> None:
     """Insert the rows that a record is found by: its tags, models, caller and metadata."""
     at = micros(record.created_at or EPOCH)
-    db.executemany(
-        "INSERT OR IGNORE INTO facet VALUES (?, ?, ?, ?)", [(kind, value, at, seq) for kind, value in facets(record)]
-    )
-    if record.metadata:
-        db.executemany(
-            "INSERT OR IGNORE INTO meta VALUES (?, ?, ?, ?)",
-            [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()],
-        )
+    db.executemany(_ADD_FACET, [(kind, value, at, seq) for kind, value in facets(record)])
+    db.executemany(_ADD_META, meta_rows(seq, at, record))

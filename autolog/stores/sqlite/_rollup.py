@@ -17,6 +17,7 @@ from typing import Any
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog.stores._histogram import BY_DAY, bucket, middle
+from autolog.stores._texts import clean
 from autolog.stores.query import Hour, is_unpriced
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
@@ -51,15 +52,16 @@ class _Sum:
     priced: int = 0
     histogram: Counter[int] = field(default_factory=Counter)
 
-    def add(self, record: Record, sign: int) -> None:
+    def add(self, record: Record, sign: int, unpriced: bool, slot: int | None) -> None:
+        """Add or take away a record; `slot` is the histogram's bucket for its duration."""
         self.calls += sign
         self.errors += sign * (record.status == "error")
         self.input_tokens += sign * (record.usage_input_tokens or 0)
         self.output_tokens += sign * (record.usage_output_tokens or 0)
         self.cost += sign * (record.cost or 0.0)
-        self.priced += sign * (not is_unpriced(record))
-        if record.duration is not None and 0 <= record.duration < MAX_SECONDS:
-            self.histogram[bucket(record.duration)] += sign
+        self.priced += sign * (not unpriced)
+        if slot is not None:
+            self.histogram[slot] += sign
 
 
 class Rollups:
@@ -88,10 +90,15 @@ class Rollups:
             ("user", record.user),
             *(("tag", tag) for tag in set(record.tags)),
         ]
+        duration, unpriced, sums = record.duration, is_unpriced(record), self._levels[-1]
+        slot = bucket(duration) if duration is not None and 0 <= duration < MAX_SECONDS else None
         for dimension, value in values:
-            if value is not None:
-                key = (record.project, dimension, hour, value.encode(errors="replace").decode())
-                self._levels[-1].setdefault(key, _Sum()).add(record, sign)
+            if value is None:
+                continue
+            key = (record.project, dimension, hour, clean(value))
+            if (found := sums.get(key)) is None:
+                found = sums[key] = _Sum()
+            found.add(record, sign, unpriced, slot)
 
     def end(self, db: sqlite3.Connection) -> None:
         """End a transaction: an inner one leaves its changes to the outer one, the outermost writes them."""

@@ -70,6 +70,7 @@ class SQLiteStore:
         with self._file.changing():
             writer = self._writer()
             seqs = [writer.write(record, record.seq if keep_seq else None) for record in records]
+            writer.flush()
             self._file.newest = max((self._file.newest, *seqs))
             return seqs
 
