@@ -35,6 +35,7 @@ ELSEWHERE = {
     "cli/keys.py": "cli/test_remote.py",
     "cli/projects.py": "cli/test_remote.py",
     "cli/ui.py": "cli/test_serve.py",
+    "dialects/exports/": "dialects/test_exports.py",  # row by row, every service alike
     "dialects/otlp/families/": "dialects/test_otlp.py",  # tables, which the reader of spans goes by
     "server/dashboard/": "server/dashboard/test_pages.py",  # in a browser, page by page
     "server/routes/": "server/test_vendors.py",  # by the vendors' own SDKs

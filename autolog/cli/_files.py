@@ -1,4 +1,4 @@
-"""Records out of Parquet files, as `autolog._display.files` writes them."""
+"""Rows out of Parquet files, those of `autolog._display.files` and others."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autolog._display.files import ROWS, STRUCTURED, read_record
+from autolog._display.files import ROWS, STRUCTURED
 from autolog._record.bodies import decode_json
-from autolog._record.record import Record
 from autolog.errors import AutologError
 
 
-def read_parquet(path: Path) -> Iterator[Record]:
-    """Yield the records in a Parquet file of ours.
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a Parquet file, numbered from 1, with the structures parsed that we write as texts.
 
     Raises:
-        AutologError: it is none, or a row is no record.
+        AutologError: it is none.
     """
     _, parquet = require_pyarrow()
     try:
@@ -29,7 +28,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
             number += 1
             for name, value in row.items():
                 row[name] = decode_json(value) if isinstance(value, str) and name in STRUCTURED else value
-            yield read_record(row, f"row {number}")
+            yield number, row
 
 
 def require_pyarrow() -> tuple[Any, Any]:

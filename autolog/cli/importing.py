@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from autolog._config import config_from
-from autolog._display import files
 from autolog._record.record import Record
-from autolog.cli import _files
 from autolog.cli._options import store_option
 from autolog.cli._progress import counted
 from autolog.cli._render import echo_json
+from autolog.cli._sources import FORMATS, Source
 from autolog.errors import AutologError, shown
 from autolog.stores import open_store
 from autolog.stores._batches import batches
+from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
 BATCH = 500
 
 
 @click.command("import")
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--from", "form", type=click.Choice(FORMATS), help="The format; else each file's first row says which.")
 @click.option("--project", help="Put all into this project.")
+@click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
-def importing(source: str, project: str | None, as_json: bool, store: str | None) -> None:
-    """Import records from a file (JSON lines or Parquet, as exported), another store's URL, or - for standard input.
+def importing(
+    sources: tuple[str, ...], form: str | None, project: str | None, dry_run: bool, as_json: bool, store: str | None
+) -> None:
+    """Import records: files of ours, what another service exported, another store's URL, or - for standard input.
 
-    Records that exist already are merged, not duplicated.
+    Files hold JSON (lines, a list, or what an API answered), CSV or Parquet, perhaps gzipped. Of LangSmith, Langfuse,
+    Phoenix, MLflow, Portkey, Helicone and PromptLayer the exports are known. Records that exist already are merged,
+    not duplicated. What cannot be read is told, counted and left out; the exit code is 1 then.
 
     \b
     autolog import week.parquet
+    autolog import traces.jsonl observations.jsonl scores.jsonl --project shop
+    autolog import runs.json --from langsmith --dry-run
     autolog import sqlite:////backup/logs.db --store sqlite:///.autolog/logs.db
     ssh server autolog export --since 1d | autolog import -
     """
-    opened = open_store(store or config_from({}).store)
+    target = None if dry_run else open_store(store or config_from({}).store)
+    imported = skipped = 0
+    formats: dict[str, int] = {}
+    for name in sources:
+        source = None if "://" in name else Source(None if name == "-" else Path(name), form)
+        count = _take(source.records() if source else _records_of_store(name), target, project)
+        imported += count
+        if source is not None:
+            formats[source.form or "nothing"] = formats.get(source.form or "nothing", 0) + count
+            skipped += source.skipped
+            _tell(name, source)
+    if as_json:
+        echo_json({"imported": imported, "skipped": skipped, "formats": formats, "dry_run": dry_run})
+    else:
+        left_out = f", {skipped} left out" if skipped else ""
+        click.echo(f"{imported} records{left_out}{'; nothing was written' if dry_run else ''}")
+    if skipped:
+        raise SystemExit(1)
+
+
+def _take(records: Iterator[Record], target: Store | None, project: str | None) -> int:
+    """Write records into a store, if there is one; return how many there are."""
     count = 0
-    records = counted(_records(source), None, "importing")
-    for batch in batches(records, BATCH):
+    for batch in batches(counted(records, None, "importing"), BATCH):
         for record in batch:
             record.seq = None
             record.project = project or record.project
-        opened.write(batch)
+        if target is not None:
+            target.write(batch)
         count += len(batch)
-    if as_json:
-        echo_json({"imported": count})
-    else:
-        click.echo(f"{count} records")
+    return count
 
 
-def _records(source: str) -> Iterator[Record]:
-    if source == "-":
-        return files.read_lines(sys.stdin)
-    if "://" in source:
-        other = open_store(source, create=False)
-        if other is None:
-            raise AutologError(f"there is no store at {shown(source)}")
-        return other.scan(Query())
-    path = Path(source)
-    if not path.is_file():
-        raise AutologError(f"there is no file {shown(source)}")
-    if path.suffix == ".parquet":
-        return _files.read_parquet(path)
-    return _lines(path)
+def _records_of_store(url: str) -> Iterator[Record]:
+    other = open_store(url, create=False)
+    if other is None:
+        raise AutologError(f"there is no store at {shown(url)}")
+    return other.scan(Query())
 
 
-def _lines(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8") as file:
-        yield from files.read_lines(file)
+def _tell(name: str, source: Source) -> None:
+    for problem in source.problems:
+        click.echo(f"{shown(name)}: {problem}", err=True)
+    if source.skipped > len(source.problems):
+        click.echo(f"{shown(name)}: and {source.skipped - len(source.problems)} more", err=True)

@@ -17,6 +17,7 @@ from autolog.dialects.langfuse._decode import (
     decode_batch as decode_batch,
     decode_score as decode_score,
     decode_scores as decode_scores,
+    decode_thing as decode_thing,
 )
 from autolog.dialects.langfuse._encode import (
     encode_fault as encode_fault,

@@ -55,7 +55,7 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
                 {"id": event_id, "status": fault.status, "message": fault.message, "error": fault.message}
             )
     # Scores after what they are of: whatever comes first says when it was.
-    batch.records[:0] = [_record(thing) for thing in things.values()]
+    batch.records[:0] = [decode_thing(thing) for thing in things.values()]
     return batch
 
 
@@ -95,7 +95,12 @@ def thing_of(record: Record) -> Json:
     return thing
 
 
-def _record(thing: Json) -> Record:
+def decode_thing(thing: Json) -> Record:
+    """Return a trace or an observation, with all that is known of it, as a record.
+
+    Raises:
+        Fault: 400, a time that is none.
+    """
     is_trace, kind = thing["type"] == "trace", KINDS.get(thing["type"], "chain")
     metadata = thing.get("metadata")
     trace_id = thing["id"] if is_trace else text(thing.get("traceId"))

@@ -1,0 +1,145 @@
+"""What is imported: files in our own format or a vendor's, as records, and what cannot be read of them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from autolog._display.files import read_record
+from autolog._record.bodies import decode_json
+from autolog._record.record import Record
+from autolog.cli import _files
+from autolog.dialects import exports
+from autolog.dialects._fault import Fault
+from autolog.errors import AutologError, shown
+
+#: Our own format, beside those of `autolog.dialects.exports`.
+OWN = "autolog"
+FORMATS = (OWN, *exports.NAMES)
+#: Keys under which APIs hand out lists of rows.
+_LISTS = ("data", "runs", "traces", "items", "spans", "requests", "logs", "observations")
+#: The largest cell of a CSV file, in characters: conversations are long.
+_MAX_CELL = 256 * 1024 * 1024
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Source:
+    """A file, read row by row; what a row lacks is told in `problems`, with its place, and the row left out."""
+
+    path: Path | None
+    form: str | None = None
+    """The format; None until the first row says which."""
+    problems: list[str] = field(default_factory=list)
+    skipped: int = 0
+
+    #: How many problems are kept to be told.
+    MOST = 20
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records of all rows that can be read.
+
+        Raises:
+            AutologError: the file cannot be read at all.
+        """
+        for place, row in self._rows():
+            try:
+                if not isinstance(row, dict):
+                    raise Fault(400, "it is no JSON object")
+                if self.form is None:
+                    self.form = exports.detect(row) or OWN
+                yield from self._decode(row, place)
+            except (Fault, AutologError) as error:
+                self._skip(place, error)
+
+    def _decode(self, row: Row, place: str) -> list[Record]:
+        if self.form == OWN:
+            return [read_record(row, place)]
+        return exports.get(str(self.form)).decode(plain(row))
+
+    def _skip(self, place: str, error: Exception) -> None:
+        self.skipped += 1
+        if len(self.problems) < self.MOST:
+            told = error.message if isinstance(error, Fault) else str(error)
+            own = f"{place} is no record"
+            self.problems.append(told if told.startswith(own) else f"{own}: {told}")
+
+    # Rows
+
+    def _rows(self) -> Iterator[tuple[str, Any]]:
+        if self.path is None:
+            yield from _json_rows(sys.stdin)
+            return
+        if not self.path.is_file():
+            raise AutologError(f"there is no file {shown(str(self.path))}")
+        suffixes = self.path.suffixes[-2:]
+        if self.path.suffix == ".parquet":
+            yield from ((f"row {number}", row) for number, row in _files.read_rows(self.path))
+            return
+        with _open(self.path) as file:
+            yield from _csv_rows(file) if ".csv" in suffixes else _json_rows(file)
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8")
+    return path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None)
+
+
+def _csv_rows(file: IO[str]) -> Iterator[tuple[str, Any]]:
+    csv.field_size_limit(_MAX_CELL)
+    reader = csv.DictReader(file)
+    try:
+        for row in reader:
+            filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
+            yield f"line {reader.line_num}", filled
+    except csv.Error as error:
+        raise AutologError(f"line {reader.line_num}: {error}") from error
+
+
+def _json_rows(file: IO[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of JSON lines, or of one JSON value: a list, an object with a list of rows, or one row."""
+    lines: Iterator[tuple[int, str]] = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    number, first = next(lines, (0, ""))
+    row = decode_json(first)
+    if row is None and first.lstrip()[:1] in {"[", "{"}:
+        rest = list(lines)
+        row = decode_json(first + "".join(line for _, line in rest))
+        lines = iter(rest if row is None else ())
+    items = _unwrapped(row)
+    if number and items == [row]:
+        yield f"line {number}", row
+    elif number:
+        yield from ((f"item {place}", item) for place, item in enumerate(items, 1))
+    yield from ((f"line {place}", decode_json(line)) for place, line in lines)
+
+
+def _unwrapped(value: Any) -> list[Any]:
+    """Return the rows in a JSON value: of a list its items, of an API's reply what it lists."""
+    if isinstance(value, dict) and "id" not in value and exports.detect(value) is None:
+        for key in _LISTS:
+            if isinstance(value.get(key), list):
+                return list(value[key])
+    return value if isinstance(value, list) else [value]
+
+
+def plain(value: Any) -> Any:
+    """Return a value of Parquet's as JSON has it: times as texts, without what is nothing."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return None if isinstance(value, float) and math.isnan(value) else value
