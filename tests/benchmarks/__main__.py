@@ -1,7 +1,9 @@
 """What autolog costs and carries, beside its peers, in one run; ratios are what counts, for machines differ.
 
     python tests/benchmarks client [--rounds 20] [--only autolog,langfuse] [--json FILE]
+    python tests/benchmarks client --core 0 [--cases "chat;messages"]     all on one core
     python tests/benchmarks server [--logs 100000] [--store chdb] [--json FILE]
+    python tests/benchmarks commands [--rounds 20]
 
 Every peer gets an environment of its own, made by this command and kept in the folder that `--environments` names.
 """
@@ -21,9 +23,11 @@ from client import compare as client  # noqa: E402
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=["client", "server"])
+    options.add_argument("what", choices=["client", "server", "commands"])
     options.add_argument("--rounds", type=int, default=20)
     options.add_argument("--memory-calls", type=int, default=20_000, help="0 to leave memory out")
+    options.add_argument("--core", type=int, help="the core that all subjects run on")
+    options.add_argument("--cases", default="", help="cases to measure, by semicolon")
     options.add_argument("--only", default="", help="subjects besides the bare SDK and the floor, by comma")
     options.add_argument("--logs", type=int, default=100_000)
     options.add_argument(
@@ -37,9 +41,15 @@ def main() -> None:
         chosen = [name for name in given.only.split(",") if name]
         wanted = list(dict.fromkeys(["nothing", "floor", *(chosen or client.names())]))
         rows = []
-        for of_case in client.compare(given.environments, wanted, given.rounds, given.memory_calls):
+        cases = [name for name in given.cases.split(";") if name]
+        for of_case in client.compare(given.environments, wanted, given.rounds, given.memory_calls, given.core, cases):
             show(of_case)
             rows += of_case
+    elif given.what == "commands":
+        import commands
+
+        rows = commands.measure(given.environments, given.rounds)
+        show(rows)
     else:
         from server import compare as server
 

@@ -104,18 +104,28 @@ def with_bytecode(folder: Path) -> dict[str, str]:
     return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
-def compare(folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int) -> Iterator[list[dict[str, Any]]]:
-    """For each case a row for each subject; times in microseconds a call, added to those of no instrumentation."""
+def compare(
+    folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int, core: int | None, cases: Sequence[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """For each case a row for each subject; times in microseconds a call, added to those of no instrumentation.
+
+    All subjects run on `core`, if one is named; the backend that they ship to does not.
+    """
     sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
     assert sink.stdout is not None
     address = sink.stdout.readline().strip()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     subjects = [found for name in wanted if (found := start(name, folder, address)) is not None]
     try:
         for case in next(subject for subject in subjects if subject.name == BASE).cases:
-            able = [subject for subject in subjects if case in subject.cases]
-            yield measure(case, able, rounds)
-        yield begun(subjects, folder, address)
+            if not cases or case in cases:
+                able = [subject for subject in subjects if case in subject.cases]
+                yield measure(case, able, rounds)
+        if not cases or "import" in cases:
+            yield begun(subjects, folder, address)
         if memory_calls:
+            yield back_to_back([subject for subject in subjects if subject.cases], memory_calls)
             case = f"memory after {memory_calls:,} calls"
             yield [{"case": case, **grown(subject, memory_calls)} for subject in subjects if subject.cases]
     finally:
@@ -157,6 +167,23 @@ def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, A
             )
         row["CPU off the thread"] = row["all CPU"] - row["own CPU"]
         rows.append(row)
+    return rows
+
+
+def back_to_back(subjects: list[Subject], calls: int) -> list[dict[str, Any]]:
+    """How long so many chats without a pause take until all is delivered, against no instrumentation.
+
+    The subjects take turns, a twentieth at a time; the spread is that of the ratios of those turns.
+    """
+    walls: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+    for _ in range(20):
+        for subject in subjects:
+            walls[subject.name].append(subject.ask("chat", calls // 20)["wall"])
+    rows = []
+    for name, mine in walls.items():
+        ratios = sorted(one / base for one, base in zip(mine, walls[BASE], strict=True))
+        row = {"wall / bare": sum(mine) / sum(walls[BASE]), "median": ratios[10], "from": ratios[2], "to": ratios[17]}
+        rows.append({"case": f"{calls:,} chats back to back", "subject": name, **row})
     return rows
 
 

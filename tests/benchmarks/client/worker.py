@@ -202,7 +202,7 @@ def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> di
     times, firsts = [], []
     gc.collect()
     gc.disable()
-    cpu, mine = time.process_time(), time.thread_time()
+    cpu, mine, began = time.process_time(), time.thread_time(), clock()
     for _ in range(count):
         start = clock()
         first = call()
@@ -211,9 +211,9 @@ def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> di
             firsts.append(first - start)
     own = time.thread_time() - mine
     settle()
-    spent = time.process_time() - cpu
+    wall, spent = clock() - began, time.process_time() - cpu
     gc.enable()
-    return {"times": times, "firsts": firsts, "thread": own, "cpu": spent, "memory": resident()}
+    return {"times": times, "firsts": firsts, "thread": own, "cpu": spent, "wall": wall, "memory": resident()}
 
 
 def main() -> None:
