@@ -3,16 +3,19 @@
 Labels are attributes of OpenTelemetry's conventions for generative AI, with underscores, and the histogram of durations
 is their `gen_ai.client.operation.duration` with its buckets:
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
+
+Counting is a few additions to fields of ours; families are made of them when somebody asks.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cache
+from bisect import bisect_left
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from autolog._record.record import Record
 
@@ -27,12 +30,28 @@ RECENT = 10_000
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _LABELS = ("project", "gen_ai_provider_name", "gen_ai_request_model")
 
+Labels = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Series:
+    """The sums of the calls of one project, provider and model; durations by the bucket of `_SECONDS`, in seconds."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+    seconds: float = 0.0
+    durations: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+
 
 @dataclass(slots=True)
 class _Counted:
-    """What was counted of one call. It is counted itself, under its labels, when it has ended."""
+    """What was counted of one call. It is counted itself, in its series, when it has ended."""
 
-    labels: tuple[str, str, str] | None = None
+    series: _Series | None = None
     model: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -40,27 +59,13 @@ class _Counted:
 
 
 class CallMetrics:
-    """The series of one application. For any thread."""
+    """The series of one application, as a collector of Prometheus. For any thread."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, words: str, *labels: str) -> Counter:
-            return Counter(name, words, (*_LABELS, *labels), registry=registry)
-
-        self._calls = counter("autolog_calls", "Calls to models that have ended.", "status")
-        self._errors = counter("autolog_call_errors", "Calls to models that failed.", "error_type")
-        self._tokens = counter("autolog_tokens", "Tokens of calls.", "gen_ai_token_type")
-        self._cost = counter("autolog_cost_dollars", "Known cost of calls, in US dollars.")
-        self._unpriced = counter("autolog_unpriced_calls", "Calls that ended with usage and without a known cost.")
-        self._seconds = Histogram(
-            "gen_ai_client_operation_duration_seconds", "How long calls to models took.", _LABELS, buckets=_SECONDS,
-            registry=registry,
-        )  # fmt: skip
-        self._series: set[tuple[str, str, str]] = set()
+    def __init__(self) -> None:
+        self._series: dict[Labels, _Series] = {}
         self._error_types: set[str] = set()
         self._recent: OrderedDict[int, _Counted] = OrderedDict()
         self._lock = threading.Lock()
-        # Looking up labels takes longer than counting
-        self._child = cache(lambda family, *labels: family.labels(*labels))
 
     def count(self, record: Record, seq: int, new: bool) -> None:
         """Count what a record that was written adds; `new` says that its call was not known before."""
@@ -78,40 +83,38 @@ class CallMetrics:
 
     def _add(self, record: Record, known: _Counted) -> None:
         known.model = known.model or record.request_model or record.response_model
-        if known.labels is None:
+        if known.series is None:
             if not _has_ended(record):
                 return
-            known.labels = self._labels(record.project, record.provider_name, known.model)
-            self._count_end(record, known.labels)
-        labels = known.labels
-        for kind, now, before in (
-            ("input", record.usage_input_tokens or 0, known.input_tokens),
-            ("output", record.usage_output_tokens or 0, known.output_tokens),
-        ):
-            if now > before:
-                self._child(self._tokens, *labels, kind).inc(now - before)
+            known.series = self._series_of(record.project, record.provider_name, known.model)
+            self._count_end(record, known.series)
+        series = known.series
+        if (record.usage_input_tokens or 0) > known.input_tokens:
+            series.input_tokens += (record.usage_input_tokens or 0) - known.input_tokens
+            known.input_tokens = record.usage_input_tokens or 0
+        if (record.usage_output_tokens or 0) > known.output_tokens:
+            series.output_tokens += (record.usage_output_tokens or 0) - known.output_tokens
+            known.output_tokens = record.usage_output_tokens or 0
         if (record.cost or 0.0) > known.cost:
-            self._child(self._cost, *labels).inc((record.cost or 0.0) - known.cost)
-        known.input_tokens = max(known.input_tokens, record.usage_input_tokens or 0)
-        known.output_tokens = max(known.output_tokens, record.usage_output_tokens or 0)
-        known.cost = max(known.cost, record.cost or 0.0)
+            series.cost += (record.cost or 0.0) - known.cost
+            known.cost = record.cost or 0.0
 
-    def _count_end(self, record: Record, labels: tuple[str, str, str]) -> None:
-        self._child(self._calls, *labels, record.status[:LONGEST_LABEL]).inc()
+    def _count_end(self, record: Record, series: _Series) -> None:
+        series.statuses[record.status[:LONGEST_LABEL]] += 1
         if record.status == "error":
-            self._child(self._errors, *labels, self._error_type(record.error_type)).inc()
+            series.errors[self._error_type(record.error_type)] += 1
         if record.cost is None and record.usage_input_tokens is not None:
-            self._child(self._unpriced, *labels).inc()
+            series.unpriced += 1
         if record.duration is not None and record.duration >= 0:
-            self._child(self._seconds, *labels).observe(record.duration)
+            series.seconds += record.duration
+            series.durations[bisect_left(_SECONDS, record.duration)] += 1
 
-    def _labels(self, project: str, provider: str | None, model: str | None) -> tuple[str, str, str]:
-        """Return the labels of a call: its own, or `other` if there are too many already."""
-        own = project[:LONGEST_LABEL], (provider or "unknown")[:LONGEST_LABEL], (model or "unknown")[:LONGEST_LABEL]
-        if own not in self._series and len(self._series) >= MOST_SERIES:
-            return OTHER, OTHER, OTHER
-        self._series.add(own)
-        return own
+    def _series_of(self, project: str, provider: str | None, model: str | None) -> _Series:
+        """Return the series of a call: its own, or that of all others if there are too many already."""
+        labels = project[:LONGEST_LABEL], (provider or "unknown")[:LONGEST_LABEL], (model or "unknown")[:LONGEST_LABEL]
+        if labels not in self._series and len(self._series) >= MOST_SERIES:
+            labels = OTHER, OTHER, OTHER
+        return self._series.setdefault(labels, _Series())
 
     def _error_type(self, given: str | None) -> str:
         name = (given or "unknown")[:LONGEST_LABEL]
@@ -119,6 +122,39 @@ class CallMetrics:
             return OTHER
         self._error_types.add(name)
         return name
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families, as Prometheus' registry asks for them."""
+
+        def counter(name: str, words: str, *labels: str) -> CounterMetricFamily:
+            return CounterMetricFamily(name, words, labels=(*_LABELS, *labels))
+
+        calls = counter("autolog_calls", "Calls to models that have ended.", "status")
+        errors = counter("autolog_call_errors", "Calls to models that failed.", "error_type")
+        tokens = counter("autolog_tokens", "Tokens of calls.", "gen_ai_token_type")
+        cost = counter("autolog_cost_dollars", "Known cost of calls, in US dollars.")
+        unpriced = counter("autolog_unpriced_calls", "Calls that ended with usage and without a known cost.")
+        seconds = HistogramMetricFamily(
+            "gen_ai_client_operation_duration_seconds", "How long calls to models took.", labels=_LABELS
+        )
+        with self._lock:
+            for labels, series in self._series.items():
+                for status, count in series.statuses.items():
+                    calls.add_metric((*labels, status), count)
+                for error, count in series.errors.items():
+                    errors.add_metric((*labels, error), count)
+                tokens.add_metric((*labels, "input"), series.input_tokens)
+                tokens.add_metric((*labels, "output"), series.output_tokens)
+                cost.add_metric(labels, series.cost)
+                unpriced.add_metric(labels, series.unpriced)
+                seconds.add_metric(labels, _cumulative(series.durations), series.seconds)
+        yield from (calls, errors, tokens, cost, unpriced, seconds)
+
+
+def _cumulative(durations: list[int]) -> list[tuple[str, float]]:
+    """Return buckets as Prometheus has them: by their upper bound, each with all below it."""
+    names = [*map(str, _SECONDS), "+Inf"]
+    return [(name, float(sum(durations[: index + 1]))) for index, name in enumerate(names)]
 
 
 def _has_ended(record: Record) -> bool:

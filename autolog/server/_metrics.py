@@ -34,7 +34,8 @@ class Metrics:
         )
         #: As many as routes and statuses: looking up a label takes longer than counting.
         self._of = functools.cache(self._labelled)
-        self.calls = CallMetrics(self._registry)
+        self.calls = CallMetrics()
+        self._registry.register(self.calls)
         self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
         self._gauge("autolog_requests_in_flight", "Requests that are served or wait.", lambda: load.requests)
         self._gauge("autolog_body_bytes", "Bytes of request bodies in memory.", lambda: load.bytes)

@@ -6,6 +6,7 @@ import re
 
 from dialects.samples import Server
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from autolog._record.record import Record
 from autolog.server._calls import MOST_ERRORS, MOST_SERIES, CallMetrics
@@ -73,7 +74,8 @@ def test_what_was_there_before_the_server_began_is_not_counted_again(store_url: 
 
 def test_however_many_models_and_errors_there_are_the_series_are_few() -> None:
     registry = CollectorRegistry()
-    metrics = CallMetrics(registry)
+    metrics = CallMetrics()
+    registry.register(metrics)
     for number in range(3 * MOST_SERIES):
         metrics.count(
             Record(id=str(number), kind="llm", request_model=f"m{number}" * 99, status="error", error_type=f"e{number}"),
@@ -81,8 +83,27 @@ def test_however_many_models_and_errors_there_are_the_series_are_few() -> None:
         )  # fmt: skip
     found = figures(generate_latest(registry).decode())
     calls = {name: value for name, value in found.items() if name.startswith("autolog_calls_total")}
-    assert len(calls) == MOST_SERIES + 1
+    assert len(calls) == MOST_SERIES + 1  # and that of all others
     assert sum(calls.values()) == 3 * MOST_SERIES
     types = {re.search('error_type="([^"]*)"', name)[1] for name in found if name.startswith("autolog_call_errors")}  # type: ignore[index]
     assert len(types) == MOST_ERRORS + 1
     assert max(map(len, found)) < 500
+
+
+def test_the_text_is_prometheus_s(server: Server) -> None:
+    server.call(
+        "POST",
+        "/api/v1/records",
+        [call("a", duration=0.64), call("b", duration=500.0), call("c", request_model='m"\\\n')],
+    )
+    text = server.call("GET", "/metrics").text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert families["autolog_calls"].type == "counter"
+    durations = families["gen_ai_client_operation_duration_seconds"]
+    assert durations.type == "histogram"
+    of_model = [sample for sample in durations.samples if sample.labels["gen_ai_request_model"] == "gpt-4o"]
+    buckets = {sample.labels["le"]: sample.value for sample in of_model if sample.name.endswith("_bucket")}
+    assert (buckets["0.32"], buckets["0.64"], buckets["81.92"], buckets["+Inf"]) == (0, 1, 1, 2)
+    sums = {sample.name.rpartition("_")[2]: sample.value for sample in of_model if "le" not in sample.labels}
+    assert sums == {"count": 2, "sum": 500.64}
+    assert 'm"\\\n' in {sample.labels["gen_ai_request_model"] for sample in durations.samples}

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from live import KEY
-from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from autolog._record.record import Record
@@ -28,7 +27,7 @@ class Counted:
     def __init__(self) -> None:
         self.costs: list[float | None] = []
         self.records = 0
-        self.calls = CallMetrics(CollectorRegistry())
+        self.calls = CallMetrics()
 
     def spend(self, records: list[Record]) -> None:
         self.costs += [record.cost for record in records]
