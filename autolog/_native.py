@@ -13,7 +13,7 @@ import threading
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from time import sleep
+from time import monotonic, sleep
 
 __all__ = [
     "Empty",
@@ -40,6 +40,7 @@ class Thread:
         self._target = target
         self._ended = allocate_lock()
         self._ident: int | None = None
+        self._threading: threading.Thread | None = None
 
     def start(self) -> None:
         """Start it.
@@ -50,7 +51,8 @@ class Thread:
         self._ended.acquire()
         try:
             if _thread.start_new_thread is start_new_thread:
-                threading.Thread(target=self._run, name="autolog", daemon=True).start()
+                self._threading = threading.Thread(target=self._run, name="autolog", daemon=True)
+                self._threading.start()
             else:
                 start_new_thread(self._run, ())
         except BaseException:
@@ -80,3 +82,13 @@ class Thread:
         """Wait until it has ended, for so many seconds at most."""
         if self._ended.acquire(timeout=max(0.0, timeout)):
             self._ended.release()
+
+    def wait_until_gone(self, timeout: float) -> None:
+        """Wait, for so many seconds at most, until the operating system knows nothing of it either.
+
+        Python counts its threads when a process forks, and warns if there are any.
+        """
+        deadline = monotonic() + timeout
+        self.join(timeout)
+        if self._threading is not None and _thread.start_new_thread is start_new_thread:
+            self._threading.join(max(0.0, deadline - monotonic()))

@@ -229,19 +229,22 @@ class Worker:
             timeout = _lifecycle.IMPORT_TIMEOUT
         deadline = monotonic() + timeout
         self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
-        if self._held:
-            self._end_thread(max(0.0, deadline - monotonic()))
+        if self._held and (thread := self._end_thread(max(0.0, deadline - monotonic()))) is not None:
+            thread.wait_until_gone(max(0.0, deadline - monotonic()))
         self._held += [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
 
-    def _end_thread(self, timeout: float) -> None:
-        """Let the thread end after its current step, and wait for that, holding `_starting`.
+    def _end_thread(self, timeout: float) -> Thread | None:
+        """Let the thread end after its current step, and wait for that, holding `_starting`; return it.
 
         Whoever starts the thread holds that lock until it runs: before that it could not be joined.
         """
         thread, self._thread = self._thread, None
         self._wakeup.set()
-        if thread is not None and thread.is_alive() and not thread.is_current():
+        if thread is None or thread.is_current():
+            return None
+        if thread.is_alive():
             thread.join(timeout)
+        return thread
 
     def _locks(self) -> list[threading.RLock]:
         """Return the locks that must be free in a forked child."""

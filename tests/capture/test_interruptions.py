@@ -38,6 +38,7 @@ class Handler:
     def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
+        frame.f_trace = self.strike  # before the next: from Python 3.13 on it has no effect otherwise
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return self.strike
 
