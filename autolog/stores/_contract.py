@@ -103,11 +103,16 @@ class Store(Protocol):
         ...
 
     def summarise(
-        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+        self,
+        query: Query,
+        by: str | timedelta | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        order_by: str = "last",
     ) -> list[Summary]:
         """Sum up the records that match: all, those of each value of a field of SUMMARISED, or of each step of time.
 
-        Values come in the order of their newest record, the newest first; records without one are left out. Steps are
+        Values come by `order_by` (SUMMARY_ORDERS), the greatest first; records without one are left out. Steps are
         counted from 1970 UTC and come in order, without those that have no record.
         """
         ...

@@ -135,8 +135,14 @@ def check_group(group: str | None) -> None:
         raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
 
 
-def check_summarised(by: str | timedelta | None) -> None:
-    """Raise a ValueError for a field that is none of SUMMARISED."""
+#: What groups of records can be ordered by, the greatest first.
+SUMMARY_ORDERS = ("last", "turns", "calls", "errors", "tokens", "cost")
+
+
+def check_summarised(by: str | timedelta | None, order_by: str = "last") -> None:
+    """Raise a ValueError for a field that is none of SUMMARISED, or an order that is none of SUMMARY_ORDERS."""
+    if order_by not in SUMMARY_ORDERS:
+        raise ValueError(f"cannot order by {order_by!r}; there are {', '.join(SUMMARY_ORDERS)}")
     if isinstance(by, str) and by not in SUMMARISED:
         raise ValueError(f"cannot summarise by {by!r}; there are {', '.join(SUMMARISED)}")
 

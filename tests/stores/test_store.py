@@ -708,3 +708,29 @@ def test_a_corrected_score_is_found_by_its_new_value_alone(store: Store) -> None
     assert not store.find(Query(scores=(Scored("helpful"),)))
     store.delete(Query())
     assert store.scores(Query()) == []
+
+
+def test_groups_come_in_the_order_that_is_asked_for(store: Store) -> None:
+    rows = [
+        ("ada", 5.0, 10, "ok"),
+        ("bob", 1.0, 999, "error"),
+        ("eve", 2.0, 1, "ok"),
+        ("eve", 2.0, 1, "ok"),
+        ("nil", None, None, "ok"),
+    ]
+    store.write([
+        record(number, user=user, cost=cost, usage_input_tokens=tokens, status=status, usage_output_tokens=tokens)
+        for number, (user, cost, tokens, status) in enumerate(rows)
+    ])  # fmt: skip
+
+    def users(order_by: str) -> list[str | None]:
+        return [one.value for one in store.summarise(Query(), "user", order_by=order_by)]
+
+    assert users("last") == ["nil", "eve", "bob", "ada"]
+    assert users("cost") == ["ada", "eve", "bob", "nil"]
+    assert users("tokens")[:2] == ["bob", "ada"]
+    assert users("calls")[0] == users("turns")[0] == "eve"
+    assert users("errors")[0] == "bob"
+    assert [one.value for one in store.summarise(Query(), "user", 1, 1, "cost")] == ["eve"]
+    with pytest.raises(ValueError, match="cannot order by"):
+        store.summarise(Query(), "user", order_by="colour")

@@ -118,7 +118,8 @@ _DOT = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="2.5" class="{}"/>')
 _LINE = Markup('<polyline points="{}" class="line {}"/>')
 _KEY = Markup('<span class="key {}">{}</span>')
 _FIGURE = Markup(
-    '<figure><figcaption>{} <span class="legend">{}</span></figcaption>'
+    '<figure><figcaption><span>{}<button type="button" class="keep" hidden>Save</button></span> '
+    '<span class="legend">{}</span></figcaption>'
     '<svg viewBox="0 0 {} {}" role="group" class="chart" aria-label="{}">{}{}{}{}</svg></figure>'
 )
 

@@ -1,16 +1,24 @@
-"""Two logs side by side."""
+"""Two logs side by side, and what else a log may be compared with."""
 
 from __future__ import annotations
 
 from autolog._display import diff
+from autolog._record.record import Record
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import PageRequest
+from autolog.stores._contract import Store
+from autolog.stores.query import Condition, Query
+
+#: How many others are offered, and how many are looked through for those that were asked the same.
+OFFERED, LOOKED_THROUGH = 12, 200
 
 
 def compare(request: PageRequest) -> Reply:
     ids = [request.parameter("a"), request.parameter("b")]
     if not all(ids):
-        return request.render("compare.html", left=None, ids=ids, place="compare")
+        first = request.record(ids[0], bodies=False) if ids[0] else None
+        others = offered(request.store, first) if first else []
+        return request.render("compare.html", left=None, ids=ids, place="compare", first=first, others=others)
     left, right = (request.record(record_id) for record_id in ids)
     return request.render(
         "compare.html", left=left, right=right, ids=ids, place="compare",
@@ -18,3 +26,28 @@ def compare(request: PageRequest) -> Reply:
         asked=diff.compare_lines(diff.request_lines(left), diff.request_lines(right)),
         answered=diff.compare_lines(diff.answer_lines(left), diff.answer_lines(right)),
     )  # fmt: skip
+
+
+def offered(store: Store, record: Record) -> list[Record]:
+    """Return what a log may be compared with: those asked the same first, of them other versions and models first."""
+    same = {"project": record.project, "kind": record.kind}
+    if record.prompt_name:
+        same["prompt_name"] = record.prompt_name
+    elif record.caller:
+        same["caller"] = record.caller
+    else:
+        same["name"] = record.name or ""
+    query = Query(dict(same), conditions=(Condition("id", "neq", (record.id,)),))
+    found = store.find(query, LOOKED_THROUGH)
+    if record.prompt_version:
+        found += store.find(query.where(Condition("prompt_version", "neq", (record.prompt_version,))), LOOKED_THROUGH)
+    unlike = {one.id: one for one in found}.values()
+
+    def rank(one: Record) -> tuple[bool, bool, bool]:
+        return (
+            one.input_preview != record.input_preview,
+            one.prompt_version == record.prompt_version,
+            one.request_model == record.request_model,
+        )
+
+    return sorted(unlike, key=rank)[:OFFERED]

@@ -12,7 +12,7 @@ from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.frame import PRESETS
 from autolog.server.dashboard.tree import trace_sums
-from autolog.stores.query import Query
+from autolog.stores.query import SUMMARY_ORDERS, Query
 
 #: Rows of a list, and turns of a session, on a page.
 ROWS, TURNS = 100, 25
@@ -31,12 +31,14 @@ def users(request: PageRequest) -> Reply:
 
 
 def _list(request: PageRequest, field: str, place: str) -> Reply:
-    number = _page_number(request)
-    groups = request.store.summarise(_query(request, recent=True), field, ROWS + 1, (number - 1) * ROWS)
+    number, order = _page_number(request), request.parameter("sort") or "last"
+    if order not in SUMMARY_ORDERS:
+        raise Fault(400, f"sort: {order[:50]!r} is not one of {', '.join(SUMMARY_ORDERS)}")
+    groups = request.store.summarise(_query(request, recent=True), field, ROWS + 1, (number - 1) * ROWS, order)
     most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
     return request.render(
         "groups.html", range_words=None if request.frame.parameters.get("since") else PRESETS[RECENT],
-        groups=groups[:ROWS], field=field, place=place, ranged=True, most=most, number=number,
+        groups=groups[:ROWS], field=field, place=place, order=order, ranged=True, most=most, number=number,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(groups) > ROWS else None,
     )  # fmt: skip

@@ -33,6 +33,8 @@ GROUPS = {
 #: The steps of the charts: a bar is the smallest of these that makes no more than `BARS`.
 STEPS = tuple(timedelta(hours=hours) for hours in (1, 3, 6, 24, 3 * 24, 7 * 24, 28 * 24))
 BARS = 45
+#: From this length on a bar is a day at least.
+DAILY = timedelta(days=6)
 #: How many rows the table of sums has, how many models a chart has, and how many calls are listed.
 MAX_GROUPS, MAX_MODELS, MAX_CALLS = 100, 5, 5
 
@@ -60,6 +62,11 @@ class Change:
         return f"{points:+.1f} pt" if self.before.calls and abs(points) >= 0.05 else ""
 
     @property
+    def more_errors(self) -> float:
+        """Return how many errors there are beyond what the share of before would have made."""
+        return self.now.errors - self.before.error_share * self.now.calls
+
+    @property
     def tokens(self) -> str:
         return _percent(
             self.now.input_tokens + self.now.output_tokens, self.before.input_tokens + self.before.output_tokens
@@ -81,7 +88,7 @@ def overview(request: PageRequest) -> Reply:
     until = query.until or datetime.now(UTC)
     since = query.since or until - timedelta(days=7)
     length = until - since
-    step = next((step for step in STEPS if length / step <= BARS), STEPS[-1])
+    step = _step(length)
     project = query.equal.get("project")
     hours = request.store.hours(project, only or "all", since, until, value if only else None)
     before = request.store.hours(project, only or "all", since - length, since, value if only else None)
@@ -104,8 +111,15 @@ def overview(request: PageRequest) -> Reply:
         more=max(0, len(groups) - MAX_GROUPS), place="overview",
         range_words=None if request.frame.parameters.get("since") else "Last 7 days",
         costly=sorted((one for one in changes if one.now.cost), key=lambda one: -one.now.cost)[:MAX_CALLS],
-        failing=sorted((one for one in changes if one.now.errors), key=lambda one: -one.now.error_share)[:MAX_CALLS],
+        failing=sorted((one for one in changes if one.now.errors), key=lambda one: -one.more_errors)[:MAX_CALLS],
     )  # fmt: skip
+
+
+def _step(length: timedelta) -> timedelta:
+    """Return how long a bar is: a day where there are a week of them or more."""
+    if DAILY <= length <= BARS * timedelta(days=1):
+        return timedelta(days=1)
+    return next((step for step in STEPS if length / step <= BARS), STEPS[-1])
 
 
 def calls(request: PageRequest) -> Reply:

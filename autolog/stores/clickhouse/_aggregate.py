@@ -62,22 +62,35 @@ def _known_sum(column: str) -> str:
     return f"if(count({column}) = 0, NULL, sum({column}))"
 
 
+#: `order_by` of `Store.summarise` in SQL.
+_SUMMARY_ORDERS = {
+    "last": "latest", "turns": "turns", "calls": "calls", "errors": "errors", "tokens": "given + made", "cost": "spent",
+}  # fmt: skip
+
+
 def read_summaries(
-    db: Database, by: str | timedelta | None, condition: str, values: Values, limit: int | None, offset: int
+    db: Database,
+    by: str | timedelta | None,
+    condition: str,
+    values: Values,
+    page: tuple[int | None, int],
+    order_by: str = "last",
 ) -> list[Summary]:
-    """Return the sums of the records that a condition gives: see `Store.summarise`."""
+    """Return the sums of the records that a condition gives: see `Store.summarise`. `page`: limit and offset."""
     step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
     at = "toUnixTimestamp64Micro(created_at)"
     key = f"intDiv({at}, {step}) * {step}" if step else by or "NULL"
-    page = "" if limit is None else f"LIMIT {int(limit)} OFFSET {int(offset)}"
+    limit, offset = page
+    part = "" if limit is None else f"LIMIT {int(limit)} OFFSET {int(offset)}"
+    order = "grouped" if step else f"{_SUMMARY_ORDERS[order_by]} DESC NULLS LAST, latest DESC"
     rows = db.query(
-        f"""SELECT {key} AS grouped, count(), countIf(parent_span_id IS NULL), countIf(kind = 'llm'),
-            countIf(status = 'error'), {_of_calls("usage_input_tokens")},
-            {_of_calls("usage_output_tokens")},
-            if(countIf(kind = 'llm' AND cost IS NOT NULL) = 0, NULL, sumIf(cost, kind = 'llm')),
+        f"""SELECT {key} AS grouped, count(), countIf(parent_span_id IS NULL) AS turns, countIf(kind = 'llm') AS calls,
+            countIf(status = 'error') AS errors, {_of_calls("usage_input_tokens")} AS given,
+            {_of_calls("usage_output_tokens")} AS made,
+            if(countIf(kind = 'llm' AND cost IS NOT NULL) = 0, NULL, sumIf(cost, kind = 'llm')) AS spent,
             countIf(kind = 'llm' AND {UNPRICED}), min({at}) AS earliest, max({at}) AS latest
         {FROM} WHERE {condition} {f"AND {key} IS NOT NULL" if by else ""}
-        GROUP BY grouped ORDER BY {"grouped" if step else "latest DESC"} {page}""",
+        GROUP BY grouped ORDER BY {order} {part}""",
         values,
     )
     return [

@@ -326,11 +326,16 @@ class ClickHouseStore:
         return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
 
     def summarise(
-        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+        self,
+        query: Query,
+        by: str | timedelta | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        order_by: str = "last",
     ) -> list[Summary]:
-        check_summarised(by)
+        check_summarised(by, order_by)
         values = Values()
-        return read_summaries(self._db, by, where(query, values), values, limit, offset)
+        return read_summaries(self._db, by, where(query, values), values, (limit, offset), order_by)
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
         check_score_group(group)

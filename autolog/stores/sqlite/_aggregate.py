@@ -68,6 +68,13 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+#: `order_by` of `Store.summarise` as a name in the statement.
+_SUMMARY_ORDERS = {
+    "last": "newest", "turns": "turns", "calls": "calls", "errors": "errors", "tokens": "given + made",
+    "cost": "spent",
+}  # fmt: skip
+
+
 def read_summaries(
     db: sqlite3.Connection,
     by: str | timedelta | None,
@@ -75,17 +82,19 @@ def read_summaries(
     condition: str,
     values: Sequence[Any],
     page: tuple[int, int],
+    order_by: str = "last",
 ) -> list[Summary]:
     """Return the sums of the records that a condition gives: see `Store.summarise`. `page`: limit and offset."""
     step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
     key = f"created_at / {step} * {step}" if step else f'"{by}"' if by else "NULL"
-    order = '"group"' if step else "max(created_at) DESC"
+    order = '"group"' if step else f"{_SUMMARY_ORDERS[order_by]} DESC, newest DESC"
     some = f"{key} IS NOT NULL" if by else "1"
     sql = f"""
-        SELECT {key} AS "group", count(*), sum(parent_span_id IS NULL), sum(log.kind = 'llm'), sum(status = 'error'),
-            {_of_calls("coalesce(usage_input_tokens, 0)")},
-            {_of_calls("coalesce(usage_output_tokens, 0)")}, sum(CASE WHEN log.kind = 'llm' THEN cost END),
-            {_of_calls(f"({UNPRICED})")}, min(created_at), max(created_at)
+        SELECT {key} AS "group", count(*), sum(parent_span_id IS NULL) AS turns, sum(log.kind = 'llm') AS calls,
+            sum(status = 'error') AS errors, {_of_calls("coalesce(usage_input_tokens, 0)")} AS given,
+            {_of_calls("coalesce(usage_output_tokens, 0)")} AS made,
+            sum(CASE WHEN log.kind = 'llm' THEN cost END) AS spent,
+            {_of_calls(f"({UNPRICED})")}, min(created_at), max(created_at) AS newest
         FROM {table} WHERE {condition} AND {some} GROUP BY "group" ORDER BY {order} LIMIT ? OFFSET ?"""  # noqa: S608
     rows = db.execute(sql, (*values, *page)).fetchall()
     return [

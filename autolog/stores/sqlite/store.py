@@ -205,15 +205,19 @@ class SQLiteStore:
         return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
 
     def summarise(
-        self, query: Query, by: str | timedelta | None = None, limit: int | None = None, offset: int = 0
+        self,
+        query: Query,
+        by: str | timedelta | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        order_by: str = "last",
     ) -> list[Summary]:
-        check_summarised(by)
+        check_summarised(by, order_by)
         table, first, rest = source(query)
         condition, values = where(rest)
         with self._file.translated():
-            return _aggregate.read_summaries(
-                self._file.reader, by, table, condition, (*first, *values), (-1 if limit is None else limit, offset)
-            )
+            page = (-1 if limit is None else limit, offset)
+            return _aggregate.read_summaries(self._file.reader, by, table, condition, (*first, *values), page, order_by)
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
         check_score_group(group)

@@ -412,8 +412,7 @@ def test_the_trace_and_the_overview(watched: Watched) -> None:
     assert "$0.003" in page.inner_text("#tree li[data-id=root]")
     page.goto(watched.base + "/ui/overview")
     assert page.locator("svg.chart").count() == 4
-    page.select_option("select[name=by]", "user")
-    page.click("button:has-text('Show')")
+    page.click("nav.by a:text-is('user')")
     assert "by=user" in page.url
     page.click("a.only >> nth=0")
     assert "Only user:" in page.inner_text("main")

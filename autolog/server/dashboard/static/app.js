@@ -365,19 +365,82 @@ rows?.addEventListener("click", (event) => {
 
 // Marking two to compare
 
-const marked = [];
+let marked = [];
+try { marked = JSON.parse(sessionStorage.getItem("autolog-marked") ?? "[]"); } catch { /* storage is switched off */ }
 function mark() {
-  const row = current;
-  if (!row || !byId("marked")) return;
-  const at = marked.indexOf(row.dataset.id);
-  if (at >= 0) marked.splice(at, 1); else marked.push(row.dataset.id);
-  row.classList.toggle("marked", at < 0);
+  if (!current || !byId("marked")) return;
+  const at = marked.indexOf(current.dataset.id);
+  if (at >= 0) marked.splice(at, 1); else marked.push(current.dataset.id);
+  showMarked();
+}
+function showMarked() {
   const note = byId("marked");
+  if (!note) return;
+  try { sessionStorage.setItem("autolog-marked", JSON.stringify(marked)); } catch { /* kept for this page only */ }
+  for (const row of rows.rows) row.classList.toggle("marked", marked.includes(row.dataset.id));
   note.hidden = !marked.length;
   note.querySelector("span").textContent = String(marked.length);
   const [a, b] = marked.slice(-2);
   const link = note.querySelector("a");
   link.href = link.getAttribute("href").split("?")[0] + "?" + new URLSearchParams(b ? { a, b } : { a: a ?? "" });
+}
+byId("unmark")?.addEventListener("click", () => { marked = []; showMarked(); });
+showMarked();
+
+// A chart as a file: its drawing with the colours that it has here, its title and its legend
+
+const SVG = "http://www.w3.org/2000/svg";
+function chartFile(figure) {
+  const drawing = figure.querySelector("svg");
+  const copy = drawing.cloneNode(true);
+  const originals = drawing.querySelectorAll("*");
+  copy.querySelectorAll("*").forEach((part, index) => {
+    const style = getComputedStyle(originals[index]);
+    for (const name of ["fill", "stroke", "stroke-width", "font-size", "text-anchor"]) part.setAttribute(name, style.getPropertyValue(name));
+  });
+  copy.querySelectorAll("a").forEach((link) => link.remove());
+  const { width, height } = drawing.viewBox.baseVal;
+  const text = (words, x, y, fill, size) => {
+    const made = document.createElementNS(SVG, "text");
+    made.textContent = words;
+    for (const [name, value] of Object.entries({ x, y, fill, "font-size": size })) made.setAttribute(name, value);
+    copy.prepend(made);
+  };
+  let [x, y] = [0, 0]; // the legend, in as many lines as it takes
+  const keys = [...figure.querySelectorAll(".legend .key")].map((key) => {
+    const wide = 30 + 7.2 * key.textContent.length;
+    if (x && x + wide > width) [x, y] = [0, y + 18];
+    const at = [key, x, y];
+    x += wide;
+    return at;
+  });
+  const above = 58 + y;
+  text(figure.querySelector("figcaption span").firstChild.textContent, 0, 20 - above, getComputedStyle(figure).color, 16);
+  for (const [key, left, down] of keys) text(`■ ${key.textContent}`, left, 42 + down - above, getComputedStyle(key, "::before").backgroundColor, 12);
+  const [margin, bottom] = [16, 10];
+  const box = [-margin, -above - 8, width + 2 * margin, height + above + 8 + bottom];
+  copy.setAttribute("viewBox", box.join(" "));
+  copy.setAttribute("width", box[2]);
+  copy.setAttribute("height", box[3]);
+  copy.setAttribute("xmlns", SVG);
+  copy.setAttribute("font-family", "system-ui, sans-serif");
+  const ground = document.createElementNS(SVG, "rect");
+  ["x", "y", "width", "height"].forEach((name, index) => ground.setAttribute(name, box[index]));
+  ground.setAttribute("fill", getComputedStyle(document.body).backgroundColor);
+  copy.prepend(ground);
+  return new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" });
+}
+for (const button of document.querySelectorAll("button.keep")) {
+  button.hidden = false;
+  const title = button.parentElement.firstChild.textContent.trim();
+  button.setAttribute("aria-label", `Save the chart ${title} as a picture`);
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(chartFile(button.closest("figure")));
+    link.download = `${title.toLowerCase().replaceAll(" ", "-")}.svg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
 }
 
 // The keyboard

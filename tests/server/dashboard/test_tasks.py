@@ -1,0 +1,120 @@
+"""What people come to the pages for, done in the browser with few clicks; the answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from browser import Watched
+from live import Live, live
+from page_samples import NOW, chat
+
+from autolog._record.record import Record
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A shop's week: ada is dear, prompt 2 answers as prompt 1 did, one run waits for a tool, one call fails."""
+    at = NOW - timedelta(hours=3)
+    shop: dict[str, Any] = {"project": "shop", "prompt_name": "answer", "caller": "answer"}
+    run: dict[str, Any] = {"project": "shop", "trace_id": "a" * 32, "created_at": at, "start_time": at}
+    records = [
+        chat("v1", "Where is it?", "On its way", at - timedelta(days=2), prompt_version="1", user="bob", **shop),
+        chat("v2", "Where is it?", "It comes *today*", at, prompt_version="2", user="bob", tags=["web"], **shop),
+        chat("v2b", "Something else", "Yes", at, prompt_version="2", user="bob", metadata={"plan": "pro"}, **shop),
+        chat("dear", "Write a book", "It was a deep ultramarine night", at, cost=9.0, user="ada", tags=["app"], **shop),
+        chat("failed", "Too long", "", at, status="error", error_type="context_length", error_message="Too many tokens",
+             cost=None, user="bob", request_model="gpt-5", response_model="gpt-5", **shop),
+        Record(id="run", kind="agent", name="research", span_id="1" * 16, duration=40.0, **run),
+        Record(id="slow", kind="tool", name="search", span_id="2" * 16, parent_span_id="1" * 16, duration=31.0, **run),
+        Record(id="quick", kind="tool", name="fetch", span_id="3" * 16, parent_span_id="1" * 16, duration=0.3, **run),
+    ]  # fmt: skip
+    with live(tmp_path_factory.mktemp("tasks") / "s.db") as made:
+        made.store.write(records)
+        yield made
+
+
+@pytest.fixture
+def watched(chromium: Any, running: Live) -> Iterator[Watched]:
+    made = Watched(chromium, running, viewport={"width": 1280, "height": 900})
+    yield made
+    made.context.close()
+    assert not made.complaints
+
+
+def test_the_dearest_user_this_week(watched: Watched) -> None:
+    watched.page.click("nav.side a:has-text('Users')")
+    watched.page.click("th a:has-text('Cost')")
+    assert "ada" in watched.page.inner_text("#rows tr >> nth=0")
+    assert "$9.00" in watched.page.inner_text("#rows tr >> nth=0")
+
+
+def test_why_a_run_took_so_long(watched: Watched) -> None:
+    watched.page.click("nav.side a:has-text('Traces')")
+    watched.page.click("thead a:has-text('Latency')")
+    watched.page.click("#rows td.name >> nth=0")
+    assert watched.page.inner_text("#tree li[data-id=slow]").split() == ["search", "31.00", "s"]
+    deeper = watched.page.evaluate("""['run', 'slow'].map((id) =>
+        document.querySelector(`#tree li[data-id=${id}] .label a`).getBoundingClientRect().left)""")
+    assert deeper[0] < deeper[1]
+
+
+def test_what_was_spent_by_tag_and_which_errors_rose(watched: Watched) -> None:
+    watched.page.click("nav.side a:has-text('Overview')")
+    assert "gpt-5" in watched.page.inner_text("section:has-text('that rose first') li >> nth=0")
+    watched.page.click("nav.by a:text-is('tag')")
+    assert "$9.00" in watched.page.inner_text("tr:has-text('app') >> nth=0")
+
+
+def test_the_same_question_to_two_versions_of_a_prompt(watched: Watched) -> None:
+    watched.page.goto(watched.base + "/ui/log/v2?project=shop")
+    watched.page.click("a.button:has-text('Compare')")
+    assert "asked the same" in watched.page.inner_text(".others li >> nth=0")
+    watched.page.click(".others a >> nth=0")
+    assert "On its way" in watched.page.inner_text(".diff >> nth=1")
+
+
+def test_filters_are_suggested_and_may_be_typed(watched: Watched) -> None:
+    page = watched.page
+    with page.expect_response("**/ui/known*"):
+        page.click("#search")
+    page.keyboard.type("pla")
+    page.wait_for_selector("#suggestions li:has-text('plan=pro')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**metadata=plan%3Dpro**")
+    assert watched.rows() == ["v2b"]
+    page.goto(watched.base + "/ui/")
+    page.fill("#search", "user: ada")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**user=ada**")
+    page.fill("#search", "ultramarine")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**text=ultramarine**")
+    assert watched.rows() == ["dear"]
+
+
+def test_marks_last_while_one_filters(watched: Watched) -> None:
+    page = watched.page
+    for version in ("1", "2"):
+        page.goto(watched.base + f"/ui/?prompt_version={version}")
+        page.keyboard.press("j")
+        page.keyboard.press("c")
+    page.click("#marked a")
+    assert page.locator(".figures-table").count() == 1
+    page.go_back()
+    page.click("#unmark")
+    assert not page.is_visible("#marked")
+
+
+def test_a_chart_is_saved_as_a_picture(watched: Watched) -> None:
+    watched.page.goto(watched.base + "/ui/overview")
+    with watched.page.expect_download() as saved:
+        watched.page.click("figure:has-text('Cost by model') button")
+    drawing = saved.value.path().read_text()
+    assert saved.value.suggested_filename == "cost-by-model.svg"
+    assert "■ gpt-4o" in drawing
+    assert "var(" not in drawing
+    assert "<a " not in drawing
