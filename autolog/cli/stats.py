@@ -17,10 +17,11 @@ from autolog._display.chart import bar_chart
 from autolog._display.figures import dollars, number, seconds
 from autolog._display.files import safe_cell
 from autolog._display.page import text
-from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
+from autolog.cli._comparison import compare, comparison_lines
+from autolog.cli._options import ReadableStore, filter_options, open_for_reading, query_from, reading_options
 from autolog.cli._render import console, echo_json, print_lines, table_width
 from autolog.cli._table import Column, draw
-from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, ScoreSum
+from autolog.stores.query import GROUPS, SCORE_GROUPS, Aggregate, Query, ScoreSum
 
 _COLUMNS = (
     Column("calls", right=True), Column("errors", right=True), Column("input", right=True, leave=2),
@@ -43,6 +44,7 @@ _MOST_BARS = 100
 @filter_options
 @click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
 @click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first; else most calls, or in order of time.")
+@click.option("--compare", "beside", is_flag=True, help="Beside the range before, which is as long as this one.")
 @click.option("--scores", is_flag=True, help="Sum up scores instead: how many, mean, least and greatest of each name.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
 @click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
@@ -51,7 +53,7 @@ _MOST_BARS = 100
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @reading_options
 def stats(
-    by: str, sort: str | None, scores: bool, wide: bool, as_csv: bool, svg: Path | None, as_json: bool,
+    by: str, sort: str | None, beside: bool, scores: bool, wide: bool, as_csv: bool, svg: Path | None, as_json: bool,
     store: str | None, server: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Sum up calls, errors, tokens, cost and latency.
@@ -63,11 +65,15 @@ def stats(
     autolog stats --by day --since 7d
     autolog stats --by user --since 'this week' --sort cost
     autolog stats --by day --since 30d --svg cost.svg
+    autolog stats --by model --since 1d --compare
     autolog stats --by prompt_version --scores
     """
     opened, query = open_for_reading(store, server), query_from(options)
     if scores:
         _show_scores(opened.scores(query, _score_group(by)), by, wide, as_json)
+        return
+    if beside:
+        _show_comparison(opened, query, by, wide, as_json)
         return
     rows = opened.aggregate(query, by, None)
     if sort is not None:
@@ -85,6 +91,19 @@ def stats(
         columns = [Column(by, least=24, most=40), *_COLUMNS]
         cells = [[text("–" if row.group is None else row.group), *_cells(row)] for row in rows]
         print_lines(screen, draw(columns, cells, table_width(screen, wide), [Text("total"), *_cells(total)]))
+    else:
+        click.echo("Nothing matches.")
+
+
+def _show_comparison(opened: ReadableStore, query: Query, by: str, wide: bool, as_json: bool) -> None:
+    pairs = compare(opened, query, by)
+    if as_json:
+        for pair in pairs:
+            echo_json(pair.as_json())
+    elif pairs:
+        (total,) = compare(opened, query, None)
+        screen = console()
+        print_lines(screen, comparison_lines(pairs, total, by, table_width(screen, wide)))
     else:
         click.echo("Nothing matches.")
 

@@ -80,3 +80,29 @@ def test_scores_are_summed_up_by_name_and_group(store: Store) -> None:
     assert not [line for line in shown.splitlines() if line.startswith("m ")]
     assert "no scores" in output("stats", "--scores", "--user", "nobody")
     assert "not by day" in output("stats", "--scores", "--by", "day", code=2)
+
+
+def test_a_range_stands_beside_the_one_before(store: Store) -> None:
+    for day, model, cost in (
+        (10, "old", 1.0),
+        (10, "both", 2.0),
+        (11, "both", 4.0),
+        (11, "new", 8.0),
+        (8, "long ago", 99.0),
+    ):
+        store.write([Record(id=f"c{day}{model}", kind="llm", project="c", request_model=model, cost=cost, duration=1.0,
+                            created_at=NOON.replace(day=day), status="error" if model == "new" else "ok")])  # fmt: skip
+    asked = ["stats", "--project", "c", "--since", "2026-11-11", "--until", "2026-11-12", "--compare"]
+    lines = {line.split("  ")[0]: line for line in output(*asked).splitlines()}
+    assert "1 → 1" in lines["both"]
+    assert "$2.00 → $4.00" in lines["both"]
+    assert "– → 100.0%" in lines["new"]
+    assert "1 → 0" in lines["old"]
+    assert "$3.00 → $12.00" in lines["total"]
+    assert "long ago" not in lines
+    rows = {row["group"]: row for row in map(json.loads, output(*asked, "--json").splitlines())}
+    assert rows["old"]["now"] is None
+    assert rows["both"]["before"]["cost"] == 2.0
+    assert "needs a range" in output("stats", "--compare", code=2)
+    assert "in both" in output("stats", "--compare", "--since", "1d", "--by", "day", code=2)
+    assert output("stats", "--compare", "--since", "1d", "--project", "nobody") == "Nothing matches.\n"

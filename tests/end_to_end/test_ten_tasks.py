@@ -88,15 +88,10 @@ def test_all_turns_of_a_session() -> None:
 
 
 def test_which_model_s_errors_rose() -> None:
-    before = ask(f"autolog stats --by model --since {tasks.midnight(2).date()} --until yesterday --project classify")
-    after = ask("autolog stats --by model --since yesterday --project classify")
-
-    def share(shown: str, model: str) -> float:
-        line = next(line for line in rows(shown) if line.startswith(model))
-        return float(re.search(r"\(([\d.]+)%\)", line)[1])  # type: ignore[index]
-
-    rise = {model: share(after, model) - share(before, model) for model in (tasks.RISING_MODEL, "claude-sonnet-5")}
-    assert rise == {tasks.RISING_MODEL: 25.0, "claude-sonnet-5": 0.0}
+    shown = ask("autolog stats --by model --project classify --since yesterday --until today --compare")
+    lines = {line.split()[0]: line for line in rows(shown)}
+    assert "5.0% → 30.0%" in lines[tasks.RISING_MODEL]
+    assert "10.0% → 10.0%" in lines["claude-sonnet-5"]
 
 
 def test_what_project_shop_spent_by_tag() -> None:
