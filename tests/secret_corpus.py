@@ -68,6 +68,35 @@ NAMED = {
     "azure sas": "https://x.blob.core.windows.net/c/f?sv=2022&sig={b43}%3D", "query": "https://api.example.com/v1?key={a39}",
     "presigned": "https://b.s3.amazonaws.com/o?X-Amz-Signature={h64}", "aws": "aws_secret_access_key = {b40}",
 }  # fmt: skip
+#: Passwords by their place alone.
+PLACES = (
+    "curl -u ada:{} https://a.example/x", "curl --user 'ada:{}' https://a.example", "curl --proxy-user ada:{} https://a.example",
+    "http -a ada:{} GET https://a.example", "wget --user=ada --password={} https://a.example", "docker login -u ada -p {} r.example",
+    "docker login --password {} r.example", "echo {} | docker login --password-stdin r.example", "podman login -p '{}' r.example",
+    "helm registry login -u ada -p {} r.example", "az login --service-principal -u x -p {} --tenant y", "mysql -u root -p{} app",
+    "mysqldump -p'{}' app > dump.sql", "mysqladmin --password={} ping", "sshpass -p {} ssh ada@h.example", "PGPASSWORD={} psql app",
+    "psql 'host=h dbname=app password={}'", "redis-cli -a {} ping", "ldapsearch -w {} -D cn=x", "openssl enc -k {} -in a",
+    "openssl pkcs12 -passin pass:{} -in a", "htpasswd -b users ada {}", "smbclient //h/s -U ada%{}", "gpg --passphrase {} -d a",
+    "7z x -p{} a.7z", "unzip -P {} a.zip", "sqlcmd -S h -U sa -P {}", "mongosh -u ada -p {} h", "twine upload -u ada -p {} dist/*",
+    "kubectl create secret generic x --from-literal=password={}", 'os.getenv("DB_PASSWORD", "{}")', "process.env.API_KEY || '{}'",
+    'os.environ.get("API_KEY", "{}")', 'config("SECRET_KEY", default="{}")', 'ENV.fetch("SECRET_KEY") { "{}" }', "${DB_PASSWORD:-{}}",
+    'System.getProperty("db.password", "{}")', "machine api.example.com login ada password {}", "machine h\n  login ada\n  password {}",
+    "db.example.com:5432:app:ada:{}", "*:*:*:postgres:{}", "jdbc:postgresql://h/db?user=ada&password={}", "jdbc:oracle:thin:scott/{}@//h:1521/x",
+    "jdbc:sqlserver://h:1433;user=sa;password={};encrypt=true", "Driver={x};Server=h;Uid=sa;PWD={};", "amqp://guest:{}@h:5672/",
+    "mongodb+srv://ada:{}@c.example.net/db", "db:\n  password: {}\n  user: ada", "password: |\n  {}\n", "secret: >-\n  {}\nnext: 1",
+    '- name: DB_PASSWORD\n  value: "{}"', "PATH=/bin\nDB_PASSWORD={}\nHOME=/root", "export DB_PASS={}", "set DB_PASSWORD={}",
+    "$env:DB_PASSWORD = '{}'", "ENV DB_PASSWORD {}", "docker run -e MYSQL_ROOT_PASSWORD={} mysql", "Set-Cookie: session={}; Path=/",
+    "https://a.example/cb?password={}",
+)  # fmt: skip
+#: What is found by its place though it has digits or letters only.
+SHORT = {
+    "Authorization: Basic {}": "dXNlcjpwYXNz", "authorization: basic {}": "YWRhOnBhc3N3b3Jk", '"Authorization": "Basic {}"': "dXNlcjpwYXNz",
+    "_auth={}": "dXNlcjpwYXNzd29yZA==", "//r.example/:_auth = {}": "dXNlcjpwYXNzd29yZA==", "otp: {}": "482913", "Your OTP is {}": "482913",
+    "cvv: {}": "482", "verification code: {}": "482913", "PIN: {}": "4829", "totp_secret={}": "JBSWY3DPEHPK3PXP",
+    "client-key-data: {}": "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlF", "JSESSIONID={}": "A1B2C3D4E5F60718293A4B5C6D7E8F90",
+    "https://a.example/cb#access_token={}&state=1": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "salt: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
+    "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 0": "MIIEvQIBADANBgkqhkiG9w0",
+}  # fmt: skip
 CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"', "({})", "[{}]", "curl -H 'x: {}' https://a.example",
             "a,{},b", "first: {} and then")  # fmt: skip
 
@@ -93,6 +122,11 @@ def planted(seed: int = 7) -> Iterator[tuple[str, str, str]]:
             text = filled(rng, template)
             secret = max(re.findall(r"[\w+/]{16,}", text), key=len)
             yield name, context.replace("{}", text), secret
+    for template in PLACES:
+        password = filled(rng, "{a4}{d2}!{a3}")
+        yield "by its place", template.replace("{}", password), password
+    for template, held in SHORT.items():
+        yield "by its place", template.replace("{}", held), held
 
 
 _WORDS = ["the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "this", "are", "or", "his", "from", "at", "which", "but", "have", "an", "had", "they", "you", "were", "their", "one", "all", "we", "can", "her", "has", "there", "been", "if", "more", "when", "will", "would", "who", "so", "no", "said", "what", "up", "its", "about", "into", "than", "them", "only", "some", "could", "time", "these", "two", "may", "then", "do", "first", "any", "my", "now", "such", "like", "our", "over", "man", "me", "even", "most", "made", "after", "also", "did", "many", "before", "must", "through", "back", "years", "where", "much", "your", "way", "well", "down", "should", "because", "each", "just", "those", "people", "how", "too", "little", "state", "good", "very", "make", "world", "still", "own", "see", "men", "work", "long", "get", "here", "between", "both", "life", "being", "under", "never", "day", "same", "another", "know", "while", "last", "might", "us", "great", "old", "year", "off", "come", "since", "against", "go", "came", "right", "used", "take", "three", "token", "secret", "password", "key", "credentials", "author", "basic", "bearer", "monkey", "tokens", "keyboard", "secretary", "passwords", "authorization"]  # fmt: skip
@@ -111,6 +145,14 @@ _CODE = (
     "2026-11-02T10:11:12.123Z INFO [{w}] request_id={h32} status=200 duration_ms=12\n",
     "https://example.com/{w}/{w}?page=2&sort=desc&id={h24}\n", "<div class=\"css-{l7} sk-{w}-{w}-{w}-{w}\" id=\"{w}\">\n",
     "SELECT {w}_key, primary_key FROM {w} WHERE token_id = {d8};\n", "key: value\nforeign_key: user_id\ncache_key: v2:{w}:{w}\n",
+    "docker run -p 8080:80 -e API_KEY=$API_KEY image2\ncurl -u $USER:$PASS https://a.example\nmysql -p app2\n",
+    "docker login -u ada -p $TOKEN1 r.example\nsshpass -p \"$PASS1\" ssh h2\ndocker build --secret id=npm,src=$HOME/.npmrc2 .\n",
+    "required: [\"password\", \"user_name2\"]\nos.getenv('DB_PASSWORD', '')\nenv.get('PRIMARY_KEY', 'id_2')\n",
+    "password: str | None = None\npassword: Optional[str],\npassword = getpass.getpass2('x')\nPASSWORD=${{PASSWORD2}}\n",
+    "tool --max-token 4096 --token-file /etc/x1 --password-stdin --password PASSWORD2 --api-key YOUR_API_KEY\n",
+    "pin: 13\nerror code: 500\nzip code is 12345\nsalt: 1 tsp\nmain.go:123:45: error: x2\nsrc/a.py:1234:def:x:y\n",
+    "connect(host=h, password=pw2)\nlogin(user, password=db.password2)\nGET /login?next=/a HTTP/1.1\nAuthorization: Bearer token\n",
+    "machine learning with a password manager 2\nhelm upgrade -p 2 x\nkubectl get secret my-secret-2 -o yaml\npassword: |\n\nx\n",
     "class OAuth2PasswordBearerWithCookie(OAuth2):\n    tokenUrl: str\n    secret: SecretStr = Field(alias='{w}_secret')\n",
 )  # fmt: skip
 
@@ -141,7 +183,8 @@ def main() -> None:
     redactor = Redactor(None, secrets=True)
     texts = list(planted())
     missed = [(issuer, text) for issuer, text, secret in texts if secret in apply(text, redactor.edits(text))]
-    print(f"found {len(texts) - len(missed)} of {len(texts)} secrets of {len(FORMATS) + len(NAMED)} kinds")
+    kinds = len(FORMATS) + len(NAMED) + len(PLACES) + len(SHORT)
+    print(f"found {len(texts) - len(missed)} of {len(texts)} secrets of {kinds} kinds")
     for issuer, text in missed:
         print(f"  missed: {issuer}: {text[:120]!r}")
     plain = list(clean())

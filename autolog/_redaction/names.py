@@ -23,14 +23,25 @@ _CERTAIN = (
     "authtoken", "bearertoken", "idtoken", "securitytoken", "oauthtoken", "bottoken", "authorizationtoken",
     "clientsecret", "webhooksecret", "signingsecret", "appsecret", "consumersecret", "connectionstring",
     "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
-    "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey",
+    "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
+    "privatekeydata", "totpsecret", "otpsecret",
 )  # fmt: skip
 #: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
     "token", "credential", "credentials", "xauth", "bearer", "smtppass", "mailpass", "dbpass", "userpass", "ftppass",
-    "mysqlpass", "passwort", "passwordhash",
+    "mysqlpass", "passwort", "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
 )  # fmt: skip
+#: Those of them that people choose.
+_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "smtppass", "mailpass", "dbpass", "userpass",
+              "ftppass", "mysqlpass", "passwort", "secretkey", "totpsecret", "otpsecret")  # fmt: skip
+#: What these hold is a secret if it looks drawn at random, and what these others hold if it is no word.
+_RANDOM = frozenset({"salt", "passwordsalt", "phpsessid", "jsessionid"})
+_PERHAPS = frozenset({"pass", "auth"})
+#: Codes of a few digits.
+_CODES = frozenset({"otp", "totp", "pin", "cvv", "cvv2", "cvc", "cvc2", "pincode", "securitycode", "verificationcode",
+                    "mfacode", "otpcode", "onetimecode", "onetimepassword"})  # fmt: skip
+_SPLIT = re.compile(r"[-_. ]|(?<=[a-z])(?=[A-Z])")
 #: Tokens that nobody keeps secret: those of texts, and of pages.
 _HARMLESS = tuple(
     f"{word}token"
@@ -53,6 +64,35 @@ def suggests_secret(name: str) -> bool:
     """Return whether what stands under this name is a secret in a program's own data."""
     bare = _bare(name)
     return bare.endswith(_CERTAIN) or (bare.endswith(_LIKELY) and not bare.endswith(_HARMLESS))
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_password(name: str) -> bool:
+    """Return whether what stands under this name is a password, which need not look drawn at random."""
+    return _bare(name).endswith(_PASSWORDS)
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_code(name: str) -> bool:
+    """Return whether what stands under this name is a code for one login, or of a card."""
+    return _SPLIT.split(name[-200:])[-1].lower() in _CODES or _bare(name) in _CODES
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_random(name: str) -> bool:
+    """Return whether what stands under this name is a secret if it looks drawn at random."""
+    return _bare(name) in _RANDOM
+
+
+def perhaps_secret(name: str) -> bool:
+    """Return whether what stands under this name is a secret unless it is a word."""
+    return name.lower() in _PERHAPS
+
+
+@functools.lru_cache(maxsize=4096)
+def holds_token(name: str) -> bool:
+    """Return whether what stands under this name is a token: of a service, or of a text."""
+    return _bare(name).endswith(("token", "tokens"))
 
 
 def _bare(name: str) -> str:

@@ -17,11 +17,11 @@ from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
 from autolog._redaction.headers import KEY_HEADERS
+from autolog._redaction.objects import hides_secret
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
 from autolog._redaction.secrets import (
-    hides_secret,
     lists_joined,
     may_hold_secret,
     pieces_joined,
@@ -139,7 +139,7 @@ class Redactor:
 
     def hides(self, path: Path, value: Any, own: bool) -> Any:
         """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
-        if self._secrets and hides_secret(path[-1], value, own):
+        if self._secrets and hides_secret(path, value, own):
             return REDACTED
         if self._rules.pii and hides_number(value):
             return REDACTED

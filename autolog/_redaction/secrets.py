@@ -6,12 +6,22 @@ Every search takes time in proportion to the text, whatever the text is: on byte
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from autolog._redaction._formats import FORMATS, SK_FORMAT, SK_ISSUERS
-from autolog._redaction.names import PARAMETERS, looks_random, names_secret, suggests_secret
+from autolog._redaction.names import (
+    PARAMETERS,
+    holds_code,
+    holds_random,
+    looks_random,
+    names_secret,
+    perhaps_secret,
+    suggests_secret,
+)
+from autolog._redaction.objects import is_hash
+from autolog._redaction.places import may_hold_password, passwords_in
 
 Span = tuple[int, int]
 
@@ -28,27 +38,7 @@ def secrets_in(text: str) -> Iterator[Span]:
         plain = text.encode("ascii", "replace")  # one byte for each character: a place is the same in both
         for search in _SEARCHES:
             yield from search(plain)
-
-
-def hides_secret(name: str, value: Any, own: bool) -> bool:
-    """Return whether a value is a secret for the name that it stands under.
-
-    Args:
-        name: the key of the object that holds it.
-        value: a JSON value; texts are secrets, and the numbers that stand for a password.
-        own: whether it is the program's own data. In a conversation with a model a password may be the subject.
-    """
-    if isinstance(value, str):
-        if not value:
-            return False
-        if names_secret(name) or (own and suggests_secret(name)):
-            return True
-        return suggests_secret(name) and len(value) >= _RUN and looks_random(value) and not _is_hash(value)
-    return own and isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower()
-
-
-def _is_hash(value: str) -> bool:
-    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", value) is not None
+        yield from passwords_in(plain)
 
 
 # Secrets with a format
@@ -129,7 +119,9 @@ def _private_keys(text: bytes) -> Iterator[Span]:
 
 # Secrets without a format of their own, recognised by what stands around them
 
-_BEARER = re.compile(rb"\b[Bb](?:earer|asic|EARER|ASIC) {1,9}([A-Za-z0-9._~+/-]{16,}+=*+)")
+#: Two, for a search for a text is quicker than one for either of two.
+_AFTER_SCHEME = rb" {1,9}([a-z0-9._~+/-]{16,}+=*+)"
+_SCHEME = (re.compile(rb"bearer" + _AFTER_SCHEME), re.compile(rb"basic" + _AFTER_SCHEME))
 _USER_INFO = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
 _SENTRY = re.compile(rb"://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{1,80}sentry")
 _PLACEHOLDER = re.compile(
@@ -139,9 +131,11 @@ _PLACEHOLDER = re.compile(
 
 def _credentials(text: bytes) -> Iterator[Span]:
     """Find what follows `Bearer` and `Basic`, and the passwords of URLs."""
-    for found in _BEARER.finditer(text):
-        value = found[1].decode()
-        if looks_random(value) or (_is_mixed(value) and len(value) >= 20):
+    lowered = text.lower()
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _SCHEME):
+        value = text[slice(*found.span(1))].decode()
+        alone = not text[found.start() - 1 : found.start()].isalnum()
+        if alone and (looks_random(value) or (_is_mixed(value) and len(value) >= 20)):
             yield found.span(1)
     if b"://" in text and b"@" in text:
         yield from (found.span(1) for found in _USER_INFO.finditer(text) if not _PLACEHOLDER.match(found[1].decode()))
@@ -163,7 +157,7 @@ def _parameters(text: bytes) -> Iterator[Span]:
 #: What may stand between a name and its value where an element or an object has both: `name="KEY" value="..."`.
 _ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?value\\{0,3}[\"']?\s{0,8}[=:]"
 _ASSIGNED = re.compile(
-    rb"(?:key|token|secrets?|passw(?:or)?d|pwd|passphrase|credentials?)(?:[-_]?\w{1,10})?"
+    rb"(?:key|token|secrets?|passw(?:or)?d|pwd|passphrase|credentials?|salt|sessid|sessionid)(?:[-_]?\w{1,10})?"
     rb"(?:\\{0,3}[\"'`])?[ \t]{0,8}(?::=|=>|[=:>]|" + _ITS_VALUE + rb")\s{0,8}(\\{0,3}[\"'`])?(?:bearer |basic )?"
     rb"([\w+/.~-]{8,}+=*+)(?![(\[])"
 )
@@ -185,7 +179,9 @@ def _assigned(text: bytes) -> Iterator[Span]:
 _SAID = re.compile(rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z")
 _SAID_VALUE = re.compile(rb"[\w+/.~-]{16,4096}+(?![(\[])")
 _COOKIES = re.compile(rb"[Cc]ookie: ?([^\r\n\"'\\]{1,4096})")
-_COOKIE = re.compile(rb"[^\s=;]{1,60}=([^\s;,]{16,4096})")
+_COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
+#: Cookies that stand for a login.
+_SESSION = re.compile(rb"(?i)sess|auth|token|sid\Z|csrf|xsrf|jwt")
 
 
 def _given(text: bytes) -> Iterator[Span]:
@@ -197,22 +193,24 @@ def _given(text: bytes) -> Iterator[Span]:
             yield value.span()
     for found in _COOKIES.finditer(text) if b"ookie:" in text else ():
         for cookie in _COOKIE.finditer(text, *found.span(1)):
-            if looks_random(cookie[1].decode()):
-                yield cookie.span(1)
+            held = cookie[2].decode()
+            session = _SESSION.search(cookie[1]) is not None and _is_mixed(held)
+            if session or (len(held) >= _RUN and looks_random(held)):
+                yield cookie.span(2)
 
 
 def _is_drawn(value: str) -> bool:
     """Return whether a value looks drawn at random, and is no hash of a commit or a file."""
-    return looks_random(value) and not _is_hash(value)
+    return looks_random(value) and not is_hash(value)
 
 
 def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     if names_secret(name):
         long = len(value) >= _RUN or (quoted and len(value) >= _RUN // 2)
         return long and (looks_random(value) or (quoted and _is_mixed(value)))
-    if not suggests_secret(name) or len(value) < _RUN:
+    if len(value) < _RUN or not (suggests_secret(name) or holds_random(name)):
         return False
-    return looks_random(value) and not (name.lower() == "token" and _is_hash(value))
+    return looks_random(value) and not (name.lower() == "token" and is_hash(value))
 
 
 def _is_mixed(value: str) -> bool:
@@ -227,16 +225,18 @@ _SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
 
 # Before a body is decoded
 
-#: What stands between a name and its value: an object is none.
+#: What stands between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _BETWEEN_BOTH = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
 _SAID_AFTER = rb"(?:[ \t]|\\t){1,4}(?:is )?(?:\\?[\"'])?[\w+/.~-]{16}"
-_GOES_ON = rb"[\w.-]{0,30}+(?:" + _SAID_AFTER + rb"|(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH + _BLANKS + rb"(?!\{))"
+_LISTED_AFTER = rb"\\*+[\"'`]" + _BLANKS + rb"," + _BLANKS + rb"\\*[\"'`]"
+_ASSIGNED_AFTER = rb"(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH
+_GOES_ON = rb"[\w.-]{0,30}+(?:" + b"|".join((_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER)) + rb")"
 _NAMED = re.compile(_GOES_ON)
 #: Words in the names of secrets, and how it goes on where one is; counts of tokens are in every response.
 _LEADING = (
     *((word, _NAMED) for word in (b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
-                                  b"connection", b"signature")),
+                                  b"connection", b"signature", b"otp", b"pin", b"cv", b"code", b"salt", b"sess")),
     (b"token", re.compile(rb"(?!s)" + _GOES_ON)),
 )  # fmt: skip
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
@@ -265,6 +265,7 @@ def may_hold_secret(body: bytes) -> bool:
         or _leads(lowered, body)
         or _SCHEMES.search(lowered) is not None
         or (b"=" in body and _QUERY.search(lowered) is not None)
+        or may_hold_password(body, lowered)
     )
 
 
@@ -319,7 +320,10 @@ def _names(body: bytes, start: int, end: int) -> bool:
         before = before.rpartition(sign)[2]
     after = _NAME.match(body, end, end + 30)
     name = (before + body[start : after.end() if after else end]).decode("latin-1")
-    return suggests_secret(name) or name.lower() in PARAMETERS
+    if before and body[start - len(before) - 1 : start - len(before)] == b"\\":  # its first letter is of an escape
+        name = name[1:]
+    known = suggests_secret(name) or perhaps_secret(name) or name.lower() in PARAMETERS
+    return known or holds_code(name) or holds_random(name)
 
 
 # Streams and lists

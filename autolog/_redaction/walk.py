@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -23,6 +24,13 @@ _TOKENS_AGAIN = ("bytes", "top_logprobs")
 LISTED = ("[]",)
 #: What is deeper in a body is searched as text.
 _DEPTH = 100
+#: What the name of a value beside it stands under, and what the value does.
+_NAMES = frozenset({"name", "Name", "key", "Key", "field", "variable", "header", "param", "parameter", "option"})
+_VALUES = frozenset({"value", "Value", "default", "stringValue", "string_value"})
+#: So many words before an option say whose it is.
+_COMMAND = 8
+#: The name of a pair.
+_NAME = re.compile(r"[A-Za-z_][\w.-]{1,60}")
 #: Shorter keys of objects are no secrets.
 _LONG = 16
 
@@ -96,20 +104,41 @@ class Walk:
             return self._deep(value)
         if isinstance(value, dict):
             changed = {self.key(key): self.walk(item, (*path, str(key)), owner) for key, item in value.items()}
-            if isinstance(changed.get("value"), str):  # a variable of an environment, or a header
-                changed["value"] = self._named(value, changed["value"], path)
+            self._hide_named(value, changed, path)
             if changed.keys() == value.keys() and all(changed[key] is item for key, item in value.items()):
                 return value
             return _without_tokens_again(changed, value)
         if isinstance(value, list):
             items = [self.walk(item, path, _numbered(item, owner), listed=True) for item in value]
+            self._hide_listed(value, items, path)
             return value if all(new is old for new, old in zip(items, value, strict=True)) else items
         return value
 
-    def _named(self, owner: dict[Any, Any], value: str, path: Path) -> Any:
-        """Return what stands in place of a value whose name stands beside it, under a key of its own."""
-        name = owner.get("name") or owner.get("key")
-        return self._rules.hides((*path, name), value) if isinstance(name, str) else value
+    def _hide_named(self, owner: dict[Any, Any], changed: dict[Any, Any], path: Path) -> None:
+        """Hide a value whose name stands beside it: a variable of an environment, a header, an attribute."""
+        values = owner.keys() & _VALUES
+        named = owner.keys() & _NAMES if values else ()
+        for name in (owner[key] for key in named):
+            for key in values if isinstance(name, str) else ():
+                if isinstance(changed[key], str):
+                    changed[key] = self._rules.hides((*path, name), changed[key])
+                elif isinstance(changed[key], dict):
+                    changed[key] = self.walk(changed[key], (*path, name))
+
+    def _hide_listed(self, words: list[Any], items: list[Any], path: Path) -> None:
+        """Hide what follows its name in a list: the second of a pair, and what an option of a command stands before."""
+        if len(words) == 2 and all(isinstance(word, str) for word in words):
+            name, value = words
+            if _NAME.fullmatch(name) and items[1] is value and not value.replace("_", "").isalpha():
+                items[1] = self._rules.hides((*path, name), value)
+        for at in range(1, len(words)):
+            option, value = words[at - 1], words[at]
+            if not (isinstance(option, str) and isinstance(value, str)) or "-" not in (option[:1], value[:1]):
+                continue
+            command = " ".join(word for word in items[max(0, at - _COMMAND) : at] if isinstance(word, str)) + " "
+            line = self.text(command + value)
+            if line.startswith(command) and line[len(command) :] != value and items[at] is value:
+                items[at] = line[len(command) :]
 
     def key(self, key: Any) -> Any:
         """Return a key of an object, which may be a secret, too."""

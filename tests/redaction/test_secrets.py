@@ -115,6 +115,9 @@ def test_in_a_conversation_a_likely_name_needs_a_likely_value() -> None:
 HOSTILE = (
     "eyJ", "-eyJ", "eyJabcdefgh.", ".eyJaaaaaaaa", "SG.aaaaaaaaaaaaaaaa", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
     "a://a:", "ab+.-", "token      ", "token=", "key\\\\\\", "api_key=", "bearer ", "bearer aaaaaaaaaaaaaaaaaaa ", "0123456789abcdef-",
+    " -p x", "curl -u a:", "password: |\n  ", "name: a\n", "_auth=", ":1234:a:b:", 'getenv("key", "', "otp is ", "login a password ",
+    "echo a1 |", "sshpass ", " -", " -x\\\n", "--password ", "pass ", "Private-Lines: 1", "jdbc:oracle:a:a/", "authorization: basic ",
+    "\npassword=", '["-p","', "htpasswd -b a ", "ENV a ", "machine a\n", "name: key\nvalue: ", "cookie: sess=a1b2c3d4;", "a.a.a.a:1234:",
     "?a=b&", "?" + "a" * 40, "a.b.", '"', "\\", "\\u0041", '"key":"', "[", '{"a":', "}\n", "}\n\n", "a-a-", "MNO.", "aB3+/x", "secret",
     "password ", "secret is ", "cookie: a=", "[\"", "[\"a\",", "\"value\":", "data: x\n", "--token\t", "1//0", "abc1Q~", "&sig=aaaaaaa", "://", "a@b", "deadbeef01", "é", "\x00",
 )  # fmt: skip

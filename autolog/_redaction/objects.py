@@ -1,0 +1,93 @@
+"""Secrets in objects, by the keys that they lie under: `{"password": "x"}`, `{"password": {"value": "x"}}`.
+
+In a program's own data what lies under the name of a secret is one. In a conversation with a model a password may be
+the subject, and counts as a secret only where the name leaves no doubt or the value looks drawn at random.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from autolog._redaction.names import (
+    holds_code,
+    holds_random,
+    holds_token,
+    looks_random,
+    names_secret,
+    perhaps_secret,
+    suggests_secret,
+)
+from autolog._redaction.places import is_given
+
+Path = tuple[str, ...]
+
+#: A value that looks random has at least so many characters.
+_RUN = 16
+#: So far above a value the name may stand that it is for.
+_ABOVE = 3
+#: Under the name of a secret: what holds it.
+_VALUES = frozenset({"value", "values", "default", "data", "secret", "string", "stringvalue", "string_value", "s",
+                     "plain", "plaintext", "raw", "pem", "key", "current", "new", "old", "previous", "access",
+                     "refresh", "pass", "content", "text", "bytes", "encoded", "base64"})  # fmt: skip
+#: And what tells of it only: whose it is, what it is for, what it has to look like.
+_ABOUT = frozenset({"type", "name", "title", "description", "format", "kind", "id", "label", "user", "username",
+                    "login", "email", "host", "url", "uri", "region", "scope", "scopes", "expires", "expires_at",
+                    "expires_in", "expiry", "created", "created_at", "updated_at", "token_type", "pattern", "help",
+                    "hint", "enum", "placeholder", "required", "role", "status", "message", "error", "path", "source",
+                    "provider", "method", "in", "scheme", "ref", "$ref", "examples", "example", "const", "version",
+                    "env", "alias", "domain", "samesite", "algorithm", "alg", "issuer", "audience",
+                    "properties"})  # fmt: skip
+
+
+def hides_secret(path: Path, value: Any, own: bool) -> bool:
+    """Return whether a value is a secret for the names that it stands under.
+
+    Args:
+        path: the keys of the objects that hold it, outermost first.
+        value: a JSON value; texts are secrets, and the numbers that stand for a password or a code.
+        own: whether it is the program's own data, and no conversation with a model.
+    """
+    name = path[-1]
+    if own and holds_code(name) and _is_code(value):
+        return True
+    if isinstance(value, str):
+        return bool(value) and (_is_secret(name, value, own) or _holds(path, value, own))
+    return own and isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower()
+
+
+def is_hash(value: str) -> bool:
+    """Return whether a value looks like the hash of a commit or of a file."""
+    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", value) is not None
+
+
+def _is_code(value: Any) -> bool:
+    return (isinstance(value, (str, int))) and re.fullmatch(r"[0-9][0-9 -]{1,8}[0-9]", str(value)) is not None
+
+
+def _is_secret(name: str, value: str, own: bool) -> bool:
+    if names_secret(name) or (own and suggests_secret(name)):
+        return True
+    if own and perhaps_secret(name) and (is_given(value) or value not in (value.lower(), value.upper(), value.title())):
+        return True
+    return (suggests_secret(name) or (own and holds_random(name))) and _is_drawn(value)
+
+
+def _is_drawn(value: str) -> bool:
+    return len(value) >= _RUN and looks_random(value) and not is_hash(value)
+
+
+def _holds(path: Path, value: str, own: bool) -> bool:
+    """Return whether a value is the secret whose name stands above it."""
+    below = path[-1].lower()
+    if below in _ABOUT:
+        return False
+    for name in path[-2 : -2 - _ABOVE : -1]:
+        if suggests_secret(name):
+            if own and not holds_token(name):
+                return True
+            certain = names_secret(name) or (own and is_given(value))
+            return below in _VALUES and (certain or _is_drawn(value))
+        if name.lower() in _ABOUT:
+            return False
+    return False

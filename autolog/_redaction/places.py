@@ -1,0 +1,279 @@
+"""Passwords that nothing but their place tells: in commands, in files of settings, in code.
+
+`sshpass -p hunter2`, `DB_PASSWORD=hunter2` on a line of its own, `getenv("DB_PASSWORD", "hunter2")`. They are short and
+may be words, so that a place has to be certain: a password's option of that very command, a whole line.
+
+Every search takes time in proportion to the text: a line is looked through once for each kind of place. The quotes of a
+text may be escaped, for it may be JSON that could not be parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autolog._redaction.names import holds_password, suggests_secret
+
+Span = tuple[int, int]
+
+_QUOTE = rb"\\{0,3}[\"'`]?"
+#: A word of a command, without its quotes.
+_WORD = rb"((?!-)[^\s\"'`\\;|&]{4,256})"
+_PLACEHOLDER = re.compile(
+    r"(?i)[$<{*%\[(-]|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
+    r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin)\d?\Z"
+)
+
+
+def is_given(value: str) -> bool:
+    """Return whether a word may be a password, and is no placeholder and no word of the language."""
+    return _PLACEHOLDER.match(value) is None and any(not sign.isalpha() and sign not in "._-/:" for sign in value)
+
+
+def passwords_in(text: bytes) -> Iterator[Span]:
+    """Return where a password stands by its place, in no order; the places may overlap."""
+    lowered = text.lower()
+    for search in _SEARCHES:
+        yield from search(text, lowered)
+
+
+def may_hold_password(body: bytes, lowered: bytes) -> bool:
+    """Return whether there may be one in a body, besides those that follow a name with a sign, as assignments do."""
+    if b"ENV " in body or _LISTED_OPTION.search(body):
+        return True
+    return any(next(search(body, lowered), None) is not None for search in _WITHOUT_SIGN)
+
+
+# Commands, and where a password stands in their options
+
+_OPTIONS = (
+    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
+    (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
+    (rb"(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|az|helm registry) login", rb"-p[ =]?" + _QUOTE + _WORD),
+    (rb"sshpass|mongo(?:sh|dump|restore|import|export)?|cqlsh|twine|ncftp", rb"-p[ =]?" + _QUOTE + _WORD),
+    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + _QUOTE + _WORD),
+    (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + _QUOTE + _WORD),
+    (rb"redis-cli", rb"-a " + _QUOTE + _WORD),
+    (rb"ldap(?:search|add|modify|delete|passwd|whoami)", rb"-w " + _QUOTE + _WORD),
+    (rb"openssl", rb"(?:-[kK] " + _QUOTE + rb"|-pass(?:in|out|) " + _QUOTE + rb"pass:)" + _WORD),
+    (rb"htpasswd", rb"-[a-zA-Z]{0,5}b[a-zA-Z]{0,5} \S{1,200} \S{1,64} " + _QUOTE + _WORD),
+    (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + _QUOTE + rb"[^\s%]{1,64}%" + _WORD),
+)  # fmt: skip
+_COMMAND = re.compile(
+    rb"(?:(?<![\w.-])|(?<=\\[nrt]))(?:" + b"|".join(b"(" + names + b")" for names, _ in _OPTIONS) + rb")(?=[ \t])"
+)
+_OPTION = [re.compile(rb"(?<=[ \t])" + option) for _, option in _OPTIONS]
+#: Where a command ends; a backslash before the end of a line takes it on.
+_COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
+#: Commands whose passwords may be words of the language: what they are given is nothing else.
+_ANY_WORD = frozenset({b"sshpass"})
+#: No command is longer; what follows is looked at as the next one.
+_LONGEST = 4000
+
+
+#: What every such option begins with: a search for it is quicker than one for the commands.
+_HINT = re.compile(rb" -[-\w]")
+
+
+def _commands(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find the passwords in the options of commands, line by line."""
+    at = 0
+    while hint := _HINT.search(text, at):
+        earliest = max(at, hint.start() - _LONGEST)
+        start = max(earliest, text.rfind(b"\n", earliest, hint.start()) + 1)
+        while start > earliest and text[start - 2 : start] == b"\\\n":
+            start = max(earliest, text.rfind(b"\n", earliest, start - 1) + 1)
+        end = text.find(b"\n", hint.end(), hint.end() + _LONGEST)
+        while end > 0 and text[end - 1 : end] == b"\\":  # the command goes on in the next line
+            end = text.find(b"\n", end + 1, end + _LONGEST)
+        at = end if end > 0 else min(len(text), hint.end() + _LONGEST)
+        yield from _options(text, start, at)
+
+
+def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
+    while found := _COMMAND.search(text, at, line_end):
+        end = _COMMAND_END.search(text, found.end(), line_end)
+        at = end.start() if end else line_end
+        option = _OPTION[(found.lastindex or 1) - 1]
+        for value in option.finditer(text, found.end(), at):
+            word = value[1].decode()
+            if is_given(word) or (found[0] in _ANY_WORD and _PLACEHOLDER.match(word) is None):
+                yield value.span(1)
+
+
+#: An option of a command whose words are a list.
+_LISTED_OPTION = re.compile(rb"\"-[uUapPwkK](?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})")
+_TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
+_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + _QUOTE + _WORD)
+
+
+def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find what follows `--password` and `--api-key` in any command."""
+    for found in _LONG_OPTION.finditer(text):
+        name, value = found[1].decode(), found[2].decode()
+        if suggests_secret(name) and is_given(value) and (holds_password(name) or _TOKEN.fullmatch(value)):
+            yield found.span(2)
+
+
+_PIPED = re.compile(
+    rb"echo (?:-n )?" + _QUOTE + _WORD + _QUOTE + rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
+)
+
+
+def _piped(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find what is written into a command that reads its password."""
+    yield from (found.span(1) for found in _PIPED.finditer(text) if is_given(found[1].decode()))
+
+
+# Files
+
+#: A setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties: how it begins, how it ends.
+_LINE_START = re.compile(
+    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG ))?" + _QUOTE + rb"([\w.-]{0,60}+)\Z"
+)
+_LINE_END = rb"([\w.-]{0,20}+)" + _QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*+" + _QUOTE + (
+    rb"([^\s\"'`\\]{4,256}+)" + _QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
+)  # fmt: skip
+_LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pwd", b"secret"))
+#: How no value ends that is a part of code.
+_IN_CODE = re.compile(r"[()\[\]{}<>]|[,;]\Z|[A-Za-z_]\w*(?:\.\w+)+\Z")
+
+
+def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords among settings that have a line each."""
+    for pattern in _LINES:
+        for found in pattern.finditer(lowered):
+            begun = _LINE_START.search(text, max(0, found.start() - 90), found.start())
+            if begun is None or not (found[3] or begun[1]):
+                continue
+            name = (begun[2] + found[1] + found[2]).decode()
+            value = text[slice(*found.span(4))].decode()
+            if holds_password(name) and is_given(value) and not _IN_CODE.search(value):
+                yield found.span(4)
+
+
+#: Settings that stand beside others, as in a connection string of libpq; and what may stand before their names.
+_BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + _QUOTE + rb"([^\s\"'`\\;&]{4,256}+)")
+_BEFORE = re.compile(rb"(?:\A|[\s\"'`;,=]|\\n)[\w-]{0,40}\Z")
+
+
+def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _BESIDE.finditer(lowered):
+        value = text[slice(*found.span(1))].decode()
+        if not is_given(value) or _IN_CODE.search(value):
+            continue
+        if _BEFORE.search(text, max(0, found.start() - 42), found.start()):
+            yield found.span(1)
+
+
+#: A value that is a block of YAML, and the name before it.
+_BLOCK = re.compile(rb":[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)")
+_BLOCK_NAME = re.compile(rb"(?:\A|\n)[ \t-]{0,40}[\"']?([\w.-]{3,80})[\"']?\Z")
+
+
+def _blocks(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find the lines under the name of a secret: as many as stand as deep as the first."""
+    at = 0
+    while found := _BLOCK.search(text, at):
+        at = found.end()
+        name = _BLOCK_NAME.search(text, max(0, found.start() - 130), found.start())
+        if name and suggests_secret(name[1].decode()):
+            while (line_end := text.find(b"\n", at)) >= 0 and text.startswith(found[1], line_end + 1):
+                at = line_end + 1
+            at = len(text) if line_end < 0 else line_end
+            yield found.end(), at
+
+
+_BLANK = rb"(?:\s|\\[nrt])"
+#: Lines of .netrc, .npmrc and .pgpass, Oracle's addresses, and keys of PuTTY: what stands before the password, and it.
+_FILES = (
+    (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
+     re.compile(rb"password" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})")),
+    (re.compile(rb"(?:\A|[^A-Za-z0-9]|\\[nrt])\Z"), re.compile(rb"_auth ?= ?" + _QUOTE + rb"([A-Za-z0-9+/=]{8,})")),
+    (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
+     re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})")),
+    (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
+    (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
+)  # fmt: skip
+
+
+def _files(text: bytes, _: bytes) -> Iterator[Span]:
+    for before, pattern in _FILES:
+        for found in pattern.finditer(text):
+            value = found[1].decode()
+            certain = pattern.pattern[:1] not in b":p" or is_given(value)
+            if certain and before.search(text, max(0, found.start() - 220), found.start()):
+                yield found.span(1)
+
+
+#: A variable of an environment in a manifest: its name in one line, its value in the next.
+_NAME_AND_VALUE = re.compile(
+    rb"name:[ \t]{1,4}" + _QUOTE + rb"([\w.-]{3,80})" + _QUOTE + _BLANK + rb"{1,40}value:[ \t]{1,4}" + _QUOTE + _WORD
+)
+
+
+def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
+    for found in _NAME_AND_VALUE.finditer(text):
+        if holds_password(found[1].decode()) and is_given(found[2].decode()):
+            yield found.span(2)
+
+
+# Headers, code and speech
+
+_AUTHORIZATION = re.compile(
+    rb"authorization" + _QUOTE + rb"\s{0,3}[:=,]\s{0,3}" + _QUOTE +
+    rb"(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}([a-z0-9._~+/-]{6,}+={0,2})"
+)  # fmt: skip
+
+
+def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the credentials of a header, however short they are."""
+    for found in _AUTHORIZATION.finditer(lowered):
+        value = text[slice(*found.span(1))].decode()
+        plain = value.title() == value or value.islower() or value.isupper()
+        if is_given(value) or not (plain or _PLACEHOLDER.match(value)):
+            yield found.span(1)
+
+
+#: What stands in for a setting that is not there: `getenv("NAME", "...")`, `process.env.NAME || "..."`, `${NAME:-...}`.
+_DEFAULT = re.compile(
+    rb"((?:key|token|secret|pass(?:word|wd|phrase)?|pwd|credentials?)(?:_?[a-z0-9]{1,8})?)"
+    rb"(?:" + _QUOTE + rb"[\])]{0,2}\s{0,4}(?:,|\|\||\?\?|\?:|\bor\b|\{)\s{0,4}(?:default\s?=\s?)?\\{0,3}[\"'`]|:[-=])"
+    rb"([^\s\"'`\\{}]{4,256}+)"
+)  # fmt: skip
+#: Signs that a program asks for its settings.
+_ASKS = (b"env", b"config(", b"getproperty", b"${")
+_NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
+_CALL = re.compile(rb"\([\"'`\\]{1,4}[\w.]{0,60}\Z")
+
+
+def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for found in _DEFAULT.finditer(lowered) if any(sign in lowered for sign in _ASKS) else ():
+        start = found.start()
+        listed = b"," in lowered[start : found.start(2)]
+        if listed and not _CALL.search(text, max(0, start - 66), start):
+            continue
+        before = _NAME_BEFORE.search(text, max(0, start - 60), start)
+        name = (before[0] if before else b"") + found[1]
+        if suggests_secret(name.decode()) and is_given(text[slice(*found.span(2))].decode()):
+            yield found.span(2)
+
+
+_IS = _QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + _QUOTE + rb"(\d{3,8})(?![\d.])"
+_CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
+_CODE_NAME = re.compile(
+    rb"(?:^|[^a-z0-9]|\\[nrt])(?:t?otp|cvv2?|cvc2?|pin|"
+    rb"(?:verification|security|one[- ]time|2fa|mfa|login)[-_ ](?:pass)?code)\Z"
+)
+
+
+def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find codes that are good for one login, and those of cards."""
+    for pattern in _CODES:
+        for found in pattern.finditer(lowered):
+            if _CODE_NAME.search(lowered, max(0, found.start() - 24), found.end(1)):
+                yield found.span(2)
+
+
+_WITHOUT_SIGN = (_commands, _long_options, _piped, _files, _manifests, _defaults, _codes)
+_SEARCHES = (*_WITHOUT_SIGN, _blocks, _settings, _beside, _authorizations)

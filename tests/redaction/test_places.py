@@ -1,0 +1,64 @@
+"""Passwords are found in commands, settings and code by the place that they stand at."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import secret_corpus
+
+from autolog._record.record import Record
+from autolog._redaction.places import is_given, passwords_in
+from autolog._redaction.redactor import REDACTED, Redactor
+from autolog._redaction.secrets import may_hold_secret
+
+PLANTED = [(text, secret) for kind, text, secret in secret_corpus.planted() if kind == "by its place"]
+
+
+@pytest.mark.parametrize(("text", "secret"), PLANTED, ids=[text.replace(secret, "_") for text, secret in PLANTED])
+@pytest.mark.parametrize("around", ["{}", "Run this:\n{}\nand tell me."])
+def test_a_password_is_found_in_a_body_and_in_a_field(text: str, secret: str, around: str) -> None:
+    whole = around.replace("{}", text)
+    for kind, data in (
+        ("llm", {"messages": [{"role": "user", "content": whole}]}),
+        ("tool", {"arguments": [whole, 1]}),
+    ):
+        body = json.dumps(data).encode()
+        assert may_hold_secret(body)
+        record = Record(id="r", kind=kind, request_body=body, error_message=whole)
+        Redactor(None, secrets=True).bodies(record)
+        Redactor(None, secrets=True).fields(record)
+        assert secret not in (record.request_body or b"").decode()
+        assert secret not in (record.error_message or "")
+        assert REDACTED in (record.error_message or "")
+
+
+@pytest.mark.parametrize("text", [
+    "docker run -p 8080:80 image", "docker login -u ada --password-stdin", "curl -u $USER:$PASS https://a.example",
+    "curl -u ada https://a.example", "mysql -p app", "sshpass -p $PASS ssh h", "tool --max-token 4096", "--password PASSWORD",
+    "PASSWORD=${DB_PASSWORD}", "password: str | None = None", 'os.getenv("DB_PASSWORD", "")', 'cache.get("cache_key", "user:1")',
+    '"required": ["password", "user2"]', "db.example.com:5432:app", "main.go:1234:45: error", "machine learning, password",
+    "password: |\n\nnext: 1", "name: password\nvalue: x", "Authorization: Bearer <token>", "Authorization: Basic auth",
+    "pin: 13", "error code: 500", "the code is 12345", "a salt: 1 tsp", "connect(password=pw2)", "echo a1 | cat",
+    "wget -U Agent:1.0 https://a.example", "the -p option of mysql", "login page, password field",
+])  # fmt: skip
+def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
+    assert list(passwords_in(text.encode())) == []
+
+
+def test_a_command_goes_on_in_the_next_line_and_ends_before_the_next_command() -> None:
+    text = b"docker login \\\n  -u ada \\\n  -p a1b2!c3d\nls -p e5f6!g7h && mysql -pi8j9!k0l; ls -p m1n2!o3p"
+    assert [text[slice(*span)] for span in passwords_in(text)] == [b"a1b2!c3d", b"i8j9!k0l"]
+
+
+def test_all_lines_of_a_block_are_one_secret() -> None:
+    text = b"a: 1\nclient_secret: |\n  first line\n  second line\nb: 2\n"
+    assert [text[slice(*span)] for span in passwords_in(text)] == [b"first line\n  second line"]
+
+
+@pytest.mark.parametrize(("word", "given"), [
+    ("hunter2", True), ("p@ss", True), ("secret", False), ("$PASS1", False), ("<pass2>", False), ("xxxx", False),
+    ("your-password", False), ("***", False), ("{{ pass1 }}", False), ("password1", False), ("a.b-c_d", False),
+])  # fmt: skip
+def test_placeholders_and_words_are_no_passwords(word: str, given: bool) -> None:
+    assert is_given(word) is given
