@@ -86,7 +86,7 @@ def holds_random(name: str) -> bool:
 
 def perhaps_secret(name: str) -> bool:
     """Return whether what stands under this name is a secret unless it is a word."""
-    return name.lower() in _PERHAPS
+    return name.strip("_-").lower() in _PERHAPS
 
 
 @functools.lru_cache(maxsize=4096)

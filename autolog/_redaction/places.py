@@ -10,11 +10,13 @@ text may be escaped, for it may be JSON that could not be parsed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from autolog._redaction.names import holds_password, suggests_secret
 
 Span = tuple[int, int]
+#: Yields places in a text, which it gets as it is and in small letters.
+_Search = Callable[[bytes, bytes], Iterator[Span]]
 
 _QUOTE = rb"\\{0,3}[\"'`]?"
 #: A word of a command, without its quotes.
@@ -33,15 +35,22 @@ def is_given(value: str) -> bool:
 def passwords_in(text: bytes) -> Iterator[Span]:
     """Return where a password stands by its place, in no order; the places may overlap."""
     lowered = text.lower()
-    for search in _SEARCHES:
-        yield from search(text, lowered)
+    for words, search in _SEARCHES:
+        for word in words:
+            if word in lowered:
+                yield from search(text, lowered)
+                break
 
 
 def may_hold_password(body: bytes, lowered: bytes) -> bool:
-    """Return whether there may be one in a body, besides those that follow a name with a sign, as assignments do."""
-    if b"ENV " in body or _LISTED_OPTION.search(body):
-        return True
-    return any(next(search(body, lowered), None) is not None for search in _WITHOUT_SIGN)
+    """Return whether there may be one in a body that follows no name of a secret and sign, as in an assignment."""
+    return (
+        (b" -" in body and any(next(search(body, lowered), None) for search in (_commands, _long_options, _piped)))
+        or (b'"-' in body and _LISTED_OPTION.search(body) is not None)
+        or (b"login" in body and next(_files(body, lowered), None) is not None)
+        or ((b":*:" in body or b":54" in body) and next(_files(body, lowered), None) is not None)
+        or b"ENV " in body
+    )
 
 
 # Commands, and where a password stands in their options
@@ -186,22 +195,23 @@ def _blocks(text: bytes, _: bytes) -> Iterator[Span]:
 
 _BLANK = rb"(?:\s|\\[nrt])"
 #: Lines of .netrc, .npmrc and .pgpass, Oracle's addresses, and keys of PuTTY: what stands before the password, and it.
-_FILES = (
-    (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
-     re.compile(rb"password" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})")),
-    (re.compile(rb"(?:\A|[^A-Za-z0-9]|\\[nrt])\Z"), re.compile(rb"_auth ?= ?" + _QUOTE + rb"([A-Za-z0-9+/=]{8,})")),
-    (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
-     re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})")),
-    (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
-    (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
-)  # fmt: skip
+_FILES = {
+    b"password": (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
+                  re.compile(rb"password" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})")),
+    b"_auth": (re.compile(rb"(?:\A|[^A-Za-z0-9]|\\[nrt])\Z"), re.compile(rb"_auth ?= ?" + _QUOTE + rb"([\w+/=-]{8,})")),
+    b":": (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
+           re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})")),
+    b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
+    b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
+}  # fmt: skip
+#: Those of them whose password has to be more than a word.
+_PLAIN_FILES = (b"password", b":")
 
 
-def _files(text: bytes, _: bytes) -> Iterator[Span]:
-    for before, pattern in _FILES:
-        for found in pattern.finditer(text):
-            value = found[1].decode()
-            certain = pattern.pattern[:1] not in b":p" or is_given(value)
+def _files(text: bytes, lowered: bytes) -> Iterator[Span]:
+    for word, (before, pattern) in _FILES.items():
+        for found in pattern.finditer(text) if word in lowered else ():
+            certain = word not in _PLAIN_FILES or is_given(found[1].decode())
             if certain and before.search(text, max(0, found.start() - 220), found.start()):
                 yield found.span(1)
 
@@ -248,7 +258,7 @@ _CALL = re.compile(rb"\([\"'`\\]{1,4}[\w.]{0,60}\Z")
 
 
 def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _DEFAULT.finditer(lowered) if any(sign in lowered for sign in _ASKS) else ():
+    for found in _DEFAULT.finditer(lowered):
         start = found.start()
         listed = b"," in lowered[start : found.start(2)]
         if listed and not _CALL.search(text, max(0, start - 66), start):
@@ -275,5 +285,10 @@ def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(2)
 
 
-_WITHOUT_SIGN = (_commands, _long_options, _piped, _files, _manifests, _defaults, _codes)
-_SEARCHES = (*_WITHOUT_SIGN, _blocks, _settings, _beside, _authorizations)
+#: Each search, and texts of small letters of which one is there where it finds something.
+_SEARCHES: tuple[tuple[tuple[bytes, ...], _Search], ...] = (
+    ((b" -",), _commands), ((b"--",), _long_options), ((b"echo ",), _piped), ((b"\n",), _blocks),
+    ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), (tuple(_FILES), _files),
+    ((b"name:",), _manifests), ((b"authorization",), _authorizations), (_ASKS, _defaults),
+    ((b"otp", b"cv", b"pin", b"code"), _codes),
+)  # fmt: skip

@@ -231,16 +231,24 @@ _BETWEEN_BOTH = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[
 _SAID_AFTER = rb"(?:[ \t]|\\t){1,4}(?:is )?(?:\\?[\"'])?[\w+/.~-]{16}"
 _LISTED_AFTER = rb"\\*+[\"'`]" + _BLANKS + rb"," + _BLANKS + rb"\\*[\"'`]"
 _ASSIGNED_AFTER = rb"(?:\\*+[\"'`])?" + _BLANKS + _BETWEEN_BOTH
-_GOES_ON = rb"[\w.-]{0,30}+(?:" + b"|".join((_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER)) + rb")"
+_DEFAULT_AFTER = rb"(?:\\*+[\"'`])?[\])]{0,2}" + _BLANKS + rb"(?:\|\||\?\?|\?:|or\b|\{|:-|,\s*default)"
+_AFTER = (_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER, _DEFAULT_AFTER)
+_GOES_ON = rb"[\w.-]{0,30}+(?:" + b"|".join(_AFTER) + rb")"
+#: How it goes on after the name of a code.
+_NUMBERED = re.compile(
+    rb"[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:is\b|[:=])" + _BLANKS + rb"(?:\\*+[\"'`])?\d{2}"
+)
 _NAMED = re.compile(_GOES_ON)
 #: Words in the names of secrets, and how it goes on where one is; counts of tokens are in every response.
 _LEADING = (
     *((word, _NAMED) for word in (b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
-                                  b"connection", b"signature", b"otp", b"pin", b"cv", b"code", b"salt", b"sess")),
+                                  b"connection", b"signature", b"salt", b"sess",
+                                  b"recovery", b"backup")),
+    *((word, _NUMBERED) for word in (b"otp", b"pin", b"cv", b"code")),
     (b"token", re.compile(rb"(?!s)" + _GOES_ON)),
 )  # fmt: skip
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
-_BEFORE_NAMES = (b" ", b"\\", b"\n", b"&", b"?", b"'")
+_BEFORE_NAMES = (b" ", b"\\", b"\n", b"&", b"?", b"'", b":", b"/")
 _QUERY = re.compile(rb"[?&;](?:%s)=" % b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS)))
 #: What stands before the host of a URL: a search by it reads no part of a text twice.
 _LOGIN = re.compile(rb"://[^\s/@\"']++@")
@@ -256,9 +264,11 @@ def may_hold_secret(body: bytes) -> bool:
         body = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), body)
     if b"\\/" in body:
         body = body.replace(b"\\/", b"/")
-    if b"PRIVATE KEY" in body or b"\0" in body or (b"@" in body and _LOGIN.search(body)):  # zeros: UTF-16
+    if b"\0" in body or (b"@" in body and (_LOGIN.search(body) or b"jdbc:" in body)):  # zeros: UTF-16
         return True
     lowered = body.lower()
+    if b"private" in lowered and (b"PRIVATE KEY" in body or b"Private-Lines" in body):
+        return True
     return (
         b".eyJ" in body
         or _may_be_keys(_words(body))
@@ -302,7 +312,7 @@ def _leads(lowered: bytes, body: bytes) -> bool:
     for word, pattern in _LEADING:
         if word == b"token" and lowered.count(word) == lowered.count(b"tokens"):
             continue
-        at = lowered.find(word)
+        at = lowered.find(word) if word in lowered else -1
         while at >= 0:
             end = at + len(word)
             if pattern.match(lowered, end) and _names(body, at, end):
