@@ -12,6 +12,7 @@ import pytest
 from dialects.samples import KEY, Server
 
 from autolog._record.zstd import zstd
+from autolog.stores.query import Query
 
 ROOT, CALL, TOOL = (f"0190f8a4-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
 USAGE = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100, "input_token_details": {"cache_read": 400}}
@@ -150,7 +151,8 @@ def test_one_bad_run_costs_that_run(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [("/runs", {}), ("/runs", {"id": ""}), ("/runs/batch", {"post": 5}), ("/runs/multipart", {"a": 1}), ("/feedback", {"key": "x"}),
-     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "eq(name, 1)"})],
+     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "eq(name, 1)"}),
+     ("/runs/query", {"cursor": "x"}), ("/sessions", {})],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str, body: Any) -> None:
     answer = server.call("POST", path, body)
@@ -212,3 +214,74 @@ def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert server.call("POST", "/runs/multipart", body.encode(), headers=headers).status_code == 413
     assert server.rows() == []
+
+
+@pytest.mark.parametrize("path", ["/runs/batch", "one by one"])
+def test_a_patch_that_comes_before_its_post_is_the_same_run(server: Server, path: str) -> None:
+    def send(operation: str, body: dict[str, Any]) -> None:
+        if path == "/runs/batch":
+            server.call("POST", path, {operation: [body]})
+        else:
+            server.call(*(("POST", "/runs") if operation == "post" else ("PATCH", f"/runs/{CALL}")), body)
+
+    told = {key: value for key, value in ENDED.items() if key != "run_type"}
+    for order in ("patch post", "post patch", "patch post patch post"):
+        server.store.delete(Query())
+        for operation in order.split():
+            send(operation, STARTED if operation == "post" else told)
+        record = server.only()
+        assert (record.kind, record.request_model, record.usage_input_tokens) == ("llm", "gpt-4o", 1000), order
+        assert (record.input_preview, record.output_preview, record.duration) == ("Weather?", "One moment.", 1.5), order
+
+
+def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
+    tagged = {**STARTED, "tags": ["shop"]}
+    server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), tagged, FAILED], "patch": [ENDED]})
+    server.call("POST", "/feedback", {"run_id": CALL, "key": "tone", "score": 0.5})
+    for text, ids in (
+        ('eq(run_type, "llm")', {CALL}), ('neq(run_type, "llm")', {ROOT, TOOL}), ('has(tags, "shop")', {CALL}), ("eq(is_root, true)", {ROOT}),
+        ('and(eq(run_type, "llm"), gt(latency, 1))', {CALL}), ("gt(latency, 2)", set()), ('or(eq(run_type, "tool"), gte(total_tokens, 1100))', {CALL, TOOL}),
+        ('not(eq(run_type, "tool"))', {ROOT, CALL}), (f'in(id, ["{ROOT}", "{TOOL}"])', {ROOT, TOOL}), ('search(inputs, "weather?")', {CALL}),
+        ('and(eq(feedback_key, "tone"), lt(feedback_score, 0.6))', {CALL}), ('gt(start_time, "2027-01-01T00:00:00Z")', set()),
+        ('and(eq(metadata_key, "ls_provider"), eq(metadata_value, "openai"))', {CALL}), ("has(metadata, '{\"ls_provider\": \"openai\"}')", {CALL}),
+        ('gt(error, 5)', set()), ('eq(status, "error")', {TOOL}),
+    ):  # fmt: skip
+        answer = server.call("POST", "/runs/query", {"filter": text})
+        assert answer.status_code == 200, answer.text
+        assert {item["id"] for item in answer.json()["runs"]} == ids, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["eq(name", "eq(nobody, 1)", "eq(name, 1) x", "eq(name 1)", "like(name, 1)", "eq(name, [1)", "(" * 100, "not(" * 100, "eq(name, who)", "eq", ";",
+     "eq(start_time, \"soon\")", "x" * 20_000, "and()", "eq(name, \"open)"],
+)  # fmt: skip
+def test_a_filter_that_is_none_is_refused_with_a_reason(server: Server, text: str) -> None:
+    answer = server.call("POST", "/runs/query", {"filter": text})
+    assert (answer.status_code, answer.json()["detail"].split(":")[0]) in {(422, "filter"), (422, "start_time")}
+
+
+def test_a_long_list_comes_in_pages(server: Server) -> None:
+    runs = [run(f"0190f8a4-0000-7000-8000-00000000{number:04}", "chain") for number in range(250)]
+    server.call("POST", "/runs/batch", {"post": runs})
+    found: list[str] = []
+    cursor = None
+    while cursor or not found:
+        answer = server.call("POST", "/runs/query", {"cursor": cursor, "limit": 100}).json()
+        found += [item["id"] for item in answer["runs"]]
+        cursor = answer["cursors"]["next"]
+    assert sorted(found) == [one["id"] for one in runs]
+
+
+def test_an_error_is_its_first_words_and_kept_whole(server: Server) -> None:
+    whole = "ValueError('boom')Traceback (most recent call last):\n  File ..."
+    server.call("POST", "/runs", run(TOOL, "tool", error=whole))
+    assert (server.only().error_message, server.only().error_type) == ("ValueError('boom')", "ValueError")
+    assert server.call("GET", f"/runs/{TOOL}").json()["error"] == whole
+
+
+def test_an_attachment_does_not_keep_a_run_from_being_read(server: Server) -> None:
+    body, headers = form({f"post.{ROOT}": run(ROOT, "chain"), f"attachment.{ROOT}.picture": b"\x89PNG"})
+    assert server.call("POST", "/runs/multipart", body, headers=headers).status_code == 202
+    assert "attachments" not in server.call("GET", f"/runs/{ROOT}").json()
+    assert server.only().extra["run"]["attachments"]["picture"]["size"] == 4

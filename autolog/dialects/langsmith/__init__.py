@@ -22,9 +22,11 @@ from autolog.dialects.langsmith._encode import (
     encode_info as encode_info,
     encode_run as encode_run,
     encode_session as encode_session,
+    known_of as known_of,
     run_of as run_of,
     session_id as session_id,
 )
+from autolog.dialects.langsmith._filter import Filter as Filter, parse_filter as parse_filter
 
 name = "langsmith"
 why_not_shipped = "its backend takes runs and no calls; LangSmith takes OpenTelemetry, too: dialect='otlp'"

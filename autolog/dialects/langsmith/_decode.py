@@ -10,7 +10,7 @@ from typing import Any
 
 from autolog._reading.derive import derive
 from autolog._record.bodies import form_parts
-from autolog._record.record import Record
+from autolog._record.record import DEFAULTS, Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
@@ -112,7 +112,7 @@ def _attachment(content_type: str | None, content: bytes) -> Json:
 # Runs
 
 #: Where a record has what a run says; the rest of the run is kept as it came.
-_OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "error", "tags"}
+_OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "tags"}
 
 
 def decode_run(run: Json) -> Record:
@@ -123,11 +123,11 @@ def decode_run(run: Json) -> Record:
     """
     extra = mapping(run.get("extra"))
     metadata = mapping(extra.get("metadata"))
-    run_type = str(run.get("run_type") or "chain")
+    run_type = text(run.get("run_type")) or ""
     record = Record(
         id=str(run["id"]),
         dialect="langsmith",
-        kind=_KINDS.get(run_type, "span"),
+        kind=_KINDS.get(run_type, "span") if run_type else DEFAULTS["kind"],  # a patch may not say, and come first
         name=text(run.get("name")),
         trace_id=text(run.get("trace_id")) or str(run["id"]),
         span_id=str(run["id"]),
@@ -141,16 +141,18 @@ def decode_run(run: Json) -> Record:
         extra={"run": {key: value for key, value in run.items() if key not in _OWN and value is not None}},
     )
     if run.get("error"):
-        record.status, record.error_message = "error", text_of(run["error"])
+        record.status = "error"
+        record.error_message = (text_of(run["error"]) or "").partition("Traceback (most recent call last)")[0].strip()
         named = re.match(r"([A-Za-z_][\w.]*)\(", record.error_message or "")
         record.error_type = named[1] if named else None
     inputs, outputs = run.get("inputs"), run.get("outputs")
-    if record.kind == "llm":
+    is_call = record.kind == "llm" and bool(run_type)
+    if is_call:
         _read_call(record, run_type, extra, mapping(inputs), mapping(outputs))
     else:
         record.request_body, record.response_body = to_body(inputs), to_body(outputs)
     fill_times(record)
-    if record.kind == "llm":
+    if is_call:
         status, name = record.status, record.name
         derive(record)
         record.status, record.name = status, name

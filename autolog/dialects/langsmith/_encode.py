@@ -52,6 +52,18 @@ def _object(body: bytes | None) -> Json:
     return value if isinstance(value, dict) else {} if value is None else {"output": value}
 
 
+def known_of(record: Record) -> Json:
+    """Return what has been told of the run that a record was made of, and nothing else."""
+    told = {
+        "name": record.name,
+        "end_time": format_time(record.end_time),
+        "inputs": _object(record.request_body) or None,
+        "outputs": _object(record.response_body) or None,
+        "tags": record.tags or None,
+    }
+    return {**(record.extra.get("run") or {}), **{key: value for key, value in told.items() if value is not None}}
+
+
 def run_of(record: Record) -> Json:
     """Return the run that a record was made of; of another dialect's record, what it amounts to."""
     return {
@@ -64,7 +76,7 @@ def run_of(record: Record) -> Json:
         "parent_run_id": record.parent_span_id,
         "start_time": format_time(record.start_time or record.created_at),
         "end_time": format_time(record.end_time),
-        "error": record.error_message,
+        "error": (record.extra.get("run") or {}).get("error") or record.error_message,
         "inputs": _object(record.request_body),
         "outputs": _object(record.response_body) if record.response_body else None,
         "tags": record.tags,
@@ -73,7 +85,7 @@ def run_of(record: Record) -> Json:
 
 def encode_run(record: Record) -> Json:
     """Return a record as clients read a run."""
-    run = run_of(record)
+    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # clients build that themselves
     details = record.cost_details or {}
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     done = "success" if record.end_time is not None else "pending"

@@ -15,6 +15,9 @@ from autolog.stores.query import Condition, Query
 
 #: The most runs that one query returns.
 MAX_RUNS = 100
+#: How many are read from the store at once, and looked at for one reply; the next page goes on from there.
+PAGE = 200
+MAX_LOOKED_AT = 5_000
 
 
 def info(call: Call) -> Reply:
@@ -30,12 +33,17 @@ def settings(call: Call) -> Reply:
 
 
 def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
-    """Keep what a call brings; a patch of a run that came before is read with it, as the whole run."""
+    """Keep what a call brings; a run is read as a whole, with what came of it before, be it a patch."""
     records = dialect.decode_feedback(upload.feedback)
+    ids = Condition("id", "eq", tuple(upload.runs))
+    stored = call.store.find(Query({"project": call.project}, conditions=(ids,)), len(upload.runs) or 1, bodies=True)
+    known = {record.id: record for record in (stored if upload.runs else ())}
     for run_id, run in upload.runs.items():
-        before = None if run_id in upload.started else call.store.get(run_id, call.project)
+        if (before := known.get(run_id)) is not None:
+            started = run_id in upload.started
+            run = {**run, **dialect.known_of(before), "id": run_id} if started else _patched(before, run)
         try:
-            records.append(dialect.decode_run(run if before is None else _patched(before, run)))
+            records.append(dialect.decode_run(run))
         except Fault as fault:
             upload.reject(fault.message)
     if upload.rejected and not records:
@@ -73,10 +81,38 @@ def get_run(call: Call) -> Reply:
 
 
 def query_runs(call: Call) -> Reply:
-    """Find runs by the fields that clients ask for; filters in LangSmith's own language are not understood."""
+    """Find runs by the fields that clients ask for, and by a filter in LangSmith's own language."""
     wanted = call.object()
-    if wanted.get("filter") or wanted.get("trace_filter") or wanted.get("tree_filter") or wanted.get("query"):
-        raise Fault(422, "filter: is not understood; id, trace, parent_run, run_type, is_root, error and session are")
+    for key in ("trace_filter", "tree_filter", "query", "reference_example"):
+        if wanted.get(key):
+            raise Fault(422, f"{key}: is not understood; filter, id, trace, parent_run, run_type, is_root, error are")
+    limit = wanted.get("limit")
+    most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
+    accepts, query, offset = _accepting(wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
+    runs: list[Json] = []
+    last = offset + MAX_LOOKED_AT
+    while offset < last:
+        found = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
+        for record in found:
+            offset += 1
+            if accepts(run := dialect.encode_run(record)):
+                runs.append(run)
+            if len(runs) == most:
+                return Reply(200, {"runs": runs, "cursors": {"next": str(offset)}})
+        if len(found) < PAGE:
+            return Reply(200, {"runs": runs, "cursors": {"next": None}})
+    return Reply(200, {"runs": runs, "cursors": {"next": str(offset)}})
+
+
+def _offset(cursor: Any) -> int:
+    if cursor is None:
+        return 0
+    if not isinstance(cursor, str) or not cursor.isdecimal() or len(cursor) > 12:
+        raise Fault(422, "cursor: is none that a page has named")
+    return int(cursor)
+
+
+def _run_query(call: Call, wanted: Json) -> Query:
     conditions = [Condition("dialect", "eq", (dialect.name,))]
     equal: dict[str, Any] = {"project": call.project}
     if isinstance(wanted.get("id"), list) and wanted["id"]:
@@ -86,19 +122,21 @@ def query_runs(call: Call) -> Reply:
             equal[key] = str(wanted[word])
     if wanted.get("error") is not None:
         equal["status"] = "error" if wanted["error"] else "ok"
-    since = parse_time(wanted.get("start_time"), "start_time", 422)
-    found = call.store.find(Query(equal, since=since, conditions=tuple(conditions)), 1_000, bodies=True)
+    since, until = (parse_time(wanted.get(key), key, 422) for key in ("start_time", "end_time"))
+    return Query(equal, since=since, until=until, conditions=tuple(conditions))
+
+
+def _accepting(wanted: Json) -> dialect.Filter:
+    """Return what says whether a run is wanted, by what the store cannot compare."""
+    given = wanted.get("filter")
+    accepts = dialect.parse_filter(str(given)) if given else None
     sessions = set(map(str, wanted.get("session") or []))
-    runs = [
-        run
-        for run in map(dialect.encode_run, found)
-        if (not sessions or run["session_id"] in sessions)
+    return lambda run: (
+        (not sessions or run["session_id"] in sessions)
         and wanted.get("run_type") in (None, run["run_type"])
         and wanted.get("is_root") in (None, run["parent_run_id"] is None)
-    ]
-    limit = wanted.get("limit")
-    most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
-    return Reply(200, {"runs": runs[:most], "cursors": {"next": None}})
+        and (accepts is None or accepts(run))
+    )
 
 
 def list_sessions(call: Call) -> Reply:
@@ -107,6 +145,14 @@ def list_sessions(call: Call) -> Reply:
     names = sorted({str((record.extra.get("run") or {}).get("session_name") or "default") for record in found})
     wanted = call.parameter("name")
     return Reply(200, [dialect.encode_session(call.project, name) for name in names if wanted in (None, name)])
+
+
+def create_session(call: Call) -> Reply:
+    """Answer with the project of a name: it is there once a run is."""
+    name = call.object().get("name")
+    if not isinstance(name, str) or not 0 < len(name) <= 200:
+        raise Fault(422, "name: has 1 to 200 characters")
+    return Reply(200, dialect.encode_session(call.project, name))
 
 
 # Feedback
@@ -140,6 +186,7 @@ def _routes(base: str) -> list[Route]:
         read("POST", "/runs/query", query_runs, "find runs"),
         read("GET", "/runs/{id}", get_run, "one run"),
         read("GET", "/sessions", list_sessions, "its projects"),
+        Route("POST", base + "/sessions", create_session, dialect, "LangSmith: a project"),
         read("GET", "/feedback", list_feedback, "feedback on runs"),
         read("GET", "/settings", settings, "the tenant"),
     ]

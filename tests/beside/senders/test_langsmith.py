@@ -93,3 +93,99 @@ def test_langchain_by_its_environment_alone(server: Live) -> None:
     assert (call.input_preview, call.output_preview) == ("Where?", "It ships.")
     assert (call.usage_input_tokens, call.usage_output_tokens) == (12, 5)
     assert len({record.trace_id for record in server.records()}) == 1
+
+
+GRAPH = """
+import asyncio
+from typing import TypedDict
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+from langchain_core.tracers.langchain import wait_for_all_tracers
+from langgraph.graph import END, START, StateGraph
+
+class State(TypedDict):
+    text: str
+    said: str
+
+usage = {"input_tokens": 12, "output_tokens": 5, "total_tokens": 17, "input_token_details": {"cache_read": 4}}
+model = GenericFakeChatModel(messages=iter([AIMessage("It ships.", usage_metadata=usage)] * 2))
+
+@tool
+def weather(city: str) -> str:
+    "Weather."
+    raise ValueError("boom")
+
+def ask(state):
+    return {"said": model.invoke(state["text"]).content}
+
+def use(state):
+    try:
+        weather.invoke({"city": "Porto"})
+    except ValueError:
+        pass
+    return {}
+
+graph = StateGraph(State)
+graph.add_node("ask", ask)
+graph.add_node("use", use)
+graph.add_edge(START, "ask")
+graph.add_edge("ask", "use")
+graph.add_edge("use", END)
+app = graph.compile()
+config = {"metadata": {"thread_id": "s-9", "user_id": "u-9"}, "tags": ["shop"], "run_name": "graph"}
+RUN
+wait_for_all_tracers()
+"""
+INVOKED = {"sync": 'app.invoke({"text": "Where?"}, config=config)', "async": 'asyncio.run(app.ainvoke({"text": "Where?"}, config=config))'}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", INVOKED)
+def test_langgraph_by_its_environment_alone(server: Live, way: str) -> None:
+    pytest.importorskip("langgraph")
+    run_program(GRAPH.replace("RUN", INVOKED[way]), **environment(server))
+    found = {record.name: record for record in server.records()}
+    assert len(found) == len(server.records()) == 5
+    names = {record.span_id: name for name, record in found.items()}
+    assert {name: names.get(record.parent_span_id) for name, record in found.items()} == {
+        "graph": None, "ask": "graph", "use": "graph", "weather": "use", "GenericFakeChatModel": "ask"}  # fmt: skip
+    call, tool = found["GenericFakeChatModel"], found["weather"]
+    assert (call.usage_input_tokens, call.usage_cache_read_input_tokens, call.usage_output_tokens) == (12, 4, 5)
+    assert (call.input_preview, call.output_preview) == ("Where?", "It ships.")
+    assert (tool.status, tool.error_type, tool.error_message) == ("error", "ValueError", "ValueError('boom')")
+    assert {record.session for record in found.values()} == {"s-9"}
+    assert {record.user for record in found.values()} == {"u-9"}
+
+
+READ_BACK = """
+import datetime, uuid
+now = datetime.datetime.now(datetime.timezone.utc)
+run = uuid.uuid4()
+order = now.strftime("%Y%m%dT%H%M%S%fZ") + str(run)
+client.create_run("pictured", {"a": 1}, "chain", id=run, trace_id=run, dotted_order=order, start_time=now,
+                  attachments={"picture": ("image/png", b"PNG" * 300)})
+client.update_run(run, outputs={"b": 2}, end_time=now, trace_id=run, dotted_order=order)
+client.flush()
+
+def names(**wanted):
+    return {one.name for one in client.list_runs(project_name="default", **wanted)}
+
+assert client.read_run(run).outputs == {"b": 2}
+assert names(filter='and(eq(run_type, "llm"), gt(total_tokens, 1000))') == {"model"}
+assert names(filter='neq(error, null)') == {"tool"}
+assert names(is_root=True, start_time=now - datetime.timedelta(hours=1)) == {"chain", "pictured"}
+assert len(list(client.list_runs(project_name="default", limit=2))) == 2
+assert {one.name for one in client.read_run(root, load_child_runs=True).child_runs} == {"model", "tool"}
+assert client.has_project("default") and client.create_project("new").name == "new"
+"""
+
+
+def test_what_the_sdk_reads_back(server: Live) -> None:
+    pytest.importorskip("langsmith")
+    run_program(TRACED + READ_BACK, **environment(server))
+    (pictured,) = (record for record in server.records() if record.name == "pictured")
+    assert pictured.extra["run"]["attachments"]["picture"]["size"] == 900
+
+
+def environment(server: Live) -> dict[str, str]:
+    return {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": server.url, "LANGSMITH_API_KEY": KEY}
