@@ -26,7 +26,7 @@ from autolog._display.trace import span_tree
 from autolog._reading.caching.report import report
 from autolog._reading.describe import bodies
 from autolog._record.record import Record
-from autolog.stores.filters import FILTERS, FilterError, read_query
+from autolog.stores.filters import FilterError, read_query
 from autolog.stores.query import GROUPS, Aggregate, Query
 from autolog.stores.sql import VIEWS, Answer, SQLError
 
@@ -99,10 +99,17 @@ class Tool:
     required: tuple[str, ...] = ()
     changes: bool = False
     """Whether it does more than read."""
+    filtered: bool = False
+    """Whether it takes filters, too, which are named once for all tools: they are most of what an agent would read."""
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """Return all its arguments, filters among them."""
+        return self.arguments | (dict.fromkeys(_FILTERS, _TEXT) if self.filtered else {})
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of its arguments."""
-        schema = {"type": "object", "properties": self.arguments, "additionalProperties": False}
+        others: Any = _TEXT if self.filtered else False
+        schema = {"type": "object", "properties": self.arguments, "additionalProperties": others}
         return schema | ({"required": list(self.required)} if self.required else {})
 
 
@@ -115,10 +122,11 @@ def call(name: str, arguments: dict[str, Any], logs: Logs) -> str:
     tool = available(logs).get(name)
     if tool is None:
         raise ToolError(f"there is no tool {name!r}; there are {', '.join(available(logs))}")
+    takes = tool.takes()
     for given, value in arguments.items():
-        if given not in tool.arguments:
-            raise ToolError(f"{name} has no argument {given!r}; it has {', '.join(tool.arguments)}")
-        kind = tool.arguments[given].get("type", "object")
+        if given not in takes:
+            raise ToolError(f"{name} has no argument {given!r}; it has {', '.join(takes)}")
+        kind = takes[given].get("type", "object")
         if not isinstance(value, _KINDS[kind]) or (kind == "integer" and isinstance(value, bool)):
             raise ToolError(f"{given}: {value!r} is no {kind}")
     for needed in tool.required:
@@ -264,35 +272,37 @@ def _replay(logs: Logs, given: dict[str, Any]) -> str:
 
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
-_ID = {"type": "string", "description": "The beginning or end of an id is enough."}
-_WHERE = {name: {**_TEXT, "description": FILTERS[name].partition(";")[0]} for name in _FILTERS}
+#: What an agent is told of the columns of `calls` and `spans`: those that it asks for; an error names them all.
+_COLUMNS = ("id", "created_at", "kind", "name", "caller", "trace_id", "request_model", "usage_input_tokens",
+            "usage_output_tokens", "usage_cache_read_input_tokens", "cost", "status", "error_type", "error_message",
+            "duration", "user", "session", "tags", "metadata", "score")  # fmt: skip
 TOOLS = {
     "find": Tool(
-        "Find records, newest first: one line each.",
-        {**_WHERE, "limit": _NUMBER, "sort": {**_TEXT, "description": "time, latency, cost or tokens, largest first"}},
-        _find,
+        f"Find records, newest first, a line each. Filters: {', '.join(_FILTERS)}; times are 2h, yesterday, "
+        "2026-11-20.",
+        {"limit": _NUMBER, "sort": {**_TEXT, "description": "time, latency, cost or tokens"}},
+        _find, filtered=True,
     ),
     "show": Tool(
-        "One record: figures, and the beginning of each part of the conversation. With `part`, all of that part.",
-        {"id": _ID, "part": {**_TEXT, "description": f"A part's number, or {', '.join(_SECTIONS)}."},
-         "offset": _NUMBER},
+        "One record: figures, and the beginning of each part of the conversation; with part all of it.",
+        {"id": {**_TEXT, "description": "or its beginning or end"},
+         "part": {**_TEXT, "description": f"a number, {', '.join(_SECTIONS)}"}, "offset": _NUMBER},
         _show, ("id",),
     ),
-    "trace": Tool("One trace as a tree; errors are never left out.", {"id": {**_TEXT, "description":
-                  "A trace's id, or that of a record in it."}}, _trace, ("id",)),
-    "diff": Tool("What differs between two records.", {"left": _ID, "right": _ID}, _diff, ("left", "right")),
-    "stats": Tool("Calls, errors, tokens, cost and latency, summed up.",
-                  {**_WHERE, "by": {**_TEXT, "description": ", ".join(GROUPS)}}, _stats),
-    "cache": Tool("Why prompts were not read from the provider's cache: causes, what changed, dollars.",
-                  {**_WHERE, "limit": _NUMBER}, _cache),
+    "trace": Tool("A trace as a tree, by its id or a record's.", {"id": _TEXT}, _trace, ("id",)),
+    "diff": Tool("What differs between two records.", {"left": _TEXT, "right": _TEXT}, _diff, ("left", "right")),
+    "stats": Tool("Calls, errors, tokens, cost, latency. Filters as find.",
+                  {"by": {**_TEXT, "description": ", ".join(GROUPS)}}, _stats, filtered=True),
+    "cache": Tool("Why prompts missed the provider's cache, and what that cost. Filters as find.",
+                  {"limit": _NUMBER}, _cache, filtered=True),
     "sql": Tool(
-        "Answer one SELECT (SQLite). Views: " + "; ".join(f"{view}({', '.join(columns)})" if view != "spans" else
-        "spans (as calls; functions and tools, too)" for view, columns in VIEWS.items()),
+        f"One SELECT (SQLite). Views: calls({', '.join(_COLUMNS)}, ...); spans(as calls: functions and tools, too); "
+        + "; ".join(f"{view}({', '.join(VIEWS[view])})" for view in VIEWS if view not in {"calls", "spans"}),
         {"select": _TEXT, "limit": _NUMBER}, _sql, ("select",),
     ),
     "replay": Tool(
         "Send a record's request again, changed or not, and show what differs. The provider bills it.",
-        {"id": _ID, "model": _TEXT, "set": {"type": "object", "description": "Parameters to change."}},
+        {"id": _TEXT, "model": _TEXT, "set": {"type": "object", "description": "Parameters to change."}},
         _replay, ("id",), changes=True,
     ),
 }  # fmt: skip

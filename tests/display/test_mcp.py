@@ -39,7 +39,16 @@ def test_every_tool_says_what_it_takes_and_all_of_them_take_few_characters(logs:
     listed = ask(logs, "tools/list")["result"]["tools"]
     assert all(tool["inputSchema"]["type"] == "object" and tool["description"] for tool in listed)
     assert all(tool["annotations"]["readOnlyHint"] for tool in listed)
-    assert len(json.dumps(listed)) < 7_000
+    assert len(json.dumps(listed)) < 3_500
+
+
+def test_filters_are_named_once_and_taken_by_every_tool_that_filters(logs: Logs) -> None:
+    listed = {tool["name"]: tool for tool in ask(logs, "tools/list")["result"]["tools"]}
+    assert "error, user, session, trace" in listed["find"]["description"]
+    for name in ("find", "stats", "cache"):
+        assert listed[name]["inputSchema"]["additionalProperties"] == {"type": "string"}
+        assert not ask(logs, "tools/call", name=name, arguments={"status": "error", "since": "2h"})["result"]["isError"]
+    assert listed["show"]["inputSchema"]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_batches_are_answered_together_and_notifications_not_at_all(logs: Logs) 
 
 def test_wrong_arguments_are_told_to_the_agent(logs: Logs) -> None:
     for name, arguments, says in (
-        ("find", {"nonsense": 1}, "find has no argument 'nonsense'; it has model"),
+        ("find", {"nonsense": 1}, "find has no argument 'nonsense'; it has limit, sort, model"),
         ("find", {"limit": True}, "limit: True is no integer"), ("find", {"since": "soon"}, "is no time such as"),
         ("show", {}, "show needs the argument 'id'"), ("show", {"id": "x"}, "no record has an id like 'x'"),
         ("stats", {"by": "x"}, "by: one of model"), ("nothing", {}, "there is no tool 'nothing'"),

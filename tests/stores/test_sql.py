@@ -108,6 +108,12 @@ HOSTILE = [
     "select * from (select * from log) as calls", "select (select request_body from body limit 1) from calls",
     "select * from sqlite_master", "select sql from sqlite_temp_master", "select * from sqlite_schema",
     "select * from dbstat", "select * from sqlite_dbpage", "select * from sqlite_stmt",
+    "select * from pragma_table_info('log')", "select * from pragma_function_list", "select * from bytecode('select 1')",
+    "select * from generate_series(1, 9)", "select * from zipfile('x')", "explain select * from calls", "select random()",
+    "select * from calls join log using (project)", "select log.request_model from calls", "select sqlite_version()",
+    "select " + "(" * 2_000 + "1" + ")" * 2_000, "select " + "+".join(["1"] * 40_000),
+    "select json('" + "[" * 3_000 + "]" * 3_000 + "')", "select hex(hex(hex(printf('%.5000000c', 'x'))))",
+    "select group_concat(a.id || printf('%.9999999c', 'x')) from spans a, spans b",
     "select 1; select 2", "select 1; drop table log", "begin", "savepoint s", "", "   ", "-- nothing", "nonsense",
 ]  # fmt: skip
 
@@ -137,6 +143,9 @@ def test_no_view_shows_another_project(store: Store, word: str) -> None:
         " order by 1",
         "with t as (select replace(printf('%.8000000c', 'x'), 'x', 'xx') as a) select instr(a, substr(a, 5000000) || 'y')"
         " from t",
+        "with recursive n(x) as (select 1 union all select x + 1 from n limit 100000000) select sum(x) over (order by x"
+        " rows between unbounded preceding and unbounded following), ntile(100000) over (order by -x) from n",
+        "select json_group_array(printf('%.9999999c', a.id)) from spans a, spans b, spans c",
         "select a.id from spans a, spans b, spans c, spans d, spans e, spans f, spans g, spans h, spans i, spans j,"
         " spans k, spans l order by a.cost + l.cost",
     ],
@@ -158,7 +167,7 @@ def test_an_answer_has_bounds_and_says_so(store: Store) -> None:
 
 
 def test_errors_say_what_is_wrong(store: Store) -> None:
-    with pytest.raises(SQLError, match="no such column: nonsense"):
+    with pytest.raises(SQLError, match="no such column: nonsense; calls and spans have id, created_at"):
         select(store, "select nonsense from calls")
     with pytest.raises(SQLError, match="there are the views calls, spans"):
         select(store, "select * from things")

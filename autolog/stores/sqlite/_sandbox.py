@@ -125,6 +125,8 @@ def _explained(error: Exception, seconds: float) -> str:
         return "the statement was stopped: it needs too much memory"
     if "prohibited" in said or "not authorized" in said:
         return f"only SELECT over the views is allowed ({said}); {_HELP}"
+    if "no such column" in said:
+        return f"{said}; calls and spans have {', '.join(RECORD_COLUMNS)}"
     return f"{said}; {_HELP}" if "no such table" in said else said
 
 
