@@ -364,6 +364,31 @@ def test_what_is_no_export_request_is_refused(server: Server, body: Any) -> None
     assert answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("environment", "resource"),
+    [
+        ({}, {"service.name": "autolog"}),
+        ({"OTEL_SERVICE_NAME": "shop"}, {"service.name": "shop"}),
+        (
+            {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=prod, service.version=1%2C2,,broken,=x,empty="},
+            {"service.name": "autolog", "deployment.environment.name": "prod", "service.version": "1,2"},
+        ),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a", "OTEL_SERVICE_NAME": "b"}, {"service.name": "b"}),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=a"}, {"service.name": "a"}),
+    ],
+)
+def test_what_is_shipped_names_the_program_as_opentelemetry_s_variables_do(
+    environment: dict[str, str], resource: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    sent = json.loads(otlp.encode_request([Record(id="a")]).body or b"")
+    (part,) = sent["resourceSpans"]
+    assert {one["key"]: one["value"]["stringValue"] for one in part["resource"]["attributes"]} == resource
+
+
 def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() -> None:
     one = span(CHAT)
     one["attributes"] += [{"key": "empty"}, {"key": "null", "value": None}, {"key": "none", "value": {}}, {"value": {"stringValue": "x"}},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from autolog._record.record import Record
 from autolog.dialects import Request
@@ -25,8 +27,21 @@ def encode_request(records: Sequence[Record]) -> Request:
 def payload(records: Sequence[Record]) -> Json:
     """Return an export request of records as spans, as OTLP JSON has it."""
     scope = {"scope": {"name": "autolog"}, "spans": [_span(record) for record in records]}
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "autolog"}}]}
+    resource = {"attributes": [{"key": key, "value": _any_value(value)} for key, value in _resource().items()]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
+
+
+def _resource() -> dict[str, str]:
+    """Return what this program is called, from the variables that OpenTelemetry's SDKs read.
+
+    OTEL_RESOURCE_ATTRIBUTES is `key=value,key=value` with values percent-encoded; OTEL_SERVICE_NAME wins over it
+    (https://opentelemetry.io/docs/specs/otel/resource/sdk/).
+    """
+    given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    named = {key.strip(): unquote(value.strip()) for key, _, value in pairs if key.strip() and value}
+    service = os.environ.get("OTEL_SERVICE_NAME") or named.get("service.name") or "autolog"
+    return {**named, "service.name": service}
 
 
 def _span(record: Record) -> Json:
