@@ -216,8 +216,8 @@ def templates() -> jinja2.Environment:
     made.filters |= {
         "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
-        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score, "exact": _exact,
-        "short": figures.short_id, "marked": markup.marked,
+        "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score,
+        "asked": _asked, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
     made.globals |= {"version": __version__, "tokens": figures.tokens, "presets": PRESETS}
     return made
@@ -274,6 +274,12 @@ def _bytes(size: float) -> str:
 def _score(value: object) -> str:
     """Return a score with no more digits than it has."""
     return f"{value:.6g}" if isinstance(value, (int, float)) else figures.safe(value)
+
+
+def _asked(preview: str | None) -> str:
+    """Return what was asked, of the preview of an input: the one argument of a function that takes a text."""
+    found = re.match(r'\{"[^"]*": ?"(.*?)("\}?)?$', preview or "", re.DOTALL)
+    return found[1] if found else preview or ""
 
 
 def _exact(at: datetime | None) -> str:

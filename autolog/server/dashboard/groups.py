@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from autolog._record.record import Record
@@ -12,10 +13,10 @@ from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.frame import PRESETS
 from autolog.server.dashboard.tree import trace_sums
-from autolog.stores.query import SUMMARY_ORDERS, Query
+from autolog.stores.query import SUMMARY_ORDERS, Query, Summary
 
 #: Rows of a list, and turns of a session, on a page.
-ROWS, TURNS = 100, 25
+ROWS, TURNS = 50, 25
 #: So many characters of a turn are shown; all of it is where it leads to.
 MAX_SAID = 4_000
 #: Which range of time the lists have unless another is chosen.
@@ -36,12 +37,24 @@ def _list(request: PageRequest, field: str, place: str) -> Reply:
         raise Fault(400, f"sort: {order[:50]!r} is not one of {', '.join(SUMMARY_ORDERS)}")
     groups = request.store.summarise(_query(request, recent=True), field, ROWS + 1, (number - 1) * ROWS, order)
     most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
+    began = _beginnings(request, groups[:ROWS]) if field == "session" else {}
     return request.render(
         "groups.html", range_words=None if request.frame.parameters.get("since") else PRESETS[RECENT],
-        groups=groups[:ROWS], field=field, place=place, order=order, ranged=True, most=most, number=number,
+        groups=groups[:ROWS], began=began, field=field, place=place, order=order, ranged=True, most=most, number=number,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(groups) > ROWS else None,
     )  # fmt: skip
+
+
+def _beginnings(request: PageRequest, groups: Sequence[Summary]) -> dict[str | None, Record]:
+    """Return the first turn of each session."""
+    query = _query(request, recent=True)
+    found: dict[str | None, Record] = {}
+    for group in groups:
+        one = Query({**query.equal, "session": group.value}, since=query.since, until=query.until, roots=True)
+        for record in request.store.find(one, 1, newest_first=False):
+            found[group.value] = record
+    return found
 
 
 def session(request: PageRequest) -> Reply:
