@@ -8,7 +8,7 @@ from typing import Any
 
 from autolog._pricing.tariff import price_at
 from autolog._reading.caching.prefix import Prefix, prefix_of
-from autolog._reading.caching.rules import ANTHROPIC, MARK_LIVES, PROVIDERS, RETENTIONS, Rules
+from autolog._reading.caching.rules import MARK_LIVES, RETENTIONS, Rules, rules_for
 from autolog._reading.describe import read_request
 from autolog._record.record import Record
 
@@ -71,7 +71,7 @@ def cached_call(record: Record) -> CachedCall | None:
     if record.kind != "llm" or record.status != "ok" or not record.usage_input_tokens or record.cached:
         return None
     model = record.response_model or record.request_model or ""
-    rules = ANTHROPIC if "claude" in model else PROVIDERS.get(record.provider_name or "")
+    rules = rules_for(record.provider_name, model)
     start = record.start_time or record.created_at
     if rules is None or start is None or record.operation_name in {"embeddings", "count_tokens", "batch"}:
         return None
@@ -79,6 +79,8 @@ def cached_call(record: Record) -> CachedCall | None:
     prefix = prefix_of(request, rules.order)
     if not prefix.paths or request.get("previous_response_id") or request.get("conversation"):
         return None  # most of the prompt stands elsewhere
+    if (request.get("prompt_cache_options") or {}).get("mode") == "explicit":
+        return None  # what is cached ends at marks of the user's, which are not read here
     headers = {name.lower(): value for name, value in (record.request_headers or {}).items()}
     return CachedCall(
         id=record.id, start=start, end=record.end_time or start + timedelta(seconds=record.duration or 0),

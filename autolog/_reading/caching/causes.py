@@ -96,7 +96,9 @@ def _short(read: int, expected: int) -> bool:
 def _held(call: CachedCall, same: Common | None = None) -> int:
     """Return how many characters of a call's prompt were cached; with `same`, of those that are the same."""
     if not call.rules.marked:
-        return call.prefix.size if same is None else same.size
+        if same is None:
+            return call.prefix.size
+        return 0 if call.rules.whole and same.size < call.prefix.size else same.size
     sizes = call.prefix.sizes
     reached = [mark.leaves for mark in call.prefix.marks if same is None or mark.leaves <= same.leaves]
     return sum(sizes[: max(reached, default=0)])

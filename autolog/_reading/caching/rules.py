@@ -1,16 +1,13 @@
-"""The rules by which providers cache prompts, as they publish them; `READ` is when the pages were read.
+"""The rules by which providers cache prompts, as they publish them.
 
-Where a provider publishes no figure there is none here, and nothing is concluded from it.
+Each has its page and when that was read. Where a provider publishes no figure there is none here, and nothing is
+concluded from it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-READ = "2026-11"
-# Not read on the providers' own pages, and to be checked there: Anthropic's minimums (secondary pages, which disagree
-# on the newest models), DeepSeek's unit of 64 tokens, and which changes of a request invalidate what is cached.
 
 #: Where the parts of a request stand in the prompt that is cached, in that order; those that it has not are left out.
 #: A change in one part makes what follows uncached.
@@ -23,15 +20,18 @@ class Rules:
     """One provider's rules.
 
     Attributes:
-        source: the page. order: the parts of a request, in the order of the prompt.
+        source: the page. read: when it was read, and what was not found on it.
+        order: the parts of a request, in the order of the prompt.
         unit: the cache holds multiples of so many tokens. minimums: patterns of models, and how many tokens a prompt
             must have at least; the first that matches. marked: only what `cache_control` marks is cached.
         lives: after how many seconds without use an entry may be gone, and is certainly gone; None is not published.
         lookback: how many blocks before a mark earlier entries are looked for.
         parameters: parameters outside of the prompt whose change makes the messages uncached.
+        whole: an earlier prompt is read as a whole or not at all: what two have in common, and no more, is not there.
     """
 
     source: str
+    read: str
     order: tuple[str, ...]
     unit: int = 1
     minimums: tuple[tuple[str, int], ...] = (("", 1024),)
@@ -39,6 +39,7 @@ class Rules:
     lives: tuple[float, float] | None = None
     lookback: int | None = None
     parameters: tuple[str, ...] = ()
+    whole: bool = False
 
     def minimum(self, model: str) -> int:
         """Return how many tokens a prompt must have to be cached."""
@@ -51,6 +52,10 @@ RETENTIONS = {"24h": 86_400.0}
 
 ANTHROPIC = Rules(
     source="https://platform.claude.com/docs/en/build-with-claude/prompt-caching",
+    # Lives, marks and their order as there. The minimums are from docs.litellm.ai/docs/completion/prompt_caching
+    # (2026-10-07) and the page's words in anthropics/anthropic-sdk-python#1194; of Opus 4.7 some say 2,048, and for
+    # the models of 5.5 none was found. What a changed parameter invalidates is from secondary pages.
+    read="2026-11, but for the minimums",
     order=("tools", "system", "messages"),
     minimums=(
         (r"opus-5|fable-5|mythos-5", 512),
@@ -65,20 +70,33 @@ ANTHROPIC = Rules(
 )
 OPENAI = Rules(
     source="https://developers.openai.com/api/docs/guides/prompt-caching",
+    read="2026-11; for models before GPT-5.6",
     order=_OPENAI_ORDER,
     unit=128,
     lives=(300.0, 3600.0),  # 5 to 10 minutes of inactivity, an hour at most
 )
+#: From GPT-5.6 on: a prefix is read at a breakpoint, which is by default the end of the prompt, and not short of it; an
+#: entry lives for 30 minutes at least (the guide, and the API's description of `prompt_cache_options`).
+OPENAI_BREAKPOINTS = Rules(
+    source="https://developers.openai.com/api/docs/guides/prompt-caching",
+    read="2026-11",
+    order=_OPENAI_ORDER,
+    lives=(1800.0, float("inf")),
+    whole=True,
+)
 GEMINI = Rules(
     source="https://ai.google.dev/gemini-api/docs/caching",
+    read="2026-11, as of 2026-10-13",
     order=_GEMINI_ORDER,
     minimums=((r"gemini-2\.5", 2048), (r"gemini-[3-9]", 4096), ("", 4096)),
 )
 DEEPSEEK = Rules(
     source="https://api-docs.deepseek.com/guides/kv_cache",
+    read="2026-11; the unit of 64 tokens is of an earlier version of the page",
     order=_OPENAI_ORDER,
     unit=64,
     minimums=(("", 64),),
+    whole=True,  # what two requests have in common is kept when the second comes, for the third
 )
 
 #: The rules by `provider_name`.
@@ -91,3 +109,13 @@ PROVIDERS = {
     "gcp.vertex_ai": GEMINI,
     "deepseek": DEEPSEEK,
 }
+
+_WITH_BREAKPOINTS = re.compile(r"gpt-(5\.[6-9]|[6-9]|\d\d)")
+
+
+def rules_for(provider: str | None, model: str) -> Rules | None:
+    """Return the rules by which a provider caches the prompts of a model; None if it publishes none."""
+    if "claude" in model:
+        return ANTHROPIC
+    rules = PROVIDERS.get(provider or "")
+    return OPENAI_BREAKPOINTS if rules is OPENAI and _WITH_BREAKPOINTS.search(model) else rules

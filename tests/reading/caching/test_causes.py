@@ -151,7 +151,22 @@ CASES = [
     Case("the system instruction", G(1), G(2, systemInstruction={"parts": [{"text": "12:01 " + words(4_000, "system")}]}),
          "prefix_changed", "systemInstruction.parts[0].text", "gcp.gemini"),
     Case("Gemini publishes no time to live", G(1), G(2), "unknown", provider="gcp.gemini", after=7_200),
-    # DeepSeek: on disk, by 64 tokens, for hours to days
+    # OpenAI from GPT-5.6 on: at breakpoints, for half an hour at least
+    Case("a hit at the end of the earlier prompt", P(1, model="gpt-5.6"), P(2, model="gpt-5.6"), None, provider="openai",
+         read=2_700),
+    Case("nothing is read short of a breakpoint", {"model": "gpt-6-astra", "messages": [{"role": "system", "content":
+         words(2_000)}, {"role": "user", "content": "x"}]}, {"model": "gpt-6-astra", "messages": [{"role": "system",
+         "content": words(2_000)}, {"role": "user", "content": "y"}]}, None, "", "openai", other={"session": "t"}),
+    Case("a system message before a breakpoint", P(1, model="gpt-5.6"), changed(P(2, model="gpt-5.6"), _set(
+         "messages", 0, "content", to="12:01 " + SYSTEM_AT)), "prefix_changed", "messages[0].content[0].text", "openai"),
+    Case("twenty minutes are not long for GPT-5.6", P(1, model="gpt-5.6"), P(2, model="gpt-5.6"), "unknown",
+         provider="openai", after=1_200),
+    Case("an hour may be", P(1, model="gpt-5.6"), P(2, model="gpt-5.6"), "expired", provider="openai", after=3_700),
+    # DeepSeek: on disk, whole prompts, for hours to days
+    Case("the second with a common beginning finds nothing yet", {"model": "deepseek-chat", "messages": [{"role": "system",
+         "content": words(2_000)}, {"role": "user", "content": "x"}]}, {"model": "deepseek-chat", "messages": [{"role":
+         "system", "content": words(2_000)}, {"role": "user", "content": "y"}]}, None, "", "deepseek",
+         other={"session": "t"}),
     Case("a hit of DeepSeek", P(1, model="deepseek-chat"), P(2, model="deepseek-chat"), None, provider="deepseek",
          read=2_688),
     Case("a system message of DeepSeek", P(1, model="deepseek-chat"), changed(P(2, model="deepseek-chat"), _set(
