@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="Where alerts' mail is handed over, else "
               "AUTOLOG_SMTP: smtp://user:password@host:587?from=ADDRESS, or smtps://.")  # fmt: skip
 @click.option("--allow-private-webhooks", is_flag=True, help="Alerts' webhooks may be in private networks.")
+@click.option("--address", metavar="URL", help="Where people reach the pages: alerts link there.")
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @click.option("--root-path", default="", metavar="PATH", help="The path that a proxy serves this under: /logs.")
 @click.option(
@@ -88,7 +89,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
         raise click.UsageError("--tls-cert and --tls-key belong together")
     mail = read_mail_server(options["smtp"]) if options["smtp"] else None
-    notifier = Notifier(options["allow_private_webhooks"], mail)
+    notifier = Notifier(options["allow_private_webhooks"], mail, options["address"])
     set_up(options["log_level"], options["log_format"] == "json")
     limits = _limits(options)
     with _listen(host, port) as listening:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from autolog._display.figures import dollars, number, seconds
 from autolog.errors import AutologError
@@ -141,6 +141,15 @@ class Rule:
         state = "FIRING" if firing else "RESOLVED"
         words = f"{state} {self.name}: {figure} ({limit} over {_length(condition.window)}{over}) in {whose}{filters}"
         return " ".join(words.split())
+
+    def path(self, at: datetime) -> str:
+        """Return the page that lists what the rule looked at, at some time; of an error rate, what failed."""
+        pairs = [] if self.project == ANY_PROJECT else [("project", self.project)]
+        pairs += filter_pairs(self.filters)
+        pairs += [("status", "error")] if self.condition.measure == "error_rate" else []
+        since = at - self.condition.window
+        pairs += [("since", since.isoformat(timespec="seconds")), ("until", at.isoformat(timespec="seconds"))]
+        return "/ui/?" + urlencode(pairs)
 
     def as_document(self) -> dict[str, Any]:
         return {

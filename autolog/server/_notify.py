@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from ipaddress import ip_address
 from typing import Any
@@ -76,15 +77,20 @@ class Notifier:
 
     Attributes:
         private: whether webhooks may be in private networks, or on this machine. mail: the server that takes mail.
+        address: where people reach the pages, `https://logs.example.com`: messages link there.
     """
 
     private: bool = False
     mail: MailServer | None = None
+    address: str | None = None
 
     def tell(self, rule: Rule, event: Mapping[str, Any]) -> list[str]:
         """Log an event and send it wherever the rule says; return what could not be delivered, and why."""
         text = str(event["text"])
         facts = {"alert": rule.name, "project": rule.project, "when": rule.when, "filters": dict(rule.filters), **event}
+        if self.address is not None:
+            facts["url"] = self.address.rstrip("/") + rule.path(datetime.fromisoformat(event["at"]))
+            facts["text"] = f"{text}\n{facts['url']}"
         alerts.warning("%s", text, extra={"fields": {"alert": rule.name, "firing": event["firing"]}})
         problems = []
         if rule.webhook is not None:
@@ -103,7 +109,9 @@ class Notifier:
         message = EmailMessage()
         message["From"], message["To"] = self.mail.sender, ", ".join(rule.mail)
         message["Subject"] = text[:200]
-        message.set_content("\n".join([text, "", *(f"{name}: {value}" for name, value in facts.items())]))
+        message.set_content(
+            "\n".join([text, "", *(f"{name}: {value}" for name, value in facts.items() if name != "text")])
+        )
         send_mail(self.mail, message)
 
 

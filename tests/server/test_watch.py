@@ -231,3 +231,15 @@ def test_thresholds_are_read_in_their_units() -> None:
         read_when(f"{text} over 1h").threshold for text in ("p95 > 20s", "p95 > 1.5 min", "p95 > 20", "error_rate > 5%")
     ]
     assert found == pytest.approx([20.0, 90.0, 20.0, 0.05])
+
+
+def test_a_message_links_to_the_calls_that_it_is_about(hook: Receiver) -> None:
+    event = {"at": "2026-11-20T12:00:00+00:00", "text": "FIRING a", "firing": True}
+    rule = Rule("a", "shop", "error_rate > 5% over 15m", {"tag": ["x y", "z"]}, webhook=hook.url)
+    assert Notifier(private=True, address="https://logs.example/logs/").tell(rule, event) == []
+    (told,) = hook.received
+    assert told["url"] == (
+        "https://logs.example/logs/ui/?project=shop&tag=x+y&tag=z&status=error"
+        "&since=2026-11-20T11%3A45%3A00%2B00%3A00&until=2026-11-20T12%3A00%3A00%2B00%3A00"
+    )
+    assert told["text"] == f"FIRING a\n{told['url']}"
