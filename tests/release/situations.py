@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SUITES = (
-    "tests/test_config.py", "tests/test_recorder.py", "tests/test_testing.py", "tests/test_lifecycle.py", "tests/record",
+    "tests/test_config.py", "tests/test_recorder.py", "tests/testing", "tests/test_lifecycle.py", "tests/record",
     "tests/capture", "tests/delivery", "tests/processing", "tests/redaction", "tests/stores/sqlite",
     "tests/stores/test_filters.py", "tests/stores/test_store.py", "tests/cli",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -80,6 +81,12 @@ class Kept:
     base: Record | None = None
     #: What the media in its bodies are, by hash; to be written with it.
     media: dict[str, bytes] = field(default_factory=dict)
+
+    def copied(self) -> Record:
+        """Return the record to be changed, while this stays as it is."""
+        record = copy.deepcopy(self.record)
+        record.seq = self.seq
+        return record
 
 
 def micros(at: datetime, latest: datetime = _LATEST) -> int:

@@ -181,7 +181,7 @@ class ClickHouseStore:
             old = self._pending(key) or self._reader.load([key]).get(key)
             if old is None or old.gone:
                 return None
-            record = _copied(old)  # what was read stays what it was, if this is taken back
+            record = old.copied()  # what was read stays what it was, if this is taken back
             change(record)
             record.project, record.id, record.updated_at = *key, datetime.now(UTC)
             record.created_at = record.created_at or record.updated_at
@@ -228,14 +228,14 @@ class ClickHouseStore:
         changed = {key for layer in self._layers for key in layer.records if key[1] == record_id}
         pending = {key: kept for key in changed if (kept := self._pending(key)) is not None}
         if project is not None and (kept := pending.get((clean(project), record_id))) is not None:
-            return None if kept.gone else _copied(kept)
+            return None if kept.gone else kept.copied()
         times = self._reader.times_of(record_id, project)
         kept_here = [kept for kept in pending.values() if not kept.gone]
         times = {key: at for key, at in times.items() if key not in pending}
         if len(times) + len(kept_here) != 1:
             return None
         if kept_here:
-            return _copied(kept_here[0])
+            return kept_here[0].copied()
         return next((kept.record for kept in self._reader.load_at(times, bodies).values()), None)
 
     def find(
@@ -399,9 +399,3 @@ class ClickHouseStore:
 
     def close(self) -> None:
         self._db.close()
-
-
-def _copied(kept: Kept) -> Record:
-    record = copy.deepcopy(kept.record)
-    record.seq = kept.seq
-    return record
