@@ -193,7 +193,12 @@ def refuse(request: Request, fault: Fault) -> Reply:
 
 def refuse_here(request: Request, fault: Fault) -> Reply:
     """Return the page that says what is wrong, also to whoever has to sign in."""
-    reply = render(root_of(request), "error.html", fault.status, status=fault.status, message=fault.message)
+    root = root_of(request)
+    typed = request.query_params.multi_items()[:FORM_FIELDS] if fault.status == 400 and request.method == "GET" else []
+    reply = render(
+        root, "error.html", fault.status, status=fault.status, message=fault.message,
+        path=request.url.path.removeprefix(root), typed=[(name, value[:2_000]) for name, value in typed],
+    )  # fmt: skip
     if fault.retry_after is None:
         return reply
     return Reply(reply.status, reply.body, HTML, {**HEADERS, "retry-after": str(max(1, round(fault.retry_after)))})

@@ -117,6 +117,9 @@ def test_what_makes_no_sense_gets_a_page_that_says_so(
     assert words in answer.text
     assert 'role="alert"' in answer.text
     assert "Traceback" not in answer.text
+    if status == 400 and "?" in path:
+        name, _, value = path.partition("?")[2].rpartition("&")[2].partition("=")
+        assert f'name="{name}" value="{value}"' in answer.text  # nothing is lost that was typed
 
 
 def test_who_may_look(running: Live) -> None:
