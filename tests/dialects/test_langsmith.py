@@ -225,6 +225,7 @@ def test_a_patch_that_comes_before_its_post_is_the_same_run(server: Server, path
             server.call(*(("POST", "/runs") if operation == "post" else ("PATCH", f"/runs/{CALL}")), body)
 
     told = {key: value for key, value in ENDED.items() if key != "run_type"}
+    told |= {"name": None, "run_type": None, "start_time": None, "parent_run_id": None}
     for order in ("patch post", "post patch", "patch post patch post"):
         server.store.delete(Query())
         for operation in order.split():
@@ -285,3 +286,14 @@ def test_an_attachment_does_not_keep_a_run_from_being_read(server: Server) -> No
     assert server.call("POST", "/runs/multipart", body, headers=headers).status_code == 202
     assert "attachments" not in server.call("GET", f"/runs/{ROOT}").json()
     assert server.only().extra["run"]["attachments"]["picture"]["size"] == 4
+
+
+def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Server) -> None:
+    told = {**ENDED, "name": None, "run_type": None, "start_time": None, "inputs": None}
+    for parts in ({f"post.{CALL}": STARTED, f"patch.{CALL}": told}, {f"patch.{CALL}": told, f"post.{CALL}": STARTED}):
+        server.store.delete(Query())
+        body, headers = form(parts)
+        server.call("POST", "/runs/multipart", body, headers=headers)
+        record = server.only()
+        assert (record.name, record.kind, record.usage_input_tokens, record.duration) == (STARTED["name"], "llm", 1000, 1.5)
+        assert (record.input_preview, record.output_preview) == ("Weather?", "One moment.")

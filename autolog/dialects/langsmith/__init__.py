@@ -15,6 +15,7 @@ from autolog.dialects.langsmith._decode import (
     decode_feedback as decode_feedback,
     decode_multipart as decode_multipart,
     decode_run as decode_run,
+    join as join,
 )
 from autolog.dialects.langsmith._encode import (
     encode_fault as encode_fault,

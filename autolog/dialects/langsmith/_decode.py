@@ -35,14 +35,25 @@ class Upload:
     problem: str = ""
 
     def lay(self, operation: str, run_id: str, values: Json) -> None:
-        """Add values to a run."""
-        self.runs.setdefault(run_id, {"id": run_id}).update(values)
+        """Add values to a run; whichever comes first, those of a patch go before those of a post, and null is none."""
+        run = self.runs.setdefault(run_id, {"id": run_id})
+        told = {key: value for key, value in values.items() if value is not None}
         if operation == "post":
             self.started.add(run_id)
+            told = join(told, run)
+        self.runs[run_id] = join(run, told)
 
     def reject(self, problem: str) -> None:
         """Count something that cannot be read."""
         self.rejected, self.problem = self.rejected + 1, problem
+
+
+def join(run: Json, later: Json) -> Json:
+    """Return a run with what was told of it later, which goes before."""
+    joined = {**run, **later}
+    if run.get("extra") and later.get("extra"):
+        joined["extra"] = {**mapping(run["extra"]), **mapping(later["extra"])}
+    return joined
 
 
 def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:

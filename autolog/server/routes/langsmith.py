@@ -41,7 +41,7 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
     for run_id, run in upload.runs.items():
         if (before := known.get(run_id)) is not None:
             started = run_id in upload.started
-            run = {**run, **dialect.known_of(before), "id": run_id} if started else _patched(before, run)
+            run = dialect.join(run, dialect.known_of(before)) if started else _patched(before, run)
         try:
             records.append(dialect.decode_run(run))
         except Fault as fault:
@@ -52,9 +52,7 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
 
 
 def _patched(before: Record, run: Json) -> Json:
-    old = dialect.run_of(before)
-    given = {key: value for key, value in run.items() if value is not None}
-    return {**old, **given, "extra": {**(old["extra"] or {}), **(run.get("extra") or {})}, "id": before.id}
+    return {**dialect.join(dialect.run_of(before), run), "id": before.id}
 
 
 def multipart(call: Call) -> RecordWrite:
