@@ -295,5 +295,10 @@ def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Ser
         body, headers = form(parts)
         server.call("POST", "/runs/multipart", body, headers=headers)
         record = server.only()
-        assert (record.name, record.kind, record.usage_input_tokens, record.duration) == (STARTED["name"], "llm", 1000, 1.5)
+        assert (record.name, record.kind, record.usage_input_tokens, record.duration) == (
+            STARTED["name"],
+            "llm",
+            1000,
+            1.5,
+        )
         assert (record.input_preview, record.output_preview) == ("Weather?", "One moment.")
