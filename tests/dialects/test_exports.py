@@ -253,6 +253,23 @@ def test_langfuses_scores_of_spans_find_them_by_their_own_ids() -> None:
         {"id": "s", "trace_id": TRACE, "observation_id": SPAN, "name": "tone", "value": "0.5", "data_type": "NUMERIC"}
     )
     assert (score.id, score.scores) == (SPAN, {"tone": 0.5})
+    subject = {"kind": "observation", "id": SPAN, "traceId": TRACE}
+    (score,) = decode(
+        {"id": "s", "name": "label", "value": "kind", "dataType": "CATEGORICAL", "source": "API", "subject": subject}
+    )
+    assert (score.id, score.scores["label"]["value"]) == (SPAN, "kind")
+
+
+def test_langfuses_observations_without_traces_are_roots_themselves() -> None:
+    row = {
+        "id": SPAN,
+        "traceId": TRACE,
+        "type": "SPAN",
+        "startTime": "2026-01-02T03:04:05Z",
+        "parentObservationId": None,
+    }
+    (below,), (root,) = decode(row), decode({**row, "isRootObservation": True})
+    assert (below.parent_span_id, root.parent_span_id) == (TRACE, None)
 
 
 def test_phoenix_spans_of_its_rest_api_and_a_csv_file() -> None:

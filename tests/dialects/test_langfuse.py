@@ -254,3 +254,30 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
 def test_what_there_is_not_is_said_in_its_shape(server: Server, path: str, status: int, words: str) -> None:
     answer = server.call("GET", f"/api/public/{path}")
     assert (answer.status_code, words in answer.json()["message"]) == (status, True)
+
+
+def test_an_observation_that_is_read_and_imported_is_the_same(server: Server) -> None:
+    from autolog.dialects import exports
+
+    usage = {"input": 600, "input_cached_tokens": 400, "output": 70, "output_reasoning_tokens": 30, "total": 1100}
+    send(
+        server,
+        event(
+            "generation-create",
+            {"id": "g", "traceId": "t", "model": "gpt-4o", "usageDetails": usage, "startTime": "2026-01-02T03:04:05Z"},
+        ),
+    )
+    row = server.call("GET", "/api/public/observations/g").json()
+    assert row["usageDetails"] == usage
+    (record,) = exports.get("langfuse").decode(row)
+    kept = server.only()
+    for name in (
+        "id",
+        "trace_id",
+        "usage_input_tokens",
+        "usage_output_tokens",
+        "usage_cache_read_input_tokens",
+        "cost",
+        "start_time",
+    ):
+        assert getattr(record, name) == getattr(kept, name), name

@@ -26,8 +26,8 @@ def matches(row: Json) -> bool:
     keys = {_camel(key) for key in row}
     is_observation = {"id", "traceId", "type"} <= keys and bool({"startTime", "parentObservationId"} & keys)
     is_trace = {"id", "timestamp"} <= keys and bool({"sessionId", "userId", "observations"} & keys)
-    is_score = {"traceId", "name", "value"} <= keys and bool({"dataType", "source"} & keys)
-    return is_observation or is_trace or is_score
+    is_score = {"name", "value"} <= keys and {"dataType", "source"} & keys and {"traceId", "subject"} & keys
+    return bool(is_observation or is_trace or is_score)
 
 
 def decode(row: Json) -> list[Record]:
@@ -74,6 +74,8 @@ def _observation(row: Json, trace: Record | None) -> Record:
         thing.setdefault("traceId", trace.id)
     record = decode_thing(thing)
     record.extra["export"] = "langfuse"
+    if row.get("isRootObservation") is True:  # where observations are all there is, and no trace is above them
+        record.parent_span_id = None
     if trace is not None:
         record.user, record.session = record.user or trace.user, record.session or trace.session
     costs = object_of(row.get("costDetails"))
@@ -85,7 +87,7 @@ def _observation(row: Json, trace: Record | None) -> Record:
 def _score(row: Json) -> Record:
     known = dict(row)
     number = figure(known.get("value"))
-    known["value"] = known.get("stringValue") if number is None else number
+    known["value"] = (text(known.get("stringValue")) or text(known.get("value"))) if number is None else number
     subject = mapping(known.get("subject"))
     if subject:
         known |= {"traceId": subject.get("traceId", subject.get("id"))}

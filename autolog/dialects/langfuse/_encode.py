@@ -67,7 +67,7 @@ def encode_observation(record: Record) -> Json:
         "tags": record.tags,
         "promptName": record.prompt_name,
         "promptVersion": int(version) if version.isdecimal() and len(version) < 10 else None,
-        "usageDetails": {**known, **({} if total is None else {"total": total})},
+        "usageDetails": _usage_details(record, total),
         "costDetails": {} if record.cost is None else {"total": record.cost},
         "totalCost": record.cost,
         "usage": {**counts, "total": total, "unit": "TOKENS"},
@@ -75,6 +75,21 @@ def encode_observation(record: Record) -> Json:
         "timeToFirstToken": record.time_to_first_chunk,
         "environment": _ENVIRONMENT,
     }
+
+
+def _usage_details(record: Record, total: int | None) -> Json:
+    """Return the counts by their types, which add up to the total."""
+    read, written = record.usage_cache_read_input_tokens, record.usage_cache_creation_input_tokens
+    thought, given, made = record.usage_reasoning_output_tokens, record.usage_input_tokens, record.usage_output_tokens
+    details = {
+        "input": None if given is None else max(0, given - (read or 0) - (written or 0)),
+        "input_cached_tokens": read,
+        "input_cache_creation": written,
+        "output": None if made is None else max(0, made - (thought or 0)),
+        "output_reasoning_tokens": thought,
+        "total": total,
+    }
+    return {key: value for key, value in details.items() if value is not None}
 
 
 # Traces
