@@ -69,7 +69,8 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         named = request.scope.get(NAMED) if route.session and key is None else None
         found = named or await _find(services, key, token)
         request.state.key_id = found.key_id if found else ""  # also of one who is refused
-        principal = authorise(found, route.scope, services.rates, services.keyring.problem(key))
+        problem = services.keyring.problem(key) if found is None else ""
+        principal = authorise(found, route.scope, services.rates, problem)
         if named is None:
             services.keyring.note_use(principal.key_id, services.writer.note)
     request.state.admitted = not route.open  # from now on its connection is not closed in favour of others
