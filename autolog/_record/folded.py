@@ -20,6 +20,9 @@ _SAMPLES = 8
 #: Streams up to this size are folded once for all that look at them in turn.
 _REMEMBERED = 1024 * 1024
 
+#: Shorter pieces hold no key of their own, and no media.
+_LONG = 16
+
 #: How an event goes on before a text whose pieces its readers put together: in the delta of a chat's chunk, a message's
 #: block or a tool call without its name, in a choice of a completion, and as the delta of a Responses event.
 _BEFORE_PIECE = re.compile(
@@ -40,7 +43,8 @@ class Folded(NamedTuple):
     """A stream after folding.
 
     Attributes:
-        body: the stream with fewer events. pieces: what differed in those that were folded, a line each, in quotes.
+        body: the stream with fewer events. pieces: what differed in those that were folded, a line each, in quotes;
+            empty if all are so short that they are nothing by themselves.
     """
 
     body: bytes
@@ -82,7 +86,8 @@ def _fold(body: bytes) -> Folded:
             after = max(after, at + 1)
             done += blocks[at:after]
         at = after
-    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if pieces else b"")
+    long = max(map(len, pieces), default=0) >= _LONG
+    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if long else b"")
 
 
 #: One answer has two bodies.
