@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,15 +48,18 @@ def price_record(record: Record, facts: Facts, own: Any = None) -> None:
 
 def _usage(record: Record, facts: Facts) -> Usage:
     """Return the usage to bill: the record's figures, which may be the caller's own, over those that were read."""
-    usage = msgspec.structs.replace(facts.usage)
-    for attribute, name in USAGE_FIELDS_BY_COUNT.items():
-        figure = getattr(record, name)
-        if facts.billed_usage is not None and figure == getattr(facts.usage, attribute):
-            figure = getattr(facts.billed_usage, attribute)
-        setattr(usage, attribute, figure)
+    figures = dict(zip(USAGE_FIELDS_BY_COUNT, _figures_of(record), strict=True))
+    if facts.billed_usage is not None:
+        for attribute, figure in figures.items():
+            if figure == getattr(facts.usage, attribute):
+                figures[attribute] = getattr(facts.billed_usage, attribute)
+    usage = msgspec.structs.replace(facts.usage, **figures)
     if record.operation_name == "speech" and usage.output is None and (said := text(facts.request.get("input"))):
         usage.input_characters = len(said)
     return usage
+
+
+_figures_of = attrgetter(*USAGE_FIELDS_BY_COUNT.values())
 
 
 def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
@@ -127,6 +132,7 @@ def _terms(record: Record, facts: Facts) -> Terms:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _region(url: str | None) -> str | None:
     """Return the region to which an address binds the call, for which its provider may charge more; None if to none."""
     for pattern in _REGIONS:

@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from autolog._guard import logger
@@ -48,6 +49,8 @@ _UNITS = {
     "audio_seconds": "audio_seconds",
     "input_characters": "input_characters",
 }
+
+_counts_of = attrgetter(*_UNITS.values())
 
 #: The parts that a factor on tokens multiplies.
 _PARTS_OF_TOKENS = frozenset({"input", "output"} | PARTS.keys() - {"tools", "other"})
@@ -144,7 +147,7 @@ def _says_something(usage: Usage) -> bool:
 
 
 def _counts(usage: Usage) -> dict[str, Any]:
-    counts = {unit: value for unit, attribute in _UNITS.items() if (value := getattr(usage, attribute))}
+    counts = {unit: value for unit, value in zip(_UNITS, _counts_of(usage), strict=True) if value}
     for kind in _CACHED_KINDS:  # genai-prices asks how many of the cached tokens are of a kind, be it none
         if usage.cache_read and counts.get(f"input_{kind}_tokens"):
             counts.setdefault(f"cache_{kind}_read_tokens", 0)

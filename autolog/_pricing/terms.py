@@ -262,10 +262,12 @@ def _keys(path: str) -> tuple[str, ...]:
 def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
     """Yield the values at a path of JSON data: of a list each element, or itself if it is empty."""
     start = 0
-    while isinstance(data, dict) and start < len(path) and path[start][0] != "*":  # as far as there is one way only
-        if path[start] not in data:
+    for key in path:  # as far as there is one way only
+        if type(data) is not dict or key[0] == "*":
+            break
+        if key not in data:
             return
-        data, start = data[path[start]], start + 1
+        data, start = data[key], start + 1
     waiting = [(data, start)]
     while waiting:
         value, at = waiting.pop()

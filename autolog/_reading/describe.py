@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -91,9 +92,12 @@ def _add_facts(record: Record, facts: Facts) -> None:
     record.response_service_tier = record.response_service_tier or facts.service_tier
     record.tool_calls = record.tool_calls or facts.tool_calls or None
     record.usage = record.usage or facts.raw_usage
-    for attribute, name in USAGE_FIELDS_BY_COUNT.items():
-        if getattr(record, name) is None:
-            setattr(record, name, getattr(facts.usage, attribute))
+    for name, given, read in zip(USAGE_FIELDS, _given_counts(record), _read_counts(facts.usage), strict=True):
+        if given is None and read is not None:
+            setattr(record, name, read)
+
+
+_given_counts, _read_counts = attrgetter(*USAGE_FIELDS), attrgetter(*USAGE_FIELDS_BY_COUNT)
 
 
 def _add_error(record: Record, facts: Facts, answer: Any) -> None:

@@ -6,7 +6,7 @@ shown as JSON rather than left out: there is never a blank page.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,10 +74,18 @@ def response_messages(body: Any) -> list[Message]:
 
 def last_user_text(body: Any) -> str | None:
     """Return the text that the user said last."""
-    for message in reversed(request_messages(body)):
+    for message in _latest_first(body):
         if message.role == "user" and (said := plain_text(message)):
             return said
     return None
+
+
+def _latest_first(body: Any) -> Iterator[Message]:
+    """Yield what was sent, the last first: of a long conversation no more is read than is asked for."""
+    given = body.get("messages") if isinstance(body, dict) else None
+    if isinstance(given, list) and given and isinstance(given[0], dict):
+        yield from (_message(item, "user") for item in reversed(objects(given)))
+    yield from reversed(request_messages(body))
 
 
 def plain_text(message: Message) -> str:

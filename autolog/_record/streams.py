@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
 import struct
@@ -60,10 +61,14 @@ def is_stream(body: bytes, content_type: str) -> bool:
 
 def to_utf8(body: bytes) -> bytes:
     """Return JSON or events as UTF-8 without a byte-order mark: some proxies put one there, or send UTF-16."""
+    head = body[:4]
+    if head.isascii() and b"\0" not in head:  # as nearly all are
+        return body
     encoding = json.detect_encoding(body[:4]) if len(body) > 1 else "utf-8"
     return body if encoding == "utf-8" else body.decode(encoding, errors="replace").encode()
 
 
+@functools.lru_cache(maxsize=256)
 def _is_json_lines(content_type: str) -> bool:
     return any(word in content_type for word in ("ndjson", "jsonl", "json-lines", "stream+json", "json-seq"))
 

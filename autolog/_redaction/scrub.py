@@ -6,6 +6,7 @@ none. A text that a stream brings in pieces is edited as one. JSON inside a text
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -117,11 +118,16 @@ def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], 
 
 def is_streamed(body: bytes, content_type: str) -> bool:
     """Return whether a body is one of lines: server-sent events, or JSON by the line."""
-    if any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines")):
+    if _names_stream(content_type):
         return True
     if _FIELD.match(body):
         return True
     return body[:4096].lstrip()[:1] == b"{" and b"\n" in body and _LINE_END.search(body) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _names_stream(content_type: str) -> bool:
+    return any(word in content_type for word in ("event-stream", "ndjson", "jsonl", "json-seq", "jsonlines"))
 
 
 def comes_in_pieces(body: bytes, content_type: str) -> bool:

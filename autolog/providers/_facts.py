@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import MAX_COUNT, count, mapping, text
 
 
 class Usage(msgspec.Struct):
@@ -104,6 +104,8 @@ class Facts(msgspec.Struct):
 def invalid_usage(usage: Any) -> str | None:
     """Return what in a usage object cannot be: text where a number belongs, a negative count."""
     for key, value in mapping(usage).items():
+        if type(value) is int and 0 <= value < MAX_COUNT and not key.endswith("_details"):
+            continue  # as nearly all are
         if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
             if value is not None and count(value) is None:
                 return f"the response says {key}: {str(value)[:50]!r}"
