@@ -147,7 +147,7 @@ def _login(options: dict[str, Any]) -> HeaderLogin | None:
     if not proxies or "*" in proxies:
         raise ValueError(
             "--login-header needs the addresses of the proxies that may name users: --trusted-proxy 10.0.0.7; "
-            "whoever else reaches the server could name himself"
+            "whoever else reaches the server could claim to be anybody"
         )
     roles = tuple(read_role(one) for one in options["login_roles"])
     if not roles:

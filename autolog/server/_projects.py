@@ -68,7 +68,7 @@ def set_project(store: Store, name: str, retain: str | None, budgets: list[Any])
 
 def _checked(budget: Any) -> dict[str, Any]:
     """Return a budget of limit and period; what else there is on the server's command line is for its operator."""
-    if not isinstance(budget, dict) or set(budget) - {"limit", "per"}:
+    if not isinstance(budget, dict) or set(budget) - {"limit", "per"} or budget.get("per", "day") not in PERIODS:
         raise AutologError(f"budgets: {str(budget)[:100]} is not of the form {{limit: 5, per: {'|'.join(PERIODS)}}}")
     try:
         read_budget(budget)

@@ -119,7 +119,7 @@ def test_the_examples_name_options_that_there_are() -> None:
     ("options", "says"),
     [
         (["--login-header", "X-User", "--login-role", "*=read"], "--trusted-proxy"),
-        (["--login-header", "X-User", "--login-role", "*=read", "--trusted-proxy", "*"], "could name himself"),
+        (["--login-header", "X-User", "--login-role", "*=read", "--trusted-proxy", "*"], "claim to be anybody"),
         (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7"], "--login-role"),
         (["--login-role", "*=read"], "--login-header"),
         (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7", "--login-role", "ann=boss"], "is no role"),

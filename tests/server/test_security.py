@@ -187,4 +187,6 @@ def test_no_pickle_eval_or_template_from_data_in_the_package() -> None:
     package = Path(autolog.__file__).parent
     for file in package.rglob("*.py"):
         text = file.read_text()
-        assert not re.search(r"\bpickle\b.*\bload|\byaml\.(unsafe_)?load\((?!.*SafeLoader)|from_string\(|\beval\(", text), file
+        assert not re.search(
+            r"\bpickle\b.*\bload|\byaml\.(unsafe_)?load\((?!.*SafeLoader)|from_string\(|\beval\(", text
+        ), file
