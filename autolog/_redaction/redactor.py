@@ -19,6 +19,7 @@ from autolog._record.record import Record
 from autolog._redaction.headers import KEY_HEADERS
 from autolog._redaction.objects import hides_secret
 from autolog._redaction.pii import hides_number, personal_data
+from autolog._redaction.presidio import recognized
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
 from autolog._redaction.secrets import (
@@ -160,6 +161,7 @@ class Redactor:
         edits = [(start, end, REDACTED) for start, end in spans]
         if self._rules.pii and not structural:
             edits += personal_data(text)
+            edits += recognized(text)
         return without_overlaps(edits)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from autolog._redaction import presidio
 from autolog.errors import ConfigError
 
 
@@ -43,6 +44,8 @@ def read_rules(given: Any) -> RedactionRules:
     if function is not None and not callable(function):
         raise ConfigError("redact", f"function: {function!r} is not callable")
     patterns = _several(rules.get("patterns"))
+    if "pii" in patterns:
+        presidio.load()
     return RedactionRules(
         patterns=tuple(_pattern(item) for item in patterns if item != "pii"),
         fields=tuple(tuple(str(name).lower().split(".")) for name in _several(rules.get("fields"))),
