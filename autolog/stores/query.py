@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -230,4 +231,4 @@ class Hour:
     output_tokens: int
     cost: float
     priced: int
-    durations: dict[float, int]
+    durations: Mapping[float, int]

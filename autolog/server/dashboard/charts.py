@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -26,7 +26,8 @@ class Total:
     output_tokens: int = 0
     cost: float = 0.0
     priced: int = 0
-    durations: Counter[float] = field(default_factory=Counter)
+    durations: list[Mapping[float, int]] = field(default_factory=list)
+    """How many calls took about so long, of each part: put together when a percentile is asked for."""
     percentiles: dict[float, float | None] = field(default_factory=dict)
     """Those that are known without the durations."""
 
@@ -37,7 +38,7 @@ class Total:
         self.output_tokens += part.output_tokens
         self.cost += part.cost
         self.priced += part.priced
-        self.durations.update(part.durations)
+        self.durations += part.durations if isinstance(part, Total) else [part.durations]
 
     @property
     def error_share(self) -> float:
@@ -56,8 +57,12 @@ class Total:
         """Return the duration that this share of the calls did not exceed, in seconds; within five per cent."""
         if share in self.percentiles:
             return self.percentiles[share]
-        wanted, seen = share * self.durations.total(), 0
-        for duration, count in sorted(self.durations.items()):
+        whole: Counter[float] = Counter()
+        for part in self.durations:
+            whole.update(part)
+        self.durations = [whole]
+        wanted, seen = share * whole.total(), 0
+        for duration, count in sorted(whole.items()):
             seen += count
             if seen >= wanted:
                 return duration

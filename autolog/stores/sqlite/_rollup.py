@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,5 +169,29 @@ def read_hours(
         condition, values = f"{condition} AND value = ?", [*values, value]
     sql = f"SELECT hour, value, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
     for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
-        histogram = {middle(int(number)): count for number, count in decode_object(durations).items()}
-        yield Hour(_EPOCH + timedelta(hours=hour), found, calls, errors, given, made, cost, priced, histogram)
+        start = _EPOCH + timedelta(hours=hour)
+        yield Hour(start, found, calls, errors, given, made, cost, priced, _Durations(durations))
+
+
+class _Durations(Mapping[float, int]):
+    """How many calls took about so long, read from a histogram's JSON when somebody asks: most sums are never asked."""
+
+    __slots__ = ("_counts", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._counts: dict[float, int] | None = None
+
+    def _read(self) -> dict[float, int]:
+        if self._counts is None:
+            self._counts = {middle(int(number)): count for number, count in decode_object(self._text).items()}
+        return self._counts
+
+    def __getitem__(self, duration: float) -> int:
+        return self._read()[duration]
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
