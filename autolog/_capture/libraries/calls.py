@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from time import perf_counter_ns, time_ns
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
@@ -24,8 +24,8 @@ from autolog._ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
 from autolog.providers._table import ROWS
 
-#: Paths that are told at any host, as they stand in a request: with their query.
-_ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere).replace("$", r"(?=\?|$)").encode())
+#: Paths that are told at any host.
+_ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere))
 #: Ports that are told at any host.
 _PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
 #: Statuses after which SDKs try again (besides those of 500 and more).
@@ -57,25 +57,15 @@ class CallRules:
     def __init__(self, hosts: Mapping[str, str]) -> None:
         self._hosts = {host.lower(): name for host, name in hosts.items()}
         self._names = {host.partition(":")[0] for host in self._hosts}
-        self._known: dict[str, bool] = {}
+        #: Whether whatever is asked for at a host, without its port, is worth a look; the port is None for the default.
+        self.knows = functools.lru_cache(maxsize=4096)(self._knows)
         self.reader = functools.lru_cache(maxsize=4096)(self._find)
 
-    def may_concern(self, method: str, host: str, port: int | None, path: bytes) -> bool:
-        """Return whether a request may be a call; all others pay for no more than this.
-
-        `host` is without its port, `path` as it stands in the request, with its query.
-        """
-        known = self._known.get(host)
-        if known is None:
-            known = self._learn(host)
-        return known or port in _PORTS or (method == "POST" and _ANYWHERE.search(path) is not None)
-
-    def _learn(self, host: str) -> bool:
-        if len(self._known) >= 4096:
-            self._known.clear()
+    def _knows(self, host: str, port: int | None) -> bool:
+        if host.lower() in self._names or port in _PORTS:
+            return True
         aws = host.endswith((".amazonaws.com", ".api.aws")) and "bedrock" not in host  # storage, queues, ...
-        known = self._known[host] = host.lower() in self._names or (not aws and provider_at(host) is not None)
-        return known
+        return not aws and provider_at(host) is not None
 
     def _given(self, host: str) -> str | None:
         host = host.lower()
@@ -90,6 +80,12 @@ class CallRules:
         else:
             found = format_for(host, path)
         return found if found is not None and found.billable(method, path) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def is_told_anywhere(path: str) -> bool:
+    """Return whether a path without its query is that of a call, whatever the host."""
+    return _ANYWHERE.search(path) is not None
 
 
 class FailedCalls:
@@ -128,10 +124,6 @@ class LibraryCalls:
         self.rules = rules
         self.seen = 0
         self._failed = FailedCalls()
-
-    def looks(self) -> bool:
-        """Return whether requests are looked at: not inside a call that is recorded already."""
-        return self.outlet.live and current_exchange.get() is None
 
     def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
         """Return the exchange of a request that is about to be sent; None if it is none that is recorded.
@@ -191,15 +183,28 @@ class _Attempt(RecordedCall):
 
 def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, str] | None:
     """Return method, host and path of a request that may be a call; None of any other, or if they are none."""
-    if not calls.looks() or not isinstance(method, str):
+    if current_exchange.get() is not None or not calls.outlet.live:
         return None
     try:
-        parts = urlsplit(url)
-        if not calls.rules.may_concern(method.upper(), parts.hostname or "", parts.port, parts.path.encode()):
+        split = urlsplit(url)
+        if not calls.rules.knows(*_host_and_port(split.netloc)) and (
+            method.upper() != "POST" or not is_told_anywhere(split.path)
+        ):
             return None
-        return method.upper(), parts.netloc.rpartition("@")[2], unquote(parts.path)
-    except (ValueError, TypeError, AttributeError):  # no URL: the library says so better
+        return method.upper(), split.netloc.rpartition("@")[2], unquote(split.path)
+    except (ValueError, TypeError, AttributeError):  # no request: the library says so better
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _host_and_port(netloc: str) -> tuple[str, int | None]:
+    """Return host and port of a URL's authority.
+
+    Raises:
+        ValueError: the port is none.
+    """
+    parts = SplitResult("", netloc, "", "", "")
+    return parts.hostname or "", parts.port
 
 
 def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
