@@ -15,7 +15,7 @@ matter, nor which server they come to.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ from autolog.server._reports import is_call, is_one_call, join, may_be_layers, r
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
-#: How many spans that nobody else has reported are remembered.
+#: The spans of how many traces are remembered that nobody else has reported.
 RECENT = 1_000
 
 
@@ -53,7 +53,8 @@ class Deduplicator:
     """Folds each record that reports a known call into that call. For the writers' threads."""
 
     def __init__(self) -> None:
-        self._lone_spans: deque[Candidate] = deque(maxlen=RECENT)
+        self._lone_spans: OrderedDict[tuple[str, str | None], list[Candidate]] = OrderedDict()
+        """By project and trace, the spans of the last traces."""
         self._lock = threading.Lock()
 
     def fold(self, store: Store, records: Sequence[Record]) -> Folded:
@@ -79,20 +80,16 @@ class Deduplicator:
     def remember(self, new: Candidate) -> None:
         """Remember a span that nobody else has reported."""
         with self._lock:
-            self._lone_spans.append(new)
-
-    def forget(self, record_id: str) -> None:
-        """Forget a span."""
-        with self._lock:
-            others = [one for one in self._lone_spans if one.record.id != record_id]
-            self._lone_spans = deque(others, RECENT)
+            self._lone_spans.setdefault((new.record.project, new.record.trace_id), []).append(new)
+            if len(self._lone_spans) > RECENT:
+                self._lone_spans.popitem(last=False)
 
     def remembered(self, record: Record) -> list[Candidate]:
-        """Return the recent spans that a call of the SDK's may be the same as, whatever id its response has there."""
-        if record.dialect == "otlp":
+        """Return the recent spans in whose place a call of the SDK's may be, whatever id its response has there."""
+        if record.dialect != "native":
             return []
         with self._lock:
-            return [one for one in self._lone_spans if one.record.project == record.project]
+            return list(self._lone_spans.get((record.project, record.trace_id), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +103,12 @@ class _Folding:
     def fold(self, new: Candidate) -> None:
         """Fold a call with every report of it that is known."""
         record = new.record
-        candidates = list(self._candidates(record))
-        again = next((one for one in candidates if record.id in reports(one.record).values()), None)
+        again = self.known.reported(record)
         if again is not None and again.record.id != record.id:  # a report that was folded before is sent again
             self._fold_again(again, new)
             return
         if again is None or len(reports(again.record)) == 1:
-            for other in candidates:
+            for other in list(self._candidates(record)):
                 joined = other.record.id in {*self.known.deleted, *reports(record).values()}
                 if joined or not is_call(other.record):
                     continue
@@ -151,7 +147,7 @@ class _Folding:
         """Make one record of autolog's and a span of the same call; return whether it is the new one."""
         if new.record.dialect == "otlp":
             _fill_gaps(other.record, new.record)
-            self.known.place(other)
+            self.known.add(other)
             return False
         span = other.record
         if not other.stored:
@@ -163,7 +159,6 @@ class _Folding:
             gaps = msgspec.structs.replace(span)
             _fill_gaps(new.record, gaps)
             merge(new.record, gaps)
-            self.memory.forget(span.id)
             self.known.deleted.add(span.id)
         return True
 
@@ -178,6 +173,7 @@ class _Folding:
 
         self._change(loser, _unbill)
         self._change(winner, note)
+        self.known.put(winner)
 
     def _change(self, one: Candidate, change: Callable[[Record], None]) -> None:
         change(one.record)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.server._reports import NEAR, is_call, used
+from autolog.server._reports import NEAR, id_kind, is_call, reports, sender, used
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
 #: How many stored calls with one response id, or at least with the same tokens at one time, are compared.
 EACH, EACH_USAGE = 20, 50
+#: How many of these on either side of a call's beginning.
+NEAREST = 25
 #: How many records of a trace are looked at, and how many levels of it.
 EACH_TRACE, MOST_DEEP = 500, 50
 #: In how many stretches of time the calls of a batch are looked for, which may come from a journal of days.
@@ -30,8 +34,13 @@ class Candidate:
     """Whether it is in the store, and not only in the batch being written."""
     folded: bool = False
     """Whether it was folded into a later record of the batch, which has to be written before it."""
+    start: Any = field(init=False)
+    """When the call began; that of a folded record is told by the other."""
     freed: float = 0.0
     """The dollars of stored reports of the same call that it took the bill from."""
+
+    def __post_init__(self) -> None:
+        self.start = self.record.start_time
 
 
 class Known:
@@ -40,8 +49,10 @@ class Known:
     def __init__(self, store: Store, records: Sequence[Record]) -> None:
         self.deleted: set[str] = set()
         self._by_id: dict[tuple[str, str], Candidate] = {}
-        self._by_response: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
-        self._by_usage: dict[tuple[str, Any], list[Candidate]] = defaultdict(list)
+        self._by_report: dict[tuple[str, str], Candidate] = {}
+        self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
+        self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
+        """By project and what was used, and by the kind of the response's id."""
         self._by_trace: dict[tuple[str, str | None], dict[str, Candidate]] = defaultdict(dict)
         for project in {record.project for record in records}:
             mine = [record for record in records if record.project == project]
@@ -78,13 +89,16 @@ class Known:
     def _note(self, found: Iterable[Record]) -> None:
         for stored in found:
             if (stored.project, stored.id) not in self._by_id and is_call(stored):
-                self._add(self._candidate(stored))
+                self.put(self._candidate(stored))
 
-    def _add(self, one: Candidate) -> None:
+    def put(self, one: Candidate) -> None:
+        """Note a call, or which reports it has now."""
         record = one.record
+        for report in reports(record).values():
+            self._by_report[record.project, report] = one
         if record.response_id:
-            self._by_response[record.project, record.response_id].append(one)
-        self._by_usage[record.project, used(record)].append(one)
+            self._by_response[record.project, record.response_id].put(one)
+        self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(one)
 
     def place(self, one: Candidate) -> None:
         """Note where a record is in its trace."""
@@ -93,7 +107,12 @@ class Known:
     def add(self, new: Candidate) -> None:
         """Add a call of the batch: later ones may be the same."""
         self.place(new)
-        self._add(new)
+        self.put(new)
+
+    def reported(self, record: Record) -> Candidate | None:
+        """Return the call of which a record is known to be a report."""
+        one = self._by_report.get((record.project, record.id))
+        return one if one is not None and is_call(one.record) else None
 
     def in_trace(self, record: Record) -> list[Candidate]:
         """Return the other records that are known of a record's trace."""
@@ -112,12 +131,42 @@ class Known:
 
     def matching(self, record: Record) -> Iterator[Candidate]:
         """Yield what may be the same call as a record: of those that are alike the nearest in time first."""
-        found = list(self._by_response.get((record.project, record.response_id or ""), ()))
-        for others in (self._by_usage.get((record.project, used(record)), ()), self.in_trace(record)):
-            found += sorted((one for one in others if is_call(one.record)), key=lambda one: _apart(one.record, record))
-        for one in dict.fromkeys(found):
-            if not one.folded and one.record.id not in self.deleted and is_call(one.record):
-                yield one
+        groups = [self._by_response[record.project, record.response_id]] if record.response_id else []
+        kind = id_kind(record.response_id)
+        alike = self._by_usage[record.project, used(record)]
+        groups += [group for other, group in alike.items() if kind is None or other != kind]  # else the ids decide
+        for others in (*(group.nearest(record) for group in groups), self.in_trace(record)):
+            found = [one for one in others if not one.folded and is_call(one.record)]
+            for one in sorted(found, key=lambda one: _apart(one.record, record)):
+                if one.record.id not in self.deleted:
+                    yield one
+
+
+class _Group:
+    """Calls that are alike, by who has reported them: there may be thousands, if one prompt is sent again and again."""
+
+    def __init__(self) -> None:
+        self._by_senders: dict[frozenset[str], list[Candidate]] = defaultdict(list)
+        self._senders: dict[Candidate, frozenset[str]] = {}
+
+    def put(self, one: Candidate) -> None:
+        """Note a call under those who have reported it by now."""
+        senders = frozenset(reports(one.record))
+        before = self._senders.get(one)
+        if before == senders:
+            return
+        if before is not None:
+            self._by_senders[before].remove(one)
+        self._senders[one] = senders
+        insort(self._by_senders[senders], one, key=attrgetter("start"))
+
+    def nearest(self, record: Record) -> Iterator[Candidate]:
+        """Yield the calls that a record's sender has not reported, those that began nearest to it."""
+        name, at = sender(record), record.start_time
+        for senders, some in self._by_senders.items():
+            if name not in senders:
+                place = bisect_left(some, at, key=attrgetter("start"))
+                yield from some[max(0, place - NEAREST) : place + NEAREST]
 
 
 def _apart(one: Record, other: Record) -> timedelta:

@@ -94,9 +94,15 @@ def rank(record: Record) -> tuple[Any, ...]:
     return record.dialect == "native", certainty, counts, record.response_id is not None
 
 
+def id_kind(response_id: str | None) -> str | None:
+    """Return how ids of a response's kind begin; None if it has none."""
+    found = _ID_KIND.match(response_id) if response_id else None
+    return None if found is None else found[0]
+
+
 def _are_comparable(one: str | None, other: str | None) -> bool:
     """Return whether two ids of responses are of one kind: a layer that translates, as LiteLLM does, makes its own."""
-    return bool(one and other) and _ID_KIND.match(one or "")[0] == _ID_KIND.match(other or "")[0]  # type: ignore[index]
+    return bool(one and other) and id_kind(one) == id_kind(other)
 
 
 def _share_model(one: Record, other: Record) -> bool | None:

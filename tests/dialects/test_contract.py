@@ -176,40 +176,6 @@ def test_one_call_is_one_row_in_every_dialect(server: Server, dialect: str) -> N
     assert server.call("GET", "/v5/logs", params={"file_id": record.prompt_id or "logs"}).json()["total"] == 1
 
 
-#: The call as loggers above the SDKs report it, who have no client of ours.
-_TIMES = ("2026-01-02T03:04:05.250000Z", "2026-01-02T03:04:06.750000Z")
-_RUN = "5f0c0d0e-0000-4000-8000-000000000001"
-ABOVE: dict[str, tuple[str, Any]] = {
-    "litellm": ("/litellm", [{
-        "litellm_call_id": "l", "call_type": "acompletion", "status": "success", "model": "gpt-4o",
-        "custom_llm_provider": "openai", "messages": BODY["messages"], "response": ANSWER,
-        "startTime": START.timestamp(), "endTime": START.timestamp() + 1.5}]),
-    "langsmith": ("/runs/batch", {"post": [{
-        "id": _RUN, "run_type": "llm", "name": "call", "start_time": _TIMES[0], "end_time": _TIMES[1],
-        "inputs": {"messages": BODY["messages"]}, "outputs": ANSWER,
-        "extra": {"metadata": {"ls_provider": "openai", "ls_model_name": "gpt-4o"}}}]}),
-    "langfuse": ("/api/public/ingestion", {"batch": [{
-        "id": "e", "type": "generation-create", "timestamp": _TIMES[0], "body": {
-            "id": "g", "traceId": "t", "model": "gpt-4o", "input": BODY["messages"], "output": ANSWER,
-            "startTime": _TIMES[0], "endTime": _TIMES[1],
-            "usageDetails": {"input": 12, "output": 5, "total": 17}}}]}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("dialect", ABOVE)
-def test_one_call_is_the_same_row_in_dialects_that_are_only_read(server: Server, dialect: str) -> None:
-    path, body = ABOVE[dialect]
-    answer = server.call("POST", path, body)
-    assert answer.is_success, answer.text
-    record = server.only()
-    assert {name: getattr(record, name) for name in COMMON} == COMMON
-    assert record.cost == pytest.approx(described().cost)
-    assert (record.dialect, record.created_at) == (dialect, START)
-    assert record.response_id == ANSWER["id"]
-    assert json.loads(record.request_body or b"")["messages"] == BODY["messages"]
-    assert json.loads(record.response_body or b"")["choices"] == ANSWER["choices"]
-
-
 # Whatever comes
 
 JUNK = st.recursive(

@@ -114,6 +114,8 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
     `ours` are spans that autolog made: their cost was computed here.
     """
     for family in families:
+        if not family.knows(attributes):
+            continue
         for field, names in family.texts.items():
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):

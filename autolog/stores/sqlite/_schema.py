@@ -103,7 +103,7 @@ def _sum_by_the_model_asked_for(db: sqlite3.Connection) -> None:
 def _index_what_was_used(db: sqlite3.Connection) -> None:
     """Add an index by which the reports of one call are found where none tells the response's id."""
     db.execute("""
-        CREATE INDEX log_usage ON log (usage_input_tokens, usage_output_tokens, dialect, created_at)
+        CREATE INDEX log_usage ON log (usage_input_tokens, usage_output_tokens, created_at, dialect)
         WHERE kind = 'llm'""")
 
 

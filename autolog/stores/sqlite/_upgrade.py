@@ -28,7 +28,7 @@ from autolog.stores.sqlite._schema import MIGRATIONS
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
 APPLICATION_ID = 0x616C6F67
 #: `_fingerprint` of a file that has had all migrations.
-FINGERPRINT = "c48c5fed235cd606"
+FINGERPRINT = "9bfd1bb7df6e2928"
 #: Tables whose rows mean the same in all versions.
 _CARRIED = ("body", "dictionary", "media", "media_use", "document")
 _OLD = "before_"

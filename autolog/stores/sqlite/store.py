@@ -9,6 +9,7 @@ UTC. A record's sequence number is its row's number, `n`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -137,23 +138,34 @@ class SQLiteStore:
             yield whole
 
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
-        return self._newest("response_id = ?", [(clean(name),) for name in response_ids], project, native, each)
+        values = json.dumps([clean(name) for name in response_ids])
+        found = []
+        for of_dialect in ("= 'native'",) if native else ("< 'native'", "> 'native'"):  # no index is used for an OR
+            condition = f"kind = 'llm' AND response_id = {{value}} AND dialect {of_dialect}"
+            there = self._there(condition.format(value="value"), "value", values)
+            found += self._newest(condition.format(value="?"), there, project, each)
+        return found
 
     def by_usage(
         self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
     ) -> list[Record]:
-        values = [(*pair, micros(since), micros(until)) for pair in tokens]
-        return self._newest(
-            "usage_input_tokens IS ? AND usage_output_tokens IS ? AND created_at BETWEEN ? AND ?",
-            values, project, native, each,
-        )  # fmt: skip
+        condition = (
+            "kind = 'llm' AND usage_input_tokens IS {} AND usage_output_tokens IS {} "
+            f"AND created_at BETWEEN {micros(since)} AND {micros(until)} AND dialect {'=' if native else '<>'} 'native'"
+        )
+        pair = "value ->> 0", "value ->> 1"
+        there = self._there(condition.format(*pair), ", ".join(pair), json.dumps(tokens))
+        return self._newest(condition.format("?", "?"), there, project, each)
 
-    def _newest(
-        self, condition: str, values: Sequence[tuple[Any, ...]], project: str, native: bool, each: int
-    ) -> list[Record]:
-        """Return the newest provider calls that a condition gives for each of some values."""
-        of_dialect = "dialect = 'native'" if native else "(dialect < 'native' OR dialect > 'native')"
-        sql = f"kind = 'llm' AND {of_dialect} AND {condition} AND project = ? ORDER BY created_at DESC, n DESC LIMIT ?"
+    def _there(self, condition: str, wanted: str, values: str) -> list[tuple[Any, ...]]:
+        """Return those of some values, a JSON list, with which there are records: as a rule there are none."""
+        sql = f"SELECT {wanted} FROM json_each(?) WHERE EXISTS (SELECT 1 FROM log WHERE {condition})"  # noqa: S608
+        with self._file.translated():
+            return self._file.reader.execute(sql, (values,)).fetchall()
+
+    def _newest(self, condition: str, values: Sequence[tuple[Any, ...]], project: str, each: int) -> list[Record]:
+        """Return the newest records that a condition gives for each of some values."""
+        sql = f"{condition} AND +project = ? ORDER BY +created_at DESC, n DESC LIMIT ?"
         with self._file.translated():
             return [found for some in values for found in load(self._file.reader, sql, (*some, clean(project), each))]
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,17 +58,17 @@ def records(count: int, name: str) -> Iterator[Record]:
     chance = random.Random(3)
     for number in range(count):
         text, said = (" ".join(chance.choices(WORDS, k=320)) for _ in range(2))
-        at = datetime.now(UTC)
+        at, sent, came = datetime.now(UTC), 300 + chance.randrange(200), 300 + chance.randrange(200)
         yield Record(
             id=f"{name}-{number}", name="answer", created_at=at, start_time=at, end_time=at, duration=0.8,
             trace_id=f"{number:032x}", span_id=f"{number:016x}", operation_name="chat", provider_name="openai",
             request_model="gpt-4o", response_model="gpt-4o-2024-08-06", response_id=f"chatcmpl-{name}-{number}",
-            usage_input_tokens=400, usage_output_tokens=380, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
+            usage_input_tokens=sent, usage_output_tokens=came, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
             metadata={"tenant": f"t{number % 20}"}, request_content_type="application/json",
             request_body=json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}).encode(),
             response_body=json.dumps({"id": f"chatcmpl-{name}-{number}", "object": "chat.completion", "model": "gpt-4o-2024-08-06",
                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}],
-                "usage": {"prompt_tokens": 400, "completion_tokens": 380, "total_tokens": 780}}).encode(),
+                "usage": {"prompt_tokens": sent, "completion_tokens": came, "total_tokens": sent + came}}).encode(),
         )  # fmt: skip
 
 
@@ -89,10 +90,85 @@ def otlp(batch: list[Record]) -> bytes:
             ("output.value", (record.response_body or b"").decode()), ("user.id", record.user or ""),
         ):  # fmt: skip
             span.attributes.add(key=key).value.string_value = value
-        for key, number in (("llm.token_count.prompt", 400), ("llm.token_count.completion", 380)):
-            span.attributes.add(key=key).value.int_value = number
+        for key, number in (
+            ("llm.token_count.prompt", record.usage_input_tokens),
+            ("llm.token_count.completion", record.usage_output_tokens),
+        ):
+            span.attributes.add(key=key).value.int_value = number or 0
     data: bytes = request.SerializeToString()
     return data
+
+
+def genai(batch: list[Record]) -> dict[str, Any]:
+    """The same logs as an OTLP export in JSON, as the GenAI conventions name things."""
+    spans = []
+    for record in batch:
+        asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
+        now = time.time_ns()
+        told = {
+            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.id": said["id"], "gen_ai.input.messages": json.dumps(asked["messages"]),
+            "gen_ai.output.messages": json.dumps([choice["message"] for choice in said["choices"]]),
+            "user.id": record.user or "",
+        }  # fmt: skip
+        attributes: list[Any] = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+        counts = {
+            "gen_ai.usage.input_tokens": str(record.usage_input_tokens),
+            "gen_ai.usage.output_tokens": str(record.usage_output_tokens),
+        }
+        attributes += [{"key": key, "value": {"intValue": value}} for key, value in counts.items()]
+        spans.append({"traceId": os.urandom(16).hex(), "spanId": os.urandom(8).hex(), "name": "answer", "kind": 3,
+                      "startTimeUnixNano": str(now - 800_000_000), "endTimeUnixNano": str(now),
+                      "attributes": attributes})  # fmt: skip
+    return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "bench"}, "spans": spans}]}]}
+
+
+def litellm(batch: list[Record]) -> list[dict[str, Any]]:
+    """The same logs as LiteLLM's generic logger sends them."""
+    return [
+        {"litellm_call_id": record.id, "call_type": "acompletion", "status": "success", "model": "gpt-4o",
+         "custom_llm_provider": "openai", "messages": json.loads(record.request_body or b"")["messages"],
+         "response": json.loads(record.response_body or b""), "startTime": time.time() - 0.8, "endTime": time.time()}
+        for record in batch
+    ]  # fmt: skip
+
+
+def langsmith(batch: list[Record]) -> dict[str, Any]:
+    """The same logs as a batch of LangSmith's client."""
+    runs = []
+    for record in batch:
+        times = {"start_time": str(record.start_time), "end_time": str(record.end_time)}
+        metadata = {"ls_provider": "openai", "ls_model_name": "gpt-4o"}
+        runs.append({"id": str(uuid.uuid4()), "run_type": "llm", "name": "answer", **times,
+                     "inputs": {"messages": json.loads(record.request_body or b"")["messages"]},
+                     "outputs": json.loads(record.response_body or b""), "extra": {"metadata": metadata}})  # fmt: skip
+    return {"post": runs}
+
+
+def langfuse(batch: list[Record]) -> dict[str, Any]:
+    """The same logs as a batch of Langfuse's older clients."""
+    events = []
+    for record in batch:
+        body = {"id": str(uuid.uuid4()), "traceId": record.trace_id, "model": "gpt-4o", "startTime": str(record.start_time),
+                "endTime": str(record.end_time), "input": json.loads(record.request_body or b"")["messages"],
+                "output": json.loads(record.response_body or b""), "usageDetails": {"input": record.usage_input_tokens, "output": record.usage_output_tokens}}  # fmt: skip
+        events.append(
+            {"id": body["id"], "type": "generation-create", "timestamp": str(record.start_time), "body": body}
+        )
+    return {"batch": events}
+
+
+def openai_agents(batch: list[Record]) -> dict[str, Any]:
+    """The same logs as the OpenAI Agents SDK's exporter sends them."""
+    data = []
+    for record in batch:
+        asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
+        made = {"type": "generation", "model": "gpt-4o", "input": asked["messages"],
+                "output": [choice["message"] for choice in said["choices"]],
+                "usage": {"input_tokens": record.usage_input_tokens, "output_tokens": record.usage_output_tokens}}  # fmt: skip
+        data.append({"object": "trace.span", "id": f"span_{uuid.uuid4().hex[:24]}", "trace_id": f"trace_{record.trace_id}",
+                     "started_at": str(record.start_time), "ended_at": str(record.end_time), "span_data": made})  # fmt: skip
+    return {"data": data}
 
 
 def cpu_of(pid: int) -> float:
@@ -200,6 +276,16 @@ def singles(
     return made
 
 
+#: The batches of loggers above the SDKs: what they are called, where they go, and how they are made.
+ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
+    ("OTLP JSON, batches", "/v1/traces", genai),
+    ("LangSmith, batches", "/runs/batch", langsmith),
+    ("Langfuse, batches", "/api/public/ingestion", langfuse),
+    ("LiteLLM, batches", "/litellm", litellm),
+    ("OpenAI Agents, batches", "/v1/traces/ingest", openai_agents),
+)
+
+
 def at(base: str, encoded: tuple[str, str, Any]) -> tuple[str, Any]:
     """A path below the base URL that a vendor's SDK is given."""
     return base + encoded[1], encoded[2]
@@ -210,6 +296,7 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
     bearer = {"authorization": f"Bearer {KEY}"}
     packed = {**bearer, "content-type": native.MSGPACK}
     proto = {**bearer, "content-type": "application/x-protobuf"}
+    plain = {**bearer, "x-api-key": KEY, "content-type": "application/json"}
     one = max(1000, logs // 20)
     rows: list[dict[str, Any]] = [
         {"case": "ingest", "subject": "limit, no HTTP", "logs / CPU s": limit(min(logs, 10_000))}
@@ -228,6 +315,10 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
             "native, one by one": ([("/api/v1/records", native.encode_batch([record]), packed)
                                     for record in records(one, "single")], one),
             "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(one, "otlp")))], one),
+            **{
+                way: ([(path, json.dumps(encode(batch)).encode(), plain) for batch in chunks(list(records(one, way)))], one)
+                for way, path, encode in ABOVE
+            },
             "ResponseLog": (singles("rl", lambda record: responselog.encode_request(record)[1:], one), one),
             "Portkey": (singles("pk", lambda record: at("/v1", portkey.encode_request([record])), one), one),
             "Humanloop": (singles("hl", lambda record: at("/v5", humanloop.encode_request(record)), one), one),

@@ -57,6 +57,20 @@ class Family:
     """Attributes with the total; where it is input and output, what was cached is inside, whatever is usual."""
     reasoning_beside: bool = False
     """Whether reasoning is counted beside the output, not inside."""
+    _names: frozenset[str] = field(init=False, repr=False)
+    _prefixes: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        listed = (*self.texts.values(), *self.counts.values(), self.costs, self.reasons, self.tags, self.metadata)
+        names = {name for some in listed for name in some}
+        object.__setattr__(self, "_names", frozenset(names))
+        object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
+
+    def knows(self, attributes: Attributes) -> bool:
+        """Return whether any of the attributes is a field of a record by this family's names."""
+        if not self._names.isdisjoint(attributes):
+            return True
+        return bool(self._prefixes) and any(key.startswith(self._prefixes) for key in attributes)
 
 
 def present(attributes: Attributes, names: tuple[str, ...]) -> Any:
