@@ -32,7 +32,8 @@ class Config(msgspec.Struct, frozen=True):
             ask the provider for it and hide it from the caller, `estimate` to count with tiktoken.
         update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
         budgets: limits in dollars, each a mapping: `limit`, `per` (hour, day, week, month or a timedelta), one of
-            `user`, `tag`, `session`, `name` with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
+            `user`, `tag`, `session`, `function`, `key` (the last four characters of the provider's, as it shows them)
+            with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
             function, or an exception class. One with an exception holds: what a call may cost is reserved before it is
             sent, and one that does not fit raises; `unpriced`: `allow` or `refuse` those without a price.
             `{"server": True, "then": MyError}` holds to the budgets of the server at `endpoint`, at a request for each.

@@ -22,6 +22,7 @@ from autolog._native import allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
 from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
+from autolog._record.keys import key_hint
 from autolog.errors import BudgetExceeded, ConfigError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ PERIODS = {
     "week": timedelta(weeks=1),
     "month": timedelta(days=30),
 }
-#: What a budget can be for; `*` as the value means for each by itself.
-KINDS = ("user", "tag", "session", "function", "project")
+#: What a budget can be for, a key by its last four characters; `*` as the value means for each by itself.
+KINDS = ("user", "tag", "session", "function", "key", "project")
 #: With more sums than this, empty ones are let go.
 MAX_SUMS = 10_000
 
@@ -72,12 +73,15 @@ class Budget(msgspec.Struct, frozen=True):
     def raises(self) -> bool:
         return isinstance(self.then, type) and issubclass(self.then, BaseException)
 
-    def values(self, call: Context | Record) -> Iterator[str]:
-        """Yield the sums that a finished call, or one about to be made, counts towards."""
+    def values(self, call: Context | Record, exchange: Exchange | None = None) -> Iterator[str]:
+        """Yield the sums that a finished call, or one about to be made (`exchange`), counts towards."""
         if self.kind == "tag":
             given: list[str | None] = [*dict.fromkeys(call.tags)]
         elif self.kind == "function":
             given = [getattr(call, "caller", None) or getattr(current_span.get(), "name", None)]
+        elif self.kind == "key":
+            meta = getattr(call, "request_meta", None) or {}
+            given = [meta.get("key_hint") if exchange is None else key_hint(exchange.request.headers)]
         else:
             given = [""] if self.kind is None else [getattr(call, self.kind, None)]
         for value in given:
@@ -211,13 +215,13 @@ class Budgets:
     def begin(self, store: SpendingHistory, projects: Iterable[str] = ()) -> None:
         """Add what was spent before this process began, and by others, from the store's hourly sums.
 
-        Sessions have no such sums; a budget for every project counts those that are named.
+        Sessions and keys have no such sums; a budget for every project counts those that are named.
         """
         now = self._now()
         sums: dict[tuple[int, str], _Sum] = {}
         for number, budget in enumerate(self._budgets):
             only = None if budget.value in (None, "*") else budget.value
-            if budget.kind == "session":
+            if budget.kind in {"session", "key"}:
                 continue
             step = timedelta(days=1) if budget.period > timedelta(days=10) else timedelta(hours=1)
             per_project = budget.kind == "project"
@@ -304,9 +308,9 @@ class HeldBudget:
         self.raises: type[BaseException] = budget.then if budget.raises else BudgetExceeded
         self.unpriced = budget.unpriced
 
-    def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:  # noqa: ARG002 - as all budgets
+    def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
         """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
-        values = list(self._budget.values(current_context.get()))
+        values = list(self._budget.values(current_context.get(), exchange))
         if not values:
             return None
         claims = [self._budget.claim(value) for value in values]

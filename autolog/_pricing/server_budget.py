@@ -6,6 +6,7 @@ import httpx2
 
 from autolog._capture.context import current_context, current_span
 from autolog._capture.exchange import Exchange
+from autolog._record.keys import key_hint
 
 #: How long a call waits for the server's word, in seconds, before it is made without.
 TIMEOUT = 5.0
@@ -35,6 +36,8 @@ class ServerBudget:
         context = current_context.get()
         about = {"user": context.user, "session": context.session, "tags": list(context.tags),
                  "function": getattr(current_span.get(), "name", None), "record": exchange.record_id or ""}  # fmt: skip
+        if (key := key_hint(exchange.request.headers)) is not None:
+            about["key"] = key
         answer = self._client.post(
             "/api/v1/reservations", json={"id": number, "bound": bound, "seconds": seconds, **about}
         )

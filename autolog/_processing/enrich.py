@@ -19,8 +19,9 @@ from autolog._processing.span_record import record_of
 from autolog._processing.websocket import read_frames
 from autolog._reading.describe import preview
 from autolog._record.bodies import decode_content, decode_json, encode_json
+from autolog._record.keys import key_hint
 from autolog._record.record import Record
-from autolog._redaction.headers import clean_url, kept_headers, key_hint, plain_headers
+from autolog._redaction.headers import clean_url, kept_headers, plain_headers
 from autolog.providers import SDKS, Facts, format_named, provider_at
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")

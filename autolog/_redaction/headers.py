@@ -73,21 +73,6 @@ def _keeps(name: str) -> bool:
     return (name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)) and name not in _IDENTIFYING
 
 
-#: Shorter ones are no provider's; of them four characters would tell too much.
-_KEY_LENGTH = 24
-
-
-def key_hint(headers: Mapping[str, str]) -> str | None:
-    """Return the last four characters of the API key in a request's `plain_headers`: so providers show their keys.
-
-    None without a key, and for tokens that live for an hour (JSON Web Tokens) or are signatures.
-    """
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    named = (headers.get(name) for name in _NAMED_KEYS)
-    key = next(filter(None, named), bearer if scheme.lower() == "bearer" else "")
-    return key[-4:] if len(key) >= _KEY_LENGTH and not key.startswith("eyJ") else None
-
-
 def redacted_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     """Return all headers, with the values of those that carry credentials replaced."""
     return {str(name): "REDACTED" if _carries_credentials(str(name)) else str(value) for name, value in headers.items()}

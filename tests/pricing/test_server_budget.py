@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import openai
 import pytest
+from invoices import chat
 from live import KEY, live
+from sdk_http import openai_http as http
 
 import autolog
 from autolog.errors import ConfigError
@@ -88,6 +91,33 @@ def test_four_programs_never_spend_more_even_if_one_is_killed(tmp_path: Path) ->
         assert 20 < calls <= 50
         # What the killed one held aside, each call counts once: by its settlement and by its record
         assert not reserve(server.url, "more", 0.055 - 0.0011 * (calls - 11))["reserved"]
+
+
+def test_each_key_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    with live(tmp_path / "s.db", budgets=[{"limit": 1, "per": "day", "key": "*"}]) as server:
+        assert reserve(server.url, "1", 0.9, key="AAAA")["reserved"]
+        refused = reserve(server.url, "2", 0.2, key="AAAA")
+        assert "by key 'AAAA'" in refused["reason"]
+        assert reserve(server.url, "3", 0.9, key="BBBB")["reserved"]
+        assert reserve(server.url, "4", 9.0)["reserved"]  # a key that nobody told counts for none
+
+
+@pytest.mark.parametrize("end", ["WXYZ", "VVVV"])
+def test_a_program_says_with_which_key_it_is_about_to_call(tmp_path: Path, end: str) -> None:
+    budgets = [{"limit": 0.5, "per": "day", "key": "WXYZ"}]
+    with live(tmp_path / "s.db", budgets=budgets) as server:
+        assert reserve(server.url, "1", 0.5, key="WXYZ")["reserved"]
+        autolog.configure(endpoint=server.url, api_key=KEY, journal="", budgets=[{"server": True}])
+        autolog.patch_openai()
+        answer = http.Response(200, json=chat("gpt-4o", 10, 5))
+        client = openai.OpenAI(api_key=f"sk-proj-0123456789abcdefghij{end}", max_retries=0,
+                               http_client=http.Client(transport=http.MockTransport(lambda _: answer)))  # fmt: skip
+        asked: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        if end == "WXYZ":
+            with pytest.raises(autolog.BudgetExceeded, match="by key 'WXYZ'"):
+                client.chat.completions.create(**asked)
+        else:
+            client.chat.completions.create(**asked)
 
 
 def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> None:

@@ -232,6 +232,7 @@ class Reservation(pydantic.BaseModel):
     session: str | None = None
     tags: list[str] = []
     function: str | None = None
+    key: str | None = pydantic.Field(default=None, max_length=8)
 
 
 class Settlement(pydantic.BaseModel):
@@ -245,7 +246,7 @@ def reserve(call: Call) -> Reply:
     given = validate(Reservation, call.object())
     spending = call.services.spending
     about = Record(id=given.record, project=call.project, user=given.user, session=given.session, tags=given.tags,
-                   caller=given.function)  # fmt: skip
+                   caller=given.function, request_meta={"key_hint": given.key} if given.key else {})  # fmt: skip
     refused = spending.reserve(given.id, about, given.bound, given.seconds)
     return Reply(200, {"reserved": refused is None, "reason": refused})
 

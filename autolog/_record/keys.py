@@ -1,0 +1,23 @@
+"""What a record says of the API key that its call was made with: the end of it, by which providers show their keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Shorter ones are no provider's; of them four characters would tell too much.
+_KEY_LENGTH = 24
+
+
+def key_hint(headers: Any) -> str | None:
+    """Return the last four characters of the API key in a request's headers, a mapping that knows lower-case names.
+
+    None without a key, and for tokens that live for an hour (JSON Web Tokens) or are signatures.
+    """
+    scheme, _, bearer = _text(headers.get("authorization")).partition(" ")
+    named = (_text(headers.get(name)) for name in ("x-api-key", "api-key", "x-goog-api-key"))
+    key = next(filter(None, named), bearer if scheme.lower() == "bearer" else "")
+    return key[-4:] if len(key) >= _KEY_LENGTH and not key.startswith("eyJ") else None
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value or ""
