@@ -118,3 +118,17 @@ def test_a_chart_is_saved_as_a_picture(watched: Watched) -> None:
     assert "■ gpt-4o" in drawing
     assert "var(" not in drawing
     assert "<a " not in drawing
+
+
+def test_back_is_back_to_the_row_and_the_filter(watched: Watched) -> None:
+    page = watched.page
+    page.goto(watched.base + "/ui/?user=bob")
+    page.click("tr[data-id=v1] td.name")
+    page.wait_for_url("**/ui/log/v1**")
+    page.go_back()
+    page.wait_for_selector("tr[data-id=v1].current")
+    assert page.url.endswith("?user=bob")
+    assert page.evaluate("document.activeElement.closest('tr').dataset.id") == "v1"
+    page.click("tr[data-id=v1] a:text-is('gpt-4o')")
+    page.wait_for_url("**model=gpt-4o**")
+    assert "user=bob" in page.url

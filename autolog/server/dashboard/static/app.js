@@ -358,6 +358,18 @@ function select(step) {
   current.querySelector("a")?.focus();
   current.scrollIntoView({ block: "nearest" });
 }
+// Back to the list is back to the row that was opened
+const OPENED = "autolog-opened";
+rows?.addEventListener("click", (event) => {
+  const row = event.target.closest("tr");
+  try { if (row?.dataset.id) sessionStorage.setItem(OPENED, JSON.stringify([location.href, row.dataset.id])); } catch { /* none is remembered */ }
+}, true);
+if (rows && performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
+  let opened = [];
+  try { opened = JSON.parse(sessionStorage.getItem(OPENED) ?? "[]"); } catch { /* none is remembered */ }
+  const row = opened[0] === location.href && rows.querySelector(`tr[data-id="${CSS.escape(opened[1])}"]`);
+  if (row) { current = row; select(0); }
+}
 rows?.addEventListener("click", (event) => {
   if (event.target.closest("a, button") || getSelection().toString()) return;
   event.target.closest("tr")?.querySelector("a")?.click();
