@@ -29,7 +29,7 @@ def compare(request: PageRequest) -> Reply:
 
 
 def offered(store: Store, record: Record) -> list[Record]:
-    """Return what a log may be compared with: those asked the same first, of them other versions and models first."""
+    """Return what a log may be compared with: those asked the same, and other versions or models, first."""
     same = {"project": record.project, "kind": record.kind}
     if record.prompt_name:
         same["prompt_name"] = record.prompt_name
@@ -44,10 +44,8 @@ def offered(store: Store, record: Record) -> list[Record]:
     unlike = {one.id: one for one in found}.values()
 
     def rank(one: Record) -> tuple[bool, bool, bool]:
-        return (
-            one.input_preview != record.input_preview,
-            one.prompt_version == record.prompt_version,
-            one.request_model == record.request_model,
-        )
+        same_version = one.prompt_version == record.prompt_version
+        same_model = one.request_model == record.request_model
+        return one.input_preview != record.input_preview, same_version, same_version == same_model
 
     return sorted(unlike, key=rank)[:OFFERED]
