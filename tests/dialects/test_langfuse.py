@@ -6,12 +6,15 @@ The present SDK itself runs in `tests/beside/senders/`.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import Any
 
 import pytest
 from dialects.otlp_samples import CHAT, SPAN, TRACE, span, traces
 from dialects.samples import ANSWER, KEY, Server
+
+from autolog.server._keys import create_key, revoke_key
 
 BATCH = "/api/public/ingestion"
 
@@ -281,3 +284,70 @@ def test_an_observation_that_is_read_and_imported_is_the_same(server: Server) ->
         "start_time",
     ):
         assert getattr(record, name) == getattr(kept, name), name
+
+
+PNG = b"\x89PNG\r\n" + b"x" * 900
+
+
+def ask_for(server: Server, content: bytes = PNG, key: str = KEY, **more: Any) -> Any:
+    body = {"contentType": "image/png", "contentLength": len(content), "sha256Hash": base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            "traceId": TRACE, "observationId": SPAN, "field": "input", **more}  # fmt: skip
+    return server.call("POST", "/api/public/media", body, key=key)
+
+
+def test_media_are_put_at_the_address_that_is_given_and_read_back(server: Server) -> None:
+    given = ask_for(server).json()
+    assert len(given["mediaId"]) == 22
+    for _ in range(2):
+        assert server.call("PUT", given["uploadUrl"], PNG, key=None).status_code == 200
+    assert server.call("PATCH", f"/api/public/media/{given['mediaId']}", {"uploadHttpStatus": 200}).status_code == 200
+    record = server.only()
+    assert (record.trace_id, record.parent_span_id, record.response_body) == (TRACE, SPAN, PNG)
+    assert [(entry["type"], entry["size"]) for entry in record.media or []] == [("image/png", len(PNG))]
+    assert ask_for(server).json()["uploadUrl"] is None
+    assert server.call("GET", "/api/public/observations").json()["data"] == []
+    found = server.call("GET", f"/api/public/media/{given['mediaId']}").json()
+    assert (found["contentType"], found["contentLength"]) == ("image/png", len(PNG))
+    assert server.call("GET", found["url"], key=None).content == PNG
+
+
+def test_an_address_opens_nothing_else(server: Server) -> None:
+    given = ask_for(server).json()
+    address = given["uploadUrl"]
+    assert server.call("PUT", address, PNG + b"!", key=None).status_code == 400
+    for wrong in (address.replace("token=", "token=0"), address.replace(TRACE, "f" * 32), address.replace("purpose=put", "purpose=get"),
+                  address.partition("?")[0]):  # fmt: skip
+        assert server.call("PUT", wrong, PNG, key=None).status_code == 403
+    assert server.call("GET", address, key=None).status_code == 403
+    assert server.rows() == []
+
+
+def test_an_address_stands_for_the_key_that_asked_for_it(server: Server) -> None:
+    key = create_key(server.store, "sender", scopes=["ingest"])
+    address = ask_for(server, key=key).json()["uploadUrl"]
+    (key_id,) = server.store.documents("key")
+    revoke_key(server.store, key_id)
+    server.client.app.state.services.keyring.refresh(at_once=True)  # type: ignore[attr-defined]
+    assert server.call("PUT", address, PNG, key=None).status_code == 401
+    assert server.rows() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"contentType": "png"},
+        {"contentLength": "9"},
+        {"sha256Hash": "x"},
+        {"traceId": None},
+        {"field": 5},
+        {"observationId": "x" * 300},
+    ],
+)
+def test_media_that_cannot_be_placed_are_refused(server: Server, wrong: dict[str, Any]) -> None:
+    assert ask_for(server, **wrong).status_code == 400
+
+
+def test_what_is_too_large_is_not_asked_for_and_what_is_not_here_is_404(server: Server) -> None:
+    assert ask_for(server, contentLength=10**8).json()["uploadUrl"] is None
+    for missing in ("x" * 22, "x"):
+        assert server.call("GET", f"/api/public/media/{missing}").status_code == 404

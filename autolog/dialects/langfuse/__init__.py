@@ -20,6 +20,7 @@ from autolog.dialects.langfuse._decode import (
     decode_thing as decode_thing,
 )
 from autolog.dialects.langfuse._encode import (
+    MEDIA as MEDIA,
     encode_fault as encode_fault,
     encode_observation as encode_observation,
     encode_record_scores as encode_record_scores,
@@ -28,7 +29,7 @@ from autolog.dialects.langfuse._encode import (
     encode_trace as encode_trace,
     encode_trace_row as encode_trace_row,
     encode_typed_scores as encode_typed_scores,
-    is_trace as is_trace,
+    is_observation as is_observation,
 )
 
 name = "langfuse"

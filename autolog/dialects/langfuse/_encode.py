@@ -30,9 +30,13 @@ def _time(record: Record) -> str | None:
     return format_time(record.start_time or record.created_at or record.received_at)
 
 
-def is_trace(record: Record) -> bool:
-    """Return whether a record is a trace of an older SDK, which is no observation besides."""
-    return record.id == record.trace_id
+#: How the ids of media begin, which are records of their own.
+MEDIA = "media-"
+
+
+def is_observation(record: Record) -> bool:
+    """Return whether a record is one: not a trace of an older SDK, and no media."""
+    return record.id != record.trace_id and not record.id.startswith(MEDIA)
 
 
 def encode_observation(record: Record) -> Json:
@@ -123,7 +127,7 @@ def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
     return {
         **_trace(trace_id, root),
         "totalCost": _total_cost(records),
-        "observations": [encode_observation(record) for record in records if not is_trace(record)],
+        "observations": [encode_observation(record) for record in records if is_observation(record)],
         "scores": [score for record in records for score in encode_record_scores(record)],
     }
 
@@ -133,7 +137,7 @@ def encode_trace_row(root: Record, records: Sequence[Record]) -> Json:
     return {
         **_trace(root.trace_id or root.id, root),
         "totalCost": _total_cost(records),
-        "observations": [record.span_id or record.id for record in records if not is_trace(record)],
+        "observations": [record.span_id or record.id for record in records if is_observation(record)],
         "scores": [f"{record.id}/{name}" for record in records for name in record.scores],
     }
 
@@ -165,7 +169,7 @@ def _score(record: Record, name: str, score: Any) -> Json:
         "projectId": record.project,
         "traceId": record.trace_id or record.id,
         "trace": {"userId": record.user, "tags": record.tags, "environment": _ENVIRONMENT},
-        "observationId": None if is_trace(record) else record.span_id or record.id,
+        "observationId": (record.span_id or record.id) if is_observation(record) else None,
         "name": name,
         "source": "API",
         "timestamp": at,

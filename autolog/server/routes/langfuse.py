@@ -15,6 +15,7 @@ from autolog.dialects import langfuse as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
+from autolog.server.routes import _langfuse_media
 from autolog.stores.query import Condition, Query
 
 #: The most records of one trace that are read, and of one page of a list.
@@ -156,7 +157,7 @@ def list_observations(call: Call) -> Reply:
 
 
 def _observations(records: Iterable[Record]) -> list[Json]:
-    return [dialect.encode_observation(record) for record in records if not dialect.is_trace(record)]
+    return [dialect.encode_observation(record) for record in records if dialect.is_observation(record)]
 
 
 def list_observations_on(call: Call) -> Reply:
@@ -282,6 +283,7 @@ ROUTES = [
     _read("/v3/scores", list_scores_on, "scores, page after page"),
     _read("/v2/prompts/{name}", no_prompts, "that there are no prompts"),
     _read("/v2/datasets/{name}", no_datasets, "that there are no datasets"),
+    *_langfuse_media.ROUTES,
     Route("GET", "/api/public/projects", projects, dialect, "Langfuse: the project of a key"),
     Route("GET", "/api/public/health", health, dialect, "Langfuse: whether the server answers", open=True),
 ]

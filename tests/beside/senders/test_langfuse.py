@@ -111,3 +111,28 @@ def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
     )
     assert "401" in said or "Unauthorized" in said
     assert server.records() == []
+
+
+PICTURED = """
+from langfuse import get_client
+from langfuse.media import LangfuseMedia
+
+client = get_client()
+picture = LangfuseMedia(content_bytes=b"PNG" * 300, content_type="image/png")
+with client.start_as_current_observation(name="look", input={"image": picture}) as span:
+    trace = span.trace_id
+client.flush()
+(seen,) = client.api.observations.get_many(trace_id=trace, fields="core,io").data
+resolved = LangfuseMedia.resolve_media_references(obj=seen.input, resolve_with="base64_data_uri", langfuse_client=client)
+assert "UE5HUE5H" in str(resolved), resolved
+"""
+
+
+def test_media_are_kept_and_read_back(server: Live) -> None:
+    pytest.importorskip("langfuse")
+    run_program(PICTURED, LANGFUSE_BASE_URL=server.url, LANGFUSE_PUBLIC_KEY="autolog", LANGFUSE_SECRET_KEY=KEY)
+    found = {record.name: record for record in server.records()}
+    assert (found["media of input"].response_body, found["media of input"].parent_span_id) == (
+        b"PNG" * 300,
+        found["look"].span_id,
+    )
