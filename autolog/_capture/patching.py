@@ -118,7 +118,7 @@ class Patching:
         return opentelemetry.install(self._emit, keep_all, provider)
 
     def patch_http(self) -> None:
-        """Record calls to models through httpx, httpx2, requests, aiohttp and botocore, whichever SDK makes them.
+        """Record calls to models through httpx, httpx2, requests, aiohttp, botocore and lm15, whichever SDK makes them.
 
         They are known by host and path; `configure(hosts=...)` names more hosts. What an SDK that is patched itself
         sends is recorded once. Libraries that are not there yet are patched when they are imported.

@@ -173,11 +173,14 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
         try:
             patch.apply()
             __import__(SDKS[name].base)
-            patch.remove()
             version = importlib.metadata.version(SDKS[name].distribution)
             yield name, True, f"{version} can be patched{_seen(calls, name)}"
         except PatchError as error:
             yield name, None if error.missing else False, error.problem
+        except Exception as error:  # noqa: BLE001 - whatever an SDK raises that cannot be imported
+            yield name, False, f"importing it raises {type(error).__name__}: {error}"
+        finally:
+            patch.remove()
     for one in inventory({}, {}, {}):
         if one.layer == "http":
             yield one.name, True, f"{one.version} is recorded {one.note}"

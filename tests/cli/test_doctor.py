@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from commands import run
@@ -37,6 +39,16 @@ def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("doctor").exit_code == 1
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "nonsense")
     assert "is not an http:// or https:// URL" in run("doctor").output
+
+
+def test_an_sdk_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "together").mkdir()
+    (tmp_path / "together/__init__.py").write_text("raise RuntimeError('half installed')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "together", raising=False)
+    checks = {one["check"]: one for one in json.loads(run("doctor", "--json").output)["checks"]}
+    assert checks["together"]["ok"] is False
+    assert checks["together"]["says"] == "importing it raises RuntimeError: half installed"
 
 
 def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,25 @@ def by_botocore(url: str, body: bytes, headers: dict[str, str], stream: bool) ->
     return response.status_code, b"".join(response.raw.stream()) if stream else response.content
 
 
+def by_lm15(url: str, body: bytes, headers: dict[str, str], stream: bool) -> tuple[int, bytes]:
+    transports = importlib.import_module("lm15.transports")
+    with transports.StdlibTransport() as transport:
+        response = transport.stream(transports.TransportRequest("POST", url, list(headers.items()), body))
+        with response:
+            return response.status, b"".join(response) if stream else response.read()
+
+
+def by_async_lm15(url: str, body: bytes, headers: dict[str, str], stream: bool) -> tuple[int, bytes]:
+    transports = importlib.import_module("lm15.transports")
+
+    async def call() -> tuple[int, bytes]:
+        asked = transports.TransportRequest("POST", url, list(headers.items()), body)
+        async with transports.StdlibAsyncTransport() as transport, transport.stream(asked) as response:
+            return response.status, b"".join([chunk async for chunk in response]) if stream else await response.read()
+
+    return asyncio.run(call())
+
+
 WAYS: dict[str, Callable[..., tuple[int, bytes]]] = {
     "httpx": by_httpx,
     "httpx2": lambda *given: by_httpx(*given, module="httpx2"),
@@ -92,6 +111,8 @@ WAYS: dict[str, Callable[..., tuple[int, bytes]]] = {
     "requests": by_requests,
     "aiohttp": by_aiohttp,
     "botocore": by_botocore,
+    "lm15": by_lm15,
+    "lm15, async": by_async_lm15,
 }
 
 
