@@ -5,7 +5,10 @@ context window. Where the body holds or names what is not in it as text (an imag
 that the provider runs), the whole window counts. Output: the limit in the request, else the model's, for as many
 answers as are asked for. All of it at the dearest price that may apply: every token written to the cache.
 
-There is no bound for models without a price, and for operations that are not billed by tokens.
+Images and speech are bounded by how many are asked for and by the characters of the text. What the provider's tools
+cost depends on how often the model uses them: `max_tool_calls` and `max_uses` say it; without them it is taken for ten
+times, which is no bound. There is none at all for models without a price, uploads, transcriptions, videos, batches
+(which are billed with their results), and speech that is billed by its length.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from autolog._pricing.cost import Terms, price
 from autolog._pricing.own import price_by_function, price_by_mapping
 from autolog._pricing.sellers import entries, models, seller
 from autolog._pricing.tariff import find_tariff
+from autolog._pricing.units import UNITS
 from autolog._record.record import Record
 from autolog.providers import Format, Usage, provider_at, provider_of_model
 
@@ -60,6 +64,9 @@ _PROVIDER_TOOLS = re.compile(
 )
 #: How often such a tool is taken to be used, and the dearest price of one use in dollars (Google's grounding).
 _TOOL_USES, _TOOL_PRICE = 10, 0.035
+#: The most tokens of one image of these models (1024x1536 in high quality: the dollars of an image at
+#: developers.openai.com/api/docs/models/gpt-image-1-mini, read 2026-11, by the price of a token), and of a partial one.
+_IMAGE_MODELS, _IMAGE_TOKENS, _PARTIAL_TOKENS = re.compile(r"gpt-image-1(-mini|\.5)?(-\d|$)"), 6_600, 100
 _BY_TOKENS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "responses", "complete"})
 _FREE = frozenset({"count_tokens", "moderation"})
 
@@ -79,6 +86,11 @@ class _Request(msgspec.Struct):
     service_tier: Any = None
     speed: Any = None
     inference_geo: Any = None
+    size: Any = None
+    quality: Any = None
+    partial_images: Any = None
+    max_tool_calls: Any = None
+    tools: Any = None
 
 
 def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -> float | None:
@@ -92,18 +104,46 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
     operation = reader.operation(path)
     if operation in _FREE:
         return 0.0
-    if not body or operation not in _BY_TOKENS:
+    if not body or operation not in _BY_TOKENS | {"image_generation", "speech"}:
         return None
     try:
         asked = msgspec.json.decode(body, type=_Request)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     model = asked.model if isinstance(asked.model, str) else reader.model_in(path)
+    if not model and operation == "image_generation":
+        model = "dall-e-2"  # as the API has it
     if not model:
         return None
     record = Record(id="", request_url=url, request_model=model, operation_name=operation)
     record.provider_name = provider_at(address.netloc) or provider_of_model(model) or reader.provider_name
-    return _dearest(record, asked, body, own)
+    if operation == "speech":
+        return _price(record, Usage(input_characters=len(body)), Terms(), own)
+    return _images(record, asked, body, own) if operation == "image_generation" else _dearest(record, asked, body, own)
+
+
+def _images(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
+    """Return the most that the images asked for can cost: by the piece, or by their tokens."""
+    model, wanted = record.request_model or "", int(asked.n) if _whole(asked.n) else 1
+    if model.startswith("dall-e"):
+        name = f"image of {model}, {asked.size or ''}"
+        prices = [unit.dollars for known, unit in UNITS.items() if known.startswith(name)]
+        return wanted * max(prices) if prices else None
+    if not _IMAGE_MODELS.match(model):
+        return None
+    partial = int(asked.partial_images) if _whole(asked.partial_images) else 0
+    made = wanted * (_IMAGE_TOKENS + partial * _PARTIAL_TOKENS)
+    return _price(record, Usage(input=len(body), output=made, output_image=made), Terms(), own)
+
+
+def _tool_uses(asked: _Request) -> int:
+    """Return how often the provider's tools may be used: as the request says, or as it is taken to be."""
+    if _whole(asked.max_tool_calls):
+        return int(asked.max_tool_calls)
+    tools = [tool for tool in asked.tools if isinstance(tool, dict)] if isinstance(asked.tools, list) else []
+    own = [tool for tool in tools if _PROVIDER_TOOLS.search(msgspec.json.encode(tool))]
+    limits = [int(tool["max_uses"]) for tool in own if _whole(tool.get("max_uses"))]
+    return sum(limits) if limits and len(limits) == len(own) else _TOOL_USES
 
 
 def _dearest(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
@@ -120,7 +160,7 @@ def _dearest(record: Record, asked: _Request, body: bytes, own: Any) -> float | 
         for usage in _usages(given, made, b"audio" in body, "image" in (record.request_model or ""))
         if (cost := _price(record, usage, terms, own)) is not None
     ]
-    return max(costs) + _TOOL_USES * _TOOL_PRICE * tools if costs else None
+    return max(costs) + (_tool_uses(asked) * _TOOL_PRICE if tools else 0.0) if costs else None
 
 
 def _usages(given: int, made: int, audio: bool, image: bool) -> Iterator[Usage]:

@@ -78,6 +78,61 @@ def test_a_tool_of_the_providers_has_room() -> None:
     assert (bound(url, **body, tools=[{"type": "web_search"}]) or 0) > 0.6
 
 
+def test_a_tool_is_bounded_by_how_often_it_may_be_used() -> None:
+    url = "https://api.openai.com/v1/responses"
+    body: dict[str, Any] = {
+        "model": "gpt-4o",
+        "input": "Hi",
+        "max_output_tokens": 10,
+        "tools": [{"type": "web_search"}],
+    }
+    ten, two = bound(url, **body), bound(url, **body, max_tool_calls=2)
+    assert ten is not None
+    assert two is not None
+    assert ten - two == pytest.approx(8 * 0.035)
+    asked: dict[str, Any] = {"model": "claude-sonnet-4-20250514", "max_tokens": 10, "messages": said("Hi")}
+    limited = bound(MESSAGES, **asked, tools=[{"type": "web_search_20250305", "name": "web_search", "max_uses": 1}])
+    open_ended = bound(MESSAGES, **asked, tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    assert open_ended is not None
+    assert limited is not None
+    assert open_ended - limited == pytest.approx(9 * 0.035)
+
+
+IMAGES = "https://api.openai.com/v1/images/generations"
+SPEECH = "https://api.openai.com/v1/audio/speech"
+
+
+@pytest.mark.parametrize(
+    ("body", "dollars"),
+    [
+        ({"prompt": "a cat"}, 0.020),
+        ({"prompt": "a cat", "model": "dall-e-2", "n": 4, "size": "256x256"}, 0.064),
+        ({"prompt": "a cat", "model": "dall-e-3"}, 0.120),
+        ({"prompt": "a cat", "model": "dall-e-3", "size": "1024x1024"}, 0.080),
+        ({"prompt": "a cat", "model": "dall-e-3", "size": "9x9"}, None),
+        ({"prompt": "a cat", "model": "gpt-image-9"}, None),
+    ],
+)
+def test_images_by_the_piece_are_bounded_by_how_many_are_asked_for(body: dict[str, Any], dollars: float | None) -> None:
+    assert bound(IMAGES, **body) == (None if dollars is None else pytest.approx(dollars))
+
+
+def test_images_by_tokens_are_bounded_by_the_largest() -> None:
+    one = bound(IMAGES, model="gpt-image-1", prompt="a cat")
+    three = bound(IMAGES, model="gpt-image-1", prompt="a cat", n=3, partial_images=2)
+    assert one is not None
+    assert three is not None
+    assert 0.25 < one < 0.28
+    assert 3 * one < three < 3 * one + 0.03
+
+
+def test_speech_is_bounded_by_its_characters_where_it_is_billed_by_them() -> None:
+    spoken = bound(SPEECH, model="tts-1", input="x" * 1_000, voice="alloy")
+    assert spoken is not None
+    assert 0.015 <= spoken < 0.017
+    assert bound(SPEECH, model="gpt-4o-mini-tts", input="x" * 1_000, voice="alloy") is None
+
+
 def test_own_prices_go_before_the_table() -> None:
     body = {"model": "ours", "max_tokens": 100, "messages": said("Hi")}
     assert bound(CHAT, **body) is None
