@@ -41,8 +41,9 @@ _ARRAY = 100
 
 #: Marshal format 4 writes a value that stands in several places once, so shared and cyclic values stay small.
 _MARSHAL = 4
-#: How much of a value is written out at the end: shared parts count each time.
+#: How much of a value is written out at the end; and of containers that stand in several places of it, how many again.
 _JSON_VALUES = 500_000
+_JSON_REPEATS = 50_000
 _JSON_DEPTH = 100
 #: Longer integers are written in hexadecimal: decimal digits take quadratic time, and Python refuses many.
 _LONG = 10_000
@@ -131,12 +132,18 @@ def weigh(value: Any) -> int:
 
 
 class _Writer:
-    """Writes plain data as JSON data, bounded in depth and in the number of values."""
+    """Writes plain data as JSON data, bounded in depth and in the number of values.
 
-    __slots__ = ("left",)
+    What contains itself is not written inside itself; what stands in many places, in a limited number of them.
+    """
+
+    __slots__ = ("left", "repeats", "written")
 
     def __init__(self) -> None:
         self.left = _JSON_VALUES
+        self.repeats = _JSON_REPEATS
+        self.written: dict[int, bool] = {}
+        """The containers that were written, by id; False while one is being written."""
 
     def json(self, value: Any, depth: int) -> Any:
         if value is None or value is True or value is False or type(value) is str:
@@ -150,8 +157,20 @@ class _Writer:
             return _text(bytes(value))
         if not isinstance(value, (dict, list, tuple, set, frozenset)):
             return str(value)
-        if depth == 0 or self.left <= 0:
+        if not value:
+            return {} if isinstance(value, dict) else []
+        before = self.written.get(id(value))
+        if before is False:
+            return f"<{type(value).__qualname__}: contains itself>"
+        self.repeats -= before is True
+        if depth == 0 or self.left <= 0 or self.repeats <= 0:
             return f"<{type(value).__qualname__}: left out>"
+        self.written[id(value)] = False
+        inside = self._container(value, depth)
+        self.written[id(value)] = True
+        return inside
+
+    def _container(self, value: Any, depth: int) -> Any:
         if isinstance(value, dict):
             return {
                 key if type(key) is str else str(self.json(key, depth - 1)): self.json(item, depth - 1)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 #: The sets of `tests/beside/sdk_versions.py`: oldest, middle, newest.
 SDKS = ("oldest", "late-1", "newest")
-NEEDED = ("pytest>=9", "hypothesis>=6", "botocore", "httpx", "httpx2", "opentelemetry-sdk", "requests", "tiktoken")
+NEEDED = ("pytest>=9", "hypothesis>=6", "boto3", "httpx", "httpx2", "opentelemetry-sdk", "requests", "tiktoken")
 #: What is run everywhere, and what with the newest SDKs alone, for SDKs make no difference to it.
 CLIENT = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_patch.py",
           "tests/capture/test_graft.py")  # fmt: skip
