@@ -245,7 +245,15 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
         found += [item["id"] for item in page["data"]]
         cursor = page["meta"].get("cursor")
     assert sorted(found) == [f"o-{number}" for number in range(7)]
-    assert server.call("GET", "/api/public/v2/observations", params={"cursor": "nonsense"}).status_code == 400
+    for wrong in (
+        "nonsense",
+        "2026-01-02T03:04:05 1",
+        "2026-01-02T03:04:05+00:00 " + "9" * 30,
+        "2026-01-02T03:04:05+00:00 -1",
+    ):
+        for given in (wrong, base64.urlsafe_b64encode(wrong.encode()).decode()):
+            answer = server.call("GET", "/api/public/v2/observations", params={"cursor": given})
+            assert answer.status_code == 400, wrong
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_one_bad_run_costs_that_run(server: Server) -> None:
     ("path", "body"),
     [("/runs", {}), ("/runs", {"id": ""}), ("/runs/batch", {"post": 5}), ("/runs/multipart", {"a": 1}), ("/feedback", {"key": "x"}),
      ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "eq(name, 1)"}),
-     ("/runs/query", {"cursor": "x"}), ("/sessions", {})],
+     ("/runs/query", {"cursor": "x"}), ("/runs/query", {"session": 5}), ("/sessions", {})],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str, body: Any) -> None:
     answer = server.call("POST", path, body)

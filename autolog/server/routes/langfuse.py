@@ -180,9 +180,12 @@ def _cursor(last: Record) -> str:
 def _past(cursor: str) -> tuple[datetime, int]:
     try:
         at, _, seq = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        return datetime.fromisoformat(at), int(seq)
+        past = datetime.fromisoformat(at), int(seq)
     except (binascii.Error, ValueError) as error:
         raise Fault(400, "cursor: is none that a page has named") from error
+    if past[0].tzinfo is None or not 0 <= past[1] < 2**63:
+        raise Fault(400, "cursor: is none that a page has named")
+    return past
 
 
 # Sessions and scores

@@ -128,6 +128,8 @@ def _accepting(wanted: Json) -> dialect.Filter:
     """Return what says whether a run is wanted, by what the store cannot compare."""
     given = wanted.get("filter")
     accepts = dialect.parse_filter(str(given)) if given else None
+    if not isinstance(wanted.get("session"), (list, type(None))):
+        raise Fault(422, "session: is not a list of ids")
     sessions = set(map(str, wanted.get("session") or []))
     return lambda run: (
         (not sessions or run["session_id"] in sessions)
