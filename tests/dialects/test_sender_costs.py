@@ -332,6 +332,17 @@ def _langsmith(shape: Shape) -> tuple[str, Any]:
     return "/runs/batch", {"post": [run]}
 
 
+def _openai_agents(shape: Shape) -> tuple[str, Any]:
+    # openai-agents 0.24, tracing/span_data.py
+    usage = {"input_tokens": shape.input, "output_tokens": shape.output, "total_tokens": shape.input + shape.output,
+             "input_tokens_details": {"cached_tokens": shape.read}, "output_tokens_details": {"reasoning_tokens": 0}}  # fmt: skip
+    data = {"type": "generation", "model": shape.model, "model_config": {"base_url": "https://api.openai.com/v1/"},
+            "input": ASKED, "output": [{"role": "assistant", "content": "Yes."}], "usage": usage}  # fmt: skip
+    item = {"object": "trace.span", "id": "span_1", "trace_id": "trace_1", "parent_id": None, "span_data": data,
+            "started_at": "2026-11-19T03:04:05+00:00", "ended_at": "2026-11-19T03:04:06+00:00", "error": None}  # fmt: skip
+    return "/v1/traces/ingest", {"data": [item]}
+
+
 def _langfuse(shape: Shape) -> tuple[str, Any]:
     # api.reference.langfuse.com, ingestion
     usage = {"input": shape.input, "output": shape.output, "total": shape.input + shape.output,
@@ -347,10 +358,11 @@ def _langfuse(shape: Shape) -> tuple[str, Any]:
 SENDERS |= {
     "claude code": _claude_code, "claude code, raw": _claude_code_raw, "codex": _codex, "gemini cli": _gemini_cli,
     "litellm": _litellm, "langsmith": _langsmith, "langfuse": _langfuse,
+    "openai agents": _openai_agents,
 }  # fmt: skip
 
 #: Senders of one provider's calls.
-ONLY = {"anthropic sdk": "anthropic", "claude code": "anthropic", "claude code, raw": "anthropic",
+ONLY = {"openai agents": "openai", "anthropic sdk": "anthropic", "claude code": "anthropic", "claude code, raw": "anthropic",
         "claude code, spans": "anthropic", "codex": "openai", "gemini cli": "gcp.gemini", "genai-openai": "openai",
         "google adk": "gcp.gemini"}  # fmt: skip
 CASES = [
