@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Literal, get_args
 
 from autolog.errors import AutologError
@@ -137,6 +137,7 @@ class Keyring:
         self._store = store
         self._lock = threading.Lock()
         self._read_at = -math.inf
+        self._next_end = math.inf  # when the next key expires, in seconds since 1970
         self._fixed = {} if fixed is None else {hash_key(fixed): Principal(FIXED, ANY_PROJECT, frozenset(SCOPES))}
         self._known: dict[str, Principal] = dict(self._fixed)
         self._invalid: dict[str, str] = {}
@@ -148,7 +149,7 @@ class Keyring:
     @property
     def fresh(self) -> bool:
         """Return whether a key can be looked up without reading the store."""
-        return monotonic() - self._read_at < self.REFRESH
+        return monotonic() - self._read_at < self.REFRESH and time() < self._next_end
 
     def find(self, key: str) -> Principal | None:
         """Return who has this key, or None. Every known hash is compared, in constant time."""
@@ -195,6 +196,10 @@ class Keyring:
                 for key_id, data in documents.items()
                 if not _ended(data, now)
             }
+            ends = [
+                data["expires_at"] for data in documents.values() if data.get("expires_at") and not _ended(data, now)
+            ]
+            self._next_end = min((datetime.fromisoformat(end).timestamp() for end in ends), default=math.inf)
             self._invalid = {data["hash"]: why for data in documents.values() if (why := _ended(data, now))}
             if not first:
                 _log_changes(known_before, {one.key_id for one in self._known.values()})
@@ -206,8 +211,8 @@ def _ended(key: dict[str, Any], now: str) -> str:
     """Return how the validity of a key has ended; empty for one that is valid."""
     if key.get("revoked_at"):
         return f"this API key was revoked at {key['revoked_at']}"
-    if (key.get("expires_at") or now) < now:
-        return f"this API key expired at {key['expires_at']}"
+    if (end := key.get("expires_at")) and end <= now:
+        return f"this API key expired at {end}"
     return ""
 
 
