@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
@@ -22,16 +22,19 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
     """Return `ClientSession._request`, recorded."""
 
     @functools.wraps(original)
-    async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
+    def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:  # no coroutine more for other traffic
         exchange = _open(calls, self, method, str_or_url)
-        if exchange is None:
-            return await original(self, method, str_or_url, **kwargs)
-        with calls.block(exchange):
-            response = await original(self, method, str_or_url, **kwargs)
-            _receive(calls, exchange, response)
-        return response
+        responding = original(self, method, str_or_url, **kwargs)
+        return responding if exchange is None else _recorded(calls, exchange, responding)
 
     return _request
+
+
+async def _recorded(calls: LibraryCalls, exchange: Exchange, responding: Awaitable[Any]) -> Any:
+    with calls.block(exchange):
+        response = await responding
+        _receive(calls, exchange, response)
+    return response
 
 
 def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Exchange | None:
@@ -49,14 +52,14 @@ def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Calla
     """Return `ClientRequest.send`, which keeps the request as it goes out."""
 
     @functools.wraps(original)
-    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         exchange = current_exchange.get()
         if exchange is not None and exchange.library_calls is calls:
             outgoing = _outgoing(self)
             if outgoing is not None:
                 content = outgoing._content
                 calls.sends(exchange, outgoing, (outgoing.method, outgoing.url, content and hash(content)))
-        return await original(self, *args, **kwargs)
+        return original(self, *args, **kwargs)
 
     return send
 

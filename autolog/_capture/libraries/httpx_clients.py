@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from autolog._capture.context import current_exchange
@@ -33,16 +33,19 @@ def wrap_async_send(original: Callable[..., Any], calls: LibraryCalls) -> Callab
     """Return `AsyncClient.send`, recorded."""
 
     @functools.wraps(original)
-    async def send(self: Any, request: Any, **kwargs: Any) -> Any:
+    def send(self: Any, request: Any, **kwargs: Any) -> Any:  # no coroutine more for other traffic
         exchange = _open(calls, self, request)
-        if exchange is None:
-            return await original(self, request, **kwargs)
-        with calls.block(exchange):
-            response = await original(self, request, **kwargs)
-            _receive(calls, exchange, response, async_tee)
-        return response
+        responding = original(self, request, **kwargs)
+        return responding if exchange is None else _recorded(calls, exchange, responding)
 
     return send
+
+
+async def _recorded(calls: LibraryCalls, exchange: Exchange, responding: Awaitable[Any]) -> Any:
+    with calls.block(exchange):
+        response = await responding
+        _receive(calls, exchange, response, async_tee)
+    return response
 
 
 def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
