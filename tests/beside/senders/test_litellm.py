@@ -38,3 +38,27 @@ def test_litellms_generic_logger_by_its_environment_alone(server: Live, monkeypa
     assert (good.input_preview, bool(good.output_preview)) == ("Where?", True)
     assert bad.status == "error"
     assert "onnect" in (bad.error_message or "")
+
+
+def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    litellm = pytest.importorskip("litellm")
+    generic = pytest.importorskip("litellm.integrations.generic_api.generic_api_callback")
+    from autolog.cli._standin import standin
+
+    monkeypatch.setenv("GENERIC_LOGGER_ENDPOINT", f"{server.url}/litellm")
+    monkeypatch.setenv("GENERIC_LOGGER_HEADERS", "x-api-key=wrong")
+
+    async def main(address: str) -> Any:
+        logger: Any = generic.GenericAPILogger()
+        monkeypatch.setattr(litellm, "callbacks", [logger])
+        asked = {"model": "gpt-4o", "api_key": "k", "messages": [{"role": "user", "content": "Where?"}]}
+        answer = await litellm.acompletion(**asked, api_base=f"{address}/v1")
+        await asyncio.sleep(1)
+        await logger.flush_queue()
+        return answer
+
+    with standin() as address:
+        answer = asyncio.run(main(address))
+    assert answer.choices[0].message.content
+    assert server.records() == []
