@@ -344,17 +344,13 @@ autolog.patch()
 """
 
 
-@pytest.mark.parametrize("layers", ["alone", "above autolog"])
-@pytest.mark.parametrize("name", SETUPS)
-def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str, tmp_path: Path) -> None:
-    """A span of somebody else's is a record; if autolog saw the same call on the wire, both are one."""
+def run_program(running: Live, code: str, call: str, folder: Path) -> str:
+    """Run a program that makes a call, its spans exported to us; what it writes to stderr."""
     from autolog.cli._standin import standin
 
     with standin() as address:
-        call = (ANTHROPIC if name == "anthropic" else CALL).format(address=address)
-        patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
         done = subprocess.run(
-            [sys.executable, "-c", patch + SETUPS[name] + call],
+            [sys.executable, "-c", code + call.format(address=address)],
             env={
                 **os.environ,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": running.url,
@@ -363,17 +359,26 @@ def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str,
                 "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
                 "OTEL_TRACES_EXPORTER": "otlp",
             },
-            cwd=tmp_path,
-            timeout=60,
+            cwd=folder,
+            timeout=90,
             check=False,
             capture_output=True,
             text=True,
         )
     if "ModuleNotFoundError" in done.stderr:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"not all of it is installed: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("layers", ["alone", "above autolog"])
+@pytest.mark.parametrize("name", SETUPS)
+def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str, tmp_path: Path) -> None:
+    """A span of somebody else's is a record; if autolog saw the same call on the wire, both are one."""
+    patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
+    said = run_program(running, patch + SETUPS[name], ANTHROPIC if name == "anthropic" else CALL, tmp_path)
     calls = [record for record in running.records() if record.kind == "llm"]
-    assert len(calls) == 1, (done.stderr, [record.extra for record in running.records()])
+    assert len(calls) == 1, (said, [record.extra for record in running.records()])
     (record,) = calls
     if layers == "above autolog":
         assert record.sdk
@@ -390,3 +395,33 @@ def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str,
     assert record.duration
     if name in {"openinference", "logfire", "openllmetry"}:
         assert record.input_preview == "Say hello"
+
+
+#: Layers over one call, each with a tracer provider of its own, and so each in a trace of its own.
+TOGETHER = {
+    "openinference and openllmetry": (["openinference", "openllmetry"], CALL),
+    "openllmetry and logfire": (["openllmetry", "logfire"], CALL),
+    "three": (["openinference", "openllmetry", "opentelemetry"], CALL),
+    "the anthropic SDK and openllmetry": (["anthropic"], """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
+AnthropicInstrumentor().instrument(tracer_provider=provider)
+""" + ANTHROPIC),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", ["alone", "above autolog"])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_layers_in_traces_of_their_own_are_one_call(running: Live, name: str, layers: str, tmp_path: Path) -> None:
+    setups, call = TOGETHER[name]
+    patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
+    said = run_program(running, patch + "".join(SETUPS[setup] for setup in setups), call, tmp_path)
+    records = running.records()
+    calls = [record for record in records if record.kind == "llm"]
+    assert len(calls) == 1, (said, [(record.kind, record.extra) for record in records])
+    assert calls[0].cost
+    assert len(calls[0].extra["reports"]) >= 2

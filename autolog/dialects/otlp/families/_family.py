@@ -75,4 +75,8 @@ class Family:
 
 def present(attributes: Attributes, names: tuple[str, ...]) -> Any:
     """Return the value of the first name that is there and not empty; None if none is."""
-    return next((attributes[name] for name in names if attributes.get(name) not in (None, "", [])), None)
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and value != "" and value != []:
+            return value
+    return None
