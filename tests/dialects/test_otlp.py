@@ -269,6 +269,12 @@ def test_a_cost_of_the_senders_is_an_estimate_of_its() -> None:
         assert (record.cost, record.custom_cost, certainty(record)) == (0.25, True, "estimated")
 
 
+def test_what_an_agents_run_cost_is_billed_with_its_calls() -> None:
+    total = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 9_000, "gen_ai.usage.cost": 2.5}
+    record = decoded(total, "invoke_agent")
+    assert (record.kind, record.cost, record.usage_input_tokens) == ("agent", None, 9_000)
+
+
 # Names and errors
 
 

@@ -54,6 +54,8 @@ def decode_span(span: Span) -> Record:
     )
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
+    if record.kind == "agent" and span.scope.name != "autolog":
+        record.cost, record.custom_cost, record.cost_details = None, False, None  # a total of calls, which have a bill
     _read_bodies(record, families, attributes)
     _read_scores(record, span.events)
     _read_status(record, families, span)
