@@ -421,10 +421,10 @@ def test_a_mock_transport_answers_as_without_us(way: Way, server: VendorServer, 
 
 
 def library_of(way: Way) -> str:
-    """The HTTP library that an SDK sends with, which depends on what else is installed for two of them."""
-    by_aiohttp = way.asynchronous and way.row.package in {"cohere", "fireworks"}
-    if by_aiohttp and importlib.util.find_spec("httpx_aiohttp") is not None:
-        return "httpx-aiohttp"
+    """The HTTP library that an SDK sends with; aiohttp under httpx is nobody's to mock."""
+    adapter = {"cohere": "httpx_aiohttp", "fireworks": "httpx_aiohttp", "litellm": "aiohttp"}.get(way.row.package)
+    if way.asynchronous and adapter and importlib.util.find_spec(adapter) is not None:
+        return "aiohttp under httpx"
     return way.row.http[way.asynchronous]
 
 
