@@ -184,7 +184,7 @@ def server() -> Iterator[StandIn]:
         yield running
 
 
-_UNKEPT = re.compile(r"""(?s)(?:HTTPHeaders\\?': |headers=)\{.*?\}|['"], b['"]""")
+_UNKEPT = re.compile(r"""(?s)(?:HTTPHeaders\\?': |headers=|headers: )(?:\{.*?\}|<dict len=\d+>)|['"], b['"]""")
 
 
 def seen(result: list[Any]) -> list[str]:
