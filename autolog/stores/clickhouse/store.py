@@ -339,8 +339,7 @@ class ClickHouseStore:
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
         check_score_group(group)
-        values = Values()
-        return read_scores(self._db, group, where(query, values), values)
+        return read_scores(self._db, group, where(query, values := Values()), values)
 
     def projects(self) -> list[str]:
         return [name for (name,) in self._db.query(f"SELECT DISTINCT project {FROM} ORDER BY project")]
