@@ -18,7 +18,7 @@ APART = timedelta(seconds=60)
 #: The same without an id: a layer above the SDK begins a little earlier.
 NEAR = timedelta(seconds=5)
 #: The dialects in which layers report calls by themselves; in the others a program logs what it chooses to.
-_REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse"})
+_REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse", "openai_agents"})
 #: What says that two reports come from different processes, by OpenTelemetry's names of a resource's attributes.
 _PROCESS = ("service.name", "host.name", "process.pid")
 #: How ids of one kind begin: `chatcmpl-`, `msg_`, `resp_`.

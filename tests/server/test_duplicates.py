@@ -271,7 +271,8 @@ def test_failures_in_traces_of_their_own_are_one(store: Store, how: str, order: 
 
 @arriving
 def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, order: int) -> None:
-    arrive(store, [call("native", 1), call("litellm", 1), call("langsmith", 1, response_id=None)], how, order)
+    loggers = [call("litellm", 1), call("langsmith", 1, response_id=None), call("openai_agents", 1, request_model=None)]
+    arrive(store, [call("native", 1), *loggers], how, order)
     assert bills(store) == {"native-1": 0.5}
 
 

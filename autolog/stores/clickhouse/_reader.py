@@ -93,6 +93,15 @@ class Reader:
         rest = f"ORDER BY seq ASC LIMIT {int(limit)} WITH TIES"
         return self.fetch(f"WHERE {where(query, values)} AND seq > {int(seq)} {rest}", values, bodies=False)
 
+    def newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
+        """Return the newest provider calls that match, without bodies, so many with the same values `by`."""
+        condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
+        if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
+            return []  # as a rule there are none, and to know that costs a tenth
+        order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"
+        found = self.fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)
+        return [kept.record for kept in found]
+
     def fetch(self, rest: str, values: Values, bodies: bool) -> list[Kept]:
         """Return the records that the rest of a SELECT gives."""
         rows = self._db.query(f"SELECT {WITH_BODIES if bodies else SELECT} {FROM} {rest}", values, raw=RAW)

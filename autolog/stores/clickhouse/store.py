@@ -256,7 +256,7 @@ class ClickHouseStore:
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
         values = Values()
         marks = values.marks(clean(name) for name in response_ids)
-        return self._newest(f"response_id IN ({marks})", "response_id", values, project, native, each)
+        return self._reader.newest(f"response_id IN ({marks})", "response_id", values, project, native, each)
 
     def by_usage(
         self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
@@ -266,16 +266,7 @@ class ClickHouseStore:
         pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in counts)
         used = "(ifNull(usage_input_tokens, -1), ifNull(usage_output_tokens, -1))"
         condition = f"created_at BETWEEN {values.at(since)} AND {values.at(until)} AND {used} IN ({pairs})"
-        return self._newest(condition, "usage_input_tokens, usage_output_tokens", values, project, native, each)
-
-    def _newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
-        """Return the newest provider calls that match, so many with the same values `by`."""
-        condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
-        if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
-            return []  # as a rule there are none, and to know that costs a tenth
-        order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"
-        found = self._reader.fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)
-        return [kept.record for kept in found]
+        return self._reader.newest(condition, "usage_input_tokens, usage_output_tokens", values, project, native, each)
 
     def count(self, query: Query) -> int:
         values = Values()
