@@ -16,6 +16,7 @@ ALIASES = "^/(langsmith|accounts|otel|api/otel|v1/otel|v1/logs/otel|api/public/o
 
 @pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
 def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
+    examples = "10" if store_url.startswith("sqlite") else "2"  # of whatever is sent, the store sees little
     with live(store_url) as server:
         done = subprocess.run(
             [
@@ -24,7 +25,7 @@ def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
                 "--header", f"Authorization: Bearer {KEY}",
                 "--exclude-path-regex", ALIASES,
                 "--checks", "not_a_server_error,status_code_conformance,content_type_conformance",
-                "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--generation-database", "none",
+                "--phases", "examples,coverage,fuzzing", "--max-examples", examples, "--generation-database", "none",
             ],
             cwd=tmp_path, timeout=300, check=False, capture_output=True, text=True,
         )  # fmt: skip

@@ -384,8 +384,10 @@ def test_the_providers_own_usage_is_exact_where_it_holds_all_terms(server: Serve
 
 def test_the_matrix_is_of_many_senders_and_of_shapes_that_the_wire_knows_the_price_of() -> None:
     assert len(SENDERS) >= 17
-    exact = [name for name, shape in SHAPES.items() if (wire(shape).cost_details or {})["certainty"] == "exact"]
-    assert len(exact) >= len(SHAPES) - 2, exact
+    told = {name: wire(shape).cost_details or {} for name, shape in SHAPES.items()}
+    unsure = {name: details["why"] for name, details in told.items() if details["certainty"] != "exact"}
+    assert len(unsure) <= len(SHAPES) / 6
+    assert all("no published price" in why for why in unsure.values()), unsure
 
 
 def beside(sender: str, shape: Shape, scope: str) -> Any:
@@ -420,7 +422,10 @@ def test_three_reports_in_three_traces_are_one_bill(server: Server, sender: str,
         server.store.delete(Query())
 
 
-@pytest.mark.parametrize(("sender", "name"), CASES)
+@pytest.mark.parametrize(
+    ("store_url", "sender", "name"),
+    [("sqlite", *case) for case in CASES] + [("clickhouse", *case) for case in CASES[::8]], indirect=["store_url"],
+)  # fmt: skip
 def test_an_exchange_costs_what_it_cost_on_the_wire_or_is_an_estimate(server: Server, sender: str, name: str) -> None:
     shape = SHAPES[name]
     path, body = SENDERS[sender](shape)

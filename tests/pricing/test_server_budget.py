@@ -118,6 +118,7 @@ def test_a_program_says_with_which_key_it_is_about_to_call(tmp_path: Path, end: 
                 client.chat.completions.create(**asked)
         else:
             client.chat.completions.create(**asked)
+        assert autolog.shutdown(10)  # while the server is there to be told what was spent
 
 
 def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> None:

@@ -77,7 +77,10 @@ def call(dialect: str, number: int, **fields: object) -> Record:
 
 #: In one batch, or each by itself, and which comes first.
 ARRIVALS = [("together", 1), ("together", -1), ("apart", 1), ("apart", -1)]
-arriving = pytest.mark.parametrize(("how", "order"), ARRIVALS)
+arriving = pytest.mark.parametrize(
+    ("store_url", "how", "order"),
+    [("sqlite", *arrival) for arrival in ARRIVALS] + [("clickhouse", "apart", 1)], indirect=["store_url"],
+)  # fmt: skip
 
 
 def arrive(store: Store, records: list[Record], how: str, order: int) -> list[Record]:
