@@ -10,12 +10,15 @@ from autolog._pricing.bill import price_record
 from autolog._reading.describe import DERIVED, describe
 from autolog._record.media import note_media
 from autolog._record.record import Record
-from autolog.providers import Format
+from autolog.providers import Format, format_of_sdk
 
 
 def fill_in(record: Record, provider: Format | None = None) -> None:
-    """Describe and price a record and note its media. Fields that are set already stay."""
-    price_record(record, describe(record, provider))
+    """Describe and price a record and note its media. Fields that are set already stay.
+
+    The bodies are read as `provider` has them, else the SDK that made the call, else by their address and shape.
+    """
+    price_record(record, describe(record, provider or format_of_sdk(record.sdk)))
     if record.media is None:
         note_media(record)
 

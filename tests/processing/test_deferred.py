@@ -22,7 +22,6 @@ from autolog._processing.deferred import describes_here
 from autolog._processing.pipeline import Pipeline
 from autolog._reading.derive import fill_in
 from autolog.dialects import native
-from autolog.providers import format_of_sdk
 
 SERVER = Config(endpoint="http://logs:8790", journal="")
 TIMES = {"created_at", "start_time", "end_time"}
@@ -60,7 +59,7 @@ def read_there(span: Span) -> list[Record]:
     records = [record for record in native.decode_batch(shipped, native.MSGPACK) if isinstance(record, Record)]
     for record in records:
         if record.operation_name is None and (record.request_body or record.response_body):
-            fill_in(record, format_of_sdk(record.sdk))
+            fill_in(record)
     return records
 
 

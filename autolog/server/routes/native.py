@@ -16,7 +16,6 @@ from autolog._record.scores import DEFAULT, set_score
 from autolog.dialects import native as dialect
 from autolog.dialects._fault import Fault
 from autolog.dialects._schema import validate
-from autolog.providers import format_of_sdk
 from autolog.server._auth import project_of
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._live import follow
@@ -45,7 +44,7 @@ def ingest(call: Call) -> RecordWrite:
     for record in records:
         record.created_at = record.created_at or record.start_time
         if record.kind == "llm" and record.operation_name is None and (record.request_body or record.response_body):
-            fill_in(record, format_of_sdk(record.sdk))
+            fill_in(record)
         check_media(record)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
     return call.keep(records, lambda _: Reply(200, dialect.encode_results(results), headers=_PROTOCOL))
