@@ -31,6 +31,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             )
 
 
+def test_docstrings_and_comments_name_files_that_are_there() -> None:
+    sources = [path for folder in ("autolog", "tests", "examples") for path in (ROOT / folder).rglob("*.py")]
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in sources
+        for name in re.findall(r"`((?:autolog|tests|examples)/[\w/.-]+\.(?:py|md))`", path.read_text())
+    }
+    assert [(path, name) for path, name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_the_reference_has_every_option() -> None:
     assert [name for name in NAMES if f"`{name}`" not in REFERENCE] == []
 

@@ -2,7 +2,7 @@
 
 genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
 was used and under which terms, as the response says. What it has no unit for (a container, a second of video) is in
-`_units`. Where a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the bill. What is not known is
+`units`. Where a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the bill. What is not known is
 None, with the reason; never 0.
 
 `cost_details` of a record has

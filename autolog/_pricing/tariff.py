@@ -2,7 +2,7 @@
 
 genai-prices finds the model, the price that was valid at a time, and its variants by service tier, batch and speed. It
 also calculates; but most calls use text and its cache only, for which a multiplication by the same prices gives the
-same parts in a twentieth of the time (`tests/test_tariff.py` compares the two over its whole table).
+same parts in a twentieth of the time (`tests/pricing/test_tariff.py` compares the two over its whole table).
 """
 
 from __future__ import annotations
