@@ -11,6 +11,7 @@ exit code.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 NEEDS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals", "inline-snapshot",
          "nest-asyncio", "rich", "boto3", "google-auth", "aiohttp", "httpx", "httpx-aiohttp", "http-snapshot",
          "websockets", "mcp", "opentelemetry-sdk")  # fmt: skip
+#: The kind of an error, at the beginning of its message.
+RAISED = re.compile(r"\A[\w.]+(?=:)")
 
 
 class Nothing(BaseHTTPRequestHandler):
@@ -66,7 +69,10 @@ def fetch(folder: Path, sdk: str, python: Path) -> Path:
 
 
 def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: Sequence[str] = ()) -> dict[str, str]:
-    """Run a suite, or some of its tests; returns what became of every test, by its pytest id."""
+    """Run a suite, or some of its tests; returns what became of every test, by its pytest id.
+
+    A test that fails is one that fails by the same kind of error.
+    """
     report = suite / "report.xml"
     report.unlink(missing_ok=True)
     wanted = [f"{suite}/{test}" for test in tests]
@@ -79,7 +85,8 @@ def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: S
         raise SystemExit(done.stdout[-3000:] + done.stderr[-3000:])
     made = {}
     for case in ET.parse(report).iter("testcase"):
-        ends = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
+        ends = [" ".join((child.tag, *RAISED.findall(str(child.get("message")))))
+                for child in case if child.tag in {"failure", "error", "skipped"}]  # fmt: skip
         module = str(case.get("file"))
         owner = str(case.get("classname")).removeprefix(module.removesuffix(".py").replace("/", ".")).strip(".")
         made["::".join(filter(None, (module, owner, case.get("name"))))] = ends[0] if ends else "passed"
@@ -92,7 +99,7 @@ def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[s
     recorded = outcomes(suite, python, url, ["-p", "suite_plugin", *arguments])
     different = [test for test in bare.keys() | recorded.keys() if bare.get(test) != recorded.get(test)]
     if different:  # the suites have tests of their own that fail now and then
-        alone = [argument for argument in arguments if argument.startswith("-")]
+        alone = [argument for argument in arguments if not (suite / argument.partition("::")[0]).exists()]
         again = outcomes(suite, python, url, ["-p", "suite_plugin", *alone], different)
         bare_again = outcomes(suite, python, url, alone, different)
         different = [test for test in different if again.get(test) not in {bare.get(test), bare_again.get(test)}]

@@ -1,13 +1,18 @@
-"""A pytest plugin that records what a test suite calls: `pytest -p suite_plugin`, for `sdk_suites.py`."""
+"""A pytest plugin that records what a test suite calls: `pytest -p suite_plugin`, for `sdk_suites.py`; also with `-n`."""
 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import autolog
+
+#: What was counted in this process, and in xdist's workers.
+COUNTS: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,7 +21,22 @@ def pytest_configure(config: pytest.Config) -> None:
     autolog.patch()
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     autolog.flush()
     status = autolog.status()
-    print(f"\nautolog: {status['written']} records, failures {status['failures']}, unrecorded {status['unrecorded']}")
+    COUNTS["records"] += status["written"]
+    COUNTS["unrecorded"] += sum(status["unrecorded"].values())
+    COUNTS.update({f"failure: {where}": count for where, count in status["failures"].items()})
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["autolog"] = dict(COUNTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker counted, if it lived to tell."""
+    COUNTS.update(getattr(node, "workeroutput", {}).get("autolog", {}))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        print(f"\nautolog: {', '.join(f'{count} {name}' for name, count in COUNTS.items())}")
