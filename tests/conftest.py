@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clickhouse.running import start_front
+from engines import empty_store
 
 import autolog
 from autolog import _guard
@@ -94,7 +95,4 @@ def clickhouse_url(clickhouse_server: str) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "clickhouse"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where an empty store is, of every engine in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/logs.db"
-    url: str = request.getfixturevalue("clickhouse_url")
-    return url
+    return empty_store(request, tmp_path)

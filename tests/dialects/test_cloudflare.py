@@ -12,10 +12,12 @@ from dialects.samples import (
     fill,
     serving,
 )
+from engines import every_store
 
 from autolog.server import Limits
 
 
+@every_store
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -62,6 +64,7 @@ def test_cloudflare_refuses(server: Server, query: str) -> None:
     assert len(server.rows()) == 5
 
 
+@every_store
 def test_cloudflare_pages_details_and_changes(server: Server) -> None:
     fill(server)
     info = server.call("GET", LOGS, params={"per_page": 2, "meta_info": "true"}).json()["result_info"]
@@ -107,6 +110,7 @@ def test_a_delete_call_that_loses_its_limit_deletes_nothing(server: Server, limi
     assert len(server.rows()) == 5
 
 
+@every_store
 def test_a_search_knows_no_case_and_a_comparison_no_unknown(server: Server) -> None:
     server.call("POST", "/api/logs/insert", {"model": "m", "metadata": {"k": "É"}})
     assert server.call("GET", LOGS, params={"search": "é"}).json()["result_info"]["total_count"] == 1

@@ -24,6 +24,7 @@ from dialects.samples import (
     Server,
     described,
 )
+from engines import every_store
 from hypothesis import given, settings, strategies as st
 
 import autolog
@@ -152,6 +153,7 @@ def send(server: Server, dialect: str) -> Record:
     return server.only()
 
 
+@every_store
 @pytest.mark.parametrize("dialect", dialects.shipping())
 def test_one_call_is_one_row_in_every_dialect(server: Server, dialect: str) -> None:
     record = send(server, dialect)
@@ -212,6 +214,7 @@ def test_whatever_comes_is_decoded_or_refused(value: Any) -> None:
             assert 400 <= fault.status < 500  # noqa: PT017 - being decoded is as good
 
 
+@every_store
 @pytest.mark.parametrize(
     ("method", "path", "body", "statuses"),
     [
@@ -252,6 +255,7 @@ def test_hostile_input(server: Server, method: str, path: str, body: Any, status
 # Several dialects on one log
 
 
+@every_store
 def test_a_change_in_one_dialect_keeps_what_another_gave(server: Server) -> None:
     given = {"model": "gpt-4o", "request_data": BODY, "response_data": ANSWER}
     record_id = server.call("POST", "/api/logs/insert", given).json()["id"]
@@ -266,6 +270,7 @@ def test_a_change_in_one_dialect_keeps_what_another_gave(server: Server) -> None
     assert server.call("GET", f"/api/public/v2/requests/{logged}").json()["input_tokens"] == 12
 
 
+@every_store
 def test_new_bodies_take_back_what_old_ones_said(server: Server) -> None:
     bad = {"model": "gpt-4o", "response_data": {"error": {"message": "boom", "type": "server_error"}}}
     record_id = server.call("POST", "/api/logs/insert", bad).json()["id"]

@@ -9,6 +9,7 @@ from dialects.samples import (
     RECORDS,
     Server,
 )
+from engines import every_store
 from hypothesis import given, settings
 
 from autolog._record.record import Record
@@ -16,6 +17,7 @@ from autolog.dialects import humanloop
 from autolog.server._keys import create_key
 
 
+@every_store
 def test_humanloop_shapes(server: Server) -> None:
     missing = server.call("POST", "/v5/prompts/log", {"output": "x"})
     assert missing.status_code == 422
@@ -67,6 +69,7 @@ def test_a_serialised_prompt_file_names_its_model(server: Server) -> None:
     assert server.call("POST", "/v5/prompts/log", {"id": made["prompt_id"], "output": "again"}).status_code == 200
 
 
+@every_store
 def test_a_changed_end_changes_the_duration_that_was_computed(server: Server) -> None:
     times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}
     made = server.call("POST", "/v5/prompts/log", {"path": "a", **times}).json()

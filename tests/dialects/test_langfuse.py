@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from dialects.otlp_samples import CHAT, SPAN, TRACE, span, traces
 from dialects.samples import ANSWER, KEY, Server
+from engines import every_store
 
 from autolog.server._keys import create_key, revoke_key
 
@@ -54,6 +55,7 @@ def send(server: Server, *events: Any) -> Any:
     return server.call("POST", BATCH, {"batch": list(events), "metadata": {}}, key=None, headers=basic(KEY))
 
 
+@every_store
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_batch_is_a_trace_with_its_generation_tool_and_score(server: Server, at_once: bool) -> None:
     events = [TRACED, STARTED, ENDED, FAILED, SCORED]
@@ -159,6 +161,7 @@ def test_a_response_of_the_providers_own_and_a_cost_of_the_senders_are_kept(serv
     )
 
 
+@every_store
 def test_scores_come_in_a_list_and_may_come_before_their_span(server: Server) -> None:
     scores = [{"id": "a", "traceId": TRACE, "observationId": SPAN, "name": "tone", "value": 0.5}, {"name": "x"}, 5]
     answer = server.call("POST", "/api/public/scores", scores)
@@ -198,6 +201,7 @@ def test_types_of_usage_add_up_unless_the_total_says_otherwise(
         ) == whole, record.dialect
 
 
+@every_store
 def test_lists_are_filtered_and_come_in_pages(server: Server) -> None:
     send(server, TRACED, STARTED, ENDED, FAILED, SCORED)
     send(
@@ -235,6 +239,7 @@ def test_lists_are_filtered_and_come_in_pages(server: Server) -> None:
         assert ids(path, name="other") == []
 
 
+@every_store
 def test_a_cursor_names_the_next_page(server: Server) -> None:
     send(server, *(event("span-create", {"id": f"o-{number}", "traceId": "t", "startTime": f"2026-01-02T03:04:0{number // 2}Z"}, number) for number in range(7)))  # fmt: skip
     found, cursor = [], None
@@ -303,6 +308,7 @@ def ask_for(server: Server, content: bytes = PNG, key: str = KEY, **more: Any) -
     return server.call("POST", "/api/public/media", body, key=key)
 
 
+@every_store
 def test_media_are_put_at_the_address_that_is_given_and_read_back(server: Server) -> None:
     given = ask_for(server).json()
     assert len(given["mediaId"]) == 22

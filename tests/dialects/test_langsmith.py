@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from dialects.samples import KEY, Server
+from engines import every_store
 
 from autolog._record.zstd import zstd
 from autolog.stores.query import Query
@@ -182,6 +183,7 @@ def test_responses_of_wrapped_sdks_and_plain_outputs_are_read(server: Server) ->
         ), outputs
 
 
+@every_store
 def test_what_its_clients_read_back(server: Server) -> None:
     server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), STARTED, FAILED], "patch": [ENDED]})
     server.call("POST", "/feedback", {"run_id": CALL, "key": "tone", "score": True})
@@ -216,6 +218,7 @@ def test_a_batch_is_counted_before_its_runs_are_read(server: Server) -> None:
     assert server.rows() == []
 
 
+@every_store
 @pytest.mark.parametrize("path", ["/runs/batch", "one by one"])
 def test_a_patch_that_comes_before_its_post_is_the_same_run(server: Server, path: str) -> None:
     def send(operation: str, body: dict[str, Any]) -> None:
@@ -235,6 +238,7 @@ def test_a_patch_that_comes_before_its_post_is_the_same_run(server: Server, path
         assert (record.input_preview, record.output_preview, record.duration) == ("Weather?", "One moment.", 1.5), order
 
 
+@every_store
 def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
     tagged = {**STARTED, "tags": ["shop"]}
     server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), tagged, FAILED], "patch": [ENDED]})
@@ -262,6 +266,7 @@ def test_a_filter_that_is_none_is_refused_with_a_reason(server: Server, text: st
     assert (answer.status_code, answer.json()["detail"].split(":")[0]) in {(422, "filter"), (422, "start_time")}
 
 
+@every_store
 def test_a_long_list_comes_in_pages(server: Server) -> None:
     runs = [run(f"0190f8a4-0000-7000-8000-00000000{number:04}", "chain") for number in range(250)]
     server.call("POST", "/runs/batch", {"post": runs})

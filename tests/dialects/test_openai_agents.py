@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dialects.samples import Server
+from engines import every_store
 
 PATH = "/v1/traces/ingest"
 TRACE = "trace_" + "a" * 32
@@ -75,6 +76,7 @@ def send(server: Server, *items: Any) -> Any:
     return server.call("POST", PATH, {"data": list(items)}, headers={"openai-beta": "traces=v1"})
 
 
+@every_store
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_run_is_one_tree_with_its_session_and_times(server: Server, at_once: bool) -> None:
     items = [trace(), CALL, TOOL, TURN, AGENT, TASK]
@@ -98,6 +100,7 @@ def test_a_run_is_one_tree_with_its_session_and_times(server: Server, at_once: b
     assert sum(record.usage_input_tokens or 0 for record in found.values()) == 1000
 
 
+@every_store
 def test_a_batch_that_is_sent_again_changes_nothing(server: Server) -> None:
     for _ in range(2):
         send(server, trace(), CALL, AGENT, TASK)
@@ -105,6 +108,7 @@ def test_a_batch_that_is_sent_again_changes_nothing(server: Server) -> None:
     assert next(record for record in server.rows() if record.id == TRACE).duration == 4.5
 
 
+@every_store
 def test_a_second_run_in_a_trace_ends_it_later(server: Server) -> None:
     send(server, trace(), TASK)
     send(server, {**span("later", {"type": "agent", "name": "B"}, second=10), "ended_at": "2026-01-02T03:04:15+00:00"})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from dialects.otlp_samples import CHAT, OTHER, SPAN, TRACE, event, log, logs, span, traces
 from dialects.samples import RECORDS, Server
+from engines import every_store
 from hypothesis import given as drawn, settings
 
 from autolog._reading.messages import plain_text, request_messages, response_messages
@@ -409,6 +410,7 @@ def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() 
 # Much, late, and at odd times
 
 
+@every_store
 def test_ten_thousand_spans_of_which_the_root_comes_last_are_one_trace(server: Server) -> None:
     def child(number: int) -> dict[str, Any]:
         return {**span({}, f"step {number}"), "spanId": f"{number + 1:016x}", "parentSpanId": SPAN}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dialects.otlp_samples import CHAT, SPAN, TRACE, log, logs, metrics, span, traces
 from dialects.samples import LOGS, Server
+from engines import every_store
 
 from autolog._record.record import Record
 
@@ -76,6 +77,7 @@ def test_raw_bodies_make_a_call_whole_and_its_bill_exact(server: Server) -> None
     assert (record.cost_details or {})["certainty"] == "exact"
 
 
+@every_store
 def test_a_batch_that_comes_twice_is_kept_once(server: Server) -> None:
     for _ in range(2):
         server.call("POST", "/v1/logs", logs(*TURN))
@@ -101,6 +103,7 @@ def test_codex_is_billed_when_a_stream_has_ended(server: Server) -> None:
     assert (found["shell"].kind, json.loads(found["shell"].response_body or b"")) == ("tool", "a\nb")
 
 
+@every_store
 def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> None:
     common = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro"}
     parts = [{"role": "user", "parts": [{"type": "text", "content": "Mend it"}]}]
@@ -122,6 +125,7 @@ def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> Non
     assert found["edit"].parent_span_id == call.parent_span_id
 
 
+@every_store
 @pytest.mark.parametrize("span_first", [True, False])
 def test_events_about_a_span_become_part_of_its_record(server: Server, span_first: bool) -> None:
     place = {"traceId": TRACE, "spanId": SPAN}

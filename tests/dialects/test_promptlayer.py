@@ -12,6 +12,7 @@ from dialects.samples import (
     RECORDS,
     Server,
 )
+from engines import every_store
 from hypothesis import given, settings
 
 from autolog._record.record import Record
@@ -39,6 +40,7 @@ def test_promptlayer_log_requests(server: Server, change: dict[str, Any], status
         assert answer.json()["message"]
 
 
+@every_store
 def test_promptlayer_search_spans_and_keys_in_bodies(server: Server) -> None:
     for number in range(3):
         server.call("POST", "/log-request", {**LOG, "price": number, "tags": ["t"]})

@@ -11,6 +11,7 @@ from dialects.samples import (
     RECORDS,
     Server,
 )
+from engines import every_store
 from hypothesis import given, settings
 
 from autolog._record.record import Record
@@ -40,6 +41,7 @@ def test_responselog_inserts(server: Server, body: Any, status: int) -> None:
     assert set(answer.json()) >= ({"id", "success"} if status == 200 else {"error"})
 
 
+@every_store
 def test_responselog_payloads_come_back_exactly(server: Server) -> None:
     data = {"big": 123456789012345678901234567890, "nul": "\u0000", "emoji": "🙂", "float": 0.1, "none": None}
     server.call("POST", "/api/logs/insert", {"model": "m", "request_data": data})
@@ -47,6 +49,7 @@ def test_responselog_payloads_come_back_exactly(server: Server) -> None:
     assert server.call("GET", path).json()["result"] == data
 
 
+@every_store
 def test_responselog_update(server: Server) -> None:
     body = {"model": "gpt-4o", "duration": 2, "metadata": {"a": 1}, "response_data": {"usage": {"prompt_tokens": 1}}}
     record_id = server.call("POST", "/api/logs/insert", body).json()["id"]

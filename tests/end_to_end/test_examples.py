@@ -8,12 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from example_runs import EXAMPLES, run_example
 
 from autolog.cli._standin import standin
-from autolog.stores import open_store
-from autolog.stores.query import Query
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 #: How many records each leaves.
 RECORDS = {"quickstart": 1, "streaming": 2, "tools": 5, "web_app": 5, "own_tests": 0}
@@ -27,27 +24,7 @@ def test_all_examples_are_run() -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_example(name: str, tmp_path: Path) -> None:
-    with standin() as address:
-        done = subprocess.run(
-            [sys.executable, EXAMPLES / f"{name}.py"],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(EXAMPLES.parent),
-                "OPENAI_API_KEY": "test",
-                "OPENAI_BASE_URL": f"{address}/v1",
-                "ANTHROPIC_API_KEY": "test",
-                "ANTHROPIC_BASE_URL": address,
-            },
-            timeout=60,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db", create=False)
-    records = store.find(Query(), 100) if store else []
+    records = run_example(name, tmp_path)
     assert len(records) == RECORDS[name]
     assert all(record.status == "ok" for record in records)
     if name == "web_app":

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from example_runs import EXAMPLES, run_example
 
-from autolog.cli._standin import standin
-from autolog.stores import open_store
-from autolog.stores.query import Query
-
-FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
+FRAMEWORKS = EXAMPLES / "frameworks"
 
 #: What each needs to be installed, and how many calls it makes.
-EXAMPLES = {
+NEEDS = {
     "fastapi_app": (("fastapi", "httpx"), 2),
     "flask_app": (("flask",), 1),
     "gunicorn_workers": (("gunicorn",), 1),
@@ -34,36 +28,17 @@ EXAMPLES = {
 
 
 def test_all_examples_are_run_and_listed() -> None:
-    assert {path.stem for path in FRAMEWORKS.glob("*.py")} == set(EXAMPLES)
+    assert {path.stem for path in FRAMEWORKS.glob("*.py")} == set(NEEDS)
     listed = (FRAMEWORKS / "README.md").read_text()
-    assert all(f"`{name}.py`" in listed for name in EXAMPLES)
+    assert all(f"`{name}.py`" in listed for name in NEEDS)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", NEEDS)
 def test_example(name: str, tmp_path: Path) -> None:
-    needed, calls = EXAMPLES[name]
+    needed, calls = NEEDS[name]
     if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    with standin() as address:
-        done = subprocess.run(
-            [sys.executable, FRAMEWORKS / f"{name}.py"],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(FRAMEWORKS.parents[1]),
-                "OPENAI_API_KEY": "test",
-                "OPENAI_BASE_URL": f"{address}/v1",
-            },
-            timeout=60,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db", create=False)
-    assert store is not None
-    records = store.find(Query(), 100)
+    records = run_example(f"frameworks/{name}", tmp_path)
     made = [record for record in records if record.kind == "llm"]
     assert len(made) == calls
     assert {record.user for record in made} == {"user:42"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from benchmarks.calls import count_calls
 from chat_server import ANSWER, ChatServer, chat_server, chunks, request
 
 import autolog
@@ -289,22 +289,6 @@ def test_hosts_are_checked_where_they_are_given(monkeypatch: pytest.MonkeyPatch)
     assert autolog.autolog._config.hosts == {"llm.internal": "openai", "b:8000": "anthropic"}
 
 
-def steps_of(work: Callable[[], Any]) -> int:
-    """How many functions, Python's and C's, are called on the way."""
-    found = 0
-
-    def count(_: Any, event: str, __: Any) -> None:
-        nonlocal found
-        found += event in {"call", "c_call"}
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
-
-
 @pytest.mark.parametrize("module", ["httpx", "httpx2"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: Records) -> None:
@@ -315,8 +299,8 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
             client.request(method, "http://example.com/a/b?c=d")
 
         ask()
-        before = steps_of(ask)
+        before = count_calls(ask)
         autolog.patch_http()
         ask()
-        assert steps_of(ask) - before <= 9
+        assert count_calls(ask) - before <= 9
     assert not records
