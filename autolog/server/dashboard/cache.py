@@ -8,7 +8,8 @@ from autolog._reading.caching.report import GROUPS, line, report
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import PageRequest
-from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.filters import read_range
+from autolog.server.dashboard.frame import RECENT
 from autolog.stores.lookup import calls_before
 from autolog.stores.query import Query
 
@@ -21,7 +22,7 @@ CAUSES, MISSES = 20, 30
 def cache(request: PageRequest) -> Reply:
     """Show the frame of the page at once; `judged` fills it."""
     _query(request)
-    return request.render("cache.html", place="cache", ranged=True, by=_by(request), groups=GROUPS)
+    return request.render("cache.html", place="cache", recent=RECENT, by=_by(request), groups=GROUPS)
 
 
 def judged(request: PageRequest) -> Reply:
@@ -54,10 +55,8 @@ def line_of(request: PageRequest) -> Reply:
 
 
 def _query(request: PageRequest) -> Query:
-    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
-    if not any(name == "since" and value.strip() for name, value in pairs):
-        pairs.append(("since", "7d"))
-    return read_filters(pairs, request.project, request.frame.zone_name).query.where(kind="llm")
+    range_of = read_range(request.call.query, request.project, request.frame.zone_name, RECENT)
+    return range_of.where(kind="llm")
 
 
 def _by(request: PageRequest) -> str:

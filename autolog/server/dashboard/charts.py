@@ -184,7 +184,7 @@ def _labels(steps: Sequence[Point], wide: float) -> Markup:
     for number in range(count):
         index = round(number * (len(steps) - 1) / max(1, count - 1))
         ends = {0: (LEFT, ""), count - 1: (WIDTH, "end")}
-        x, anchor = ends.get(number, (LEFT + (index + 0.5) * wide, "middle"))
+        x, anchor = ends.get(number, (LEFT + (index + 0.5) * wide, "middle between" if number % 2 else "middle"))
         drawn += _AXIS.format(x, HEIGHT - 6, anchor, steps[index].label)
     return drawn
 

@@ -82,11 +82,12 @@ def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
     """Return what the user said last and what came back, cut after `most` characters; a function's input and output."""
     request, response = bodies(record)
     if record.kind != "llm":
-        sent, came = (Markup("") if body is None else _value_of(_only_text(body), most) for body in (request, response))
-        return sent, came
-    asked = last_user_text(request) or record.input_preview or ""
-    answer = "\n\n".join(filter(None, map(plain_text, response_messages(response)))) or record.output_preview or ""
-    return _text(asked, most) if asked else Markup(""), _text(answer, most) if answer else Markup("")
+        asked, answer = (None if body is None else _only_text(body) for body in (request, response))
+    else:
+        asked = last_user_text(request) or None
+        answer = "\n\n".join(filter(None, map(plain_text, response_messages(response)))) or None
+    asked, answer = asked or record.input_preview, answer or record.output_preview
+    return _value_of(asked, most) if asked else Markup(""), _value_of(answer, most) if answer else Markup("")
 
 
 def _turn_begins(messages: Sequence[Message]) -> int:

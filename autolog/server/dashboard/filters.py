@@ -15,6 +15,8 @@ from autolog.stores.query import Query
 #: What the table can be sorted by: the parameter, the field, the heading.
 SORTS = {"time": "created_at", "latency": "duration", "cost": "cost", "tokens": "tokens"}
 PAGE = 50
+#: The two lists.
+LOGS, TRACES = "/ui/", "/ui/traces"
 #: What the form has fields for, and the kinds that it offers.
 FIELDS = frozenset({
     "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "error",
@@ -22,7 +24,7 @@ FIELDS = frozenset({
 })  # fmt: skip
 #: Parameters that narrow nothing: order, place, columns, and the zone of times.
 _OTHERS = frozenset({"sort", "past", "offset", "after", "zone", "column", "roots", "step"})
-#: What the frame shows: the project and the range of time are no chips.
+#: What the frame shows: the project and the time range are no chips.
 _FRAMED = frozenset({"project", "since", "until"})
 #: The columns that there are, and their headings.
 COLUMNS = {
@@ -44,7 +46,7 @@ class Filters:
     descending: bool
     offset: int
     zone: str
-    path: str = "/ui/"
+    path: str = LOGS
 
     @property
     def first_page(self) -> bool:
@@ -63,8 +65,9 @@ class Filters:
 
     @property
     def origin(self) -> str:
-        """Return the filters as a query, for the page of a log to go back to."""
-        return urlencode([pair for pair in self.given if pair[0] not in {"past", "offset", "column"}])
+        """Return the filters as a query, for the page of a log to go back to; `step` tells the list of traces."""
+        kept = [pair for pair in self.given if pair[0] not in {"past", "offset", "column", "step"}]
+        return urlencode([*kept, ("step", "traces")] if self.path == TRACES else kept)
 
     @property
     def query_string(self) -> str:
@@ -73,7 +76,7 @@ class Filters:
 
     @property
     def unfiltered(self) -> str:
-        """Return this list's URL without filters; project and range of time stay."""
+        """Return this list's URL without filters; project and time range stay."""
         return with_query(self.path, [pair for pair in self.given if pair[0] in _FRAMED | {"zone", "column", "roots"}])
 
     @property
@@ -100,7 +103,7 @@ class Filters:
         return with_query(self.path, kept)
 
 
-def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str = "/ui/") -> Filters:
+def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str = LOGS) -> Filters:
     """Parse the parameters of a list; `zone` is that of times, unless a parameter names one.
 
     Raises:
@@ -127,8 +130,20 @@ def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str
     offset = given.get("offset", "0")
     if not re.fullmatch(r"\d{1,7}", offset):
         raise Fault(400, f"offset: {offset[:50]!r} is not a number")
-    query = replace(query, past=_past(given.get("past")), roots=path == "/ui/traces" or given.get("roots") == "1")
+    query = replace(query, past=_past(given.get("past")), roots=path == TRACES or given.get("roots") == "1")
     return Filters(query, pairs, name, sort.startswith("-"), int(offset), zone, path)
+
+
+def read_range(pairs: Pairs, project: str | None, zone: str, recent: str = "") -> Query:
+    """Parse the project and the time range alone; `recent` is where it begins if `pairs` do not say.
+
+    Raises:
+        Fault: as `read_filters` does.
+    """
+    ends = [(name, value) for name, value in pairs if name in _FRAMED | {"zone"} and value.strip()]
+    if recent and "since" not in dict(ends):
+        ends.append(("since", recent))
+    return read_filters(ends, project, zone).query
 
 
 def _pair(name: str, value: str) -> tuple[str, str]:

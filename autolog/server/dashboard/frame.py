@@ -1,4 +1,4 @@
-"""What stands around every page: where one is, the project, the range of time, and the reader's zone."""
+"""What stands around every page: where one is, the project, the time range, and the reader's zone."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ PRESETS = {
     "30d": "Last 30 days",
     "90d": "Last 90 days",
 }
+#: Which of them pages of sums have unless another is chosen.
+RECENT = "7d"
 #: The cookie in which the script says the browser's time zone.
 ZONE_COOKIE = "autolog_zone"
 #: What goes along from page to page.
@@ -72,10 +74,9 @@ class Frame:
             if place != "settings" or self.may_admin
         ]
 
-    @property
-    def range_words(self) -> str:
-        """Return the chosen range of time in words."""
-        since, until = self.parameters.get("since", ""), self.parameters.get("until", "")
+    def range_words(self, recent: str = "") -> str:
+        """Return the chosen time range in words; `recent` is the one that holds unless another is chosen."""
+        since, until = self.parameters.get("since", recent), self.parameters.get("until", "")
         if not until:
             return PRESETS.get(since, f"Since {since}") if since else "All time"
         return f"{since or 'Beginning'} to {until}"
@@ -90,7 +91,7 @@ class Frame:
         return with_query(path, kept + [(name, value) for name, value in changes.items() if value])
 
     def to(self, path: str, **parameters: Any) -> str:
-        """Return another page's URL in the same project and range of time."""
+        """Return another page's URL in the same project and time range."""
         kept = [pair for pair in self.given if pair[0] in _CARRIED and pair[0] not in parameters]
         return with_query(path, kept + [(name, str(value)) for name, value in parameters.items() if value is not None])
 

@@ -10,17 +10,16 @@ from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard import conversation
 from autolog.server.dashboard._page import PageRequest
-from autolog.server.dashboard.filters import read_filters
-from autolog.server.dashboard.frame import PRESETS
+from autolog.server.dashboard.filters import read_range
+from autolog.server.dashboard.frame import RECENT
 from autolog.server.dashboard.tree import trace_sums
+from autolog.stores._contract import Store
 from autolog.stores.query import SUMMARY_ORDERS, Query, Summary
 
 #: Rows of a list, and turns of a session, on a page.
 ROWS, TURNS = 50, 25
 #: So many characters of a turn are shown; all of it is where it leads to.
 MAX_SAID = 4_000
-#: Which range of time the lists have unless another is chosen.
-RECENT = "7d"
 
 
 def sessions(request: PageRequest) -> Reply:
@@ -39,8 +38,8 @@ def _list(request: PageRequest, field: str, place: str) -> Reply:
     most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
     began = _beginnings(request, groups[:ROWS]) if field == "session" else {}
     return request.render(
-        "groups.html", range_words=None if request.frame.parameters.get("since") else PRESETS[RECENT],
-        groups=groups[:ROWS], began=began, field=field, place=place, order=order, ranged=True, most=most, number=number,
+        "groups.html", recent=RECENT,
+        groups=groups[:ROWS], began=began, field=field, place=place, order=order, most=most, number=number,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(groups) > ROWS else None,
     )  # fmt: skip
@@ -62,13 +61,13 @@ def session(request: PageRequest) -> Reply:
     query = _query(request).where(session=request.id)
     whole = next(iter(request.store.summarise(query)), None)
     if not request.id or whole is None:
-        raise Fault(404, f"There is no session {request.id[:100]!r} in this project and range of time.")
+        raise Fault(404, f"There is no session {request.id[:100]!r} in this project and time range.")
     number = _page_number(request)
     found = request.store.find(
         Query(query.equal, since=query.since, until=query.until, roots=True), TURNS + 1, (number - 1) * TURNS, False
     )
     sums = trace_sums(request.store, found[:TURNS])
-    turns = [_turn(record) for record in request.store.with_bodies(found[:TURNS])]
+    turns = [_turn(request.store, record) for record in request.store.with_bodies(found[:TURNS])]
     pages = max(1, -(-whole.turns // TURNS))
     return request.render(
         "session.html", whole=whole, turns=turns, sums=sums, session=request.id, place="sessions", ranged=True,
@@ -79,17 +78,21 @@ def session(request: PageRequest) -> Reply:
     )  # fmt: skip
 
 
-def _turn(record: Record) -> dict[str, Any]:
+def _turn(store: Store, record: Record) -> dict[str, Any]:
+    """Return what a turn shows: of a root that keeps no bodies, what its first call asked and its last answered."""
     asked, answered = conversation.turn_of(record, MAX_SAID)
+    if record.trace_id and not (asked or answered):
+        calls = Query({"project": record.project, "trace_id": record.trace_id, "kind": "llm"})
+        for call in store.find(calls, 1, newest_first=False, bodies=True):
+            asked, _ = conversation.turn_of(call, MAX_SAID)
+        for call in store.find(calls, 1, bodies=True):
+            _, answered = conversation.turn_of(call, MAX_SAID)
     return {"record": record, "asked": asked, "answered": answered}
 
 
 def _query(request: PageRequest, recent: bool = False) -> Query:
-    """Return the project and the range of time; with `recent`, the last days if the URL says none."""
-    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
-    if recent and not any(name == "since" and value.strip() for name, value in pairs):
-        pairs.append(("since", RECENT))
-    return read_filters(pairs, request.project, request.frame.zone_name).query
+    """Return the project and the time range; with `recent`, the last days if the URL says none."""
+    return read_range(request.call.query, request.project, request.frame.zone_name, RECENT if recent else "")
 
 
 def _page_number(request: PageRequest) -> int:

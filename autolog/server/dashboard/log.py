@@ -16,7 +16,7 @@ from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard import conversation, markup, snippets
 from autolog.server.dashboard._page import HEADERS, PageRequest, log_url
-from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.filters import LOGS, TRACES, read_filters
 from autolog.server.dashboard.frame import Pairs, with_query
 from autolog.server.dashboard.tree import Tree, tree_of
 from autolog.stores.query import Condition, Query
@@ -39,11 +39,13 @@ def log(request: PageRequest) -> Reply:
 def show(request: PageRequest, record: Record, tree: Tree | None) -> Reply:
     """Return the page of a log; with `tree`, its trace at the left."""
     origin = _origin(request)
-    newer, older = _neighbours(request, record, origin)
+    path = TRACES if ("step", "traces") in origin or request.frame.path.startswith("/ui/trace") else LOGS
+    newer, older = _neighbours(request, record, origin, path)
+    listed = [pair for pair in origin if pair[0] != "step"]
     return request.render(
         "log.html", tree=tree, newer=newer, older=older,
-        origin=with_query("/ui/", origin), found=dict(origin).get("text"),
-        place="logs" if tree is None else "traces", **_shown(request, record),
+        origin=with_query(path, listed), found=dict(origin).get("text"),
+        place="traces" if path == TRACES else "logs", **_shown(request, record),
     )  # fmt: skip
 
 
@@ -132,12 +134,12 @@ def score(request: PageRequest) -> Reply:
     return request.redirect(log_url(record, request.form.get("from", "")))
 
 
-def _neighbours(request: PageRequest, record: Record, origin: Pairs) -> tuple[Record | None, Record | None]:
+def _neighbours(request: PageRequest, record: Record, origin: Pairs, path: str) -> tuple[Record | None, Record | None]:
     """Return the next newer and the next older record of the list that the reader came from."""
     if record.created_at is None or record.seq is None:
         return None, None
     try:
-        base = read_filters(origin, request.project).query
+        base = read_filters(origin, request.project, path=path).query
     except Fault:
         base = Query({"project": request.project} if request.project else {})
     if base.text is not None:  # a search reads until it finds something

@@ -13,7 +13,7 @@ from autolog.server._live import follow
 from autolog.server.dashboard import histogram
 from autolog.server.dashboard._page import HEADERS, PageRequest, templates
 from autolog.server.dashboard.export import FORMS
-from autolog.server.dashboard.filters import COLUMNS, KINDS, PAGE, SORTS, Filters, place, read_filters
+from autolog.server.dashboard.filters import COLUMNS, KINDS, LOGS, PAGE, SORTS, TRACES, Filters, place, read_filters
 from autolog.server.dashboard.frame import reader_zone
 from autolog.server.dashboard.tree import trace_sums
 from autolog.server.dashboard.views import views_of
@@ -27,11 +27,11 @@ SEARCH_SUMS = 20_000
 
 
 def logs(request: PageRequest) -> Reply:
-    return _list(request, "/ui/")
+    return _list(request, LOGS)
 
 
 def traces(request: PageRequest) -> Reply:
-    return _list(request, "/ui/traces")
+    return _list(request, TRACES)
 
 
 def _list(request: PageRequest, path: str) -> Reply:
@@ -46,7 +46,7 @@ def _list(request: PageRequest, path: str) -> Reply:
         else:
             older = filters.url(offset=str(filters.offset + PAGE))
     further = None if reached is None else filters.url(until=reached.isoformat())
-    name = "traces" if path == "/ui/traces" else "logs"
+    name = "traces" if path == TRACES else "logs"
     return request.render(
         "logs.html", filters=filters, records=records, older=older, further=further, reached=reached,
         all_columns=COLUMNS, forms=FORMS, views=views_of(request, path), may_write=request.may_write,
@@ -61,10 +61,10 @@ def _filters(request: PageRequest, path: str) -> Filters:
 
 def sums(request: PageRequest) -> Reply:
     """Return the sums of what matches and its histogram: the script puts them above the list, which need not wait."""
-    filters = _filters(request, "/ui/traces" if request.parameter("step") == "traces" else "/ui/")
+    filters = _filters(request, TRACES if request.parameter("step") == "traces" else LOGS)
     query = replace(filters.query, past=None)
     if query.text is not None and request.store.count(replace(query, text=None)) > SEARCH_SUMS:
-        return request.fragment("sums.html", whole=None, drawn=None)
+        return request.fragment("sums.html", whole=None, too_many=True)
     whole, drawn = histogram.summed(request.store, query, reader_zone(request.call)[0]) or (None, None)
     scores = request.store.scores(query) if query.scores else []
     return request.fragment("sums.html", whole=whole, drawn=drawn, scores=scores)
@@ -72,7 +72,7 @@ def sums(request: PageRequest) -> Reply:
 
 def events(request: PageRequest) -> Reply:
     """Stream new records as rows of the table."""
-    filters = _filters(request, "/ui/")
+    filters = _filters(request, LOGS)
     template, root, zone = templates().get_template("rows.html"), request.root, reader_zone(request.call)[0]
 
     def row(record: Record) -> str:

@@ -15,7 +15,8 @@ from autolog.server._call import Reply
 from autolog.server.dashboard import charts
 from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.charts import Chart, Point, Series, Total
-from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.filters import read_range
+from autolog.server.dashboard.frame import RECENT
 from autolog.stores.query import DIMENSIONS, SCORE_GROUPS, Hour, Query
 
 #: What there are sums by: the filter's word, the store's group, the heading. Those of DIMENSIONS are kept ready.
@@ -107,9 +108,8 @@ def overview(request: PageRequest) -> Reply:
     drawn += [chart.draw(steps, link) for chart in (_CHARTS if models else [_COST, *_CHARTS])]
     return request.render(
         "overview.html", charts=drawn, groups=changes[:MAX_GROUPS], whole=Change(_sum(hours), _sum(before)), by=by,
-        dimensions=GROUPS, ready=DIMENSIONS, only=request.parameter("only"), since=since, until=until, ranged=True,
+        dimensions=GROUPS, ready=DIMENSIONS, only=request.parameter("only"), since=since, until=until, recent=RECENT,
         more=max(0, len(groups) - MAX_GROUPS), place="overview",
-        range_words=None if request.frame.parameters.get("since") else "Last 7 days",
         costly=sorted((one for one in changes if one.now.cost), key=lambda one: -one.now.cost)[:MAX_CALLS],
         failing=sorted((one for one in changes if one.now.errors), key=lambda one: -one.more_errors)[:MAX_CALLS],
     )  # fmt: skip
@@ -123,11 +123,11 @@ def _step(length: timedelta) -> timedelta:
 
 
 def calls(request: PageRequest) -> Reply:
-    """Return the dearest and the slowest calls: the script puts them in the page, which need not wait."""
+    """Return the most expensive and the slowest calls: the script puts them in the page, which need not wait."""
     query = _query(request).where(kind="llm")
     found = {
         words: [one for one in request.store.find(query, MAX_CALLS, order_by=field) if getattr(one, field) is not None]
-        for words, field in (("Dearest calls", "cost"), ("Slowest calls", "duration"))
+        for words, field in (("Most expensive calls", "cost"), ("Slowest calls", "duration"))
     }
     return request.fragment("calls.html", found=found)
 
@@ -143,11 +143,8 @@ def scores(request: PageRequest) -> Reply:
 
 
 def _query(request: PageRequest) -> Query:
-    """Return the project and the range of time; the last seven days if the URL says none."""
-    pairs = [(name, value) for name, value in request.call.query if name in {"project", "since", "until", "zone"}]
-    if not any(name == "since" and value.strip() for name, value in pairs):
-        pairs.append(("since", "7d"))
-    return read_filters(pairs, request.project, request.frame.zone_name).query
+    """Return the project and the time range; the last seven days if the URL says none."""
+    return read_range(request.call.query, request.project, request.frame.zone_name, RECENT)
 
 
 def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> list[Total]:

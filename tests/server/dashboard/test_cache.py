@@ -47,7 +47,7 @@ def test_what_the_cache_gave_and_why_it_missed(browser: httpx2.Client) -> None:
     for by in ("model", "session", "day"):
         assert "4,000" in browser.get(f"/ui/cache/report?{RANGE}&by={by}").text
     assert browser.get("/ui/cache?by=colour").status_code == 400
-    assert "No call in this range" in browser.get("/ui/cache/report?since=2020-01-01&until=2020-01-02").text
+    assert "No call in this time range" in browser.get("/ui/cache/report?since=2020-01-01&until=2020-01-02").text
 
 
 def test_the_rate_and_the_line_of_one_call(browser: httpx2.Client) -> None:

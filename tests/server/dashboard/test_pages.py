@@ -229,7 +229,7 @@ def test_a_project_is_set_in_the_settings(running: Live, browser: httpx2.Client)
     assert running.store.documents("project")["shop"] == {"retain": "90d", "budgets": [{"limit": 12.5, "per": "week"}]}
     shown = browser.get("/ui/settings").text
     assert "$0.00 of $12.50 a week" in shown
-    assert "takes records" in shown
+    assert "writable" in shown
     for wrong in (
         {"retain": "soon"},
         {"limit_0": "much"},
