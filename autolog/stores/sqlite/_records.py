@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, TypeAlias
 
+from autolog._record.bodies import encode_json
 from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
 from autolog.stores._texts import as_text, clean
 from autolog.stores.sqlite._bodies import Bodies
+from autolog.stores.sqlite._insert import execute, insert
 from autolog.stores.sqlite._rollup import Rollups
-from autolog.stores.sqlite._rows import COLUMNS, EPOCH, INSERT, SELECT, facets, from_row, to_row
+from autolog.stores.sqlite._rows import COLUMNS, EPOCH, INTO_LOG, SELECT, facets, from_row, to_row
 from autolog.stores.sqlite._where import micros
+
+#: Bodies of more bytes are inserted one by one: SQLite copies what a statement is given, and keeps it to its next use.
+LARGE = 32 * 1024
+
+#: What `take_media` returns.
+Taken: TypeAlias = "tuple[list[bytes | None], dict[str, bytes]]"
+
+_LAST_NUMBER = """
+    SELECT max(seq) FROM (
+        SELECT 0 AS seq UNION ALL SELECT seq FROM sqlite_sequence WHERE name = 'log'
+        UNION ALL SELECT max(n) FROM log)"""
+_MISSING = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM log WHERE n = value)"
 
 
 def load(db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[Record]:
@@ -40,41 +55,51 @@ def add_bodies(db: sqlite3.Connection, record: Record, bodies: Bodies) -> Record
 
 
 class RecordWriter:
-    """Changes records inside a transaction, and notes in `rollups` what that does to the sums.
-
-    What lies beside records that are written (bodies, what they are found by) is inserted together, by `flush`.
-    """
+    """Changes records inside a transaction, and notes in `rollups` what that does to the sums."""
 
     def __init__(self, db: sqlite3.Connection, bodies: Bodies, rollups: Rollups) -> None:
         self._db = db
         self._bodies = bodies
         self._rollups = rollups
-        self._packed: list[tuple[int, bytes | None, bytes | None]] = []
-        self._facets: list[tuple[str, str, int, int]] = []
 
-    def flush(self) -> None:
-        """Insert what lies beside the records that have been written."""
-        self._db.executemany("INSERT INTO body VALUES (?, ?, ?)", self._packed)
-        self._db.executemany(_ADD_FACET, self._facets)
-        self._packed, self._facets = [], []
+    def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
+        """Insert records, or fill in those with their ids; returns their sequence numbers (see `Store.write`)."""
+        if not records:
+            return []
+        for record in records:
+            record.created_at = record.created_at or datetime.now(UTC)
+        taken = [take_media(record) for record in records]
+        seqs = self._free_numbers(records, keep_seq)
+        rows = [(seq, *to_row(record)) for seq, record in zip(seqs, records, strict=True)]
+        inserted = insert(self._db, INTO_LOG, rows, "ON CONFLICT (project, id) DO NOTHING")
+        known = self._missing(seqs) if inserted < len(rows) else set()
+        new = [found for found in zip(seqs, records, taken, strict=True) if found[0] not in known]
+        for _, record, _ in new:
+            self._rollups.note(record, 1)
+        self._write_beside(new)
+        return [self._merge(record) if seq in known else seq for seq, record in zip(seqs, records, strict=True)]
 
-    def write(self, record: Record, seq: int | None = None) -> int:
-        """Insert a record, or fill in the one with its id; returns its sequence number: `seq`, if that is free."""
-        record.created_at = record.created_at or datetime.now(UTC)
-        bodies, media = take_media(record)
-        if seq is not None and self._db.execute("SELECT 1 FROM log WHERE n = ?", (seq,)).fetchone():
-            seq = None
-        cursor = self._db.execute(INSERT, (seq, *to_row(record)))
-        if cursor.rowcount == 0:
-            return self._merge(record)
-        seq = int(cursor.lastrowid or 0)
-        self._rollups.note(record, 1)
-        self._write_beside(seq, record, bodies, media)
-        return seq
+    def _free_numbers(self, records: Sequence[Record], keep_seq: bool) -> list[int]:
+        """Return a sequence number for each record: its own with `keep_seq` if that is free, else the next."""
+        (last,) = self._db.execute(_LAST_NUMBER).fetchone()
+        if not keep_seq:
+            return list(range(last + 1, last + 1 + len(records)))
+        wanted = [record.seq for record in records if record.seq is not None]
+        free = self._missing(wanted)
+        numbers = count(max(last, *free, 0) + 1)
+        found = []
+        for record in records:
+            seq = record.seq if record.seq in free else None
+            found.append(next(numbers) if seq is None else seq)
+            free.discard(found[-1])
+        return found
+
+    def _missing(self, seqs: Sequence[int]) -> set[int]:
+        """Return those sequence numbers that no record has."""
+        return {seq for (seq,) in self._db.execute(_MISSING, (encode_json(seqs).decode(),))}
 
     def update(self, project: str, record_id: str, change: Callable[[Record], None]) -> Record | None:
         """Let `change` alter a record; returns it, or None if there is none."""
-        self.flush()
         found = load(self._db, "project = ? AND id = ?", (project, record_id))
         if not found:
             return None
@@ -83,19 +108,16 @@ class RecordWriter:
         change(record)
         record.id, record.project, record.seq, record.updated_at = record_id, project, seq, datetime.now(UTC)
         self._rewrite(record)
-        self.flush()
         return record
 
     def delete(self, seqs: Sequence[int]) -> None:
         """Delete records, and all that lies beside them."""
-        self.flush()
         for seq in seqs:
             self._delete_beside(seq)
         self._db.executemany("DELETE FROM log WHERE n = ?", [(seq,) for seq in seqs])
 
     def _merge(self, record: Record) -> int:
         """Lay what the newer record knows over what is there; it takes nothing away."""
-        self.flush()
         (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
         seq = old.seq or 0
         merge(add_bodies(self._db, old, self._bodies), record)
@@ -107,22 +129,27 @@ class RecordWriter:
         seq = record.seq or 0
         self._delete_beside(seq)
         self._rollups.note(record, 1)
-        bodies, media = take_media(record)
+        taken = take_media(record)
         assignments = ", ".join(f'"{name}" = ?' for name in COLUMNS)
-        self._db.execute(f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*to_row(record), seq))  # noqa: S608
-        self._write_beside(seq, record, bodies, media)
+        execute(self._db, f"UPDATE log SET {assignments}, rest = ? WHERE n = ?", (*to_row(record), seq))  # noqa: S608
+        self._write_beside([(seq, record, taken)])
 
-    def _write_beside(self, seq: int, record: Record, bodies: Sequence[bytes | None], media: dict[str, bytes]) -> None:
-        request, response = bodies
-        if request is not None or response is not None:
-            self._packed.append((seq, self._bodies.pack(request), self._bodies.pack(response)))
-        if media:
-            self._db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", media.items())
-            self._db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", [(seq, sha256) for sha256 in media])
-        at = micros(record.created_at or EPOCH)
-        self._facets += [(kind, value, at, seq) for kind, value in facets(record)]
-        if record.metadata:
-            self._db.executemany(_ADD_META, meta_rows(seq, at, record))
+    def _write_beside(self, written: Sequence[tuple[int, Record, Taken]]) -> None:
+        """Insert what lies beside records: bodies, media, and what they are found by."""
+        pack = self._bodies.pack
+        packed = [
+            (seq, pack(request), pack(response))
+            for seq, _, ((request, response), _) in written
+            if request is not None or response is not None
+        ]
+        insert(self._db, "body", [row for row in packed if _size(row) <= LARGE])
+        self._db.executemany("INSERT INTO body VALUES (?, ?, ?)", [row for row in packed if _size(row) > LARGE])
+        for seq, _, (_, media) in written:
+            if media:
+                self._db.executemany("INSERT OR IGNORE INTO media VALUES (?, ?)", media.items())
+                uses = [(seq, sha256) for sha256 in media]
+                self._db.executemany("INSERT OR IGNORE INTO media_use VALUES (?, ?)", uses)
+        write_facets(self._db, [(seq, record) for seq, record, _ in written])
 
     def _delete_beside(self, seq: int) -> None:
         found = load(self._db, "n = ?", (seq,))
@@ -147,17 +174,17 @@ class RecordWriter:
             db.executemany(sql, [(sha256,) for sha256 in used])
 
 
-_ADD_FACET = "INSERT OR IGNORE INTO facet VALUES (?, ?, ?, ?)"
-_ADD_META = "INSERT OR IGNORE INTO meta VALUES (?, ?, ?, ?)"
+def _size(packed: tuple[int, bytes | None, bytes | None]) -> int:
+    return len(packed[1] or b"") + len(packed[2] or b"")
 
 
-def meta_rows(seq: int, at: int, record: Record) -> list[tuple[str, str, int, int]]:
-    """Return the rows that a record is found by for its metadata; `at` is its time in microseconds."""
-    return [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()]
-
-
-def write_facets(db: sqlite3.Connection, seq: int, record: Record) -> None:
-    """Insert the rows that a record is found by: its tags, models, caller and metadata."""
-    at = micros(record.created_at or EPOCH)
-    db.executemany(_ADD_FACET, [(kind, value, at, seq) for kind, value in facets(record)])
-    db.executemany(_ADD_META, meta_rows(seq, at, record))
+def write_facets(db: sqlite3.Connection, records: Iterable[tuple[int, Record]]) -> None:
+    """Insert the rows that records are found by: their tags, models, caller and metadata."""
+    found: list[tuple[Any, ...]] = []
+    described: list[tuple[Any, ...]] = []
+    for seq, record in records:
+        at = micros(record.created_at or EPOCH)
+        found += [(kind, value, at, seq) for kind, value in facets(record)]
+        described += [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()]
+    insert(db, "facet", found, "ON CONFLICT DO NOTHING")
+    insert(db, "meta", described, "ON CONFLICT DO NOTHING")

@@ -19,6 +19,7 @@ from autolog._record.record import Record
 from autolog.stores._histogram import BY_DAY, bucket, middle
 from autolog.stores._texts import clean
 from autolog.stores.query import Hour, is_unpriced
+from autolog.stores.sqlite._insert import insert
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: What nobody used: sums must never make a write fail.
@@ -116,7 +117,7 @@ class Rollups:
 
 
 def _apply(db: sqlite3.Connection, table: str, sums: dict[tuple[str, str, int, str], _Sum]) -> None:
-    db.executemany(_ADD.format(table=table), [(*key, *_values(change)) for key, change in sums.items()])
+    insert(db, table, [(*key, *_values(change)) for key, change in sums.items()], _ADD)
     gone = [key for key, change in sums.items() if change.calls <= 0]
     if gone:
         db.executemany(f"DELETE FROM {table} WHERE {_KEY} AND calls <= 0", gone)  # noqa: S608
@@ -125,13 +126,12 @@ def _apply(db: sqlite3.Connection, table: str, sums: dict[tuple[str, str, int, s
 _KEY = "project = ? AND dimension = ? AND hour = ? AND value = ?"
 _SUMS = "calls, errors, input_tokens, output_tokens, cost, priced, histogram"
 _ADD = f"""
-    INSERT INTO {{table}} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (project, dimension, hour, value) DO UPDATE SET
         calls = calls + excluded.calls, errors = errors + excluded.errors,
         input_tokens = min(input_tokens + excluded.input_tokens, {MAX_TOKENS}),
         output_tokens = min(output_tokens + excluded.output_tokens, {MAX_TOKENS}),
         cost = max(0.0, cost + excluded.cost), priced = priced + excluded.priced,
-        histogram = histograms_added(histogram, excluded.histogram)"""  # noqa: S608
+        histogram = histograms_added(histogram, excluded.histogram)"""
 
 
 def _values(change: _Sum) -> tuple[Any, ...]:

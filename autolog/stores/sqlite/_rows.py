@@ -12,7 +12,6 @@ import msgspec
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import DEFAULTS, FIELDS, Record
 from autolog._record.scores import values_of
-from autolog.stores._texts import clean
 from autolog.stores.sqlite._where import micros
 
 TIMES = frozenset({"created_at", "received_at", "updated_at"})
@@ -30,14 +29,11 @@ COLUMNS = (
 )  # fmt: skip
 _TIME_INDEXES = tuple(COLUMNS.index(name) for name in TIMES)
 _JSON_INDEXES = tuple(COLUMNS.index(name) for name in _JSON)
-_TEXT_INDEXES = tuple(
-    index for index, name in enumerate(COLUMNS) if "str" in str(Record.__annotations__[name]) and name not in _JSON
-)
 _REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
 
 _QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
-_MARKS = ", ".join("?" * (len(COLUMNS) + 2))
-INSERT = f"INSERT INTO log (n, {_QUOTED}, rest) VALUES ({_MARKS}) ON CONFLICT (project, id) DO NOTHING"  # noqa: S608
+#: Where a row goes: its number, then what `to_row` returns.
+INTO_LOG = f"log (n, {_QUOTED}, rest)"
 #: What a record is read from, in the order in which `from_row` takes it.
 SELECT = f"n, {_QUOTED}, rest"
 
@@ -57,10 +53,6 @@ def to_row(record: Record) -> tuple[Any, ...]:
         values[index] = micros(values[index] or now)
     for index in _JSON_INDEXES:
         values[index] = encode_json(values[index]).decode() if values[index] else None
-    for index in _TEXT_INDEXES:
-        value = values[index]
-        if value is not None and not value.isascii():
-            values[index] = clean(value)
     rest = {
         name: value
         for name, value, default in zip(_REST, _rest_values(record), _REST_DEFAULTS, strict=True)
@@ -94,4 +86,4 @@ def facets(record: Record) -> list[tuple[str, str]]:
     if record.caller is not None:
         found.append(("caller", record.caller))
     found += [("score", name) for name in values_of(record)]
-    return [(kind, clean(value)) for kind, value in found]
+    return found

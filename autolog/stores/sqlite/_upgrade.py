@@ -20,9 +20,10 @@ from autolog._record.bodies import decode_json, decode_object
 from autolog._record.record import FIELDS, Record
 from autolog.errors import StoreError, shown
 from autolog.stores.sqlite import _rollup
+from autolog.stores.sqlite._insert import insert
 from autolog.stores.sqlite._records import write_facets
 from autolog.stores.sqlite._rollup import Rollups
-from autolog.stores.sqlite._rows import EPOCH, INSERT, TIMES, to_row
+from autolog.stores.sqlite._rows import EPOCH, INTO_LOG, TIMES, to_row
 from autolog.stores.sqlite._schema import MIGRATIONS
 
 #: Marks a file as ours ("alog"), so that no other program's database is taken for one.
@@ -175,8 +176,8 @@ def _rebuild(db: sqlite3.Connection) -> int:
     rollups, count = Rollups(), 0
     rollups.begin()
     for seq, record in _old_records(db) if "log" in old else ():
-        db.execute(INSERT, (seq, *to_row(record)))
-        write_facets(db, seq, record)
+        insert(db, INTO_LOG, [(seq, *to_row(record))], "ON CONFLICT DO NOTHING")
+        write_facets(db, [(seq, record)])
         rollups.note(record, 1)
         count += 1
     rollups.end(db)

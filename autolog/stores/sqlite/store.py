@@ -69,9 +69,7 @@ class SQLiteStore:
 
     def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
         with self._file.changing():
-            writer = self._writer()
-            seqs = [writer.write(record, record.seq if keep_seq else None) for record in records]
-            writer.flush()
+            seqs = self._writer().write(records, keep_seq)
             self._file.newest = max((self._file.newest, *seqs))
             return seqs
 
