@@ -17,16 +17,25 @@ from typing import Any
 _STUB = """
 def make():
     {variables}
-    {kind}def stub(*args, __autolog__, **kwargs):
+    def stub({parameters}):
         if False:
             {variables_used}
-        return {wait}__autolog__(*args, **kwargs)
+        {calls}
     return stub
 """
+_CALL = "return __autolog__({arguments})"
+_ASK_AND_CALL = """if __autolog__[0]({required}):
+            return __autolog__[1]({arguments})
+        return __autolog__[2]({arguments})"""
+#: With how many parameters that are given by keyword only a stub still names each.
+_MOST_KEYWORDS = 8
+#: The flags by which `inspect` and others tell what a function returns. A plain function may have them, too: since
+#: Python 3.11 it is an instruction that makes a coroutine. So there is none more to be awaited.
+_RETURNS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 @functools.cache
-def _stub_code(free: tuple[str, ...], is_async: bool) -> CodeType:
+def _stub_code(free: tuple[str, ...], parameters: str, calls: str) -> CodeType:
     """Return the code of a stub with these free variables, as those of the function whose place it takes.
 
     A function's code has to have as many as its closure, and to begin with the instruction that brings them in:
@@ -36,8 +45,8 @@ def _stub_code(free: tuple[str, ...], is_async: bool) -> CodeType:
     source = _STUB.format(
         variables="; ".join(f"{name} = None" for name in free) or "pass",
         variables_used=", ".join(free) or "pass",
-        kind="async " if is_async else "",
-        wait="await " if is_async else "",
+        parameters=parameters,
+        calls=calls,
     )
     namespace: dict[str, Any] = {}
     exec(compile(source, __file__, "exec"), namespace)  # noqa: S102 - of the names of variables alone
@@ -45,25 +54,51 @@ def _stub_code(free: tuple[str, ...], is_async: bool) -> CodeType:
     return stub.__code__
 
 
+def _parameters(function: FunctionType) -> tuple[str, str, str]:
+    """Return the parameters of a stub, those that have no default, and how all are handed on, as source.
+
+    Under their own names nothing has to be packed. But to name dozens takes longer than to pack the few that are given.
+    """
+    code = function.__code__
+    names = [name for name in code.co_varnames if name != "__autolog__"]
+    positional, optional = names[: code.co_argcount], len(function.__defaults__ or ())
+    keywords = names[code.co_argcount :][: code.co_kwonlyargcount - ("__autolog__" in code.co_varnames)]
+    packed = len(keywords) > _MOST_KEYWORDS
+    several = ["*__args__"] if code.co_flags & inspect.CO_VARARGS else []
+    others = ["**__kwargs__"] if packed or code.co_flags & inspect.CO_VARKEYWORDS else []
+    if packed:
+        keywords = []
+    slash = ["/"] if code.co_posonlyargcount else []
+    before = [*positional[: code.co_posonlyargcount], *slash, *positional[code.co_posonlyargcount :]]
+    parameters = [*before, *(several or "*"), *keywords, "__autolog__", *others]
+    arguments = [*positional, *several, *(f"{name}={name}" for name in keywords), *others]
+    return ", ".join(parameters), ", ".join(positional[: len(positional) - optional]), ", ".join(arguments)
+
+
 class Graft:
     """A function that calls `wrapper` instead, until `remove()`.
 
     Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function`
-    made before.
+    made before. What `passes` says yes to, given the arguments that have no default, does not get there.
     """
 
-    def __init__(self, function: FunctionType, wrapper: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: FunctionType, wrapper: Callable[..., Any], passes: Callable[..., bool] | None = None
+    ) -> None:
         self._function = function
-        self._wrapper = wrapper
+        self._given = wrapper if passes is None else (passes, copy_function(function), wrapper)
         self._code, self._defaults = function.__code__, function.__kwdefaults__
         self._signed = "__signature__" in vars(function)
         if not self._signed:
             vars(function)["__signature__"] = inspect.signature(function)
-        # In this order, for another thread may be calling it: the old code does not see the new default.
-        function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": wrapper}
         code = self._code
-        stub = _stub_code(code.co_freevars, inspect.iscoroutinefunction(function))
+        parameters, required, arguments = _parameters(function)
+        calls = (_CALL if passes is None else _ASK_AND_CALL).format(required=required, arguments=arguments)
+        stub = _stub_code(code.co_freevars, parameters, calls)
+        # In this order, for another thread may be calling it: the old code does not see the new default.
+        function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": self._given}
         function.__code__ = stub.replace(
+            co_flags=stub.co_flags | code.co_flags & _RETURNS,
             co_filename=code.co_filename,  # by this and what follows its source is found, and profiles name it
             co_firstlineno=code.co_firstlineno,
             co_name=code.co_name,
@@ -73,7 +108,7 @@ class Graft:
     def remove(self) -> None:
         """Give the function its own code back; one that has been grafted again since stays as it is."""
         function = self._function
-        if (function.__kwdefaults__ or {}).get("__autolog__") is not self._wrapper:
+        if (function.__kwdefaults__ or {}).get("__autolog__") is not self._given:
             return
         function.__code__ = self._code
         function.__kwdefaults__ = self._defaults

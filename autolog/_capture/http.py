@@ -78,10 +78,19 @@ class Outlet:
             exchange.request = None  # nothing is sent: there is no call to record
             raise
 
-    def graft(self, function: FunctionType, wrap: Callable[..., Callable[..., Any]], *given: Any) -> None:
-        """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already."""
+    def graft(
+        self,
+        function: FunctionType,
+        wrap: Callable[..., Callable[..., Any]],
+        *given: Any,
+        passes: Callable[..., bool] | None = None,
+    ) -> None:
+        """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already.
+
+        Calls that `passes` says yes to go straight to the original.
+        """
         if function not in self._grafts:
-            self._grafts[function] = Graft(function, wrap(copy_function(function), *given))
+            self._grafts[function] = Graft(function, wrap(copy_function(function), *given), passes)
 
     def restore(self) -> None:
         """Make the functions what they were. One that somebody else has grafted since passes through."""
@@ -179,14 +188,14 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
     """Return `SyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
-    def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+    def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         call = recorded_call(sdk, emit, self, options, kwargs)
         if call is None:
-            return original(self, cast_to, options, **kwargs)
+            return original(self, cast_to, options, *args, **kwargs)
         with call:
-            return original(self, cast_to, options, **kwargs)
+            return original(self, cast_to, options, *args, **kwargs)
         with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):  # once more, without the request for usage
-            return original(self, cast_to, options, **kwargs)
+            return original(self, cast_to, options, *args, **kwargs)
 
     return request
 
@@ -195,14 +204,14 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
     """Return `AsyncAPIClient.request`, recorded."""
 
     @functools.wraps(original)
-    async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+    async def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
         call = recorded_call(sdk, emit, self, options, kwargs)
         if call is None:
-            return await original(self, cast_to, options, **kwargs)
+            return await original(self, cast_to, options, *args, **kwargs)
         with call:
-            return await original(self, cast_to, options, **kwargs)
+            return await original(self, cast_to, options, *args, **kwargs)
         with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):
-            return await original(self, cast_to, options, **kwargs)
+            return await original(self, cast_to, options, *args, **kwargs)
 
     return request
 

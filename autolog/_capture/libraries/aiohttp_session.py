@@ -4,37 +4,50 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, open_exchanges
-from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
+from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, is_other_traffic, keep_chunk
 from autolog._guard import report
 
 #: The exchanges whose responses are being fed, by the id of the response's reader.
 _fed: dict[int, Exchange] = {}
 
 
+def request_passes(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
+    """Return what tells that a request is certainly no call; all traffic of a program pays for the answer."""
+
+    def passes(session: Any, method: Any, str_or_url: Any) -> bool:
+        base = getattr(session, "_base_url", None)
+        url = str(str_or_url)
+        if base is not None and "://" not in url:  # as good as joined: the host is there, and how the path ends
+            url = _base_text(base) + url
+        return is_other_traffic(calls, method, url)
+
+    return passes
+
+
+_base_text = functools.lru_cache(maxsize=256)(str)
+
+
 def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
     """Return `ClientSession._request`, recorded."""
 
     @functools.wraps(original)
-    def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:  # no coroutine more for other traffic
+    async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
         exchange = _open(calls, self, method, str_or_url)
-        responding = original(self, method, str_or_url, **kwargs)
-        return responding if exchange is None else _recorded(calls, exchange, responding)
+        if exchange is None:
+            return await original(self, method, str_or_url, **kwargs)
+        with calls.block(exchange):
+            response = await original(self, method, str_or_url, **kwargs)
+            _receive(calls, exchange, response)
+        return response
 
     return _request
-
-
-async def _recorded(calls: LibraryCalls, exchange: Exchange, responding: Awaitable[Any]) -> Any:
-    with calls.block(exchange):
-        response = await responding
-        _receive(calls, exchange, response)
-    return response
 
 
 def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Exchange | None:
@@ -46,6 +59,16 @@ def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Ex
         exchange.request = Outgoing(method.upper(), url, {}, None)  # until it is made: see `wrap_client_send`
         exchange.library_calls = calls
     return exchange
+
+
+def send_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:  # noqa: ARG001 - all are made alike
+    """Return what tells that a request that goes out is none of a call."""
+    return lambda request, connection: current_exchange.get() is None  # noqa: ARG005 - it is asked about all that is given
+
+
+def feed_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:  # noqa: ARG001 - all are made alike
+    """Return what tells that a reader is none of a call's response."""
+    return lambda reader, fed: not _fed  # noqa: ARG005 - it is asked about all that is given
 
 
 def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:

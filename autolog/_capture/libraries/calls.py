@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from time import perf_counter_ns, time_ns
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
@@ -26,6 +26,7 @@ from autolog.providers._table import ROWS
 
 #: Paths that are told at any host.
 _ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere))
+_PATH = re.compile(r"[^?#]*")
 #: Ports that are told at any host.
 _PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
 #: Statuses after which SDKs try again (besides those of 500 and more).
@@ -59,6 +60,8 @@ class CallRules:
         self._names = {host.partition(":")[0] for host in self._hosts}
         #: Whether whatever is asked for at a host, without its port, is worth a look; the port is None for the default.
         self.knows = functools.lru_cache(maxsize=4096)(self._knows)
+        #: The same of a URL without its path.
+        self.knows_origin = functools.lru_cache(maxsize=4096)(self._knows_origin)
         self.reader = functools.lru_cache(maxsize=4096)(self._find)
 
     def _knows(self, host: str, port: int | None) -> bool:
@@ -66,6 +69,10 @@ class CallRules:
             return True
         aws = host.endswith((".amazonaws.com", ".api.aws")) and "bedrock" not in host  # storage, queues, ...
         return not aws and provider_at(host) is not None
+
+    def _knows_origin(self, origin: str) -> bool:
+        split = urlsplit(origin)
+        return self._knows(split.hostname or "", split.port)
 
     def _given(self, host: str) -> str | None:
         host = host.lower()
@@ -181,30 +188,38 @@ class _Attempt(RecordedCall):
         return super().__exit__(kind, error, trace)
 
 
+def is_other_traffic(calls: LibraryCalls, method: Any, url: Any) -> bool:
+    """Return whether a request is certainly no call; all traffic of a program pays for the answer."""
+    try:
+        end = url.find("/", 8)  # behind "https://", or "http://" and one character of the host
+        if calls.rules.knows_origin(url if end < 0 else url[:end]):
+            return False
+        return method.upper() != "POST" or end < 0 or not is_told_anywhere(_PATH.match(url, end)[0])  # type: ignore[index]
+    except (ValueError, TypeError, AttributeError):  # no request: the library says so better
+        return False
+
+
+def prepared_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
+    """Return what tells that a request of requests, botocore or lm15 is certainly no call."""
+
+    def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - it is asked about all that is given
+        try:
+            return is_other_traffic(calls, request.method, request.url)
+        except AttributeError:  # not a request
+            return False
+
+    return passes
+
+
 def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, str] | None:
-    """Return method, host and path of a request that may be a call; None of any other, or if they are none."""
+    """Return method, host and path of a request that may be a call; None of one inside a call, or if it has none."""
     if current_exchange.get() is not None or not calls.outlet.live:
         return None
     try:
         split = urlsplit(url)
-        if not calls.rules.knows(*_host_and_port(split.netloc)) and (
-            method.upper() != "POST" or not is_told_anywhere(split.path)
-        ):
-            return None
         return method.upper(), split.netloc.rpartition("@")[2], unquote(split.path)
     except (ValueError, TypeError, AttributeError):  # no request: the library says so better
         return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _host_and_port(netloc: str) -> tuple[str, int | None]:
-    """Return host and port of a URL's authority.
-
-    Raises:
-        ValueError: the port is none.
-    """
-    parts = SplitResult("", netloc, "", "", "")
-    return parts.hostname or "", parts.port
 
 
 def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:

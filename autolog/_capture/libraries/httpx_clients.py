@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from autolog._capture.context import current_exchange
@@ -11,6 +11,22 @@ from autolog._capture.exchange import Exchange, complete_content, open_exchanges
 from autolog._capture.libraries.calls import LibraryCalls, is_told_anywhere
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import report
+
+
+def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
+    """Return what tells that a request is certainly no call; all traffic of a program pays for the answer."""
+
+    def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - it is asked about all that is given
+        try:
+            url = request.url
+            parts = getattr(url, "_uri_reference", url)  # takes a third of what the URL's properties do
+            return not calls.rules.knows(parts.host, parts.port) and (
+                request.method != "POST" or not is_told_anywhere(parts.path)
+            )
+        except AttributeError:  # not a request
+            return False
+
+    return passes
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
@@ -33,30 +49,23 @@ def wrap_async_send(original: Callable[..., Any], calls: LibraryCalls) -> Callab
     """Return `AsyncClient.send`, recorded."""
 
     @functools.wraps(original)
-    def send(self: Any, request: Any, **kwargs: Any) -> Any:  # no coroutine more for other traffic
+    async def send(self: Any, request: Any, **kwargs: Any) -> Any:
         exchange = _open(calls, self, request)
-        responding = original(self, request, **kwargs)
-        return responding if exchange is None else _recorded(calls, exchange, responding)
+        if exchange is None:
+            return await original(self, request, **kwargs)
+        with calls.block(exchange):
+            response = await original(self, request, **kwargs)
+            _receive(calls, exchange, response, async_tee)
+        return response
 
     return send
-
-
-async def _recorded(calls: LibraryCalls, exchange: Exchange, responding: Awaitable[Any]) -> Any:
-    with calls.block(exchange):
-        response = await responding
-        _receive(calls, exchange, response, async_tee)
-    return response
 
 
 def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
     if current_exchange.get() is not None or not calls.outlet.live:
         return None
     try:
-        # All other traffic pays for what follows: its own parts take a third of what the URL's properties do.
         url, method = request.url, request.method
-        parts = getattr(url, "_uri_reference", url)
-        if not calls.rules.knows(parts.host, parts.port) and (method != "POST" or not is_told_anywhere(parts.path)):
-            return None
         host, path = url.netloc.decode("ascii", "replace"), url.path
     except AttributeError:  # not a request: the library says so better
         return None

@@ -5,51 +5,62 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from autolog._capture.graft import innermost
 from autolog._capture.http import Outlet, Reserve
 from autolog._capture.libraries import (
-    aiohttp_session,
-    botocore_session,
-    httpx_clients,
-    lm15_transports,
-    requests_adapter,
+    aiohttp_session as aio,
+    botocore_session as botocore,
+    httpx_clients as httpx,
+    lm15_transports as lm15,
+    requests_adapter as requests,
 )
-from autolog._capture.libraries.calls import CallRules, LibraryCalls
+from autolog._capture.libraries.calls import CallRules, LibraryCalls, prepared_passes
 from autolog._capture.span import Emit
 from autolog._guard import logger
 
-_Wrap = Callable[[Callable[..., Any], LibraryCalls], Callable[..., Any]]
-#: What is wrapped of each library: module, class, method; of methods that a version does not have, it does without.
-_POINTS: dict[str, tuple[tuple[str, str, str, _Wrap], ...]] = {
-    "httpx": (
-        ("httpx._client", "Client", "send", httpx_clients.wrap_send),
-        ("httpx._client", "AsyncClient", "send", httpx_clients.wrap_async_send),
-    ),
-    "httpx2": (
-        ("httpx2._client", "Client", "send", httpx_clients.wrap_send),
-        ("httpx2._client", "AsyncClient", "send", httpx_clients.wrap_async_send),
-    ),
-    "requests": (("requests.adapters", "HTTPAdapter", "send", requests_adapter.wrap_send),),
+
+class _Point(NamedTuple):
+    """A method that is wrapped: where it is, what wraps it, and what tells that a call of it can go straight on."""
+
+    module: str
+    owner: str
+    method: str
+    wrap: Callable[[Callable[..., Any], LibraryCalls], Callable[..., Any]]
+    passes: Callable[[LibraryCalls], Callable[..., bool]]
+
+
+#: What is wrapped of each library; of methods that a version does not have, it does without.
+_POINTS: dict[str, tuple[_Point, ...]] = {
+    **{
+        library: (
+            _Point(f"{library}._client", "Client", "send", httpx.wrap_send, httpx.passes),
+            _Point(f"{library}._client", "AsyncClient", "send", httpx.wrap_async_send, httpx.passes),
+        )
+        for library in ("httpx", "httpx2")
+    },
+    "requests": (_Point("requests.adapters", "HTTPAdapter", "send", requests.wrap_send, prepared_passes),),
     "aiohttp": (
-        ("aiohttp.client", "ClientSession", "_request", aiohttp_session.wrap_request),
-        ("aiohttp.client_reqrep", "ClientRequest", "send", aiohttp_session.wrap_client_send),
-        ("aiohttp.streams", "StreamReader", "feed_data", aiohttp_session.wrap_feed),
-        ("aiohttp.streams", "StreamReader", "set_exception", aiohttp_session.wrap_set_exception),
+        _Point("aiohttp.client", "ClientSession", "_request", aio.wrap_request, aio.request_passes),
+        _Point("aiohttp.client_reqrep", "ClientRequest", "send", aio.wrap_client_send, aio.send_passes),
+        _Point("aiohttp.streams", "StreamReader", "feed_data", aio.wrap_feed, aio.feed_passes),
+        _Point("aiohttp.streams", "StreamReader", "set_exception", aio.wrap_set_exception, aio.feed_passes),
     ),
-    "botocore": (("botocore.httpsession", "URLLib3Session", "send", botocore_session.wrap_send),),
+    "botocore": (_Point("botocore.httpsession", "URLLib3Session", "send", botocore.wrap_send, prepared_passes),),
     "lm15": tuple(
         point
         for package in ("lm15", "dspy._vendor.lm15")
         for point in (
-            (f"{package}.transports._sync", "StdlibTransport", "stream", lm15_transports.wrap_stream),
-            (f"{package}.transports._async", "StdlibAsyncTransport", "_do_stream", lm15_transports.wrap_do_stream),
+            _Point(f"{package}.transports._sync", "StdlibTransport", "stream",
+                   lm15.wrap_stream, prepared_passes),
+            _Point(f"{package}.transports._async", "StdlibAsyncTransport", "_do_stream",
+                   lm15.wrap_do_stream, prepared_passes),
         )
     ),
-}
+}  # fmt: skip
 #: Whose a module is that is wrapped.
-_LIBRARY_OF = {point[0]: name for name, points in _POINTS.items() for point in points}
+_LIBRARY_OF = {point.module: name for name, points in _POINTS.items() for point in points}
 LIBRARIES = tuple(_POINTS)
 
 
@@ -87,7 +98,7 @@ class LibraryPatch:
         self._outlet.reserve = self._reserve
         self._calls = {name: LibraryCalls(self._outlet, CallRules(self._hosts)) for name in LIBRARIES}
         for name, points in _POINTS.items():
-            for module in dict.fromkeys(point[0] for point in points):
+            for module in dict.fromkeys(point.module for point in points):
                 if module in sys.modules:
                     self._wrap(name, sys.modules[module])
                 elif module not in self._hooked:
@@ -107,11 +118,12 @@ class LibraryPatch:
 
     def _wrap(self, library: str, module: ModuleType) -> None:
         self._prepare()
-        for name, owner, method, wrap in _POINTS[library]:
-            if name != module.__name__:
+        calls = self._calls[library]
+        for point in _POINTS[library]:
+            if point.module != module.__name__:
                 continue
-            function = innermost(vars(getattr(module, owner, object)).get(method), module.__file__)
+            function = innermost(vars(getattr(module, point.owner, object)).get(point.method), module.__file__)
             if function is None:
-                logger.info("calls through %s may not be recorded: %s.%s is not there", library, owner, method)
+                logger.info("calls by %s may not be recorded: %s.%s is not there", library, point.owner, point.method)
             else:
-                self._outlet.graft(function, wrap, self._calls[library])
+                self._outlet.graft(function, point.wrap, calls, passes=point.passes(calls))
