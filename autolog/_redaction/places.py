@@ -44,13 +44,16 @@ def passwords_in(text: bytes) -> Iterator[Span]:
 
 def may_hold_password(body: bytes, lowered: bytes) -> bool:
     """Return whether there may be one in a body that follows no name of a secret and sign, as in an assignment."""
-    return (
-        (b" -" in body and any(next(search(body, lowered), None) for search in (_commands, _long_options, _piped)))
-        or (b'"-' in body and _LISTED_OPTION.search(body) is not None)
-        or (b"login" in body and next(_files(body, lowered), None) is not None)
-        or ((b":*:" in body or b":54" in body) and next(_files(body, lowered), None) is not None)
-        or b"ENV " in body
-    )
+    searches: list[_Search] = []
+    if _DASH.search(body):
+        searches += (_commands, _long_options, _piped, _listed_options)
+    if any(sign.search(body) for sign in _FILE_SIGNS):
+        searches.append(_files)
+    return any(next(search(body, lowered), None) for search in searches) or any(sign in body for sign in _CERTAIN)
+
+
+#: Signs of a password that only the walk over a body finds.
+_CERTAIN = (b"ENV ", b"Private-Lines")
 
 
 # Commands, and where a password stands in their options
@@ -80,8 +83,12 @@ _ANY_WORD = frozenset({b"sshpass"})
 _LONGEST = 4000
 
 
+#: How a body goes on after the dash of an option, if it may be a password's.
+_DASH = re.compile(
+    rb"-(?:(?<=[ \t]-)(?:[uUapPwkK]|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )|(?<=--)[A-Za-z]|(?<=\"-)[-uUapPwkK]|stdin|fd)"
+)
 #: What every such option begins with: a search for it is quicker than one for the commands.
-_HINT = re.compile(rb" -[-\w]")
+_HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
 
 
 def _commands(text: bytes, _: bytes) -> Iterator[Span]:
@@ -111,7 +118,16 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
 
 
 #: An option of a command whose words are a list.
-_LISTED_OPTION = re.compile(rb"\"-[uUapPwkK](?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})")
+_LISTED_OPTION = re.compile(
+    rb"-(?<=\"-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
+)
+
+
+def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find options that may have a password after them, in a list; the walk over it finds the password itself."""
+    yield from (found.span() for found in _LISTED_OPTION.finditer(text))
+
+
 _TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
 _LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + _QUOTE + _WORD)
 
@@ -193,7 +209,7 @@ def _blocks(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.end(), at
 
 
-_BLANK = rb"(?:\s|\\[nrt])"
+_BLANK = rb"(?:\s|\\{1,3}[nrt])"
 #: Lines of .netrc, .npmrc and .pgpass, Oracle's addresses, and keys of PuTTY: what stands before the password, and it.
 _FILES = {
     b"password": (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
@@ -204,6 +220,8 @@ _FILES = {
     b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
     b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
 }  # fmt: skip
+#: Signs of them in the body that a text is in: a rare letter first, for which `re` looks quickly.
+_FILE_SIGNS = (re.compile(rb"g(?<=log)in"), re.compile(rb":(?:\*:|54)"))
 #: Those of them whose password has to be more than a word.
 _PLAIN_FILES = (b"password", b":")
 
@@ -277,11 +295,16 @@ _CODE_NAME = re.compile(
 )
 
 
+def ends_in_code(words: bytes) -> bool:
+    """Return whether words end in the name of a code that is good for one login, or of a card's."""
+    return _CODE_NAME.search(words.lower()) is not None
+
+
 def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
     """Find codes that are good for one login, and those of cards."""
     for pattern in _CODES:
         for found in pattern.finditer(lowered):
-            if _CODE_NAME.search(lowered, max(0, found.start() - 24), found.end(1)):
+            if ends_in_code(lowered[max(0, found.start() - 24) : found.end(1)]):
                 yield found.span(2)
 
 
