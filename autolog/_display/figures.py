@@ -16,11 +16,16 @@ _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 
 def safe(value: object) -> str:
     """Escape text for display: control and direction-changing characters become visible."""
+    text = str(value)
+    if (
+        text.isprintable() or "".join(text.split("\n")).isprintable()
+    ):  # nearly all text is, and needs no look at each character
+        return text
     return "".join(
         char
         if char in _KEPT or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
         else f"\\x{ord(char):02x}"
-        for char in str(value)
+        for char in text
     )
 
 

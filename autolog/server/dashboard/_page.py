@@ -22,6 +22,7 @@ from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._keys import ANY_PROJECT
 from autolog.server.dashboard import markup
+from autolog.server.dashboard.filters import KINDS
 from autolog.server.dashboard.frame import PRESETS, Frame, frame_of, reader_zone, with_query
 from autolog.stores._contract import Store
 
@@ -224,7 +225,7 @@ def templates() -> jinja2.Environment:
         "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score,
         "asked": _asked, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
-    made.globals |= {"version": __version__, "tokens": figures.tokens, "presets": PRESETS}
+    made.globals |= {"span_kinds": KINDS, "version": __version__, "tokens": figures.tokens, "presets": PRESETS}
     return made
 
 

@@ -203,7 +203,8 @@ function brush(histogram) {
 
 const tree = byId("tree");
 const detail = byId("detail");
-const spans = tree ? [...tree.children] : [];
+const spans = tree ? [...tree.querySelectorAll("li")] : [];
+let chosen = tree?.querySelector(".chosen");
 
 function highlight(found) {
   if (!found || !window.Highlight) return;
@@ -223,22 +224,31 @@ function highlight(found) {
 }
 if (detail) highlight(detail.dataset.found);
 
+// A span's details are asked for when the button goes down, some time before it is up and the span is chosen.
+async function detailOf(item) {
+  const address = new URL(item.querySelector("a").href);
+  address.searchParams.set("part", "detail");
+  const holder = document.createElement("div");
+  return await fill(holder, address) ? holder : null;
+}
+let ahead = {};
 let asked = 0;
 async function choose(item, remember = true) {
   const link = item?.querySelector("a");
   if (!link) return;
-  tree.querySelector(".chosen")?.classList.remove("chosen");
-  tree.querySelector("a[aria-current]")?.removeAttribute("aria-current");
-  item.firstElementChild.classList.add("chosen");
-  link.setAttribute("aria-current", "true");
-  item.scrollIntoView({ block: "nearest" });
-  if (remember) history.pushState({ span: item.dataset.id }, "", link.href);
   const turn = ++asked;
-  const address = new URL(link.href);
-  address.searchParams.set("part", "detail");
+  const coming = ahead.item === item ? ahead.coming : detailOf(item);
+  ahead = {};
+  chosen?.classList.remove("chosen");
+  chosen?.querySelector("a").removeAttribute("aria-current");
+  chosen = item;
+  item.classList.add("chosen");
+  link.setAttribute("aria-current", "true");
   detail.classList.add("loading");
-  const holder = document.createElement("div");
-  if (await fill(holder, address) && turn === asked) {
+  if (remember) history.pushState({ span: item.dataset.id }, "", link.href);
+  item.scrollIntoView({ block: "nearest" });
+  const holder = await coming;
+  if (holder && turn === asked) {
     detail.replaceChildren(...holder.childNodes);
     document.title = `${link.textContent} · autolog`;
     const crumb = document.querySelector(".crumbs [aria-current]");
@@ -267,6 +277,10 @@ function showSpans() {
   }
 }
 if (tree) {
+  tree.addEventListener("pointerdown", (event) => {
+    const item = event.button === 0 && event.target.closest("a")?.closest("li");
+    if (item) ahead = { item, coming: detailOf(item) };
+  });
   tree.addEventListener("click", (event) => {
     const item = event.target.closest("li");
     const toggle = event.target.closest(".toggle");
@@ -287,18 +301,18 @@ if (tree) {
   });
   byId("next-error")?.addEventListener("click", () => {
     const failed = spans.filter((item) => item.classList.contains("failed"));
-    const at = spans.findIndex((item) => item.querySelector(".chosen"));
+    const at = spans.indexOf(chosen);
     choose(failed.find((item) => spans.indexOf(item) > at) ?? failed[0]);
   });
   addEventListener("popstate", (event) => {
     const item = spans.find((one) => one.dataset.id === event.state?.span) ?? spans.find((one) => one.querySelector("a").href === location.href) ?? spans[0];
     choose(item, false);
   });
-  tree.querySelector(".chosen")?.parentElement.scrollIntoView({ block: "nearest" });
+  chosen?.scrollIntoView({ block: "nearest" });
 }
 function step(by) {
   const shown = spans.filter((item) => !item.hidden);
-  const at = shown.findIndex((item) => item.firstElementChild.classList.contains("chosen"));
+  const at = shown.indexOf(chosen);
   choose(shown[Math.max(0, Math.min(shown.length - 1, at + by))]);
 }
 
