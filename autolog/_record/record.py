@@ -149,6 +149,8 @@ DEFAULTS = {
 }
 #: Fields of which a later record adds to what is there.
 MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
+#: A cost, how it was found and whose it is: who tells the one tells the others.
+BILL = ("cost", "cost_details", "custom_cost")
 #: What another attempt at the same call sets anew, also to nothing.
 _OUTCOME = ("status", "status_code", "error_type", "error_message", "response_body", "output_preview")
 
@@ -161,10 +163,12 @@ def merge(old: Record, new: Record) -> None:
     """
     late = bool(old.extra.get("completed")) and not new.extra.get("completed") and new.request_body is not None
     if late:
-        new = msgspec.structs.replace(new)
+        new, told = msgspec.structs.replace(new), new.cost_details
         for name in FIELDS:
             if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name not in {"id", "name"}:
                 setattr(new, name, DEFAULTS[name])
+        if new.cost is not None:
+            new.cost_details = told
     brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in brought]
     old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
@@ -172,7 +176,9 @@ def merge(old: Record, new: Record) -> None:
     if new.extra.get("completed") and old.name is not None:
         left.add("name")
     if new.cost is None and old.cost is not None:
-        left.add("cost_details")  # why nothing is known matters only where nothing is
+        left.update(BILL)  # why nothing is known matters only where nothing is
+    elif new.cost is not None and new.cost != old.cost:
+        old.cost_details = None  # it was said of another cost, or of none
     if (new.retries or 0) > (old.retries or 0):
         for name in _OUTCOME:
             setattr(old, name, DEFAULTS[name])

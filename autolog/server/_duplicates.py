@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from autolog._pricing.cost import unknown
-from autolog._record.record import DEFAULTS, FIELDS, Record, merge
+from autolog._record.record import BILL, DEFAULTS, FIELDS, Record, merge
 from autolog.server._known import Candidate, Known
 from autolog.server._reports import is_call, is_one_call, join, may_be_layers, rank, reports, takes, used
 from autolog.stores._contract import Store
@@ -208,7 +208,7 @@ def _unbill(record: Record) -> None:
 
 
 _PLACE = ("trace_id", "span_id", "parent_span_id")
-_USAGE = (*(name for name in FIELDS if name.startswith("usage")), "cost", "cost_details", "custom_cost")
+_USAGE = (*(name for name in FIELDS if name.startswith("usage")), *BILL)
 
 
 def _place(span: Record) -> dict[str, str | None]:
@@ -216,12 +216,14 @@ def _place(span: Record) -> dict[str, str | None]:
 
 
 def _taken(known: Record, span: Record) -> dict[str, Any]:
-    """Return what the span knows better: its place in a tree, and a usage that is fuller than the record's."""
+    """Return what the span knows better: its place in a tree, a fuller usage, and a cost where the record has none."""
     taken: dict[str, Any] = {}
     if known.trace_id == span.trace_id or known.parent_span_id is None:
         taken |= {name: getattr(span, name) for name in _PLACE}
     if _fullness(span) > _fullness(known):
         taken |= {name: getattr(span, name) for name in _USAGE}
+    elif known.cost is None and span.cost is not None:
+        taken |= {name: getattr(span, name) for name in BILL}
     return taken
 
 

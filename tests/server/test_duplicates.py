@@ -130,6 +130,19 @@ def test_the_fuller_usage_wins(store: Store, how: str, order: int) -> None:
 
 
 @arriving
+def test_a_cost_keeps_what_is_said_of_it(store: Store, how: str, order: int) -> None:
+    """LiteLLM's spans have a cost of models for which nobody here knows a price."""
+    said = {"certainty": "estimated", "why": "as the sender computed it"}
+    unpriced = call("native", 1, cost=None, cost_details={"certainty": "unknown", "unknown": "no price is known"})
+    (found,) = arrive(store, [unpriced, call("otlp", 1, cost_details=said, custom_cost=True)], how, order)
+    assert (found.id, found.cost, found.cost_details, found.custom_cost) == ("native-1", 0.5, said, True)
+    exact = {"certainty": "exact"}
+    priced = call("native", 2, cost=0.4, cost_details=exact)
+    _, same = arrive(store, [priced, call("otlp", 2, cost_details=said, custom_cost=True)], how, order)
+    assert (same.cost, same.cost_details, same.custom_cost) == (0.4, exact, False)
+
+
+@arriving
 def test_errors_of_one_call_are_one(store: Store, how: str, order: int) -> None:
     failed = {"status": "error", "response_id": None, "usage_input_tokens": None, "usage_output_tokens": None,
               "cost": None, "parent_span_id": "agent"}  # fmt: skip
