@@ -37,7 +37,9 @@ class HTTPSink:
         #: The maximum number of records per `write`.
         self.batch = 500 if self._dialect.batches else 20
         headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
-        self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
+        # Reading the machine's certificates takes 30 ms, for which the first record waits: only where they are needed
+        encrypted = self._endpoint.lower().startswith("https:")
+        self._client = httpx2.Client(headers=headers, timeout=TIMEOUT, verify=encrypted)
 
     @property
     def encoding(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ FIRST_LINGER = 0.01
 
 #: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
 #: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
-BUSY, POSTPONED = 0.002, 100_000_000
+BUSY, POSTPONED = 0.002, 50_000_000
 
 #: How long whoever abandons the queue waits for the span that is being read, in seconds.
 HANDING_OVER = 0.5
@@ -43,15 +44,16 @@ SLICE = 1_000_000
 
 #: How long it reads before it hands over what it has read, in nanoseconds: in a program that never rests nothing else
 #: would bound how late a record is written.
-HAND_OVER = 40_000_000
+HAND_OVER = 20_000_000
 
-#: With more spans than this pending, the worker no longer lets other threads go first.
-PATIENT = 2_000
+#: When a span has waited for longer, in nanoseconds, the worker no longer lets other threads go first: where eight of
+#: them kept a core busy, it got a millisecond of every eight, and was a second behind.
+LATE = 40_000_000
 
 #: A program that computes without a pause, and releases the interpreter for microseconds only, starves the worker. So
-#: when the worker has not run for `STARVED` nanoseconds (less as more spans are pending), the calling thread pauses for
-#: `PAUSE` seconds. A program that waits for a network never gets here.
-STARVED, PAUSE = 150_000_000, 0.005
+#: when the worker has not run for `STARVED` nanoseconds (less as more spans than `PATIENT` are pending), the calling
+#: thread pauses for `PAUSE` seconds. A program that waits for a network never gets here.
+STARVED, PATIENT, PAUSE = 150_000_000, 2_000, 0.005
 
 
 class Queue(Worker):
@@ -182,14 +184,22 @@ class Queue(Worker):
             return None
         if self._made or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
-        return FIRST_LINGER if self._rested else LINGER
+        if self._rested:
+            return FIRST_LINGER
+        return max(0, POSTPONED - self._age()) / 1e9 if self._wakeup_delay >= BUSY else LINGER
 
     def _ready(self) -> bool:
-        """Postpone reading a little while another thread wants the interpreter."""
+        """Postpone reading a little while another thread wants the interpreter, but not after a rest."""
         due = self._due()
-        if due is None or due <= 0 or self._wakeup_delay < BUSY:
+        if due is None or due <= 0 or self._rested:
             return due is not None
-        return self._seen_ns - self._items[0].end_ns >= POSTPONED
+        return self._wakeup_delay < BUSY
+
+    def _age(self) -> int:
+        """Return how long the oldest span has waited, in nanoseconds."""
+        with suppress(IndexError):  # abandoned meanwhile
+            return self._seen_ns - self._items[0].end_ns
+        return 0
 
     def _prepare(self) -> None:
         if self._prepare_reading is not None:
@@ -207,7 +217,7 @@ class Queue(Worker):
             self._seen_ns = perf_counter_ns()
             if self._seen_ns - begun > HAND_OVER:
                 break
-            if self._seen_ns - slice_begun > SLICE and len(self._items) < PATIENT and not self._expedited:
+            if self._seen_ns - slice_begun > SLICE and self._age() < LATE and not self._expedited:
                 sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
                 slice_begun = self._seen_ns = perf_counter_ns()
             self._read_next()

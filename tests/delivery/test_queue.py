@@ -31,15 +31,28 @@ def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.M
     monkeypatch.setattr(
         line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", 1.0) or line._wakeup.wait(seconds)
     )
+    put(line, "after a rest")  # is read soon, whoever else wants the interpreter
+    until(lambda: line.delivery.written == 1)
     begun = time.perf_counter()
     put(line, "one")
-    while not line.delivery.written and time.perf_counter() - begun < 10:
-        time.sleep(0.005)
-    took = time.perf_counter() - begun
-    assert line.delivery.written == 1
-    assert took > _queue.POSTPONED / 1e9  # somebody else wanted the interpreter all the while
+    until(lambda: line.delivery.written == 2)
+    assert time.perf_counter() - begun > _queue.POSTPONED / 1e9  # somebody else wanted the interpreter all the while
     put(line, "two")
     assert line.flush(5)  # who asks for it need not wait
+    assert line.close(5)
+
+
+def test_a_worker_that_is_late_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    yields: list[float] = []
+    monkeypatch.setattr(_queue, "sleep", yields.append)
+    monkeypatch.setattr(_queue, "SLICE", 0)
+    line = make(Sink())
+    for late in (False, True):
+        yields.clear()
+        monkeypatch.setattr(_queue, "LATE", 0 if late else 60_000_000_000)
+        put(line, "one", "two")
+        until(lambda: not line.queued)
+        assert bool(yields) is not late
     assert line.close(5)
 
 
