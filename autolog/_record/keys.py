@@ -13,9 +13,10 @@ def key_hint(headers: Any) -> str | None:
 
     None without a key, and for tokens that live for an hour (JSON Web Tokens) or are signatures.
     """
-    scheme, _, bearer = _text(headers.get("authorization")).partition(" ")
-    named = (_text(headers.get(name)) for name in ("x-api-key", "api-key", "x-goog-api-key"))
-    key = next(filter(None, named), bearer if scheme.lower() == "bearer" else "")
+    key = _text(headers.get("x-api-key") or headers.get("api-key") or headers.get("x-goog-api-key"))
+    if not key:
+        scheme, _, bearer = _text(headers.get("authorization")).partition(" ")
+        key = bearer if scheme.lower() == "bearer" else ""
     return key[-4:] if len(key) >= _KEY_LENGTH and not key.startswith("eyJ") else None
 
 

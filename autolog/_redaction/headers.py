@@ -49,11 +49,9 @@ def plain_headers(headers: Any) -> dict[str, str]:
         headers: httpx's, which decode all of their own at every access, or any with `items()`.
     """
     raw = getattr(headers, "raw", None)
-    return {
-        plain: value if isinstance(value, str) else value.decode("latin-1")
-        for name, value in (headers.items() if raw is None else raw)
-        if (plain := _wanted(name))
-    }
+    if raw is None:
+        return {plain: value for name, value in headers.items() if (plain := _wanted(name))}
+    return {plain: value.decode("latin-1") for name, value in raw if (plain := _wanted(name))}
 
 
 @functools.lru_cache(maxsize=1024)

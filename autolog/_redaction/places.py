@@ -47,13 +47,12 @@ def may_hold_password(body: bytes, lowered: bytes) -> bool:
     searches: list[_Search] = []
     if _DASH.search(body):
         searches += (_commands, _long_options, _piped, _listed_options)
-    if any(sign.search(body) for sign in _FILE_SIGNS):
+    if _LOGIN.search(body) or _PORT.search(body):
         searches.append(_files)
-    return any(next(search(body, lowered), None) for search in searches) or any(sign in body for sign in _CERTAIN)
-
-
-#: Signs of a password that only the walk over a body finds.
-_CERTAIN = (b"ENV ", b"Private-Lines")
+    for search in searches:
+        if next(search(body, lowered), None):
+            return True
+    return b"ENV " in body or b"Private-Lines" in body  # the walk over it finds those passwords
 
 
 # Commands, and where a password stands in their options
@@ -220,8 +219,8 @@ _FILES = {
     b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
     b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
 }  # fmt: skip
-#: Signs of them in the body that a text is in: a rare letter first, for which `re` looks quickly.
-_FILE_SIGNS = (re.compile(rb"g(?<=log)in"), re.compile(rb":(?:\*:|54)"))
+#: Signs of the first and third in the body that a text is in: a rare letter first, for which `re` looks quickly.
+_LOGIN, _PORT = re.compile(rb"g(?<=log)in"), re.compile(rb":(?:\*:|54)")
 #: Those of them whose password has to be more than a word.
 _PLAIN_FILES = (b"password", b":")
 

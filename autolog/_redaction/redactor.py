@@ -34,6 +34,8 @@ from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 REDACTED = "[REDACTED]"
 #: How many keys of requests are remembered, to be found again elsewhere.
 _KNOWN = 16
+#: How many clients' headers without a secret are remembered: they are a third of the text of a short chat.
+_CLEAN = 64
 
 
 class Redactor:
@@ -44,6 +46,7 @@ class Redactor:
         self._secrets = secrets
         environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
+        self._clean: set[tuple[tuple[str, str], ...]] = set()
         self._own_data = _WalkRules(self, own=True)
         self._conversation = _WalkRules(self, own=False)
 
@@ -55,6 +58,7 @@ class Redactor:
             value = headers[name].rpartition(" ")[2]
             if len(value) >= 8 and value not in self._known:
                 self._known = [value, *self._known][:_KNOWN]
+                self._clean.clear()
 
     def bodies(self, record: Record) -> tuple[Any, ...]:
         """Redact a record's bodies; if that fails they are left out.
@@ -123,12 +127,19 @@ class Redactor:
         """Return whether nothing in a record may concern the rules, by one search over all its texts."""
         if self._looks_at_all:
             return False
-        searched: list[bytes | None] = [encode_json([text for text in texts if text])]
+        sent = tuple((record.request_headers or {}).items())
+        seen = record.request_headers if sent in self._clean else None
+        searched: list[bytes | None] = [encode_json([text for text in texts if text and text is not seen])]
         if record.request_body:
             searched.append(_searched(record.request_body, record.request_content_type or ""))
         if record.response_body:
             searched.append(_searched(record.response_body, record.response_content_type or ""))
-        return not (self._secrets and self._may_hold_key(searched))
+        if self._secrets and self._may_hold_key(searched):
+            return False
+        if len(self._clean) == _CLEAN:
+            self._clean.clear()
+        self._clean.add(sent)
+        return True
 
     def _may_hold_key(self, searched: list[bytes | None]) -> bool:
         texts = [text for text in searched if text is not None]

@@ -14,7 +14,7 @@ from secret_samples import KEYS
 import autolog
 from autolog import _guard
 from autolog._record.record import Record
-from autolog._redaction.redactor import REDACTED
+from autolog._redaction.redactor import REDACTED, Redactor
 from autolog.testing import Records
 
 # Through the SDK
@@ -46,6 +46,19 @@ def test_the_clients_own_key_goes_wherever_it_stands(patched: Records) -> None:
     assert record.usage_input_tokens == 9
     assert record.cost is not None
     assert record.output_preview == f"My key is {REDACTED}."
+
+
+def test_headers_without_a_secret_are_searched_again_once_a_key_in_them_is_known() -> None:
+    redactor, key = Redactor(None, secrets=True), "plain-own-key"
+    for learned in (False, False, True):
+        if learned:
+            redactor.learn({"authorization": f"Bearer {key}"})
+        record = Record(id="r", request_body=b"{}", request_headers={"user-agent": key})
+        redactor.fields(record, redactor.bodies(record))
+        assert record.request_headers == {"user-agent": REDACTED if learned else key}
+        other = Record(id="s", request_body=b"{}", request_headers={"user-agent": KEYS["openai"]})
+        redactor.fields(other, redactor.bodies(other))
+        assert other.request_headers == {"user-agent": REDACTED}
 
 
 def test_arguments_and_errors_of_functions(records: Records) -> None:
