@@ -33,7 +33,7 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def fallback_folder() -> Path:
+def fallback_folder(make: bool) -> Path:
     """Return a private folder in the temporary directory, for a program whose own directory cannot be written.
 
     Raises:
@@ -41,7 +41,10 @@ def fallback_folder() -> Path:
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"autolog-{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    if make:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    elif not folder.exists():
+        return folder
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and (found.st_uid != user or found.st_mode & 0o077)):
         raise PermissionError(f"{folder} is not a private folder of this user")

@@ -18,7 +18,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -212,7 +212,7 @@ class Journal:
         standard error says so.
         """
         problems: list[StoreError] = []
-        for file in self._loss_files():
+        for file in self._loss_files(make=True):
             try:
                 self._note(file, dropped)
                 break
@@ -278,10 +278,12 @@ class Journal:
             db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
             db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
 
-    def _loss_files(self) -> list[JournalFile]:
-        """Return the files that remember losses: this one, and one in the temporary folder for where it cannot."""
-        path = self._file.fallback_path()
-        return [self._file] if path in {None, self.path} else [self._file, JournalFile(path, spare=False)]
+    def _loss_files(self, make: bool = False) -> Iterator[JournalFile]:
+        """Yield the files that remember losses: this one, and one in the temporary folder for where it cannot."""
+        yield self._file
+        path = self._file.fallback_path(make)
+        if path not in {None, self.path}:
+            yield JournalFile(path, spare=False)
 
     def _repair(self) -> None:
         lost = self._file.repair()

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import time
 
 from autolog._folders import NAME, fallback_folder, make_folder, make_private
-from autolog._native import allocate_lock
+from autolog._native import RLock
 from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
 from autolog.errors import StoreError
 
@@ -33,17 +33,20 @@ class JournalFile:
         self._spare = spare
         self._local = threading.local()
         self._busy_timeout = BUSY_TIMEOUT
-        self._repairing = allocate_lock()
+        self._repairing = RLock()
         self._damaged: Identity = None
 
     def exists(self) -> bool:
         """Return whether there is a file, here or in the temporary folder."""
         return self.path.exists() or (self._spare and (path := self.fallback_path()) is not None and path.exists())
 
-    def fallback_path(self) -> Path | None:
-        """Return where the file is when it cannot be in its folder; None if it cannot be there either."""
+    def fallback_path(self, make: bool = False) -> Path | None:
+        """Return where the file is when it cannot be in its folder; None if it cannot be there either.
+
+        `make` says to make the folder for it.
+        """
         try:
-            return fallback_folder() / self.path.name
+            return fallback_folder(make) / self.path.name
         except OSError:
             return None
 
@@ -104,12 +107,22 @@ class JournalFile:
         return db
 
     def _open(self) -> sqlite3.Connection:
+        waited = self._repairing.acquire(timeout=self._busy_timeout)  # in vain if its holder was left behind by a fork
+        try:
+            return self._connect_somewhere()
+        finally:
+            if waited:
+                self._repairing.release()
+
+    def _connect_somewhere(self) -> sqlite3.Connection:
         try:
             return self._connect(self.path)
         except Damaged:
             raise
         except (OSError, StoreError) as error:
-            spare = self.fallback_path() if self._spare else None
+            if getattr(error.__cause__, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                raise  # another process is writing: the next try will do
+            spare = self.fallback_path(make=True) if self._spare else None
             if spare is None:
                 raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
             self.path, self._spare = spare, False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,11 +17,8 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
-def own_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What other programs have lost on this machine is noted in the temporary folder, and not these commands' to tell."""
-    folder = str(tmp_path_factory.mktemp("temporary"))
-    monkeypatch.setenv("TMPDIR", folder)
-    monkeypatch.setattr(tempfile, "tempdir", folder)
+def _apart(own_temporary_folder: Path) -> None:
+    """Tell nothing of what other programs have lost on this machine."""
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lines import Sink, journal_in, make, until
 
+from autolog._delivery.journal import Journal
 from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreUnavailable
@@ -136,11 +137,8 @@ def test_several_threads_find_the_damage_at_once(tmp_path: Path) -> None:
     found: list[str] = []
 
     def take() -> None:
-        entries = None
-        while entries != []:
-            with contextlib.suppress(StoreUnavailable):  # while another renames the file; a delivery tries again, too
-                entries = journal.claim(7)
-                found.extend(record.id for record, _ in entries)
+        while entries := journal.claim(7):
+            found.extend(record.id for record, _ in entries)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
@@ -180,6 +178,28 @@ def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     return folder
+
+
+def test_looking_for_a_journal_makes_nothing(spare: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "none" / "journal.db", "target", 1_000_000, 60, spare=True)
+    assert (journal.exists(), journal.all_waiting(), journal.losses()) == (False, [], [])
+    assert not list(spare.iterdir())
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_journal_that_another_process_writes_to_is_not_left_for_the_temporary_folder(
+    spare: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    journal = Journal(path, "target", 1_000_000, 60, spare=True)
+    journal.stop_waiting()
+    with pytest.raises(StoreUnavailable):
+        journal.add([Record(id="a")])
+    other.execute("ROLLBACK")
+    assert journal.add([Record(id="a")])
+    assert (journal.path, list(spare.iterdir())) == (path, [])
 
 
 def test_losses_are_remembered_elsewhere_when_the_disk_is_full(spare: Path, tmp_path: Path) -> None:

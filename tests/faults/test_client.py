@@ -690,8 +690,8 @@ def poor(before: str, folder: Path, text: str = WITH, cwd: str | None = None, **
 
 
 def test_no_home_and_nowhere_to_write(tmp_path: Path) -> None:
-    bare = {"HOME": "/nonexistent", "TMPDIR": "/nonexistent", "TMP": "/nonexistent", "TEMP": "/nonexistent"}
-    said = poor("", tmp_path, cwd="/proc", **bare)
+    no_room = 'import tempfile\ntempfile.tempdir = "/nonexistent"\n'  # not by TMPDIR: Python would then take /tmp
+    said = poor(no_room, tmp_path, cwd="/proc", HOME="/nonexistent")
     assert said.count("\n") < 5, said
 
 
