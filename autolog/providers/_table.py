@@ -47,7 +47,7 @@ _SPEAK_OPENAI = {
 }  # fmt: skip
 
 _OPENAI_PATHS = (
-    r"/chat/completions(/|$)|/v\d+(beta)?/(completions|responses|embeddings|moderations|images|audio|videos|realtime|batches"
+    r"/chat/completions(/|$)|/(v\d+(beta)?|openai)/(completions|responses|embeddings|moderations|images|audio|videos|realtime|batches"
     r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)|/deployments/[^/]+/"
 )
 
@@ -57,7 +57,8 @@ _VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis
 ROWS = (
     Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
-        r":(stream)?[gG]enerateContent$|:(batchE|e)mbedContents?$|:countTokens$|/publishers/google/", anywhere=True,
+        r":(stream)?[gG]enerateContent$|:(batchE|e)mbedContents?$|:countTokens$|/publishers/google/|/batchPredictionJobs$"
+        r"|/v1(alpha|beta)\d*/(projects/.+/)?(batches|files|interactions)(/|$)", anywhere=True,
         marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
     Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
         r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
@@ -72,7 +73,7 @@ ROWS = (
         marks=frozenset({"chat_history", "generation_id"})),
     Row("ollama", {"ollama.com": "ollama", ":11434": "ollama"}, r"^/api/",
         marks=frozenset({"done_reason", "eval_count", "prompt_eval_count"})),
-    Row("voyage", {"api.voyageai.com": "voyage"}, r"^/v1/"),
+    Row("voyage", {"api.voyageai.com": "voyage", "ai.mongodb.com": "voyage"}, r"^/v1/"),
     Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
                         ".huggingface.cloud": "huggingface"},
         r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),
@@ -80,5 +81,7 @@ ROWS = (
     Row("writer", {"api.writer.com": "writer"}, r"^/v1/"),
     Row("llama_api", {"api.llama.com": "meta"}, r"^/v1/", marks=frozenset({"completion_message"})),
     Row("dashscope", {"dashscope.aliyuncs.com": "alibaba_cloud", "dashscope-intl.aliyuncs.com": "alibaba_cloud",
-                      "dashscope-us.aliyuncs.com": "alibaba_cloud"}, r"/api/v1/"),
+                      "dashscope-us.aliyuncs.com": "alibaba_cloud", "dashscope-finance.aliyuncs.com": "alibaba_cloud",
+                      ".dashscope.aliyuncs.com": "alibaba_cloud", ".maas.aliyuncs.com": "alibaba_cloud"},
+        r"/api/v1/|/compatible-api/"),
 )  # fmt: skip

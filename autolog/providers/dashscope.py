@@ -31,12 +31,14 @@ provider_name = "alibaba_cloud"
 _ROUTES = (
     (r"/(text|multimodal)-generation/generation$", "chat"),
     (r"/embeddings/", "embeddings"),
-    (r"/text-rerank/", "rerank"),
+    (r"/text-rerank/|/reranks$", "rerank"),
+    (r"/apps/[^/]+/completion$", "invoke_agent"),
     (r"/(text2image|image2image|image-generation)/", "image_generation"),
-    (r"/video-generation/", "video_generation"),
+    (r"/(video-generation|image2video)/", "video_generation"),
     (r"/audio/asr/", "transcription"),
     (r"/audio/tts/", "speech"),
 )
+_CALL = r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/compatible-api/v1/reranks$"
 _TASK = r"/api/v1/tasks/[^/]+$"
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"}
 
@@ -57,7 +59,7 @@ def operation(path: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is one to a model, or reads what one made."""
-    return is_follow_up(method, path) or (method.lower() == "post" and "/api/v1/services/" in path)
+    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_CALL, _plain(path))))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -99,6 +101,10 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.long_running = LongRunning(f"task:{task}", "task", status in _ENDED)
     if usage := mapping(body.get("usage")):
         facts.raw_usage, facts.usage = usage, read_usage(usage)
+        used = [(text(one.get("model_id")), read_usage(one)) for one in objects(usage.get("models"))]
+        if len(used) == 1:  # an application's
+            ((facts.model, facts.usage),) = used
+        facts.additional_usage = used if len(used) > 1 else []
         if facts.usage.input is None and facts.usage.output is None and operation(path) in {"embeddings", "rerank"}:
             facts.usage.input = read_usage({"input_tokens": usage.get("total_tokens")}).input
     return facts

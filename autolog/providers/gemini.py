@@ -19,6 +19,7 @@ from autolog.providers._defaults import (
 )
 from autolog.providers._facts import BatchResult, Facts, Usage, read_error
 from autolog.providers._fields import count, lines, mapping, objects, text, total
+from autolog.providers._interactions import assemble_interaction, is_interaction, is_stream, read_interaction
 from autolog.providers._pieces import add_text, child, children, joined
 
 name = "gemini"
@@ -37,6 +38,7 @@ _OPERATIONS = {
     "predict": "embeddings",
     "predictLongRunning": "video_generation",
 }
+_INTERACTION = r"/interactions/[^/]+(/cancel)?$"
 _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
 
 
@@ -50,8 +52,10 @@ def operation(path: str) -> str:
     path = path.partition("?")[0].rstrip("/")
     if path.endswith("/cachedContents"):
         return "create_cache"
-    if path.endswith("/interactions"):
+    if path.endswith("/interactions") or re.search(_INTERACTION, path):
         return "chat"
+    if path.endswith("/batchPredictionJobs"):
+        return "batch_prediction"
     if _verb(path) == "predict" and "imagen" in path:
         return "image_generation"
     return _OPERATIONS.get(_verb(path)) or re.split(r"/v\d+\w*/", path)[-1].strip("/")
@@ -64,13 +68,16 @@ def billable(method: str, path: str) -> bool:
         return True
     path = path.partition("?")[0].rstrip("/")
     return method.lower() == "post" and (
-        _verb(path) in _OPERATIONS or path.endswith(("/cachedContents", "/interactions"))
+        _verb(path) in _OPERATIONS or path.endswith(("/cachedContents", "/interactions", "/batchPredictionJobs"))
     )
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads the results of a batch."""
+    """Return whether a call reads the results of a batch, or an interaction that goes on, or ends one."""
+    plain = path.partition("?")[0].rstrip("/")
+    if (told := re.search(_INTERACTION, plain)) is not None:
+        return method.lower() == ("post" if told[1] else "get")
     return method.lower() == "get" and results_id(path) is not None
 
 
@@ -124,6 +131,8 @@ def unbilled_reason(path: str) -> str | None:
         return "billed by the second of video, which the answer does not tell"
     if path.rstrip("/").endswith("/cachedContents"):
         return "a cache is billed by the hour that it is kept"
+    if path.rstrip("/").endswith("/batchPredictionJobs"):
+        return "billed with its items, whose results are written to a storage that is not seen here"
     return None
 
 
@@ -142,8 +151,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         return facts
     if "predictions" in body:
         _read_predictions(facts, body, path)
-    elif "outputs" in body:
-        _read_interaction(facts, body)
+    elif operation(path) == "chat" and "/interactions" in path and is_interaction(body):
+        read_interaction(facts, body)
     else:
         _read_candidates(facts, objects(body.get("candidates")))
     usage = body.get("usageMetadata")
@@ -241,31 +250,13 @@ def _read_predictions(facts: Facts, body: dict[str, Any], path: str) -> None:
         facts.uncertainty = "Vertex AI bills this by the character, not by the token"
 
 
-def _read_interaction(facts: Facts, body: dict[str, Any]) -> None:
-    """Read an answer of the Interactions API: https://ai.google.dev/api/interactions-api, read 2026-11."""
-    outputs, usage = objects(body.get("outputs")), mapping(body.get("usage"))
-    facts.output_text = "".join(item["text"] for item in outputs if text(item.get("text"))) or None
-    facts.finish_reasons = [status] if (status := text(body.get("status"))) else None
-    facts.tool_calls = [
-        {"id": item.get("id"), "name": item.get("name"), "arguments": item.get("arguments")}
-        for item in outputs
-        if item.get("type") == "function_call"
-    ]
-    thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))
-    facts.raw_usage = usage or None
-    facts.usage = Usage(
-        input=total(count(usage.get("total_input_tokens")), count(usage.get("total_tool_use_tokens"))),
-        output=total(count(usage.get("total_output_tokens")), thoughts),
-        cache_read=count(usage.get("total_cached_tokens")),
-        reasoning=thoughts,
-    )
-
-
 # Streams
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the response that a stream amounts to: every chunk is a response, whose parts go on with those before."""
+    if is_stream(events):
+        return mapping(joined(assemble_interaction(events)))
     body: dict[str, Any] = {}
     candidates: dict[int, dict[str, Any]] = {}
     for event in events:

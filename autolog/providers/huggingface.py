@@ -35,7 +35,8 @@ _OPERATIONS = {
     "text-to-speech": "speech",
     "text-to-video": "video_generation",
 }
-_CALL = r"/models/.+|/pipeline/[^/]+(/.+)?$|/generate(_stream)?$|/embed$|/rerank$"
+#: What servers of models answer besides calls.
+_FREE = r"/(chat_)?(de)?tokenize$|/(info|health|metrics|decode)$"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -54,9 +55,8 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model."""
-    path = path.partition("?")[0].rstrip("/")
-    return method.lower() == "post" and bool(re.search(rf"{_CALL}|/chat/completions$|/v1/embeddings$", path))
+    """Return whether a call is one to a model: at these hosts all that is posted is, whoever serves it, to any path."""
+    return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0].rstrip("/"))
 
 
 @functools.lru_cache(maxsize=1024)

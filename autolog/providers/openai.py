@@ -17,7 +17,7 @@ name = "openai"
 provider_name = "openai"
 
 _ROUTES = (
-    (r"/chat/completions$", "chat"),
+    (r"/chat/completions$|/async-result/|/async/chat/completions/", "chat"),
     (r"/completions$", "text_completion"),
     (r"/responses/input_tokens$", "count_tokens"),
     (r"/responses/compact$", "compact"),
@@ -55,6 +55,7 @@ _FOLLOW_UP = {
     "get": (
         r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
+        r"|/async-result/[^/]+$|/async/chat/completions/[^/]+$"  # Z.ai's and Perplexity's
     ),
     "post": (
         r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
@@ -129,6 +130,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
     facts = Facts()
     body = mapping(body)
+    if isinstance(body.get("response"), dict) and "status" in body and "choices" not in body:
+        body = {**body["response"], "id": body.get("id"), "status": body["status"]}  # Perplexity's, of a task
     if not body:
         return facts
     if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
@@ -180,8 +183,18 @@ _LONG_RUNNING = {
 }
 
 
+#: Whether a task of Z.ai's or Perplexity's is over, by its state.
+_TASK_STATES = {
+    **dict.fromkeys(("PROCESSING", "CREATED", "IN_PROGRESS"), False),
+    **dict.fromkeys(("SUCCESS", "FAIL", "COMPLETED", "FAILED"), True),
+}
+
+
 def _long_running(body: dict[str, Any]) -> LongRunning | None:
     kind, identity = str(body.get("object")), text(body.get("id"))
+    told = text(body.get("task_status")) or text(body.get("status"))
+    if told in _TASK_STATES and identity is not None:
+        return LongRunning(f"task:{identity}", "chat", _TASK_STATES[told])
     if kind not in _LONG_RUNNING or identity is None:
         return None
     background = body.get("background") if kind == "response" else True

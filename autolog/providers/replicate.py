@@ -24,8 +24,8 @@ from autolog.providers._fields import count, mapping, text
 name = "replicate"
 provider_name = "replicate"
 
-_BEGUN = r"/predictions$"
-_READ = r"/predictions/[^/]+(/cancel)?$"
+_BEGUN = r"/(predictions|trainings)$"
+_READ = r"/(predictions|trainings)/[^/]+(/cancel)?$"
 _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
@@ -35,6 +35,8 @@ def _plain(path: str) -> str:
 
 def operation(path: str) -> str:
     """Return the operation's name: the models are of every kind, and the path does not say which."""
+    if re.search(r"/trainings(/|$)", _plain(path)):
+        return "fine_tuning"
     return "prediction" if "/predictions" in path else _plain(path).rpartition("/")[2]
 
 

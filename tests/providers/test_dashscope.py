@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from wire import read_call, sse, tokens
 
-from autolog.providers import format_named
+from autolog.providers import format_for, format_named, provider_at
 
 dashscope = format_named("dashscope")
 HOST = "https://dashscope-intl.aliyuncs.com/api/v1"
@@ -70,3 +70,44 @@ def test_tasks_are_read_later() -> None:
 def test_an_error() -> None:
     record = read_call(CHAT, ASKED, {"code": "InvalidApiKey", "message": "No.", "request_id": "r"}, status=401)
     assert (record.status, record.error_type, record.error_message) == ("error", "InvalidApiKey", "No.")
+
+
+APP = "https://dashscope.aliyuncs.com/api/v1/apps/a1/completion"
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_an_application_tells_the_usage_of_each_model(models: int) -> None:
+    used = [
+        {"model_id": "qwen-max", "input_tokens": 9, "output_tokens": 4},
+        {"model_id": "qwen-plus", "input_tokens": 1},
+    ]
+    body = {"output": {"text": "So.", "finish_reason": "stop", "session_id": "s"}, "usage": {"models": used[:models]},
+            "request_id": "r"}  # fmt: skip
+    record = read_call(APP, {"input": {"prompt": "Why?"}}, body)
+    assert (record.operation_name, record.output_preview, record.response_finish_reasons) == (
+        "invoke_agent",
+        "So.",
+        ["stop"],
+    )
+    if models == 1:
+        assert (record.response_model, tokens(record)[:2]) == ("qwen-max", (9, 4))
+    else:
+        facts = dashscope.read("/api/v1/apps/a1/completion", body, {})
+        assert [(model, usage.input) for model, usage in facts.additional_usage] == [("qwen-max", 9), ("qwen-plus", 1)]
+
+
+def test_reranking_at_the_compatible_path() -> None:
+    url = "https://dashscope.aliyuncs.com/compatible-api/v1/reranks"
+    record = read_call(url, {"model": "qwen3-rerank", "query": "q", "documents": ["d"]},
+                       {"object": "list", "model": "qwen3-rerank", "results": [], "usage": {"total_tokens": 7}})  # fmt: skip
+    assert (record.operation_name, tokens(record)[:2]) == ("rerank", (7, None))
+
+
+@pytest.mark.parametrize("host", ["dashscope-finance.aliyuncs.com", "cn-hongkong.dashscope.aliyuncs.com",
+                                  "ws-1.eu-central-1.maas.aliyuncs.com", "dashscope-us.aliyuncs.com"])  # fmt: skip
+def test_the_hosts_of_all_regions_are_known(host: str) -> None:
+    for path, name in (("/api/v1/services/aigc/text-generation/generation", "dashscope"),
+                       ("/compatible-mode/v1/chat/completions", "openai"), ("/apps/anthropic/v1/messages", "anthropic")):  # fmt: skip
+        found = format_for(host, path)
+        assert found is not None
+        assert (found.name, provider_at(host)) == (name, "alibaba_cloud")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from wire import certainty, read_call, sse, tokens
 
-from autolog.providers import format_named
+from autolog.providers import format_for, format_named
+from autolog.providers._facts import LongRunning
 
 gemini = format_named("gemini")
 HOST = "https://generativelanguage.googleapis.com/v1beta/models/"
@@ -240,3 +241,77 @@ def test_searches_that_may_be_free_are_an_estimate() -> None:
     record = read_call(GENERATE, {**ASKED, "tools": [{"googleSearch": {}}]}, said)
     assert certainty(record) == "estimated"
     assert (record.cost_details or {})["tools"] == pytest.approx(0.035)
+
+
+INTERACTIONS = "https://generativelanguage.googleapis.com/v1beta/interactions"
+USED = {"total_input_tokens": 5, "total_output_tokens": 6, "total_thought_tokens": 7, "total_tool_use_tokens": 1,
+        "input_tokens_by_modality": [{"modality": "audio", "tokens": 3}],
+        "grounding_tool_count": [{"type": "google_search", "count": 2}, {"type": "google_maps", "count": 9}]}  # fmt: skip
+CALL = {"type": "function_call", "id": "c", "name": "weather", "arguments": {"city": "Bern"}}
+
+
+def test_an_interaction_in_steps() -> None:
+    steps = [{"type": "thought", "summary": [{"type": "text", "text": "Hm."}]}, CALL,
+             {"type": "model_output", "content": [{"type": "text", "text": "So."}, {"type": "image", "data": "AA=="}]}]  # fmt: skip
+    record = read_call(INTERACTIONS, {"model": "gemini-2.5-flash", "input": "Why?"},
+                       {"id": "i", "model": "gemini-2.5-flash", "status": "completed", "steps": steps, "usage": USED})  # fmt: skip
+    assert (tokens(record), record.output_preview) == ((6, 13, None, None, 7), "So.")
+    assert (record.usage_input_audio_tokens, record.response_finish_reasons) == (3, ["completed"])
+    assert record.tool_calls == [{"id": "c", "name": "weather", "arguments": {"city": "Bern"}}]
+    assert record.cost is not None
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["in pieces alone", "with the whole at the end"])
+def test_a_stream_of_an_interaction(whole: bool) -> None:
+    begun = {"id": "i", "model": "gemini-2.5-flash", "status": "in_progress"}
+    ended = {**begun, "status": "completed", "usage": USED}
+    said = {"type": "model_output", "content": [{"type": "text", "text": "So."}]}
+    if whole:
+        ended["steps"] = [{**CALL, "arguments": {"city": "Bern"}}, said]
+    events = [
+        {"event_type": "interaction.created", "interaction": begun},
+        {"event_type": "step.start", "index": 0, "step": {**CALL, "arguments": {}}},
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "arguments_delta", "arguments": '{"city": '}},
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "arguments_delta", "arguments": '"Bern"}'}},
+        {"event_type": "step.stop", "index": 0},
+        {"event_type": "step.start", "index": 1, "step": {"type": "model_output"}},
+        {"event_type": "step.delta", "index": 1, "delta": {"type": "text", "text": "S"}},
+        {"event_type": "step.delta", "index": 1, "delta": {"type": "text", "text": "o."}},
+        {"event_type": "interaction.completed", "interaction": ended},
+    ]
+    record = read_call(INTERACTIONS, {"model": "gemini-2.5-flash", "input": "Why?", "stream": True},
+                       sse(*events), "text/event-stream")  # fmt: skip
+    assert (tokens(record)[:2], record.output_preview, record.response_id) == ((6, 13), "So.", "i")
+    assert record.tool_calls is not None
+    (call,) = record.tool_calls
+    assert call["arguments"] in ('{"city": "Bern"}', {"city": "Bern"})
+
+
+def test_an_interaction_that_goes_on_is_completed_by_who_reads_it() -> None:
+    path = "/v1beta/interactions/i"
+    assert gemini.is_follow_up("GET", path)
+    assert gemini.is_follow_up("POST", f"{path}/cancel")
+    assert not gemini.is_follow_up("POST", "/v1beta/interactions")
+    for status, final in (("in_progress", False), ("completed", True), ("failed", True), ("requires_action", True)):
+        facts = gemini.read(path, {"id": "i", "status": status, "usage": USED}, {})
+        assert facts.long_running == LongRunning("interaction:i", "chat", final, certain=False)
+    failed = gemini.read(path, {"id": "i", "status": "failed", "errors": [{"code": "internal", "message": "no"}]}, {})
+    assert (failed.error_type, failed.error_message) == ("internal", "no")
+
+
+@pytest.mark.parametrize("path", ["/v1beta/batches/77", "/v1beta1/interactions", "/v1beta/openai/embeddings",
+                                  "/v1/projects/p/locations/l/batchPredictionJobs"])  # fmt: skip
+def test_paths_at_googles_hosts_are_read_as_what_they_are(path: str) -> None:
+    host = "aiplatform.googleapis.com" if "projects" in path else "generativelanguage.googleapis.com"
+    read_by = format_for(host, path)
+    assert read_by is not None
+    assert read_by.name == ("openai" if "openai" in path else "gemini")
+
+
+def test_a_batch_whose_results_go_to_a_storage_has_no_cost() -> None:
+    url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/batchPredictionJobs"
+    record = read_call(
+        url, {"model": "publishers/google/models/gemini-2.5-flash"}, {"name": "j", "state": "JOB_STATE_PENDING"}
+    )
+    assert (record.cost, record.operation_name) == (None, "batch_prediction")
+    assert "storage" in str(record.cost_details)

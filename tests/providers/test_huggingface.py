@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from wire import certainty, read_call, sse, tokens
+
+from autolog.providers import format_for
 
 HOST = "https://router.huggingface.co"
 
@@ -81,3 +85,23 @@ def test_who_answered_behind_the_router_has_the_price(path: str, model: str, hea
     record = read_call(HOST + path, {"model": model, "messages": []}, answer, headers=headers)
     assert (record.cost_details or {}).get("provider") == "huggingface_groq"
     assert certainty(record) == "exact"
+
+
+@pytest.mark.parametrize(
+    ("url", "recorded"),
+    [
+        ("https://x.us-east-1.aws.endpoints.huggingface.cloud/", True),
+        ("https://router.huggingface.co/fal-ai/fal-ai/flux/dev", True),
+        ("https://router.huggingface.co/v1/responses", True),
+        ("https://x.us-east-1.aws.endpoints.huggingface.cloud/tokenize", False),
+    ],
+)
+def test_all_that_is_posted_to_these_hosts_is_a_call(url: str, recorded: bool) -> None:
+    split = urlsplit(url)
+    found = format_for(split.netloc, split.path)
+    assert found is not None
+    assert found.billable("POST", split.path) == recorded
+    assert not found.billable("GET", split.path)
+    record = read_call(url, {"inputs": "Why?"}, b"not JSON", "text/plain")
+    assert (record.cost, record.response_body) == (None, b"not JSON")
+    assert record.cost_details

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from wire import certainty, read_call, sse, tokens
 
-from autolog.providers import openai
+from autolog.providers import format_for, openai
+from autolog.providers._facts import LongRunning
 
 CHAT, RESPONSES = "https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1/responses"
 ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"}]}
@@ -140,3 +141,30 @@ def test_units_that_are_billed_by_the_piece() -> None:
     video = {"object": "video", "status": "completed", "model": "sora-2", "size": "1280x720", "seconds": "4"}
     assert openai.billable_units("/v1/videos", {}, video) == {"second of sora-2, 1280x720": 4}
     assert openai.billable_units("/v1/videos", {}, {**video, "status": "failed"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "begun", "ended"),
+    [
+        ("/api/paas/v4/async-result/t", {"id": "t", "task_status": "PROCESSING"}, {"id": "t", "task_status": "SUCCESS"}),
+        ("/async/chat/completions/t", {"id": "t", "status": "CREATED", "response": None}, {"id": "t", "status": "COMPLETED"}),
+    ],
+    ids=["Z.ai", "Perplexity"],
+)  # fmt: skip
+def test_a_task_of_a_chat_is_completed_by_who_reads_it(path: str, begun: dict[str, Any], ended: dict[str, Any]) -> None:
+    answer = {"model": "glm-4.6", "choices": [{"message": {"content": "So."}, "finish_reason": "stop"}],
+              "usage": {"prompt_tokens": 9, "completion_tokens": 4}}  # fmt: skip
+    whole = {**ended, "response": answer} if "status" in ended else {**ended, **answer}
+    assert openai.is_follow_up("GET", path)
+    first, last = openai.read(path, begun, {}), openai.read(path, whole, {})
+    assert (first.long_running, last.long_running) == (
+        LongRunning("task:t", "chat", False),
+        LongRunning("task:t", "chat", True),
+    )
+    assert (last.usage.input, last.usage.output, last.output_text) == (9, 4, "So.")
+
+
+def test_googles_openai_paths_are_openais() -> None:
+    found = format_for("generativelanguage.googleapis.com", "/v1beta/openai/embeddings")
+    assert found is not None
+    assert (found.name, found.operation("/v1beta/openai/embeddings")) == ("openai", "embeddings")

@@ -1,0 +1,110 @@
+"""Gemini's Interactions API: answers made of steps, which may go on in the background, and their streams.
+
+The format: https://ai.google.dev/api/interactions-api, read 2026-11, and google-genai 3.6; earlier releases have
+`outputs` in place of steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._facts import Facts, LongRunning, Usage
+from autolog.providers._fields import count, mapping, objects, text, total
+from autolog.providers._pieces import add_text, child, children
+
+#: The states in which an interaction goes on by itself.
+_GOES_ON = {"in_progress", "queued"}
+
+
+def is_interaction(body: dict[str, Any]) -> bool:
+    """Return whether a response is an interaction."""
+    return "outputs" in body or "steps" in body or ("status" in body and "candidates" not in body)
+
+
+def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
+    """Add what an interaction says, as it is by now."""
+    said: list[str] = []
+    steps = [*objects(body.get("outputs")), *objects(body.get("steps"))]
+    for step in steps:
+        if step.get("type") == "function_call":
+            call = {"id": step.get("id"), "name": step.get("name"), "arguments": step.get("arguments")}
+            facts.tool_calls.append(call)
+        pieces = objects(step.get("content")) if step.get("type") == "model_output" else []
+        said += [text(piece.get("text")) or "" for piece in (step, *pieces)]
+    facts.output_text = "".join(said) or None
+    status = text(body.get("status"))
+    facts.finish_reasons = [status] if status and status not in _GOES_ON else None
+    facts.service_tier = text(body.get("service_tier"))
+    if facts.id is not None and status is not None:
+        facts.long_running = LongRunning(f"interaction:{facts.id}", "chat", status not in _GOES_ON, certain=False)
+    for error in objects(body.get("errors")):
+        facts.error_type, facts.error_message = text(error.get("code")), text(error.get("message"))
+    if usage := mapping(body.get("usage")):
+        facts.raw_usage, facts.usage = usage, _read_usage(usage)
+
+
+def _read_usage(usage: dict[str, Any]) -> Usage:
+    given, tools = _modalities(usage, "input_tokens_by_modality"), _modalities(usage, "tool_use_tokens_by_modality")
+    made, cached = _modalities(usage, "output_tokens_by_modality"), _modalities(usage, "cached_tokens_by_modality")
+    thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))
+    searches = [tool for tool in objects(usage.get("grounding_tool_count")) if tool.get("type") == "google_search"]
+    return Usage(
+        input=total(count(usage.get("total_input_tokens")), count(usage.get("total_tool_use_tokens"))),
+        output=total(count(usage.get("total_output_tokens")), thoughts),
+        cache_read=count(usage.get("total_cached_tokens")),
+        reasoning=thoughts,
+        input_audio=total(given.get("audio"), tools.get("audio")),
+        input_image=total(given.get("image"), tools.get("image")),
+        output_audio=made.get("audio"),
+        output_image=made.get("image"),
+        cache_audio_read=cached.get("audio", 0 if cached else None),
+        cache_image_read=cached.get("image", 0 if cached else None),
+        web_searches=total(*(count(tool.get("count")) for tool in searches)),
+    )
+
+
+def _modalities(usage: dict[str, Any], key: str) -> dict[str, int]:
+    counted = [(str(item.get("modality")).lower(), count(item.get("tokens"))) for item in objects(usage.get(key))]
+    return {modality: tokens for modality, tokens in counted if tokens is not None}
+
+
+def is_stream(events: list[Event]) -> bool:
+    """Return whether events are an interaction's: each says what it is."""
+    return any("event_type" in event.data for event in events)
+
+
+def assemble_interaction(events: list[Event]) -> dict[str, Any]:
+    """Return the interaction that a stream amounts to."""
+    body: dict[str, Any] = {}
+    steps: dict[Any, dict[str, Any]] = {}
+    for event in events:
+        data = event.data
+        told = mapping(data.get("interaction"))
+        body.update({key: value for key, value in told.items() if value not in (None, "", {}, [])})
+        body.update({key: data[key] for key in ("status", "usage", "error") if data.get(key)})
+        begun = mapping(data.get("step")) or mapping(data.get("content"))
+        if begun:
+            steps[data.get("index")] = dict(begun)
+        if delta := mapping(data.get("delta")):
+            _grow(steps.setdefault(data.get("index"), {"type": "model_output"}), delta)
+    if not objects(body.get("steps")):
+        body["steps"] = [steps[index] for index in sorted(steps, key=lambda index: count(index) or 0)]
+    return body
+
+
+def _grow(step: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Let a step grow by a piece of its text or of its arguments."""
+    if delta.get("type") == "arguments_delta":
+        if step.get("arguments") == {}:  # what it begins with
+            del step["arguments"]
+        add_text(step, "arguments", text(delta.get("arguments")) or "")
+    elif delta.get("type") == "text" and step.get("type") == "model_output":
+        content = children(step, "content")
+        if not content or not isinstance(content[-1], dict) or content[-1].get("type") != "text":
+            content.append({"type": "text", "text": ""})
+        add_text(content[-1], "text", text(delta.get("text")) or "")
+    elif delta.get("type") == "text":
+        add_text(step, "text", text(delta.get("text")) or "")
+    elif delta.get("type") != "thought_signature":
+        child(step, "deltas").setdefault(str(delta.get("type")), []).append(delta)
