@@ -27,6 +27,10 @@ class Live:
     url: str
     store: Store
 
+    def names(self) -> list[str]:
+        """Return the names of all that is kept, in their order."""
+        return sorted(str(record.name) for record in self.store.find(Query(), 1_000_000))
+
     def records(self, **equal: Any) -> list[Any]:
         return self.store.find(Query(equal), 1000, newest_first=False, order_by="seq", bodies=True)
 

@@ -5,7 +5,9 @@ All are asked for a few words of a model, at the vendor's own host where a call 
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.util
 import json
 import warnings
 from collections.abc import Callable
@@ -340,10 +342,10 @@ ROWS: dict[str, Row] = {
 }  # fmt: skip
 
 
+@functools.cache
 def is_installed(row: Row) -> bool:
-    """Whether a row's SDK can be imported."""
+    """Return whether a row's SDK is installed, without importing it."""
     try:
-        _module(row.package)
-    except ImportError:
+        return importlib.util.find_spec(row.package) is not None
+    except ImportError:  # nor is what it is in
         return False
-    return True

@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from faults.real import KEY, moody, program, resident, running
+from faults.real import moody, program, resident, running
+from live import KEY
 
 CLIENT = """
 import sys, time, autolog, openai

@@ -69,6 +69,8 @@ class Way(NamedTuple):
 
 def ways() -> Iterator[Any]:
     for name, row in ROWS.items():
+        if not is_installed(row):  # `test_what_is_driven_here` says so
+            continue
         yield pytest.param((row, False), id=name)
         if row.asynchronous:
             yield pytest.param((row, True), id=f"{name}, async")
@@ -77,10 +79,7 @@ def ways() -> Iterator[Any]:
 @pytest.fixture(params=ways())
 def way(request: pytest.FixtureRequest) -> Way:
     """An SDK that is installed."""
-    row, asynchronous = request.param
-    if not is_installed(row):
-        pytest.skip(f"{row.package} is not installed")
-    return Way(row, asynchronous)
+    return Way(*request.param)
 
 
 @pytest.fixture
@@ -88,6 +87,18 @@ def streaming(way: Way) -> Way:
     if not way.row.streams:
         pytest.skip("it does not stream")
     return way
+
+
+#: Libraries that take the place of another one's network.
+MOCKS = ("respx", "pytest_httpx", "responses", "aioresponses", "vcr", "moto")
+
+
+@pytest.mark.parametrize("name", [*ROWS, *MOCKS])
+def test_what_is_driven_here(name: str) -> None:
+    """Each of the SDKs and mocks that there are tests for, or a word that it is missing."""
+    if not (is_installed(ROWS[name]) if name in ROWS else importlib.util.find_spec(name)):
+        pytest.skip(f"{ROWS[name].package if name in ROWS else name} is not installed")
+    assert name in MOCKS or any(row is ROWS[name] for (row, _) in (way.values[0] for way in ways()))
 
 
 # What a program sees
@@ -428,11 +439,11 @@ def library_of(way: Way) -> str:
     return way.row.http[way.asynchronous]
 
 
-@pytest.fixture(params=["respx", "pytest_httpx", "responses", "aioresponses"])
+@pytest.fixture(params=[name for name in MOCKS[:4] if importlib.util.find_spec(name)])
 def mock(request: pytest.FixtureRequest, way: Way) -> Iterator[str]:
     """A library that takes the place of another one's network, where the SDK sends with that one."""
     name = str(request.param)
-    module = pytest.importorskip(name)
+    module = importlib.import_module(name)
     if library_of(way) != {"responses": "requests", "aioresponses": "aiohttp"}.get(name, "httpx"):
         pytest.skip("it sends with another library")
     everything = re.compile(".*")
@@ -503,10 +514,9 @@ def test_vcr_records_and_replays_what_it_would_without_us(
     assert len(records) == 1 + again
 
 
+@pytest.mark.parametrize("way", [way for way in ways() if way.values[0][0].package == "boto3"], indirect=True)
 def test_moto_answers_as_without_us(way: Way, server: VendorServer, records: Records) -> None:
     moto = pytest.importorskip("moto")
-    if way.row.package != "boto3":
-        pytest.skip("it does not send to AWS")
     with moto.mock_aws():
         before, after = twice(way, server, Use())
     assert after == before

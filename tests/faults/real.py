@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from live import KEY, Live
 
 import autolog
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
-KEY = "fault-key"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 ROOT = Path(autolog.__file__).parents[1]
 
@@ -194,7 +194,7 @@ MOODS = ("refuse", "hang", "500", "429", "503", "garbage", "noise", "cut", "deaf
 
 
 @contextlib.contextmanager
-def moody(server: Server, mood: str = "well") -> Iterator[Moody]:
+def moody(server: Server | Live, mood: str = "well") -> Iterator[Moody]:
     backend = Moody(server.url)
     backend.feel(mood)
     try:

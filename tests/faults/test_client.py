@@ -12,23 +12,23 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from live import KEY, Live, live
 
+from autolog.stores.query import Query
 from faults.real import (
-    KEY,
     MOODS,
     Moody,
-    Server,
     environment,
     free_port,
     moody,
     names_in,
     program,
     run,
-    running,
     until,
 )
 
@@ -39,14 +39,15 @@ autolog._delivery.delivery.MAX_PAUSE, autolog._delivery.http_sink.TIMEOUT = 0.4,
 """
 
 
-def shipping(backend: Moody | Server) -> dict[str, str]:
+def shipping(backend: Moody | Live) -> dict[str, str]:
     return {"AUTOLOG_ENDPOINT": backend.url, "AUTOLOG_API_KEY": KEY}
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
-    with running(tmp_path / "server.db") as server:
-        yield server
+def server(tmp_path: Path) -> Iterator[Live]:
+    """A server of this process: it is the program's that is at fault here."""
+    with live(tmp_path / "server.db") as made:
+        yield made
 
 
 def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
@@ -57,7 +58,7 @@ def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
     raise AssertionError(process.stderr.read() if process.stderr else "it ended")
 
 
-def settle(folder: Path, backend: Moody | Server) -> None:
+def settle(folder: Path, backend: Moody | Live) -> None:
     """A next start, for what an exit in a hurry has left in the journal."""
     done = run("import autolog\nautolog.patch()\nassert autolog.flush(20)", folder, **shipping(backend))
     assert done.returncode == 0, done.stderr
@@ -67,7 +68,7 @@ def settle(folder: Path, backend: Moody | Server) -> None:
 
 
 @pytest.mark.parametrize("mood", MOODS)
-def test_a_mood_that_passes(mood: str, server: Server, tmp_path: Path, thorough: bool) -> None:
+def test_a_mood_that_passes(mood: str, server: Live, tmp_path: Path, thorough: bool) -> None:
     with moody(server) as backend:
         process = program(
             HASTE + f"""
@@ -85,7 +86,7 @@ def test_a_mood_that_passes(mood: str, server: Server, tmp_path: Path, thorough:
         backend.feel(mood)
         wait_for_line(process, str(count - count // 6))
         backend.feel("well")
-        until(lambda: len(server.names()) == count, 60)
+        until(lambda: server.store.count(Query()) == count, 60)
         process.kill()
         _, said = process.communicate()
     assert server.names() == sorted(map(str, range(count)))
@@ -102,11 +103,15 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("mood", ["refuse", "hang", "500", "garbage", "well"])
-@pytest.mark.parametrize("way", WAYS)
-def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Server, tmp_path: Path) -> None:
-    end = WAYS[way]
+@pytest.mark.parametrize(
+    ("way", "mood"),
+    [(way, mood) for way in WAYS for mood in ("refuse", "hang")]
+    + [(way, mood) for way in ("normal", "SIGTERM") for mood in ("500", "garbage", "well")],
+)
+def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, tmp_path: Path) -> None:
+    end, began = WAYS[way], time.monotonic()
     expected = run(end, tmp_path).returncode
+    usual = time.monotonic() - began  # how long a program of nothing takes on a machine this busy
     with moody(server, mood) as backend:
         process = program(
             textwrap.dedent("""
@@ -124,13 +129,13 @@ def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Server,
         process.communicate(timeout=20)
         took = time.monotonic() - began
         assert process.returncode == expected
-        assert took < 2.6, took  # 2 seconds, and a busy machine's share
+        assert took < 2.6 + 2 * usual, (took, usual)  # 2 seconds, and a busy machine's share
         backend.feel("well")
         run("import autolog\nwith autolog.span('next'): pass\nautolog.flush(10)", tmp_path, **shipping(backend))
     assert server.names() == sorted([*map(str, range(200)), "last", "next"])
 
 
-def test_the_next_start_resends_without_a_call_of_its_own(server: Server, tmp_path: Path) -> None:
+def test_the_next_start_resends_without_a_call_of_its_own(server: Live, tmp_path: Path) -> None:
     with moody(server, "refuse") as backend:
         run("import autolog\nwith autolog.span('a'): pass", tmp_path, **shipping(backend))
         backend.feel("well")
@@ -138,7 +143,7 @@ def test_the_next_start_resends_without_a_call_of_its_own(server: Server, tmp_pa
     assert server.names() == ["a"]
 
 
-def test_several_processes_share_what_is_left(server: Server, tmp_path: Path) -> None:
+def test_several_processes_share_what_is_left(server: Live, tmp_path: Path) -> None:
     with moody(server, "500") as backend:
         many = """
         import autolog
@@ -159,11 +164,11 @@ def test_several_processes_share_what_is_left(server: Server, tmp_path: Path) ->
         ]
         for process in later:
             process.communicate(timeout=30)
-        until(lambda: len(server.names()) == 1504)
+        until(lambda: server.store.count(Query()) == 1504)
     assert server.names() == sorted([*map(str, range(1500)), *["own"] * 4])
 
 
-def test_another_key_does_not_send_it(server: Server, tmp_path: Path) -> None:
+def test_another_key_does_not_send_it(server: Live, tmp_path: Path) -> None:
     with moody(server, "500") as backend:
         run("import autolog\nwith autolog.span('a'): pass", tmp_path, **shipping(backend))
         backend.feel("well")
@@ -174,13 +179,13 @@ def test_another_key_does_not_send_it(server: Server, tmp_path: Path) -> None:
             [sys.executable, "-m", "autolog", "doctor"], cwd=tmp_path, env=environment(), capture_output=True, text=True
         )
     assert done.returncode == 1
-    assert len(re.findall(r"1 records", " ".join(done.stdout.split()))) == 2
+    assert len(re.findall(r"1 records", " ".join(done.stdout.split()))) == 2, done.stdout
 
 
 # Killed
 
 
-def test_killed_with_durable(server: Server, tmp_path: Path, thorough: bool) -> None:
+def test_killed_with_durable(server: Live, tmp_path: Path, thorough: bool) -> None:
     for kill in range(12 if thorough else 2):
         with moody(server, "hang" if kill % 2 else "well") as backend:
             process = program(
@@ -221,7 +226,7 @@ def test_killed_with_durable_and_a_local_store(tmp_path: Path) -> None:
     assert names_in(tmp_path / "logs.db") == sorted(map(str, range(100)))
 
 
-def test_frozen_and_thawed(server: Server, tmp_path: Path) -> None:
+def test_frozen_and_thawed(server: Live, tmp_path: Path) -> None:
     """As a function host does between two calls: everything stops, connections die, time jumps."""
     with moody(server) as backend:
         process = subprocess.Popen(
@@ -345,7 +350,7 @@ def test_time_limits_by_signal_reach_the_program_and_lose_no_whole_record(tmp_pa
     assert found >= {f"whole {number}" for number in range(whole)}
 
 
-def test_exit_handlers_that_run_after_ours(server: Server, tmp_path: Path) -> None:
+def test_exit_handlers_that_run_after_ours(server: Live, tmp_path: Path) -> None:
     for mood in ("well", "hang", "refuse"):
         with moody(server, mood) as backend:
             began = time.monotonic()
@@ -456,7 +461,7 @@ def test_a_store_that_is_deleted_while_the_program_runs(tmp_path: Path, thorough
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 5, 8, 13])
-def test_a_journal_with_a_damaged_page(page: int, server: Server, tmp_path: Path) -> None:
+def test_a_journal_with_a_damaged_page(page: int, server: Live, tmp_path: Path) -> None:
     with moody(server, "500") as backend:
         run(
             """
@@ -513,7 +518,7 @@ def test_a_store_and_a_journal_on_one_full_disk(tmp_path: Path) -> None:
 # Processes
 
 
-def test_forks_at_any_moment(server: Server, tmp_path: Path) -> None:
+def test_forks_at_any_moment(server: Live, tmp_path: Path) -> None:
     run(
         """
         import autolog, os, sys, threading, time
@@ -565,7 +570,7 @@ async def application(scope, receive, send):
 
 
 @pytest.mark.parametrize("kind", ["gunicorn --preload", "gunicorn", "uvicorn --workers"])
-def test_web_servers(kind: str, server: Server, tmp_path: Path) -> None:
+def test_web_servers(kind: str, server: Live, tmp_path: Path) -> None:
     port = free_port()
     if kind.startswith("gunicorn"):
         pytest.importorskip("gunicorn")
@@ -598,7 +603,7 @@ def test_web_servers(kind: str, server: Server, tmp_path: Path) -> None:
         assert server.names().count("loaded") == 1
 
 
-def test_celery(server: Server, tmp_path: Path) -> None:
+def test_celery(server: Live, tmp_path: Path) -> None:
     pytest.importorskip("celery")
     (tmp_path / "queue").mkdir()
     (tmp_path / "tasks.py").write_text(
@@ -631,7 +636,7 @@ def test_celery(server: Server, tmp_path: Path) -> None:
     assert server.names().count("work") == 30
 
 
-def test_a_subprocess_and_its_parent(server: Server, tmp_path: Path) -> None:
+def test_a_subprocess_and_its_parent(server: Live, tmp_path: Path) -> None:
     (tmp_path / "child.py").write_text("import autolog\nwith autolog.span('child'): pass\n")
     run(
         """
@@ -645,7 +650,7 @@ def test_a_subprocess_and_its_parent(server: Server, tmp_path: Path) -> None:
     assert server.names() == ["child", "parent"]
 
 
-def test_a_pool_that_is_terminated(server: Server, tmp_path: Path) -> None:
+def test_a_pool_that_is_terminated(server: Live, tmp_path: Path) -> None:
     run(
         """
         import autolog, multiprocessing

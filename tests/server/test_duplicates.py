@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from engines import sqlite_alone
 from live import KEY, Live
 
 from autolog._record.record import Record
@@ -210,8 +211,15 @@ def bills(store: Store) -> dict[str, float | None]:
     return {one.id: one.cost for one in store.find(Query(), 1000) if one.kind == "llm"}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
-@pytest.mark.parametrize("how", ["together", "apart", "at several servers"])
+HOW = ("together", "apart", "at several servers")
+
+
+@pytest.mark.parametrize(
+    ("store_url", "how", "order"),
+    [("sqlite", *way) for way in itertools.product(HOW, itertools.permutations(range(3)))]
+    + [("clickhouse", "apart", (0, 1, 2)), ("clickhouse", "at several servers", (2, 1, 0))], indirect=["store_url"],
+    ids=str,
+)  # fmt: skip
 @pytest.mark.parametrize("ids", ["of the response", "of none", "of two"])
 def test_three_reports_in_three_traces_are_one_bill(store: Store, how: str, order: tuple[int, ...], ids: str) -> None:
     told = {"response_id": "resp-1"} if ids == "of the response" else {}
@@ -390,6 +398,7 @@ def run_program(running: Live, code: str, call: str, folder: Path) -> str:
     return done.stderr
 
 
+@sqlite_alone
 @pytest.mark.parametrize("layers", ["alone", "above autolog"])
 @pytest.mark.parametrize("name", SETUPS)
 def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str, tmp_path: Path) -> None:
@@ -433,6 +442,7 @@ AnthropicInstrumentor().instrument(tracer_provider=provider)
 }  # fmt: skip
 
 
+@sqlite_alone
 @pytest.mark.parametrize("layers", ["alone", "above autolog"])
 @pytest.mark.parametrize("name", TOGETHER)
 def test_layers_in_traces_of_their_own_are_one_call(running: Live, name: str, layers: str, tmp_path: Path) -> None:

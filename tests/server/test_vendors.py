@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from engines import sqlite_alone
 from live import KEY, Live, live
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), sqlite_alone]
 
 REQUEST = {"url": "https://api.openai.com/v1/chat/completions", "provider": "openai", "method": "post",
            "headers": {"authorization": "Bearer sk-secret"},

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from engines import sqlite_alone
 
 from autolog._record.record import Record
 from autolog.errors import AutologError
@@ -206,6 +207,7 @@ def test_an_alert_that_is_made_anew_begins_anew(store: Store, watch: Watch) -> N
         remove_rule(store, "b")
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

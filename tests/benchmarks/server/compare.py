@@ -21,7 +21,8 @@ from typing import Any
 import httpx2
 from engines import engine
 from environments import environment
-from faults.real import KEY, free_port
+from faults.real import free_port
+from live import KEY
 
 from autolog._record.record import Record
 from autolog._record.zstd import zstd

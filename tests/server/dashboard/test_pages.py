@@ -37,6 +37,10 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield made
 
 
+#: For what the page does in the browser, or refuses, whatever store is behind it.
+one_store = pytest.mark.parametrize("running", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def browser(running: Live) -> httpx2.Client:
     """A client that has signed in."""
@@ -90,6 +94,7 @@ def test_filters_sorting_and_pages(browser: httpx2.Client) -> None:
     assert sorted(walk("?sort=cost&model=gpt-4o")) == sorted(seen)
 
 
+@one_store
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
@@ -255,6 +260,7 @@ def test_scores_have_names(browser: httpx2.Client, running: Live) -> None:
     assert ">helpful 1<" in browser.get("/ui/?column=name&column=score&text=Question+1").text
 
 
+@one_store
 def test_the_sums_and_histogram_of_a_match(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/?model=gpt-4o")
@@ -310,6 +316,7 @@ def watched(chromium: Any, running: Live) -> Iterator[Watched]:
     assert not made.complaints
 
 
+@one_store
 def test_every_page_in_the_browser(watched: Watched) -> None:
     for path in PAGES:
         watched.page.goto(watched.base + path)
@@ -325,6 +332,7 @@ def test_every_page_in_the_browser(watched: Watched) -> None:
     )  # the last page has one image inside, and one elsewhere: not fetched
 
 
+@one_store
 def test_finding_a_call(watched: Watched) -> None:
     page = watched.page
     page.fill("input[name=text]", "goodbye")
@@ -344,6 +352,7 @@ def test_finding_a_call(watched: Watched) -> None:
     assert watched.rows() == first
 
 
+@one_store
 def test_by_keyboard_alone(watched: Watched) -> None:
     page = watched.page
     page.keyboard.press("/")
@@ -375,6 +384,7 @@ def test_by_keyboard_alone(watched: Watched) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
 
 
+@one_store
 def test_light_and_dark(watched: Watched) -> None:
     page = watched.page
     colour = "getComputedStyle(document.body).backgroundColor"
@@ -408,6 +418,7 @@ def test_new_records_appear_while_one_looks(watched: Watched, running: Live) -> 
     assert watched.rows() == ["live-1"]
 
 
+@one_store
 def test_the_trace_and_the_overview(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/log/plain")
@@ -422,6 +433,7 @@ def test_the_trace_and_the_overview(watched: Watched) -> None:
     assert page.locator("rect.hover title").first.text_content()
 
 
+@one_store
 def test_a_span_is_chosen_without_loading_the_page(watched: Watched) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/log/plain")
@@ -443,6 +455,7 @@ def test_a_span_is_chosen_without_loading_the_page(watched: Watched) -> None:
     assert page.locator("#tree li").count() == 2
 
 
+@one_store
 def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, running: Live) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/sessions")
@@ -464,6 +477,7 @@ def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, 
     watched.complaints.clear()  # the browser notes a status of 4xx on its console
 
 
+@one_store
 def test_hostile_content_is_only_shown(watched: Watched) -> None:
     page = watched.page
     for path in (
@@ -484,6 +498,7 @@ def test_hostile_content_is_only_shown(watched: Watched) -> None:
     assert "\\x202e" in page.inner_text("main")
 
 
+@one_store
 def test_copying(chromium: Any, running: Live) -> None:
     watched = Watched(chromium, running, permissions=["clipboard-read", "clipboard-write"])
     watched.page.goto(watched.base + "/ui/log/plain")
@@ -493,6 +508,7 @@ def test_copying(chromium: Any, running: Live) -> None:
     watched.context.close()
 
 
+@one_store
 def test_on_a_narrow_screen(chromium: Any, running: Live) -> None:
     watched = Watched(chromium, running, viewport={"width": 360, "height": 700})
     for path in PAGES:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dialects.samples import Server
+from engines import sqlite_alone
 
 from autolog._record.record import Record
 from autolog.server._keys import Keyring, create_key, list_keys
@@ -92,6 +93,7 @@ def test_an_admin_of_one_project_administers_that_one(server: Server, store: Sto
         assert server.call(method, path, {} if method == "PUT" else None, key=elsewhere).status_code == 403
 
 
+@sqlite_alone
 @pytest.mark.parametrize(
     ("path", "body", "says"),
     [

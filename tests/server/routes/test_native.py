@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dialects.samples import Server
+from engines import sqlite_alone
 
 from autolog._record.record import Record
 
@@ -23,6 +24,7 @@ def test_a_batch_with_a_bad_record(server: Server) -> None:
     assert (server.rows()[0].user, server.rows()[0].session) == ("u", "s")
 
 
+@sqlite_alone
 @pytest.mark.parametrize("body", [b"", b"3", b"{", b'"x"', b"\xff", b"[" * 9000, b'{"records": 3}'])
 def test_what_is_no_batch(server: Server, body: bytes) -> None:
     assert server.call("POST", "/api/v1/records", body).status_code == 400
