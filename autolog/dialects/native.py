@@ -59,6 +59,7 @@ class Refused:
 
 #: So many items are taken apart, which costs some seventy bytes for each, to be counted.
 _MANY = 1_000_000
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _BLANKS = re.compile(r"[ \t\r\n]*+")
 _decoder = json.JSONDecoder()
 
@@ -175,7 +176,7 @@ def _checked(record: Record) -> Record | Refused:
         if at is not None:
             if at.tzinfo is None:
                 at = at.replace(tzinfo=UTC)
-            if not datetime(1970, 1, 1, tzinfo=UTC) <= at < datetime(9999, 1, 1, tzinfo=UTC):
+            if not _FIRST <= at < _LAST:
                 return Refused(f"{field}: is out of range")
             setattr(record, field, at)
     if record.status not in {"ok", "error"}:

@@ -16,6 +16,8 @@ from autolog.server._limits import RateLimiter
 #: The headers that hold a key, in any dialect; `Authorization: Bearer` does in all.
 KEY_HEADERS = tuple(dict.fromkeys(header for name in dialects.NAMES for header in dialects.get(name).key_headers))
 
+_KEY_HEADERS = frozenset(KEY_HEADERS)
+
 
 class _KeyInBody(msgspec.Struct):
     api_key: str | None = None
@@ -34,16 +36,16 @@ def key_in_body(body: bytes) -> str | None:
 
 
 def headers_of(request: Request) -> dict[str, str]:
-    """Return a request's headers by their names in lower case; of several with one name the first."""
-    raw = reversed(request.scope["headers"])
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    """Return a request's headers by their names, in lower case as ASGI has them; of several with one name the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
 
 
 def key_of(headers: Mapping[str, str]) -> str | None:
     """Return the key that a request carries, in any vendor's header."""
-    for name in KEY_HEADERS:
-        if headers.get(name):
-            return headers[name]
+    if not _KEY_HEADERS.isdisjoint(headers):
+        for name in KEY_HEADERS:
+            if headers.get(name):
+                return headers[name]
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         return _password(token)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from autolog._record.zstd import zstd
 from autolog.dialects._fault import Fault
@@ -19,28 +20,43 @@ MAX_CODINGS = 2
 _STEP = 1024 * 1024
 
 
-async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits, share: Share) -> bytes:
     """Read a request's body and decompress it. What has arrived counts, not what was announced.
 
     Raises:
         Fault: 413, too large; 408, too slow; 503, no room; 400, malformed compression; 415, an unknown one.
     """
-    length = request.headers.get("content-length", "")
+    length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.body_bytes:
         raise _too_large(limits.body_bytes)
-    chunks, size = [], 0
     try:
         async with asyncio.timeout(limits.body_seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limits.body_bytes:
-                    raise _too_large(limits.body_bytes)
-                share.hold(size)
-                chunks.append(chunk)
+            body = await _arrived(receive, limits.body_bytes, share)
     except TimeoutError:
         raise Fault(408, f"the body did not arrive within {limits.body_seconds:g} seconds") from None
-    body = b"".join(chunks)
-    codings = [coding.strip() for coding in request.headers.get("content-encoding", "").lower().split(",")]
+    encoding = headers.get("content-encoding")
+    return await _decoded(body, encoding, limits, share) if encoding else body
+
+
+async def _arrived(receive: Receive, most: int, share: Share) -> bytes:
+    """Return a body as it was sent."""
+    chunks, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size, more = size + len(chunk), message.get("more_body", False)
+        if size > most:
+            raise _too_large(most)
+        share.hold(size)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _decoded(body: bytes, encoding: str, limits: Limits, share: Share) -> bytes:
+    """Return a body without its content codings."""
+    codings = [coding.strip() for coding in encoding.lower().split(",")]
     if len(codings) > MAX_CODINGS:
         raise Fault(415, f"more than {MAX_CODINGS} content codings")
     for coding in reversed(codings):
@@ -64,7 +80,7 @@ class Doorway:
         self._load = Load(self.limits)
         self._reading: dict[asyncio.Timeout, None] = {}
 
-    async def read(self, request: Request) -> bytes:
+    async def read(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
         """Read a request's body.
 
         Raises:
@@ -78,7 +94,7 @@ class Doorway:
         try:
             async with asyncio.timeout(None) as turn:
                 self._reading[turn] = None
-                return await read_body(request, self.limits, share)
+                return await read_body(receive, headers, self.limits, share)
         except TimeoutError:
             raise Fault(408, "the body took too long while others were waiting") from None
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -32,6 +32,11 @@ class Reply:
     body: Any = None
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def comes_in_pieces(self) -> bool:
+        """Return whether the body is an iterator."""
+        return not isinstance(self.body, (dict, bytes)) and isinstance(self.body, (AsyncIterator, Iterator))
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,10 @@ class CallMetrics:
         labels = project[:LONGEST_LABEL], (provider or "unknown")[:LONGEST_LABEL], (model or "unknown")[:LONGEST_LABEL]
         if labels not in self._series and len(self._series) >= MOST_SERIES:
             labels = OTHER, OTHER, OTHER
-        return self._series.setdefault(labels, _Series())
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _Series()
+        return series
 
     def _error_type(self, given: str | None) -> str:
         name = (given or "unknown")[:LONGEST_LABEL]

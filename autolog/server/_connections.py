@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,7 @@ class BoundedHeadProtocol(Protocol):
 
     _unparsed = 0  # bytes since the last that became part of a body or completed a head or a request
     _headers = 0
+    _head = 0  # bytes of the headers
     _too_large = False
 
     def data_received(self, data: bytes) -> None:
@@ -47,18 +49,19 @@ class BoundedHeadProtocol(Protocol):
             self._refuse()
 
     def on_message_begin(self) -> None:
-        self._headers = 0
+        self._headers = self._head = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers += 1
+        self._head += len(name) + len(value)
         if self._headers > HEADERS:
             self._too_large = True
             raise _Refused
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEADER_BYTES:
+        if len(self.url) + self._head > HEADER_BYTES:
             self._too_large = True
             raise _Refused
         if len(self.pipeline) >= PIPELINED:
@@ -101,24 +104,21 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._start_timer()
+        self.since = self.loop.time()
+        self._timer = self.loop.call_later(self.idle_seconds, self._time_out)
         if len(self.connections) > self.most:
             others = [one for one in self.connections if isinstance(one, IdleTimeoutProtocol) and one.may_go]
             for one in sorted(others, key=lambda one: (not one.idle, one.since))[: len(self.connections) - self.most]:
                 one.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.idle:
-            self._stop_timer()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._start_timer()
+        self.since = self.loop.time()
 
     @property
     def idle(self) -> bool:
@@ -130,18 +130,12 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
         """Return whether it may be closed in favour of others: no request on it has shown a valid key."""
         return self.idle or not self.cycle.scope.get("state", {}).get("admitted")
 
-    def _start_timer(self) -> None:
-        self._stop_timer()
-        self.since = self.loop.time()
-        self._timer = self.loop.call_later(self.idle_seconds, self._time_out)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _time_out(self) -> None:
-        if self.idle and not self.transport.is_closing():
+        """Close the connection if it has been idle for that long, or look again then: a timer a request costs more."""
+        left = self.since + self.idle_seconds - self.loop.time() if self.idle else self.idle_seconds
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._time_out)
+        elif not self.transport.is_closing():
             self.transport.close()
 
 
@@ -179,6 +173,8 @@ class AnnouncedServer(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is there now stays: collections need not look through it again and again
         if self.started:
             self._announce()
 

@@ -67,6 +67,8 @@ class Deduplicator:
         if not calls:
             return Folded(records, range(len(records)), [0.0] * len(records))
         known = Known(store, [one.record for one in calls])
+        if known.is_empty and self._are_apart([one.record for one in calls]):
+            return Folded(records, range(len(records)), [0.0] * len(records))
         for one in candidates:
             if not is_call(one.record) and one.record.trace_id:
                 known.place(one)
@@ -76,6 +78,16 @@ class Deduplicator:
             one.stored = True  # once it is written, for those who remember it
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
         return Folded(records, order, [one.freed for one in candidates])
+
+    def _are_apart(self, calls: Sequence[Record]) -> bool:
+        """Return whether calls that nobody else has reported are surely different: one sender reports each once.
+
+        So it is with nearly all that comes, and looking at each of them takes a sixth of the time of a small write.
+        """
+        if calls[0].dialect == "otlp" or any(one.dialect != calls[0].dialect for one in calls):
+            return False  # spans may be layers of one call
+        reported = {(one.project, report) for one in calls for report in reports(one).values()}
+        return len(reported) == len(calls) and not any(self.remembered(one) for one in calls)
 
     def remember(self, new: Candidate) -> None:
         """Remember a span that nobody else has reported."""

@@ -62,6 +62,11 @@ class Known:
                 self._fetch_used(store, project, asking, native)
             self._fetch_traces(store, project, mine)
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the store has nothing that may be the same call, or be in one trace with one."""
+        return not self._by_id
+
     def _fetch_responses(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
         ids = sorted({record.response_id for record in asking if record.response_id})
         if ids:

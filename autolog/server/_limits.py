@@ -106,22 +106,15 @@ class Load:
         self.streams = 0
         self.bytes = 0
 
-    @contextmanager
-    def request(self) -> Iterator[Share]:
-        """Count a request while the block serves it. For the event loop's thread.
+    def request(self) -> Share:
+        """Return the share of a request, which is counted while a `with` block serves it. For the event loop's thread.
 
         Raises:
             Fault: 503, there are too many.
         """
         if self.requests >= self._limits.requests:
             raise Fault(503, "the server has too many requests at once; try again later", retry_after=1)
-        self.requests += 1
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self.requests -= 1
-            share.release()
+        return Share(self)
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -162,6 +155,14 @@ class Share:
         self._load = load
         self.bytes = 0
 
+    def __enter__(self) -> Share:
+        self._load.requests += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._load.requests -= 1
+        self.release()
+
     def hold(self, size: int) -> None:
         """Say that this request's body has so many bytes in memory, before it has.
 
@@ -174,5 +175,6 @@ class Share:
 
     def release(self) -> None:
         """Say that this request's body is gone."""
-        self._load.add(-self.bytes)
-        self.bytes = 0
+        if self.bytes:
+            self._load.add(-self.bytes)
+            self.bytes = 0

@@ -34,6 +34,7 @@ class Metrics:
         )
         #: As many as routes and statuses: looking up a label takes longer than counting.
         self._of = functools.cache(self._labelled)
+        self._records_of = functools.cache(self._records.labels)
         self.calls = CallMetrics()
         self._registry.register(self.calls)
         self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
@@ -55,7 +56,7 @@ class Metrics:
 
     def written(self, dialect: str, records: int) -> None:
         """Count records that are on disk."""
-        self._records.labels(dialect).inc(records)
+        self._records_of(dialect).inc(records)
 
     def text(self) -> tuple[bytes, str]:
         """Return all figures, and their content type."""

@@ -54,15 +54,16 @@ class BehindProxy:
     def __init__(
         self, app: ASGIApp, root_path: str = "", trusted: Sequence[str] = (), login: HeaderLogin | None = None
     ) -> None:
-        self._app = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type]
+        self._app = ProxyHeadersMiddleware(app, list(trusted)) if trusted else app  # type: ignore[arg-type]
         self._root_path = clean_prefix(root_path)
         self._login = login
+        self._trusted = bool(trusted)
         self._everybody = "*" in trusted
         self._networks = [ip_network(one, strict=False) for one in trusted if one != "*"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            prefix = self._forwarded_prefix(scope) or self._root_path
+            prefix = (self._trusted and self._forwarded_prefix(scope)) or self._root_path
             if prefix:
                 scope = _under(prefix, scope)
             if self._login is not None and self._trusts(scope.get("client")):

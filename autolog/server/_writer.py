@@ -182,6 +182,8 @@ class Writer:
             with self._store.transaction():
                 if len(group) == 1:
                     applied.append((group[0], group[0][0](self._store), None))
+                elif len(writes := _record_writes(group)) == len(group):  # in no savepoint: if one fails, all do
+                    applied = self._written(writes)
                 else:
                     applied, rest = self._write_together(group)
                     applied += [self._attempt(item) for item in rest]
@@ -193,17 +195,20 @@ class Writer:
 
     def _write_together(self, group: list[Queued]) -> tuple[list[Applied], list[Queued]]:
         """Make all record writes of a group as one; return them, and the changes still to be made one by one."""
-        writes = [(change, waiter) for change, waiter in group if isinstance(change, RecordWrite)]
+        writes = _record_writes(group)
         if len(writes) < 2:
             return [], group
-        rest = [item for item in group if not isinstance(item[0], RecordWrite)]
         try:
             with self._store.transaction():
-                every = [record for change, _ in writes for record in change.records]
-                results = iter(writes[0][0].write(self._store, every))
-                return [(item, list(islice(results, len(item[0].records))), None) for item in writes], rest
+                return self._written(writes), [item for item in group if not isinstance(item[0], RecordWrite)]
         except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
             return [], group
+
+    def _written(self, writes: list[tuple[RecordWrite, Waiter]]) -> list[Applied]:
+        """Make record writes as one."""
+        every = [record for change, _ in writes for record in change.records]
+        results = iter(writes[0][0].write(self._store, every))
+        return [(item, list(islice(results, len(item[0].records))), None) for item in writes]
 
     def _attempt(self, item: Queued) -> Applied:
         try:
@@ -211,6 +216,10 @@ class Writer:
                 return item, item[0](self._store), None
         except Exception as error:  # noqa: BLE001 - its waiter gets it
             return item, None, error
+
+
+def _record_writes(group: list[Queued]) -> list[tuple[RecordWrite, Waiter]]:
+    return [(change, waiter) for change, waiter in group if isinstance(change, RecordWrite)]
 
 
 def _prepare(group: list[Queued]) -> tuple[list[Queued], list[Answer]]:

@@ -7,15 +7,15 @@ import contextlib
 import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autolog import dialects
 from autolog._guard import logger
@@ -35,7 +35,7 @@ from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
 #: Answers a request.
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 #: The routes of every dialect, the module in `routes` of its name; and those that administer the server.
 ROUTES: list[Route] = [
@@ -106,7 +106,7 @@ def _by_path(endpoints: Mapping[tuple[str, str], Endpoint]) -> list[StarletteRou
 
 
 def _dispatcher(methods: Mapping[str, Endpoint]) -> Endpoint:
-    async def dispatch(request: Request) -> Response:
+    async def dispatch(request: Request) -> ASGIApp:
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return dispatch
@@ -136,13 +136,11 @@ def _dialect_at(path: str) -> Dialect:
     return dialects.get(max(((p, n) for p, n in found if path.startswith(p)), default=("", "native"))[1])
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
+async def _not_found(request: Request, error: Exception) -> ASGIApp:
     status = getattr(error, "status_code", 404)
     message = f"{request.method} is not for this path" if status == 405 else "there is nothing at this path"
-    response = encode(fault_reply(_dialect_at(request.url.path), Fault(status, message)))
-    for name, value in (getattr(error, "headers", None) or {}).items():
-        response.headers[name] = value
-    return response
+    reply = fault_reply(_dialect_at(request.url.path), Fault(status, message))
+    return encode(replace(reply, headers={**reply.headers, **(getattr(error, "headers", None) or {})}))
 
 
 class FastPath:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,14 +105,13 @@ class Rollups:
         """End a transaction: an inner one leaves its changes to the outer one, the outermost writes them."""
         changes = self._levels.pop()
         if self._levels:
-            outer = self._levels[-1]
-            for key, change in changes.items():
-                _merge(outer.setdefault(key, _Sum()), change)
+            _merge_all(self._levels[-1], changes.items())
             return
-        for table, hours in _TABLES.items():
+        for table, hours in _TABLES.items():  # the hours first: the day's sums are made of theirs
             sums: dict[tuple[str, str, int, str], _Sum] = {}
-            for (project, dimension, hour, value), change in changes.items():
-                _merge(sums.setdefault((project, dimension, hour // hours * hours, value), _Sum()), change)
+            wider = (((project, dimension, hour // hours * hours, value), change)
+                     for (project, dimension, hour, value), change in changes.items())  # fmt: skip
+            _merge_all(sums, wider if hours > 1 else changes.items())
             _apply(db, table, sums)
 
 
@@ -148,9 +147,21 @@ def _histograms_added(one: str, other: str) -> str:
     return encode_json({number: count for number, count in counts.items() if count > 0}).decode()
 
 
+def _merge_all(into: dict[tuple[str, str, int, str], _Sum], changes: Iterable[tuple[Any, _Sum]]) -> None:
+    """Add changes to sums; one that is alone with its key becomes the sum."""
+    for key, change in changes:
+        known = into.setdefault(key, change)
+        if known is not change:
+            _merge(known, change)
+
+
 def _merge(into: _Sum, change: _Sum) -> None:
-    for name in ("calls", "errors", "input_tokens", "output_tokens", "cost", "priced"):
-        setattr(into, name, getattr(into, name) + getattr(change, name))
+    into.calls += change.calls
+    into.errors += change.errors
+    into.input_tokens += change.input_tokens
+    into.output_tokens += change.output_tokens
+    into.cost += change.cost
+    into.priced += change.priced
     for number, count in change.histogram.items():
         into.histogram[number] += count
 
