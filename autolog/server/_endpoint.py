@@ -186,7 +186,7 @@ def encode(reply: Reply, services: Services | None = None, head: bool = False) -
 
 
 class _Whole:
-    """A reply in one piece, or without content: Starlette's `Response` takes three times as long to make and to send."""
+    """A reply in one piece, or without content: Starlette's `Response` takes three times as long."""
 
     __slots__ = ("_body", "_head")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Self
 
 from autolog.dialects._fault import Fault
 
@@ -155,7 +156,7 @@ class Share:
         self._load = load
         self.bytes = 0
 
-    def __enter__(self) -> Share:
+    def __enter__(self) -> Self:
         self._load.requests += 1
         return self
 

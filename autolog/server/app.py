@@ -8,7 +8,7 @@ import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -89,7 +89,7 @@ def create_app(
     endpoints = {(route.method, route.path): endpoint(route, services) for route in routes}
     app = Starlette(
         routes=_by_path(endpoints),
-        exception_handlers={404: _not_found, 405: _not_found, HTTPException: _not_found},
+        exception_handlers=dict.fromkeys((404, 405, HTTPException), cast("Any", _not_found)),
         lifespan=lifespan,
     )
     app.state.services = services
