@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextvars import Token
 from time import perf_counter_ns
@@ -143,9 +144,9 @@ def decorate(
     if make_budget is not None:
         options = msgspec.structs.replace(options, make_budget=make_budget)
     if inspect.isasyncgenfunction(function):
-        return _wrap_generator(function, emit, options, inspect.CO_ASYNC_GENERATOR)
+        return _wrap_generator(function, emit, options, _drive_async, inspect.CO_ASYNC_GENERATOR)
     if inspect.isgeneratorfunction(function):
-        return _wrap_generator(function, emit, options, inspect.CO_GENERATOR)
+        return _wrap_generator(function, emit, options, _drive, inspect.CO_GENERATOR)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return _wrap_async(function, emit, options)
     return _wrap_sync(function, emit, options)
@@ -268,9 +269,10 @@ class _Current:
         restore(current_context, self._context_token)
 
 
-def _wrap_generator(function: Callable[..., Any], emit: Emit, options: Options, flag: int) -> Callable[..., Any]:
+def _wrap_generator(
+    function: Callable[..., Any], emit: Emit, options: Options, drive: Callable[..., Any], flag: int
+) -> Any:
     """Return a function that makes a recorded generator of either kind; `flag` is what `inspect` knows it by."""
-    drive: Callable[..., Any] = _drive if flag == inspect.CO_GENERATOR else _drive_async
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _begin(emit, options, args, kwargs)
@@ -282,11 +284,18 @@ def _wrap_generator(function: Callable[..., Any], emit: Emit, options: Options, 
             raise
         if call is None:
             return inner
-        driven = drive(inner, _Run(call, call))
+        awaited = (wrapped.__code__.co_flags | _flags_of(inner)) & inspect.CO_ITERABLE_COROUTINE
+        driven: Any = (_drive_awaited if awaited else drive)(inner, _Run(call, call))
         driven.__name__, driven.__qualname__ = inner.__name__, inner.__qualname__
         return driven
 
-    return functools.wraps(function)(_flagged(cast("FunctionType", wrapper), flag))
+    wrapped: Any = functools.wraps(function)(_flagged(cast("FunctionType", wrapper), flag))
+    return wrapped
+
+
+def _flags_of(generator: Any) -> int:
+    """Return the flags of a generator's code: `types.coroutine` sets one on what may be awaited."""
+    return generator.gi_code.co_flags if type(generator) is GeneratorType else 0
 
 
 def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
@@ -320,6 +329,10 @@ def _drive(inner: Generator[Any, Any, Any], run: _Run) -> Generator[Any, Any, An
                 step = functools.partial(inner.throw, thrown)
             else:
                 step = functools.partial(inner.send, sent)
+
+
+#: The same for a generator that is awaited: the mark is in the code of each, so there are two.
+_drive_awaited: Callable[..., Any] = types.coroutine(FunctionType(_drive.__code__, globals()))
 
 
 async def _drive_async(inner: AsyncGenerator[Any, Any], run: _Run) -> AsyncGenerator[Any, Any]:

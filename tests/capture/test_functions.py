@@ -10,6 +10,7 @@ import gc
 import inspect
 import json
 import pickle
+import types
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
@@ -476,3 +477,25 @@ def test_the_input_that_a_function_sets_on_its_span_stands_for_its_arguments(rec
     (record,) = records
     assert body(record.request_body) == {"asked": "why?"}
     assert body(record.response_body) == "42"
+
+
+@pytest.mark.parametrize("order", ["inside", "outside", "both"])
+def test_a_generator_that_is_awaited_stays_one(records: Records, order: str) -> None:
+    """`types.coroutine` marks it, in whatever order the two come."""
+
+    def answer() -> Generator[None, None, int]:
+        yield
+        return 3
+
+    function: Any = types.coroutine(answer) if order != "outside" else answer
+    function = autolog(function)
+    function = types.coroutine(function) if order != "inside" else function
+    made = function()
+    assert inspect.isawaitable(made)
+    made.close()
+
+    async def run() -> Any:
+        return await function()
+
+    assert asyncio.run(run()) == 3
+    assert [record.name.rpartition(".")[2] for record in records if record.name] == ["answer"]
