@@ -49,7 +49,8 @@ _SERVICES = (
     r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,}/[A-Z0-9]{6,}/[A-Za-z0-9/]{16,}",
     r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d{16,20}/[\w-]{50,}",
     r"[MNO][A-Za-z\d_-]{23,28}\.[\w-]{6}\.[\w-]{27,38}",
-    r"\d{8,10}:AA[\w-]{32,35}",  # Telegram
+    r"(?:bot)?\d{8,10}:AA[\w-]{32,35}",  # Telegram
+    r"base64:[A-Za-z0-9+/]{43}=(?!=)",  # Laravel's key
     r"[a-z0-9-]{1,40}\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
     r"SK" + _HEX32 + r"(?![0-9a-f])",  # Twilio
     r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}", r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",

@@ -24,17 +24,25 @@ _CERTAIN = (
     "clientsecret", "webhooksecret", "signingsecret", "appsecret", "consumersecret", "connectionstring",
     "consumerkey", "hmackey", "fernetkey", "sshkey", "secretkeybase", "openaikey", "anthropickey", "geminikey",
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
-    "privatekeydata", "totpsecret", "otpsecret",
+    "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
+)  # fmt: skip
+#: Whose password it is, where its name is short: `ssh_pass`, `DB_PASS`.
+_PASSES = tuple(
+    f"{word}pass"
+    for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
+                 "sql", "mongo", "redis", "rabbit", "rabbitmq", "amqp", "ldap", "bind", "imap", "smtp", "mail", "ftp",
+                 "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
+                 "web")
 )  # fmt: skip
 #: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
-    "token", "credential", "credentials", "xauth", "bearer", "smtppass", "mailpass", "dbpass", "userpass", "ftppass",
-    "mysqlpass", "passwort", "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
+    "token", "credential", "credentials", "xauth", "bearer", "rediscliauth", *_PASSES,
+    "passwort", "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
 )  # fmt: skip
 #: Those of them that people choose.
-_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "smtppass", "mailpass", "dbpass", "userpass",
-              "ftppass", "mysqlpass", "passwort", "secretkey", "totpsecret", "otpsecret")  # fmt: skip
+_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "psk", "presharedkey", *_PASSES, "passwort",
+              "secretkey", "totpsecret", "otpsecret")  # fmt: skip
 #: What these hold is a secret if it looks drawn at random, and what these others hold if it is no word.
 _RANDOM = frozenset({"salt", "passwordsalt", "phpsessid", "jsessionid"})
 _PERHAPS = frozenset({"pass", "auth"})

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from autolog._redaction.credentials import is_chosen, is_login
 from autolog._redaction.names import (
     holds_code,
+    holds_password,
     holds_random,
     holds_token,
     looks_random,
@@ -69,6 +71,8 @@ def _is_secret(name: str, value: str, own: bool) -> bool:
     if names_secret(name) or (own and suggests_secret(name)):
         return True
     if own and perhaps_secret(name) and (is_given(value) or value not in (value.lower(), value.upper(), value.title())):
+        return True
+    if (holds_password(name) and is_chosen(value)) or (perhaps_secret(name) and is_login(value)):
         return True
     return (suggests_secret(name) or (own and holds_random(name))) and _is_drawn(value)
 

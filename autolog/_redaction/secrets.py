@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from autolog._redaction._formats import FORMATS, SK_FORMAT, SK_ISSUERS
+from autolog._redaction.credentials import credentials_in, may_hold_credential
+from autolog._redaction.encoded import TWICE, holds_within, url_decoded
 from autolog._redaction.names import (
     PARAMETERS,
     holds_code,
@@ -36,10 +38,16 @@ _MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%
 def secrets_in(text: str) -> Iterator[Span]:
     """Return where something stands in a text that looks like a secret, in no order; the places may overlap."""
     if len(text) >= _RUN // 2:
-        plain = text.encode("ascii", "replace")  # one byte for each character: a place is the same in both
-        for search in _SEARCHES:
-            yield from search(plain)
-        yield from passwords_in(plain)
+        yield from _found(text.encode("ascii", "replace"))  # one byte for each character: a place is the same in both
+
+
+def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
+    for search in _SEARCHES:
+        yield from search(plain)
+    yield from passwords_in(plain)
+    yield from credentials_in(plain)
+    for decoded, place in url_decoded(plain) if depth else ():
+        yield from ((place(start), place(end)) for start, end in _found(decoded, depth - 1))
 
 
 # Secrets with a format
@@ -93,23 +101,6 @@ def _long_words(text: bytes) -> Iterator[Span]:
 #: Longer words of base64 are data, and what looks like a key in their midst is chance.
 _BLOB = 400
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
-
-#: A JSON web token (RFC 7519) from its first dot on; its head stands before.
-_TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")
-_WORD = re.compile(rb"[\w-]*+")
-
-
-def _web_tokens(text: bytes) -> Iterator[Span]:
-    last = 0
-    for found in _TOKEN_TAIL.finditer(text) if b".eyJ" in text else ():
-        dot = found.start()
-        before = text[max(last, text.rfind(b".", last, dot) + 1) : dot]
-        word = _WORD.match(before[::-1])
-        head = text.find(b"eyJ", dot - (word.end() if word else 0), dot)
-        if head >= 0:
-            yield head, found.end()
-        last = found.end()
-
 
 _PRIVATE_KEY = re.compile(
     rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
@@ -224,7 +215,7 @@ def _is_mixed(value: str) -> bool:
 
 
 _SEARCHES: tuple[Callable[[bytes], Iterator[Span]], ...] = (
-    _formats, _web_tokens, _private_keys, _credentials, _parameters, _assigned, _given
+    _formats, _private_keys, _credentials, _parameters, _assigned, _given
 )  # fmt: skip
 
 
@@ -288,6 +279,10 @@ _PATIENCE = 2000
 
 def may_hold_secret(body: bytes) -> bool:
     """Return whether there may be something that looks like a key, or an object's key that names a secret."""
+    return holds_within(body, _may_hold)
+
+
+def _may_hold(body: bytes) -> bool:
     if b"\\" in body:
         body = _ESCAPED.sub(_unescaped, body)
     if b"\0" in body or (b"@" in body and (_LOGIN.search(body) or b"jdbc:" in body)):  # zeros: UTF-16
@@ -300,6 +295,7 @@ def may_hold_secret(body: bytes) -> bool:
         or _SCHEMES.search(lowered) is not None
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
         or may_hold_password(body, lowered)
+        or may_hold_credential(body, lowered)
     )
 
 

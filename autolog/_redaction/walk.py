@@ -27,6 +27,7 @@ _DEPTH = 100
 #: What the name of a value beside it stands under, and what the value does.
 _NAMES = frozenset({"name", "Name", "key", "Key", "field", "variable", "header", "param", "parameter", "option"})
 _VALUES = frozenset({"value", "Value", "default", "stringValue", "string_value"})
+_PRIVATE_PARTS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi"})
 #: So many words before an option say whose it is.
 _COMMAND = 8
 #: The name of a pair.
@@ -115,7 +116,12 @@ class Walk:
         return value
 
     def _hide_named(self, owner: dict[Any, Any], changed: dict[Any, Any], path: Path) -> None:
-        """Hide a value whose name stands beside it: a variable of an environment, a header, an attribute."""
+        """Hide a value whose name stands beside it: a variable of an environment, a header, an attribute.
+
+        So stand the private parts of a JSON Web Key (RFC 7518) beside its type.
+        """
+        for part in owner.keys() & _PRIVATE_PARTS if "kty" in owner else ():
+            changed[part] = self._rules.hides((*path, "private_key"), changed[part])
         values = owner.keys() & _VALUES
         named = owner.keys() & _NAMES if values else ()
         for name in (owner[key] for key in named):
@@ -152,6 +158,9 @@ class Walk:
             if isinstance(inner, (dict, list)):
                 changed = Walk(self._rules).walk(inner)
                 return value if changed is inner else encode_json(changed).decode()
+        if value[:2] in ('"{', '"[', '"\\') and isinstance(quoted := decode_json(value), str):
+            changed = self.text(quoted)
+            return value if changed is quoted else encode_json(changed).decode()
         edits = self._rules.edits(value, structural)
         return apply(value, edits) if edits else value
 

@@ -148,6 +148,8 @@ HOSTILE = (
     "\npassword=", '["-p","', "htpasswd -b a ", "ENV a ", "machine a\n", "name: key\nvalue: ", "cookie: sess=a1b2c3d4;", "a.a.a.a:1234:",
     "?a=b&", "?" + "a" * 40, "a.b.", '"', "\\", "\\u0041", '"key":"', "[", '{"a":', "}\n", "}\n\n", "a-a-", "MNO.", "aB3+/x", "secret",
     "password ", "secret is ", "cookie: a=", "[\"", "[\"a\",", "\"value\":", "data: x\n", "--token\t", "1//0", "abc1Q~", "&sig=aaaaaaa", "://", "a@b", "deadbeef01", "é", "\x00",
+    "eyJaaaaaaaaaaaa.", "eyJ+", "net use ", "curl -x ", "user,password\n", "%22", "%25", "kind: secret\ndata:\n a: b\n", "\npass x", "digest a=",
+    'variable "a" {', "LS0tLS1CRUdJTi", "a\\n-----end ", "password is a1 ", "echo a| sudo -s",
 )  # fmt: skip
 
 

@@ -1,0 +1,398 @@
+"""Credentials that protocols, tools and encodings tell: `Digest response="..."`, `IDENTIFIED BY '...'`, `$2b$12$...`.
+
+Each place is a pattern whose first group is the secret, and what that has to look like; it stands under a sign that is
+quick to look for. The quotes and the ends of lines of a text may be escaped, for it may be JSON in a text. Every search
+takes time in proportion to the text: what may be repeated is bounded, or possessive.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from autolog._redaction.names import holds_password, looks_random, names_secret, suggests_secret
+from autolog._redaction.places import is_given
+
+Span = tuple[int, int]
+
+_QUOTE = rb"\\{0,7}[\"'`]"
+_MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
+#: A word of a command, without its quotes, and what stands between two quotes.
+_WORD = rb"((?![-/$<{])[^\s\"'`\\;|&]{4,256})"
+_QUOTED = _QUOTE + rb"([^\s\"'`\\]{4,256})" + _QUOTE
+_BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
+
+#: Names of algorithms, encodings and columns, which have digits, too.
+_KIND = re.compile(
+    r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
+    r"var|arg|col|field|user|step|test)[-_]?\d{1,4}[-\w]{0,6}"
+)
+_CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
+
+
+def is_chosen(value: str) -> bool:
+    """Return whether a word looks like a password that somebody chose: letters and digits, no name and no code."""
+    return (
+        len(value) >= 6
+        and is_given(value)
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and not _KIND.fullmatch(value)
+        and not _CODE.search(value)
+    )
+
+
+def is_login(value: str) -> bool:
+    """Return whether a text is base64 of a user and a password, as `Basic` and Docker's `auth` have it."""
+    plain = _decoded(value[:1000].encode()).strip(b"\0").replace(b"\0", b":")
+    return 0 < plain.find(b":") < len(plain) - 1 and plain.isascii() and plain.decode().isprintable()
+
+
+def _decoded(text: bytes) -> bytes:
+    """Return what base64 of either alphabet stands for; nothing if it is none."""
+    plain = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    try:
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
+    except binascii.Error:
+        return b""
+
+
+def _holds_private_key(value: str) -> bool:
+    return b" PRIVATE KEY" in _decoded(value[:400].encode())
+
+
+def _holds_named_secret(value: str) -> bool:
+    """Return whether a text is base64 of JSON with a text under the name of a secret."""
+    try:
+        left: list[Any] = [json.loads(_decoded(value.encode()))]
+    except (ValueError, RecursionError):
+        return False
+    while left:
+        item = left.pop()
+        if isinstance(item, list):
+            left += item
+        elif isinstance(item, dict):
+            left += item.values()
+            if any(isinstance(held, str) and len(held) >= 4 and suggests_secret(name) for name, held in item.items()):
+                return True
+    return False
+
+
+def _anything(_: str) -> bool:
+    return True
+
+
+_Check = Callable[[str], bool]
+#: A pattern whose first group is the secret, and what it has to look like.
+_Place = tuple[bytes, _Check]
+
+#: Commands whose options have a password, besides those of `places`.
+_DASHED: tuple[_Place, ...] = (
+    (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + _MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + _MAYBE_QUOTE +
+     rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + _WORD, is_given),
+    (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given),
+    (rb"(?:psexec|evil-winrm|nxc|netexec|crackmapexec|beeline|cypher-shell|ipmitool)\b[^\n]{0,200}? -p " +
+     _MAYBE_QUOTE + _WORD, is_given),
+    (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + _MAYBE_QUOTE + _WORD, is_given),
+    (rb"lftp\b[^\n]{0,100}? -u " + _MAYBE_QUOTE + rb"[^\s,]{1,64}," + _WORD, is_given),
+    (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + _MAYBE_QUOTE + _WORD, is_given),
+    (rb"[ \t]-{1,2}(?:store|key|src|dest)?pass " + _MAYBE_QUOTE + _WORD, is_given),
+    (rb"secret set \w{1,80} (?:--body|-b)[ =]" + _MAYBE_QUOTE + _WORD, is_given),
+    (rb"securestring (?:-string )?" + _QUOTED, is_given),
+)  # fmt: skip
+#: By a sign that is there wherever one of the places is. It begins with a byte that is rare in prose.
+_PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
+    # Links that are a login, and what Docker keeps of one
+    ((rb"/(?:(?:password-?)?reset|magic|invite|verify|activate)",),
+     ((rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/([\w-]{20,512})",
+       looks_random),)),
+    ((rb"\"auth",), ((rb"auth" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + _BASE64, is_login),)),
+    # Protocols and SQL
+    ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
+    ((rb"'(?<=identified by ')", rb"\"(?:(?<=identified by \")|(?<=identified by \\\"))"),
+     ((rb"identified by " + _QUOTED, is_given),)),
+    # Commands
+    ((rb"-(?<=[ \t]-)(?:[pacxwbu] |[a-z]{1,5}u |-?[a-z]{0,9}pass |-body|asplaintext)", rb"-(?<=impacket-)"), _DASHED),
+    ((rb"/(?:user:|add\b)",),
+     ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )" + _WORD, is_given),
+      (rb"net user \S{1,64} " + _WORD, is_given))),
+    ((rb"/p(?:ass)?:",),
+     ((rb"(?:\s/pass:|rdp [^\n]{0,100}?/p:)" + _MAYBE_QUOTE + _WORD, is_given),)),
+    ((rb"q(?<=sq)lplus ",),
+     ((rb"sqlplus (?:-\w{1,9} )?" + _MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
+    ((rb"\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
+     ((rb"echo (?:-[ne]{1,2} )?" + _MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + _WORD + _MAYBE_QUOTE +
+       rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
+    # Code: a user and a password in one call
+    ((rb"\((?:(?<=auth\()|(?<=auth=\()|(?<=auth = \()|(?<=credential\()|(?<=credentials\()|(?<=login\())",),
+     ((rb"(?:auth|credentials?|login)\s?=?\s?\(\s?" + _QUOTE + rb"[^\s\"'`\\]{1,64}" + _QUOTE + rb"\s?,\s?" + _QUOTED,
+       is_given),)),
+    # What is kept of a password, and keys
+    ((rb"\$(?:1|2[abxy]|5|6|y|apr1|argon2|pbkdf2)",),
+     ((rb"(\$(?:1|2[abxy]|5|6|y|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,10})\$[\w./+=,$-]{20,200})", _anything),)),
+    ((rb"j(?:(?<=eyj)|(?<=ls0tls1crudj))",),
+     ((rb"(ls0tls1crudjti[a-z0-9+/=]{20,}+)", _holds_private_key),
+      (rb"(?<![\w.+/-])(eyj[\w+/-]{20,}+={0,2})(?![\w.])", _holds_named_secret))),
+    ((rb"-(?<=----)(?:end|[- ]begin) ",),
+     ((rb"([a-z0-9+/=\n\r\\ ]{16,}+)-----end [a-z0-9 ]{0,40}private key", _anything),
+      (rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)", _anything))),
+    ((rb"\"kty",),
+     ((_QUOTE + rb"(?:d|k|p|q|dp|dq|qi)" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + rb"([\w-]{20,2048})", _anything),)),
+    ((rb":(?<=phrase:)",),
+     ((rb"(?:seed|recovery|mnemonic) phrase: ?" + _MAYBE_QUOTE + rb"((?:[a-z]{3,8} ){11,23}[a-z]{3,8})", _anything),)),
+)  # fmt: skip
+_COMPILED = [
+    ([re.compile(sign) for sign in signs], [(re.compile(place), check) for place, check in places])
+    for signs, places in _PLACES
+]
+
+
+def credentials_in(text: bytes) -> Iterator[Span]:
+    """Return where a credential stands by what is around it, in no order; the places may overlap."""
+    lowered = text.lower()
+    for signs, places in _COMPILED:
+        for pattern, check in places if any(sign.search(lowered) for sign in signs) else ():
+            for found in pattern.finditer(lowered):
+                if check(text[slice(*found.span(1))].decode("latin-1")):
+                    yield found.span(1)
+    for search in (_proofs, _lines, _assigned, _web_tokens, _tokens, _secret_manifests, _pairs, _columns):
+        yield from search(text, lowered)
+
+
+#: What proves a password or a key in a header with parameters, and the schemes of such headers.
+_PROOF = re.compile(
+    rb"(?<![a-z0-9-])(?:response|c?nonce|mac|signature|oauth_(?:signature|token))=" + _MAYBE_QUOTE +
+    rb"([\w+/.~%-]{16,1024}=*)"
+)  # fmt: skip
+_SCHEMES = (b"digest ", b"oauth ", b"aws4-", b"hawk ")
+
+
+def _proofs(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the responses, nonces and signatures of HTTP Digest, OAuth 1, AWS and Hawk."""
+    if b"=" in lowered and any(scheme in lowered for scheme in _SCHEMES):
+        for found in _PROOF.finditer(lowered):
+            if looks_random(text[slice(*found.span(1))].decode("latin-1")):
+                yield found.span(1)
+
+
+#: A line that is a command of a protocol, or a setting, and what ends in its password.
+_LINE = (
+    rb"[ \t]{0,8}(?:[\w.:]{1,20}+> ?)?(?:config set |set |\w{1,6}+ )?"
+    rb"(?:auth (?:\w{1,32} )?|login [^\s\"\\]{1,64} |pass |requirepass |masterauth |bindpw |(?:encrypted-)?password )"
+)
+_LINE_PATTERN = re.compile(
+    rb"(?:\A|(?<=[\n\"])|(?<=\\n))" + _LINE + _MAYBE_QUOTE + _WORD + _MAYBE_QUOTE +
+    rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
+)  # fmt: skip
+#: Where such a line may begin: the quick look before `_LINE`.
+_LINE_BEGUN = re.compile(rb"\n(?=[^\n]{0,40}?(?:auth|login|pass|pw|word) )")
+
+
+def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords in lines such as `LOGIN ada p4ss!`, `requirepass p4ss!`, `enable password p4ss!`."""
+    starts = [0, *(sign.end() for sign in _LINE_BEGUN.finditer(lowered))]
+    for start in starts:
+        line = _LINE_PATTERN.match(lowered, start)
+        if line is None:
+            continue
+        value = text[slice(*line.span(1))].decode("latin-1")
+        if is_chosen(value) or (b"auth plain " in line[0] and is_login(value)):
+            yield line.span(1)
+
+
+#: A password behind its name, in quotes, or up to what no password has.
+_ASSIGNED = re.compile(
+    rb"(pass(?:word|wd|phrase|code|wort)?|pwd|psk)" + _MAYBE_QUOTE + rb"(?: for \w{1,40})?"
+    rb"(?:\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\s{0,8}"
+    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<]{6,256}+)(?=[\s\"'`\\,;&<]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
+)  # fmt: skip
+_NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
+
+
+def _assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords that look chosen behind the name of one: `password: 'p4ss!'`, `<password>p4ss!</password>`."""
+    if not any(word in lowered for word in (b"pass", b"pwd", b"psk")):
+        return
+    for found in _ASSIGNED.finditer(lowered):
+        group = found.lastindex or 1
+        before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
+        name = ((before[0] if before else b"") + found[1]).decode("latin-1")
+        value = text[slice(*found.span(group))].decode("latin-1")
+        code = group == 3 and _is_identifier(value.rstrip(".!?:"))
+        if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
+            yield found.span(group)
+
+
+def _is_identifier(value: str) -> bool:
+    """Return whether a value without quotes may be a variable's name: its digits are together."""
+    return value.isidentifier() and ("_" in value or len(re.findall(r"\d+", value)) < 2)
+
+
+#: A JSON web token (RFC 7519) from its first dot on; its head stands before.
+_TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")
+_WORD_BEFORE = re.compile(rb"[\w-]*+")
+
+
+def _web_tokens(text: bytes, _: bytes) -> Iterator[Span]:
+    last = 0
+    for found in _TOKEN_TAIL.finditer(text) if b".eyJ" in text else ():
+        dot = found.start()
+        before = text[max(last, text.rfind(b".", last, dot) + 1) : dot]
+        word = _WORD_BEFORE.match(before[::-1])
+        head = text.find(b"eyJ", dot - (word.end() if word else 0), dot)
+        if head >= 0:
+            yield head, found.end()
+        last = found.end()
+
+
+#: Such a token without its head, without its signature, or encrypted; a signed cookie.
+_TOKENS = re.compile(rb"(?<![\w.-])eyJ[\w-]{12,}+((?:\.[\w-]*+){1,4})")
+
+
+def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
+    for found in _TOKENS.finditer(text) if b"eyJ" in text else ():
+        last = found[1].rpartition(b".")[2].decode()
+        signed = len(last) >= 20 and (looks_random(last) or found[1].count(b".") > 2)
+        if signed or found[1].startswith(b".eyJ"):
+            yield found.span()
+
+
+_MANIFEST = re.compile(rb"kind: ?" + _MAYBE_QUOTE + rb"secret" + _MAYBE_QUOTE + rb"\s")
+_DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
+_ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
+#: The lines of a value of several.
+_TEXT = re.compile(rb"(?:\A|\n)([ \t]*+)[\w.-]{1,100}:[ \t]++[|>][+-]?\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
+
+
+def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the values of Kubernetes' secrets, each in a document of its own."""
+    if b"kind:" not in lowered or not _MANIFEST.search(lowered):
+        return
+    at = 0
+    for end in [*(found.start() for found in re.finditer(rb"\n---", lowered)), len(text)]:
+        if _MANIFEST.search(lowered, at, end):
+            for data in _DATA.finditer(lowered, at, end):
+                inner, start = text[slice(*data.span(2))], data.start(2)
+                yield from ((start + entry.start(1), start + entry.end(1)) for entry in _ENTRY.finditer(inner))
+                yield from ((start + value.start(2), start + value.end(2)) for value in _TEXT.finditer(inner))
+        at = end
+
+
+#: A name, and its value: Terraform's variables, and constants of PHP.
+_PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
+          re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s?" + _QUOTE + rb"([^\"'`\\\n]{4,256})" + _QUOTE))  # fmt: skip
+
+
+def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords that stand behind their name in a definition."""
+    if b"variable " in lowered or b"define(" in lowered:
+        for found in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _PAIRS):
+            name = found[1].decode("latin-1")
+            if (holds_password(name) or names_secret(name)) and is_given(found[2].decode("latin-1")):
+                yield found.span(2)
+
+
+#: The head of a table with a column of passwords: CSV, tabs, or Markdown.
+_HEAD = re.compile(rb"(?:\A|\n)([^\n]{0,200}pass(?:word|wd)[^\n]{0,200})\n")
+_SEPARATORS = (b"|", b"\t", b";", b",")
+_NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
+
+
+def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords of a table, under the name of their column."""
+    at = 0
+    while b"passw" in lowered and (head := _HEAD.search(lowered, at)):
+        at = head.end()
+        separator = next((sign for sign in _SEPARATORS if sign in head[1]), None)
+        if separator is None:
+            continue
+        names = [_cell(name) for name in head[1].split(separator)]
+        columns = [number for number, name in enumerate(names) if name and holds_password(name)]
+        if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
+            continue
+        while columns and at < len(text):
+            line = text[at : _line_end(text, at)]
+            cells = line.split(separator)
+            if len(cells) != len(names):
+                break
+            for number in columns:
+                start = at + sum(len(cell) + 1 for cell in cells[:number])
+                if is_chosen(_cell(cells[number])):
+                    yield start, start + len(cells[number])
+            at += len(line) + 1
+
+
+def _cell(text: bytes) -> str:
+    return text.strip(b" \"'\r").decode("latin-1")
+
+
+def _line_end(text: bytes, at: int) -> int:
+    end = text.find(b"\n", at)
+    return len(text) if end < 0 else end
+
+
+# Before a body is decoded
+
+
+def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]]]:
+    """Return one pattern for all signs with the same first byte, and that byte, which is quicker to look for."""
+    grouped: dict[bytes, list[bytes]] = {}
+    for sign in signs:
+        length = 2 if sign.startswith(b"\\") else 1
+        grouped.setdefault(sign[:length], []).append(sign[length:])
+    for first, rest in grouped.items():
+        byte = b"\n" if first == rb"\n" else first[-1:]
+        yield byte, re.compile(first + b"(?:" + b"|".join(rest) + b")")
+
+
+#: What leads to the other searches; for `_assigned` a name that other searches know is enough.
+_OTHER_SIGNS = (
+    rb":(?<=kind:)", rb"\"(?:(?<=variable \")|(?<=variable \\\")|(?<=variable \\\\\\\"))", rb"\((?<=define\()",
+    rb"=(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=)|(?<=psk=))",
+    rb"\"(?:(?<=psk\")|(?<=psk=\"))", rb"\n" + _LINE, rb"\\n" + _LINE,
+    rb"\"(?:auth |login |pass |requirepass|masterauth|bindpw|enable p|password |config set)", rb">(?= auth )",
+)  # fmt: skip
+_SIGNS = tuple(_by_first([*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]))
+_PASSWORD = re.compile(rb"passw(?:or)?d")
+
+
+def may_hold_credential(body: bytes, lowered: bytes) -> bool:
+    """Return whether there may be one in a body, whose texts may be escaped."""
+    lowered = b'"' + lowered  # where a text begins that is no JSON
+    if not any(first in lowered and sign.search(lowered) for first, sign in _SIGNS):
+        passwords = list(_PASSWORD.finditer(lowered))
+        if not any(map(_is_said, passwords)):
+            return any(map(_may_be_column, passwords))
+    text = body
+    for _ in range(_NESTED):
+        lines = text.replace(b'"', b"\n")
+        if any(next(found, None) for found in (credentials_in(text), _lines(lines, lines.lower()))):
+            return True
+        text = _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), text)
+    return any(map(_may_be_column, _PASSWORD.finditer(lowered)))
+
+
+#: So deep texts of JSON are looked for in texts of JSON.
+_NESTED = 3
+_ESCAPED = re.compile(rb"\\([nrt\"\\/])")
+_PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def _is_said(found: re.Match[bytes]) -> bool:
+    """Return whether what follows the name of a password leads to one without a sign."""
+    return found.string[found.end() : found.end() + 4].startswith(
+        (b"(", b" '", b' "', b' \\"', b" is", b" was", b" for")
+    )
+
+
+def _may_be_column(found: re.Match[bytes]) -> bool:
+    """Return whether the name of a password stands beside what separates the cells of a table."""
+    text, (start, end) = found.string, found.span()
+    before = text[max(0, start - 30) : start].rstrip(b" \\\"'")
+    after = text[end : end + 10].lstrip(b" \\\"'")
+    return before.endswith(_SEPARATORS) or after.startswith(_SEPARATORS)

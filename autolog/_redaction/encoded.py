@@ -1,0 +1,41 @@
+"""URL-encoded JSON and forms inside texts, and where each of their bytes stood."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Callable, Iterator
+
+#: What is URL-encoded may be so twice.
+TWICE = 2
+
+
+def url_decoded(text: bytes) -> Iterator[tuple[bytes, Callable[[int], int]]]:
+    """Return the words of a text that hold URL-encoded JSON or forms, decoded, and where each of their bytes stood."""
+    if _URL_ENCODED.search(text):
+        for word in _ENCODED_WORD.finditer(text):
+            if _URL_ENCODED.search(word[0]):
+                yield _decoded_word(word[0], word.start())
+
+
+_URL_ENCODED = re.compile(rb"%(?:22|25|3[aAdD])")
+_ENCODED_WORD = re.compile(rb"[^\s\"'<>]++")
+
+
+def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]:
+    parts = re.split(rb"(%[0-9A-Fa-f]{2})", word)  # every second one is a byte
+    decoded = [bytes([int(part[1:], 16)]) if number % 2 else part for number, part in enumerate(parts)]
+    starts = list(itertools.accumulate(map(len, decoded), initial=0))
+    sources = list(itertools.accumulate(map(len, parts), initial=begin))
+
+    def place(at: int) -> int:
+        part = bisect.bisect_right(starts, at) - 1
+        return sources[part] + at - starts[part]
+
+    return b"".join(decoded), place
+
+
+def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE) -> bool:
+    """Return whether something is true of a body, or of what is URL-encoded in it."""
+    return holds(body) or (depth > 0 and any(holds_within(inner, holds, depth - 1) for inner, _ in url_decoded(body)))

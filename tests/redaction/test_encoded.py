@@ -1,0 +1,23 @@
+"""What is URL-encoded is searched, too, and found at its place."""
+
+from __future__ import annotations
+
+import json
+
+from secret_samples import redacted
+
+from autolog._redaction.encoded import holds_within, url_decoded
+from autolog._redaction.redactor import REDACTED
+
+
+def test_what_is_url_encoded_is_found_where_it_stands() -> None:
+    [(decoded, place)] = url_decoded(b"see x=%7B%22a%22%3A1%7D now")
+    assert decoded == b'x={"a":1}'
+    assert [place(at) for at in (0, 2, 4, 9)] == [4, 6, 12, 23]
+    text = "q=%2522password%2522%253A%2522hunter2horse9%2522&n=1"
+    assert json.loads(redacted({"content": text}))["content"] == text.replace("hunter2horse9", REDACTED)
+
+
+def test_what_is_encoded_twice_is_looked_at_and_no_deeper() -> None:
+    for encoded, found in ((b"%22x%22", True), (b"%2522x%2522", True), (b"%252522x%252522", False)):
+        assert holds_within(encoded, lambda body: b'"x"' in body) is found
