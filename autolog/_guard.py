@@ -8,15 +8,35 @@ What the program raised into our code, which merely happened to run, is not ours
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 logger = logging.getLogger("autolog")
-logger.addHandler(logging.NullHandler())
+
+
+class Unconfigured(logging.NullHandler):
+    """Say warnings on standard error, a line each without a traceback, where the program has not configured logging.
+
+    Who writes no logs would else not hear that none of his calls is kept. A handler of his own, on the root or on
+    `autolog`, gets them instead; `NullHandler` on `autolog` silences them.
+    """
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        if sys.stderr is not None and not logging.root.handlers and logger.handlers == [self]:
+            error = record.exc_info[1] if record.exc_info else None
+            cause = f" ({type(error).__name__}: {error})" if error is not None else ""
+            with contextlib.suppress(OSError, ValueError):  # it is closed, or nobody reads it
+                sys.stderr.write(f"{record.getMessage()}{cause}\n")
+        return True
+
+
+logger.addHandler(Unconfigured(logging.WARNING))
 
 #: Failures so far, by what was being done; shown by `autolog.status()`.
 failures: Counter[str] = Counter()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import io
+import logging
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -79,3 +82,38 @@ def test_ctrl_c_passes() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before has left there
     with pytest.raises(KeyboardInterrupt), guard("working"):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("own", "root", "said"),
+    [
+        ([], [], "autolog failed while reading; the program is not affected (ZeroDivisionError: no)\n"),
+        ([], [logging.NullHandler()], ""),
+        ([logging.NullHandler()], [], ""),
+    ],
+    ids=["nobody has configured logging", "the program has", "the program silences us"],
+)
+def test_a_warning_is_a_line_on_standard_error_unless_logging_is_configured(
+    own: list[logging.Handler],
+    root: list[logging.Handler],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (ours,) = [handler for handler in _guard.logger.handlers if isinstance(handler, _guard.Unconfigured)]
+    monkeypatch.setattr(_guard.logger, "handlers", [ours, *own])
+    monkeypatch.setattr(logging.root, "handlers", root)
+    for _ in range(2):  # the second is only counted
+        with guard("reading"):
+            raise ZeroDivisionError("no")
+    assert _guard.failures.pop("reading") == 2
+    assert capsys.readouterr().err == said
+
+
+def test_a_warning_without_a_standard_error_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        _guard.logger.warning("nobody reads this")

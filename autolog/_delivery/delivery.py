@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -332,15 +333,22 @@ class Delivery(Worker):
     def _failed(self, error: Exception) -> None:
         if self.last_error is None:
             known = isinstance(error, StoreError)
-            kept = f"; keeping them in {self._journal.path}" if self._journal is not None else ""
             logger.warning(
-                "autolog cannot write records, will retry%s: %s", kept, error, exc_info=None if known else error
-            )
+                "autolog cannot write records, will retry%s: %s",
+                self._where_kept(), error, exc_info=None if known else error,
+            )  # fmt: skip
         self.last_error = f"{type(error).__name__}: {error}"
         self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
         pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that programs do not retry in step
         asked = getattr(error, "retry_after", None) or 0.0  # may prolong the pause, but not shorten it
         self._retry_at = monotonic() + max(pause, min(asked, MAX_PAUSE))
+
+    def _where_kept(self) -> str:
+        """Return the part of a warning that says where records wait meanwhile."""
+        if self._journal is not None and self.has_journal:
+            with suppress(AutologError):  # that is said when they are to be written there
+                return f"; keeping them in {self._journal.opened_path()}"
+        return ""
 
 
 def _size(record: Record) -> int:

@@ -119,6 +119,16 @@ class Journal:
         """The file: the one that was asked for, or one in the temporary folder."""
         return self._file.path
 
+    @_repaired
+    def opened_path(self) -> Path:
+        """Return the file that can be written, which is made if need be.
+
+        Raises:
+            StoreError: neither the one that was asked for can, nor one in the temporary folder.
+        """
+        with self._file.reading():
+            return self.path
+
     def exists(self) -> bool:
         """Return whether there is a file, here or in the temporary folder."""
         return self._file.exists()
