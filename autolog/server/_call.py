@@ -16,7 +16,7 @@ from autolog.dialects._parameters import Parameters
 from autolog.server._ingest import Written
 from autolog.server._keys import Principal
 from autolog.server._services import Services, T
-from autolog.server._writer import RecordWrite
+from autolog.server._writer import Change, RecordWrite
 from autolog.stores._contract import Store
 
 
@@ -63,7 +63,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[[Call], Reply | RecordWrite | Awaitable[Reply]]
+    handler: Callable[[Call], Reply | Change | Awaitable[Reply]]
     dialect: Interface
     summary: str
     scope: str = "ingest"
@@ -77,7 +77,7 @@ class Route:
     open: bool = False
     """Whether no key is needed: its body is read within the limits for anybody."""
     keeps: bool = False
-    """Whether the handler changes nothing by itself and returns a `RecordWrite`: many are then written at once."""
+    """Whether the handler returns the change that answers, as a rule a `RecordWrite`: many are then written at once."""
     quick: bool = False
     """Whether the handler never waits, or is a coroutine function: it needs no thread, and answers under any load."""
     session: bool = False

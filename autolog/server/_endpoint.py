@@ -1,6 +1,6 @@
 """From HTTP to a handler and back: keys, limits, bodies, and errors in the shape of the dialect that was spoken.
 
-A handler is a plain function of a `Call` that returns a `Reply`, or the records that it wants written (`Call.keep`), or
+A handler is a plain function of a `Call` that returns a `Reply`, or the change that answers (`Call.keep` gives one), or
 raises a `Fault`. It runs on a thread, after the key was checked and the body read within its limits. Pages are routes
 like all others.
 """
@@ -28,7 +28,7 @@ from autolog.server._call import Call, Interface, Reply, Route
 from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._login import NAMED
 from autolog.server._services import Services
-from autolog.server._writer import DeferredChange, RecordWrite
+from autolog.server._writer import DeferredChange
 
 logger = logging.getLogger("autolog.server")
 
@@ -139,7 +139,7 @@ async def _run(route: Route, call: Call) -> Reply:
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
     made = await services.in_thread(writes, route.handler, call)
-    reply = await services.writer.perform(made) if isinstance(made, RecordWrite) else made  # type: ignore[assignment]
+    reply = made if isinstance(made, Reply) else await services.writer.perform(made)  # type: ignore[arg-type]
     return reply
 
 

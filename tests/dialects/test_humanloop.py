@@ -69,6 +69,17 @@ def test_a_serialised_prompt_file_names_its_model(server: Server) -> None:
     assert server.call("POST", "/v5/prompts/log", {"id": made["prompt_id"], "output": "again"}).status_code == 200
 
 
+def test_a_log_is_counted_once_however_often_it_is_replaced(server: Server) -> None:
+    for output in ("x", "y"):
+        made = server.call("POST", "/v5/prompts/log", {"path": "a", "log_id": "mine", "output": output}).json()
+    other = server.call("POST", "/v5/prompts/log", {"path": "b", "log_id": "mine", "output": "z"})
+    assert (other.status_code, server.call("GET", "/v5/logs/mine").json()["output"]) == (422, "y")
+    found = server.call("GET", "/v5/logs", params={"file_id": made["prompt_id"]}).json()
+    assert [log["id"] for log in found["records"]] == ["mine"]
+    lines = server.call("GET", "/metrics").text.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines if line.startswith("autolog_calls_total")] == ["1.0"]
+
+
 @every_store
 def test_a_changed_end_changes_the_duration_that_was_computed(server: Server) -> None:
     times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}

@@ -46,6 +46,8 @@ def _digest(value: Any) -> str:
 def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Record | None]) -> Record:
     """Return the record that `POST /v5/<kind>s/log` makes. `latest` gives the last log of a file's id.
 
+    It is asked only if the body leaves something to that: a log that names its path and its settings is whole.
+
     Raises:
         Fault: 422, or 404 for an id of no file.
     """
@@ -54,10 +56,10 @@ def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Reco
         message = "one of path and id must name the file"
         raise Fault(422, message, [{"loc": ["body", "path"], "msg": message, "type": "missing"}])
     file = log.id or file_id(kind, project, log.path or "")
-    before = latest(file)
+    settings = body.get(_SETTINGS[kind])
+    before = latest(file) if log.id is not None or settings is None else None
     if log.id is not None and before is None:
         raise Fault(404, f"there is no {kind} with the id {log.id[:100]!r}")
-    settings = body.get(_SETTINGS[kind])
     if settings is None:
         settings = before.prompt_template if before is not None else {}
     record = Record(

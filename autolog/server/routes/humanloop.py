@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,8 @@ from autolog.dialects import humanloop as dialect, otlp
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Parameter, Reply, Route
 from autolog.server._reading import json_object, read_whole
-from autolog.server._writer import RecordWrite
+from autolog.server._services import Services
+from autolog.server._writer import Change, RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -38,7 +40,27 @@ def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
     return latest
 
 
-def create(kind: str, call: Call) -> Reply:
+#: Of the last applications, the files that are known to be kept: asking takes longer than all else.
+_kept_files: weakref.WeakKeyDictionary[Services, set[tuple[str, str]]] = weakref.WeakKeyDictionary()
+#: Of so many at most.
+MOST_FILES = 10_000
+
+
+def _keep_file(call: Call, record: Record) -> None:
+    """Keep the file of a log, if it is a new one."""
+    name, known = record.prompt_id or "", _kept_files.setdefault(call.services, set())
+    if (call.project, name) in known:
+        return
+    key = f"{call.project}/{name}"
+    if key not in call.store.documents(_FILE):
+        kept = {"path": record.prompt_name, "settings": record.prompt_template}
+        call.write(lambda store: store.put_document(_FILE, key, kept))
+    if len(known) >= MOST_FILES:
+        known.clear()
+    known.add((call.project, name))
+
+
+def create(kind: str, call: Call) -> Change:
     body = call.object()
     given_environment = call.parameter("environment")
     if given_environment:
@@ -53,31 +75,31 @@ def create(kind: str, call: Call) -> Reply:
         if not known:
             raise Fault(404, f"there is no version with the id {wanted[:100]!r}")
         record.prompt_version, record.prompt_template = wanted, known[0].prompt_template
+    parent = call.store.get(record.parent_span_id, call.project, bodies=False) if record.parent_span_id else None
+    if parent is not None:
+        record.trace_id = parent.trace_id or parent.id
+    elif kind == "flow":
+        record.trace_id = record.trace_id or record.id
+    existing = call.store.get(record.id, call.project, bodies=False) if body.get("log_id") else None
+    if existing is not None and existing.prompt_id != record.prompt_id:
+        message = "log_id: is taken by a log of another file"
+        detail = {"loc": ["body", "log_id"], "msg": "is taken by a log of another file", "type": "value_error"}
+        raise Fault(422, message, [detail])
+    _keep_file(call, record)
+    reply = Reply(200, dialect.encode_created(record))
+    return call.keep([record], lambda _: reply) if existing is None else _replacement(call, record, reply)
+
+
+def _replacement(call: Call, record: Record, reply: Reply) -> Change:
+    """Return the change that puts a log in the place of the one with its id."""
     call.stamp(record)
-    new = _latest(call.store, call.project)(record.prompt_id or "") is None
 
-    def change(store: Store) -> None:
-        parent = store.get(record.parent_span_id, call.project, bodies=False) if record.parent_span_id else None
-        if parent is not None:
-            record.trace_id = parent.trace_id or parent.id
-        elif kind == "flow":
-            record.trace_id = record.trace_id or record.id
-        existing = store.get(record.id, call.project, bodies=False)
-        if existing is not None:
-            if existing.prompt_id != record.prompt_id:
-                raise Fault(
-                    422,
-                    "log_id: is taken by a log of another file",
-                    [{"loc": ["body", "log_id"], "msg": "is taken by a log of another file", "type": "value_error"}],
-                )
-            store.delete(Query({"project": call.project, "id": record.id}))
-        if new:
-            kept = {"path": record.prompt_name, "settings": record.prompt_template}
-            store.put_document(_FILE, f"{call.project}/{record.prompt_id}", kept)
+    def replace(store: Store) -> Reply:
+        store.delete(Query({"project": call.project, "id": record.id}))
         store.write([record])
+        return reply
 
-    call.write(change)
-    return Reply(200, dialect.encode_created(record))
+    return replace
 
 
 def _belongs(record: Record, file_id: str | None) -> bool:
@@ -206,7 +228,7 @@ _LIST = tuple(Parameter(name, schema) for name, schema in _LIST_SCHEMAS.items())
 ROUTES = [
     *(
         Route("POST", f"/v5/{kind}s/log", functools.partial(create, kind), dialect, f"Humanloop: log to a {kind}",
-              model=dialect.LOGS[kind],
+              model=dialect.LOGS[kind], keeps=True,
               parameters=(Parameter("version_id", {"type": "string"}), Parameter("environment", {"type": "string"})))
         for kind in dialect.LOGS
     ),
