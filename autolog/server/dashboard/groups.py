@@ -79,13 +79,13 @@ def session(request: PageRequest) -> Reply:
 
 
 def _turn(store: Store, record: Record) -> dict[str, Any]:
-    """Return what a turn shows: of a root that keeps no bodies, what its first call asked and its last answered."""
+    """Return what a turn shows: of a root that keeps no bodies, what its calls asked first and answered last."""
     asked, answered = conversation.turn_of(record, MAX_SAID)
     if record.trace_id and not (asked or answered):
         calls = Query({"project": record.project, "trace_id": record.trace_id, "kind": "llm"})
         for call in store.find(calls, 1, newest_first=False, bodies=True):
             asked, _ = conversation.turn_of(call, MAX_SAID)
-        for call in store.find(calls, 1, bodies=True):
+        for call in store.find(calls.where(status="ok"), 1, bodies=True):
             _, answered = conversation.turn_of(call, MAX_SAID)
     return {"record": record, "asked": asked, "answered": answered}
 
