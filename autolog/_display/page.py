@@ -89,8 +89,8 @@ def status(record: Record) -> Text:
     return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
 
 
-def record_page(record: Record) -> Group:
-    """Return the conversation, then the figures."""
+def record_page(record: Record, cache: str = "") -> Group:
+    """Return the conversation, then the figures; `cache` is what the provider's prompt cache did for the call."""
     parts: list[RenderableType] = [_heading(record)]
     request, response = bodies(record)
     if record.kind == "llm":
@@ -103,7 +103,7 @@ def record_page(record: Record) -> Group:
         parts += [_value("input", request), _value("output", response)]
     if record.status == "error":
         parts.append(Text.assemble(("error ", "bold red"), text(record.error_message or record.error_type or "")))
-    parts += [Text(""), _figures(record)]
+    parts += [Text(""), _figures(record, cache)]
     return Group(*parts)
 
 
@@ -149,11 +149,11 @@ def _value(label: str, value: Any) -> RenderableType:
     return Group(Text(f"\n{label}", style="bold cyan"), Padding(text(shown), (0, 0, 0, 2)))
 
 
-def _figures(record: Record) -> Table:
+def _figures(record: Record, cache: str) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()
-    for label, value in _figure_rows(record):
+    for label, value in _figure_rows(record, cache):
         if value not in (None, "", "–"):
             table.add_row(label, text(value))
     return table
@@ -180,7 +180,7 @@ def _score_words(record: Record) -> Iterator[str]:
         yield f"feedback {record.feedback:+d}"
 
 
-def _figure_rows(record: Record) -> list[tuple[str, object]]:
+def _figure_rows(record: Record, cache: str) -> list[tuple[str, object]]:
     token_parts = {
         "cached": record.usage_cache_read_input_tokens,
         "cache written": record.usage_cache_creation_input_tokens,
@@ -192,6 +192,7 @@ def _figure_rows(record: Record) -> list[tuple[str, object]]:
     return [
         ("tokens", " · ".join(filter(None, (tokens(record), extra)))),
         ("cost", " · ".join(filter(None, _cost_words(record)))),
+        ("cache", cache),
         ("latency", seconds(record.duration)),
         ("first chunk", seconds(record.time_to_first_chunk)),
         ("retries", record.retries or ""),

@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from autolog._display.figures import safe
 from autolog._version import __version__
 from autolog.errors import AutologError
 
 #: Command names, the module that each is in, and the line that `autolog --help` says of it.
 COMMANDS = {
-    "alerts": ("alerts", "List alerts and what they told; set, try and remove them."),
+    "alerts": ("alerts", "List alerts and their events; set, test and remove them."),
     "backup": ("backup", "Copy the store into one file while programs go on writing."),
     "cache": ("cache", "Show why prompts were not read from the provider's cache, and what that cost."),
     "copy": ("copy", "Move to another store, SQLite or ClickHouse, checked batch by batch."),
@@ -92,10 +91,16 @@ def main(args: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except AutologError as error:
-        click.echo(f"autolog: {safe(error)}", err=True)
-        sys.exit(1)
-    except (FileNotFoundError, PermissionError, IsADirectoryError, UnicodeDecodeError, OverflowError) as error:
-        click.echo(f"autolog: {safe(error)}", err=True)
+    except (
+        AutologError,
+        FileNotFoundError,
+        PermissionError,
+        IsADirectoryError,
+        UnicodeDecodeError,
+        OverflowError,
+    ) as error:
+        from autolog.cli._render import complain  # rich takes a while to import
+
+        complain(error)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)

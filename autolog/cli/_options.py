@@ -18,7 +18,7 @@ from autolog._display.figures import safe
 from autolog._pricing.budgets import read_budget
 from autolog._record.record import Record
 from autolog.cli._remote import RemoteStore
-from autolog.cli._render import moment
+from autolog.cli._render import complain, moment
 from autolog.dialects import NAMES
 from autolog.errors import AutologError, ConfigError, shown
 from autolog.stores import lookup, open_store
@@ -166,7 +166,7 @@ def require_one(store: ReadableStore, part: str) -> Record:
         for one in found:
             click.echo(f"  {safe(one.id)}  {moment(one.created_at)}  {safe(one.name or '?')}", err=True)
     else:
-        click.echo(f"autolog: no record has an id that begins or ends with {part!r}; see `autolog logs`", err=True)
+        complain(f"no record has an id that begins or ends with {part!r}; see `autolog logs`")
     sys.exit(1)
 
 

@@ -41,6 +41,16 @@ def print_lines(screen: Console, lines: Iterable[Text]) -> None:
         screen.print(line, soft_wrap=True)
 
 
+def print_prose(screen: Console, said: Text) -> None:
+    """Print a sentence: folded between words on a terminal, on one line elsewhere."""
+    screen.print(said, soft_wrap=table_width(screen) is None)
+
+
+def complain(error: object) -> None:
+    """Say on standard error what is wrong."""
+    print_prose(console(stderr=True), Text(f"autolog: {safe(error)}"))
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number of things, in words."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"

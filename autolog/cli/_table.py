@@ -47,16 +47,31 @@ def draw(
         yield _line(columns, row, widths)
 
 
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> bool:
+    """Return whether all columns have room, each as narrow as it may become."""
+    return sum(_least(columns, _usual(columns, _natural(columns, rows)))) + len(_GAP) * (len(columns) - 1) <= width
+
+
+def _natural(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list[int]:
+    """Return how wide each column is as it stands."""
+    return [max([len(column.heading), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
+
+
+def _usual(columns: Sequence[Column], natural: Sequence[int]) -> list[int]:
+    return [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
+
+
+def _least(columns: Sequence[Column], usual: Sequence[int]) -> list[int]:
+    return [min(wide, column.least or wide) for wide, column in zip(usual, columns, strict=True)]
+
+
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None) -> dict[int, int]:
     """Return how wide each column is that there is room for, by its index."""
-    natural = [
-        max([len(column.heading), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)
-    ]
+    natural = _natural(columns, cells)
     if width is None:
         return dict(enumerate(natural))
-    usual = [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
-    least = [min(wide, column.least or wide) for wide, column in zip(usual, columns, strict=True)]
-    left = dict(enumerate(least))
+    usual = _usual(columns, natural)
+    left = dict(enumerate(_least(columns, usual)))
     while sum(left.values()) + len(_GAP) * (len(left) - 1) > width:
         first = max(left, key=lambda index: columns[index].leave)
         if columns[first].leave == 0:

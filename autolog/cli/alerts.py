@@ -12,7 +12,7 @@ from rich.text import Text
 from autolog._display.page import text
 from autolog.cli._administration import OfServer, administration
 from autolog.cli._options import administration_options, options_for
-from autolog.cli._render import console, echo_json, print_lines, table_width
+from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width
 from autolog.cli._table import Column, draw
 from autolog.server._alerts import RULE_FILTERS, Rule, filter_pairs
 
@@ -28,15 +28,16 @@ _EVENTS = 10
 @administration_options
 @click.pass_context
 def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | None) -> None:
-    """List alerts, and what they told last.
+    """List alerts and their latest events.
 
-    A running server watches them: error rate, latency (p95), cost or number of calls over a window, by any filter. One
-    that fires tells so once, and once more when it is over.
+    A running server watches them: error rate, latency (p95), cost or number of calls over a window, by any filter.
+    Each notifies once when it fires, and once when it is over.
 
     \b
-    autolog alerts set errors --when 'error_rate > 5% over 15m' --min-calls 20 --webhook https://hooks.slack.com/...
-    autolog alerts set spend --when 'cost > 50 over 1d' --project shop --mail ops@example.com
-    autolog alerts set silence --when 'calls < 1 over 1h' --function nightly_report
+    autolog alerts set errors --when 'error_rate > 5% over 15m' \\
+        --min-calls 20 --webhook https://hooks.slack.com/...
+    autolog alerts set spend --when 'cost > 50 over 1d' --mail ops@example.com
+    autolog alerts set silence --when 'calls < 1 over 1h' --function report
     """
     if ctx.invoked_subcommand is None:
         _list(administration(store, server).alerts(), as_json)
@@ -62,7 +63,7 @@ def _list(found: list[dict[str, Any]], as_json: bool) -> None:
     events = sorted(((event["at"], event) for one in found for event in one["events"]), key=lambda pair: pair[0])
     for at, event in events[-_EVENTS:]:
         problem = f"  not delivered: {event['problem']}" if event.get("problem") else ""
-        screen.print(Text.assemble(f"{_local(at)}  ", text(event["text"]), text(problem, "red")), soft_wrap=True)
+        print_prose(screen, Text.assemble(f"{_local(at)}  ", text(event["text"]), text(problem, "red")))
 
 
 def _state(one: dict[str, Any]) -> Text:
@@ -70,7 +71,7 @@ def _state(one: dict[str, Any]) -> Text:
         return text("not checked", "red")
     if one["firing"]:
         return Text(f"firing since {_local(one['since'])}", "bold red")
-    return Text("ok" if one["checked_at"] else "not looked at yet")
+    return Text("ok" if one["checked_at"] else "not checked yet")
 
 
 def _local(at: str) -> str:
@@ -84,14 +85,14 @@ def _local(at: str) -> str:
 @click.option("--project", default="default", show_default=True, help="Whose calls; * for all projects'.")
 @click.option("--min-calls", default=1, show_default=True, type=click.IntRange(min=1),
               help="With fewer in the window, an error rate or latency says nothing.")  # fmt: skip
-@click.option("--webhook", metavar="URL", help="Where JSON is posted, with a text as Slack reads it.")
+@click.option("--webhook", metavar="URL", help="Where to post JSON, with a text that Slack shows.")
 @click.option(
     "--mail", multiple=True, metavar="ADDRESS", help="Who gets a message; may be repeated. Needs serve --smtp."
 )
 @options_for(RULE_FILTERS)
 @administration_options
 def set_(alert: str, store: str | None, server: str | None, mail: tuple[str, ...], **options: Any) -> None:
-    """Set an alert, in the place of the one with this name."""
+    """Set an alert; it replaces the one with this name."""
     filters = {
         word: list(given) if isinstance(given, tuple) else given for word in RULE_FILTERS if (given := options[word])
     }
@@ -113,7 +114,7 @@ def remove(name: str, store: str | None, server: str | None) -> None:
 @click.argument("name")
 @administration_options
 def test(name: str, store: str | None, server: str | None) -> None:
-    """Have a server tell of an alert as if it fired, to see where that arrives."""
+    """Have a server send an alert as if it fired, to see that it arrives."""
     of = administration(store, server)
     if not isinstance(of, OfServer):
         raise click.UsageError("the server sends it: name it with --server")
@@ -122,4 +123,4 @@ def test(name: str, store: str | None, server: str | None) -> None:
         click.echo(f"not delivered: {problem}", err=True)
     if problems:
         sys.exit(1)
-    click.echo(f"told of {name}")
+    click.echo(f"delivered {name}")

@@ -21,7 +21,7 @@ def backup(target: Path, force: bool, store: str | None) -> None:
     To restore, put the file where the store was.
 
     \b
-    autolog backup /backups/logs-2026-11-21.db --store sqlite:////var/lib/autolog/logs.db
+    autolog backup /backups/logs-2026-11-21.db
     """
     if target.exists() and not force:
         raise AutologError(f"{target} is there already; --force replaces it")

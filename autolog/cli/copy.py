@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from autolog._display.figures import dollars
 from autolog.cli._progress import bar
 from autolog.cli._render import echo_json
 from autolog.errors import AutologError, shown
@@ -27,7 +28,7 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     destination are merged, not duplicated.
 
     \b
-    autolog copy sqlite:////var/lib/autolog/logs.db clickhouse://user:password@host:8123/autolog
+    autolog copy sqlite:///logs.db clickhouse://user:password@host:8123/autolog
     autolog copy clickhouse://user:password@host:8123/autolog sqlite:///copy.db
     """
     given = open_store(source, create=False)
@@ -46,5 +47,5 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     earlier = f" ({done.before:,} before)" if done.before else ""
     click.echo(
         f"{done.records:,} records{earlier} and {done.documents:,} documents copied and checked: {done.calls:,} calls, "
-        f"{done.input_tokens + done.output_tokens:,} tokens, ${done.cost:,.4f}"
+        f"{done.input_tokens + done.output_tokens:,} tokens, {dollars(done.cost)}"
     )

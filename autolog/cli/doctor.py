@@ -75,11 +75,11 @@ def _store(url: str) -> Check:
             return "store", None, f"{shown(url)}: nothing yet; it is made with the first record"
         newest = store.find(Query(), 1)
         at = newest[0].created_at if newest else None
-        when = "" if at is None else f", the newest of {at:%Y-%m-%d %H:%M} UTC"
+        when = "" if at is None else f", the newest {at:%Y-%m-%d %H:%M} UTC"
         with store.transaction():  # can it be written?
             pass
         said = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
-        return "store", True, f"{shown(url)}: {said}; its tables are of version {store.schema}"
+        return "store", True, f"{shown(url)}: {said}; schema version {store.schema}"
     except AutologError as error:
         return "store", False, str(error)
 
@@ -101,13 +101,13 @@ def _journal(config: Config) -> Iterator[Check]:
         for item in waiting
     ]
     resent = "; the next program that ships there sends them" if said else ""
-    words = "; ".join(said) + resent or "nothing waits"
-    yield "journal", not said, f"{words}; its tables are of version {journal_file.VERSION}"
+    words = "; ".join(said) + resent or "nothing waiting"
+    yield "journal", not said, f"{words}; schema version {journal_file.VERSION}"
     if losses:
         lost = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
         yield "losses", False, "; ".join(lost)
     else:
-        yield "losses", True, "no process that has ended reports any; of a running one, autolog.status() tells"
+        yield "losses", True, "none reported by processes that ended; for a running one, see autolog.status()"
 
 
 def _server(config: Config) -> Check:
@@ -185,13 +185,13 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
         if one.layer == "http":
             yield one.name, True, f"{one.version} is recorded {one.note}"
         elif one.layer == "library":
-            yield one.name, True, f"{one.version} can be patched, for calls to models by whatever SDK"
+            yield one.name, True, f"{one.version} can be patched, for model calls by any SDK"
         elif one.layer == "none":
             yield one.name, None, f"{one.version} is out of reach: {one.note}"
 
 
 def _seen(calls: Counter[str], name: str) -> str:
-    return f", {calls[name]:,} of the newest calls in the store are its" if calls[name] else ""
+    return f", used by {calls[name]:,} of the newest calls in the store" if calls[name] else ""
 
 
 def _newest_calls(config: Config) -> Counter[str]:

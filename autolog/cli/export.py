@@ -57,8 +57,8 @@ def export(
     \b
     autolog export --since 7d -o week.parquet
     autolog export --model gpt-4o -f csv > calls.csv
-    autolog export --where "score > 0.8 and response_model like 'gpt-5%'" -f dataset -o good.jsonl
-    autolog export --trace 0af7651916cd43dd8448eb211c80319c -f vcr -o tests/cassettes/plan.yaml
+    autolog export --where "score > 0.8 and model like 'gpt-5%'" -f dataset
+    autolog export --trace 0af7651916cd43dd8448eb211c80319c -f vcr -o plan.yaml
     """
     form = form or _by_name(output)
     opened, query = open_for_reading(store, server), query_from(options)

@@ -24,7 +24,13 @@ BATCH = 500
 
 @click.command("import")
 @click.argument("sources", nargs=-1, required=True)
-@click.option("--from", "form", type=click.Choice(FORMATS), help="The format; else each file's first row says which.")
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    help=f"One of {', '.join(FORMATS)}; else each file's first row says which.",
+)
 @click.option("--project", help="Put all into this project.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -28,7 +29,7 @@ def keys() -> None:
 
     \b
     autolog keys create --name web --project shop --scope ingest
-    autolog keys create --name ann --scope read --expires 90d --server https://logs.example
+    autolog keys create --name ann --scope read --expires 90d
     autolog keys list
     autolog keys revoke 1f2e3d4c
     """
@@ -38,7 +39,7 @@ def keys() -> None:
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--project", default="default", show_default=True, help=f"Which project; {ANY_PROJECT} for all.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires", metavar="AGE", help="Valid for so long: 12h, 90d; else for ever.")
+@click.option("--expires", metavar="AGE", help="Valid for so long: 12h, 90d; else it never expires.")
 @administration_options
 def create(
     name: str, project: str, scopes: tuple[str, ...], expires: str | None, store: str | None, server: str | None
@@ -46,6 +47,8 @@ def create(
     """Create a key and show it, once. Without --scope it may ingest and read."""
     expires_at = None if expires is None else datetime.now(UTC) + age_of(expires)
     click.echo(administration(store, server).create_key(name, project, scopes or ("ingest", "read"), expires_at))
+    if sys.stdout.isatty():
+        click.echo("It is shown only once: copy it now.", err=True)
 
 
 @keys.command("list")

@@ -17,7 +17,7 @@ from autolog.cli._table import Column, draw
 
 _COLUMNS = (
     Column("project", least=8, most=30), Column("records", right=True, leave=2), Column("calls", right=True),
-    Column("cost", point=True), Column("kept"), Column("budgets", least=20, leave=1),
+    Column("cost", point=True), Column("kept"), Column("budgets"),
 )  # fmt: skip
 
 
@@ -55,39 +55,39 @@ def list_(as_json: bool, store: str | None, server: str | None) -> None:
             echo_json(project)
         return
     screen = console()
-    rows = [
-        [
+    rows = []
+    for one in found:
+        first, *further = [_budget(budget) for budget in one["budgets"]] or [Text("–")]
+        rows.append([
             text(one["name"]), Text(number(one["records"])), Text(number(one["calls"])), Text(dollars(one["cost"])),
-            text(one["retain"] or "as others"), _budgets(one["budgets"]),
-        ]
-        for one in found
-    ]  # fmt: skip
+            text(one["retain"] or "default"), first,
+        ])  # fmt: skip
+        rows += [[Text("")] * (len(_COLUMNS) - 1) + [budget] for budget in further]
     print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
 
 
-def _budgets(budgets: list[dict[str, Any]]) -> Text:
-    """Return budgets and what is spent of them; red where one is used up."""
-    words = Text()
-    for budget in budgets:
-        used_up = budget["spent"] >= budget["limit"]
-        words.append(", " if words else "")
-        words.append(
-            f"{dollars(budget['spent'])} of {dollars(budget['limit'])} a {budget['per']}", "red" if used_up else ""
-        )
-    return words or Text("–")
+def _budget(budget: dict[str, Any]) -> Text:
+    """Return a budget and what is spent of it; red where it is used up."""
+    used_up = budget["spent"] >= budget["limit"]
+    words = f"{dollars(budget['spent'])} of {dollars(budget['limit'])} a {budget['per']}"
+    return Text(words, "red" if used_up else "")
 
 
 @projects.command("set")
 @click.argument("name")
-@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h; else as all projects'.")
+@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h; else the server's default.")
 @click.option("--budget", "budgets", multiple=True, type=ProjectBudget(), metavar="LIMIT/PERIOD",
               help="What it may spend: 5/day, 300/month; may be repeated.")  # fmt: skip
 @administration_options
 def set_(
     name: str, retain: str | None, budgets: tuple[dict[str, Any], ...], store: str | None, server: str | None
 ) -> None:
-    """Set what holds for a project, in the place of what did. Without options nothing is set any more."""
+    """Set a project's retention and budgets, replacing those it has. Without options they are removed."""
     changed = administration(store, server).set_project(name, retain, budgets)
-    kept = f"records are kept for {changed['retain']}" if changed["retain"] else "records are kept as others' are"
+    kept = (
+        f"records are kept for {changed['retain']}"
+        if changed["retain"]
+        else "records are kept for the server's default time"
+    )
     limits = ", ".join(f"{dollars(one['limit'])} a {one['per']}" for one in changed["budgets"]) or "none"
     click.echo(f"{name}: {kept}; budgets: {limits}")

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 @click.option("--max-size", type=Size(), help="Delete the oldest beyond this: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
               help="Warn when spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
-@click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="Where alerts' mail is handed over, else "
+@click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="The mail server for alerts, else "
               "AUTOLOG_SMTP: smtp://user:password@host:587?from=ADDRESS, or smtps://.")  # fmt: skip
 @click.option("--allow-private-webhooks", is_flag=True, help="Alerts' webhooks may be in private networks.")
-@click.option("--address", metavar="URL", help="Where people reach the pages: alerts link there.")
+@click.option("--address", metavar="URL", help="The public address of the pages, for links in alerts.")
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @click.option("--root-path", default="", metavar="PATH", help="The path that a proxy serves this under: /logs.")
 @click.option(
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     help="A proxy whose X-Forwarded-* headers count: an address or network; may be repeated. "
     "[default: FORWARDED_ALLOW_IPS, else this machine]",
 )
-@click.option("--login-header", metavar="NAME", help="The header in which those of --trusted-proxy name the user, "
+@click.option("--login-header", metavar="NAME", help="The header in which a trusted proxy names the user, "
               "who is then signed in to the pages.")  # fmt: skip
 @click.option("--login-groups-header", default="X-Forwarded-Groups", show_default=True, metavar="NAME")
 @click.option("--login-role", "login_roles", multiple=True, metavar="WHO=SCOPE[,project=NAME]",
@@ -71,7 +71,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     The first start makes an admin key and shows it once; AUTOLOG_SERVER_API_KEY sets a fixed one instead.
 
     \b
-    autolog serve --host 0.0.0.0 --port 8790 --store sqlite:////var/lib/autolog/logs.db
+    autolog serve --host 0.0.0.0 --store sqlite:////var/lib/autolog/logs.db
     """
     try:
         from autolog.server import create_app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autolog._display.page import record_page, text
+from autolog._display.page import record_page
 from autolog._reading.caching.report import line
 from autolog.cli._options import open_for_reading, reading_options, require_one
 from autolog.cli._render import console, echo_record
@@ -31,7 +31,4 @@ def show(record_id: str, as_json: bool, raw: bool, store: str | None, server: st
         for body in (record.request_body, record.response_body):
             click.echo(body or b"")
     else:
-        screen = console()
-        screen.print(record_page(record))
-        if said := line(record, calls_before(opened, record)):
-            screen.print(text(f"cache         {said}", "dim"))
+        console().print(record_page(record, line(record, calls_before(opened, record)) or ""))

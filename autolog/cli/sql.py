@@ -10,14 +10,15 @@ import textwrap
 from typing import Any
 
 import click
+from rich.text import Text
 
 from autolog._display.figures import safe
 from autolog._display.files import safe_cell
 from autolog._display.page import text
 from autolog.cli._options import ReadableStore, Time, open_for_reading, reading_options
 from autolog.cli._remote import RemoteStore
-from autolog.cli._render import console, echo_json, print_lines, table_width
-from autolog.cli._table import Column, draw
+from autolog.cli._render import complain, console, echo_json, print_lines, table_width
+from autolog.cli._table import Column, draw, fits
 from autolog.stores.query import Query
 from autolog.stores.sql import ROWS, SAYS, SECONDS, VIEWS, Answer, SQLError, select
 
@@ -100,7 +101,7 @@ def _converse(answer: Any) -> None:
             try:
                 answer(statement)
             except SQLError as error:
-                click.echo(f"autolog: {safe(error)}", err=True)
+                complain(error)
 
 
 def _list_views(form: str | None) -> None:
@@ -122,13 +123,35 @@ def _show(answer: Answer, form: str | None) -> None:
         writer.writerow([safe_cell(name) for name in answer.columns])
         writer.writerows([safe_cell(value) for value in row] for row in answer.rows)
     else:
-        screen = console()
-        columns = [Column(safe(name), least=6, most=60) for name in answer.columns]
-        rows = [[text(_shown(value)) for value in row] for row in answer.rows]
-        print_lines(screen, draw(columns, rows, table_width(screen)))
+        _draw(answer)
     for note in answer.notes:
         click.echo(f"autolog: {note}", err=True)
 
 
+def _draw(answer: Answer) -> None:
+    """Print a table or, where there is no room for all columns, one row after another, a line for each value."""
+    screen = console()
+    width = table_width(screen)
+    columns = [_column(name, [row[place] for row in answer.rows]) for place, name in enumerate(answer.columns)]
+    rows = [[text(_shown(value)) for value in row] for row in answer.rows]
+    if width is None or fits(columns, rows, width):
+        print_lines(screen, draw(columns, rows, width))
+        return
+    widest = max(len(column.heading) for column in columns)
+    for number, row in enumerate(rows, 1):
+        print_lines(screen, [Text(f"─ row {number} ".ljust(width, "─"), "dim")])
+        for column, value in zip(columns, row, strict=True):
+            if value.plain:
+                screen.print(Text.assemble((column.heading.ljust(widest + 2), "dim"), value), soft_wrap=True)
+
+
+def _column(name: str, values: list[Any]) -> Column:
+    figures = [value for value in values if value is not None]
+    point = bool(figures) and all(isinstance(value, (int, float)) for value in figures)
+    return Column(safe(name), point=point, least=12, most=60)
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"  # sums of floats end in noise
     return "" if value is None else " ".join(str(value).split())

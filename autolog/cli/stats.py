@@ -42,10 +42,17 @@ _MOST_BARS = 100
 
 @click.command()
 @filter_options
-@click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
+@click.option(
+    "--by",
+    default="model",
+    show_default=True,
+    type=click.Choice(GROUPS),
+    metavar="FIELD",
+    help=f"What to group by: {', '.join(GROUPS)}.",
+)
 @click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first; else most calls, or in order of time.")
 @click.option("--compare", "beside", is_flag=True, help="Beside the range before, which is as long as this one.")
-@click.option("--scores", is_flag=True, help="Sum up scores instead: how many, mean, least and greatest of each name.")
+@click.option("--scores", is_flag=True, help="Sum up scores instead: how many, mean, lowest and highest of each name.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
 @click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

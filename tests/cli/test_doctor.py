@@ -24,8 +24,8 @@ def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10 records" in says["store"]
     assert "can be patched" in says["openai"]
     assert not autolog.status()["patched"]
-    assert (says["journal"], says["losses"][:10]) == ("nothing waits; its tables are of version 1", "no process")
-    assert f"its tables are of version {ten_records.schema}" in says["store"]
+    assert (says["journal"], says["losses"][:10]) == ("nothing waiting; schema version 1", "none repor")
+    assert f"schema version {ten_records.schema}" in says["store"]
     journal = journal_for(config_from({}), {"endpoint": "http://logs.example"})
     journal.note_losses({"queue full": 7})
     journal.add([Record(id="a"), Record(id="b")])

@@ -124,7 +124,7 @@ def test_alerts_are_set_and_seen_over_http_as_in_the_store(server: Live) -> None
         shown = output("alerts", *at)
         assert "firing since" in shown
         assert "FIRING errors: error rate 10% (above 5% over 31d, 10 calls) in all projects, tag=t" in shown
-    assert "told of errors" in output("alerts", "test", "errors", *there)
+    assert "delivered errors" in output("alerts", "test", "errors", *there)
     output("alerts", "remove", "errors", *there)
     assert "no alerts yet" in output("alerts", *here)
     with pytest.raises(AutologError, match="is not of the form"):

@@ -116,7 +116,7 @@ def test_the_command(clickhouse_url: str, tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/here.db").write([record(number) for number in range(5)])
     run = CliRunner().invoke
     answer = run(cli, ["copy", f"sqlite:///{tmp_path}/here.db", clickhouse_url], catch_exceptions=False)
-    assert answer.output == "5 records and 0 documents copied and checked: 3 calls, 10 tokens, $0.0070\n"
+    assert answer.output == "5 records and 0 documents copied and checked: 3 calls, 10 tokens, $0.007\n"
     answer = run(cli, ["copy", clickhouse_url, f"sqlite:///{tmp_path}/there.db", "--json"], catch_exceptions=False)
     assert json.loads(answer.output)["records"] == 5
     here, there = (open_store(f"sqlite:///{tmp_path}/{name}.db") for name in ("here", "there"))

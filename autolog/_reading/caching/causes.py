@@ -76,7 +76,7 @@ def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
     could, should = (_tokens(call, earlier, size) for size in (held, within))
     if call.tokens < call.rules.minimum(call.model):
         if same.size and not call.read:
-            return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are fewer than are cached")
+            return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are too few to be cached")
         return None
     if _short(call.read, could) and earlier.model != call.model:
         says = f"asked {call.model}, after {earlier.model}"
