@@ -35,9 +35,13 @@ class Administration(Protocol):
     def remove_alert(self, name: str) -> None: ...
 
 
-def administration(url: str | None, server: str | None) -> Administration:
-    """Return what to administer: the store at `url`, which is made if it is not there, or a server."""
-    opened = open_for_reading(url, server, create=True)
+def administration(url: str | None, server: str | None, create: bool = False) -> Administration:
+    """Return what to administer: the store at `url`, or a server; with `create`, a store that is not there is made.
+
+    Raises:
+        AutologError: there is no store yet.
+    """
+    opened = open_for_reading(url, server, create)
     return OfServer(opened) if isinstance(opened, RemoteStore) else OfStore(opened)
 
 

@@ -97,7 +97,7 @@ def set_(alert: str, store: str | None, server: str | None, mail: tuple[str, ...
         word: list(given) if isinstance(given, tuple) else given for word in RULE_FILTERS if (given := options[word])
     }
     rule = Rule(alert, options["project"], options["when"], filters, options["min_calls"], options["webhook"], mail)
-    administration(store, server).set_alert(rule)
+    administration(store, server, create=True).set_alert(rule)
     click.echo(f"set {alert}: {rule.when}")
 
 

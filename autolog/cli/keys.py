@@ -46,7 +46,8 @@ def create(
 ) -> None:
     """Create a key and show it, once. Without --scope it may ingest and read."""
     expires_at = None if expires is None else datetime.now(UTC) + age_of(expires)
-    click.echo(administration(store, server).create_key(name, project, scopes or ("ingest", "read"), expires_at))
+    of = administration(store, server, create=True)
+    click.echo(of.create_key(name, project, scopes or ("ingest", "read"), expires_at))
     if sys.stdout.isatty():
         click.echo("It is shown only once: copy it now.", err=True)
 

@@ -83,7 +83,7 @@ def set_(
     name: str, retain: str | None, budgets: tuple[dict[str, Any], ...], store: str | None, server: str | None
 ) -> None:
     """Set a project's retention and budgets, replacing those it has. Without options they are removed."""
-    changed = administration(store, server).set_project(name, retain, budgets)
+    changed = administration(store, server, create=True).set_project(name, retain, budgets)
     kept = (
         f"records are kept for {changed['retain']}"
         if changed["retain"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,14 @@ def test_wrong_usage(store: Store) -> None:
     assert "no record has an id" in output("trace", "nobody", code=1)
 
 
-def test_nothing_there_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    ["logs", "show 1", "trace 1", "stats", "cache", "alerts", "alerts remove x", "keys list", "keys revoke x",
+     "projects list", "sql 'select 1'", "export", "prune --older-than 1d", "diff 1 2"],
+)  # fmt: skip
+def test_what_reads_makes_no_store(words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["logs"])
+        main(shlex.split(words))
     assert left.value.code == 1
     assert "there are no logs yet" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
