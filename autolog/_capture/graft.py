@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
@@ -24,9 +24,14 @@ def make():
     return stub
 """
 _CALL = "return __autolog__({arguments})"
+_LOOK_AND_CALL = """if not __autolog__[0]:
+            return __autolog__[1]({arguments})
+        return __autolog__[2]({arguments})"""
 _ASK_AND_CALL = """if __autolog__[0]({required}):
             return __autolog__[1]({arguments})
         return __autolog__[2]({arguments})"""
+#: What tells that a call of a function goes straight on, as if nothing had been grafted.
+Passes = Callable[..., bool] | Collection[Any]
 #: With how many parameters that are given by keyword only a stub still names each.
 _MOST_KEYWORDS = 8
 #: The flags by which `inspect` and others tell what a function returns. A plain function may have them, too: since
@@ -79,12 +84,11 @@ class Graft:
     """A function that calls `wrapper` instead, until `remove()`.
 
     Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function`
-    made before. What `passes` says yes to, given the arguments that have no default, does not get there.
+    made before. What `passes` says yes to, given the arguments that have no default, does not get there; if it is a
+    collection, nothing does while that is empty.
     """
 
-    def __init__(
-        self, function: FunctionType, wrapper: Callable[..., Any], passes: Callable[..., bool] | None = None
-    ) -> None:
+    def __init__(self, function: FunctionType, wrapper: Callable[..., Any], passes: Passes | None = None) -> None:
         self._function = function
         self._given = wrapper if passes is None else (passes, copy_function(function), wrapper)
         self._code, self._defaults = function.__code__, function.__kwdefaults__
@@ -93,7 +97,8 @@ class Graft:
             vars(function)["__signature__"] = inspect.signature(function)
         code = self._code
         parameters, required, arguments = _parameters(function)
-        calls = (_CALL if passes is None else _ASK_AND_CALL).format(required=required, arguments=arguments)
+        form = _CALL if passes is None else _ASK_AND_CALL if callable(passes) else _LOOK_AND_CALL
+        calls = form.format(required=required, arguments=arguments)
         stub = _stub_code(code.co_freevars, parameters, calls)
         # In this order, for another thread may be calling it: the old code does not see the new default.
         function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": self._given}

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from autolog._capture import stream_usage
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, Reservation
-from autolog._capture.graft import Graft, copy_function
+from autolog._capture.graft import Graft, Passes, copy_function
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, logger, pass_on, report
@@ -83,11 +83,11 @@ class Outlet:
         function: FunctionType,
         wrap: Callable[..., Callable[..., Any]],
         *given: Any,
-        passes: Callable[..., bool] | None = None,
+        passes: Passes | None = None,
     ) -> None:
         """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already.
 
-        Calls that `passes` says yes to go straight to the original.
+        Calls that `passes` says yes to go straight to the original, or all while it is an empty collection.
         """
         if function not in self._grafts:
             self._grafts[function] = Graft(function, wrap(copy_function(function), *given), passes)

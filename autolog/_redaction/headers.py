@@ -46,11 +46,12 @@ def plain_headers(headers: Any) -> dict[str, str]:
     """Return the headers that are worth keeping or may hold a key, with lower-case names; others are not decoded.
 
     Args:
-        headers: httpx's, which decode all of their own at every access, or any with `items()`.
+        headers: httpx's, which decode all of their own at every access, or any with `items()`: botocore's have bytes.
     """
     raw = getattr(headers, "raw", None)
     if raw is None:
-        return {plain: value for name, value in headers.items() if (plain := _wanted(name))}
+        found = ((plain, value) for name, value in headers.items() if (plain := _wanted(name)))
+        return {plain: value.decode("latin-1") if isinstance(value, bytes) else value for plain, value in found}
     return {plain: value.decode("latin-1") for name, value in raw if (plain := _wanted(name))}
 
 

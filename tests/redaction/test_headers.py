@@ -38,3 +38,15 @@ def test_of_all_headers_those_with_credentials_are_replaced() -> None:
     }
     found = redacted_headers(given)
     assert found == {name: "*/*" if name == "Accept" else "REDACTED" for name in given}
+
+
+def test_headers_of_every_library_read_alike() -> None:
+    """botocore signs with bytes; httpx has its own as bytes; most have text."""
+
+    class Raw:
+        raw = ((b"Authorization", b"AWS4 k"), (b"Content-Type", b"text/plain"))
+
+    wanted = {"authorization": "AWS4 k", "content-type": "text/plain"}
+    for given in ({"Authorization": b"AWS4 k", "Content-Type": "text/plain"},
+                  {b"Authorization": b"AWS4 k", b"Content-Type": b"text/plain"}, Raw()):  # fmt: skip
+        assert plain_headers(given) == wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
@@ -22,8 +22,10 @@ def request_passes(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
     """Return what tells that a request is certainly no call; all traffic of a program pays for the answer."""
 
     def passes(session: Any, method: Any, str_or_url: Any) -> bool:
-        base = getattr(session, "_base_url", None)
-        url = str(str_or_url)
+        try:
+            base, url = session._base_url, str(str_or_url)
+        except AttributeError:
+            return False
         if base is not None and "://" not in url:  # as good as joined: the host is there, and how the path ends
             url = _base_text(base) + url
         return is_other_traffic(calls, method, url)
@@ -42,9 +44,13 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
         exchange = _open(calls, self, method, str_or_url)
         if exchange is None:
             return await original(self, method, str_or_url, **kwargs)
-        with calls.block(exchange):
-            response = await original(self, method, str_or_url, **kwargs)
-            _receive(calls, exchange, response)
+        calls.under_way.add(exchange)
+        try:
+            with calls.block(exchange):
+                response = await original(self, method, str_or_url, **kwargs)
+                _receive(calls, exchange, response)
+        finally:
+            calls.under_way.discard(exchange)
         return response
 
     return _request
@@ -61,14 +67,14 @@ def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Ex
     return exchange
 
 
-def send_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:  # noqa: ARG001 - all are made alike
-    """Return what tells that a request that goes out is none of a call."""
-    return lambda request, connection: current_exchange.get() is None  # noqa: ARG005 - it is asked about all that is given
+def send_passes(calls: LibraryCalls) -> Collection[Exchange]:
+    """Return the calls whose requests go out: while there is none, what goes out is something else."""
+    return calls.under_way
 
 
-def feed_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:  # noqa: ARG001 - all are made alike
-    """Return what tells that a reader is none of a call's response."""
-    return lambda reader, fed: not _fed  # noqa: ARG005 - it is asked about all that is given
+def feed_passes(calls: LibraryCalls) -> Collection[int]:  # noqa: ARG001 - all are made alike
+    """Return the readers of the responses of calls."""
+    return _fed
 
 
 def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:

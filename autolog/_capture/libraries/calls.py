@@ -124,12 +124,14 @@ class LibraryCalls:
 
     Attributes:
         seen: how many calls were recorded.
+        under_way: the calls whose responses have not begun, where a library has to know.
     """
 
     def __init__(self, outlet: Outlet, rules: CallRules) -> None:
         self.outlet = outlet
         self.rules = rules
         self.seen = 0
+        self.under_way: set[Exchange] = set()
         self._failed = FailedCalls()
 
     def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
@@ -194,7 +196,7 @@ def is_other_traffic(calls: LibraryCalls, method: Any, url: Any) -> bool:
         end = url.find("/", 8)  # behind "https://", or "http://" and one character of the host
         if calls.rules.knows_origin(url if end < 0 else url[:end]):
             return False
-        return method.upper() != "POST" or end < 0 or not is_told_anywhere(_PATH.match(url, end)[0])  # type: ignore[index]
+        return method == "GET" or method.upper() != "POST" or end < 0 or not is_told_anywhere(_PATH.match(url, end)[0])  # type: ignore[index]
     except (ValueError, TypeError, AttributeError):  # no request: the library says so better
         return False
 

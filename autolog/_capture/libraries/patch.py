@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from autolog._capture.graft import innermost
+from autolog._capture.graft import Passes, innermost
 from autolog._capture.http import Outlet, Reserve
 from autolog._capture.libraries import (
     aiohttp_session as aio,
@@ -28,7 +28,7 @@ class _Point(NamedTuple):
     owner: str
     method: str
     wrap: Callable[[Callable[..., Any], LibraryCalls], Callable[..., Any]]
-    passes: Callable[[LibraryCalls], Callable[..., bool]]
+    passes: Callable[[LibraryCalls], Passes]
 
 
 #: What is wrapped of each library; of methods that a version does not have, it does without.
