@@ -178,16 +178,20 @@ class Tariff:
             return None
 
         def dollars(unit: str, count: int) -> Decimal:
-            return _at(self._of_text[unit], whole) * count / _MILLION if count else _NOTHING
+            if not count:
+                return _NOTHING
+            price = self._of_text[unit]
+            return (price if isinstance(price, Decimal) else _at(price, whole)) * count / _MILLION
 
-        return {
-            "input": dollars("input_tokens", whole - read - written),
-            "output": dollars("output_tokens", output),
-            "cache_read": dollars("cache_read_tokens", read),
-            "cache_write": dollars("cache_write_tokens", written - short - long)
-            + dollars("cache_write_5m_tokens", short)
-            + dollars("cache_write_1h_tokens", long),
-        }
+        parts = {"input": dollars("input_tokens", whole - read - written), "output": dollars("output_tokens", output)}
+        if read or written:
+            parts["cache_read"] = dollars("cache_read_tokens", read)
+            parts["cache_write"] = (
+                dollars("cache_write_tokens", written - short - long)
+                + dollars("cache_write_5m_tokens", short)
+                + dollars("cache_write_1h_tokens", long)
+            )
+        return parts
 
     def _calculated(self, counts: Mapping[str, Any]) -> dict[str, Decimal]:
         """Return the parts by genai-prices' own calculation: what the total lacks without each, and the plain rest."""

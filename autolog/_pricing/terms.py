@@ -171,9 +171,9 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
         has: the prices and variants of the model's tariff.
     """
     for term in _terms_of(wire_format, seller, call["model"] or "", has):
-        if any(_is_told(call, path) for path in term.told):
+        if _walks(term) and _is_told(call, term):
             continue
-        if (asked := _unusual(call, term)) is not None:
+        if (asked := _unusual(call, term)) is not None and not _is_told(call, term):
             words = f"{asked} was asked for" if asked else "used"
             yield f"{term.name}: {term.why or f'{words}, and the answer does not say what was charged'}"
 
@@ -245,13 +245,22 @@ def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
         for value in values_at(call, _keys(path)):
             if value in (None, False, []):
                 continue
-            if re.match(pattern, value if isinstance(value, str) else ""):
+            if _compiled(pattern).match(value if isinstance(value, str) else ""):
                 return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
     return None
 
 
-def _is_told(call: Mapping[str, Any], path: str) -> bool:
-    return any(value is not None for value in values_at(call, _keys(path)))
+def _is_told(call: Mapping[str, Any], term: Term) -> bool:
+    return any(value is not None for path in term.told for value in values_at(call, _keys(path)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _walks(term: Term) -> bool:
+    """Return whether a whole body has to be walked to see if a call departs from a term."""
+    return any("**" in path for path, _ in term.unusual)
+
+
+_compiled = functools.cache(re.compile)
 
 
 @functools.cache
@@ -268,6 +277,9 @@ def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
         if key not in data:
             return
         data, start = data[key], start + 1
+    if start == len(path) and type(data) is not list:
+        yield data
+        return
     waiting = [(data, start)]
     while waiting:
         value, at = waiting.pop()

@@ -106,14 +106,14 @@ def invalid_usage(usage: Any) -> str | None:
     for key, value in mapping(usage).items():
         if type(value) is int and 0 <= value < MAX_COUNT and not key.endswith("_details"):
             continue  # as nearly all are
-        if key.endswith(("_tokens", "_requests")) and not isinstance(value, dict):
-            if value is not None and count(value) is None:
-                return f"the response says {key}: {str(value)[:50]!r}"
-        elif key.endswith("_details") and value is not None and not isinstance(value, dict):
-            return f"the response says {key}: {str(value)[:50]!r}"
-        for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, dict) and (inner := invalid_usage(part)):
+        if isinstance(value, dict):
+            if inner := invalid_usage(value):
                 return inner
+        elif key.endswith("_details") or (key.endswith(("_tokens", "_requests")) and count(value) is None):
+            if value is not None:
+                return f"the response says {key}: {str(value)[:50]!r}"
+        elif isinstance(value, list) and (inner := next(filter(None, map(invalid_usage, value)), None)):
+            return inner
     return None
 
 

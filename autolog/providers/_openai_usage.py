@@ -7,17 +7,16 @@ from typing import Any
 from autolog.providers._facts import Usage
 from autolog.providers._fields import count, mapping, money, objects, seconds, total
 
-#: The names of input and output: in chat completions, and in everything newer.
-_SPELLINGS = (("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens"))
-
-
 #: Where DeepSeek, Mistral, Moonshot and Together have their cached tokens.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
 
 
 def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the usage object of a response; Groq's streams and Moonshot's have it elsewhere. None if there is none."""
-    places = [body.get("usage"), mapping(body.get("x_groq")).get("usage")]
+    usage = body.get("usage")
+    if isinstance(usage, dict) and usage:
+        return usage
+    places = [usage, mapping(body.get("x_groq")).get("usage")]
     places += [choice.get("usage") for choice in reversed(objects(body.get("choices")))]
     found = [place for place in places if isinstance(place, dict)]
     return next(filter(None, found), found[0] if found else None)
@@ -31,35 +30,34 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     outer = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
     written = mapping(inner.get("cache_write_tokens_details"))
     read = mapping(inner.get("cached_tokens_details"))
-    reasoning = _first(outer, "reasoning_tokens")
-    reasoning = _first(usage, "reasoning_tokens") if reasoning is None else reasoning
+    reasoning = count(outer.get("reasoning_tokens"))
+    reasoning = count(usage.get("reasoning_tokens")) if reasoning is None else reasoning
     given, made = _pair(usage)
     if reasoning and None not in (given, made) and count(usage.get("total_tokens")) == total(given, made, reasoning):
         made = total(made, reasoning)  # xAI counts reasoning beside the completion, most others inside it
-    cached = _first(inner, "cached_tokens")
+    cached = count(inner.get("cached_tokens"))
     cache_writes = _first(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
         input=given,
         output=made,
         cache_read=_first(usage, *_CACHED) if cached is None else cached,
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
-        cache_creation_12h=_first(written, "ttl_12h_tokens"),
+        cache_creation_12h=count(written.get("ttl_12h_tokens")),
         reasoning=reasoning,
-        input_image=_first(inner, "image_tokens"),
-        output_image=_first(outer, "image_tokens"),
+        input_image=count(inner.get("image_tokens")),
+        output_image=count(outer.get("image_tokens")),
         audio_seconds=seconds(usage.get("seconds")),
-        cache_audio_read=_first(read, "audio_tokens"),
-        cache_image_read=_first(read, "image_tokens"),
-        input_audio=_first(inner, "audio_tokens"),
-        output_audio=_first(outer, "audio_tokens"),
+        cache_audio_read=count(read.get("audio_tokens")),
+        cache_image_read=count(read.get("image_tokens")),
+        input_audio=count(inner.get("audio_tokens")),
+        output_audio=count(outer.get("audio_tokens")),
     )
 
 
 def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return input and output: of two spellings that differ, that which agrees with the total, else the larger."""
-    (given, made), (other_given, other_made) = (
-        (count(usage.get(one)), count(usage.get(other))) for one, other in _SPELLINGS
-    )
+    given, made = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    other_given, other_made = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if given is made is None:
         return other_given, other_made
     if other_given is other_made is None:
@@ -76,7 +74,7 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the details under any of their names as one; what is not 0 wins."""
-    known = [details for name in names if isinstance(details := usage.get(name), dict)]
+    known = [usage[name] for name in names if name in usage and isinstance(usage[name], dict)]
     merged: dict[str, Any] = known.pop(0) if known else {}
     for details in known:
         merged = dict(merged)
