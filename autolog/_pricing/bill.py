@@ -174,7 +174,7 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
         yield f"usage counted with {by}, not by the provider"
-    if any(name.startswith("container") for name in usage.units) and record.operation_name == "chat":
+    if record.operation_name == "chat" and usage.units and any(name.startswith("container") for name in usage.units):
         yield "a container may serve several responses, and is billed once"
     whole = count(mapping(record.usage).get("total_tokens"))
     if whole is not None and None not in (usage.input, usage.output):

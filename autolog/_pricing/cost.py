@@ -17,6 +17,7 @@ None, with the reason; never 0.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from typing import Any
 
 from autolog._guard import logger
 from autolog._pricing.sellers import entries, names_profile
-from autolog._pricing.tariff import PARTS, Tariff, find_tariff
+from autolog._pricing.tariff import PARTS, Context, Tariff, find_tariff
 from autolog._pricing.units import TWELVE_HOUR_WRITES, UNITS, geo_factor
 from autolog.providers import Usage
 
@@ -81,17 +82,28 @@ class Terms:
     @property
     def name(self) -> str:
         """The terms in a word or two."""
-        words = ["batch" if self.batch else None, self.tier if self.tier not in _STANDARD else None, self.speed]
-        return " ".join(word for word in words if word and word != "standard") or "standard"
+        return _name(self.tier, self.batch, self.speed)
 
-    def context(self) -> dict[str, str]:
-        """Return the terms as genai-prices' price context."""
-        given = {
-            "service_tier": None if self.tier in _STANDARD or self.batch else self.tier,
-            "processing": "batch" if self.batch else None,
-            "speed": self.speed if self.speed not in _STANDARD else None,
-        }
-        return {key: value for key, value in given.items() if value}
+    @property
+    def context(self) -> Context:
+        """The terms as genai-prices' price context."""
+        return _context(self.tier, self.batch, self.speed)
+
+
+@functools.lru_cache(maxsize=256)
+def _name(tier: str | None, batch: bool, speed: str | None) -> str:
+    words = ["batch" if batch else None, tier if tier not in _STANDARD else None, speed]
+    return " ".join(word for word in words if word and word != "standard") or "standard"
+
+
+@functools.lru_cache(maxsize=256)
+def _context(tier: str | None, batch: bool, speed: str | None) -> Context:
+    given = {
+        "service_tier": None if tier in _STANDARD or batch else tier,
+        "processing": "batch" if batch else None,
+        "speed": speed if speed not in _STANDARD else None,
+    }
+    return tuple((key, value) for key, value in given.items() if value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +183,7 @@ def _tokens(
     why = None
     for seller, name in entries(by, models):
         try:
-            tariff = find_tariff(seller, name, tuple(terms.context().items()), at)
+            tariff = find_tariff(seller, name, terms.context, at)
             priced = _calculate(tariff, usage, terms)
         except LookupError as error:
             why = why or str(error.args[0] if error.args else error)

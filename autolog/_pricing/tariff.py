@@ -162,7 +162,7 @@ class Tariff:
             ValueError: counts that cannot be, such as more cached tokens than tokens.
         """
         missing = [
-            unit.replace("_", " ") for unit, keys in _OWN_PRICE.items() if counts.get(unit) and not keys & self._keys
+            unit.replace("_", " ") for unit in _OWN_PRICE if unit in counts and not _OWN_PRICE[unit] & self._keys
         ]
         parts = self._parts_of_text(counts) if self._simple and counts.keys() <= _OF_TEXT.keys() else None
         if parts is None:

@@ -104,23 +104,25 @@ def _call_drafts(
     exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
 ) -> list[Draft]:
     provider = format_named(exchange.sdk)
-    path = _address(str(exchange.request.url)).path
+    address = _address(str(exchange.request.url))
+    path = address.path
     follow_up = provider.is_follow_up(exchange.request.method, path)
     record = record_of(exchange)
     with guard("reading a call"):
-        _add_exchange(record, exchange, learn)
+        _add_exchange(record, exchange, address, learn)
         if follow_up and provider.results_id(path):
             results = long_running.batch_results(record, provider, path)
             return [Draft(result, repeats=True) for result in results]
     return [Draft(record, follow_up=follow_up, repeats=follow_up)]
 
 
-def _add_exchange(record: Record, exchange: Exchange, learn: Callable[[Mapping[str, str]], None]) -> None:
+def _add_exchange(
+    record: Record, exchange: Exchange, address: _Address, learn: Callable[[Mapping[str, str]], None]
+) -> None:
     request = exchange.request
     sent = plain_headers(request.headers)
     learn(sent)
     record.request_method = request.method
-    address = _address(str(request.url))
     record.request_url = address.url
     record.request_headers = kept_headers(sent)
     if (hint := key_hint(sent)) is not None:

@@ -15,7 +15,7 @@ def count(value: Any) -> int | None:
     """Return a token count: a non-negative whole number, else None."""
     if type(value) is int:
         return value if 0 <= value < MAX_COUNT else None
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if value is None or not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         return int(value) if 0 <= value < MAX_COUNT and value == int(value) else None

@@ -82,6 +82,8 @@ def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     return merged
 
 
+#: What `reported_cost` and `cost_uncertainty` read.
+STATED = frozenset({"cost", "cost_in_usd_ticks", "is_byok", "num_sources_used"})
 #: xAI states costs in ticks: this many are a dollar (https://docs.x.ai/docs/models, read 2026-11).
 _TICKS = 10_000_000_000
 

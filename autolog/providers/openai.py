@@ -11,7 +11,7 @@ from autolog.providers._defaults import streams as streams
 from autolog.providers._facts import BatchResult, Facts, LongRunning, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, objects, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
-from autolog.providers._openai_usage import cost_uncertainty, read_usage, reported_cost, usage_in
+from autolog.providers._openai_usage import STATED, cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
 provider_name = "openai"
@@ -149,7 +149,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         _read_usage(facts, body)
     if operation(path) == "image_generation" and facts.usage.output_image is None:
         facts.usage.output_image = facts.usage.output  # older answers do not say, but it is all images
-    _read_models(facts, body)
+    if _BY_MODEL & body.keys():
+        _read_models(facts, body)
     if isinstance(body.get("last_error"), dict):
         facts.error_type, facts.error_message = read_error(body["last_error"])
     if isinstance(body.get("choices"), list):
@@ -167,7 +168,8 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
     usage = usage_in(body)
     if usage is not None:
         facts.raw_usage, facts.usage = usage, read_usage(usage)
-        facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
+        if STATED & usage.keys():
+            facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
         facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
 
 
@@ -202,6 +204,9 @@ def _long_running(body: dict[str, Any]) -> LongRunning | None:
         return None
     operation_name, final = _LONG_RUNNING[kind]
     return LongRunning(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final, background is True)
+
+
+_BY_MODEL = {"per_model_usage", "model_grader_token_usage_per_model", "svg_usage"}
 
 
 def _read_models(facts: Facts, body: dict[str, Any]) -> None:
