@@ -4,6 +4,7 @@
     python tests/benchmarks client --core 0 [--cases "chat;messages"]     all on one core
     python tests/benchmarks server [--logs 100000] [--store chdb] [--json FILE]
     python tests/benchmarks commands [--rounds 20]
+    python tests/benchmarks safe --core 0     how soon after its call a record is on disk, or taken by a server
 
 Every peer gets an environment of its own, made by this command and kept in the folder that `--environments` names.
 """
@@ -23,7 +24,7 @@ from client import compare as client  # noqa: E402
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=["client", "server", "commands"])
+    options.add_argument("what", choices=["client", "server", "commands", "safe"])
     options.add_argument("--rounds", type=int, default=20)
     options.add_argument("--memory-calls", type=int, default=20_000, help="0 to leave memory out")
     options.add_argument("--core", type=int, help="the core that all subjects run on")
@@ -49,6 +50,11 @@ def main() -> None:
         import commands
 
         rows = commands.measure(given.environments, given.rounds)
+        show(rows)
+    elif given.what == "safe":
+        import safe
+
+        rows = safe.measure(given.core)
         show(rows)
     else:
         from server import compare as server
