@@ -204,7 +204,10 @@ class Queue(Worker):
     def _prepare(self) -> None:
         if self._prepare_reading is not None:
             with self._reading:
-                self._prepare_reading()
+                try:
+                    self._prepare_reading()
+                except ImportError:  # the program's thread imported the same module, and a signal broke that off
+                    self._prepare_reading()
 
     def _sleep(self) -> bool:
         self._rested = True

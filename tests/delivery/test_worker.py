@@ -115,6 +115,21 @@ def test_start_up_work_is_done_before_the_first_record() -> None:
     assert len(prepared) == 1
 
 
+def test_start_up_work_is_begun_again_after_an_import_that_another_thread_broke_off() -> None:
+    tried: list[int] = []
+
+    def prepare() -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            raise ImportError("cannot import name 'x' from partially initialized module 'y'")
+
+    line = make(Sink())
+    line._prepare_reading = prepare
+    put(line, "one")
+    assert line.close(5)
+    assert len(tried) == 2
+
+
 def test_closing_does_not_wait_for_start_up_work() -> None:
     line = make(Sink())
     line._prepare_reading = lambda: time.sleep(1)

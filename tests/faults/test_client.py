@@ -22,6 +22,7 @@ from live import KEY, Live, live
 from autolog.stores.query import Query
 from faults.real import (
     MOODS,
+    ROOT,
     Moody,
     environment,
     free_port,
@@ -348,6 +349,85 @@ def test_time_limits_by_signal_reach_the_program_and_lose_no_whole_record(tmp_pa
     run("import autolog\nautolog.configure()\nassert autolog.flush(30)", tmp_path)
     found = set(names_in(tmp_path / ".autolog" / "logs.db"))
     assert found >= {f"whole {number}" for number in range(whole)}
+
+
+#: Imports autolog, configures, patches and calls for the first time, in a child for each place that an exception strikes
+#: at: the first lines of ours that are run, in order; then does it again, and prints what is not as ever.
+FIRST_USE = """
+import json, openai, os, sys
+from openai import _base_client
+http = getattr(_base_client, "httpx2", None) or _base_client.httpx
+answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": []}
+transport = http.MockTransport(lambda request: http.Response(200, json=answer))
+client = openai.OpenAI(api_key="k", http_client=http.Client(transport=transport))
+ours = os.path.join(ROOT, "autolog")
+class Limit(Exception): ...
+
+def use():
+    import autolog
+    autolog.configure(store="sqlite:///logs.db")
+    autolog.patch_openai()
+    client.chat.completions.create(model="gpt-4o", messages=[])
+    with autolog.span("last"): pass
+    assert autolog.flush(30)
+
+class Handler:
+    def __init__(self, at):
+        self.left, self.seen = at, 0
+    def __call__(self, frame, event, argument):
+        return self.strike if frame.f_code.co_filename.startswith(ours) else None
+    def strike(self, frame, event, argument):
+        self.seen += event == "line"
+        if self.seen == self.left:
+            sys.settrace(None)
+            raise Limit
+        return self.strike
+
+def struck(at):
+    handler, came_out = Handler(at), False
+    sys.settrace(handler)
+    try:
+        use()
+    except Limit:
+        came_out = True
+    sys.settrace(None)
+    use()
+    import autolog
+    state = autolog.status()
+    good = came_out and not state["failures"] and not state["unrecorded"] and "openai" in state["patched"]
+    return handler.seen, good, state["written"]
+
+def in_child(at):
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        folder = os.path.join("places", str(at))
+        os.makedirs(folder)
+        os.chdir(folder)
+        try:
+            os.write(writing, json.dumps(struck(at)).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading) as told:
+        said = told.read()
+    os.waitpid(child, 0)
+    return json.loads(said or '[0, false, "it ended"]')
+
+lines, *_ = in_child(-1)
+for number in range(PLACES):
+    at = lines * (2 * number + 1) // (2 * PLACES)
+    seen, good, written = in_child(at)
+    if not good or written < 2:
+        print(at, good, written)
+print("all", lines)
+"""
+
+
+def test_an_exception_during_the_first_use_reaches_the_program_and_the_next_use_works(
+    tmp_path: Path, thorough: bool
+) -> None:
+    done = run(f"ROOT, PLACES = {str(ROOT)!r}, {400 if thorough else 3}\n{FIRST_USE}", tmp_path, timeout=1200)
+    assert re.fullmatch(r"all \d{4,}\n", done.stdout), done.stdout + done.stderr
 
 
 def test_exit_handlers_that_run_after_ours(server: Live, tmp_path: Path) -> None:
