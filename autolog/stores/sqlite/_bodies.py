@@ -18,8 +18,11 @@ from autolog._record.zstd import zstd
 LEVEL = 3
 #: The number of records after which the first dictionary is trained, and how many times as many there are at the next.
 FIRST, FACTOR = 200, 20
-#: What a dictionary is made of, and its size in bytes.
-_SAMPLES, _SAMPLE, _SIZE = 256, 8_192, 16_384
+#: What a dictionary is made of, and its size in bytes. More samples take longer, and writing waits meanwhile: 256 took
+#: 35 ms, and what they packed was 3 % smaller.
+_SAMPLES, _SAMPLE, _SIZE = 64, 8_192, 16_384
+#: Every so manieth of the latest records is a sample.
+_STRIDE = 5
 _FEW = 20
 
 
@@ -88,7 +91,8 @@ class Bodies:
                 return
             self._due = last * FACTOR
             newest = db.execute(
-                "SELECT request_body, response_body FROM body ORDER BY n DESC LIMIT ?", (_SAMPLES // 2,)
+                "SELECT request_body, response_body FROM body WHERE n % ? = 0 ORDER BY n DESC LIMIT ?",
+                (_STRIDE, _SAMPLES // 2),
             )
             samples = [body[:_SAMPLE] for row in newest for packed in row if (body := self.unpack(db, packed))]
             if len(samples) < _FEW:

@@ -145,8 +145,6 @@ class SQLiteFile:
             db = self._writer
             if inner and not db.in_transaction:  # a full disk: SQLite has taken back all of it
                 raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
-            if not inner:
-                self.bodies.train(db, self.newest)
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
             self._owner = get_ident()
@@ -156,6 +154,8 @@ class SQLiteFile:
                 self._depth -= 1
             if not inner and identity_of(self.path) != self._identity:
                 raise StoreUnavailable(self.url, "the file was deleted or replaced while it was written to")
+            if not inner:
+                self.bodies.train(db, self.newest)  # of what is on disk now, and need not wait for it
 
     def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:
         self.rollups.begin()
