@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from vendor_clients import ROWS, Row, Wanted, is_installed
-from vendor_server import TEXT, USAGE, VendorServer, reply_to, vendor_server
+from vendor_server import LONGEST, TEXT, USAGE, VendorServer, reply_to, vendor_server
 
 import autolog
 from autolog.testing import Records
@@ -226,8 +226,8 @@ def twice(way: Way, server: VendorServer, use: Use) -> tuple[list[Any], list[Any
 
 
 def settled(check: Callable[[], bool]) -> None:
-    """Wait until something is so, for some seconds at most."""
-    end = time.monotonic() + 8
+    """Wait until something is so, for as long as a stream goes on, at most."""
+    end = time.monotonic() + LONGEST + 5
     while not check() and time.monotonic() < end:
         gc.collect()
         time.sleep(0.02)
