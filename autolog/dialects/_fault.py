@@ -8,6 +8,8 @@ import re
 import sys
 from typing import Any, NoReturn
 
+import msgspec
+
 Json = dict[str, Any]
 
 
@@ -45,16 +47,26 @@ def parse_json(data: bytes) -> Any:
         raise Fault(400, "the body is empty; a JSON value is needed")
     check_values(data)
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+        value = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates, or something wrong: which it says
+        value = _parse_slowly(data)
+    if _depth(value) > MAX_DEPTH:
+        raise Fault(400, "the JSON is nested too deeply")
+    return value
+
+
+_decoder = msgspec.json.Decoder()
+
+
+def _parse_slowly(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise Fault(400, "the body is not UTF-8") from error
     except RecursionError as error:
         raise Fault(400, "the JSON is nested too deeply") from error
     except ValueError as error:
         raise Fault(400, f"malformed JSON: {error}") from error
-    if _depth(value) > MAX_DEPTH:
-        raise Fault(400, "the JSON is nested too deeply")
-    return value
 
 
 #: Deeper JSON than this is refused: what reads it later recurses.
@@ -70,7 +82,7 @@ def check_values(data: bytes) -> None:
     Raises:
         Fault: 413.
     """
-    if _structure(data) > MAX_VALUES and _structure(_STRING.sub(b"", data)) > MAX_VALUES:
+    if len(data) > MAX_VALUES and _structure(data) > MAX_VALUES and _structure(_STRING.sub(b"", data)) > MAX_VALUES:
         raise Fault(413, f"the JSON has more than {MAX_VALUES} values")
 
 
@@ -94,17 +106,16 @@ def check_count(count: int, most: int) -> None:
 
 
 def _depth(value: Any) -> int:
+    """Return how deeply JSON data is nested, counted up to one more than `MAX_DEPTH`."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         depth += 1
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
+        children = (item.values() if type(item) is dict else item for item in level if type(item) in _CONTAINERS)
+        level = [child for some in children for child in some if type(child) in _CONTAINERS]
     return depth
+
+
+_CONTAINERS = {dict, list}
 
 
 def parse_object(data: bytes) -> Json:
