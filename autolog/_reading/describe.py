@@ -13,7 +13,7 @@ from autolog._record.record import USAGE_FIELDS, USAGE_FIELDS_BY_COUNT, Record
 from autolog._record.streams import is_stream, read_events, to_utf8
 from autolog.providers import Facts, Format, format_of, provider_at, provider_of_model
 from autolog.providers._facts import read_error
-from autolog.providers._fields import text
+from autolog.providers._fields import mapping, text
 
 PREVIEW = 200
 
@@ -22,7 +22,9 @@ def preview(said: str | None) -> str | None:
     """Return the beginning of a text on one line, at most PREVIEW characters; None if there is none."""
     if not said:
         return None
-    flat = " ".join(said[: PREVIEW * 4].split())
+    flat = " ".join(said[: PREVIEW + 50].split())
+    if len(flat) <= PREVIEW < len(said):  # it has many blanks
+        flat = " ".join(said[: PREVIEW * 4].split())
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
@@ -36,9 +38,10 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     address = urlsplit(record.request_url or "")
     path = unquote(address.path)
     asked = read_request(record.request_body, record.request_content_type or "")
-    provider = provider or format_of(address.netloc, path, asked, decode_object(record.response_body))
+    whole = None if provider else decode_json(record.response_body)
+    provider = provider or format_of(address.netloc, path, asked, mapping(whole))
     path = path or provider.guess_path(asked)
-    answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "")
+    answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "", whole)
     facts = provider.read(path, answer, record.response_headers or {})
     facts.format, facts.path, facts.request, facts.response = provider.name, path, asked, answer
     facts.usage.units = provider.billable_units(path, asked, answer)
@@ -75,13 +78,20 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
     return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
 
 
-def read_response(provider: Format, path: str, body: bytes | None, content_type: str) -> tuple[Any, bool]:
-    """Return the response as one JSON value, assembled if it came as a stream, and whether it did."""
+def read_response(
+    provider: Format, path: str, body: bytes | None, content_type: str, whole: Any = None
+) -> tuple[Any, bool]:
+    """Return the response as one JSON value, assembled if it came as a stream, and whether it did.
+
+    `whole` is the body's JSON value, for those who have read it already.
+    """
     if not body:
         return None, False
     if is_stream(body, content_type) or (provider.streams(path) and to_utf8(body).lstrip()[:1] == b"["):
         return provider.assemble(path, read_events(fold(body).body, content_type)), True
-    return decode_json(body) if to_utf8(body).lstrip()[:1] in (b"{", b"[") else None, False
+    if to_utf8(body).lstrip()[:1] not in (b"{", b"["):
+        return None, False
+    return decode_json(body) if whole is None else whole, False
 
 
 def _add_facts(record: Record, facts: Facts) -> None:

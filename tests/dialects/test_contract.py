@@ -204,7 +204,7 @@ def test_whatever_comes_is_decoded_or_refused(value: Any) -> None:
         lambda: promptlayer.decode_log_request(body),
         lambda: promptlayer.decode_track_request(body),
         lambda: promptlayer.decode_spans(body),
-        lambda: otlp.decode_traces(body, base64_ids=False),
+        lambda: otlp.decode_traces(body),
         lambda: native.decode_batch(data, "application/json"),
         lambda: cloudflare.decode_filters([("filters", data.decode())]),
     ):

@@ -28,7 +28,7 @@ from autolog.stores.query import Query
 def decoded(
     attributes: dict[str, Any], name: str = "chat", events: Any = (), scope: str = "test", **more: Any
 ) -> Record:
-    batch = otlp.decode_traces(traces(span(attributes, name, list(events), **more), scope=scope), base64_ids=False)
+    batch = otlp.decode_traces(traces(span(attributes, name, list(events), **more), scope=scope))
     assert batch.rejected == 0, batch.problem
     (record,) = batch.items
     return record
@@ -49,7 +49,7 @@ def called(record: Record) -> list[Any]:
 @settings(deadline=None)
 @drawn(RECORDS)
 def test_otlp_round_trip(record: Record) -> None:
-    (back,) = otlp.decode_traces(json.loads(otlp.encode_request([record]).body), base64_ids=False).items
+    (back,) = otlp.decode_traces(json.loads(otlp.encode_request([record]).body)).items
     for field in ("user", "usage_input_tokens", "usage_output_tokens", "metadata", "request_model"):
         assert getattr(back, field) == getattr(record, field), field
 
@@ -402,9 +402,27 @@ def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() 
                           {"key": "bytes", "value": {"bytesValue": "/w=="}}, {"key": "double", "value": {"doubleValue": "NaN"}},
                           {"key": "map", "value": {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": 1}}]}}},
                           {"key": "array", "value": {"arrayValue": {}}}, {"key": "gen_ai.prompt.x.y"}, {"key": "gen_ai.prompt.0"}]  # fmt: skip
-    (record,) = otlp.decode_traces(traces(one), base64_ids=False).items
+    (record,) = otlp.decode_traces(traces(one)).items
     assert record.usage_input_tokens == 100
     assert record.extra["attributes"]["map"] == {"a": 1}
+
+
+LONG = "word " * 100
+
+
+@pytest.mark.parametrize(("name", "value", "is_kept"), [
+    ("input.value", json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": LONG}], "user": "u"}), False),
+    ("gen_ai.input.messages", json.dumps([{"role": "user", "parts": [{"type": "text", "content": LONG}]}]), False),
+    ("gen_ai.input.messages", json.dumps([{"role": "user", "name": "bob", "parts": [{"type": "text", "content": LONG}]}]), True),
+    ("llm.input_messages.0.message.content", LONG, False),
+    ("gen_ai.input.messages", json.dumps([{"role": "user", "content": "short"}]), True),
+    ("shop.note", LONG, True),
+])  # fmt: skip
+def test_what_stands_in_a_body_is_not_kept_twice_and_all_else_is(name: str, value: str, is_kept: bool) -> None:
+    record = decoded({"openinference.span.kind": "LLM", "gen_ai.request.model": "gpt-4o", name: value})
+    assert (name in record.extra["attributes"]) == is_kept
+    assert record.extra["attributes"]["gen_ai.request.model"] == "gpt-4o"
+    assert is_kept or LONG.encode() in (record.request_body or b"")
 
 
 # Much, late, and at odd times
@@ -479,7 +497,7 @@ def test_every_attribute_of_a_log_record_may_be_of_any_type(event_name: str) -> 
         for value in odd:
             one = {**log(event_name, {"session.id": "s", "model": "m"}), "traceId": TRACE, "spanId": SPAN}
             one["attributes"].append({"key": name, "value": value})
-            batch = otlp.decode_logs(logs(one), base64_ids=False)
+            batch = otlp.decode_logs(logs(one))
             assert pack(batch.items)
             assert batch.rejected == 0, (name, value, batch.problem)
 

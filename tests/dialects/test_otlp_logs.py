@@ -5,16 +5,20 @@ The samples follow the documentation of Claude Code, Codex CLI and Gemini CLI.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dialects.otlp_samples import CHAT, SPAN, TRACE, log, logs, metrics, span, traces
+from dialects.otlp_samples import CHAT, SPAN, TRACE, event, log, logs, metrics, span, traces
 from dialects.samples import LOGS, Server
 from engines import every_store
 
 from autolog._record.record import Record
+from autolog.dialects import otlp
+from autolog.dialects.otlp._wire import Batch, read_logs, read_points, read_spans
 
 CLAUDE = {"session.id": "s-1", "prompt.id": "p-1", "user.id": "u-1"}
 REQUEST = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Mend the tests"}]}
@@ -167,19 +171,54 @@ def test_portkey_keeps_its_path(server: Server) -> None:
 @pytest.mark.parametrize("signal", ["trace", "logs", "metrics"])
 def test_every_signal_is_taken_as_gzipped_protobuf(server: Server, signal: str) -> None:
     pytest.importorskip("opentelemetry.proto")
-    from google.protobuf.json_format import ParseDict
-
-    from autolog.dialects.otlp._wire import _messages
-
-    samples = {"trace": traces({**span(CHAT), "traceId": "oaGhoaGhoaGhoaGhoaGhoQ==", "spanId": "srKysrKysrI="}), "logs": logs(TURN[1]),
-               "metrics": metrics("claude_code.cost.usage", ({"session.id": "s"}, 0.5))}  # fmt: skip
-    message = ParseDict(samples[signal], getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")())
     headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
     path = "/v1/" + {"trace": "traces"}.get(signal, signal)
-    answer = server.call("POST", path, gzip.compress(message.SerializeToString()), headers=headers)
+    answer = server.call("POST", path, gzip.compress(as_protobuf(signal)), headers=headers)
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", "application/x-protobuf")
     assert len(server.rows()) == 1
     assert server.call("POST", path, b"\xff\xff", headers={"content-type": "application/x-protobuf"}).status_code == 400
+
+
+OF_EVERY_TYPE = [
+    {"key": "flag", "value": {"boolValue": False}}, {"key": "number", "value": {"intValue": "-7"}},
+    {"key": "part", "value": {"doubleValue": 0.5}}, {"key": "bytes", "value": {"bytesValue": "/w=="}},
+    {"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"arrayValue": {}}]}}},
+    {"key": "map", "value": {"kvlistValue": {"values": [{"key": "in", "value": {"kvlistValue": {}}}]}}},
+    {"key": "nothing", "value": {}},
+]  # fmt: skip
+SAMPLES = {
+    "trace": traces(span(CHAT, events=[event("e", {"k": 1})], status={"code": 2, "message": "no"})),
+    "logs": logs(TURN[1], {**TURN[1], "severityNumber": 17, "body": {"kvlistValue": {"values": OF_EVERY_TYPE}}}),
+    "metrics": metrics("claude_code.cost.usage", ({"session.id": "s"}, 0.5)),
+}
+for listed in (SAMPLES["trace"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"],
+               SAMPLES["logs"]["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"]):  # fmt: skip
+    listed += OF_EVERY_TYPE
+
+
+def as_protobuf(signal: str) -> bytes:
+    """Return a sample as protobuf, in whose JSON mapping ids are base64."""
+    from google.protobuf.json_format import ParseDict
+
+    from autolog.dialects.otlp._protobuf import messages
+
+    words = json.loads(json.dumps(SAMPLES[signal]), object_hook=_with_base64_ids)
+    message = ParseDict(words, getattr(messages(signal), f"Export{signal.capitalize()}ServiceRequest")())
+    data: bytes = message.SerializeToString()
+    return data
+
+
+def _with_base64_ids(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: base64.b64encode(bytes.fromhex(value)).decode() if key in {"traceId", "spanId", "parentSpanId"} else value
+        for key, value in item.items()
+    }
+
+
+@pytest.mark.parametrize(("signal", "read"), [("trace", read_spans), ("logs", read_logs), ("metrics", read_points)])
+def test_protobuf_says_what_json_says(signal: str, read: Callable[[Any], Batch[Any]]) -> None:
+    pytest.importorskip("opentelemetry.proto")
+    assert read(otlp.decode_protobuf(as_protobuf(signal), signal)) == read(SAMPLES[signal])
 
 
 @pytest.mark.parametrize("prefix", ["/otel", "/api/otel", "/v1/otel", "/v1/logs/otel"])

@@ -63,7 +63,7 @@ def read_everything(data: bytes, kind: str = "application/json", path: str = "/v
         lambda: native.decode_batch(data, "application/json"),
         lambda: native.decode_batch(data, native.MSGPACK),
         lambda: portkey.decode_logs(data, {}),
-        lambda: otlp.decode_traces(otlp.decode_protobuf(data), base64_ids=False),
+        lambda: otlp.decode_traces(otlp.decode_protobuf(data)),
         lambda: parse_json(data),
     ):
         with contextlib.suppress(Fault):

@@ -14,8 +14,12 @@ from autolog.dialects.otlp._encode import (
 )
 from autolog.dialects.otlp._logs import decode_logs as decode_logs
 from autolog.dialects.otlp._metrics import decode_metrics as decode_metrics
+from autolog.dialects.otlp._protobuf import (
+    decode_protobuf as decode_protobuf,
+    encode_protobuf_reply as encode_protobuf_reply,
+)
 from autolog.dialects.otlp._spans import decode_span as decode_span, decode_traces as decode_traces
-from autolog.dialects.otlp._wire import decode_protobuf as decode_protobuf, encode_reply as encode_reply
+from autolog.dialects.otlp._wire import encode_reply as encode_reply
 
 name = "otlp"
 why_not_shipped = ""

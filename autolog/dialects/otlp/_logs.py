@@ -15,8 +15,9 @@ from typing import Any
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
-from autolog.dialects._convert import MAX_SECONDS, to_body
+from autolog.dialects._convert import MAX_SECONDS, from_body, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
+from autolog.dialects.otlp._beside import beside, parse_long
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
@@ -27,13 +28,13 @@ from autolog.dialects.otlp.families._family import everywhere, present
 _DETAILS = "gen_ai.client.inference.operation.details"
 
 
-def decode_logs(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Record]:
+def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
     """Return the records that the log records of an export request amount to; several may be about one call.
 
     Raises:
         Fault: 400, not of the shape of an export request; 413, more than `most` items.
     """
-    read = read_logs(request, base64_ids, most)
+    read = read_logs(request, most)
     batch: Batch[Record] = Batch([], read.rejected, read.problem)
     reader = _Reader()
     for event, scope in read.items:
@@ -77,6 +78,12 @@ class _Reader:
         """Return a record with all that its events say."""
         if record.id in self.events:
             _add_messages(record, self.events[record.id])
+        if "attributes" in record.extra:
+            attributes, bodies = (
+                record.extra["attributes"],
+                [*map(from_body, (record.request_body, record.response_body))],
+            )
+            record.extra["attributes"] = beside(attributes, parse_long(attributes), bodies)
         complete(record)
         return (record,)
 

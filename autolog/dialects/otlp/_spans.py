@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,17 +14,18 @@ from autolog.dialects._chat import parsed, request_of, response_of, with_usage
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import provider_called, provider_response_id
+from autolog.dialects.otlp._beside import beside, parse_long
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES
-from autolog.dialects.otlp.families._family import Family, present
+from autolog.dialects.otlp.families._family import Family, Names, present
 from autolog.providers._fields import count
 
 #: Older names of operations, in today's words.
 _OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
 
 
-def decode_traces(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Record]:
+def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) -> Batch[Record]:
     """Return the records of an export request, one for each span.
 
     Raises:
@@ -38,7 +40,7 @@ def decode_traces(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batc
 
 def decode_span(span: Span) -> Record:
     """Return a span as a record."""
-    families = [family for family in FAMILIES if family.applies(span)]
+    families = tuple(family for family in FAMILIES if family.applies(span))
     attributes = {**from_events(span.events), **_flat(span.attributes)}
     record = Record(
         id=f"{span.trace_id}-{span.span_id}",
@@ -50,13 +52,15 @@ def decode_span(span: Span) -> Record:
         parent_span_id=span.parent_id,
         start_time=span.start,
         end_time=span.end,
-        extra={"resource": span.scope.resource, "scope": span.scope.name, "attributes": span.attributes},
+        extra={"resource": span.scope.resource, "scope": span.scope.name},
     )
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
     if record.kind == "agent" and span.scope.name != "autolog":
         record.cost, record.custom_cost, record.cost_details = None, False, None  # a total of calls, which have a bill
-    _read_bodies(record, families, attributes)
+    data = parse_long(attributes)
+    bodies = _read_bodies(record, families, data)
+    record.extra["attributes"] = beside(span.attributes, data, bodies)
     _read_scores(record, span.events)
     _read_status(record, families, span)
     complete(record)
@@ -115,14 +119,12 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
 
     `ours` are spans that autolog made: their cost was computed here.
     """
-    for family in families:
-        if not family.knows(attributes):
-            continue
-        for field, names in family.texts.items():
+    for family, texts, counts in _known_by(tuple(families), frozenset(attributes)):
+        for field, names in texts:
             value = present(attributes, names)
             if value is not None and (getattr(record, field) is None or field == "name"):
                 setattr(record, field, str(value))
-        _read_counts(record, family, attributes)
+        _read_counts(record, family, counts, attributes)
         if record.response_finish_reasons is None and (reasons := present(attributes, family.reasons)):
             record.response_finish_reasons = [str(one) for one in (reasons if isinstance(reasons, list) else [reasons])]
         if record.cost is None:
@@ -133,10 +135,28 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
     _rename(record, attributes)
 
 
-def _read_counts(record: Record, family: Family, attributes: Attributes) -> None:
-    known = {field for field in family.counts if getattr(record, field) is not None}
-    for field, names in family.counts.items():
-        if field not in known:
+#: Fields of a record, each with the names that say it.
+Fields = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _known_by(families: tuple[Family, ...], given: frozenset[str]) -> tuple[tuple[Family, Fields, Fields], ...]:
+    """Return the families that know any of the given attributes, with those texts and counts of theirs that are given.
+
+    The spans of one sender have few sets of attributes, so each is looked at once.
+    """
+
+    def of(names: Names) -> Fields:
+        found = ((field, tuple(name for name in listed if name in given)) for field, listed in names.items())
+        return tuple((field, listed) for field, listed in found if listed)
+
+    return tuple((family, of(family.texts), of(family.counts)) for family in families if family.knows(given))
+
+
+def _read_counts(record: Record, family: Family, counts: Fields, attributes: Attributes) -> None:
+    known = {field for field in _SIDES if field in family.counts and getattr(record, field) is not None}
+    for field, names in counts:
+        if getattr(record, field) is None:
             setattr(record, field, _number(field, present(attributes, names)))
     # By the conventions the input holds what was cached, and the output what was thought; some count them beside.
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
@@ -149,6 +169,9 @@ def _read_counts(record: Record, family: Family, attributes: Attributes) -> None
     beside = family.reasoning_beside and "usage_output_tokens" not in known and not is_whole
     if beside and record.usage_output_tokens is not None:
         record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
+
+
+_SIDES = ("usage_input_tokens", "usage_output_tokens")
 
 
 def _number(field: str, value: Any) -> Any:
@@ -193,7 +216,8 @@ def _rename(record: Record, attributes: Attributes) -> None:
 # Bodies
 
 
-def _read_bodies(record: Record, families: Iterable[Family], attributes: Attributes) -> None:
+def _read_bodies(record: Record, families: Iterable[Family], attributes: Attributes) -> tuple[Any, Any]:
+    """Fill in the bodies; return them as data."""
     requests = (value for family in families for value in family.requests(attributes))
     responses = (value for family in families for value in family.responses(attributes))
     is_call = record.kind == "llm"
@@ -214,6 +238,7 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
         for field in USAGE_FIELDS:  # which are read from it
             setattr(record, field, None)
     record.response_body = to_body(response)
+    return request, response
 
 
 def _best(

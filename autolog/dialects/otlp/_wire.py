@@ -1,14 +1,13 @@
 """OTLP on the wire: export requests of the three signals, protobuf or JSON, as items with plain attributes.
 
 OTLP/HTTP 1.x (https://opentelemetry.io/docs/specs/otlp/): in OTLP JSON ids are hexadecimal; in the protobuf JSON
-mapping, which `decode_protobuf` returns, they are base64. One item that cannot be read costs that item alone.
+mapping, which some send instead, they are base64. One item that cannot be read costs that item alone.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,9 +16,14 @@ from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
-from autolog.dialects.otlp._count import check_items
 
 Attributes = dict[str, Any]
+
+
+class Plain(Attributes):
+    """Attributes, or an object in them, that are plain data and not OTLP's pairs."""
+
+
 T = TypeVar("T")
 
 #: Each signal, with the word for one of its items in `partialSuccess`.
@@ -93,49 +97,16 @@ class Point:
     at: datetime | None
 
 
-# Requests and replies
-
-
-def _messages(signal: str) -> Any:
-    return importlib.import_module(f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2")
-
-
-def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) -> Json:
-    """Return an export request as the protobuf JSON mapping has it: ids are base64.
-
-    Raises:
-        Fault: 400, not such a message; 413, more than `most` items.
-    """
-    check_items(data, most)
-    from google.protobuf.json_format import MessageToDict
-    from google.protobuf.message import DecodeError
-
-    request = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
-    try:
-        request.ParseFromString(data)
-        decoded: Json = MessageToDict(request)
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
-    return decoded
-
-
-def encode_reply(signal: str, batch: Batch[Any], protobuf: bool) -> Any:
+def encode_reply(signal: str, batch: Batch[Any]) -> Json:
     """Return the reply to an export request: empty, or a `partialSuccess` if something was rejected."""
-    partial: Json | None = None
-    if batch.rejected:
-        partial = {SIGNALS[signal]: str(batch.rejected), "errorMessage": batch.problem}
-    if not protobuf:
-        return {"partialSuccess": partial}
-    from google.protobuf.json_format import ParseDict
-
-    reply = getattr(_messages(signal), f"Export{signal.capitalize()}ServiceResponse")()
-    return ParseDict({"partialSuccess": partial} if partial else {}, reply).SerializeToString()
+    partial = {SIGNALS[signal]: str(batch.rejected), "errorMessage": batch.problem} if batch.rejected else None
+    return {"partialSuccess": partial}
 
 
 # Items
 
 
-def read_spans(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[Span]:
+def read_spans(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) -> Batch[Span]:
     """Return the spans of an export request.
 
     Raises:
@@ -144,13 +115,13 @@ def read_spans(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[S
     return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)], most)
 
 
-def read_logs(request: Json, base64_ids: bool, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]:
+def read_logs(request: Json, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]:
     """Return the log records of an export request.
 
     Raises:
         Fault: 400, not of the shape of an export request; 413, more than `most` of them.
     """
-    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item, base64_ids), scope)], most)
+    return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item), scope)], most)
 
 
 def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
@@ -220,13 +191,13 @@ def _span(item: Json, scope: Scope, base64_ids: bool) -> Span:
         start=nanoseconds(_either(item, "startTimeUnixNano", "start_time_unix_nano")),
         end=nanoseconds(_either(item, "endTimeUnixNano", "end_time_unix_nano")),
         attributes=attributes_of(item),
-        events=[_event(event, False) for event in events if isinstance(event, dict)],
+        events=[_event(event) for event in events if isinstance(event, dict)],
         failed=status.get("code") in (2, "STATUS_CODE_ERROR"),
         message=str(status["message"]) if status.get("message") else None,
     )
 
 
-def _event(item: Json, base64_ids: bool) -> Event:
+def _event(item: Json) -> Event:
     attributes = attributes_of(item)
     body = _value(item.get("body"))
     name = item.get("name") or _either(item, "eventName", "event_name") or attributes.get("event.name")
@@ -238,8 +209,8 @@ def _event(item: Json, base64_ids: bool) -> Event:
         attributes=attributes,
         body=body,
         at=nanoseconds(at) or nanoseconds(seen),
-        trace_id=_identifier(_either(item, "traceId", "trace_id"), 16, base64_ids),
-        span_id=_identifier(_either(item, "spanId", "span_id"), 8, base64_ids),
+        trace_id=_identifier(_either(item, "traceId", "trace_id"), 16),
+        span_id=_identifier(_either(item, "spanId", "span_id"), 8),
         severity=severity if isinstance(severity, int) else 0,
     )
 
@@ -260,6 +231,8 @@ def _points(metric: Json) -> Iterator[Point]:
 def attributes_of(holder: Any) -> Attributes:
     """Return an object's attributes as plain data; one without a key or a value is left out or None."""
     items = holder.get("attributes") if isinstance(holder, dict) else None
+    if isinstance(items, Plain):
+        return items
     return {
         str(item["key"]): _value(item.get("value"))
         for item in (items if isinstance(items, list) else [])
@@ -269,7 +242,7 @@ def attributes_of(holder: Any) -> Attributes:
 
 def _value(value: Any) -> Any:
     """Return an AnyValue as plain data."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or isinstance(value, Plain):
         return value
     for kind in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
         if kind in value:
@@ -294,7 +267,7 @@ def _pairs(value: Json) -> Json:
     return attributes_of({"attributes": value.get("values")})
 
 
-def _identifier(value: Any, size: int, base64_ids: bool) -> str | None:
+def _identifier(value: Any, size: int, base64_ids: bool = False) -> str | None:
     """Return an id in hexadecimal; None if it is missing or all zero.
 
     Raises:

@@ -28,12 +28,13 @@ def export(signal: str, call: Call) -> RecordWrite:
     protobuf = kind == PROTOBUF
     request = dialect.decode_protobuf(call.body, signal, call.batch_items) if protobuf else call.object()
     if signal == "trace":
-        batch = dialect.decode_traces(request, protobuf, call.batch_items)
+        batch = dialect.decode_traces(request, most=call.batch_items)
     elif signal == "logs":
-        batch = dialect.decode_logs(request, protobuf, call.batch_items)
+        batch = dialect.decode_logs(request, call.batch_items)
     else:
         batch = dialect.decode_metrics(request, call.batch_items)
-    reply = Reply(200, dialect.encode_reply(signal, batch, protobuf), PROTOBUF if protobuf else "application/json")
+    said = dialect.encode_reply(signal, batch)
+    reply = Reply(200, dialect.encode_protobuf_reply(signal, said), PROTOBUF) if protobuf else Reply(200, said)
     return call.keep(batch.items, lambda _: reply)
 
 

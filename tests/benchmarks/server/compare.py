@@ -50,6 +50,8 @@ WORDS = [
     "harbour",
 ]
 BATCH = 500
+#: How many calls a trace has.
+CALLS = 10
 
 
 def records(count: int, name: str) -> Iterator[Record]:
@@ -57,12 +59,14 @@ def records(count: int, name: str) -> Iterator[Record]:
     import random
 
     chance = random.Random(name)
+    trace_id = ""
     for number in range(count):
+        trace_id = trace_id if number % CALLS else f"{chance.getrandbits(128):032x}"
         text, said = (" ".join(chance.choices(WORDS, k=320)) for _ in range(2))
         at, sent, came = datetime.now(UTC), 300 + chance.randrange(20_000), 300 + chance.randrange(20_000)
         yield Record(
             id=f"{name}-{number}", name="answer", created_at=at, start_time=at, end_time=at, duration=0.8,
-            trace_id=f"{number:032x}", span_id=f"{number:016x}", operation_name="chat", provider_name="openai",
+            trace_id=trace_id, span_id=f"{chance.getrandbits(64):016x}", operation_name="chat", provider_name="openai",
             request_model="gpt-4o", response_model="gpt-4o-2024-08-06", response_id=f"chatcmpl-{name}-{number}",
             usage_input_tokens=sent, usage_output_tokens=came, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
             metadata={"tenant": f"t{number % 20}"}, request_content_type="application/json",
@@ -82,7 +86,7 @@ def otlp(batch: list[Record]) -> bytes:
     for record in batch:
         now = time.time_ns()
         span = scope.spans.add(
-            trace_id=os.urandom(16), span_id=os.urandom(8), name="answer", kind=3,
+            trace_id=bytes.fromhex(record.trace_id or ""), span_id=bytes.fromhex(record.span_id or ""), name="answer", kind=3,
             start_time_unix_nano=now - 800_000_000, end_time_unix_nano=now,
         )  # fmt: skip
         for key, value in (
@@ -118,7 +122,7 @@ def genai(batch: list[Record]) -> dict[str, Any]:
             "gen_ai.usage.output_tokens": str(record.usage_output_tokens),
         }
         attributes += [{"key": key, "value": {"intValue": value}} for key, value in counts.items()]
-        spans.append({"traceId": os.urandom(16).hex(), "spanId": os.urandom(8).hex(), "name": "answer", "kind": 3,
+        spans.append({"traceId": record.trace_id, "spanId": record.span_id, "name": "answer", "kind": 3,
                       "startTimeUnixNano": str(now - 800_000_000), "endTimeUnixNano": str(now),
                       "attributes": attributes})  # fmt: skip
     return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "bench"}, "spans": spans}]}]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ def nothing(attributes: Attributes) -> Iterator[Any]:  # noqa: ARG001 - the othe
     yield from ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """The names and the shapes of one family of senders; what is not said here, the next family may know."""
 
@@ -66,8 +66,8 @@ class Family:
         object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
 
-    def knows(self, attributes: Attributes) -> bool:
-        """Return whether any of the attributes is a field of a record by this family's names."""
+    def knows(self, attributes: AbstractSet[str]) -> bool:
+        """Return whether any of the attributes' names is one of this family's for a field of a record."""
         if not self._names.isdisjoint(attributes):
             return True
         return bool(self._prefixes) and any(key.startswith(self._prefixes) for key in attributes)

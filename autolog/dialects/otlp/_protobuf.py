@@ -1,0 +1,152 @@
+"""Export requests and replies in protobuf.
+
+A request becomes what it is in OTLP JSON, but with its attributes as plain data: reading them once, straight from the
+message, takes a tenth of the time that the protobuf JSON mapping takes. Importing this module needs no protobuf.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autolog.dialects._fault import NO_LIMIT, Fault, Json
+from autolog.dialects.otlp._count import check_items
+from autolog.dialects.otlp._wire import Plain
+
+
+def messages(signal: str) -> Any:
+    """Return the module of a signal's requests and replies."""
+    return importlib.import_module(f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2")
+
+
+def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) -> Json:
+    """Return an export request as OTLP JSON has it, with plain attributes.
+
+    Raises:
+        Fault: 400, not such a message; 413, more than `most` items.
+    """
+    check_items(data, most)
+    from google.protobuf.message import DecodeError
+
+    request = getattr(messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
+    try:
+        request.ParseFromString(data)
+        return _SIGNALS[signal](request)
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
+
+
+def encode_protobuf_reply(signal: str, reply: Json) -> bytes:
+    """Return the reply to an export request, given as OTLP JSON has it."""
+    from google.protobuf.json_format import ParseDict
+
+    message = ParseDict(reply, getattr(messages(signal), f"Export{signal.capitalize()}ServiceResponse")())
+    data: bytes = message.SerializeToString()
+    return data
+
+
+# Requests
+
+
+def _traces(request: Any) -> Json:
+    return {"resourceSpans": [
+        {"resource": _resource(part), "scopeSpans": [
+            {"scope": {"name": scope.scope.name}, "spans": [*map(_span, scope.spans)]} for scope in part.scope_spans
+        ]} for part in request.resource_spans
+    ]}  # fmt: skip
+
+
+def _logs(request: Any) -> Json:
+    return {"resourceLogs": [
+        {"resource": _resource(part), "scopeLogs": [
+            {"scope": {"name": scope.scope.name}, "logRecords": [*map(_log, scope.log_records)]}
+            for scope in part.scope_logs
+        ]} for part in request.resource_logs
+    ]}  # fmt: skip
+
+
+def _metrics(request: Any) -> Json:
+    return {"resourceMetrics": [
+        {"scopeMetrics": [{"metrics": [*map(_metric, scope.metrics)]} for scope in part.scope_metrics]}
+        for part in request.resource_metrics
+    ]}  # fmt: skip
+
+
+_SIGNALS: dict[str, Callable[[Any], Json]] = {"trace": _traces, "logs": _logs, "metrics": _metrics}
+
+
+def _resource(part: Any) -> Json:
+    return {"attributes": _attributes(part.resource.attributes)}
+
+
+def _span(span: Any) -> Json:
+    return {
+        "traceId": span.trace_id.hex(),
+        "spanId": span.span_id.hex(),
+        "parentSpanId": span.parent_span_id.hex(),
+        "name": span.name,
+        "startTimeUnixNano": span.start_time_unix_nano,
+        "endTimeUnixNano": span.end_time_unix_nano,
+        "attributes": _attributes(span.attributes),
+        "events": [
+            {"name": event.name, "timeUnixNano": event.time_unix_nano, "attributes": _attributes(event.attributes)}
+            for event in span.events
+        ],
+        "status": {"code": span.status.code, "message": span.status.message},
+    }
+
+
+def _log(log: Any) -> Json:
+    return {
+        "traceId": log.trace_id.hex(),
+        "spanId": log.span_id.hex(),
+        "eventName": getattr(log, "event_name", ""),  # since opentelemetry-proto 1.30
+        "timeUnixNano": log.time_unix_nano,
+        "observedTimeUnixNano": log.observed_time_unix_nano,
+        "severityNumber": log.severity_number,
+        "body": _value(log.body),
+        "attributes": _attributes(log.attributes),
+    }
+
+
+def _metric(metric: Any) -> Json:
+    kind = metric.WhichOneof("data")
+    if kind is None:
+        return {"name": metric.name}
+    points = getattr(metric, kind).data_points
+    return {"name": metric.name, _METRICS.get(kind, kind): {"dataPoints": [*map(_point, points)]}}
+
+
+_METRICS = {"exponential_histogram": "exponentialHistogram"}
+
+
+def _point(point: Any) -> Json:
+    is_number = "as_double" in point.DESCRIPTOR.fields_by_name
+    field = point.WhichOneof("value") if is_number else "sum"
+    value = {field: getattr(point, field)} if field else {}
+    return {"timeUnixNano": point.time_unix_nano, "attributes": _attributes(point.attributes), **value}
+
+
+# Values
+
+
+def _attributes(pairs: Iterable[Any]) -> Plain:
+    return Plain({pair.key: _value(pair.value) for pair in pairs})
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return value.string_value
+    if kind == "array_value":
+        return [_value(one) for one in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if kind == "bytes_value":
+        return base64.b64encode(value.bytes_value).decode()
+    return getattr(value, kind) if kind in _NUMBERS else None
+
+
+_NUMBERS = {"int_value", "double_value", "bool_value"}
