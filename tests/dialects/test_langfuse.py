@@ -239,6 +239,21 @@ def test_lists_are_filtered_and_come_in_pages(server: Server) -> None:
         assert ids(path, name="other") == []
 
 
+@pytest.mark.parametrize(("column", "operator", "value", "wanted"), [
+    ("name", "=", "model", "g-1"), ("name", "contains", "oo", "o-1"), ("name", "none of", ["tool"], "g-1"),
+    ("type", "any of", ["GENERATION"], "g-1"), ("level", "=", "ERROR", "o-1"), ("model", "=", "gpt-4o", "g-1"),
+    ("latency", ">=", 1.5, "g-1"), ("totalTokens", ">", 1000, "g-1"), ("totalCost", ">", 0, "g-1"), ("inputTokens", "<", 5, ""),
+    ("startTime", "<", "2026-01-02T03:04:06Z", "o-1 g-1"), ("startTime", ">", "2026-01-02T03:04:06Z", ""), ("promptName", "=", "reply", "g-1"), ("traceId", "any of", [], ""),
+])  # fmt: skip
+def test_observations_are_found_by_conditions(
+    server: Server, column: str, operator: str, value: Any, wanted: str
+) -> None:
+    send(server, TRACED, STARTED, ENDED, FAILED)
+    condition = {"type": "string", "column": column, "operator": operator, "value": value}
+    found = server.call("GET", "/api/public/v2/observations", params={"filter": json.dumps([condition])})
+    assert [item["id"] for item in found.json()["data"]] == wanted.split()
+
+
 @every_store
 def test_a_cursor_names_the_next_page(server: Server) -> None:
     send(server, *(event("span-create", {"id": f"o-{number}", "traceId": "t", "startTime": f"2026-01-02T03:04:0{number // 2}Z"}, number) for number in range(7)))  # fmt: skip
@@ -263,7 +278,9 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
-    [("traces?filter=[]", 400, "filter"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
+    [("traces?filter={}", 400, "list"), ("scores?filter=[]", 400, "filter"), ("traces?filter=[5]", 400, "column"),
+     ("v2/observations?filter=[{\"column\":\"level\",\"operator\":\">\",\"value\":1}]", 400, "none of"),
+     ("traces?filter=[{\"column\":\"tags\",\"operator\":\"any of\",\"value\":[\"a\",\"b\"]}]", 400, "any of"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
      ("sessions/none", 404, "session"), ("v2/prompts/reply", 404, "fallback"), ("v2/datasets/d", 404, "datasets"),
      ("v2/metrics", 404, "nothing"), ("traces?fromTimestamp=soon", 400, "fromTimestamp")],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langfuse_media
+from autolog.server.routes._langfuse_filter import narrow
 from autolog.stores.query import Condition, Query
 
 #: The most records of one trace that are read, and of one page of a list.
@@ -70,13 +72,18 @@ def score(call: Call) -> RecordWrite:
 _EQUAL = {"userId": "user", "sessionId": "session", "name": "name", "traceId": "trace_id",
           "parentObservationId": "parent_span_id"}  # fmt: skip
 #: What cannot be asked for: a list that ignored it would hold more than was wanted.
-_NOT_UNDERSTOOD = ("filter", "version", "release", "source", "dataType", "configId", "queueId", "authorUserId", "value",
+_NOT_UNDERSTOOD = ("version", "release", "source", "dataType", "configId", "queueId", "authorUserId", "value",
                    "valueMin", "valueMax", "experimentId", "scoreIds", "operator", "isRootObservation")  # fmt: skip
 
 
 def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
-    """Return the query that a list's parameters ask for; `since` and `until` name those of the times."""
+    """Return the query that a list's parameters ask for; `since` and `until` name those of the times.
+
+    A filter goes before the parameters, as in Langfuse.
+    """
     given = call.parameters
+    if (conditions := given.text("filter")) is not None:
+        return narrow(Query({"project": call.project}, roots=roots), conditions)
     for name in _NOT_UNDERSTOOD:
         if given.has(name):
             raise Fault(400, f"{name}: cannot be asked for here; {', '.join((*_EQUAL, since, until))} can")
@@ -164,8 +171,7 @@ def list_observations_on(call: Call) -> Reply:
     """Reply with observations as the present SDKs read them: the newest first, each page naming the next."""
     query, limit = _query(call, "fromStartTime", "toStartTime"), call.parameters.integer("limit", 50, 1, MAX_RECORDS)
     if (cursor := call.parameters.text("cursor")) is not None:
-        query = Query(query.equal, query.tags, since=query.since, until=query.until, past=_past(cursor),
-                      conditions=query.conditions)  # fmt: skip
+        query = replace(query, past=_past(cursor))
     found = call.store.find(query, limit + 1, bodies=True)
     following = {"cursor": _cursor(found[limit - 1])} if len(found) > limit else {}
     return Reply(200, {"data": _observations(found[:limit]), "meta": following})
@@ -213,6 +219,8 @@ def get_session(call: Call) -> Reply:
 def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     """Return the scores of the records that a list's parameters name, the newest first; else of the newest records."""
     given = call.parameters
+    if given.has("filter"):
+        raise Fault(400, "filter: scores are asked for by their name, trace, observation, user, session and time")
     name, query = given.text("name"), _query(call, "fromTimestamp", "toTimestamp")
     equal = {key: value for key, value in query.equal.items() if key != "name"}
     if (observation := given.text("observationId")) is not None:
