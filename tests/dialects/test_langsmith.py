@@ -152,7 +152,7 @@ def test_one_bad_run_costs_that_run(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [("/runs", {}), ("/runs", {"id": ""}), ("/runs/batch", {"post": 5}), ("/runs/multipart", {"a": 1}), ("/feedback", {"key": "x"}),
-     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "eq(name, 1)"}),
+     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "like(name, 1)"}), ("/runs/query", {"query": "x"}),
      ("/runs/query", {"cursor": "x"}), ("/runs/query", {"session": 5}), ("/sessions", {})],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str, body: Any) -> None:
@@ -254,6 +254,33 @@ def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
         answer = server.call("POST", "/runs/query", {"filter": text})
         assert answer.status_code == 200, answer.text
         assert {item["id"] for item in answer.json()["runs"]} == ids, text
+
+
+@pytest.mark.parametrize(("wanted", "ids"), [
+    ({"trace_filter": 'eq(name, "chain")'}, {ROOT, CALL, TOOL}), ({"trace_filter": 'eq(name, "llm")'}, set()),
+    ({"tree_filter": 'eq(status, "error")'}, {ROOT, CALL, TOOL}), ({"tree_filter": 'eq(name, "nobody")'}, set()),
+    ({"tree_filter": 'eq(run_type, "tool")', "filter": 'eq(run_type, "llm")', "trace_filter": "eq(is_root, true)"}, {CALL}),
+])  # fmt: skip
+def test_runs_are_found_by_their_trace(server: Server, wanted: dict[str, str], ids: set[str]) -> None:
+    alone = {**run("0190f8a4-0000-7000-8000-000000000009", "llm"), "trace_id": "0190f8a4-0000-7000-8000-000000000009"}
+    server.call(
+        "POST",
+        "/runs/batch",
+        {"post": [run(ROOT, "chain"), STARTED, FAILED, {**alone, "name": "alone"}], "patch": [ENDED]},
+    )
+    answer = server.call("POST", "/runs/query", wanted)
+    assert {item["id"] for item in answer.json()["runs"]} == ids
+
+
+def test_a_feedback_is_read_by_its_own_id(server: Server) -> None:
+    feedback = "0190f8a4-0000-7000-8000-00000000000f"
+    server.call("POST", "/runs", run(ROOT, "chain"))
+    server.call("POST", "/feedback", {"id": feedback, "run_id": ROOT, "key": "tone", "score": 0.5})
+    server.call("POST", "/feedback", {"run_id": ROOT, "key": "length", "value": "short"})
+    for item in server.call("GET", "/feedback", params={"run": ROOT}).json():
+        assert server.call("GET", f"/feedback/{item['id']}").json() == item
+    assert (found := server.call("GET", f"/feedback/{feedback}").json())["score"] == 0.5, found
+    assert server.call("GET", "/feedback/0190f8a4-0000-7000-8000-000000000001").status_code == 404
 
 
 @pytest.mark.parametrize(

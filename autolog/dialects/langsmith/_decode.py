@@ -274,5 +274,8 @@ def decode_feedback(items: Iterable[Json]) -> list[Record]:
             set_score(record, key, float(score), comment)
         else:
             record.scores = {key: {"value": item.get("value", score), "comment": comment}}
+        if isinstance(feedback_id := item.get("id"), str) and 0 < len(feedback_id) <= 200:
+            known = record.scores[key]
+            record.scores[key] = {**(known if isinstance(known, dict) else {"value": known}), "id": feedback_id}
         records.append(record)
     return records

@@ -112,18 +112,22 @@ def _value(score: Any) -> Any:
     return score.get("value") if isinstance(score, dict) else score
 
 
+def _told(score: Any, key: str) -> Any:
+    return score.get(key) if isinstance(score, dict) else None
+
+
 def encode_feedback(record: Record) -> list[Json]:
     """Return a record's scores as feedback."""
     at = format_time(record.updated_at or record.received_at or record.created_at)
     return [
         {
-            "id": _uuid(f"{record.id}/{key}"),
+            "id": _uuid(_told(score, "id") or f"{record.id}/{key}"),
             "run_id": _uuid(record.id),
             "trace_id": _uuid(record.trace_id or record.id),
             "key": key,
             "score": _value(score) if isinstance(_value(score), (int, float)) else None,
             "value": None if isinstance(_value(score), (int, float)) else _value(score),
-            "comment": score.get("comment") if isinstance(score, dict) else None,
+            "comment": _told(score, "comment"),
             "correction": None,
             "feedback_source": {"type": "api", "metadata": {}},
             "created_at": at,

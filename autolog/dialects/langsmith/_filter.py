@@ -34,30 +34,37 @@ _DEEPEST = 20
 _LONGEST = 10_000
 
 
-def parse_filter(text: str) -> Filter:
-    """Return the filter that a text says.
+def parse_filter(text: str, name: str = "filter") -> Filter:
+    """Return the filter that a text says; `name` is what the client calls it.
 
     Raises:
         Fault: 422, it is none, or asks for what runs here do not have.
     """
+    try:
+        return _parse(text)
+    except _FilterError as problem:
+        raise Fault(422, f"{name}: {problem}") from problem
+
+
+def _parse(text: str) -> Filter:
     if len(text) > _LONGEST:
-        raise _fault("it is too long")
+        raise _FilterError("it is too long")
     tokens, end = [], 0
     while end < len(text.rstrip()):
         found = _TOKEN.match(text, end)
         if found is None:
-            raise _fault(f"{text[end : end + 20]!r} is not understood")
+            raise _FilterError(f"{text[end : end + 20]!r} is not understood")
         tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
         end = found.end()
     parser = _Parser(tokens)
     made = parser.call(0)
     if parser.place < len(tokens):
-        raise _fault(f"{tokens[parser.place][1]!r} comes after its end")
+        raise _FilterError(f"{tokens[parser.place][1]!r} comes after its end")
     return made
 
 
-def _fault(problem: str) -> Fault:
-    return Fault(422, f"filter: {problem}")
+class _FilterError(ValueError):
+    """A text that is no filter."""
 
 
 class _Parser:
@@ -70,7 +77,7 @@ class _Parser:
     def _next(self, wanted: str = "") -> tuple[str, str]:
         kind, value = self._tokens[self.place] if self.place < len(self._tokens) else ("end", "its end")
         if wanted and value != wanted:
-            raise _fault(f"{value!r} stands where {wanted!r} should")
+            raise _FilterError(f"{value!r} stands where {wanted!r} should")
         self.place += 1
         return kind, value
 
@@ -80,7 +87,7 @@ class _Parser:
     def call(self, depth: int) -> Filter:
         kind, word = self._next()
         if kind != "word" or depth > _DEEPEST:
-            raise _fault(f"{word!r} stands where a comparison should")
+            raise _FilterError(f"{word!r} stands where a comparison should")
         self._next("(")
         if word in {"and", "or", "not"}:
             inner = [self.call(depth + 1)]
@@ -94,7 +101,7 @@ class _Parser:
             return lambda run: every(one(run) for one in inner)
         _, field = self._next()
         if field not in _FIELDS:
-            raise _fault(f"{field!r} is no field of a run; there are {', '.join(sorted(_FIELDS))}")
+            raise _FilterError(f"{field!r} is no field of a run; there are {', '.join(sorted(_FIELDS))}")
         self._next(",")
         value = self._value()
         self._next(")")
@@ -116,7 +123,7 @@ class _Parser:
             return float(value)
         if kind == "word" and value in {"true", "false", "null", "None"}:
             return {"true": True, "false": False}.get(value)
-        raise _fault(f"{value!r} is no value")
+        raise _FilterError(f"{value!r} is no value")
 
 
 def _comparison(word: str, field: str, value: Any) -> Filter:
@@ -128,7 +135,7 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
         return lambda run: str(value).lower() in json.dumps(_values(run, field)).lower()
     compare = _COMPARE.get(word)
     if compare is None:
-        raise _fault(f"{word!r} is no comparison; there are and, or, not, has, in, search, {', '.join(_COMPARE)}")
+        raise _FilterError(f"{word!r} is no comparison; there are and, or, not, has, in, search, {', '.join(_COMPARE)}")
     if field in {"start_time", "end_time"}:
         value = parse_time(value, field, 422)
     if word == "neq":

@@ -18,6 +18,8 @@ MAX_RUNS = 100
 #: How many are read from the store at once, and looked at for one reply; the next page goes on from there.
 PAGE = 200
 MAX_LOOKED_AT = 5_000
+#: How many runs of a trace are looked at.
+MAX_IN_TRACE = 1_000
 
 
 def info(call: Call) -> Reply:
@@ -81,12 +83,13 @@ def get_run(call: Call) -> Reply:
 def query_runs(call: Call) -> Reply:
     """Find runs by the fields that clients ask for, and by a filter in LangSmith's own language."""
     wanted = call.object()
-    for key in ("trace_filter", "tree_filter", "query", "reference_example"):
+    for key in ("query", "reference_example"):
         if wanted.get(key):
-            raise Fault(422, f"{key}: is not understood; filter, id, trace, parent_run, run_type, is_root, error are")
+            known = "filter, trace_filter, tree_filter, id, trace, parent_run, run_type, is_root, error"
+            raise Fault(422, f"{key}: is not understood; {known} are")
     limit = wanted.get("limit")
     most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
-    accepts, query, offset = _accepting(wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
+    accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
     runs: list[Json] = []
     last = offset + MAX_LOOKED_AT
     while offset < last:
@@ -124,19 +127,46 @@ def _run_query(call: Call, wanted: Json) -> Query:
     return Query(equal, since=since, until=until, conditions=tuple(conditions))
 
 
-def _accepting(wanted: Json) -> dialect.Filter:
+def _accepting(call: Call, wanted: Json) -> dialect.Filter:
     """Return what says whether a run is wanted, by what the store cannot compare."""
-    given = wanted.get("filter")
-    accepts = dialect.parse_filter(str(given)) if given else None
+    accepts = _filter(wanted, "filter")
     if not isinstance(wanted.get("session"), (list, type(None))):
         raise Fault(422, "session: is not a list of ids")
     sessions = set(map(str, wanted.get("session") or []))
+    in_trace = _accepting_trace(call, wanted)
     return lambda run: (
         (not sessions or run["session_id"] in sessions)
         and wanted.get("run_type") in (None, run["run_type"])
         and wanted.get("is_root") in (None, run["parent_run_id"] is None)
         and (accepts is None or accepts(run))
+        and (in_trace is None or in_trace(run))
     )
+
+
+def _filter(wanted: Json, key: str) -> dialect.Filter | None:
+    return dialect.parse_filter(str(wanted[key]), key) if wanted.get(key) else None
+
+
+def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
+    """Return what says whether a run's trace is wanted: by its root, by any run in it; None if all are."""
+    of_root, of_any = _filter(wanted, "trace_filter"), _filter(wanted, "tree_filter")
+    if of_root is None and of_any is None:
+        return None
+    known: dict[str, bool] = {}
+
+    def accepts(run: Json) -> bool:
+        trace_id = run["trace_id"]
+        if trace_id not in known:
+            query = Query({"project": call.project, "trace_id": trace_id})
+            found = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
+            runs = [run, *map(dialect.encode_run, found)]
+            roots = [one for one in runs if one["parent_run_id"] is None]
+            known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
+                of_any is None or any(map(of_any, runs))
+            )
+        return known[trace_id]
+
+    return accepts
 
 
 def list_sessions(call: Call) -> Reply:
@@ -169,6 +199,19 @@ def list_feedback(call: Call) -> Reply:
     return Reply(200, [item for record in records for item in dialect.encode_feedback(record)])
 
 
+def get_feedback(call: Call) -> Reply:
+    """Find a feedback by its id among those of the runs that came last."""
+    query = Query({"project": call.project}, conditions=(Condition("dialect", "eq", (dialect.name,)),))
+    for offset in range(0, MAX_LOOKED_AT, PAGE):
+        found = call.store.find(query, PAGE, offset)
+        for item in (item for record in found if record.scores for item in dialect.encode_feedback(record)):
+            if item["id"] == call.path["id"]:
+                return Reply(200, item)
+        if len(found) < PAGE:
+            break
+    raise Fault(404, f"there is no feedback with this id on the last {MAX_LOOKED_AT} runs")
+
+
 def _routes(base: str) -> list[Route]:
     def ingest(method: str, path: str, handler: Callable[[Call], RecordWrite], summary: str) -> Route:
         return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", ok=(202,), keeps=True)
@@ -188,6 +231,7 @@ def _routes(base: str) -> list[Route]:
         read("GET", "/sessions", list_sessions, "its projects"),
         Route("POST", base + "/sessions", create_session, dialect, "LangSmith: a project"),
         read("GET", "/feedback", list_feedback, "feedback on runs"),
+        read("GET", "/feedback/{id}", get_feedback, "one feedback"),
         read("GET", "/settings", settings, "the tenant"),
     ]
 
