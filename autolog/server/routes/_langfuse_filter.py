@@ -49,7 +49,8 @@ def _add(query: Query, one: Json) -> Query:
     column, operator, value = str(one.get("column")), str(one.get("operator")), one.get("value")
     if column in _TEXTS:
         return query.where(_text(_TEXTS[column], one))
-    if column in _NUMBERS and operator in _COMPARE and type(value) in (int, float) and abs(value) < _LARGEST:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
+    if column in _NUMBERS and operator in _COMPARE and is_number:
         return query.where(Condition(_NUMBERS[column], _COMPARE[operator], (value,)))
     if column in _TIMES and operator in _COMPARE and operator != "=" and isinstance(value, str):
         return query.where(Condition(_TIMES[column], _COMPARE[operator], (parse_time(value, "filter"),)))

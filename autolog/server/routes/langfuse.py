@@ -82,8 +82,8 @@ def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
     A filter goes before the parameters, as in Langfuse.
     """
     given = call.parameters
-    if (conditions := given.text("filter")) is not None:
-        return narrow(Query({"project": call.project}, roots=roots), conditions)
+    if (wanted := given.text("filter")) is not None:
+        return narrow(Query({"project": call.project}, roots=roots), wanted)
     for name in _NOT_UNDERSTOOD:
         if given.has(name):
             raise Fault(400, f"{name}: cannot be asked for here; {', '.join((*_EQUAL, since, until))} can")
