@@ -24,7 +24,7 @@ from autolog._capture.context import Context, Parent, current_context, current_s
 from autolog._capture.snapshot import PLAIN, freeze, thaw, weigh
 from autolog._capture.span import ContextSpan, Emit, Span
 from autolog._capture.threads import follow_threads
-from autolog._guard import guard, report
+from autolog._guard import guard, pass_on, report
 
 #: How many yielded values of a generator are kept.
 MAX_YIELDED = 1_000
@@ -78,7 +78,7 @@ class FunctionCall(Span):
 
     def _follow(self, result: Any) -> None:
         with guard("following a streamed response"):
-            fields: dict[str, Any] = getattr(result, "__dict__", {})
+            fields = _fields_of(result)
             for name in _STREAMS:
                 stream = fields.get(name)
                 if isinstance(stream, AsyncGeneratorType):
@@ -110,6 +110,16 @@ class FunctionCall(Span):
             name: given.get(name, defaults.get(name, list(value) if isinstance(value, tuple) else value))
             for name, value in bound.arguments.items()
         }
+
+
+def _fields_of(result: Any) -> dict[str, Any]:
+    """Return the attributes of an object; none if it does not let itself be looked at, as a proxy without an object."""
+    try:
+        fields = getattr(result, "__dict__", None)
+    except Exception as error:  # noqa: BLE001 - raised by the user's class
+        pass_on(error)
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 class PaidCall(ContextSpan, FunctionCall):

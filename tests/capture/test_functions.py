@@ -499,3 +499,20 @@ def test_a_generator_that_is_awaited_stays_one(records: Records, order: str) -> 
 
     assert asyncio.run(run()) == 3
     assert [record.name.rpartition(".")[2] for record in records if record.name] == ["answer"]
+
+
+def test_a_result_that_does_not_let_itself_be_looked_at_is_returned(records: Records) -> None:
+    class Unbound:
+        """A proxy outside of its context."""
+
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError("working outside of request context")
+
+    proxy = Unbound()
+
+    @autolog
+    def current() -> Unbound:
+        return proxy
+
+    assert current() is proxy
+    assert len(records) == 1
