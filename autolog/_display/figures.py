@@ -38,13 +38,22 @@ def safe_json(text: str) -> str:
     return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 
+#: The units of long durations, in seconds.
+_LONG = ((60, "min"), (3_600, "h"), (86_400, "d"))
+
+
 def seconds(value: float | None) -> str:
     """Format a duration given in seconds, in a fitting unit; – for unknown."""
     if value is None:
         return "–"
+    if value < 0:
+        return f"-{seconds(-value)}"
     if value < 0.0995:
         return f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
-    return f"{value:.2f} s" if value < 99.5 else f"{value / 60:.1f} min"
+    if value < 99.5:
+        return f"{value:.2f} s"
+    size, unit = next(((size, unit) for size, unit in _LONG if value < 100 * size), _LONG[-1])
+    return f"{value / size:,.1f} {unit}"
 
 
 def dollars(value: float | None) -> str:

@@ -53,4 +53,5 @@ def test_every_command_has_help_with_an_example() -> None:
 
     for name in COMMANDS:
         shown = run(name, "--help").output
+        assert max(map(len, shown.splitlines())) <= 80, name
         assert f"autolog {name}" in shown.split("Options:")[0].partition("\n")[2], name

@@ -31,6 +31,14 @@ def test_a_table_json_and_csv(store: Store) -> None:
     assert "\x1b" not in output("sql", "select text from messages")
 
 
+def test_a_row_too_wide_for_a_table_is_a_line_for_each_value(store: Store) -> None:
+    shown = run("sql", "select * from calls limit 2", env={"COLUMNS": "80"}).output
+    assert max(map(len, shown.splitlines())) <= 80
+    assert ("─ row 2 ─" in shown, "…" in shown) == (True, False)
+    narrow = run("sql", "select 0.1 + 0.2 as sum, 'a' as letter", env={"COLUMNS": "80"}).output
+    assert narrow.splitlines()[-1].split() == ["0.3", "a"]
+
+
 def test_times_and_rows_are_bounded(store: Store) -> None:
     assert output("sql", "select id from spans", "--since", "1h", "--json") == '{"id": "0003"}\n'
     bounded = run("sql", "select id from spans order by id", "-n", "1", "--json")

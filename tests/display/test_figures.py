@@ -13,7 +13,17 @@ from autolog._record.record import Record
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (0.0012, "1.2 ms"), (0.0123, "12 ms"), (0.5, "0.50 s"), (99.4, "99.40 s"), (120.0, "2.0 min")],
+    [
+        (None, "–"),
+        (0.0012, "1.2 ms"),
+        (0.0123, "12 ms"),
+        (0.5, "0.50 s"),
+        (99.4, "99.40 s"),
+        (120.0, "2.0 min"),
+        (7_200, "2.0 h"),
+        (864_000, "10.0 d"),
+        (-3, "-3.00 s"),
+    ],
 )
 def test_durations_have_a_fitting_unit(value: float | None, shown: str) -> None:
     assert seconds(value) == shown

@@ -220,7 +220,8 @@ def templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     made.filters |= {
-        "safe_text": markup.text, "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
+        "safe_text": markup.text, "plain_text": figures.safe,
+        "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
         "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score,
         "asked": _asked, "exact": _exact, "short": figures.short_id, "marked": markup.marked,

@@ -200,8 +200,17 @@ def _y(value: float, top: float) -> float:
 
 def _grid(share: float, top: float, show: Show) -> Markup:
     y = _y(share, 1.0)
-    words = re.sub(r"\.?0+ s$", " s", show(share * top)) if share else "0"
+    words = _tick(share * top, show) if share else "0"
     return _GRID.format(LEFT, WIDTH, y, LEFT - 6, y + 4, words)
+
+
+def _tick(value: float, show: Show) -> str:
+    """Return a figure of an axis, short enough for its margin: 2M, $1,500k, 0.5 s."""
+    words = re.sub(r"\.?0+ s$", " s", show(value))
+    if value < 1_000_000 or " " in words:
+        return words
+    unit, letter = next(one for one in _LARGE if value >= one[0] * (1 if value % one[0] == 0 else 1_000))
+    return re.sub(r"\.00$", "", show(value / unit)) + letter
 
 
 def _bars(row: Sequence[float | None], style: str, top: float, wide: float, below: Sequence[float]) -> Markup:
@@ -232,6 +241,8 @@ def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> M
     return drawn
 
 
+#: What stands for the thousands of large figures.
+_LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 #: Where an axis may end, in tenths of a power of ten.
 _ENDS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 

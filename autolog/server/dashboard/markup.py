@@ -20,7 +20,7 @@ _FOLD = Markup("<details{}><summary>{} <i>{}</i> {}</summary><ul>{}</ul></detail
 
 
 def text(value: object) -> Markup:
-    """Escape text; cut it if it is very long."""
+    """Escape text for an element, cut if it is very long. The cut is an element, so attributes take `plain_text`."""
     shown = str(value)
     if len(shown) > MAX_TEXT:
         return escape(safe(shown[:MAX_TEXT])) + cut(f"{len(shown) - MAX_TEXT:,} more characters")

@@ -18,6 +18,7 @@ from live import KEY, Live, live
 from page_samples import HOSTILE, NOW, chat, fill
 from traffic import FOLDER, recordings
 
+from autolog._display.figures import dollars, number, seconds
 from autolog._record.record import Record
 from autolog.server._keys import list_keys
 from autolog.server.dashboard import charts, snippets
@@ -66,6 +67,7 @@ def test_every_page_is_whole_and_harmless(browser: httpx2.Client, path: str) -> 
     assert "49" not in re.findall(r"`(\d+)", page)
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert " style=" not in page
+    assert not re.search(r'="[^"<>]*<span', page)  # an element in an attribute would end it
     assert len(page) < 600_000
 
 
@@ -161,7 +163,7 @@ def test_a_key_of_one_project_sees_no_other(running: Live) -> None:
         "/ui/compare?a=plain&b=secret",
     ):
         assert mine.get(path).status_code == 404
-    assert "No calls in this range" in mine.get("/ui/overview?since=90d").text
+    assert "No calls in this time range" in mine.get("/ui/overview?since=90d").text
     assert mine.post("/ui/score", data={"id": "plain", "value": "1"}).status_code == 403
 
 
@@ -302,6 +304,8 @@ def test_charts_and_json() -> None:
     steps = charts.points([], NOW - timedelta(days=1), NOW, timedelta(hours=1))
     assert len(steps) in {24, 25}
     assert charts._round_up(0.0031) == pytest.approx(0.004)
+    ticks = [(400, dollars), (2e6, dollars), (1.5e6, number), (1e15, number), (0.5, seconds), (1e9, seconds)]
+    assert [charts._tick(*one) for one in ticks] == ["$400.00", "$2M", "1,500k", "1,000T", "0.5 s", "11,574.1 d"]
     assert read_filters([("user", " ")], None).shown == []
 
 
@@ -527,9 +531,9 @@ def test_every_recording_has_a_page(chromium: Any, tmp_path: Path) -> None:
     from autolog._reading.derive import fill_in
 
     names = []
-    for number, recording in enumerate(recordings()):
+    for place, recording in enumerate(recordings()):
         record = as_record(recording)
-        record.created_at = NOW - timedelta(minutes=number)
+        record.created_at = NOW - timedelta(minutes=place)
         record.id = recording.id.replace("/", "-")
         fill_in(record)
         store.write([record])
