@@ -17,6 +17,7 @@ from typing import Any
 from autolog._guard import guard
 from autolog.errors import StoreError
 from autolog.server._alerts import EVENTS, Rule, State, put_states, read_rules, read_states
+from autolog.server._background import Background
 from autolog.server._logs import alerts
 from autolog.server._notify import Notifier
 from autolog.server._writer import Writer
@@ -41,26 +42,16 @@ class Watch:
         self._every = every
         self._settled = settled
         self._name = uuid.uuid4().hex
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
         self._keeping = threading.Lock()
+        self.background = Background("alerts", every, self._look_if_leading)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread = threading.Thread(target=self._run, name="autolog-alerts", daemon=True)
-        self._thread.start()
+        self.background.start()
 
     def stop(self) -> None:
         """Stop watching; what is being sent may still arrive."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(1)
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            with guard("watching for alerts"):
-                self._look_if_leading()
-            self._stopped.wait(self._every)
+        self.background.stop()
 
     def _look_if_leading(self) -> None:
         try:
@@ -81,7 +72,7 @@ class Watch:
         self._writer.run(lambda store: store.put_document(_KIND, _LEASE, renewed))
         if fresh:
             return True
-        self._stopped.wait(self._settled)
+        self.background.pause(self._settled)
         return self._store.documents(_KIND).get(_LEASE, {}).get("by") == self._name
 
     def look(self, now: datetime | None = None) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import os
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from autolog.dialects import Dialect
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError
 from autolog.server import _health, _mcp, _openapi
+from autolog.server._background import Background
 from autolog.server._call import Route
 from autolog.server._endpoint import encode, endpoint, fault_reply
 from autolog.server._limits import Limits
@@ -75,14 +77,15 @@ def create_app(
     opened = open_store(store) if isinstance(store, str) else store
     fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
     services = Services(opened, fixed_key, limits or Limits(), budgets, retain, notifier)
+    background = [services.watch.background, Background("retention", PRUNE_INTERVAL, partial(_prune, services))]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        pruning = asyncio.create_task(_prune(services))
-        services.watch.start()
+        for one in background:
+            one.start()
         yield
-        pruning.cancel()
-        await run_in_threadpool(services.watch.stop)
+        for one in background:
+            await run_in_threadpool(one.stop)
         await run_in_threadpool(services.writer.close)
 
     routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *_mcp.ROUTES, *ROUTES]
@@ -94,7 +97,10 @@ def create_app(
     )
     app.state.services = services
     direct = {at: made for at, made in endpoints.items() if "{" not in at[1] and at[0] != "GET"}
-    return FastPath(app, direct)
+    made = FastPath(app, direct, background)
+    for one in background:
+        weakref.finalize(made, one.end).atexit = False
+    return made
 
 
 def _by_path(endpoints: Mapping[tuple[str, str], Endpoint]) -> list[StarletteRoute]:
@@ -112,17 +118,15 @@ def _dispatcher(methods: Mapping[str, Endpoint]) -> Endpoint:
     return dispatch
 
 
-async def _prune(services: Services) -> None:
-    """Delete what is too old or too much, now and every ten minutes."""
-    while True:
-        try:
-            deleted = await run_in_threadpool(_delete_old, services.store, services.retain)
-        except StoreError as error:
-            logger.warning("old records could not be deleted: %s", error)
-        else:
-            if deleted:
-                logger.info("%d old records deleted", deleted)
-        await asyncio.sleep(PRUNE_INTERVAL)
+def _prune(services: Services) -> None:
+    """Delete what is too old or too much."""
+    try:
+        deleted = _delete_old(services.store, services.retain)
+    except StoreError as error:
+        logger.warning("old records could not be deleted: %s", error)
+    else:
+        if deleted:
+            logger.info("%d old records deleted", deleted)
 
 
 def _delete_old(store: Store, retain: Retain) -> int:
@@ -148,11 +152,17 @@ class FastPath:
 
     Logs are sent to a few fixed paths, which need no search through the others. Double slashes at the start of a path
     become one: clients join base URL and path by plain concatenation.
+
+    An application that is mounted in another one hears nothing of its start: what it does by itself begins with the
+    first request.
     """
 
-    def __init__(self, app: Starlette, direct: Mapping[tuple[str, str], Endpoint]) -> None:
+    def __init__(
+        self, app: Starlette, direct: Mapping[tuple[str, str], Endpoint], background: Sequence[Background]
+    ) -> None:
         self.app = app
         self._direct = direct
+        self._background = background
 
     @property
     def state(self) -> Any:
@@ -161,6 +171,8 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            for one in self._background:
+                one.start()
             root = scope.get("root_path", "")
             path = scope["path"].removeprefix(root)
             if path.startswith("//"):

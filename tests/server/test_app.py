@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+from datetime import UTC, datetime, timedelta
+
 from dialects.samples import Server
-from live import KEY
+from live import KEY, until
 from starlette.testclient import TestClient
 
+from autolog._record.record import Record
 from autolog.server import create_app
 from autolog.stores._contract import Store
+from autolog.stores.query import Query
+from autolog.stores.retention import Retain
 
 
 def test_it_mounts_in_another_application(store: Store) -> None:
@@ -19,6 +26,30 @@ def test_it_mounts_in_another_application(store: Store) -> None:
         answer = client.post("/logs/api/logs/insert", json={"model": "m"}, headers={"x-api-key": KEY})
         assert answer.status_code == 200
         assert client.get("/logs/health").json() == {"status": "ok"}
+
+
+def test_it_keeps_house_from_the_first_request_on_where_it_is_mounted(store: Store) -> None:
+    from fastapi import FastAPI
+
+    store.write([Record(id="old", created_at=datetime.now(UTC) - timedelta(days=40)), Record(id="new")])
+    outer = FastAPI()
+    outer.mount("/logs", create_app(store, api_key=KEY, retain=Retain(timedelta(days=30))))
+    assert store.count(Query()) == 2
+    TestClient(outer).get("/logs/health")
+    until(lambda: [record.id for record in store.find(Query())] == ["new"])
+    assert {"autolog-alerts", "autolog-retention"} <= {thread.name for thread in threading.enumerate()}
+
+
+def test_what_an_application_does_by_itself_ends_with_it(store: Store) -> None:
+    def running() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "autolog-retention"}
+
+    before, app = running(), create_app(store, api_key=KEY)
+    TestClient(app).get("/health")
+    (started,) = running() - before
+    del app
+    gc.collect()  # the client is a cycle
+    until(lambda: not started.is_alive())
 
 
 def test_documents(server: Server) -> None:

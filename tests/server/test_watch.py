@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from engines import sqlite_alone
+from live import until
 
 from autolog._record.record import Record
 from autolog.errors import AutologError
@@ -76,13 +77,6 @@ def calls(store: Store, count: int, failed: int = 0, **fields: Any) -> None:
                status="error" if n < failed else "ok", **fields)
         for n in range(count)
     ])  # fmt: skip
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""What an application does by itself, again and again, whether or not anybody asks something of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from autolog._guard import guard
+
+
+class Background:
+    """Calls a function now and every so many seconds on a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, name: str, every: float, act: Callable[[], None]) -> None:
+        self._name = name
+        self._every = every
+        self._act = act
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = 0  # whose thread it is; an application may be made before a fork
+
+    def start(self) -> None:
+        """Begin, unless it has begun in this process."""
+        if self._pid == os.getpid():
+            return
+        self._pid, self._stopped = os.getpid(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"autolog-{self._name}", daemon=True)
+        self._thread.start()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, or until `stop`."""
+        self._stopped.wait(seconds)
+
+    def end(self) -> None:
+        """Do it no more."""
+        self._stopped.set()
+
+    def stop(self) -> None:
+        """Do it no more; wait a second for what is under way."""
+        self.end()
+        if self._thread is not None and self._pid == os.getpid():
+            self._thread.join(1)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            with guard(f"{self._name} of the server"):
+                self._act()
+            self._stopped.wait(self._every)
