@@ -9,9 +9,11 @@ text may be escaped, for it may be JSON that could not be parsed.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
+from autolog._redaction.letters import patterns
 from autolog._redaction.names import holds_password, suggests_secret
 
 Span = tuple[int, int]
@@ -263,11 +265,12 @@ def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: What stands in for a setting that is not there: `getenv("NAME", "...")`, `process.env.NAME || "..."`, `${NAME:-...}`.
-_DEFAULT = re.compile(
-    rb"((?:key|token|secret|pass(?:word|wd|phrase)?|pwd|credentials?)(?:_?[a-z0-9]{1,8})?)"
+_DEFAULT = tuple(patterns(dict.fromkeys(
+    (b"key", b"token", b"secret", b"pass", b"pwd", b"credential"),
+    rb"((?:word|wd|phrase|s)?(?:_?[a-z0-9]{1,8})?)"
     rb"(?:" + _QUOTE + rb"[\])]{0,2}\s{0,4}(?:,|\|\||\?\?|\?:|\bor\b|\{)\s{0,4}(?:default\s?=\s?)?\\{0,3}[\"'`]|:[-=])"
     rb"([^\s\"'`\\{}]{4,256}+)"
-)  # fmt: skip
+)))  # fmt: skip
 #: Signs that a program asks for its settings.
 _ASKS = (b"env", b"config(", b"getproperty", b"${")
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
@@ -275,13 +278,13 @@ _CALL = re.compile(rb"\([\"'`\\]{1,4}[\w.]{0,60}\Z")
 
 
 def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for found in _DEFAULT.finditer(lowered):
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _DEFAULT):
         start = found.start()
         listed = b"," in lowered[start : found.start(2)]
         if listed and not _CALL.search(text, max(0, start - 66), start):
             continue
         before = _NAME_BEFORE.search(text, max(0, start - 60), start)
-        name = (before[0] if before else b"") + found[1]
+        name = (before[0] if before else b"") + text[start : found.end(1)]
         if suggests_secret(name.decode()) and is_given(text[slice(*found.span(2))].decode()):
             yield found.span(2)
 

@@ -1,0 +1,33 @@
+"""Words are found by a letter of theirs that is rare."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from autolog._redaction.letters import patterns
+
+WORDS = {
+    b"key": b"=",
+    b"token": b"=",
+    b"backup": b"=",
+    b"cookie": rb"(?=:)",
+    b"otp": b"=",
+    b"signature": b"=",
+    b"salt": b"=",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_each_word_is_found_with_what_follows_it_and_not_without(word: bytes) -> None:
+    sign = b":" if word == b"cookie" else b"="
+    text = b"some " + word + sign + b" and " + word + b"; " + word[1:] + sign + b" " + word + sign
+    ends = sorted(found.end() for pattern in patterns(WORDS) for found in pattern.finditer(text))
+    of_word = [found.end() - (word == b"cookie") for found in re.finditer(word + sign, text)]
+    assert ends == of_word
+
+
+def test_each_pattern_begins_with_one_letter_and_has_all_words_with_it() -> None:
+    starts = [pattern.pattern[:1] for pattern in patterns(WORDS)]
+    assert starts == [b"k", b"p", b"g", b"s"]
