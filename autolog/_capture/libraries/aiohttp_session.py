@@ -112,6 +112,9 @@ def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
         exchange.chunks.extend(bytes(chunk) for chunk in getattr(content, "_buffer", ()))
         if exchange.chunks:
             exchange.first_chunk_ns = perf_counter_ns()
+        if (error := content.exception()) is not None:  # what came with the head was broken
+            exchange.end(error)
+            return
         key = id(content)
         _fed[key] = exchange
         open_exchanges.add(exchange)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -304,3 +306,29 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
         ask()
         assert count_calls(ask) - before <= 4
     assert not records
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "httpx", "requests"])
+def test_an_answer_that_cannot_be_decoded_is_recorded_when_it_fails(library: str, records: Records) -> None:
+    """Head and body in one packet, so that the body is broken before there is a response."""
+    pytest.importorskip(library)
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
+            connection.sendall(head + b"{}")
+
+    autolog.patch_http()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/chat/completions"
+        with pytest.raises(Exception, match=r"(?i)decod|encod|gzip|header"):
+            WAYS[library](url, b"{}", {"content-type": "application/json"}, True)
+        thread.join()
+    assert autolog.flush(5)
+    (record,) = records
+    assert (record.status_code, record.cost) == (200, None)
+    assert record.status == "error" or record.response_body == b"{}"  # httpx reads all of it before it decodes
