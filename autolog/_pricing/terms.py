@@ -213,6 +213,9 @@ TOLD = (
     Told("whether cache writes live for 5 minutes or an hour", "cache lives", frozenset({"cache_write_1h_mtok"})),
     Told("how many input tokens are audio", "input_audio", frozenset({"input_audio_mtok"})),
     Told("how many output tokens are audio", "output_audio", frozenset({"output_audio_mtok"})),
+    Told("how many input tokens are images", "input_image", frozenset({"input_image_mtok"})),
+    Told("how many output tokens are images", "output_image", frozenset({"output_image_mtok"})),
+    Told("how many tokens are video", "video", frozenset({"input_video_mtok", "output_video_mtok"})),  # no log does
     Told("how many web searches were made", "web_searches", frozenset({"web_searches_kcount"})),
     Told("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
 )

@@ -3,9 +3,10 @@
 A batch is `{"data": [...]}`: of a trace only its name, group and metadata are told, when it begins; a span is told when
 it has ended. A trace's record gets its times from the spans that are in no other.
 
-What the format cannot hold: the model, the messages and the tier of a `response` span, which says its id and tokens
-alone (`autolog.patch()` in the program records the calls themselves); the service tier, raw bodies, HTTP status and
-headers, retries.
+What the format cannot hold: the model, the messages and the tier of a `response` span, for `ResponseSpanData.export`
+tells the response's id and tokens alone. Such a span has no price by itself; where the call was recorded, too
+(`autolog.patch()` in the program), the two are one bill by that id, and the span is given its models. Nor the service
+tier of other calls, raw bodies, HTTP status and headers, retries.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -126,7 +127,7 @@ class _Folding:
                     continue
                 if takes(other.record, record) and is_one_call(other.record, record) and not self._join(other, new):
                     if again is not None:  # it was a call of its own until it told more
-                        self._change(again, _unbill)
+                        self._change(again, partial(_unbill, bearer=other.record))
                     return
         self.known.add(new)
         self._unbill_layers(new)
@@ -144,7 +145,7 @@ class _Folding:
         if (new.record.trace_id, new.record.span_id) == (place.get("trace_id"), place.get("span_id")):
             _fill_gaps(known.record, new.record)
         else:
-            _unbill(new.record)
+            _unbill(new.record, known.record)
 
     def _join(self, other: Candidate, new: Candidate) -> bool:
         """Make one bill of two reports; return whether the new one bears it."""
@@ -183,7 +184,7 @@ class _Folding:
         def note(record: Record) -> None:
             record.extra.setdefault("reports", {}).update(all_of_them)  # a span that was folded into it has them, too
 
-        self._change(loser, _unbill)
+        self._change(loser, partial(_unbill, bearer=winner.record))
         self._change(winner, note)
         self.known.put(winner)
 
@@ -213,8 +214,11 @@ class _Folding:
                 return
 
 
-def _unbill(record: Record) -> None:
-    """Make a report a step beside the call, which bears the bill."""
+def _unbill(record: Record, bearer: Record) -> None:
+    """Make a report a step beside the call, which bears the bill; one that names no model gets the call's."""
+    if record.request_model is None and record.response_model is None:
+        record.request_model, record.response_model = bearer.request_model, bearer.response_model
+        record.provider_name = record.provider_name or bearer.provider_name
     record.kind, record.cost, record.custom_cost = "chain", None, False
     record.cost_details = unknown("billed with another report of the call").details
 

@@ -407,6 +407,23 @@ def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() 
     assert record.extra["attributes"]["map"] == {"a": 1}
 
 
+@pytest.mark.parametrize(("model", "told", "cost", "certainty"), [
+    ("gpt-image-1", {}, None, "estimated"), ("gemini-2.5-flash-image", {}, None, "estimated"),
+    ("gpt-image-1", {"image.input_tokens": 20, "image.output_tokens": 1000}, (80 * 5 + 20 * 10 + 1000 * 40) / 1e6, "exact"),
+    ("gemini-2.5-flash-image", {"image.output_tokens": 900}, (100 * 0.3 + 100 * 2.5 + 900 * 30) / 1e6, "exact"),
+])  # fmt: skip
+def test_images_have_their_own_price_or_the_cost_is_an_estimate(
+    model: str, told: dict[str, int], cost: float | None, certainty: str
+) -> None:
+    made = 1000
+    record = decoded({**CHAT, "gen_ai.provider.name": "openai" if "gpt" in model else "gcp.gemini", "gen_ai.request.model": model,
+                      "openai.response.service_tier": "default", "gen_ai.usage.output_tokens": made,
+                      "gen_ai.usage.cache_read.input_tokens": 0, **{f"gen_ai.usage.{name}": count for name, count in told.items()}})  # fmt: skip
+    assert (record.cost_details or {})["certainty"] == certainty
+    assert cost is None or record.cost == pytest.approx(cost)
+    assert (record.usage_input_tokens, record.usage_output_tokens) == (100, made)
+
+
 LONG = "word " * 100
 
 

@@ -298,6 +298,7 @@ def test_a_loggers_report_is_a_step_beside_the_call(store: Store, how: str, orde
     loggers = [call("litellm", 1), call("langsmith", 1, response_id=None), call("openai_agents", 1, request_model=None)]
     arrive(store, [call("native", 1), *loggers], how, order)
     assert bills(store) == {"native-1": 0.5}
+    assert {record.request_model for record in store.find(Query(), 10)} == {"m"}
 
 
 @arriving

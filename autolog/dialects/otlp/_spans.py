@@ -17,7 +17,7 @@ from autolog.dialects._providers import provider_called, provider_response_id
 from autolog.dialects.otlp._beside import beside, parse_long
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
-from autolog.dialects.otlp.families import FAMILIES
+from autolog.dialects.otlp.families import FAMILIES, genai
 from autolog.dialects.otlp.families._family import Family, Names, present
 from autolog.providers._fields import count
 
@@ -237,6 +237,9 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
         record.extra["usage_alone"] = True
         for field in USAGE_FIELDS:  # which are read from it
             setattr(record, field, None)
+    elif is_call and (usage := genai.usage_by_kind(attributes)):
+        response = with_usage(response, usage, None)
+        record.extra["usage_alone"] = True
     record.response_body = to_body(response)
     return request, response
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autolog.dialects._chat import parsed, request_of, response_of
+from autolog.dialects._fault import Json
 from autolog.dialects.otlp._messages import numbered
 from autolog.dialects.otlp._wire import Attributes
 from autolog.dialects.otlp.families._family import Family
@@ -89,6 +90,27 @@ FAMILY = Family(
     requests=_requests,
     responses=_responses,
 )  # fmt: skip
+
+
+#: Where the conventions have tokens by kind that a record has no field for, and OpenAI's usage object has them.
+_BY_KIND = {
+    "gen_ai.usage.image.input_tokens": ("prompt_tokens_details", "image_tokens"),
+    "gen_ai.usage.image.output_tokens": ("completion_tokens_details", "image_tokens"),
+    "gen_ai.usage.image.cache_read.input_tokens": ("prompt_tokens_details", "cached_tokens_details", "image_tokens"),
+    "gen_ai.usage.audio.cache_read.input_tokens": ("prompt_tokens_details", "cached_tokens_details", "audio_tokens"),
+}
+
+
+def usage_by_kind(attributes: Attributes) -> Json:
+    """Return the tokens by kind as a usage object of OpenAI's has them; empty if the attributes tell none."""
+    usage: Json = {}
+    for name, (*path, last) in _BY_KIND.items():
+        if (number := attributes.get(name)) is not None:
+            place = usage
+            for key in path:
+                place = place.setdefault(key, {})
+            place[last] = number
+    return usage
 
 
 def _older_requests(attributes: Attributes) -> Iterator[Any]:
