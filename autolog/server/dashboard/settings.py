@@ -39,7 +39,9 @@ def add_key(request: PageRequest) -> Reply:
     scopes = [scope for scope in SCOPES if form.get(f"scope_{scope}")]
     days = form.get("days", "0")
     if days not in map(str, LIFETIMES):
-        return _show(request, 400, wrong=f"A key is valid for {', '.join(map(str, LIFETIMES[1:]))} days, or for ever.")
+        return _show(
+            request, 400, wrong=f"A key is valid for {', '.join(map(str, LIFETIMES[1:]))} days, or without expiry."
+        )
     expires_at = datetime.now(UTC) + timedelta(days=int(days)) if days != "0" else None
     name, project = form.get("name", "").strip()[:100], form.get("project", "").strip()
     try:
@@ -47,7 +49,7 @@ def add_key(request: PageRequest) -> Reply:
     except AutologError as error:
         return _show(request, 400, wrong=str(error))
     _changed(request, f"made the key {key_id} for {project}: {', '.join(scopes)}", made=key_id)
-    return _show(request, made=key)
+    return _show(request, made=key, form={})  # the next key is another one
 
 
 def remove_key(request: PageRequest) -> Reply:
@@ -108,11 +110,11 @@ def _show(request: PageRequest, code: int = 200, **values: Any) -> Reply:
     store = request.store
     projects = list_projects(store, request.call.services.keyring.projects)
     return request.render(
-        "settings.html", code, place="settings", form=request.form, projects=projects, scopes=SCOPES,
+        "settings.html", code, place="settings", projects=projects, scopes=SCOPES,
         lifetimes=LIFETIMES, periods=PERIODS, any_project=ANY_PROJECT, keys=list_keys(store),
         now=datetime.now(UTC).isoformat(), health=_health(request), retain=request.call.services.retain,
         limits=asdict(request.call.services.limits), python=platform.python_version(), most_budgets=MOST_BUDGETS,
-        **values,
+        **{"form": request.form, **values},
     )  # fmt: skip
 
 
