@@ -163,6 +163,7 @@ class FastPath:
         self.app = app
         self._direct = direct
         self._background = background
+        self._begun = False
 
     @property
     def state(self) -> Any:
@@ -171,8 +172,10 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            for one in self._background:
-                one.start()
+            if not self._begun:
+                self._begun = True
+                for one in self._background:
+                    one.start()
             root = scope.get("root_path", "")
             path = scope["path"].removeprefix(root)
             if path.startswith("//"):

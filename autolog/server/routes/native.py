@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from autolog._reading.derive import fill_in
+from autolog._record.bodies import encode_json
 from autolog._record.media import check_media
 from autolog._record.record import Record, pack, to_dict, to_json
 from autolog._record.scores import DEFAULT, set_score
@@ -47,7 +48,7 @@ def ingest(call: Call) -> RecordWrite:
             fill_in(record)
         check_media(record)
     results = [item.id if isinstance(item, Record) else item for item in decoded]
-    return call.keep(records, lambda _: Reply(200, dialect.encode_results(results), headers=_PROTOCOL))
+    return call.keep(records, lambda _: Reply(200, encode_json(dialect.encode_results(results)), headers=_PROTOCOL))
 
 
 # Reading
