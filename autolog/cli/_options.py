@@ -173,13 +173,11 @@ def require_one(store: ReadableStore, part: str) -> Record:
 def mention_journal() -> None:
     """Say on standard error what waits in the journal: it was recorded, and is in no store yet."""
     config = config_from({})
-    if not config.journal:
-        return
+    if not config.journal or (not Path(config.journal).exists() and os.access(Path.cwd(), os.W_OK)):
+        return  # the one in the temporary folder is of programs whose folder cannot be written
     from autolog._delivery.journal import journal_for
 
     journal = journal_for(config, config.store)
-    if not journal.path.exists() and os.access(Path.cwd(), os.W_OK):
-        return  # the one in the temporary folder is of programs whose folder cannot be written
     with contextlib.suppress(AutologError):  # `doctor` tells of it
         for waiting in journal.all_waiting():
             click.echo(

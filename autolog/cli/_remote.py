@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -13,7 +13,9 @@ from autolog._record.record import Record
 from autolog.errors import AutologError, shown
 from autolog.stores.filters import FIELDS, scored_words
 from autolog.stores.query import Aggregate, Query, ScoreSum
-from autolog.stores.sql import Answer
+
+if TYPE_CHECKING:
+    from autolog.stores.sql import Answer
 
 #: How long an answer may take, in seconds.
 TIMEOUT = 60.0
@@ -105,6 +107,8 @@ class RemoteStore:
         return [msgspec.convert(row, ScoreSum) for row in answer.json()["scores"]]
 
     def select(self, sql: str, query: Query, seconds: float, rows: int) -> Answer:
+        from autolog.stores.sql import Answer  # here: it takes 10 ms, and few commands ask in SQL
+
         asked = {"sql": sql, "seconds": seconds, "rows": rows}
         answer = self._get("/api/v1/sql", _parameters(query) | asked, accept="application/json").json()
         return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
