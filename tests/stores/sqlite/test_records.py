@@ -1,0 +1,65 @@
+"""A batch of records: new ones, known ones and ones that come twice get their numbers and what lies beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autolog._record.record import Record
+from autolog.stores.query import Query
+from autolog.stores.sqlite._records import LARGE
+from autolog.stores.sqlite.store import SQLiteStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    return SQLiteStore(f"sqlite:///{tmp_path}/logs.db")
+
+
+def test_one_batch_with_new_and_known_records_and_one_that_comes_twice(store: SQLiteStore) -> None:
+    (known,) = store.write([Record(id="known", tags=["old"])])
+    seqs = store.write(
+        [
+            Record(id="a", tags=["x"], request_body=b"{}"),
+            Record(id="known", user="u"),
+            Record(id="b", metadata={"k": "v"}),
+            Record(id="a", session="s", response_body=b"[]"),
+            Record(id="a", project="other"),
+        ]
+    )
+    assert seqs[1] == known
+    assert seqs[0] == seqs[3]
+    assert len(set(seqs)) == 4
+    first = store.get("a", "default")
+    assert first is not None
+    assert (first.seq, first.tags, first.session, first.request_body, first.response_body) == (
+        seqs[0], ["x"], "s", b"{}", b"[]",
+    )  # fmt: skip
+    merged = store.get("known")
+    assert merged is not None
+    assert (merged.user, merged.tags) == ("u", ["old"])
+    assert [found.id for found in store.find(Query(tags=("x",)))] == ["a"]
+    assert store.count(Query()) == 4
+
+
+def test_numbers_are_kept_where_they_are_free_and_never_given_twice(store: SQLiteStore) -> None:
+    store.write([Record(id="one"), Record(id="two")])
+    store.delete(Query())
+    assert store.write([Record(id="three")]) == [3]  # not one that a reader has seen
+    kept = [Record(id="k7", seq=7), Record(id="taken", seq=3), Record(id="again", seq=7), Record(id="none")]
+    seqs = store.write(kept, keep_seq=True)
+    assert seqs[0] == 7
+    assert len({3, *seqs}) == 5
+    assert min(seqs) == 7
+    assert store.write([Record(id="next")]) == [max(seqs) + 1]
+
+
+def test_large_bodies_lie_beside_small_ones(store: SQLiteStore) -> None:
+    import random
+
+    noise = random.Random(1).randbytes
+    bodies = [noise(size) for size in (10, LARGE * 2, 20, LARGE * 3)]
+    store.write([Record(id=str(number), response_body=body) for number, body in enumerate(bodies)])
+    found = [store.get(str(number)) for number in range(len(bodies))]
+    assert [record.response_body for record in found if record is not None] == bodies
