@@ -11,6 +11,23 @@ from pathlib import Path
 NAME = ".autolog"
 
 
+def absolute(path: Path) -> Path:
+    """Return a path from the root; as it is if the working directory is gone, so that only opening it fails."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path
+
+
+def absolute_url(url: str) -> str:
+    """Return a store's URL with a path from the root, for a program that changes its working directory later."""
+    path = url.removeprefix(_FILE)
+    return _FILE + str(absolute(Path(path))) if url.startswith(_FILE) and path else url
+
+
+_FILE = "sqlite:///"
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that only this user may enter, and its parents, unless it exists.
 

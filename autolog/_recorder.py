@@ -44,6 +44,8 @@ class Recorder(Patching):
         self._config: Config | None = None
         self._enabled = True
         self._queue: Queue | None = None
+        self._store: str | None = None
+        """Where the store is: its URL, whatever the working directory has become."""
         self._processing: deferred.DeferredPipeline | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
@@ -233,9 +235,10 @@ class Recorder(Patching):
         """
         from autolog._display.page import page_of
 
-        config = self._current_config()
+        if self._queue is None:
+            self._open_queue()
         self.flush()
-        return page_of(config.store if config.endpoint is None else None, record_id)
+        return page_of(self._store, record_id)
 
     # Delivery
 
@@ -349,6 +352,7 @@ class Recorder(Patching):
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
+        self._store = assembly.place(config.store) if config.endpoint is None else None
         with _guard.guard("importing libraries"):
             deferred.import_ahead(config)
             if self._diverted is None:

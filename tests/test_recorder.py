@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import tempfile
+from pathlib import Path
 
 import pytest
 
 import autolog
 from autolog.errors import PatchError
+from autolog.stores import open_store
+from autolog.stores.query import Query
 
 
 def test_status_says_why_an_sdk_is_not_patched_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +35,43 @@ def test_an_sdk_that_is_no_longer_wanted_is_no_problem(monkeypatch: pytest.Monke
         autolog.patch()
     autolog.unpatch()
     assert autolog.status()["unpatched"] == {}
+
+
+def ids_in(path: Path) -> list[str]:
+    store = open_store(f"sqlite:///{path}")
+    try:
+        return [record.id for record in store.find(Query(), 10)]
+    finally:
+        store.close()
+
+
+def test_records_stay_where_the_program_was_when_it_changes_its_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, later = tmp_path / "begun", tmp_path / "later"
+    begun.mkdir()
+    later.mkdir()
+    monkeypatch.chdir(begun)
+    monkeypatch.setenv("AUTOLOG_STORE", "sqlite:///logs.db")
+    with autolog.span("before"):
+        pass
+    monkeypatch.chdir(later)  # before a thread has opened the store
+    assert autolog.flush(10)
+    assert (begun / "logs.db").exists()
+    assert "before" in str(autolog.show(next(iter(ids_in(begun / "logs.db")))))
+    assert list(later.iterdir()) == []
+
+
+def test_a_working_directory_that_is_gone_stops_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    autolog.patch_openai()
+    with autolog.span("kept"):
+        pass
+    autolog.shutdown()
+    monkeypatch.chdir(tmp_path)
+    assert list(tmp_path.glob("autolog-*/journal.db"))

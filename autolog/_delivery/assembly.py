@@ -29,8 +29,10 @@ def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]
     """
 
     def opener(target: Any, first: bool) -> Callable[[], Sink]:
+        settled = place(target) if isinstance(target, str) else target
+
         def open_sink() -> Sink:
-            sink = open_target(target)
+            sink = open_target(settled)
             if first:
                 opened(sink)
             return sink
@@ -50,6 +52,13 @@ def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:
     """Return a queue that delivers to one sink only, and keeps no journal."""
     bounds = config.max_queue_records, config.max_queue_bytes
     return Queue(processing, [Delivery(lambda: sink, *bounds)], *bounds, processing.prepare)
+
+
+def place(store: str) -> str:
+    """Return a store's URL with a path from the root, which stays when the working directory changes."""
+    from autolog._folders import absolute_url
+
+    return absolute_url(store)
 
 
 def targets(config: Config) -> list[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import time
 
-from autolog._folders import NAME, fallback_folder, make_folder, make_private
+from autolog._folders import NAME, absolute, fallback_folder, make_folder, make_private
 from autolog._native import RLock
 from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
 from autolog.errors import StoreError
@@ -29,7 +29,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, spare: bool) -> None:
-        self.path = path.absolute()
+        self.path = absolute(path)
         self._spare = spare
         self._local = threading.local()
         self._busy_timeout = BUSY_TIMEOUT

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autolog._folders import make_folder, make_private
+from autolog._folders import absolute, make_folder, make_private
 from autolog._lifecycle import after_fork_in_child
 from autolog._native import RLock, get_ident
 from autolog._sqlite import identity_of, translated
@@ -243,4 +243,4 @@ def path_of(url: str) -> Path:
     name = url.removeprefix("sqlite:///")
     if not url.startswith("sqlite:///") or not name:
         raise StoreError(url, "write sqlite:///relative.db or sqlite:////absolute.db")
-    return Path(name).absolute()
+    return absolute(Path(name))
