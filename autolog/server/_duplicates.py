@@ -195,15 +195,10 @@ class _Folding:
 
     def _unbill_layers(self, new: Candidate) -> None:
         """Leave one bill to the spans of one call that lie in each other, each in that of the layer above."""
-        for other in self.known.in_trace(new.record):
+        for other, is_above in self.known.around(new.record):
             if other.folded or not is_call(other.record) or not may_be_layers(other.record, new.record):
                 continue
-            if self.known.is_inside(new.record, other.record):
-                inner, outer = new, other
-            elif self.known.is_inside(other.record, new.record):
-                inner, outer = other, new
-            else:
-                continue
+            inner, outer = (new, other) if is_above else (other, new)
             alike = used(inner.record) == used(outer.record)
             if not alike and len(reports(outer.record)) > 1 and outer.record.dialect != "native":
                 continue  # it bears the bill of another call

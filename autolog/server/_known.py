@@ -25,6 +25,10 @@ EACH_TRACE, MOST_DEEP = 500, 50
 STRETCHES = 20
 
 
+#: A project, a trace, and a span in it.
+_Place = tuple[str, str, str | None]
+
+
 @dataclass(slots=True, eq=False)
 class Candidate:
     """A record that another one may turn out to be the same call as."""
@@ -53,7 +57,10 @@ class Known:
         self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
         self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
         """By project and what was used, and by the kind of the response's id."""
-        self._by_trace: dict[tuple[str, str | None], dict[str, Candidate]] = defaultdict(dict)
+        self._by_span: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
+        self._by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
+        self._order: dict[Candidate, int] = {}
+        """How many were placed before."""
         for project in {record.project for record in records}:
             mine = [record for record in records if record.project == project]
             for native in (True, False):  # a native record is never the same call as another one
@@ -107,7 +114,11 @@ class Known:
 
     def place(self, one: Candidate) -> None:
         """Note where a record is in its trace."""
-        self._by_trace[one.record.project, one.record.trace_id][one.record.id] = one
+        record = one.record
+        if record.trace_id:
+            self._by_span[record.project, record.trace_id, record.span_id][one] = None
+            self._by_parent[record.project, record.trace_id, record.parent_span_id][one] = None
+            self._order.setdefault(one, len(self._order))
 
     def add(self, new: Candidate) -> None:
         """Add a call of the batch: later ones may be the same."""
@@ -119,20 +130,43 @@ class Known:
         one = self._by_report.get((record.project, record.id))
         return one if one is not None and is_call(one.record) else None
 
-    def in_trace(self, record: Record) -> list[Candidate]:
-        """Return the other records that are known of a record's trace."""
-        trace = self._by_trace.get((record.project, record.trace_id), {}) if record.trace_id else {}
-        return [one for one in trace.values() if one.record.id not in {record.id, *self.deleted}]
+    def around(self, record: Record) -> Iterator[tuple[Candidate, bool]]:
+        """Yield the records that a record is below, and those below it, with whether it is; in the order they came."""
+        above = dict.fromkeys(self._above(record), True)
+        found = {**dict.fromkeys(self._below(record), False), **above}
+        for one in sorted(found, key=self._order.__getitem__):
+            if one.record.id != record.id and one.record.id not in self.deleted:
+                yield one, found[one]
 
-    def is_inside(self, inner: Record, outer: Record) -> bool:
-        """Return whether a record is below another, as far as the tree is known."""
-        parents = {one.record.span_id: one.record.parent_span_id for one in self.in_trace(inner)}
-        above, steps = inner.parent_span_id, 0
+    def _above(self, record: Record) -> Iterator[Candidate]:
+        above, steps = record.parent_span_id, 0
         while above is not None and steps < MOST_DEEP:
-            if above == outer.span_id:
-                return True
-            above, steps = parents.get(above), steps + 1
-        return False
+            there = self._at_span(record, above)
+            yield from there
+            above, steps = (there[-1].record.parent_span_id if there else None), steps + 1
+
+    def _below(self, record: Record) -> Iterator[Candidate]:
+        level, seen = [record.span_id], {record.span_id}
+        for _ in range(MOST_DEEP):
+            there = [one for span in level if span is not None for one in self._at_parent(record, span)]
+            yield from there
+            level = [one.record.span_id for one in there if one.record.span_id not in seen]
+            seen.update(level)
+
+    def _at_span(self, record: Record, span: str | None) -> list[Candidate]:
+        there = self._by_span.get((record.project, record.trace_id or "", span), ())
+        return [one for one in there if one.record.span_id == span]  # a fold may have moved it
+
+    def _at_parent(self, record: Record, span: str | None) -> list[Candidate]:
+        there = self._by_parent.get((record.project, record.trace_id or "", span), ())
+        return [one for one in there if one.record.parent_span_id == span]
+
+    def _in_place(self, record: Record) -> list[Candidate]:
+        """Return the spans in whose place a call of the SDK's may stand, or the calls that may stand in a span's."""
+        beside = self._at_parent(record, record.parent_span_id)
+        if record.dialect == "native":
+            return [*self._at_span(record, record.parent_span_id), *beside]
+        return [one for one in (*beside, *self._at_parent(record, record.span_id)) if one.record.dialect == "native"]
 
     def matching(self, record: Record) -> Iterator[Candidate]:
         """Yield what may be the same call as a record: of those that are alike the nearest in time first."""
@@ -140,8 +174,8 @@ class Known:
         kind = id_kind(record.response_id)
         alike = self._by_usage[record.project, used(record)]
         groups += [group for other, group in alike.items() if kind is None or other != kind]  # else the ids decide
-        for others in (*(group.nearest(record) for group in groups), self.in_trace(record)):
-            found = [one for one in others if not one.folded and is_call(one.record)]
+        for others in (*(group.nearest(record) for group in groups), self._in_place(record)):
+            found = [one for one in others if not one.folded and is_call(one.record) and one.record.id != record.id]
             for one in sorted(found, key=lambda one: _apart(one.record, record)):
                 if one.record.id not in self.deleted:
                     yield one

@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -306,6 +307,27 @@ def test_a_call_before_the_first_day_is_a_call(store: Store, how: str, order: in
     early = {"start_time": datetime.min.replace(tzinfo=UTC), "created_at": NOON}
     arrive(store, [report("x", **early), report("y", **early)], how, order)
     assert bills(store)
+
+
+@sqlite_alone
+@pytest.mark.parametrize("shape", ["beside each other", "in each other"])
+def test_a_trace_of_a_thousand_calls_takes_no_longer_for_each(store: Store, shape: str) -> None:
+    def spans(count: int) -> list[Record]:
+        def parent(number: int) -> int:
+            return 0 if shape == "beside each other" else number - 1
+
+        told = {"usage_input_tokens": 1, "response_id": None, "trace_id": f"{count:032x}"}
+        return [call("otlp", number, **told, usage_output_tokens=number, span_id=f"{number:016x}",
+                     parent_span_id=f"{parent(number):016x}" if number else None, id=f"{count}-{number}")
+                for number in range(count)]  # fmt: skip
+
+    def seconds(count: int) -> float:
+        batch = spans(count)
+        began = time.process_time()
+        Deduplicator().fold(store, batch)
+        return (time.process_time() - began) / count
+
+    assert seconds(1000) < 8 * max(seconds(100), 2e-5)
 
 
 CALL = """
