@@ -331,17 +331,16 @@ class Delivery(Worker):
         return len(records)
 
     def _failed(self, error: Exception) -> None:
-        if self.last_error is None:
-            known = isinstance(error, StoreError)
-            logger.warning(
-                "autolog cannot write records, will retry%s: %s",
-                self._where_kept(), error, exc_info=None if known else error,
-            )  # fmt: skip
-        self.last_error = f"{type(error).__name__}: {error}"
+        first, self.last_error = self.last_error is None, f"{type(error).__name__}: {error}"
         self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
         pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that programs do not retry in step
         asked = getattr(error, "retry_after", None) or 0.0  # may prolong the pause, but not shorten it
         self._retry_at = monotonic() + max(pause, min(asked, MAX_PAUSE))
+        if first:
+            logger.warning(
+                "autolog cannot write records, will retry%s: %s",
+                self._where_kept(), error, exc_info=None if isinstance(error, StoreError) else error,
+            )  # fmt: skip
 
     def _where_kept(self) -> str:
         """Return the part of a warning that says where records wait meanwhile."""

@@ -96,9 +96,9 @@ def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> N
     queue = make(away, journal=journal_in(tmp_path))
     put(queue, *map(str, range(700)))
     started = time.monotonic()
-    assert not queue.close(1)
+    queue.close(1)  # whether the worker has given up all by itself is a matter of time
     assert time.monotonic() - started < 2
-    assert queue.lost == {}
+    assert (queue.lost, journal_in(tmp_path).waiting().records) == ({}, 700)
     sink = Sink()
     later = make(sink, journal=journal_in(tmp_path))
     later.delivery.resume_backlog()
