@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from autolog._redaction.encoded import unescaped
+from autolog._redaction.letters import patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret, suggests_secret
 from autolog._redaction.places import is_given
 
@@ -114,7 +116,7 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     ((rb"\"auth",), ((rb"auth" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
-    ((rb"'(?<=identified by ')", rb"\"(?:(?<=identified by \")|(?<=identified by \\\"))"),
+    ((rb"b(?<=identified b)y " + _QUOTE,),
      ((rb"identified by " + _QUOTED, is_given),)),
     # Commands
     ((rb"-(?<=[ \t]-)(?:[pacxwbu] |[a-z]{1,5}u |-?[a-z]{0,9}pass |-body|asplaintext)", rb"-(?<=impacket-)"), _DASHED),
@@ -346,41 +348,40 @@ def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]
         length = 2 if sign.startswith(b"\\") else 1
         grouped.setdefault(sign[:length], []).append(sign[length:])
     for first, rest in grouped.items():
-        byte = b"\n" if first == rb"\n" else first[-1:]
-        yield byte, re.compile(first + b"(?:" + b"|".join(rest) + b")")
+        yield first[-1:], re.compile(first + b"(?:" + b"|".join(rest) + b")")
 
 
 #: What leads to the other searches; for `_assigned` a name that other searches know is enough.
 _OTHER_SIGNS = (
-    rb":(?<=kind:)", rb"\"(?:(?<=variable \")|(?<=variable \\\")|(?<=variable \\\\\\\"))", rb"\((?<=define\()",
+    rb":(?<=kind:)", rb"v(?=ariable " + _QUOTE + rb")", rb"\((?<=define\()",
     rb"=(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=)|(?<=psk=))",
-    rb"\"(?:(?<=psk\")|(?<=psk=\"))", rb"\n" + _LINE, rb"\\n" + _LINE,
-    rb"\"(?:auth |login |pass |requirepass|masterauth|bindpw|enable p|password |config set)", rb">(?= auth )",
+    rb"k(?<=psk)=?\"",
+    rb">(?= auth )",
 )  # fmt: skip
 _SIGNS = tuple(_by_first([*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]))
 _PASSWORD = re.compile(rb"passw(?:or)?d")
+#: Such a line after the end of one, escaped or not, or where a text begins; its words are looked for before.
+_LINES_BEGUN = tuple(re.compile(end + _LINE) for end in (rb"\n", rb"\\n", rb"\""))
+_LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw"), b" ")))
 
 
 def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     """Return whether there may be one in a body, whose texts may be escaped."""
     lowered = b'"' + lowered  # where a text begins that is no JSON
-    if not any(first in lowered and sign.search(lowered) for first, sign in _SIGNS):
+    if not any(first in lowered and sign.search(lowered) for first, sign in _SIGNS) and not _may_be_line(lowered):
         passwords = list(_PASSWORD.finditer(lowered))
         if not any(map(_is_said, passwords)):
             return any(map(_may_be_column, passwords))
-    text = body
-    for _ in range(_NESTED):
+    for text in unescaped(body):
         lines = text.replace(b'"', b"\n")
         if any(next(found, None) for found in (credentials_in(text), _lines(lines, lines.lower()))):
             return True
-        text = _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), text)
     return any(map(_may_be_column, _PASSWORD.finditer(lowered)))
 
 
-#: So deep texts of JSON are looked for in texts of JSON.
-_NESTED = 3
-_ESCAPED = re.compile(rb"\\([nrt\"\\/])")
-_PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+def _may_be_line(lowered: bytes) -> bool:
+    words = any(word.search(lowered) for word in _LINE_WORDS)
+    return words and any(line.search(lowered) for line in _LINES_BEGUN)
 
 
 def _is_said(found: re.Match[bytes]) -> bool:

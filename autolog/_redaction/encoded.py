@@ -1,4 +1,4 @@
-"""URL-encoded JSON and forms inside texts, and where each of their bytes stood."""
+"""What is encoded inside texts: URL-encoded JSON and forms, with the places of their bytes, and JSON's escapes."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]
 def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE) -> bool:
     """Return whether something is true of a body, or of what is URL-encoded in it."""
     return holds(body) or (depth > 0 and any(holds_within(inner, holds, depth - 1) for inner, _ in url_decoded(body)))
+
+
+#: So deep texts of JSON are looked for in texts of JSON.
+_NESTED = 3
+_ESCAPED = re.compile(rb"\\([nrt\"\\/])")
+_PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def unescaped(body: bytes) -> Iterator[bytes]:
+    """Yield a body as it is, then with its escapes undone, level by level: JSON may be a text of JSON."""
+    yield body
+    for _ in range(1, _NESTED):
+        if b"\\" not in body:
+            return
+        body = _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), body)
+        yield body

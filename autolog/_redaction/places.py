@@ -86,7 +86,7 @@ _LONGEST = 4000
 
 #: How a body goes on after the dash of an option, if it may be a password's.
 _DASH = re.compile(
-    rb"-(?:(?<=[ \t]-)(?:[uUapPwkK]|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )|(?<=--)[A-Za-z]|(?<=\"-)[-uUapPwkK]|stdin|fd)"
+    rb"-(?:(?<=[ \t]-)(?:[uUapPwkK]|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )|(?<=--)[A-Za-z]|(?<=\"-)[-a-zA-Z]|stdin|fd)"
 )
 #: What every such option begins with: a search for it is quicker than one for the commands.
 _HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
@@ -120,7 +120,7 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
 
 #: An option of a command whose words are a list.
 _LISTED_OPTION = re.compile(
-    rb"-(?<=\"-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
+    rb"-(?<=\"-)(?:[a-z]{0,5}[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
 )
 
 

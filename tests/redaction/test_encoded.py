@@ -6,7 +6,7 @@ import json
 
 from secret_samples import redacted
 
-from autolog._redaction.encoded import holds_within, url_decoded
+from autolog._redaction.encoded import holds_within, unescaped, url_decoded
 from autolog._redaction.redactor import REDACTED
 
 
@@ -21,3 +21,10 @@ def test_what_is_url_encoded_is_found_where_it_stands() -> None:
 def test_what_is_encoded_twice_is_looked_at_and_no_deeper() -> None:
     for encoded, found in ((b"%22x%22", True), (b"%2522x%2522", True), (b"%252522x%252522", False)):
         assert holds_within(encoded, lambda body: b'"x"' in body) is found
+
+
+def test_escapes_are_undone_as_deep_as_texts_of_json_lie_in_one_another() -> None:
+    text = 'a "b"\n'
+    levels = [text, json.dumps(text)[1:-1], json.dumps(json.dumps(text)[1:-1])[1:-1]]
+    assert [level.decode() for level in unescaped(levels[2].encode())] == levels[::-1]
+    assert list(unescaped(b"plain")) == [b"plain"]
