@@ -42,7 +42,7 @@ def importing(
 
     Files hold JSON (lines, a list, or what an API answered), CSV or Parquet, perhaps gzipped. Of LangSmith, Langfuse,
     Phoenix, MLflow, Portkey, Helicone and PromptLayer the exports are known. Records that exist already are merged,
-    not duplicated. What cannot be read is told, counted and left out; the exit code is 1 then.
+    not duplicated. Rows that cannot be read are reported, counted and skipped; the exit code is 1 then.
 
     \b
     autolog import week.parquet
