@@ -96,7 +96,8 @@ PLACES = (
     "SET PASSWORD FOR 'a'@'h' = PASSWORD('{}');", "USER ada\nPASS {}\n", "C:\na1 LOGIN ada {}", "redis:6379> AUTH default {}", "requirepass {}",
     "enable password {}", ': PSK "{}"', "requests.get(u, auth=('ada', '{}'))", 'new NetworkCredential("ada", "{}")', "define('DB_PASSWORD', '{}');",
     'variable "db_password" {\n  default = "{}"\n}', "const c = { user: 'ada', password: '{}' }", 'let password = "{}";', "<password>{}</password>",
-    "my password is {}, please", "the password for ada is: {}", "2026-11-01T10:00:00Z   DB_PASSWORD: {}", "user,password\nada,{}\n",
+    "my password is {}, please", "the password for ada is: {}", "2026-11-01T10:00:00Z   DB_PASSWORD: {}", "user,password\nada,{}\n", "user\tpassword\nada\t{}\n",
+    "**Password:** {}", "(password: {})", "Password: <b>{}</b>",
     "| user | password |\n|---|---|\n| ada | {} |", "kind: Secret\nstringData:\n  config: |\n    pass {}\n", "x=%7B%22password%22%3A%22{}%22%7D",
     '"{\\"password\\": \\"{}\\"}"',
 )  # fmt: skip

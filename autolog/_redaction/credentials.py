@@ -210,8 +210,8 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 #: A password behind its name, in quotes, or up to what no password has.
 _ASSIGNED = re.compile(
     rb"(pass(?:word|wd|phrase|code|wort)?|pwd|psk)" + _MAYBE_QUOTE + rb"(?: for \w{1,40})?"
-    rb"(?:\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\s{0,8}"
-    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<]{6,256}+)(?=[\s\"'`\\,;&<]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
+    rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
+    rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<)]{6,256}+)(?=[\s\"'`\\,;&<)]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
 _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 
@@ -394,6 +394,6 @@ def _is_said(found: re.Match[bytes]) -> bool:
 def _may_be_column(found: re.Match[bytes]) -> bool:
     """Return whether the name of a password stands beside what separates the cells of a table."""
     text, (start, end) = found.string, found.span()
-    before = text[max(0, start - 30) : start].rstrip(b" \\\"'")
-    after = text[end : end + 10].lstrip(b" \\\"'")
+    before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
+    after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")
     return before.endswith(_SEPARATORS) or after.startswith(_SEPARATORS)
