@@ -19,7 +19,7 @@ import httpx2
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from engines import engine  # noqa: E402
+from databases import engine  # noqa: E402
 from live import KEY, live  # noqa: E402
 
 from autolog._record.record import Record  # noqa: E402

@@ -25,7 +25,7 @@ import httpx2
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import msgspec  # noqa: E402
-from engines import engine  # noqa: E402
+from databases import engine  # noqa: E402
 from faults.real import free_port  # noqa: E402
 from live import KEY  # noqa: E402
 from server.compare import Running, chunks, cpu_of, records  # noqa: E402

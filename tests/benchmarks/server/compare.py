@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from engines import engine
+from databases import engine
 from environments import environment
 from faults.real import free_port
 from live import KEY
