@@ -59,6 +59,7 @@ class Known:
         """By project and what was used, and by the kind of the response's id."""
         self._by_span: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
+        self._native_by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._order: dict[Candidate, int] = {}
         """How many were placed before."""
         for project in {record.project for record in records}:
@@ -117,7 +118,10 @@ class Known:
         record = one.record
         if record.trace_id:
             self._by_span[record.project, record.trace_id, record.span_id][one] = None
-            self._by_parent[record.project, record.trace_id, record.parent_span_id][one] = None
+            below = record.project, record.trace_id, record.parent_span_id
+            self._by_parent[below][one] = None
+            if record.dialect == "native":
+                self._native_by_parent[below][one] = None
             self._order.setdefault(one, len(self._order))
 
     def add(self, new: Candidate) -> None:
@@ -163,10 +167,12 @@ class Known:
 
     def _in_place(self, record: Record) -> list[Candidate]:
         """Return the spans in whose place a call of the SDK's may stand, or the calls that may stand in a span's."""
-        beside = self._at_parent(record, record.parent_span_id)
+        above = record.parent_span_id
         if record.dialect == "native":
-            return [*self._at_span(record, record.parent_span_id), *beside]
-        return [one for one in (*beside, *self._at_parent(record, record.span_id)) if one.record.dialect == "native"]
+            return [*self._at_span(record, above), *self._at_parent(record, above)]
+        places = [(record.project, record.trace_id or "", span) for span in (above, record.span_id)]
+        found = ((one, place[-1]) for place in places for one in self._native_by_parent.get(place, ()))
+        return [one for one, span in found if one.record.parent_span_id == span]
 
     def matching(self, record: Record) -> Iterator[Candidate]:
         """Yield what may be the same call as a record: of those that are alike the nearest in time first."""
