@@ -368,7 +368,8 @@ _LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"passwo
 def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     """Return whether there may be one in a body, whose texts may be escaped."""
     lowered = b'"' + lowered  # where a text begins that is no JSON
-    if not any(first in lowered and sign.search(lowered) for first, sign in _SIGNS) and not _may_be_line(lowered):
+    signs = [sign for first, sign in _SIGNS if first in lowered and sign.search(lowered)]
+    if not signs and not _may_be_line(lowered):
         passwords = list(_PASSWORD.finditer(lowered))
         if not any(map(_is_said, passwords)):
             return any(map(_may_be_column, passwords))
