@@ -15,10 +15,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from autolog._redaction.blocks import blocks_in, may_be_column
 from autolog._redaction.encoded import unescaped
 from autolog._redaction.letters import patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret, suggests_secret
-from autolog._redaction.places import is_given
+from autolog._redaction.places import is_chosen, is_given
 
 Span = tuple[int, int]
 
@@ -28,25 +29,6 @@ _MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
 _WORD = rb"((?![-/$<{])[^\s\"'`\\;|&]{4,256})"
 _QUOTED = _QUOTE + rb"([^\s\"'`\\]{4,256})" + _QUOTE
 _BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
-
-#: Names of algorithms, encodings and columns, which have digits, too.
-_KIND = re.compile(
-    r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
-    r"var|arg|col|field|user|step|test)[-_]?\d{1,4}[-\w]{0,6}"
-)
-_CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
-
-
-def is_chosen(value: str) -> bool:
-    """Return whether a word looks like a password that somebody chose: letters and digits, no name and no code."""
-    return (
-        len(value) >= 6
-        and is_given(value)
-        and any(map(str.isdigit, value))
-        and any(map(str.isalpha, value))
-        and not _KIND.fullmatch(value)
-        and not _CODE.search(value)
-    )
 
 
 def is_login(value: str) -> bool:
@@ -162,7 +144,7 @@ def credentials_in(text: bytes) -> Iterator[Span]:
             for found in pattern.finditer(lowered):
                 if check(text[slice(*found.span(1))].decode("latin-1")):
                     yield found.span(1)
-    for search in (_proofs, _lines, _assigned, _web_tokens, _tokens, _secret_manifests, _pairs, _columns):
+    for search in (_proofs, _lines, _assigned, _web_tokens, _tokens, _pairs):
         yield from search(text, lowered)
 
 
@@ -264,27 +246,6 @@ def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span()
 
 
-_MANIFEST = re.compile(rb"kind: ?" + _MAYBE_QUOTE + rb"secret" + _MAYBE_QUOTE + rb"\s")
-_DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
-_ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
-#: The lines of a value of several.
-_TEXT = re.compile(rb"(?:\A|\n)([ \t]*+)[\w.-]{1,100}:[ \t]++[|>][+-]?\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
-
-
-def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the values of Kubernetes' secrets, each in a document of its own."""
-    if b"kind:" not in lowered or not _MANIFEST.search(lowered):
-        return
-    at = 0
-    for end in [*(found.start() for found in re.finditer(rb"\n---", lowered)), len(text)]:
-        if _MANIFEST.search(lowered, at, end):
-            for data in _DATA.finditer(lowered, at, end):
-                inner, start = text[slice(*data.span(2))], data.start(2)
-                yield from ((start + entry.start(1), start + entry.end(1)) for entry in _ENTRY.finditer(inner))
-                yield from ((start + value.start(2), start + value.end(2)) for value in _TEXT.finditer(inner))
-        at = end
-
-
 #: A name, and its value: Terraform's variables, and constants of PHP.
 _PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
           re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s?" + _QUOTE + rb"([^\"'`\\\n]{4,256})" + _QUOTE))  # fmt: skip
@@ -297,45 +258,6 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
             name = found[1].decode("latin-1")
             if (holds_password(name) or names_secret(name)) and is_given(found[2].decode("latin-1")):
                 yield found.span(2)
-
-
-#: The head of a table with a column of passwords: CSV, tabs, or Markdown.
-_HEAD = re.compile(rb"(?:\A|\n)([^\n]{0,200}pass(?:word|wd)[^\n]{0,200})\n")
-_SEPARATORS = (b"|", b"\t", b";", b",")
-_NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
-
-
-def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords of a table, under the name of their column."""
-    at = 0
-    while b"passw" in lowered and (head := _HEAD.search(lowered, at)):
-        at = head.end()
-        separator = next((sign for sign in _SEPARATORS if sign in head[1]), None)
-        if separator is None:
-            continue
-        names = [_cell(name) for name in head[1].split(separator)]
-        columns = [number for number, name in enumerate(names) if name and holds_password(name)]
-        if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
-            continue
-        while columns and at < len(text):
-            line = text[at : _line_end(text, at)]
-            cells = line.split(separator)
-            if len(cells) != len(names):
-                break
-            for number in columns:
-                start = at + sum(len(cell) + 1 for cell in cells[:number])
-                if is_chosen(_cell(cells[number])):
-                    yield start, start + len(cells[number])
-            at += len(line) + 1
-
-
-def _cell(text: bytes) -> str:
-    return text.strip(b" \"'\r").decode("latin-1")
-
-
-def _line_end(text: bytes, at: int) -> int:
-    end = text.find(b"\n", at)
-    return len(text) if end < 0 else end
 
 
 # Before a body is decoded
@@ -372,12 +294,13 @@ def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     if not signs and not _may_be_line(lowered):
         passwords = list(_PASSWORD.finditer(lowered))
         if not any(map(_is_said, passwords)):
-            return any(map(_may_be_column, passwords))
+            return any(map(may_be_column, passwords))
     for text in unescaped(body):
         lines = text.replace(b'"', b"\n")
-        if any(next(found, None) for found in (credentials_in(text), _lines(lines, lines.lower()))):
+        searches = credentials_in(text), blocks_in(text), _lines(lines, lines.lower())
+        if any(next(found, None) for found in searches):
             return True
-    return any(map(_may_be_column, _PASSWORD.finditer(lowered)))
+    return any(map(may_be_column, _PASSWORD.finditer(lowered)))
 
 
 def _may_be_line(lowered: bytes) -> bool:
@@ -390,11 +313,3 @@ def _is_said(found: re.Match[bytes]) -> bool:
     return found.string[found.end() : found.end() + 4].startswith(
         (b"(", b" '", b' "', b' \\"', b" is", b" was", b" for")
     )
-
-
-def _may_be_column(found: re.Match[bytes]) -> bool:
-    """Return whether the name of a password stands beside what separates the cells of a table."""
-    text, (start, end) = found.string, found.span()
-    before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
-    after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")
-    return before.endswith(_SEPARATORS) or after.startswith(_SEPARATORS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from autolog._redaction.credentials import is_chosen, is_login
+from autolog._redaction.credentials import is_login
 from autolog._redaction.names import (
     holds_code,
     holds_password,
@@ -20,7 +20,7 @@ from autolog._redaction.names import (
     perhaps_secret,
     suggests_secret,
 )
-from autolog._redaction.places import is_given
+from autolog._redaction.places import is_chosen, is_given
 
 Path = tuple[str, ...]
 

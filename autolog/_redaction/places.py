@@ -34,6 +34,26 @@ def is_given(value: str) -> bool:
     return _PLACEHOLDER.match(value) is None and any(not sign.isalpha() and sign not in "._-/:" for sign in value)
 
 
+#: Names of algorithms, encodings and columns, which have digits, too.
+_KIND = re.compile(
+    r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
+    r"var|arg|col|field|user|step|test)[-_]?\d{1,4}[-\w]{0,6}"
+)
+_CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
+
+
+def is_chosen(value: str) -> bool:
+    """Return whether a word looks like a password that somebody chose: letters and digits, no name and no code."""
+    return (
+        len(value) >= 6
+        and is_given(value)
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and not _KIND.fullmatch(value)
+        and not _CODE.search(value)
+    )
+
+
 def passwords_in(text: bytes) -> Iterator[Span]:
     """Return where a password stands by its place, in no order; the places may overlap."""
     lowered = text.lower()
@@ -192,24 +212,6 @@ def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-#: A value that is a block of YAML, and the name before it.
-_BLOCK = re.compile(rb":[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)")
-_BLOCK_NAME = re.compile(rb"(?:\A|\n)[ \t-]{0,40}[\"']?([\w.-]{3,80})[\"']?\Z")
-
-
-def _blocks(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find the lines under the name of a secret: as many as stand as deep as the first."""
-    at = 0
-    while found := _BLOCK.search(text, at):
-        at = found.end()
-        name = _BLOCK_NAME.search(text, max(0, found.start() - 130), found.start())
-        if name and suggests_secret(name[1].decode()):
-            while (line_end := text.find(b"\n", at)) >= 0 and text.startswith(found[1], line_end + 1):
-                at = line_end + 1
-            at = len(text) if line_end < 0 else line_end
-            yield found.end(), at
-
-
 _BLANK = rb"(?:\s|\\{1,3}[nrt])"
 #: Lines of .netrc, .npmrc and .pgpass, Oracle's addresses, and keys of PuTTY: what stands before the password, and it.
 _FILES = {
@@ -312,7 +314,7 @@ def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: Each search, and texts of small letters of which one is there where it finds something.
 _SEARCHES: tuple[tuple[tuple[bytes, ...], _Search], ...] = (
-    ((b" -",), _commands), ((b"--",), _long_options), ((b"echo ",), _piped), ((b"\n",), _blocks),
+    ((b" -",), _commands), ((b"--",), _long_options), ((b"echo ",), _piped),
     ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), (tuple(_FILES), _files),
     ((b"name:",), _manifests), ((b"authorization",), _authorizations), (_ASKS, _defaults),
     ((b"otp", b"cv", b"pin", b"code"), _codes),

@@ -8,7 +8,7 @@ import pytest
 import secret_corpus
 
 from autolog._record.record import Record
-from autolog._redaction.places import is_given, passwords_in
+from autolog._redaction.places import is_chosen, is_given, passwords_in
 from autolog._redaction.redactor import REDACTED, Redactor
 from autolog._redaction.secrets import may_hold_secret
 
@@ -51,14 +51,17 @@ def test_a_command_goes_on_in_the_next_line_and_ends_before_the_next_command() -
     assert [text[slice(*span)] for span in passwords_in(text)] == [b"a1b2!c3d", b"i8j9!k0l"]
 
 
-def test_all_lines_of_a_block_are_one_secret() -> None:
-    text = b"a: 1\nclient_secret: |\n  first line\n  second line\nb: 2\n"
-    assert [text[slice(*span)] for span in passwords_in(text)] == [b"first line\n  second line"]
-
-
 @pytest.mark.parametrize(("word", "given"), [
     ("hunter2", True), ("p@ss", True), ("secret", False), ("$PASS1", False), ("<pass2>", False), ("xxxx", False),
     ("your-password", False), ("***", False), ("{{ pass1 }}", False), ("password1", False), ("a.b-c_d", False),
 ])  # fmt: skip
 def test_placeholders_and_words_are_no_passwords(word: str, given: bool) -> None:
     assert is_given(word) is given
+
+
+@pytest.mark.parametrize(("word", "chosen"), [
+    ("Tr0ub4dor", True), ("hunter2", True), ("p4ss!word", True), ("sha256", False), ("utf-8", False), ("DB_PASSWORD_2", False),
+    ("db.password2", False), ("/run/secrets/db1", False), ("min8|max20", False), ("https://a.example/1", False), ("Stro9ng1", True), ("a1", False),
+])  # fmt: skip
+def test_a_chosen_password_has_letters_and_digits_and_is_no_name(word: str, chosen: bool) -> None:
+    assert is_chosen(word) is chosen

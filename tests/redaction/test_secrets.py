@@ -81,6 +81,18 @@ def test_keys_of_every_issuer_are_found_wherever_they_stand(issuer: str) -> None
             assert secret not in json.loads(redacted(body))["messages"][0]["content"], text
 
 
+@pytest.mark.parametrize("around", [65_536, 3 * 65_536 - 40])
+def test_in_a_long_text_secrets_are_found_wherever_they_stand(around: int) -> None:
+    before = ("The quick brown fox jumps over the lazy dog.\n" * 5000)[:around]
+    for name, text, secret in {
+        issuer: (issuer, text, secret) for issuer, text, secret in secret_corpus.planted()
+    }.values():
+        whole = f"{before}\n{text}\n{before}"
+        taken = {at for start, end in secrets_in(whole) for at in range(start, end)}
+        start = whole.index(secret)
+        assert taken >= set(range(start, start + len(secret))), name
+
+
 def test_prose_code_and_logs_are_left_alone() -> None:
     taken = [text[start:end] for text in secret_corpus.clean() for start, end in secrets_in(text)]
     assert len(taken) <= 2, taken

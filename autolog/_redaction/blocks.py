@@ -1,0 +1,121 @@
+"""Secrets in what has a head, and may be of any length: private keys, blocks of YAML, Kubernetes' secrets, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autolog._redaction.names import holds_password, suggests_secret
+from autolog._redaction.places import is_chosen
+
+Span = tuple[int, int]
+
+_MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
+
+
+def blocks_in(text: bytes) -> Iterator[Span]:
+    """Return where a secret stands in such a block, in no order; the places may overlap."""
+    lowered = text.lower()
+    for search in (_private_keys, _yaml_blocks, _secret_manifests, _columns):
+        yield from search(text, lowered)
+
+
+_PRIVATE_KEY = re.compile(
+    rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+    rb"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+)
+
+
+def _private_keys(text: bytes, _: bytes) -> Iterator[Span]:
+    if b"PRIVATE KEY" in text:
+        yield from (found.span() for found in _PRIVATE_KEY.finditer(text))
+
+
+#: A value that is a block of YAML, and the name before it.
+_BLOCK = re.compile(rb":[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)")
+_BLOCK_NAME = re.compile(rb"(?:\A|\n)[ \t-]{0,40}[\"']?([\w.-]{3,80})[\"']?\Z")
+
+
+def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
+    """Find the lines of YAML under the name of a secret: as many as stand as deep as the first."""
+    at = 0
+    while found := _BLOCK.search(text, at):
+        at = found.end()
+        name = _BLOCK_NAME.search(text, max(0, found.start() - 130), found.start())
+        if name and suggests_secret(name[1].decode()):
+            while (line_end := text.find(b"\n", at)) >= 0 and text.startswith(found[1], line_end + 1):
+                at = line_end + 1
+            at = len(text) if line_end < 0 else line_end
+            yield found.end(), at
+
+
+_MANIFEST = re.compile(rb"kind: ?" + _MAYBE_QUOTE + rb"secret" + _MAYBE_QUOTE + rb"\s")
+_DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
+_ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
+#: The lines of a value of several.
+_TEXT = re.compile(rb"(?:\A|\n)([ \t]*+)[\w.-]{1,100}:[ \t]++[|>][+-]?\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
+
+
+def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the values of Kubernetes' secrets, each in a document of its own."""
+    if b"kind:" not in lowered or not _MANIFEST.search(lowered):
+        return
+    at = 0
+    for end in [*(found.start() for found in re.finditer(rb"\n---", lowered)), len(text)]:
+        if _MANIFEST.search(lowered, at, end):
+            for data in _DATA.finditer(lowered, at, end):
+                inner, start = text[slice(*data.span(2))], data.start(2)
+                yield from ((start + entry.start(1), start + entry.end(1)) for entry in _ENTRY.finditer(inner))
+                yield from ((start + value.start(2), start + value.end(2)) for value in _TEXT.finditer(inner))
+        at = end
+
+
+#: The head of a table with a column of passwords: CSV, tabs, or Markdown.
+_HEAD = re.compile(rb"pass(?:word|wd)[^\n]{0,200}\n")
+#: How far in its line the column stands at most.
+_MOST_BEFORE = 200
+_SEPARATORS = (b"|", b"\t", b";", b",")
+_NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
+
+
+def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords of a table, under the name of their column."""
+    at = 0
+    while b"passw" in lowered and (found := _HEAD.search(lowered, at)):
+        earliest = max(at, found.start() - _MOST_BEFORE - 1)
+        start = max(earliest, lowered.rfind(b"\n", earliest, found.start()) + 1)
+        at, head = found.end(), lowered[start : found.end() - 1]
+        separator = next((sign for sign in _SEPARATORS if sign in head), None)
+        if separator is None or (start and lowered[start - 1 : start] != b"\n"):
+            continue
+        names = [_cell(name) for name in head.split(separator)]
+        columns = [number for number, name in enumerate(names) if name and holds_password(name)]
+        if not all(map(_NAME_OF_COLUMN.fullmatch, names)):
+            continue
+        while columns and at < len(text):
+            line = text[at : _line_end(text, at)]
+            cells = line.split(separator)
+            if len(cells) != len(names):
+                break
+            for number in columns:
+                start = at + sum(len(cell) + 1 for cell in cells[:number])
+                if is_chosen(_cell(cells[number])):
+                    yield start, start + len(cells[number])
+            at += len(line) + 1
+
+
+def _cell(text: bytes) -> str:
+    return text.strip(b" \"'\r").decode("latin-1")
+
+
+def _line_end(text: bytes, at: int) -> int:
+    end = text.find(b"\n", at)
+    return len(text) if end < 0 else end
+
+
+def may_be_column(found: re.Match[bytes]) -> bool:
+    """Return whether the name of a password stands beside what separates the cells of a table."""
+    text, (start, end) = found.string, found.span()
+    before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
+    after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")
+    return before.endswith(_SEPARATORS) or after.startswith(_SEPARATORS)
