@@ -17,9 +17,9 @@ LONG_FUNCTION, LONG_MODULE = 50, 400
 
 
 def room_edges() -> tuple[set[str], set[tuple[str, str]]]:
-    """Return the rooms, and which of them imports which; `autolog/__init__.py` and `__main__.py` are no rooms."""
+    """Return the rooms, and which of them imports which; `autolog/__init__.py` is none."""
     graph = grimp.build_graph("autolog", exclude_type_checking_imports=False)
-    rooms = {module.split(".")[1] for module in graph.modules if "." in module} - {"__main__"}
+    rooms = {module.split(".")[1] for module in graph.modules if "." in module}
     edges = set()
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):

@@ -87,3 +87,8 @@ def test_rooms_are_few_and_import_one_another_in_no_circle() -> None:
     assert len(rooms) <= 30
     assert len(edges) <= 110
     assert not house.circles(edges)
+
+
+def test_functions_and_modules_are_short() -> None:
+    assert house.long_functions() == []
+    assert house.long_modules() == []

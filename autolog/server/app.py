@@ -66,8 +66,8 @@ def create_app(
         api_key: a fixed key with all scopes, for all projects; else AUTOLOG_SERVER_API_KEY, else only keys made with
             `autolog keys create` open the server.
         limits: bounds on requests.
-        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and
-            refuse the calls of programs that ask (`budgets=[{"server": True, ...}]`).
+        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and refuse the calls
+            of programs that ask (`budgets=[{"server": True, ...}]`).
         retain: how long records are kept, and how large the store may get.
         notifier: how people are told of alerts; by the log, and by webhooks in public networks, if None.
 
@@ -76,7 +76,10 @@ def create_app(
     """
     opened = open_store(store) if isinstance(store, str) else store
     fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
-    services = Services(opened, fixed_key, limits or Limits(), budgets, retain, notifier)
+    return _application(Services(opened, fixed_key, limits or Limits(), budgets, retain, notifier))
+
+
+def _application(services: Services) -> FastPath:
     background = [services.watch.background, Background("retention", PRUNE_INTERVAL, partial(_prune, services))]
 
     @contextlib.asynccontextmanager

@@ -278,7 +278,7 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
-    [("traces?filter={}", 400, "list"), ("scores?filter=[]", 400, "filter"), ("traces?filter=[5]", 400, "column"),
+    [("traces?filter={}", 400, "list"), ("scores?filter=[]", 400, "filter"), ("traces?filter=[5]", 400, "object"),
      ("v2/observations?filter=[{\"column\":\"level\",\"operator\":\">\",\"value\":1}]", 400, "none of"),
      ("traces?filter=[{\"column\":\"tags\",\"operator\":\"any of\",\"value\":[\"a\",\"b\"]}]", 400, "any of"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
      ("sessions/none", 404, "session"), ("v2/prompts/reply", 404, "fallback"), ("v2/datasets/d", 404, "datasets"),

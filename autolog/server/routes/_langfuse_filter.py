@@ -13,7 +13,6 @@ from typing import Any
 from autolog.dialects import langfuse as dialect
 from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json, parse_json
-from autolog.providers._fields import mapping
 from autolog.stores._texts import clean
 from autolog.stores.query import Condition, Query
 
@@ -38,10 +37,11 @@ def narrow(query: Query, given: str) -> Query:
         Fault: 400, it is none, or has a condition that cannot be asked for.
     """
     conditions = parse_json(clean(given).encode())
-    if not isinstance(conditions, list) or len(conditions) > _MOST:
-        raise Fault(400, f"filter: is not a list of at most {_MOST} conditions")
+    are_objects = isinstance(conditions, list) and all(isinstance(one, dict) for one in conditions)
+    if not are_objects or len(conditions) > _MOST:
+        raise Fault(400, f"filter: is not a list of at most {_MOST} conditions, each an object")
     for one in conditions:
-        query = _add(query, mapping(one))
+        query = _add(query, one)
     return query
 
 
