@@ -31,19 +31,25 @@ _NOT_BILLED = {
 
 
 def price_record(record: Record, facts: Facts, own: Any = None) -> None:
-    """Set the cost of a described record and its `cost_details`; a cost that the caller gave stays.
+    """Set the cost of a described record and its `cost_details`; a cost that the caller gave stays, as an estimate.
 
     Args:
         facts: as `describe` returned them. own: the user's prices (see `Config.prices`). A mapping replaces the table
             for the models in it; a function sees the record with the cost by the table.
     """
     if record.cost is not None:
+        if "certainty" not in (record.cost_details or {}):
+            record.cost_details = {**(record.cost_details or {}), **_GIVEN}
         return
     usage = _usage(record, facts)
     priced = _priced(record, facts, usage, None if callable(own) else own)
     record.cost, record.cost_details = priced.cost, priced.details
     if callable(own) and (by_function := price_by_function(record, own)):
         record.cost, record.cost_details = by_function.cost, by_function.details
+
+
+#: What is known of a cost that came without a word on how it was made.
+_GIVEN = {"certainty": "estimated", "why": "as the sender computed it"}
 
 
 def _usage(record: Record, facts: Facts) -> Usage:

@@ -99,8 +99,8 @@ def names_in(place: Path | str) -> list[str]:
 @contextlib.contextmanager
 def running(place: Path | str, *options: str) -> Iterator[Server]:
     server = Server(place, *options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from invoices import CHAT, MESSAGES as ANTHROPIC, OPENAI, Invoice, answer, bill, chat, message
 
+from autolog._pricing.bill import price_record
+from autolog._record.record import Record
+from autolog.providers._facts import Facts
+
 
 @pytest.mark.parametrize(
     ("url", "response", "request_body"),
@@ -61,3 +65,12 @@ def test_a_container_made_before_is_not_billed_by_the_response() -> None:
     response = {**answer("gpt-5", 10, 5), "output": [{"type": "code_interpreter_call", "container_id": "c"}]}
     used = {"tools": [{"type": "code_interpreter", "container": "c"}]}
     assert bill(Invoice("", f"{OPENAI}/responses", response, "", None, request=used)).cost == pytest.approx(62.5e-6)
+
+
+@pytest.mark.parametrize("details", [None, {"input": 0.25}, {"certainty": "exact", "prices": "yours"}])
+def test_a_cost_that_came_with_the_record_stays_and_is_as_certain_as_it_says(details: dict[str, Any] | None) -> None:
+    record = Record(id="r", kind="llm", cost=0.25, custom_cost=True, cost_details=details)
+    price_record(record, Facts())
+    assert record.cost == 0.25
+    said = {"certainty": "estimated", "why": "as the sender computed it"}
+    assert record.cost_details == (details if "certainty" in (details or {}) else {**(details or {}), **said})
