@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 from clickhouse.running import start_front
+from live import KEY
 
 from autolog._record.record import Record
 from autolog.dialects import native
@@ -229,7 +230,7 @@ def test_the_database_goes_away_and_comes_back(engine: Engine, tmp_path: Path) -
         assert until(lambda: server.get("/ready") == 503, 10)  # it may be a second old
         program = f"""
             import autolog
-            autolog.configure(endpoint={server.url!r}, api_key="fault-key", journal={str(tmp_path / "journal.db")!r})
+            autolog.configure(endpoint={server.url!r}, api_key={KEY!r}, journal={str(tmp_path / "journal.db")!r})
             for number in range(50):
                 with autolog.span(f"kept-{{number}}"):
                     pass

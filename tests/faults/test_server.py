@@ -190,7 +190,7 @@ def test_idle_and_slow_connections_keep_nobody_out(tmp_path: Path) -> None:
 def test_a_body_that_comes_slowly_or_never(tmp_path: Path) -> None:
     with running(tmp_path / "s.db", "--body-timeout", "1") as server:
         head = (
-            "POST /api/v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer fault-key\r\ncontent-length: {}\r\n\r\n"
+            f"POST /api/v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {{}}\r\n\r\n"
         )
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
             slow.send(head.format(1000).encode() + b"[{")
