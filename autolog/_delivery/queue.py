@@ -33,7 +33,8 @@ FIRST_LINGER = 0.01
 
 #: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
 #: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
-BUSY, POSTPONED = 0.002, 50_000_000
+#: But only if there are no more than `FEW`: of short calls more are made in that time, and reading them takes little.
+BUSY, POSTPONED, FEW = 0.002, 90_000_000, 16
 
 #: How long whoever abandons the queue waits for the span that is being read, in seconds.
 HANDING_OVER = 0.5
@@ -46,8 +47,8 @@ SLICE = 1_000_000
 #: would bound how late a record is written.
 HAND_OVER = 20_000_000
 
-#: When a span has waited for longer, in nanoseconds, the worker no longer lets other threads go first: where eight of
-#: them kept a core busy, it got a millisecond of every eight, and was a second behind.
+#: When one of many spans has waited for longer, in nanoseconds, the worker no longer lets other threads go first: where
+#: eight of them kept a core busy, it got a millisecond of every eight, and was a second behind.
 LATE = 40_000_000
 
 #: A program that computes without a pause, and releases the interpreter for microseconds only, starves the worker. So
@@ -184,16 +185,18 @@ class Queue(Worker):
             return None
         if self._made or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
-        if self._rested:
-            return FIRST_LINGER
-        return max(0, POSTPONED - self._age()) / 1e9 if self._wakeup_delay >= BUSY else LINGER
+        if self._gives_way:
+            return max(0, POSTPONED - self._age()) / 1e9
+        return FIRST_LINGER if self._rested else LINGER
 
     def _ready(self) -> bool:
-        """Postpone reading a little while another thread wants the interpreter, but not after a rest."""
         due = self._due()
-        if due is None or due <= 0 or self._rested:
-            return due is not None
-        return self._wakeup_delay < BUSY
+        return due is not None and (due <= 0 or not self._gives_way)
+
+    @property
+    def _gives_way(self) -> bool:
+        """Whether reading is postponed a little, as another thread wants the interpreter."""
+        return self._wakeup_delay >= BUSY and len(self._items) <= FEW
 
     def _age(self) -> int:
         """Return how long the oldest span has waited, in nanoseconds."""
@@ -220,7 +223,8 @@ class Queue(Worker):
             self._seen_ns = perf_counter_ns()
             if self._seen_ns - begun > HAND_OVER:
                 break
-            if self._seen_ns - slice_begun > SLICE and self._age() < LATE and not self._expedited:
+            late = len(self._items) > FEW and self._age() > LATE
+            if self._seen_ns - slice_begun > SLICE and not late and not self._expedited:
                 sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
                 slice_begun = self._seen_ns = perf_counter_ns()
             self._read_next()
