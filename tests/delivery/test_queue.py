@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -42,17 +43,18 @@ def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.M
     assert line.close(5)
 
 
-def test_a_worker_that_is_late_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_late_with_many_no_longer_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     yields: list[float] = []
     monkeypatch.setattr(_queue, "sleep", yields.append)
     monkeypatch.setattr(_queue, "SLICE", 0)
     line = make(Sink())
-    for late in (False, True):
+    for late, many in itertools.product((False, True), repeat=2):
         yields.clear()
         monkeypatch.setattr(_queue, "LATE", 0 if late else 60_000_000_000)
+        monkeypatch.setattr(_queue, "FEW", 0 if many else 16)
         put(line, "one", "two")
         until(lambda: not line.queued)
-        assert bool(yields) is not late
+        assert bool(yields) is not (late and many)
     assert line.close(5)
 
 
