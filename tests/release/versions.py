@@ -9,6 +9,7 @@ elsewhere (in a container with another Python, say) adds its rows to the same ta
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -53,11 +54,15 @@ def main(arguments: list[str]) -> int:
     from beside.sdk_versions import VERSIONS
     from environments import make
 
-    folder = Path(arguments[0] if arguments else ".versions").absolute()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", default=".versions")
+    parser.add_argument("interpreter", nargs="*")
+    given = parser.parse_args(arguments)
+    folder = Path(given.folder).absolute()
     folder.mkdir(exist_ok=True)
     kept = folder / "results.json"
     results: dict[str, dict[str, str]] = json.loads(kept.read_text()) if kept.exists() else {}
-    for interpreter in arguments[1:] or interpreters().values():
+    for interpreter in given.interpreter or interpreters().values():
         asked = "import sys; print('%d.%d.%d' % sys.version_info[:3] + sys.version_info[3][0].replace('f', ''))"
         version = subprocess.run([interpreter, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
         for sdks in SDKS:

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx2
@@ -277,15 +278,11 @@ def chunks(items: list[Record]) -> list[list[Record]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
-def singles(
-    name: str, encode: Callable[[Record], tuple[str, Any]], count: int
-) -> list[tuple[str, bytes, dict[str, str]]]:
-    headers = {"authorization": f"Bearer {KEY}", "x-api-key": KEY, "content-type": "application/json"}
-    made = []
-    for record in records(count, name):
-        path, body = encode(record)
-        made.append((path, json.dumps(body, default=str).encode(), headers))
-    return made
+def singles(dialect: ModuleType, base: str, count: int) -> list[tuple[str, bytes, dict[str, str]]]:
+    """Requests with a log each, at the base URL that the vendor's SDK is given."""
+    key = {"authorization": f"Bearer {KEY}", "x-api-key": KEY}
+    made = (dialect.encode_request([record]) for record in records(count, dialect.__name__))
+    return [(base + one.path, one.body, {**one.headers, **key}) for one in made]
 
 
 #: The batches of loggers above the SDKs: what they are called, where they go, and how they are made.
@@ -296,11 +293,6 @@ ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
     ("LiteLLM, batches", "/litellm", litellm),
     ("OpenAI Agents, batches", "/v1/traces/ingest", openai_agents),
 )
-
-
-def at(base: str, encoded: tuple[str, str, Any]) -> tuple[str, Any]:
-    """A path below the base URL that a vendor's SDK is given."""
-    return base + encoded[1], encoded[2]
 
 
 def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, Any]]:
@@ -331,10 +323,10 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
                 way: ([(path, json.dumps(encode(batch)).encode(), plain) for batch in chunks(list(records(one, way)))], one)
                 for way, path, encode in ABOVE
             },
-            "ResponseLog": (singles("rl", lambda record: responselog.encode_request(record)[1:], one), one),
-            "Portkey": (singles("pk", lambda record: at("/v1", portkey.encode_request([record])), one), one),
-            "Humanloop": (singles("hl", lambda record: at("/v5", humanloop.encode_request(record)), one), one),
-            "PromptLayer": (singles("pl", lambda record: promptlayer.encode_request(record)[1:], one), one),
+            "ResponseLog": (singles(responselog, "", one), one),
+            "Portkey": (singles(portkey, "/v1", one), one),
+            "Humanloop": (singles(humanloop, "/v5", one), one),
+            "PromptLayer": (singles(promptlayer, "", one), one),
         }  # fmt: skip
         for way, (requests, count) in ways.items():
             before = under.cpu()
