@@ -275,12 +275,11 @@ class Worker:
             self._thread = thread
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ) as error:  # no more threads, or the interpreter is shutting down: flush will do the work
+            except RuntimeError as error:  # flushing will do the work
                 self._thread = None
                 self._idle = True
-                report("starting the worker thread", error)
+                if "interpreter shutdown" not in str(error):  # as every exit is since Python 3.12
+                    report("starting the worker thread", error)
                 return
             flush_before_child_exits()
 
