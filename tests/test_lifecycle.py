@@ -359,6 +359,7 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         with autolog.span("s"): pass
         """,
         tmp_path,
+        silent=False,  # it says where the record waits
     )
     assert code == 0
     assert took < 4

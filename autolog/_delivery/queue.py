@@ -204,6 +204,11 @@ class Queue(Worker):
             return self._seen_ns - self._items[0].end_ns
         return 0
 
+    def _start(self) -> None:
+        super()._start()
+        for delivery in self.deliveries:
+            delivery.wake()  # already: at the exit no thread starts any more, from Python 3.12 on
+
     def _prepare(self) -> None:
         if self._prepare_reading is not None:
             with self._reading:
