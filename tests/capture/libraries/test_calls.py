@@ -300,11 +300,14 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
         def ask() -> None:
             client.request(method, "http://example.com/a/b?c=d")
 
+        def least() -> int:
+            return min(count_calls(ask) for _ in range(3))  # a collection of garbage may make calls of its own
+
         ask()
-        before = count_calls(ask)
+        before = least()
         autolog.patch_http()
         ask()
-        assert count_calls(ask) - before <= 4
+        assert least() - before <= 4
     assert not records
 
 
