@@ -6,6 +6,7 @@ The format: https://ai.google.dev/api/interactions-api, read 2026-11, and google
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from autolog._record.streams import Event
@@ -45,28 +46,38 @@ def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
 
 
 def _read_usage(usage: dict[str, Any]) -> Usage:
-    given, tools = _modalities(usage, "input_tokens_by_modality"), _modalities(usage, "tool_use_tokens_by_modality")
-    made, cached = _modalities(usage, "output_tokens_by_modality"), _modalities(usage, "cached_tokens_by_modality")
     thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))
     searches = [tool for tool in objects(usage.get("grounding_tool_count")) if tool.get("type") == "google_search"]
-    return Usage(
+    read = Usage(
         input=total(count(usage.get("total_input_tokens")), count(usage.get("total_tool_use_tokens"))),
         output=total(count(usage.get("total_output_tokens")), thoughts),
         cache_read=count(usage.get("total_cached_tokens")),
         reasoning=thoughts,
-        input_audio=total(given.get("audio"), tools.get("audio")),
-        input_image=total(given.get("image"), tools.get("image")),
-        output_audio=made.get("audio"),
-        output_image=made.get("image"),
-        cache_audio_read=cached.get("audio", 0 if cached else None),
-        cache_image_read=cached.get("image", 0 if cached else None),
         web_searches=total(*(count(tool.get("count")) for tool in searches)),
     )
+    keys = (f"{part}_tokens_by_modality" for part in ("input", "tool_use", "output", "cached"))
+    count_modalities(read, [usage.get(key) for key in keys], "tokens")
+    return read
 
 
-def _modalities(usage: dict[str, Any], key: str) -> dict[str, int]:
-    counted = [(str(item.get("modality")).lower(), count(item.get("tokens"))) for item in objects(usage.get(key))]
-    return {modality: tokens for modality, tokens in counted if tokens is not None}
+def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
+    """Fill in how many tokens are audio and how many are images.
+
+    Args:
+        details: of the prompt, the tools' prompt, the output and the cache, in this order: each a list of objects with
+            a `modality`, in whatever case, and its count under the name that `tokens` says.
+    """
+    prompt, beside, output, kept = (_by_modality(items, tokens) for items in details)
+    read.input_audio = total(prompt.get("audio"), beside.get("audio"))
+    read.input_image = total(prompt.get("image"), beside.get("image"))
+    read.output_audio, read.output_image = output.get("audio"), output.get("image")
+    untold = 0 if kept else None
+    read.cache_audio_read, read.cache_image_read = kept.get("audio", untold), kept.get("image", untold)
+
+
+def _by_modality(items: Any, tokens: str) -> dict[str, int]:
+    counted = [(str(item.get("modality")).lower(), count(item.get(tokens))) for item in objects(items)]
+    return {modality: number for modality, number in counted if number is not None}
 
 
 def is_stream(events: list[Event]) -> bool:

@@ -19,7 +19,13 @@ from autolog.providers._defaults import (
 )
 from autolog.providers._facts import BatchResult, Facts, Usage, read_error
 from autolog.providers._fields import count, lines, mapping, objects, text, total
-from autolog.providers._interactions import assemble_interaction, is_interaction, is_stream, read_interaction
+from autolog.providers._interactions import (
+    assemble_interaction,
+    count_modalities,
+    is_interaction,
+    is_stream,
+    read_interaction,
+)
 from autolog.providers._pieces import add_text, child, children, joined
 
 name = "gemini"
@@ -210,30 +216,16 @@ def _searches(body: dict[str, Any]) -> int | None:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a `usageMetadata`: the prompt has the cache in it, but neither the tools' prompt nor the thoughts."""
-    prompt, cached = _modalities(usage, "promptTokensDetails"), _modalities(usage, "cacheTokensDetails")
-    tools, made = _modalities(usage, "toolUsePromptTokensDetails"), _modalities(usage, "candidatesTokensDetails")
     thoughts = count(usage.get("thoughtsTokenCount"))
     given = total(count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount")))
     output = total(count(usage.get("candidatesTokenCount")), count(usage.get("responseTokenCount")), thoughts)
     if output is None and given is not None and count(usage.get("totalTokenCount")) == given:
         output = 0  # nothing was said: a zero is left out
-    return Usage(
-        input=given,
-        output=output,
-        cache_read=count(usage.get("cachedContentTokenCount")),
-        reasoning=thoughts,
-        input_audio=total(prompt.get("AUDIO"), tools.get("AUDIO")),
-        input_image=total(prompt.get("IMAGE"), tools.get("IMAGE")),
-        output_audio=made.get("AUDIO"),
-        output_image=made.get("IMAGE"),
-        cache_audio_read=cached.get("AUDIO", 0 if cached else None),
-        cache_image_read=cached.get("IMAGE", 0 if cached else None),
-    )
-
-
-def _modalities(usage: dict[str, Any], key: str) -> dict[str, int]:
-    counted = [(str(item.get("modality")), count(item.get("tokenCount"))) for item in objects(usage.get(key))]
-    return {modality: tokens for modality, tokens in counted if tokens is not None}
+    cached = count(usage.get("cachedContentTokenCount"))
+    read = Usage(input=given, output=output, cache_read=cached, reasoning=thoughts)
+    keys = (f"{part}TokensDetails" for part in ("prompt", "toolUsePrompt", "candidates", "cache"))
+    count_modalities(read, [usage.get(key) for key in keys], "tokenCount")
+    return read
 
 
 def _read_predictions(facts: Facts, body: dict[str, Any], path: str) -> None:
