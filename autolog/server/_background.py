@@ -21,7 +21,7 @@ class Background:
         self._pid = 0  # whose thread it is; an application may be made before a fork
 
     def start(self) -> None:
-        """Begin, unless it has begun in this process."""
+        """Start the thread, unless it has been started in this process."""
         if self._pid == os.getpid():
             return
         self._pid, self._stopped = os.getpid(), threading.Event()
@@ -29,15 +29,15 @@ class Background:
         self._thread.start()
 
     def pause(self, seconds: float) -> None:
-        """Wait, or until `stop`."""
+        """Wait so many seconds, or until the thread is to stop."""
         self._stopped.wait(seconds)
 
     def end(self) -> None:
-        """Do it no more."""
+        """Tell the thread to stop."""
         self._stopped.set()
 
     def stop(self) -> None:
-        """Do it no more; wait a second for what is under way."""
+        """Tell the thread to stop, and wait up to a second for what is under way."""
         self.end()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join(1)

@@ -24,7 +24,6 @@ EACH_TRACE, MOST_DEEP = 500, 50
 #: In how many stretches of time the calls of a batch are looked for, which may come from a journal of days.
 STRETCHES = 20
 
-
 #: A project, a trace, and a span in it.
 _Place = tuple[str, str, str | None]
 
@@ -135,7 +134,7 @@ class Known:
         return one if one is not None and is_call(one.record) else None
 
     def around(self, record: Record) -> Iterator[tuple[Candidate, bool]]:
-        """Yield the records that a record is below, and those below it, with whether it is; in the order they came."""
+        """Yield the records above and below a record, in the order they came, each with whether it is above."""
         above = dict.fromkeys(self._above(record), True)
         found = {**dict.fromkeys(self._below(record), False), **above}
         for one in sorted(found, key=self._order.__getitem__):
