@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from autolog._guard import guard
-from autolog._native import RLock, allocate_lock, start_new_thread
+from autolog._native import RLock, allocate_lock, start_new_thread, wait_for_leaving
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
@@ -142,6 +142,7 @@ def _before_fork() -> None:
     deadline = monotonic() + FORK_TIMEOUT
     for worker in _in_order():
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
+    wait_for_leaving(FORK_TIMEOUT)
 
 
 def _after_fork_in_parent() -> None:

@@ -174,6 +174,28 @@ os.wait()
     assert run(code, tmp_path).stdout == "[1]\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no threads as files")
+def test_a_fork_waits_until_the_threads_that_ended_are_gone_for_the_system_too(tmp_path: Path) -> None:
+    """A C library that cleans up after a thread holds locks meanwhile, which a child would wait for in vain."""
+    code = """
+import ctypes, os
+os.register_at_fork(before=lambda: print(len(os.listdir("/proc/self/task")), flush=True))  # runs after autolog's
+import autolog
+libc = ctypes.CDLL(None)
+key = ctypes.c_uint()
+libc.pthread_key_create(ctypes.byref(key), ctypes.cast(libc.usleep, ctypes.c_void_p))  # the clean-up: 0.1 s of sleep
+def clean_up_slowly(record):
+    libc.pthread_setspecific(key, ctypes.c_void_p(100_000))
+    return record
+autolog.configure(redact=clean_up_slowly)
+with autolog.span("one"): pass
+assert autolog.flush(10)
+if os.fork() == 0: os._exit(0)
+os.wait()
+"""
+    assert run(code, tmp_path).stdout == "1\n"
+
+
 @posix
 def test_every_fork_hook_of_the_package_is_registered_in_one_place() -> None:
     package = Path(autolog.__file__).parent
