@@ -163,7 +163,7 @@ _USAGE_OPTION = "stream_options={'include_usage': True}"
 
 def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     """Return why a cost is unknown, with what would make it known."""
-    if usage.input is None and facts.unbilled_reason:
+    if usage.input is None and facts.unbilled_reason and not usage.units:
         return facts.unbilled_reason
     if why.startswith(
         "Unable to find provider"

@@ -39,8 +39,9 @@ def span_id(key: str) -> str:
 
 
 class _Begun(msgspec.Struct, omit_defaults=True):
-    """What later calls need to know of the call that began a thing."""
+    """What later calls need to know of the call that began a thing, and the thing's key if they read it by another."""
 
+    key: str = ""
     name: str | None = None
     model: str | None = None
     trace_id: str | None = None
@@ -96,9 +97,10 @@ class LongRunningCalls:
             model=record.response_model,
             trace_id=record.trace_id,
             path=facts.path,
-            request={name: value for name, value in facts.request.items() if _is_short(value)},
+            request=_short_part(facts.request),
         )
-        self._begun.put(thing.key, msgspec.json.encode(begun))
+        for key in (thing.key, *thing.other_keys):
+            self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(begun, key=thing.key)))
 
     # Calls that read of it later
 
@@ -113,7 +115,7 @@ class LongRunningCalls:
         if thing.operation == "batch":
             self._learn_files(facts)
         begun = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
-        record.id = record_id(thing.key)
+        record.id = record_id(begun.key or thing.key)
         record.response_model = record.response_model or begun.model
         named = (record.operation_name, record.request_model or record.response_model)
         record.name = begun.name or " ".join(filter(None, named)) or None
@@ -169,8 +171,15 @@ class LongRunningCalls:
                 yield record
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _SHORT)
+def _short_part(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request's numbers and short words, and those of the objects in it."""
+    inner = {name: _short_fields(value) for name, value in request.items() if isinstance(value, dict)}
+    return _short_fields(request) | {name: fields for name, fields in inner.items() if fields}
+
+
+def _short_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items()
+            if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _SHORT)}  # fmt: skip
 
 
 def _result_record(read: Record, result: BatchResult) -> Record:

@@ -47,7 +47,7 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     facts.usage.units = provider.billable_units(path, asked, answer)
     facts.unbilled_reason = provider.unbilled_reason(path)
     lasting = facts.long_running and facts.long_running.operation
-    record.operation_name = record.operation_name or lasting or provider.operation(path) or None
+    record.operation_name = record.operation_name or lasting or facts.operation or provider.operation(path) or None
     record.request_model = record.request_model or text(asked.get("model")) or provider.model_in(path)
     if record.request_stream is None:
         record.request_stream = streamed or asked.get("stream") in (True, "true")

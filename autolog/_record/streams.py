@@ -23,10 +23,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event of a stream: its name, if it has one, and its JSON data."""
+    """One event of a stream: its name, if it has one, and its JSON data.
+
+    Data that is no JSON object is kept as `text`, of events with a name only.
+    """
 
     name: str | None
     data: dict[str, Any]
+    text: str = ""
 
 
 def read_events(body: bytes, content_type: str) -> list[Event]:
@@ -77,7 +81,9 @@ def _sse_events(body: bytes) -> Iterator[Event]:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    for block in body.split(b"\n\n"):
+    blocks = body.split(b"\n\n")
+    last = len(blocks) - 1  # what no blank line ends may have been cut off
+    for number, block in enumerate(blocks):
         head, _, json_text = block.partition(b"data: ")
         if json_text[:1] == b"{" and (not head or (head[:7] == b"event: " and head.find(b"\n") == len(head) - 1)):
             try:  # as nearly all are: at most a name, and one line of data
@@ -85,10 +91,10 @@ def _sse_events(body: bytes) -> Iterator[Event]:
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
-        yield from _sse_event(block)
+        yield from _sse_event(block, number < last)
 
 
-def _sse_event(block: bytes) -> Iterator[Event]:
+def _sse_event(block: bytes, whole: bool) -> Iterator[Event]:
     name: str | None = None
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -98,9 +104,13 @@ def _sse_event(block: bytes) -> Iterator[Event]:
             name = line[6:].strip().decode(errors="replace")
     value = decode_json(b"\n".join(data)) if data else None
     values = [value] if value is not None else map(decode_json, data)  # some forget the blank line between events
+    told = False
     for each in values:
         if isinstance(each, dict):
+            told = True
             yield Event(name, each)
+    if whole and name and data and not told:
+        yield Event(name, {}, b"\n".join(line.removeprefix(b" ") for line in data).decode(errors="replace"))
 
 
 def _line_events(body: bytes) -> Iterator[Event]:

@@ -41,12 +41,14 @@ class LongRunning(msgspec.Struct, frozen=True):
         key: what it is and its id, the same in every answer that tells of it.
         operation: the operation that it is. final: nothing more is to come, or what came stands for the whole so far.
         certain: the answer says by itself that it outlives its call; else the request that began it says so.
+        other_keys: by what else a later answer may name it, that does not tell the id.
     """
 
     key: str
     operation: str
     final: bool
     certain: bool = True
+    other_keys: tuple[str, ...] = ()
 
 
 class BatchResult(msgspec.Struct, frozen=True):
@@ -96,6 +98,8 @@ class Facts(msgspec.Struct):
     """Why the usage may not be the whole bill."""
     unbilled_reason: str | None = None
     """Why there may be no usage to bill."""
+    operation: str | None = None
+    """The operation that the answer shows it to be, where its path leaves that open."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None

@@ -58,6 +58,8 @@ ROWS = (
     Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
         r":(stream)?[gG]enerateContent$|:(batchE|e)mbedContents?$|:countTokens$|/publishers/google/|/batchPredictionJobs$"
+        r"|(/endpoints/[^/]+|/publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+):\w*[pP]redict$|:predictLongRunning$"
+        r"|/models/[^/]+/operations/[^/]+$"
         r"|/v1(alpha|beta)\d*/(projects/.+/)?(batches|files|interactions)(/|$)", anywhere=True,
         marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
     Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
@@ -77,7 +79,8 @@ ROWS = (
     Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
                         ".huggingface.cloud": "huggingface"},
         r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),
-    Row("replicate", {"api.replicate.com": "replicate"}, r"^/v1/"),
+    Row("replicate", {"api.replicate.com": "replicate", ".replicate.com": "replicate", ".replicate.net": "replicate"},
+        r"^/v1/"),
     Row("writer", {"api.writer.com": "writer"}, r"^/v1/"),
     Row("llama_api", {"api.llama.com": "meta"}, r"^/v1/", marks=frozenset({"completion_message"})),
     Row("dashscope", {"dashscope.aliyuncs.com": "alibaba_cloud", "dashscope-intl.aliyuncs.com": "alibaba_cloud",

@@ -13,10 +13,8 @@ from typing import Any
 
 from autolog._record.bodies import decode_object
 from autolog._record.streams import Event
-from autolog.providers._defaults import (
-    billable_units as billable_units,
-    has_usage_option as has_usage_option,
-)
+from autolog.providers import _predictions as predictions, openai
+from autolog.providers._defaults import has_usage_option as has_usage_option
 from autolog.providers._facts import BatchResult, Facts, Usage, read_error
 from autolog.providers._fields import count, lines, mapping, objects, text, total
 from autolog.providers._interactions import (
@@ -41,8 +39,8 @@ _OPERATIONS = {
     "computeTokens": "count_tokens",
     "batchGenerateContent": "batch",
     "asyncBatchEmbedContent": "batch",
-    "predict": "embeddings",
     "predictLongRunning": "video_generation",
+    "fetchPredictOperation": "video_generation",
 }
 _INTERACTION = r"/interactions/[^/]+(/cancel)?$"
 _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
@@ -62,8 +60,10 @@ def operation(path: str) -> str:
         return "chat"
     if path.endswith("/batchPredictionJobs"):
         return "batch_prediction"
-    if _verb(path) == "predict" and "imagen" in path:
-        return "image_generation"
+    if _verb(path) in predictions.VERBS:
+        return predictions.operation_of(None if "/endpoints/" in path else model_in(path))
+    if predictions.reads_operation("get", path):
+        return "video_generation"
     return _OPERATIONS.get(_verb(path)) or re.split(r"/v\d+\w*/", path)[-1].strip("/")
 
 
@@ -74,14 +74,18 @@ def billable(method: str, path: str) -> bool:
         return True
     path = path.partition("?")[0].rstrip("/")
     return method.lower() == "post" and (
-        _verb(path) in _OPERATIONS or path.endswith(("/cachedContents", "/interactions", "/batchPredictionJobs"))
+        _verb(path) in _OPERATIONS
+        or _verb(path) in predictions.VERBS
+        or path.endswith(("/cachedContents", "/interactions", "/batchPredictionJobs"))
     )
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads the results of a batch, or an interaction that goes on, or ends one."""
+    """Return whether a call reads the results of a batch, or what goes on in the background, or ends that."""
     plain = path.partition("?")[0].rstrip("/")
+    if predictions.reads_operation(method, plain):
+        return True
     if (told := re.search(_INTERACTION, plain)) is not None:
         return method.lower() == ("post" if told[1] else "get")
     return method.lower() == "get" and results_id(path) is not None
@@ -133,13 +137,22 @@ def streams(path: str) -> bool:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
-    if _verb(path) == "predictLongRunning":
-        return "billed by the second of video, which the answer does not tell"
+    if operation(path) == "video_generation":
+        return "billed by the second of video, when it is made; it is told if the request says `durationSeconds`"
+    if _verb(path) in predictions.VERBS and "/endpoints/" in path:
+        return "billed by the hour of the endpoint's machines"
+    if operation(path) in {"image_generation", "music_generation"}:
+        return "billed by the piece"
     if path.rstrip("/").endswith("/cachedContents"):
         return "a cache is billed by the hour that it is kept"
     if path.rstrip("/").endswith("/batchPredictionJobs"):
         return "billed with its items, whose results are written to a storage that is not seen here"
     return None
+
+
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return the images and the seconds of video that were made."""
+    return predictions.units(model_in(path), request, mapping(response))
 
 
 # Reading a response
@@ -148,6 +161,8 @@ def unbilled_reason(path: str) -> str | None:
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
     body = mapping(body)
+    if (answer := predictions.openai_answer(body)) is not None:
+        return predictions.read_openai(answer)
     facts = Facts(model=text(body.get("modelVersion")) or text(body.get("model")))
     facts.id = text(body.get("responseId")) or text(body.get("id"))
     if body.get("error"):
@@ -155,8 +170,12 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if operation(path) == "count_tokens":
         facts.usage.input = count(body.get("totalTokens"))
         return facts
-    if "predictions" in body:
-        _read_predictions(facts, body, path)
+    if predictions.is_operation(body):
+        predictions.read_operation(facts, body)
+    elif "predictions" in body:
+        predictions.read_predictions(facts, body, operation(path))
+        if facts.usage.input is not None and str(model_in(path)).startswith("text"):
+            facts.uncertainty = "Vertex AI bills this by the character, not by the token"
     elif operation(path) == "chat" and "/interactions" in path and is_interaction(body):
         read_interaction(facts, body)
     else:
@@ -228,25 +247,13 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     return read
 
 
-def _read_predictions(facts: Facts, body: dict[str, Any], path: str) -> None:
-    """Vertex AI's older shape, for embeddings and images."""
-    if operation(path) != "embeddings":
-        return
-    embedded = [mapping(prediction.get("embeddings")) for prediction in objects(body["predictions"])]
-    statistics = [mapping(one.get("statistics")) for one in embedded]
-    facts.usage.input = total(*(count(one.get("token_count")) for one in statistics))
-    facts.raw_usage = (
-        {"statistics": statistics, **mapping(body.get("metadata"))} if facts.usage.input is not None else None
-    )
-    if str(model_in(path)).startswith("text"):
-        facts.uncertainty = "Vertex AI bills this by the character, not by the token"
-
-
 # Streams
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the response that a stream amounts to: every chunk is a response, whose parts go on with those before."""
+    if any("choices" in event.data for event in events):  # of a custom model
+        return openai.assemble(path, events)
     if is_stream(events):
         return mapping(joined(assemble_interaction(events)))
     body: dict[str, Any] = {}

@@ -1,6 +1,8 @@
 """Replicate: predictions, which may outlive the call that began them. Billed by the second of a machine, or by tokens.
 
-The format: https://replicate.com/docs/reference/http, read 2026-11.
+The format: https://replicate.com/docs/reference/http; of the stream of tokens that a prediction names in `urls.stream`:
+https://replicate.com/docs/topics/predictions/streaming, read 2026-11. That stream does not say whose it is; it is known
+by its address.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import functools
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from autolog._record.bodies import encode_json
 from autolog._record.streams import Event
 from autolog.providers._defaults import (
     batch_results as batch_results,
@@ -26,6 +30,7 @@ provider_name = "replicate"
 
 _BEGUN = r"/(predictions|trainings)$"
 _READ = r"/(predictions|trainings)/[^/]+(/cancel)?$"
+_STREAM = r"/v1/(streams?|files|predictions)/[^/]+$"
 _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
@@ -48,8 +53,9 @@ def billable(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads or cancels a prediction that an earlier one began."""
-    return method.lower() in {"get", "post"} and bool(re.search(_READ, _plain(path)))
+    """Return whether a call reads a prediction that an earlier one began, or its stream, or cancels it."""
+    pattern = rf"{_READ}|{_STREAM}" if method.lower() == "get" else _READ
+    return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -74,9 +80,13 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     body = mapping(body)
     facts = Facts(model=text(body.get("model")), id=text(body.get("id")))
     status, output = text(body.get("status")), body.get("output")
-    if facts.id is not None and status is not None:
-        facts.long_running = LongRunning(f"prediction:{facts.id}", "prediction", status in _ENDED)
-        facts.finish_reasons = [status] if status in _ENDED else None
+    facts.finish_reasons = [status] if status in _ENDED else None
+    if facts.id is None and status is not None:  # a stream, as `assemble` made it
+        facts.long_running = LongRunning(f"stream:{_plain(path)}", "prediction", final=True, certain=False)
+    elif facts.id is not None and status is not None:
+        stream = text(mapping(body.get("urls")).get("stream"))
+        keys = (f"stream:{urlsplit(stream).path.rstrip('/')}",) if stream else ()
+        facts.long_running = LongRunning(f"prediction:{facts.id}", "prediction", status in _ENDED, other_keys=keys)
     facts.error_message = text(body.get("error")) or text(body.get("detail"))
     facts.error_type = status if facts.error_message and status == "failed" else None
     if isinstance(output, str):
@@ -93,5 +103,18 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the last event that is a prediction; the streams of tokens are no JSON."""
-    return events[-1].data if events else {}
+    """Return a prediction without its id: what its stream of tokens says of it.
+
+    A piece that is an object by itself, such as `{}`, was read as one and is written anew.
+    """
+    ends = {"done": "succeeded", "error": "failed"}
+    body: dict[str, Any] = {"status": "processing", "output": []}
+    for event in events:
+        if event.name == "output":
+            body["output"].append(event.text or encode_json(event.data).decode())
+        elif event.name in ends:
+            reason = text(event.data.get("reason")) if event.name == "done" else None
+            body["status"] = {"error": "failed", "canceled": "canceled"}.get(reason or "", ends[event.name])
+        if event.name == "error":
+            body["error"] = text(event.data.get("detail")) or event.text or encode_json(event.data).decode()
+    return body

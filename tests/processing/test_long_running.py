@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 from invoices import NOW, background_answer
@@ -352,6 +353,54 @@ def test_an_extension_is_billed_for_what_it_adds(patched: Records) -> None:
     made.videos.extend(prompt="More", seconds="4", video=("v.mp4", b"x"))
     made.videos.retrieve("video_1")
     assert patched[0].cost == pytest.approx(0.4)
+
+
+# Things that begin at one address and end at another
+
+VEO = "https://generativelanguage.googleapis.com/v1beta/models/veo-3.1-generate-preview"
+OPERATION = "models/veo-3.1-generate-preview/operations/7"
+WORDS = b"event: output\nid: 1:0\ndata: So\n\nevent: output\nid: 2:0\ndata: .\n\nevent: done\nid: 3:0\ndata: {}\n\n"
+
+
+def other_handler(request: Any) -> Any:
+    reply = httpx.Response
+    if request.url.host == "stream.replicate.com":
+        return reply(200, headers={"content-type": "text/event-stream"}, content=WORDS)
+    if request.url.host == "api.replicate.com":
+        return reply(201, json={"id": "p", "model": "meta/llama", "status": "starting", "output": None,
+                                "urls": {"stream": "https://stream.replicate.com/v1/files/f-1"}})  # fmt: skip
+    made = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": "u"}}]}}
+    ended = {"done": True, "response": made} if request.method == "GET" else {}
+    return reply(200, json={"name": OPERATION, **ended})
+
+
+def test_a_stream_at_an_address_of_its_own_completes_what_named_it(records: Records) -> None:
+    autolog.patch()
+    http = httpx.Client(transport=httpx.MockTransport(other_handler))
+    begun = http.post(
+        "https://api.replicate.com/v1/models/meta/llama/predictions", json={"input": {"prompt": "Why?"}, "stream": True}
+    )
+    assert http.get(begun.json()["urls"]["stream"]).content == WORDS
+    assert http.get("https://stream.replicate.com/v1/files/another").content == WORDS
+    (record,) = records
+    assert (record.output_preview, record.response_finish_reasons, record.input_preview) == (
+        "So.",
+        ["succeeded"],
+        "Why?",
+    )
+    assert record.response_model == "meta/llama"
+
+
+def test_a_video_whose_operation_is_asked_for_is_one_record_and_says_what_it_made(records: Records) -> None:
+    autolog.patch()
+    http = httpx.Client(transport=httpx.MockTransport(other_handler))
+    http.post(
+        f"{VEO}:predictLongRunning", json={"instances": [{"prompt": "A dot"}], "parameters": {"durationSeconds": 8}}
+    )
+    http.get(f"https://generativelanguage.googleapis.com/v1beta/{OPERATION}")
+    (record,) = records
+    assert (record.operation_name, record.response_finish_reasons, record.cost) == ("video_generation", ["stop"], None)
+    assert "second of veo-3.1-generate-preview" in str(record.cost_details)
 
 
 # Files that are no results

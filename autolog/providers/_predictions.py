@@ -1,0 +1,122 @@
+"""Vertex AI's `predict`: embeddings, images, music, custom models; and videos, which are made in the background.
+
+The formats: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/predict,
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api and .../veo-video-generation, and
+https://ai.google.dev/gemini-api/docs/video for Gemini's own API, read 2026-11. A custom model answers in its own shape;
+servers such as vLLM answer chats in OpenAI's, behind `predict` under the key `predictions`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from autolog.providers import openai
+from autolog.providers._facts import Facts, LongRunning, read_error
+from autolog.providers._fields import count, mapping, objects, seconds, text, total
+
+#: The verbs by which a model answers at once. `rawPredict` of Claude and of Mistral is read by their modules.
+VERBS = frozenset({
+    "predict", "rawPredict", "streamRawPredict", "serverStreamingPredict", "streamingPredict", "directPredict",
+    "directRawPredict", "explain",
+})  # fmt: skip
+#: What a published model makes, by its name.
+_KINDS = (
+    (r"embed|gecko", "embeddings"),
+    (r"imagen|image|virtual-try-on", "image_generation"),
+    (r"lyria", "music_generation"),
+)
+_OPERATION = r"(?:^|/)models/([^/]+)/operations/([^/]+)$"
+
+
+def operation_of(model: str | None) -> str:
+    """Return what a model's predictions are, by its name; `prediction` if that does not tell, as an endpoint's."""
+    return next((kind for pattern, kind in _KINDS if re.search(pattern, model or "")), "prediction")
+
+
+def reads_operation(method: str, path: str) -> bool:
+    """Return whether a call asks how far a video is: at Gemini's API, at Vertex AI."""
+    if method.lower() == "post":
+        return path.endswith(":fetchPredictOperation")
+    return method.lower() == "get" and bool(re.search(_OPERATION, path))
+
+
+def is_operation(body: dict[str, Any]) -> bool:
+    """Return whether a response tells of something that is made in the background, and of a model's work at that."""
+    return bool(re.search(_OPERATION, text(body.get("name")) or ""))
+
+
+def read_operation(facts: Facts, body: dict[str, Any]) -> None:
+    """Add what is known of a video by now."""
+    name = text(body.get("name")) or ""
+    found = re.search(_OPERATION, name)
+    if found is None:
+        return
+    facts.model, facts.id = found[1], found[2]
+    done = body.get("done") is True
+    facts.long_running = LongRunning(f"operation:{name}", "video_generation", done)
+    if error := mapping(body.get("error")):
+        facts.error_type, facts.error_message = read_error({"error": error})
+    facts.finish_reasons = ["stop"] if done and not facts.error_message else None
+
+
+def _videos(response: dict[str, Any]) -> int:
+    """Return how many videos were made; those that were filtered out are not among them, nor billed."""
+    made = mapping(response.get("response"))
+    return len(
+        objects(made.get("videos")) or objects(mapping(made.get("generateVideoResponse")).get("generatedSamples"))
+    )
+
+
+def units(model: str | None, request: dict[str, Any], response: dict[str, Any]) -> dict[str, float]:
+    """Return the images or the seconds of video that were made, where the model's name and the request tell."""
+    asked = mapping(request.get("parameters"))
+    length = seconds(asked.get("durationSeconds"))
+    if is_operation(response):
+        made = _videos(response)
+        size = f", {asked['resolution']}" if text(asked.get("resolution")) else ""
+        return {f"second of {model}{size}": made * length} if made and length else {}
+    if operation_of(model) != "image_generation":
+        return {}
+    images = [one for one in objects(response.get("predictions")) if "bytesBase64Encoded" in one or "gcsUri" in one]
+    return {f"image of {model}": len(images)} if images else {}
+
+
+def read_predictions(facts: Facts, body: dict[str, Any], kind: str) -> None:
+    """Add what predictions say: of an embedding its tokens, of a custom model its text."""
+    predictions = body["predictions"]
+    facts.model = facts.model or text(body.get("modelDisplayName"))
+    embedded = [mapping(one.get("embeddings")) for one in objects(predictions)]
+    statistics = [mapping(one.get("statistics")) for one in embedded]
+    facts.usage.input = total(*(count(one.get("token_count")) for one in statistics))
+    if facts.usage.input is not None:
+        facts.operation = "embeddings"
+        facts.raw_usage = {"statistics": statistics, **mapping(body.get("metadata"))}
+    elif kind == "prediction":
+        facts.output_text = "\n".join(_texts(predictions)) or None
+
+
+def _texts(predictions: Any) -> Iterator[str]:
+    for one in predictions if isinstance(predictions, list) else [predictions]:
+        if isinstance(one, str):
+            yield one
+        for key in ("content", "generated_text", "text"):
+            if said := text(mapping(one).get(key)):
+                yield said
+
+
+def openai_answer(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the answer in OpenAI's shape that a custom model gave, bare or as its prediction; None if it gave none."""
+    for answer in (body, mapping(body.get("predictions"))):
+        if isinstance(answer.get("choices"), list):
+            return answer
+    return None
+
+
+def read_openai(answer: dict[str, Any]) -> Facts:
+    """Return the facts in such an answer."""
+    chat = any("message" in choice for choice in objects(answer["choices"]))
+    facts = openai.read("/v1/chat/completions" if chat else "/v1/completions", answer, {})
+    facts.operation = "chat" if chat else "text_completion"
+    return facts
