@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from autolog._guard import guard
-from autolog._native import RLock, allocate_lock, start_new_thread, wait_for_leaving
+from autolog._native import RLock, allocate_lock, get_ident, sleep, start_new_thread, wait_for_leaving
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
@@ -36,6 +36,9 @@ _LAST_PART = 0.15
 FORK_TIMEOUT = 0.5
 #: How long it may wait for imports of ours, in seconds: a child that inherits one half-done waits for it for ever.
 IMPORT_TIMEOUT = 20.0
+#: How long it may wait until no thread of ours is in a C library that has locks of the whole process, in seconds: they
+#: are held for microseconds, if the machine gives their thread the time. But SQLite may wait there for a file.
+LOCKS_TIMEOUT = 3.0
 
 
 class Worker(Protocol):
@@ -132,6 +135,56 @@ class Opening:
 opening = Opening()
 
 
+class ForkGate:
+    """A block, of any thread, during which no other thread forks: SQLite and OpenSSL have locks of the whole process.
+
+    A child that inherits one that is held waits for it for ever, even if that is only at its exit. A fork waits until
+    all such blocks have ended, for `LOCKS_TIMEOUT` at most, and lets none begin meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._inside: dict[int, int] = {}
+        self._forking: int | None = None
+        self._gate = RLock()
+
+    def __enter__(self) -> None:
+        me = get_ident()
+        depth = self._inside[me] = self._inside.get(me, 0) + 1
+        while depth == 1 and self._forking not in {None, me}:
+            del self._inside[me]
+            with self._gate:
+                self._inside[me] = 1
+
+    def __exit__(self, *_: object) -> None:
+        me = get_ident()
+        depth = self._inside.get(me, 0) - 1
+        if depth > 0:
+            self._inside[me] = depth
+        else:
+            self._inside.pop(me, None)
+
+    def pause_for_fork(self, timeout: float) -> None:
+        """Let nobody enter any more, and wait up to `timeout` seconds until all others have left."""
+        deadline = monotonic() + timeout
+        if self._gate.acquire(timeout=timeout):
+            self._forking = me = get_ident()
+            while any(thread != me for thread in list(self._inside)) and monotonic() < deadline:
+                sleep(0.0002)
+
+    def resume_after_fork(self) -> None:
+        """Let others enter again, in the parent."""
+        if self._forking == get_ident():
+            self._forking = None
+            self._gate.release()
+
+    def reset(self) -> None:
+        """Let this thread enter, in a forked child, which has no other."""
+        self.__init__()  # type: ignore[misc]
+
+
+in_c_library = ForkGate()
+
+
 def _in_order() -> list[Worker]:
     return sorted(workers, key=lambda worker: worker.stage)
 
@@ -142,10 +195,12 @@ def _before_fork() -> None:
     deadline = monotonic() + FORK_TIMEOUT
     for worker in _in_order():
         worker.pause_for_fork(max(0.0, deadline - monotonic()))
-    wait_for_leaving(FORK_TIMEOUT)
+    in_c_library.pause_for_fork(LOCKS_TIMEOUT)
+    wait_for_leaving(LOCKS_TIMEOUT)
 
 
 def _after_fork_in_parent() -> None:
+    in_c_library.resume_after_fork()
     for worker in workers:
         worker.resume_after_fork()
     opening.resume_after_fork()
@@ -153,6 +208,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     opening.reset()
+    in_c_library.reset()
     for hook in _in_child:
         with guard("starting over in a forked child"):
             hook()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from autolog._lifecycle import in_c_library
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
 #: Tells a file from the one that takes its name later: the device and the number that it has there; None for no file.
@@ -23,7 +24,10 @@ class Replaced(StoreUnavailable):
 
 
 class translated:  # noqa: N801 - reads as a statement
-    """A block whose SQLite errors come out as `StoreError`; `url` says of which store."""
+    """A block whose SQLite errors come out as `StoreError`, and during which no process forks.
+
+    `url` says of which store.
+    """
 
     __slots__ = ("url",)
 
@@ -31,9 +35,10 @@ class translated:  # noqa: N801 - reads as a statement
         self.url = url
 
     def __enter__(self) -> None:
-        return None
+        in_c_library.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        in_c_library.__exit__()
         if isinstance(error, sqlite3.Error):
             raise _translate(self.url, error) from error
 

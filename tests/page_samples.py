@@ -9,7 +9,7 @@ from typing import Any
 
 from live import Live
 
-from autolog._ids import format_span, format_trace, new_bits, new_span
+from autolog._record.ids import format_span, format_trace, new_bits, new_span
 from autolog._record.record import Record
 
 NOW = datetime.now(UTC)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lines import Sink, make, put
 
 import autolog
 from autolog import _lifecycle
-from autolog._lifecycle import Opening, flush_all
+from autolog._delivery.journal import Journal
+from autolog._lifecycle import ForkGate, Opening, flush_all, in_c_library
+from autolog._pricing.ledger import Ledger
+from autolog._record.record import Record
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
@@ -172,6 +178,77 @@ if os.fork() == 0:
 os.wait()
 """
     assert run(code, tmp_path).stdout == "[1]\n"
+
+
+@posix
+def test_a_fork_waits_until_no_other_thread_is_in_a_c_library_with_locks_of_the_process(tmp_path: Path) -> None:
+    code = """
+import os, threading, time
+from autolog._lifecycle import in_c_library
+def hold():
+    with in_c_library:
+        with in_c_library: held.set()
+        time.sleep(0.3)
+        left.append("left")
+held, left = threading.Event(), []
+threading.Thread(target=hold).start()
+held.wait()
+with in_c_library:  # its own is no reason to wait
+    if os.fork() == 0:
+        with in_c_library: os.write(1, f"{left}".encode())
+        os._exit(0)
+os.wait()
+with in_c_library: print(left)
+"""
+    assert run(code, tmp_path).stdout == "['left']['left']\n"
+
+
+def test_whoever_would_enter_a_c_library_waits_until_a_fork_is_over() -> None:
+    gate, entered = ForkGate(), threading.Event()
+
+    def enter() -> None:
+        with gate:
+            entered.set()
+
+    gate.pause_for_fork(1)
+    threading.Thread(target=enter).start()
+    assert not entered.wait(0.1)
+    gate.resume_after_fork()
+    assert entered.wait(10)
+
+
+def test_the_store_the_journal_and_the_ledger_use_sqlite_only_where_no_process_forks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, outside = sqlite3.connect, list[str]()
+
+    def watched(*args: Any, **named: Any) -> sqlite3.Connection:
+        db = connect(*args, **named)
+        db.set_trace_callback(lambda sql: None if in_c_library._inside else outside.append(sql))
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    store = open_store(f"sqlite:///{tmp_path}/logs.db")
+    one = Record(id="1", created_at=datetime.now(UTC), name="one", request_body=b"{}")
+    store.write([one])
+    store.update("1", "default", lambda found: setattr(found, "name", "uno"))
+    store.put_document("view", "1", {"name": "mine"})
+    assert all([store.find(Query(), bodies=True), store.get("1"), store.count(Query()), store.last()])
+    assert all([list(store.scan(Query())), store.aggregate(Query()), store.projects(), store.documents("view")])
+    store.delete(Query())
+    store.compact()
+    assert store.size()
+    store.close()
+    journal = Journal(tmp_path / "journal.db", "a sink", 10**6, 60)
+    journal.release(journal.add([one], claimed=True))
+    journal.remove([seq for _, seq in journal.claim(10) if seq])
+    journal.note_losses({"a reason": 1})
+    assert "a reason" in [loss["reason"] for loss in journal.losses()]
+    assert journal.waiting().records == 0
+    ledger = Ledger(str(tmp_path / "ledger.db"))
+    ledger.reserve("1", [], 1.0, 60)
+    ledger.settle("1", 0.5)
+    assert outside == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no threads as files")

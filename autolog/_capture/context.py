@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from autolog._guard import pass_on
-from autolog._ids import format_span, format_trace
+from autolog._record.ids import format_span, format_trace
 
 
 class Parent(Protocol):

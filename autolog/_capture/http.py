@@ -28,7 +28,7 @@ from autolog._capture.graft import Graft, Passes, copy_function
 from autolog._capture.span import Emit, Span
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import guard, logger, pass_on, report
-from autolog._ids import new_record_id
+from autolog._record.ids import new_record_id
 
 if TYPE_CHECKING:
     from autolog.providers import SDK

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from autolog._capture.context import Context, Parent, current_context, current_exchange, current_span
 from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._guard import report
-from autolog._ids import new_record_id
+from autolog._record.ids import new_record_id
 
 #: How many spans and traces are remembered at once; the oldest are forgotten.
 _MOST = 10_000

@@ -13,8 +13,8 @@ from autolog._capture.opentelemetry import enclosing_span
 from autolog._capture.snapshot import freeze, weigh
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, pass_on, report
-from autolog._ids import format_span, format_trace, new_bits
 from autolog._lifecycle import after_fork_in_child
+from autolog._record.ids import format_span, format_trace, new_bits
 
 if TYPE_CHECKING:
     from typing import Self

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autolog._delivery.worker import Worker, take_all, wait_until
 from autolog._guard import guard, logger, report
-from autolog._ids import random_share
+from autolog._lifecycle import in_c_library
+from autolog._record.ids import random_share
 from autolog.errors import AutologError, StoreError
 
 if TYPE_CHECKING:
@@ -299,7 +300,8 @@ class Delivery(Worker):
         self._sending_since = monotonic()
         try:
             if self._sink is None:
-                self._sink = self._open_sink()
+                with in_c_library:  # a sink over HTTP makes a TLS context
+                    self._sink = self._open_sink()
             refused = self._sink.write(records) or 0
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count it, log it once, retry
             if not isinstance(error, (StoreError, OSError)) and self._sink is not None:

@@ -29,8 +29,8 @@ import msgspec
 from autolog._config import DEFAULT_JOURNAL, Config
 from autolog._delivery.journal_file import JournalFile
 from autolog._guard import logger
-from autolog._ids import new_span
 from autolog._lifecycle import after_fork_in_child
+from autolog._record.ids import new_span
 from autolog._record.record import Record, pack
 from autolog._record.zstd import zstd
 from autolog._sqlite import Damaged, Replaced

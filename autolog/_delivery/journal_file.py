@@ -178,11 +178,8 @@ class JournalFile:
             return self._copy_from(aside)
 
     def _copy_from(self, aside: Path) -> int:
-        damaged = sqlite3.connect(aside, isolation_level=None)
-        try:
+        with translated(str(aside)), contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as damaged:
             expected, rows = _readable(damaged)
-        finally:
-            damaged.close()
         with self.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return max(0, expected - len(rows))

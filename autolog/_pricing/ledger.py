@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from autolog._lifecycle import in_c_library
 from autolog._native import allocate_lock
 
 #: A period is summed up in so many steps, so that what is long ago falls out.
@@ -93,7 +94,7 @@ class Ledger:
             self._process, self._lock = os.getpid(), allocate_lock()
             if self._path != ":memory:":
                 self._db = None
-        with self._lock:
+        with self._lock, in_c_library:
             if self._db is None:
                 self._db = self._open()
             with self._db as db:  # commits, or takes all back

@@ -8,8 +8,8 @@ from typing import Any
 
 from autolog._capture.opentelemetry import EndedOTelSpan
 from autolog._capture.snapshot import thaw
-from autolog._ids import format_span, format_trace
 from autolog._pricing.cost import unknown
+from autolog._record.ids import format_span, format_trace
 from autolog._record.record import Record
 from autolog.dialects.otlp._spans import decode_span
 from autolog.dialects.otlp._wire import Event, Scope, Span

@@ -7,7 +7,7 @@ from time import perf_counter_ns, time_ns
 
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
-from autolog._ids import format_span, format_trace, new_record_id
+from autolog._record.ids import format_span, format_trace, new_record_id
 from autolog._record.record import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

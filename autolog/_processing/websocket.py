@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from autolog._capture.span import Span
 from autolog._capture.websocket import Channel, Frame, Frames
 from autolog._guard import guard
-from autolog._ids import format_span, new_span
 from autolog._processing.span_record import record_of
 from autolog._record.bodies import decode_object, encode_json
+from autolog._record.ids import format_span, new_span
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url
 from autolog.providers import SDKS, provider_at

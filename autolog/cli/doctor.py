@@ -17,7 +17,7 @@ from autolog._config import Config, config_from
 from autolog._delivery import journal_file
 from autolog._delivery.journal import journal_for
 from autolog._display.figures import safe
-from autolog._ids import new_record_id
+from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._version import __version__
 from autolog.cli._render import console, echo_json

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from autolog._ids import new_record_id
 from autolog._reading.derive import fill_in
 from autolog._record.bodies import decode_json, decode_object, encode_json
+from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._redaction.headers import kept_headers, plain_headers
 from autolog.cli._options import open_local, require_one, store_option

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from autolog._ids import new_record_id
 from autolog._record.bodies import decode_json, encode_json
+from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog.dialects import Request
 from autolog.dialects._fault import Fault, detail

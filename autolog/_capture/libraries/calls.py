@@ -20,7 +20,7 @@ from autolog._capture.exchange import Exchange
 from autolog._capture.http import Outlet, RecordedCall
 from autolog._capture.tee import MAX_STREAM_BYTES
 from autolog._guard import report
-from autolog._ids import new_record_id
+from autolog._record.ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
 from autolog.providers._table import ROWS
 

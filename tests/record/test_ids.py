@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from autolog import autolog
-from autolog._ids import format_span, format_trace, new_record_id, new_span
+from autolog._record.ids import format_span, format_trace, new_record_id, new_span
 from autolog.testing import Records
 
 
