@@ -62,6 +62,7 @@ class Logs:
     Attributes:
         store: where they are. project: which of them; None for all.
         find_by_part: returns records by the beginning or the end of their ids.
+        with_whole_trace: returns a query with the whole id of the trace that it names by a part.
         select: answers a SELECT, with at most so many rows.
         replay: sends a record's request again, with another model and changed parameters; None where that is not
             allowed.
@@ -71,6 +72,7 @@ class Logs:
     store: Source
     project: str | None
     find_by_part: Callable[[str], list[Record]]
+    with_whole_trace: Callable[[Query], Query]
     select: Callable[[str, Query, int], Answer]
     replay: Callable[[Record, str | None, dict[str, Any]], Record] | None = None
     failures: tuple[type[Exception], ...] = (SQLError,)
@@ -149,9 +151,9 @@ def available(logs: Logs) -> dict[str, Tool]:
 def _query(logs: Logs, given: dict[str, Any]) -> Query:
     try:
         query = read_query((name, value) for name, value in given.items() if name in _FILTERS)
+        return logs.with_whole_trace(query if logs.project is None else query.where(project=logs.project))
     except FilterError as error:
         raise ToolError(str(error)) from None
-    return query if logs.project is None else query.where(project=logs.project)
 
 
 def _find(logs: Logs, given: dict[str, Any]) -> str:
@@ -201,8 +203,7 @@ _SECTIONS: dict[str, Callable[[Record], str]] = {
 
 
 def _trace(logs: Logs, given: dict[str, Any]) -> str:
-    query = logs.query.where(trace_id=given["id"])
-    records = logs.store.find(query, 2_000, newest_first=False)
+    records = logs.store.find(_query(logs, {"trace": given["id"]}), 2_000, newest_first=False)
     if not records:
         record = logs.record(given["id"])
         records = [record]

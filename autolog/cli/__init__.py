@@ -53,7 +53,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
+        try:
+            module = importlib.import_module(f"autolog.cli.{COMMANDS[cmd_name][0]}")
+        except ModuleNotFoundError as error:
+            from autolog.cli._options import needs_server
+
+            raise needs_server(f"autolog {cmd_name}", error) from error
         command: click.Command = getattr(module, COMMANDS[cmd_name][0])
         return command
 

@@ -95,6 +95,11 @@ _SERVER = click.option(
 _FILTER_HELP = FILTERS | {"dialect": f"The format that it came in: {', '.join(NAMES)}."}
 
 
+def needs_server(what: str, error: ImportError) -> AutologError:
+    """Return the error for a command that needs the packages of the server, of which one is not installed."""
+    return AutologError(f"{what} needs more packages ({error.name}): pip install 'autolog-llm[server]'")
+
+
 def store_option(command: F) -> F:
     """Gives the command `store`, a store's URL."""
     return _STORE(command)
@@ -132,8 +137,10 @@ def options_for(filters: Iterable[str]) -> Callable[[F], F]:
     return add
 
 
-def query_from(options: dict[str, Any]) -> Query:
+def query_from(options: dict[str, Any], store: ReadableStore) -> Query:
     """Return the query that the filter options amount to; their times are in this machine's zone.
+
+    `store` tells which trace is meant by a part of its id; a server tells itself.
 
     Raises:
         BadParameter: a value that makes no sense.
@@ -143,9 +150,18 @@ def query_from(options: dict[str, Any]) -> Query:
         given = options[word] if word in REPEATED else (options[word],)
         pairs += [(word, value) for value in given if value is not None]
     try:
-        return read_query(pairs, zone=None)
+        return with_whole_trace(store, read_query(pairs, zone=None))
     except FilterError as error:
-        raise click.BadParameter(error.problem, param_hint="--" + error.name.replace("_", "-")) from None
+        raise click.BadParameter(safe(error.problem), param_hint="--" + error.name.replace("_", "-")) from None
+
+
+def with_whole_trace(store: ReadableStore, query: Query) -> Query:
+    """Return a query with the whole id of the trace that it names by a part.
+
+    Raises:
+        FilterError: several traces have such an id.
+    """
+    return query if isinstance(store, RemoteStore) else lookup.with_whole_trace(store, query)
 
 
 def find_by_part(store: ReadableStore, part: str) -> list[Record]:

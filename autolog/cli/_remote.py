@@ -180,4 +180,4 @@ def _reason(answer: Any) -> str:
         words = words.get("message", words) if isinstance(words, dict) else words
     except ValueError:
         words = answer.text
-    return " ".join(str(words).split())[:200]
+    return "\n".join(" ".join(line.split()) for line in str(words).strip().splitlines())[:1_000]

@@ -48,7 +48,8 @@ def cache(
     autolog cache --by function --model claude-sonnet-5
     autolog cache --session ticket-17 --misses
     """
-    opened, query = open_for_reading(store, server), query_from(options)
+    opened = open_for_reading(store, server)
+    query = query_from(options, opened)
     made = report(opened.scan(query), by)
     causes = made.causes()
     if as_json:

@@ -61,7 +61,8 @@ def export(
     autolog export --trace 0af7651916cd43dd8448eb211c80319c -f vcr -o plan.yaml
     """
     form = form or _by_name(output)
-    opened, query = open_for_reading(store, server), query_from(options)
+    opened = open_for_reading(store, server)
+    query = query_from(options, opened)
     if where is not None:
         if ids:
             raise click.UsageError("--id and --where both say which records: give one of them")

@@ -36,7 +36,8 @@ def logs(
     """
     if store is None and server is None:
         mention_journal()
-    opened, query = open_for_reading(store, server), query_from(options)
+    opened = open_for_reading(store, server)
+    query = query_from(options, opened)
     query = replace(query, roots=roots)
     order = {"time": "created_at", "oldest": "created_at", "latency": "duration"}.get(sort, sort)
     records = opened.find(query, limit, newest_first=sort != "oldest", order_by=order)

@@ -12,7 +12,7 @@ from autolog._display.tools import Logs
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog._version import __version__
-from autolog.cli._options import find_by_part, open_for_reading, reading_options
+from autolog.cli._options import find_by_part, open_for_reading, reading_options, with_whole_trace
 from autolog.cli._remote import RemoteStore
 from autolog.cli.replay import TIMEOUT, send_again
 from autolog.cli.sql import run_select
@@ -49,6 +49,7 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
         find_by_part=lambda part: [
             record for record in find_by_part(opened, part) if project is None or record.project == project
         ],
+        with_whole_trace=lambda query: with_whole_trace(opened, query),
         select=lambda statement, query, rows: run_select(opened, statement, query, SECONDS, rows),
         replay=replay if allow_replay else None,
         failures=(AutologError,),

@@ -36,7 +36,8 @@ def prune(
     autolog prune --max-size 2G --yes
     autolog prune --project staging --older-than 7d --dry-run
     """
-    opened, query = open_local(store), query_from(options)
+    opened = open_local(store)
+    query = query_from(options, opened)
     if older_than is not None:
         query = query.before(older_than)
     if (

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from autolog._display.figures import dollars
+from autolog._display.figures import dollars, number
 from autolog._reading.derive import fill_in
 from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_local, query_from, store_option
-from autolog.cli._render import echo_json
+from autolog.cli._render import counted, echo_json
 
 
 @click.command()
@@ -30,7 +30,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
     opened = open_local(store)
     changed = seen = bodiless = 0
     before = after = 0.0
-    for record in opened.scan(query_from(options).where(kind="llm")):
+    for record in opened.scan(query_from(options, opened).where(kind="llm")):
         details = record.cost_details or {}
         if record.custom_cost or details.get("prices") in {"yours", "your function"}:
             continue
@@ -48,11 +48,12 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
         if not dry_run:
             opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
     if as_json:
-        sums = {"before": before, "after": after}
-        echo_json({"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run, **sums})
+        counts = {"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run}
+        echo_json({**counts, "before": before, "after": after})
         return
     would = "would change" if dry_run else "changed"
-    click.echo(f"{would} {changed} of {seen} costs, in sum from {dollars(before)} to {dollars(after)}")
+    sums = f", in sum from {dollars(before)} to {dollars(after)}" if changed else ""
+    click.echo(f"{would} {number(changed)} of {counted(seen, 'cost')}{sums}")
     if bodiless:
         click.echo(f"{bodiless} left as they are, for their bodies were not kept")
 

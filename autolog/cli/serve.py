@@ -11,7 +11,7 @@ import click
 
 from autolog._config import config_from
 from autolog._pricing.cost import keep_updated
-from autolog.cli._options import BudgetOption, Size, age_of, store_option
+from autolog.cli._options import BudgetOption, Size, age_of, needs_server, store_option
 from autolog.errors import AutologError, shown
 from autolog.stores.retention import Retain
 
@@ -80,9 +80,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
         from autolog.server._logs import set_up
         from autolog.server._notify import Notifier, read_mail_server
     except ImportError as error:
-        raise AutologError(
-            f"the server needs more packages ({error.name}): pip install 'autolog-llm[server]'"
-        ) from error
+        raise needs_server("the server", error) from error
     from autolog.stores import open_store
 
     root_path, proxied = _proxied(options)

@@ -75,7 +75,8 @@ def stats(
     autolog stats --by model --since 1d --compare
     autolog stats --by prompt_version --scores
     """
-    opened, query = open_for_reading(store, server), query_from(options)
+    opened = open_for_reading(store, server)
+    query = query_from(options, opened)
     if scores:
         _show_scores(opened.scores(query, _score_group(by)), by, wide, as_json)
         return

@@ -39,7 +39,8 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
     autolog tail --errors
     autolog tail --since 10m
     """
-    opened, query = open_for_reading(store, server, create=True), query_from(options)
+    opened = open_for_reading(store, server, create=True)
+    query = query_from(options, opened)
     seq, shown, screen = 0 if query.since is not None else opened.last(), 0, console()
     width = table_width(screen)
     waiting = Waiting()

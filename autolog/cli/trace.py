@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from autolog._display.page import text
-from autolog.cli._options import open_for_reading, reading_options, require_one
+from autolog.cli._options import ReadableStore, open_for_reading, reading_options, require_one, with_whole_trace
+from autolog._record.record import Record
 from autolog.cli._render import console, echo_record, print_lines, table_width, trace_lines
+from autolog.errors import AutologError
+from autolog.stores.filters import FilterError
 from autolog.stores.query import Query
 
 #: More spans than this are not drawn in a terminal.
@@ -18,19 +21,15 @@ MAX_SPANS = 2_000
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
 @reading_options
 def trace(some_id: str, as_json: bool, store: str | None, server: str | None) -> None:
-    """Show a trace as a tree with durations and cost. ID is a trace's, or that of any record in it.
+    """Show a trace as a tree with durations and cost.
+
+    ID is a trace's, or that of any record in it; the beginning or the end is enough.
 
     \b
     autolog trace 0199d2c1-7e4a
     """
     opened = open_for_reading(store, server)
-    records = opened.find(Query({"trace_id": some_id}), MAX_SPANS, newest_first=False)
-    if not records:
-        record = require_one(opened, some_id)
-        records = [record]
-        if record.trace_id:
-            query = Query({"trace_id": record.trace_id, "project": record.project})
-            records = opened.find(query, MAX_SPANS, newest_first=False)
+    records = _spans(opened, some_id)
     if len(records) == MAX_SPANS:
         click.echo(f"autolog: only the first {MAX_SPANS} spans of this trace are shown", err=True)
     if as_json:
@@ -40,3 +39,24 @@ def trace(some_id: str, as_json: bool, store: str | None, server: str | None) ->
     screen = console()
     screen.print(text(f"trace {records[0].trace_id or records[0].id}", "dim"))
     print_lines(screen, trace_lines(records, table_width(screen)))
+
+
+def _spans(store: ReadableStore, some_id: str) -> list[Record]:
+    """Return the spans of the trace that an id or a part of it means, oldest first.
+
+    Raises:
+        AutologError: it may mean several traces.
+    """
+    record = store.get(some_id, bodies=False)
+    if record is None:
+        try:
+            query = with_whole_trace(store, Query({"trace_id": some_id}))
+        except FilterError as error:
+            raise AutologError(error.problem) from None
+        if spans := store.find(query, MAX_SPANS, newest_first=False):
+            return spans
+        record = require_one(store, some_id)
+    if not record.trace_id:
+        return [record]
+    query = Query({"trace_id": record.trace_id, "project": record.project})
+    return store.find(query, MAX_SPANS, newest_first=False)

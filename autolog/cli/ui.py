@@ -8,8 +8,7 @@ import webbrowser
 
 import click
 
-from autolog.cli._options import open_local, store_option
-from autolog.errors import AutologError
+from autolog.cli._options import needs_server, open_local, store_option
 
 
 @click.command()
@@ -29,9 +28,7 @@ def ui(port: int, no_browser: bool, store: str | None) -> None:
         from autolog.server import Limits, create_app
         from autolog.server._connections import allow_hosts, config
     except ImportError as error:
-        raise AutologError(
-            f"the dashboard needs more packages ({error.name}): pip install 'autolog-llm[server]'"
-        ) from error
+        raise needs_server("the dashboard", error) from error
     key = secrets.token_urlsafe(24)
     app = allow_hosts({"127.0.0.1", "localhost"}, create_app(open_local(store, create=True), api_key=key))
     settings = config(app, Limits(), host="127.0.0.1", port=port)

@@ -12,7 +12,7 @@ from autolog._version import __version__
 from autolog.dialects import native
 from autolog.server._call import Call, Reply, Route
 from autolog.stores import sql
-from autolog.stores.lookup import find_by_part
+from autolog.stores.lookup import find_by_part, with_whole_trace
 from autolog.stores.query import Query
 
 
@@ -23,6 +23,7 @@ def answer(call: Call) -> Reply:
         store=call.store,
         project=call.project,
         find_by_part=lambda part: find_by_part(call.store, part, project),
+        with_whole_trace=lambda query: with_whole_trace(call.store, query),
         select=lambda statement, query, rows: sql.select(call.store, statement, query, rows=rows),
     )
     said = mcp.reply(call.body, logs, __version__)

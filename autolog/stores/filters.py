@@ -19,7 +19,7 @@ FIELDS = {
     "error": ("error_type", "The type of the error, such as rate_limit_exceeded."),
     "user": ("user", "As set by user(...)."),
     "session": ("session", "As set by session(...)."),
-    "trace": ("trace_id", "A trace's id."),
+    "trace": ("trace_id", "A trace's id, or the beginning or the end of it."),
     "prompt": ("prompt_name", "The name of a prompt template."),
     "prompt_version": ("prompt_version", "The version of a prompt template."),
     "project": ("project", "One project only."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,22 @@ def test_every_command_has_help_with_an_example() -> None:
         shown = run(name, "--help").output
         assert max(map(len, shown.splitlines())) <= 80, name
         assert f"autolog {name}" in shown.split("Options:")[0].partition("\n")[2], name
+
+
+_CLIENT_ALONE = """
+import sys
+sys.modules.update(dict.fromkeys(["starlette", "uvicorn", "jinja2", "httpx2", "pyarrow"]))  # not to be found
+from autolog.cli import COMMANDS, main
+for name in COMMANDS:
+    try:
+        main([name, "--help"])
+    except SystemExit as left:
+        print(name, left.code)
+"""
+
+
+def test_without_the_servers_packages_every_command_has_help_or_says_what_it_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", _CLIENT_ALONE], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.count("Usage: ") + done.stderr.count("pip install 'autolog-llm[server]'") == len(COMMANDS)
+    assert done.stderr.count("autolog keys needs more packages (starlette)") == 1

@@ -70,5 +70,5 @@ def test_replay_sends_the_request_again_where_it_is_allowed(run_store: Store) ->
             args=("--allow-replay",), env=env,
         )  # fmt: skip
     assert "replay" in {tool["name"] for tool in listed["result"]["tools"]}
-    assert "whose key is for" in answered["result"]["content"][0]["text"]  # a key of OpenAI's goes nowhere else
+    assert "which API key" in answered["result"]["content"][0]["text"]  # a key of OpenAI's goes nowhere else
     assert run_store.count(Query({"project": "default"})) == 41

@@ -12,7 +12,7 @@ from autolog._display import tools
 from autolog._display.tools import Logs, ToolError
 from autolog._record.record import Record
 from autolog.stores import open_store, sql
-from autolog.stores.lookup import find_by_part
+from autolog.stores.lookup import find_by_part, with_whole_trace
 from autolog.stores.query import Query
 
 
@@ -23,6 +23,7 @@ def logs(tmp_path: Path) -> Logs:
     project = Query({"project": "default"})
     return Logs(
         store, "default", lambda part: find_by_part(store, part, project),
+        lambda query: with_whole_trace(store, query),
         lambda statement, query, rows: sql.select(store, statement, query, rows=rows),
     )  # fmt: skip
 

@@ -19,6 +19,8 @@ from autolog._record.record import Record
 from autolog.errors import StoreError
 from autolog.stores import ledger_path, open_store
 from autolog.stores._contract import Store
+from autolog.stores.filters import FilterError
+from autolog.stores.lookup import with_whole_trace
 from autolog.stores.query import Condition, Query, Scored, ScoreSum
 from autolog.stores.sqlite import _schema
 
@@ -734,3 +736,13 @@ def test_groups_come_in_the_order_that_is_asked_for(store: Store) -> None:
     assert [one.value for one in store.summarise(Query(), "user", 1, 1, "cost")] == ["eve"]
     with pytest.raises(ValueError, match="cannot order by"):
         store.summarise(Query(), "user", order_by="colour")
+
+
+def test_a_trace_is_found_by_a_part_of_its_id(store: Store) -> None:
+    traces = ("ab01" + "0" * 28, "ab02" + "0" * 26 + "77")
+    store.write([record(number, trace_id=trace) for number, trace in enumerate(traces)])
+    for part, meant in (("ab01", traces[0]), ("077", traces[1]), (traces[1], traces[1]), ("b0", "b0")):
+        assert with_whole_trace(store, Query({"trace_id": part})).equal["trace_id"] == meant
+    with pytest.raises(FilterError, match=r"(?s)several traces.*ab0"):
+        with_whole_trace(store, Query({"trace_id": "ab"}))
+    assert with_whole_trace(store, Query({"trace_id": "ab", "project": "other"})).equal["trace_id"] == "ab"

@@ -12,7 +12,7 @@ from autolog._display import cassettes, files
 from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard._page import HEADERS, PageRequest
-from autolog.server.dashboard.filters import read_filters
+from autolog.server.dashboard.filters import LOGS, TRACES, read_filters
 from autolog.stores.query import Query
 
 #: The forms: the ending of the file, its type and its words.
@@ -39,17 +39,18 @@ def export(request: PageRequest) -> Reply:
         raise Fault(400, f"form: {form[:50]!r} is not one of {', '.join(FORMS)}")
     pairs = [pair for pair in request.call.query if pair[0] != "form"]
     roots = request.parameter("step") == "traces"
-    filters = read_filters(pairs, request.project, request.frame.zone_name, "/ui/traces" if roots else "/ui/")
+    path = TRACES if roots else LOGS
+    filters = read_filters(pairs, request.project, request.frame.zone_name, path, request.store)
     folder = tempfile.TemporaryDirectory(prefix="autolog-")
-    path = Path(folder.name) / "export"
+    file = Path(folder.name) / "export"
     try:
-        _write(request, replace(filters.query, past=None), form, path)
+        _write(request, replace(filters.query, past=None), form, file)
     except ImportError as error:
         folder.cleanup()
         raise Fault(501, "Parquet needs pyarrow on the server: pip install 'autolog-llm[parquet]'") from error
     ending, kind, _ = FORMS[form]
     headers = {**HEADERS, "content-disposition": f'attachment; filename="autolog.{ending}"'}
-    return Reply(200, _pieces(folder, path), kind, headers)
+    return Reply(200, _pieces(folder, file), kind, headers)
 
 
 def _write(request: PageRequest, query: Query, form: str, path: Path) -> None:

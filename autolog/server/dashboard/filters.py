@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 
 from autolog.dialects._fault import Fault
 from autolog.server.dashboard.frame import Pairs, with_query
+from autolog.stores._contract import Store
 from autolog.stores.filters import parse_zone, read_query
+from autolog.stores.lookup import with_whole_trace
 from autolog.stores.query import Query
 
 #: What the table can be sorted by: the parameter, the field, the heading.
@@ -103,8 +105,12 @@ class Filters:
         return with_query(self.path, kept)
 
 
-def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str = LOGS) -> Filters:
+def read_filters(
+    pairs: Pairs, project: str | None, zone: str = "UTC", path: str = LOGS, store: Store | None = None
+) -> Filters:
     """Parse the parameters of a list; `zone` is that of times, unless a parameter names one.
+
+    `store` tells which trace is meant by a part of its id.
 
     Raises:
         Fault: 400, naming the parameter that is invalid; 403, another key's project.
@@ -114,10 +120,11 @@ def read_filters(pairs: Pairs, project: str | None, zone: str = "UTC", path: str
     zone = given.get("zone", zone)
     try:
         query = read_query([_pair(*pair) for pair in pairs if pair[0] not in _OTHERS], parse_zone(zone))
+        if project is not None and query.equal.setdefault("project", project) != project:
+            raise Fault(403, "project: your key is for another project")
+        query = query if store is None else with_whole_trace(store, query)
     except ValueError as error:
         raise Fault(400, str(error)) from error
-    if project is not None and query.equal.setdefault("project", project) != project:
-        raise Fault(403, "project: your key is for another project")
     unknown = [value for name, value in pairs if name == "column" and value not in COLUMNS]
     if unknown:
         raise Fault(400, f"column: {unknown[0][:50]!r} is not one of {', '.join(COLUMNS)}")

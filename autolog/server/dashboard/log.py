@@ -139,7 +139,7 @@ def _neighbours(request: PageRequest, record: Record, origin: Pairs, path: str) 
     if record.created_at is None or record.seq is None:
         return None, None
     try:
-        base = read_filters(origin, request.project, path=path).query
+        base = read_filters(origin, request.project, path=path, store=request.store).query
     except Fault:
         base = Query({"project": request.project} if request.project else {})
     if base.text is not None:  # a search reads until it finds something

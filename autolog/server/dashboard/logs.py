@@ -56,7 +56,7 @@ def _list(request: PageRequest, path: str) -> Reply:
 
 
 def _filters(request: PageRequest, path: str) -> Filters:
-    return read_filters(request.call.query, request.project, reader_zone(request.call)[1], path)
+    return read_filters(request.call.query, request.project, reader_zone(request.call)[1], path, request.store)
 
 
 def sums(request: PageRequest) -> Reply:

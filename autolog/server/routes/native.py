@@ -24,7 +24,7 @@ from autolog.server._writer import RecordWrite
 from autolog.stores import sql
 from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_zone, read_query
-from autolog.stores.lookup import find_by_part
+from autolog.stores.lookup import find_by_part, with_whole_trace
 from autolog.stores.query import GROUPS, SCORE_GROUPS, Query
 
 MAX_LIMIT = 1_000
@@ -66,9 +66,10 @@ def query_of(call: Call, *own: str) -> Query:
     pairs = [(name, value) for name, value in call.query if value and name not in {*own, ZONE}]
     try:
         query = read_query(pairs, zone_of(call))
+        query = query.where(project=_project(call, query.equal.get("project")))
+        return with_whole_trace(call.store, query)
     except FilterError as error:
         raise Fault(400, str(error)) from error
-    return query.where(project=_project(call, query.equal.get("project")))
 
 
 def zone_of(call: Call) -> tzinfo:
