@@ -97,7 +97,9 @@ _FILTER_HELP = FILTERS | {"dialect": f"The format that it came in: {', '.join(NA
 
 def needs_server(what: str, error: ImportError) -> AutologError:
     """Return the error for a command that needs the packages of the server, of which one is not installed."""
-    return AutologError(f"{what} needs more packages ({error.name}): pip install 'autolog-llm[server]'")
+    return AutologError(
+        f"{what} needs more packages ({(error.name or '?').partition('.')[0]}): pip install 'autolog-llm[server]'"
+    )
 
 
 def store_option(command: F) -> F:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx2
 from msgspec.structs import asdict
 
 from autolog._display.figures import dollars, safe
 from autolog._pricing import reconcile as compare, reports
 from autolog.cli._options import open_for_reading, store_option
 from autolog.cli._render import echo_json
+from autolog.errors import AutologError
 from autolog.stores.query import Query
 
 #: Where the reports are, the variable with the admin key, how it is sent, and who reads them.
@@ -76,6 +76,10 @@ def reconcile(
 
 
 def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
+    try:
+        import httpx2
+    except ImportError as error:
+        raise AutologError("asking a provider needs httpx2: pip install 'autolog-llm[ship]'; or give --csv") from error
     key = os.environ.get(variable)
     if not key:
         raise click.ClickException(f"set {variable} to an admin key of your organisation, or give --csv")

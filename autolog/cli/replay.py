@@ -118,7 +118,9 @@ def _key(address: str, key_env: str | None) -> str:
         own = None
     name = key_env or own
     if name is None:
-        raise AutologError(f"it is not known which API key {host} takes: name the variable that holds it with --key-env")
+        raise AutologError(
+            f"it is not known which API key {host} takes: name the variable that holds it with --key-env"
+        )
     key = os.environ.get(name, "").strip()
     if not key:
         raise AutologError(f"no API key: set {name}, or name another variable with --key-env")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from autolog._display.page import text
-from autolog.cli._options import ReadableStore, open_for_reading, reading_options, require_one, with_whole_trace
 from autolog._record.record import Record
+from autolog.cli._options import ReadableStore, open_for_reading, reading_options, require_one, with_whole_trace
 from autolog.cli._render import console, echo_record, print_lines, table_width, trace_lines
 from autolog.errors import AutologError
 from autolog.stores.filters import FilterError
