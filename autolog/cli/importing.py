@@ -65,8 +65,8 @@ def importing(
     if as_json:
         echo_json({"imported": imported, "skipped": skipped, "formats": formats, "dry_run": dry_run})
     else:
-        left_out = f", {skipped} left out" if skipped else ""
-        click.echo(f"{imported} records{left_out}{'; nothing was written' if dry_run else ''}")
+        left_out = f", {skipped:,} left out" if skipped else ""
+        click.echo(f"{imported:,} records{left_out}{'; nothing was written' if dry_run else ''}")
     if skipped:
         raise SystemExit(1)
 

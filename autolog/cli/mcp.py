@@ -14,6 +14,7 @@ from autolog._record.record import Record
 from autolog._version import __version__
 from autolog.cli._options import find_by_part, open_for_reading, reading_options, with_whole_trace
 from autolog.cli._remote import RemoteStore
+from autolog.cli._render import complain
 from autolog.cli.replay import TIMEOUT, send_again
 from autolog.cli.sql import run_select
 from autolog.errors import AutologError
@@ -54,6 +55,8 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
         replay=replay if allow_replay else None,
         failures=(AutologError,),
     )
+    if sys.stdin.isatty():
+        complain("waiting for an agent's messages, one JSON object a line; Ctrl-C ends it. For people: `autolog logs`")
     for line in sys.stdin.buffer:
         if line.strip() and (said := protocol.reply(line, logs, __version__)) is not None:
             sys.stdout.buffer.write(said + b"\n")

@@ -6,16 +6,21 @@ import csv
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec.structs import asdict
+from rich.padding import Padding
+from rich.text import Text
 
 from autolog._display.figures import dollars, safe
+from autolog._display.page import text
 from autolog._pricing import reconcile as compare, reports
 from autolog.cli._options import open_for_reading, store_option
-from autolog.cli._render import echo_json
+from autolog.cli._render import console, echo_json, print_lines, print_prose, table_width
+from autolog.cli._table import Column, draw
 from autolog.errors import AutologError
 from autolog.stores.query import Query
 
@@ -24,6 +29,12 @@ PROVIDERS: dict[str, Any] = {
     "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", reports.openai_report),
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", reports.anthropic_report),
 }
+_COLUMNS = (
+    Column("day"), Column("model", least=12, most=36), Column("key", least=8, most=20), Column("verdict"),
+    Column("logged", point=True), Column("billed", point=True), Column("reason"),
+)  # fmt: skip
+_KEY, _REASON = 2, 6
+_STYLES = {"agreed": "green", "cheaper": "green", "missing": "red", "dearer": "red"}
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -62,7 +73,7 @@ def reconcile(
             try:
                 theirs = reports.csv_report(csv.DictReader(rows))
             except ValueError as error:
-                raise click.ClickException(f"{file}: {error}") from error
+                raise AutologError(f"{file}: {error}") from error
         days = (start.date().isoformat(), end.date().isoformat())
         theirs.sums = {key: total for key, total in theirs.sums.items() if days[0] <= key[0] <= days[1]}
     else:
@@ -82,7 +93,7 @@ def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
         raise AutologError("asking a provider needs httpx2: pip install 'autolog-llm[ship]'; or give --csv") from error
     key = os.environ.get(variable)
     if not key:
-        raise click.ClickException(f"set {variable} to an admin key of your organisation, or give --csv")
+        raise AutologError(f"set {variable} to an admin key of your organisation, or give --csv")
     headers = {"authorization": f"Bearer {key}"}
     if provider == "anthropic":
         headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
@@ -94,21 +105,41 @@ def _fetcher(provider: str, address: str, variable: str) -> reports.Fetch:
             answer.raise_for_status()
             found: Mapping[str, Any] = answer.json()
         except (httpx2.HTTPError, ValueError) as error:
-            raise click.ClickException(f"{path}: {safe(str(error))}") from error
+            raise AutologError(f"{client.base_url.host}, {path}: {safe(str(error))}") from error
         return found
 
     return fetch
 
 
 def _show(lines: list[compare.Line], everything: bool, as_json: bool) -> None:
+    shown = [line for line in lines if everything or line.verdict != "agreed"]
     if as_json:
-        echo_json([asdict(line) for line in lines if everything or line.verdict != "agreed"])
+        echo_json([asdict(line) for line in shown])
         return
-    for line in lines:
-        if everything or line.verdict != "agreed":
-            figures = f"logged {dollars(line.logged)}, billed {dollars(line.billed)}"
-            of = "  ".join(filter(None, (line.day, line.model, line.key)))
-            click.echo(safe(f"{of}  {line.verdict}: {figures}" + (f"; {line.reason}" if line.reason else "")))
+    if shown:
+        _draw(shown)
     agreed = sum(line.verdict == "agreed" for line in lines)
     sums = f"{dollars(sum(line.logged for line in lines))} logged, {dollars(sum(line.billed for line in lines))} billed"
-    click.echo(f"{agreed} of {len(lines)} days, models and keys agree; {sums}")
+    print_prose(console(), Text(f"{agreed} of {len(lines)} days, models and keys agree; {sums}"))
+
+
+def _draw(lines: list[compare.Line]) -> None:
+    """Print a table: the reasons below their rows on a terminal, as the last column elsewhere."""
+    screen = console()
+    width = table_width(screen)
+    rows = [
+        [
+            Text(line.day), text(line.model), text(line.key), Text(line.verdict, _STYLES.get(line.verdict, "")),
+            Text(dollars(line.logged)), Text(dollars(line.billed)), text(line.reason, "dim"),
+        ]
+        for line in lines
+    ]  # fmt: skip
+    left_out = {_KEY} if not any(line.key for line in lines) else set()
+    left_out |= set() if width is None else {_REASON}
+    columns = [column for place, column in enumerate(_COLUMNS) if place not in left_out]
+    drawn = draw(columns, [[cell for place, cell in enumerate(row) if place not in left_out] for row in rows], width)
+    print_lines(screen, islice(drawn, 2))
+    for row, line in zip(rows, drawn, strict=True):
+        print_lines(screen, [line])
+        if width is not None and row[_REASON].plain:
+            screen.print(Padding(row[_REASON], (0, 0, 0, 4)))

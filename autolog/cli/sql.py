@@ -85,6 +85,8 @@ def _converse(answer: Any) -> None:
             line = input(_MORE if lines else _PROMPT)
         except EOFError:
             click.echo(err=True)
+            if lines:
+                complain("the last statement was not run, for no ; ended it")
             return
         except KeyboardInterrupt:
             click.echo(err=True)

@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from click.testing import CliRunner
+from commands import output, run
 
 from autolog._record.record import Record
 from autolog.cli import cli
+from autolog.errors import AutologError
 from autolog.stores import open_store
 
 RANGE = ["--from", "2026-11-01", "--to", "2026-11-01"]
@@ -89,13 +91,17 @@ def test_a_downloaded_report(url: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["reconcile", "openai", *RANGE, "--csv", str(report), "--all"])
     assert "2026-11-01  gpt-4o  agreed" in done.output
     assert done.exit_code == 0
+    report.write_text("date,model,cost\n2026-11-01,gpt-4o,0.75\n")
+    differs = output("reconcile", "openai", *RANGE, "--csv", str(report), code=1).splitlines()
+    assert differs[0].split() == ["day", "model", "verdict", "logged", "billed"]
+    assert differs[2].split() == ["2026-11-01", "gpt-4o", "dearer", "$0.50", "$0.75"]
+    assert differs[3].strip().startswith("the report says nothing of tokens")
 
 
 def test_a_key_that_is_missing_or_wrong_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_ADMIN_KEY", raising=False)
-    done = CliRunner().invoke(cli, ["reconcile", "openai", *RANGE])
-    assert "set OPENAI_ADMIN_KEY" in done.output
+    with pytest.raises(AutologError, match="set OPENAI_ADMIN_KEY"):
+        run("reconcile", "openai", *RANGE)
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "wrong")
-    done = CliRunner().invoke(cli, ["reconcile", "openai", *RANGE, "--base-url", url])
-    assert "401" in done.output
-    assert done.exit_code == 1
+    with pytest.raises(AutologError, match="127.0.0.1, .*401"):
+        run("reconcile", "openai", *RANGE, "--base-url", url)
