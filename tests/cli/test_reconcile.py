@@ -103,5 +103,5 @@ def test_a_key_that_is_missing_or_wrong_is_told(url: str, monkeypatch: pytest.Mo
     with pytest.raises(AutologError, match="set OPENAI_ADMIN_KEY"):
         run("reconcile", "openai", *RANGE)
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "wrong")
-    with pytest.raises(AutologError, match="127.0.0.1, .*401"):
+    with pytest.raises(AutologError, match=r"127\.0\.0\.1, .*401"):
         run("reconcile", "openai", *RANGE, "--base-url", url)
