@@ -298,7 +298,7 @@ class Worker:
             self._wakeup.clear()
             due = self._due()
             if due is None and (monotonic() >= awake_until or not self.accepting):
-                if not self._sleep():
+                if not self._sleep() and self._gave_up(me):
                     return
                 continue
             pause = self.poll_interval if due is None else due
@@ -318,6 +318,19 @@ class Worker:
             self._wakeup.wait()
         self._idle = False
         return True
+
+    def _gave_up(self, me: Thread) -> bool:
+        """Be no longer the thread that is woken; False if work came meanwhile, whose bringer thinks that it is."""
+        if not self._starting.acquire(timeout=0):
+            return False  # another is started, or this one is ended: the loop will see
+        try:
+            self._thread = None
+            if self._due() is None:
+                return True
+            self._thread = me
+            return False
+        finally:
+            self._starting.release()
 
     def _wait(self, seconds: float) -> bool:
         """Wait `seconds`; True if woken before. Notes by how much the wait overran."""

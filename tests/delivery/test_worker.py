@@ -11,6 +11,7 @@ import pytest
 from lines import Line, Sink, journal_in, make, put, until
 
 from autolog._capture.span import Span
+from autolog._record.record import Record
 
 
 def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +50,23 @@ def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     put(line, "two")
     assert line.flush(5)
     assert line.delivery.written == 2
+    assert line.close(5)
+
+
+def test_work_that_arrives_while_the_thread_ends_after_closing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = make(sink := Sink())
+    delivery, sleep = line.delivery, line.delivery._sleep
+
+    def sleep_until_it_is_late() -> bool:
+        awake = sleep()
+        if not awake and not sink.records:
+            delivery.put([Record(id="late")])
+        return awake
+
+    monkeypatch.setattr(delivery, "_sleep", sleep_until_it_is_late)
+    delivery.accepting = False
+    delivery.wake()
+    until(lambda: bool(sink.records))
     assert line.close(5)
 
 
