@@ -239,19 +239,28 @@ def test_lists_are_filtered_and_come_in_pages(server: Server) -> None:
         assert ids(path, name="other") == []
 
 
-@pytest.mark.parametrize(("column", "operator", "value", "wanted"), [
+#: Columns, operators and values, and the observations that fit.
+OBSERVED = (
     ("name", "=", "model", "g-1"), ("name", "contains", "oo", "o-1"), ("name", "none of", ["tool"], "g-1"),
     ("type", "any of", ["GENERATION"], "g-1"), ("level", "=", "ERROR", "o-1"), ("model", "=", "gpt-4o", "g-1"),
     ("latency", ">=", 1.5, "g-1"), ("totalTokens", ">", 1000, "g-1"), ("totalCost", ">", 0, "g-1"), ("inputTokens", "<", 5, ""),
     ("startTime", "<", "2026-01-02T03:04:06Z", "o-1 g-1"), ("startTime", ">", "2026-01-02T03:04:06Z", ""), ("promptName", "=", "reply", "g-1"), ("traceId", "any of", [], ""),
-])  # fmt: skip
-def test_observations_are_found_by_conditions(
-    server: Server, column: str, operator: str, value: Any, wanted: str
-) -> None:
+    ("name", "starts with", "mo", "g-1"), ("name", "does not contain", "oo", "g-1"), ("level", "none of", ["ERROR"], "g-1"), ("type", "=", "SPAN", "o-1"),
+    ("statusMessage", "contains", "oo", "o-1"), ("environment", "=", "default", "o-1 g-1"), ("promptName", "is null", None, "o-1"), ("output", "matches", "it SHIPS", "g-1"),
+    ("tokensPerSecond", ">", 1, "g-1"), ("isRootObservation", "<>", True, "o-1"), ("endTime", ">", "2026-01-02T03:04:05Z", "g-1"), ("tokens", "=", 1, ""),
+)  # fmt: skip
+
+
+def found_by(server: Server, path: str, **condition: Any) -> Any:
+    wanted = json.dumps([{"type": "any", **condition}])
+    return server.call("GET", f"/api/public/{path}", params={"filter": wanted}).json()
+
+
+def test_observations_are_found_by_conditions(server: Server) -> None:
     send(server, TRACED, STARTED, ENDED, FAILED)
-    condition = {"type": "string", "column": column, "operator": operator, "value": value}
-    found = server.call("GET", "/api/public/v2/observations", params={"filter": json.dumps([condition])})
-    assert [item["id"] for item in found.json()["data"]] == wanted.split()
+    for column, operator, value, wanted in OBSERVED:
+        found = found_by(server, "v2/observations", column=column, operator=operator, value=value)
+        assert [item["id"] for item in found["data"]] == wanted.split(), (column, operator)
 
 
 @every_store
@@ -279,8 +288,8 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [("traces?filter={}", 400, "list"), ("scores?filter=[]", 400, "filter"), ("traces?filter=[5]", 400, "object"),
-     ("v2/observations?filter=[{\"column\":\"level\",\"operator\":\">\",\"value\":1}]", 400, "none of"),
-     ("traces?filter=[{\"column\":\"tags\",\"operator\":\"any of\",\"value\":[\"a\",\"b\"]}]", 400, "any of"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
+     ("v2/observations?filter=[{\"column\":\"level\",\"operator\":\">\",\"value\":1}]", 400, "not compared by"),
+     ("traces?filter=[{\"column\":\"colour\",\"operator\":\"=\",\"value\":\"a\"}]", 400, "there is no column 'colour'"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
      ("sessions/none", 404, "session"), ("v2/prompts/reply", 404, "fallback"), ("v2/datasets/d", 404, "datasets"),
      ("v2/metrics", 404, "nothing"), ("traces?fromTimestamp=soon", 400, "fromTimestamp")],
 )  # fmt: skip
@@ -382,3 +391,35 @@ def test_what_is_too_large_is_not_asked_for_and_what_is_not_here_is_404(server: 
     assert ask_for(server, contentLength=10**8).json()["uploadUrl"] is None
     for missing in ("x" * 22, "x"):
         assert server.call("GET", f"/api/public/media/{missing}").status_code == 404
+
+
+#: Columns, operators, values and keys, and the traces that fit.
+TRACES = (
+    ("id", "=", "t-1", None, "t-1"), ("name", "starts with", "ans", None, "t-1"), ("level", "=", "ERROR", None, "t-1"), ("level", "=", "WARNING", None, "t-2"),
+    ("totalTokens", "=", 1100, None, "t-1"), ("totalCost", ">", 0, None, "t-1"), ("errorCount", "<", 1, None, "t-2"), ("tags", "any of", ["shop", "x"], None, "t-1"),
+    ("tags", "none of", ["shop"], None, "t-2"), ("metadata", "contains", "ol", "plan", "t-1"), ("metadata", "is not set", None, "plan", "t-2"),
+    ("scores_avg", ">=", 0.5, "tone", "t-1"), ("sessionId", "is null", None, None, "t-2"), ("bookmarked", "=", True, None, ""),
+)  # fmt: skip
+
+
+def test_traces_are_found_by_what_is_in_them(server: Server) -> None:
+    other = event("trace-create", {"id": "t-2", "name": "other", "timestamp": "2026-01-03T03:04:05Z"}, 6)
+    warned = event("span-create", {"id": "o-2", "traceId": "t-2", "level": "WARNING"}, 7)
+    send(server, TRACED, STARTED, ENDED, FAILED, SCORED, other, warned)
+    for column, operator, value, key, wanted in TRACES:
+        found = found_by(server, "traces", column=column, operator=operator, value=value, key=key)
+        ids = [item["id"] for item in found["data"]]
+        assert (ids, found["meta"]["totalItems"]) == (wanted.split(), bool(wanted)), (column, operator)
+
+
+def test_pages_hold_what_fits_a_filter(server: Server) -> None:
+    send(server, *(event("span-create", {"id": f"o-{number}", "traceId": "t", "name": "ab"[number % 2]}, number) for number in range(9)))  # fmt: skip
+    wanted = {"filter": json.dumps([{"column": "name", "operator": "starts with", "value": "a"}]), "limit": 2}
+    page = server.call("GET", "/api/public/observations", params={**wanted, "page": 2}).json()
+    assert (len(page["data"]), page["meta"]["totalItems"]) == (2, 5)
+    found, cursor = [], None
+    while cursor or not found:
+        given = {**wanted, **({"cursor": cursor} if cursor else {})}
+        page = server.call("GET", "/api/public/v2/observations", params=given).json()
+        found, cursor = found + [item["name"] for item in page["data"]], page["meta"].get("cursor")
+    assert found == ["a"] * 5

@@ -10,6 +10,10 @@ What the format cannot hold: raw bodies, HTTP status and headers, the service ti
 
 from __future__ import annotations
 
+from autolog.dialects.langfuse._columns import (
+    observation_columns as observation_columns,
+    trace_columns as trace_columns,
+)
 from autolog.dialects.langfuse._decode import (
     KINDS as KINDS,
     Batch as Batch,

@@ -9,6 +9,7 @@ from autolog._record.record import Record
 from autolog.dialects._convert import format_time, from_body
 from autolog.dialects._fault import Fault, Json
 from autolog.dialects.langfuse._decode import KINDS, Batch
+from autolog.providers._fields import mapping
 
 _TYPES = {kind: word for word, kind in reversed(KINDS.items())}
 _ENVIRONMENT = "default"
@@ -24,6 +25,29 @@ def encode_scores(batch: Batch) -> Json:
     if not batch.errors:
         return {"message": "Accepted"}
     return {"accepted": len(batch.records), "rejected": len(batch.errors), "errors": batch.errors}
+
+
+#: What Langfuse's things say that no field of a record holds: the word in a batch, and the attribute of a span.
+_TOLD = {
+    "level": "langfuse.observation.level", "version": "langfuse.version", "release": "langfuse.release",
+    "environment": "langfuse.environment", "traceName": "langfuse.trace.name", "type": "langfuse.observation.type",
+}  # fmt: skip
+
+
+def _told(record: Record, word: str) -> str | None:
+    value = mapping(record.extra.get("langfuse")).get(word)
+    value = mapping(record.extra.get("attributes")).get(_TOLD[word]) if value is None else value
+    return value if isinstance(value, str) and value else None
+
+
+def _level(record: Record) -> str:
+    return "ERROR" if record.status == "error" else (_told(record, "level") or "DEFAULT").upper()
+
+
+def _type(record: Record) -> str:
+    """Return the type that was told, if it is one of the record's kind, else that of the kind."""
+    told = (_told(record, "type") or "").lower()
+    return (told if KINDS.get(told) == record.kind else _TYPES.get(record.kind, "span")).upper()
 
 
 def _time(record: Record) -> str | None:
@@ -45,12 +69,12 @@ def encode_observation(record: Record) -> Json:
     known = {key: value for key, value in counts.items() if value is not None}
     total = sum(known.values()) if known else None
     parent = None if record.parent_span_id == record.trace_id else record.parent_span_id
-    version = record.prompt_version or ""
+    version, costs = record.prompt_version or "", mapping(record.cost_details)
     return {
         "id": record.span_id or record.id,
         "traceId": record.trace_id,
         "projectId": record.project,
-        "type": _TYPES.get(record.kind, "span").upper(),
+        "type": _type(record),
         "name": record.name,
         "startTime": _time(record),
         "endTime": format_time(record.end_time),
@@ -62,7 +86,7 @@ def encode_observation(record: Record) -> Json:
         "input": from_body(record.request_body),
         "output": from_body(record.response_body),
         "metadata": record.metadata,
-        "level": "ERROR" if record.status == "error" else "DEFAULT",
+        "level": _level(record),
         "statusMessage": record.error_message,
         "parentObservationId": parent,
         "isRootObservation": parent is None,
@@ -71,13 +95,17 @@ def encode_observation(record: Record) -> Json:
         "tags": record.tags,
         "promptName": record.prompt_name,
         "promptVersion": int(version) if version.isdecimal() and len(version) < 10 else None,
+        "version": _told(record, "version"),
+        "traceName": _told(record, "traceName"),
         "usageDetails": _usage_details(record, total),
         "costDetails": {} if record.cost is None else {"total": record.cost},
+        "inputCost": costs.get("input"),
+        "outputCost": costs.get("output"),
         "totalCost": record.cost,
-        "usage": {**counts, "total": total, "unit": "TOKENS"},
+        "usage": {**{side: count or 0 for side, count in counts.items()}, "total": total or 0, "unit": "TOKENS"},
         "latency": record.duration,
         "timeToFirstToken": record.time_to_first_chunk,
-        "environment": _ENVIRONMENT,
+        "environment": _told(record, "environment") or _ENVIRONMENT,
     }
 
 
@@ -99,11 +127,12 @@ def _usage_details(record: Record, total: int | None) -> Json:
 # Traces
 
 
-def _trace(trace_id: str, root: Record) -> Json:
+def _trace(trace_id: str, root: Record, records: Iterable[Record]) -> Json:
+    named = (name for record in (root, *records) if (name := _told(record, "traceName")))
     return {
         "id": trace_id,
         "timestamp": _time(root),
-        "name": root.name,
+        "name": next(named, root.name),
         "input": from_body(root.request_body),
         "output": from_body(root.response_body),
         "sessionId": root.session,
@@ -111,7 +140,10 @@ def _trace(trace_id: str, root: Record) -> Json:
         "metadata": root.metadata,
         "tags": root.tags,
         "public": False,
-        "environment": _ENVIRONMENT,
+        "bookmarked": False,
+        "version": _told(root, "version"),
+        "release": _told(root, "release"),
+        "environment": _told(root, "environment") or _ENVIRONMENT,
         "htmlPath": f"/ui/trace?id={trace_id}",
         "latency": root.duration or 0.0,
     }
@@ -125,7 +157,7 @@ def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
     """Return a trace with all that is in it, of whichever dialect."""
     root = next((record for record in records if record.parent_span_id is None), records[0])
     return {
-        **_trace(trace_id, root),
+        **_trace(trace_id, root, records),
         "totalCost": _total_cost(records),
         "observations": [encode_observation(record) for record in records if is_observation(record)],
         "scores": [score for record in records for score in encode_record_scores(record)],
@@ -135,7 +167,7 @@ def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
 def encode_trace_row(root: Record, records: Sequence[Record]) -> Json:
     """Return a trace as lists have it: of what is in it, ids alone."""
     return {
-        **_trace(root.trace_id or root.id, root),
+        **_trace(root.trace_id or root.id, root, records),
         "totalCost": _total_cost(records),
         "observations": [record.span_id or record.id for record in records if is_observation(record)],
         "scores": [f"{record.id}/{name}" for record in records for name in record.scores],

@@ -1,83 +1,183 @@
 """Langfuse's `filter=`: a JSON array of conditions, each with its type, column, operator and value.
 
-As `langfuse.api.observations` of langfuse 5 documents it. Conditions are those that the stores compare; any other is
-refused, for a list that ignored it would hold more than was wanted.
+As `langfuse.api` of langfuse 3 to 5 documents it, for lists of traces and of observations. The store narrows by what it
+compares exactly; every other condition is compared with each item as clients read it. A condition on a column that
+there is not is refused, for a list that ignored it would hold more than was wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import operator as compare
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from autolog.dialects import langfuse as dialect
-from autolog.dialects._convert import parse_time
+from autolog.dialects._convert import parse_time, text_of
 from autolog.dialects._fault import Fault, Json, parse_json
 from autolog.stores._texts import clean
 from autolog.stores.query import Condition, Query
 
-#: The fields that columns stand for.
-_TEXTS = {
-    "id": "span_id", "name": "name", "traceId": "trace_id", "parentObservationId": "parent_span_id", "userId": "user",
-    "sessionId": "session", "model": "model", "providedModelName": "model", "promptName": "prompt_name",
-}  # fmt: skip
-_NUMBERS = {"latency": "duration", "inputTokens": "tokens_in", "outputTokens": "tokens_out", "totalTokens": "tokens",
-            "tokens": "tokens", "totalCost": "cost"}  # fmt: skip
-_TIMES = {"startTime": "created_at", "timestamp": "created_at"}
-_TAGS = ("tags", "traceTags")
-_COMPARE = {"=": "eq", ">": "gt", "<": "lt", ">=": "ge", "<=": "le"}
-_COLUMNS = (*_TEXTS, *_NUMBERS, *_TIMES, *_TAGS, "type", "level", "isRootObservation", "metadata")
+#: Says whether an item, with its columns, is wanted.
+Accepts = Callable[[Json], bool]
+
 _MOST, _MOST_VALUES, _LARGEST = 50, 500, 2**53
 
 
-def narrow(query: Query, given: str) -> Query:
-    """Return a query with the conditions that a filter says.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the items of a list can be asked for by.
+
+    `stored` are texts that the store compares exactly, with its fields; `numbers`, `times`, `flags` and `lists` are of
+    these types; `objects` are compared by one of their keys; `texts` are all others.
+    """
+
+    stored: Mapping[str, str]
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
+    times: tuple[str, ...]
+    flags: tuple[str, ...]
+    lists: tuple[str, ...] = ("tags",)
+    objects: tuple[str, ...] = ("metadata",)
+
+    def all(self) -> tuple[str, ...]:
+        """Return the names of all columns."""
+        return (*self.stored, *self.texts, *self.numbers, *self.times, *self.flags, *self.lists, *self.objects)
+
+
+_COUNTED = ("latency", "inputTokens", "outputTokens", "totalTokens", "inputCost", "outputCost", "totalCost")
+OBSERVATIONS = Columns(
+    stored={"id": "span_id", "traceId": "trace_id", "userId": "user", "sessionId": "session", "model": "model",
+            "name": "name", "promptName": "prompt_name"},
+    texts=("type", "level", "statusMessage", "version", "environment", "traceName", "parentObservationId", "input",
+           "output"),
+    numbers=(*_COUNTED, "timeToFirstToken", "tokensPerSecond", "promptVersion"),
+    times=("startTime", "endTime"),
+    flags=("isRootObservation",),
+)  # fmt: skip
+TRACES = Columns(
+    stored={"id": "trace_id", "userId": "user", "sessionId": "session"},
+    texts=("name", "environment", "version", "release", "level", "input", "output"),
+    numbers=(*_COUNTED, "errorCount", "warningCount", "defaultCount", "debugCount"),
+    times=("timestamp",),
+    flags=("bookmarked",),
+    objects=("metadata", "scores_avg", "score_categories", "score_booleans"),
+)
+#: Other names of columns.
+_ALIASES = {"providedModelName": "model", "traceTags": "tags", "tokens": "totalTokens", "scores": "scores_avg"}
+
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": compare.eq, ">": compare.gt, "<": compare.lt, ">=": compare.ge, "<=": compare.le,
+}  # fmt: skip
+_TEXTS: dict[str, Callable[[str, str], bool]] = {
+    "=": compare.eq,
+    "contains": compare.contains,
+    "does not contain": lambda text, part: part not in text,
+    "starts with": str.startswith,
+    "ends with": str.endswith,
+    "matches": lambda text, part: part.lower() in text.lower(),
+}
+_CHOICES: dict[str, Callable[[set[str], set[str]], bool]] = {
+    "any of": lambda found, wanted: bool(found & wanted),
+    "none of": set.isdisjoint,
+    "all of": set.issuperset,
+}
+_IS_SET = {"is null": False, "is not null": True, "is not set": False, "is set": True}
+
+
+def parse_conditions(given: str) -> list[Json]:
+    """Return the conditions that a filter says.
 
     Raises:
-        Fault: 400, it is none, or has a condition that cannot be asked for.
+        Fault: 400, it is not a list of at most 50 objects.
     """
     conditions = parse_json(clean(given).encode())
     are_objects = isinstance(conditions, list) and all(isinstance(one, dict) for one in conditions)
     if not are_objects or len(conditions) > _MOST:
         raise Fault(400, f"filter: is not a list of at most {_MOST} conditions, each an object")
-    for one in conditions:
-        query = _add(query, one)
-    return query
+    return list(conditions)
 
 
-def _add(query: Query, one: Json) -> Query:
-    column, operator, value = str(one.get("column")), str(one.get("operator")), one.get("value")
-    if column in _TEXTS:
-        return query.where(_text(_TEXTS[column], one))
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
-    if column in _NUMBERS and operator in _COMPARE and is_number:
-        return query.where(Condition(_NUMBERS[column], _COMPARE[operator], (value,)))
-    if column in _TIMES and operator in _COMPARE and operator != "=" and isinstance(value, str):
-        return query.where(Condition(_TIMES[column], _COMPARE[operator], (parse_time(value, "filter"),)))
-    if column == "type":
-        return query.where(_text("kind", one, lambda word: dialect.KINDS.get(word.lower(), word.lower())))
-    if column == "level":
-        return query.where(_text("status", one, lambda word: "error" if word.upper() == "ERROR" else "ok"))
-    if column == "isRootObservation" and (operator, value) in (("=", True), ("<>", False)):
-        return replace(query, roots=True)
-    if column in _TAGS and (operator == "all of" or (operator == "any of" and len(_values(value)) == 1)):
-        return replace(query, tags=(*query.tags, *_values(value)))
-    if column == "metadata" and operator == "=" and isinstance(one.get("key"), str):
-        return replace(query, metadata={**query.metadata, clean(one["key"]): clean(str(value))})
-    why = f" with {str(operator)[:20]!r} and this value" if column in _COLUMNS else ""
-    columns = ", ".join(_COLUMNS)
-    raise Fault(400, f"filter: the column {str(column)[:50]!r}{why} cannot be asked for here; there are {columns}")
+def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Query, Accepts | None]:
+    """Return a query with the conditions that the store compares, and what says whether an item fits the others.
+
+    Raises:
+        Fault: 400, a condition that cannot be asked for.
+    """
+    others = []
+    for given in conditions:
+        one = {**given, "column": _ALIASES.get(str(given.get("column")), str(given.get("column")))}
+        if one["column"] not in columns.all():
+            known = ", ".join((*columns.all(), *_ALIASES))
+            raise Fault(400, f"filter: there is no column {one['column'][:50]!r} here; there are {known}")
+        accepts, stored = _accepting(one, columns), _stored(one, columns)
+        query = query if stored is None else query.where(stored)
+        if stored is None:
+            others.append(accepts)
+    return query, (lambda item: all(accepts(item) for accepts in others)) if others else None
 
 
-def _text(field: str, one: Json, translate: Callable[[str], str] = str) -> Condition:
-    operator, value = one.get("operator"), one.get("value")
-    if operator == "=" and isinstance(value, str):
-        return Condition(field, "eq", (translate(clean(value)),))
-    if operator == "contains" and isinstance(value, str) and translate is str:
-        return Condition(field, "contains", (clean(value),))
-    if operator in ("any of", "none of"):
-        return Condition(field, "eq" if operator == "any of" else "neq", tuple(map(translate, _values(value))))
-    raise Fault(400, f"filter: {one.get('column')} is compared by =, contains, any of or none of, with texts")
+def _stored(one: Json, columns: Columns) -> Condition | None:
+    """Return the condition as the store compares it; None if it does not, or not exactly so."""
+    field = columns.stored.get(one["column"])
+    if field is not None and one["operator"] == "=":
+        return Condition(field, "eq", (clean(one["value"]),))
+    if field is not None and one["operator"] == "any of":
+        return Condition(field, "eq", tuple(map(clean, one["value"])))
+    return None
+
+
+def _accepting(one: Json, columns: Columns) -> Accepts:
+    """Return what says whether an item fits a condition.
+
+    Raises:
+        Fault: 400, the operator or the value is none for this column.
+    """
+    column, operator, key = one["column"], str(one.get("operator")), str(one.get("key"))
+    if column in columns.objects and not isinstance(one.get("key"), str):
+        raise Fault(400, f"filter: {column} needs a key, the name of what is in it")
+    is_nested = column in columns.objects
+
+    def value_of(item: Json) -> Any:
+        value = item.get(column)
+        return value if not is_nested else value.get(key) if isinstance(value, dict) else None
+
+    if operator in _IS_SET:
+        return lambda item: (value_of(item) is not None) is _IS_SET[operator]
+    fits = _comparison(one, columns)
+    if fits is None:
+        raise Fault(
+            400, f"filter: {column} is not compared by {operator[:20]!r} with {text_of(one.get('value'))!s:.50}"
+        )
+    return lambda item: fits(value_of(item))
+
+
+def _comparison(one: Json, columns: Columns) -> Callable[[Any], bool] | None:
+    """Return the comparison that a condition says, of a value that may be None; None if there is none such."""
+    column, operator, wanted = one["column"], str(one.get("operator")), one.get("value")
+    is_flag = isinstance(wanted, bool)
+    is_number = isinstance(wanted, (int, float)) and not is_flag and abs(wanted) < _LARGEST
+    if is_flag and operator in {"=", "<>"} and (column in columns.flags or column in columns.objects):
+        return lambda value: (value is wanted) is (operator == "=")
+    if is_number and operator in _ORDERS and (column in columns.numbers or column in columns.objects):
+        return lambda value: isinstance(value, (int, float)) and _ORDERS[operator](value, wanted)
+    if column in columns.times and operator in _ORDERS and isinstance(wanted, str):
+        at = parse_time(wanted, "filter")
+        return lambda value: value is not None and _ORDERS[operator](parse_time(value), at)
+    if column in (*columns.numbers, *columns.times, *columns.flags):
+        return None
+    if operator in _CHOICES and (operator != "all of" or column in columns.lists):
+        choices = set(_values(wanted))
+        return lambda value: _CHOICES[operator](_texts(value), choices)
+    if operator in _TEXTS and isinstance(wanted, str) and column not in columns.lists:
+        if operator == "does not contain":
+            return lambda value: wanted not in (text_of(value) or "")
+        return lambda value: value is not None and _TEXTS[operator](text_of(value) or "", wanted)
+    return None
+
+
+def _texts(value: Any) -> set[str]:
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return {text_of(one) or "" for one in values}
 
 
 def _values(value: Any) -> list[str]:
@@ -88,4 +188,4 @@ def _values(value: Any) -> list[str]:
     """
     if not isinstance(value, list) or len(value) > _MOST_VALUES or not all(isinstance(item, str) for item in value):
         raise Fault(400, f"filter: value is not a list of at most {_MOST_VALUES} texts")
-    return [*map(clean, value)]
+    return value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.server.routes import _langfuse_media
-from autolog.server.routes._langfuse_filter import narrow
+from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES, Accepts, Columns, narrow, parse_conditions
 from autolog.stores.query import Condition, Query
 
 #: The most records of one trace that are read, and of one page of a list.
@@ -72,32 +73,56 @@ def score(call: Call) -> RecordWrite:
 _EQUAL = {"userId": "user", "sessionId": "session", "name": "name", "traceId": "trace_id",
           "parentObservationId": "parent_span_id"}  # fmt: skip
 #: What cannot be asked for: a list that ignored it would hold more than was wanted.
-_NOT_UNDERSTOOD = ("version", "release", "source", "dataType", "configId", "queueId", "authorUserId", "value",
-                   "valueMin", "valueMax", "experimentId", "scoreIds", "operator", "isRootObservation")  # fmt: skip
+_NOT_UNDERSTOOD = ("source", "dataType", "configId", "queueId", "authorUserId", "value", "valueMin", "valueMax",
+                   "experimentId", "scoreIds", "operator")  # fmt: skip
+#: Parameters that traces and observations alone can be asked for by, as conditions of a filter.
+_CONDITIONS = ("type", "level", "version", "release", "isRootObservation")
 
 
 def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
-    """Return the query that a list's parameters ask for; `since` and `until` name those of the times.
-
-    A filter goes before the parameters, as in Langfuse.
-    """
+    """Return the query that a list's parameters ask for; `since` and `until` name those of the times."""
     given = call.parameters
-    if (wanted := given.text("filter")) is not None:
-        return narrow(Query({"project": call.project}, roots=roots), wanted)
     for name in _NOT_UNDERSTOOD:
         if given.has(name):
             raise Fault(400, f"{name}: cannot be asked for here; {', '.join((*_EQUAL, since, until))} can")
     equal: dict[str, Any] = {"project": call.project}
     equal |= {field: value for name, field in _EQUAL.items() if (value := given.text(name)) is not None}
-    conditions: list[Condition] = []
-    if (word := given.text("type")) is not None:
-        equal["kind"] = dialect.KINDS.get(word.lower(), word.lower())
-    if (level := given.text("level")) is not None:
-        equal["status"] = "error" if level.upper() == "ERROR" else "ok"
+    return Query(equal, tuple(given.texts("tags")), since=given.time(since), until=given.time(until), roots=roots)
+
+
+def _query_beside(call: Call) -> Query:
+    """Return the query of a list of sessions or scores, which have no columns of their own."""
+    given, query = call.parameters, _query(call, "fromTimestamp", "toTimestamp")
+    for name in _CONDITIONS:
+        if given.has(name):
+            raise Fault(400, f"{name}: sessions and scores cannot be asked for by it")
     if given.texts("environment") and "default" not in given.texts("environment"):
-        conditions.append(Condition("nothing", "eq", ()))
-    return Query(equal, tuple(given.texts("tags")), since=given.time(since), until=given.time(until), roots=roots,
-                 conditions=tuple(conditions))  # fmt: skip
+        return query.where(Condition("nothing", "eq", ()))
+    return query
+
+
+def _listing(call: Call, since: str, until: str, columns: Columns) -> tuple[Query, Accepts | None]:
+    """Return the query of a list of traces or observations, and what says whether an item of it is wanted.
+
+    A filter goes before the parameters, as in Langfuse.
+    """
+    roots = columns is TRACES
+    if (wanted := call.parameters.text("filter")) is not None:
+        return narrow(Query({"project": call.project}, roots=roots), parse_conditions(wanted), columns)
+    return narrow(_query(call, since, until, roots), _conditions(call), columns)
+
+
+def _conditions(call: Call) -> list[Json]:
+    given = call.parameters
+    found: list[Json] = []
+    for name in _CONDITIONS:
+        if (value := given.text(name)) is not None:
+            is_flag = name == "isRootObservation"
+            told = value.lower() == "true" if is_flag else value.upper() if name in {"type", "level"} else value
+            found.append({"column": name, "operator": "=", "value": told})
+    if environments := given.texts("environment"):
+        found.append({"column": "environment", "operator": "any of", "value": list(environments)})
+    return found
 
 
 def _newest_first(call: Call) -> bool:
@@ -109,12 +134,28 @@ def _newest_first(call: Call) -> bool:
     return direction.lower() == "desc"
 
 
-def _page(call: Call, query: Query, encode: Callable[[Sequence[Record]], list[Json]]) -> Reply:
+#: Returns records as items of a list; with the columns that a filter compares, if so asked.
+Encode = Callable[[Sequence[Record], bool], list[Json]]
+
+
+def _page(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -> Reply:
     """Reply with a page of what matches a query, by its number, from 1."""
     page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
-    total = call.store.count(query)
-    found = call.store.find(query, limit, newest_first=_newest_first(call), offset=(page - 1) * limit, bodies=True)
-    return Reply(200, {"data": encode(found), "meta": _meta(page, limit, total)})
+    first, total, newest_first = (page - 1) * limit, call.store.count(query), _newest_first(call)
+    if accepts is None:
+        found = call.store.find(query, limit, newest_first=newest_first, offset=first, bodies=True)
+        return Reply(200, {"data": encode(found, False), "meta": _meta(page, limit, total)})
+    if total > MAX_LOOKED_AT:
+        raise Fault(
+            400, f"filter: {total} are to be looked through, {MAX_LOOKED_AT} can; add a userId, sessionId or tag"
+        )
+    rows, count = list[Json](), 0
+    for offset in range(0, total, MAX_PAGE):
+        found = call.store.find(query, MAX_PAGE, newest_first=newest_first, offset=offset, bodies=True)
+        for row in filter(accepts, encode(found, True)):
+            rows += [row] if first <= count < first + limit else []
+            count += 1
+    return Reply(200, {"data": rows, "meta": _meta(page, limit, count)})
 
 
 def _meta(page: int, limit: int, total: int) -> Json:
@@ -134,18 +175,20 @@ def get_trace(call: Call) -> Reply:
 
 
 def list_traces(call: Call) -> Reply:
-    return _page(call, _query(call, "fromTimestamp", "toTimestamp", roots=True), lambda roots: _trace_rows(call, roots))
+    query, accepts = _listing(call, "fromTimestamp", "toTimestamp", TRACES)
+    return _page(call, query, accepts, functools.partial(_trace_rows, call))
 
 
-def _trace_rows(call: Call, roots: Iterable[Record]) -> list[Json]:
-    roots = list(roots)
+def _trace_rows(call: Call, roots: Sequence[Record], wide: bool = False) -> list[Json]:
     ids = tuple({root.trace_id for root in roots if root.trace_id})
     members: dict[str | None, list[Record]] = defaultdict(list)
     if ids:
         query = Query({"project": call.project}, conditions=(Condition("trace_id", "eq", ids),))
         for record in call.store.find(query, MAX_LOOKED_AT, newest_first=False):
             members[record.trace_id].append(record)
-    return [dialect.encode_trace_row(root, members.get(root.trace_id) or [root]) for root in roots]
+    traces = [(root, members.get(root.trace_id) or [root]) for root in roots]
+    rows = [(dialect.encode_trace_row(root, within), within) for root, within in traces]
+    return [dialect.trace_columns(row, within) if wide else row for row, within in rows]
 
 
 def get_observation(call: Call) -> Reply:
@@ -159,22 +202,41 @@ def get_observation(call: Call) -> Reply:
 
 
 def list_observations(call: Call) -> Reply:
-    query = _query(call, "fromStartTime", "toStartTime")
-    return _page(call, query, _observations)
+    query, accepts = _listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
+    return _page(call, query, accepts, _observations)
 
 
-def _observations(records: Iterable[Record]) -> list[Json]:
-    return [dialect.encode_observation(record) for record in records if dialect.is_observation(record)]
+def _observations(records: Sequence[Record], wide: bool = False) -> list[Json]:
+    rows = [dialect.encode_observation(record) for record in records if dialect.is_observation(record)]
+    return [*map(dialect.observation_columns, rows)] if wide else rows
 
 
 def list_observations_on(call: Call) -> Reply:
-    """Reply with observations as the present SDKs read them: the newest first, each page naming the next."""
-    query, limit = _query(call, "fromStartTime", "toStartTime"), call.parameters.integer("limit", 50, 1, MAX_RECORDS)
+    """Reply with observations as the present SDKs read them: the newest first, each page naming the next.
+
+    Where most are not wanted a page may be short, and still name the next.
+    """
+    query, accepts = _listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
+    limit = call.parameters.integer("limit", 50, 1, MAX_RECORDS)
     if (cursor := call.parameters.text("cursor")) is not None:
         query = replace(query, past=_past(cursor))
-    found = call.store.find(query, limit + 1, bodies=True)
-    following = {"cursor": _cursor(found[limit - 1])} if len(found) > limit else {}
-    return Reply(200, {"data": _observations(found[:limit]), "meta": following})
+    rows, last = list[Json](), None
+    for looked_at, record in enumerate(_following(call, query, limit + 1)):
+        if last is not None and (len(rows) == limit or looked_at == (MAX_LOOKED_AT if accepts else limit)):
+            return Reply(200, {"data": rows, "meta": {"cursor": _cursor(last)}})
+        found = _observations([record], accepts is not None)
+        rows += found if accepts is None else filter(accepts, found)
+        last = record
+    return Reply(200, {"data": rows, "meta": {}})
+
+
+def _following(call: Call, query: Query, size: int) -> Iterator[Record]:
+    """Yield what a query finds, the newest first; so many are read at once."""
+    while found := call.store.find(query, size, bodies=True):
+        yield from found
+        if len(found) < size:
+            return
+        query = replace(query, past=_past(_cursor(found[-1])))
 
 
 def _cursor(last: Record) -> str:
@@ -200,7 +262,7 @@ def _past(cursor: str) -> tuple[datetime, int]:
 def list_sessions(call: Call) -> Reply:
     given = call.parameters
     page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
-    query = _query(call, "fromTimestamp", "toTimestamp")
+    query = _query_beside(call)
     found = call.store.summarise(query, "session", limit + 1, (page - 1) * limit)
     data = [dialect.encode_session(str(one.value), one.first, call.project) for one in found[:limit]]
     total = (page - 1) * limit + len(found)  # as far as anybody knows: one more where there is a next page
@@ -221,7 +283,7 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     given = call.parameters
     if given.has("filter"):
         raise Fault(400, "filter: scores are asked for by their name, trace, observation, user, session and time")
-    name, query = given.text("name"), _query(call, "fromTimestamp", "toTimestamp")
+    name, query = given.text("name"), _query_beside(call)
     equal = {key: value for key, value in query.equal.items() if key != "name"}
     if (observation := given.text("observationId")) is not None:
         equal["span_id"] = observation
