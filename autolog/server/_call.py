@@ -76,6 +76,8 @@ class Route:
     """Whether the body may hold the key, and is read before it is checked: within the limits for anybody."""
     open: bool = False
     """Whether no key is needed: its body is read within the limits for anybody."""
+    signed: bool = False
+    """Whether the address stands for the key: it is one of `_addresses`."""
     keeps: bool = False
     """Whether the handler returns the change that answers, as a rule a `RecordWrite`: many are then written at once."""
     quick: bool = False

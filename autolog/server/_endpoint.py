@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
+from autolog.server._addresses import holder
 from autolog.server._auth import authorise, headers_of, key_in_body, key_of, project_of
 from autolog.server._bodies import read_body
 from autolog.server._call import Call, Interface, Reply, Route
@@ -62,12 +63,15 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     headers = headers_of(request)
     sends = request.method in {"POST", "PUT", "PATCH"}
     key, body = key_of(headers), b""
-    if route.open or (route.key_in_body and key is None):
+    if (route.open and not route.signed) or (route.key_in_body and key is None):
         body = await services.doorway.read(request.receive, headers) if sends else b""
         key, sends = key_in_body(body) if route.key_in_body else key, False
     token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
-    principal, named = _NOBODY, None
-    if not route.open:
+    principal, named, wanted = _NOBODY, None, headers.get("x-autolog-project")
+    if route.signed:
+        found, wanted = await services.in_thread(False, holder, services, request, route)
+        principal = authorise(found, route.scope, services.rates, "this address is not valid, or no longer")
+    elif not route.open:
         named = request.scope.get(NAMED) if route.session and key is None else None
         found = named or await _find(services, key, token)
         _state(request)["key_id"] = found.key_id if found else ""  # also of one who is refused
@@ -75,11 +79,13 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         principal = authorise(found, route.scope, services.rates, problem)
         if named is None:
             services.keyring.note_use(principal.key_id, services.writer.note)
-    _state(request)["admitted"] = not route.open  # from now on its connection is not closed in favour of others
+    _state(request)["admitted"] = (
+        route.signed or not route.open
+    )  # from now on its connection is not closed in favour of others
     call = Call(
         services=services,
         principal=principal,
-        project=project_of(principal, headers.get("x-autolog-project")),
+        project=project_of(principal, wanted),
         path=dict(request.path_params),
         headers=headers,
         body=body,

@@ -355,10 +355,10 @@ def test_an_address_opens_nothing_else(server: Server) -> None:
     given = ask_for(server).json()
     address = given["uploadUrl"]
     assert server.call("PUT", address, PNG + b"!", key=None).status_code == 400
-    for wrong in (address.replace("token=", "token=0"), address.replace(TRACE, "f" * 32), address.replace("purpose=put", "purpose=get"),
-                  address.partition("?")[0]):  # fmt: skip
-        assert server.call("PUT", wrong, PNG, key=None).status_code == 403
-    assert server.call("GET", address, key=None).status_code == 403
+    for wrong in (address.replace("token=", "token=0"), address.replace(TRACE, "f" * 32), address + "&more=1",
+                  address.replace(given["mediaId"], "x" * 22), address.partition("?")[0]):  # fmt: skip
+        assert server.call("PUT", wrong, PNG, key=None).status_code == 401
+    assert server.call("GET", address, key=None).status_code == 401
     assert server.rows() == []
 
 
@@ -387,10 +387,19 @@ def test_media_that_cannot_be_placed_are_refused(server: Server, wrong: dict[str
     assert ask_for(server, **wrong).status_code == 400
 
 
-def test_what_is_too_large_is_not_asked_for_and_what_is_not_here_is_404(server: Server) -> None:
-    assert ask_for(server, contentLength=10**8).json()["uploadUrl"] is None
+def test_media_larger_than_a_body_are_refused_and_those_that_are_not_here_are_404(server: Server) -> None:
+    refused = ask_for(server, contentLength=10**8)
+    assert (refused.status_code, "--max-body" in refused.text) == (413, True)
     for missing in ("x" * 22, "x"):
         assert server.call("GET", f"/api/public/media/{missing}").status_code == 404
+
+
+def test_media_may_be_as_large_as_a_body(server: Server) -> None:
+    content = b"\x89PNG" * 500_000
+    given = ask_for(server, content).json()
+    assert server.call("PUT", given["uploadUrl"], content, key=None).status_code == 200
+    found = server.call("GET", f"/api/public/media/{given['mediaId']}").json()
+    assert server.call("GET", found["url"], key=None).content == content
 
 
 #: Columns, operators, values and keys, and the traces that fit.
