@@ -84,7 +84,7 @@ def _example(record: Record) -> dict[str, Any]:
 
 def write_csv(records: Iterable[Record], file: IO[str]) -> None:
     """Write a row a record, of cells that a spreadsheet takes for text and a terminal does not obey."""
-    writer = csv.writer(file)
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
     for record in records:
         data = to_dict(record)

@@ -43,7 +43,7 @@ def _score(record: Record) -> Text:
 #: By name: how the column is drawn, and what stands in it.
 COLUMNS: dict[str, tuple[Column, _Cell]] = {
     "time": (Column("time"), lambda record: Text(moment(record.created_at), style="dim")),
-    "id": (Column("id"), lambda record: Text(short_id(record.id), style="blue")),
+    "id": (Column("id"), lambda record: Text(short_id(record.id), style="bright_blue")),
     "name": (Column("name", least=12, most=28, leave=1), _name),
     "kind": (Column("kind", leave=5), _plain("kind")),
     "model": (
@@ -70,7 +70,7 @@ COLUMNS: dict[str, tuple[Column, _Cell]] = {
         lambda record: text(" ".join(filter(None, (record.prompt_name, record.prompt_version)))),
     ),
     "trace": (Column("trace", leave=5), _plain("trace_id")),
-    "says": (Column("says", least=8, leave=4), _says),
+    "says": (Column("says", least=16, leave=4), _says),
 }  # fmt: skip
 DEFAULT = ("time", "id", "name", "status", "latency", "first", "tokens", "cost", "user", "says")
 

@@ -183,6 +183,8 @@ def require_one(store: ReadableStore, part: str) -> Record:
         click.echo(f"autolog: no single record has an id that begins or ends with {part!r}; there are", err=True)
         for one in found:
             click.echo(f"  {safe(one.id)}  {moment(one.created_at)}  {safe(one.name or '?')}", err=True)
+        if len(found) >= lookup.CANDIDATES:
+            click.echo("  …", err=True)
     else:
         complain(f"no record has an id that begins or ends with {part!r}; see `autolog logs`")
     sys.exit(1)

@@ -117,7 +117,7 @@ def _trace_row(node: Node, guide: str, width: int) -> list[Text]:
     record = node.record
     offset = min(width - 1, int(node.start * width))
     size = max(1, min(width - offset, round(node.share * width)))
-    colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "blue"
+    colour = "red" if record.status == "error" else "green" if record.kind == "llm" else "bright_blue"
     name = Text.assemble((guide, "dim"), (safe(record.name or "?"), "bold"))
     if record.status == "error":
         name.append_text(Text("  ") + status(record))

@@ -20,7 +20,7 @@ from autolog._display.figures import safe
 from autolog._record.ids import new_record_id
 from autolog._record.record import Record
 from autolog._version import __version__
-from autolog.cli._render import console, echo_json
+from autolog.cli._render import console, echo_json, print_prose
 from autolog.dialects import native
 from autolog.errors import AutologError, shown
 from autolog.providers import SDKS
@@ -40,15 +40,17 @@ def doctor(as_json: bool) -> None:
     autolog doctor
     AUTOLOG_ENDPOINT=http://logs:8790 autolog doctor --json
     """
-    checks = list(_checks())
-    if as_json:
-        rows: list[dict[str, Any]] = [{"check": name, "ok": ok, "says": words} for name, ok, words in checks]
-        echo_json({"ok": all(ok is not False for _, ok, _ in checks), "checks": rows})
-    else:
-        for name, ok, words in checks:
+    screen = console()
+    rows: list[dict[str, Any]] = []
+    for name, ok, words in _checks():
+        rows.append({"check": name, "ok": ok, "says": words})
+        if not as_json:  # at once: an SDK may take seconds to import
             mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")
-            console().print(mark + Text(f"{name}: ", "bold") + Text(safe(words)))
-    if any(ok is False for _, ok, _ in checks):
+            print_prose(screen, mark + Text(f"{name}: ", "bold") + Text(safe(words)))
+    well = all(row["ok"] is not False for row in rows)
+    if as_json:
+        echo_json({"ok": well, "checks": rows})
+    if not well:
         sys.exit(1)
 
 
@@ -169,6 +171,7 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
     from autolog._capture.patch import make_patches
     from autolog.errors import PatchError
 
+    missing = []
     for name, patch in make_patches(lambda _: None, lambda: None).items():
         try:
             patch.apply()
@@ -176,7 +179,10 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
             version = importlib.metadata.version(SDKS[name].distribution)
             yield name, True, f"{version} can be patched{_seen(calls, name)}"
         except PatchError as error:
-            yield name, None if error.missing else False, error.problem
+            if error.missing:
+                missing.append(name)
+            else:
+                yield name, False, error.problem
         except Exception as error:  # noqa: BLE001 - whatever an SDK raises that cannot be imported
             yield name, False, f"importing it raises {type(error).__name__}: {error}"
         finally:
@@ -188,6 +194,8 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
             yield one.name, True, f"{one.version} can be patched, for model calls by any SDK"
         elif one.layer == "none":
             yield one.name, None, f"{one.version} is out of reach: {one.note}"
+    if missing:
+        yield "not installed", None, f"{', '.join(missing)}, which could be patched, too"
 
 
 def _seen(calls: Counter[str], name: str) -> str:

@@ -121,7 +121,7 @@ def _show(answer: Answer, form: str | None) -> None:
         for row in answer.as_dicts():
             echo_json(row)
     elif form == "csv":
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([safe_cell(name) for name in answer.columns])
         writer.writerows([safe_cell(value) for value in row] for row in answer.rows)
     else:

@@ -103,7 +103,7 @@ def _line(record: Record, depth: int, width: int, said: bool) -> Text:
     cost = dollars(record.cost) if record.kind == "llm" else ""
     words = record.error_message or (record.output_preview if said else None) or ""
     return Text.assemble(
-        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "blue"), name,
+        (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "bright_blue"), name,
         f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>11}  ",
         Text("") if record.status == "ok" else status(record).append("  "), (safe(" ".join(words.split())), "dim"),
     )  # fmt: skip

@@ -13,8 +13,8 @@ from autolog.stores.query import Condition, Query
 
 #: Ids that have a text somewhere in them are looked through up to this number.
 _LOOKED_THROUGH = 200
-#: How many traces are listed if a part of an id does not tell which one is meant.
-_CANDIDATES = 10
+#: How many records or traces are listed if a part of an id does not tell which one is meant.
+CANDIDATES = 10
 #: With how many earlier calls a prompt is compared, to say what the provider's cache did.
 _EARLIER = 10
 
@@ -27,7 +27,7 @@ class Finds(Protocol):
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]: ...
 
 
-def find_by_part(store: Store, part: str, query: Query | None = None, limit: int = 10) -> list[Record]:
+def find_by_part(store: Store, part: str, query: Query | None = None, limit: int = CANDIDATES) -> list[Record]:
     """Return records, without bodies, by their id: the one with it, else those whose id begins, else ends with it."""
     query = query or Query()
     found = store.find(query.where(Condition("id", "eq", (part,))), limit)
@@ -59,8 +59,8 @@ def with_whole_trace(store: Store, query: Query) -> Query:
         return query
     found = _traces_by_part(store, every, part)
     if len(found) > 1:
-        listed = [_first_of(store, every.where(trace_id=trace_id)) for trace_id in found[:_CANDIDATES]]
-        more = ["  …"] if len(found) > _CANDIDATES else []
+        listed = [_first_of(store, every.where(trace_id=trace_id)) for trace_id in found[:CANDIDATES]]
+        more = ["  …"] if len(found) > CANDIDATES else []
         words = f"{part[:50]!r} begins or ends the ids of several traces:"
         raise FilterError("trace", "\n".join([words, *listed, *more]))
     return query.where(trace_id=found[0]) if found else query
@@ -68,7 +68,7 @@ def with_whole_trace(store: Store, query: Query) -> Query:
 
 def _traces_by_part(store: Store, query: Query, part: str) -> list[str]:
     """Return ids of traces: those that begin with a text, else those that end with it."""
-    found = store.summarise(query.where(*_begins("trace_id", part)), "trace_id", _CANDIDATES + 1)
+    found = store.summarise(query.where(*_begins("trace_id", part)), "trace_id", CANDIDATES + 1)
     if not found:
         inside = store.summarise(query.where(Condition("trace_id", "contains", (part,))), "trace_id", _LOOKED_THROUGH)
         found = [one for one in inside if str(one.value).endswith(part)]
