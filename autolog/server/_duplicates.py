@@ -15,8 +15,8 @@ matter, nor which server they come to.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,8 +30,8 @@ from autolog.server._reports import is_call, is_one_call, join, may_be_layers, r
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
-#: The spans of how many traces are remembered that nobody else has reported.
-RECENT = 1_000
+#: Of how many traces it is remembered which spans nobody else has reported, and of how many of a trace's latest spans.
+RECENT, EACH_RECENT = 1_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,16 @@ class Folded:
 
 
 class Deduplicator:
-    """Folds each record that reports a known call into that call. For the writers' threads."""
+    """Folds each record that reports a known call into that call. For the writers' threads.
+
+    Nearly no call of autolog's stands in the place of a span that tells another response and other tokens, and looking
+    for one in the store takes longer than all else. So this remembers the ids of a bounded number of such spans, and
+    looks for these alone.
+    """
 
     def __init__(self) -> None:
-        self._lone_spans: OrderedDict[tuple[str, str | None], list[Candidate]] = OrderedDict()
-        """By project and trace, the spans of the last traces."""
+        self._lone_spans: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
+        """By project and trace, the ids of the latest spans of the latest traces."""
         self._lock = threading.Lock()
 
     def fold(self, store: Store, records: Sequence[Record]) -> Folded:
@@ -68,6 +73,8 @@ class Deduplicator:
         if not calls:
             return Folded(records, range(len(records)), [0.0] * len(records))
         known = Known(store, [one.record for one in calls])
+        for project, ids in self._remembered([one.record for one in calls]).items():
+            known.fetch(store, project, ids)
         if known.is_empty and self._are_apart([one.record for one in calls]):
             return Folded(records, range(len(records)), [0.0] * len(records))
         for one in candidates:
@@ -75,8 +82,6 @@ class Deduplicator:
                 known.place(one)
         for one in calls:
             _Folding(store, known, self).fold(one)
-        for one in candidates:
-            one.stored = True  # once it is written, for those who remember it
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
         return Folded(records, order, [one.freed for one in candidates])
 
@@ -88,21 +93,25 @@ class Deduplicator:
         if calls[0].dialect == "otlp" or any(one.dialect != calls[0].dialect for one in calls):
             return False  # spans may be layers of one call
         reported = {(one.project, report) for one in calls for report in reports(one).values()}
-        return len(reported) == len(calls) and not any(self.remembered(one) for one in calls)
+        return len(reported) == len(calls)
 
-    def remember(self, new: Candidate) -> None:
+    def remember(self, span: Record) -> None:
         """Remember a span that nobody else has reported."""
+        if span.trace_id is None:
+            return
         with self._lock:
-            self._lone_spans.setdefault((new.record.project, new.record.trace_id), []).append(new)
+            self._lone_spans.setdefault((span.project, span.trace_id), deque(maxlen=EACH_RECENT)).append(span.id)
             if len(self._lone_spans) > RECENT:
                 self._lone_spans.popitem(last=False)
 
-    def remembered(self, record: Record) -> list[Candidate]:
-        """Return the recent spans in whose place a call of the SDK's may be, whatever id its response has there."""
-        if record.dialect != "native":
-            return []
+    def _remembered(self, calls: Sequence[Record]) -> dict[str, set[str]]:
+        """Return by project the ids of recent spans in whose place calls of autolog's may be, whatever they tell."""
+        found: dict[str, set[str]] = {}
         with self._lock:
-            return list(self._lone_spans.get((record.project, record.trace_id), ()))
+            for project, trace_id in {(one.project, one.trace_id) for one in calls if one.dialect == "native"}:
+                if trace_id is not None and (ids := self._lone_spans.get((project, trace_id))):
+                    found.setdefault(project, set()).update(ids)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class _Folding:
             self._fold_again(again, new)
             return
         if again is None or len(reports(again.record)) == 1:
-            for other in list(self._candidates(record)):
+            for other in list(self.known.matching(record)):
                 joined = other.record.id in {*self.known.deleted, *reports(record).values()}
                 if joined or not is_call(other.record):
                     continue
@@ -132,13 +141,7 @@ class _Folding:
         self.known.add(new)
         self._unbill_layers(new)
         if record.dialect == "otlp" and record.kind == "llm":
-            self.memory.remember(new)
-
-    def _candidates(self, record: Record) -> Iterator[Candidate]:
-        yield from self.known.matching(record)
-        for one in self.memory.remembered(record):
-            if one.record.id not in self.known.deleted and is_call(one.record):
-                yield one
+            self.memory.remember(record)
 
     def _fold_again(self, known: Candidate, new: Candidate) -> None:
         place = known.record.extra.get("otel") or {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -94,6 +94,12 @@ class Known:
             query = Query({"project": project}, conditions=(Condition("trace_id", "eq", traces),))
             for stored in store.find(query, limit=EACH_TRACE * len(traces)):
                 self.place(self._candidate(stored))
+
+    def fetch(self, store: Store, project: str, ids: Collection[str]) -> None:
+        """Fetch records by their ids, those that are still there, with their place in their traces."""
+        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
+        for stored in store.find(query, limit=len(ids)):
+            self.place(self._candidate(stored))
 
     def _candidate(self, stored: Record) -> Candidate:
         return self._by_id.setdefault((stored.project, stored.id), Candidate(stored, stored=True))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_a_record_below_its_span_goes_where_that_was(store: Store, how: str, ord
     native = call("native", 1, parent_span_id="otlp1")
     (found,) = arrive(store, [native, call("otlp", 1, parent_span_id="agent")], how, order)
     assert found.parent_span_id == "agent"
+
+
+@sqlite_alone
+def test_the_place_of_a_span_is_given_to_one_record(store: Store) -> None:
+    """Two tries of a call lie in one span, which tells neither the response nor the tokens."""
+    span = call("otlp", 1, response_id=None, usage_input_tokens=None, usage_output_tokens=None, parent_span_id="agent")
+    tries = [
+        call("native", number, parent_span_id="otlp1", start_time=NOON + timedelta(seconds=1)) for number in (1, 2)
+    ]
+    first, second = sorted(arrive(store, [span, *tries], "apart", 1), key=lambda one: one.id)
+    assert (first.id, first.span_id, first.parent_span_id) == ("native-1", "otlp1", "agent")
+    assert (second.id, second.span_id, second.parent_span_id) == ("native-2", "native2", "otlp1")
+    assert "otel" not in second.extra
+
+
+@pytest.mark.parametrize("traces", [1, 20_000])
+def test_what_is_remembered_of_spans_is_bounded(traces: int) -> None:
+    deduplicator = Deduplicator()
+    tracemalloc.start()
+    for number in range(20_000):
+        deduplicator.remember(call("otlp", number, trace_id=f"trace-{number % traces}", name="n" * 1_000))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3_000_000
 
 
 @arriving
