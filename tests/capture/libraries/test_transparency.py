@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import json
 import pickle
@@ -10,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from chat_server import ANSWER, ChatServer, chat_server, request
@@ -276,6 +278,29 @@ def test_responses(records: Records) -> None:
         assert requests.post("https://api.openai.com/v1/chat/completions", data=request()).json() == ANSWER
         assert len(mock.calls) == 1
     assert len(records) <= 1  # it takes the place of the adapter's method
+
+
+#: What a mock that was made by the method's signature takes the place of.
+METHODS = {
+    "httpx": "httpx.Client.send",
+    "requests": "requests.adapters.HTTPAdapter.send",
+    "aiohttp": "aiohttp.ClientSession._request",
+}
+
+
+@pytest.mark.parametrize("library", METHODS)
+@pytest.mark.parametrize("patched_first", [True, False])
+def test_a_mock_of_the_method_answers_whenever_it_came(library: str, patched_first: bool, records: Records) -> None:
+    owner, _, method = METHODS[library].rpartition(".")
+    module = pytest.importorskip(library)
+    if patched_first:
+        autolog.patch_http()
+    with mock.patch(METHODS[library], autospec=True, return_value="answer"):
+        autolog.patch_http()
+        mocked = getattr(functools.reduce(getattr, owner.split(".")[1:], module), method)
+        request = module.Request("GET", "http://example.com/x") if library != "aiohttp" else None
+        made = mocked(None, "GET", "http://example.com/x") if library == "aiohttp" else mocked(None, request)
+        assert (asyncio.run(made) if library == "aiohttp" else made) == "answer"
 
 
 def test_moto(records: Records) -> None:
