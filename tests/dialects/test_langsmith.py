@@ -249,7 +249,8 @@ def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
         ('not(eq(run_type, "tool"))', {ROOT, CALL}), (f'in(id, ["{ROOT}", "{TOOL}"])', {ROOT, TOOL}), ('search(inputs, "weather?")', {CALL}),
         ('and(eq(feedback_key, "tone"), lt(feedback_score, 0.6))', {CALL}), ('gt(start_time, "2027-01-01T00:00:00Z")', set()),
         ('and(eq(metadata_key, "ls_provider"), eq(metadata_value, "openai"))', {CALL}), ("has(metadata, '{\"ls_provider\": \"openai\"}')", {CALL}),
-        ('gt(error, 5)', set()), ('eq(status, "error")', {TOOL}),
+        ('gt(error, 5)', set()), ('eq(status, "error")', {TOOL}), ('search("weather?")', {CALL}), ('like(name, "ll%")', {CALL}), ('like(name, "l_m")', {CALL}),
+        ('like(name, "l")', set()), ('and(eq(run_type, "llm"), gt(latency, "1.2s"))', {CALL}), ('lt(latency, "900ms")', set()), ('eq(input_key, "messages")', {CALL}), ('eq(thread_id, "x")', set()),
     ):  # fmt: skip
         answer = server.call("POST", "/runs/query", {"filter": text})
         assert answer.status_code == 200, answer.text
@@ -313,11 +314,43 @@ def test_an_error_is_its_first_words_and_kept_whole(server: Server) -> None:
     assert server.call("GET", f"/runs/{TOOL}").json()["error"] == whole
 
 
-def test_an_attachment_does_not_keep_a_run_from_being_read(server: Server) -> None:
-    body, headers = form({f"post.{ROOT}": run(ROOT, "chain"), f"attachment.{ROOT}.picture": b"\x89PNG"})
+def test_attachments_are_kept_and_read_at_signed_addresses(server: Server) -> None:
+    large = b"\x89PNG" * 500_000
+    body, headers = form({f"post.{ROOT}": run(ROOT, "chain"), f"attachment.{ROOT}.picture": large})
     assert server.call("POST", "/runs/multipart", body, headers=headers).status_code == 202
-    assert "attachments" not in server.call("GET", f"/runs/{ROOT}").json()
-    assert server.only().extra["run"]["attachments"]["picture"]["size"] == 4
+    later, headers = form({f"patch.{ROOT}": {"outputs": {"a": 1}}, f"attachment.{ROOT}.note": b"made later"})
+    assert server.call("POST", "/runs/multipart", later, headers=headers).status_code == 202
+    read = server.call("GET", f"/runs/{ROOT}").json()
+    assert ("attachments" in read, set(read["s3_urls"])) == (False, {"attachment.picture", "attachment.note"})
+    addresses = {name: told["presigned_url"] for name, told in read["s3_urls"].items()}
+    assert server.call("GET", addresses["attachment.picture"], key=None).content == large
+    assert server.call("GET", addresses["attachment.note"], key=None).content == b"made later"
+    assert server.call("GET", addresses["attachment.note"].replace("note", "picture"), key=None).status_code == 401
+    (found,) = server.call("POST", "/runs/query", {}).json()["runs"]
+    assert (found["id"], set(found["s3_urls"])) == (ROOT, set(read["s3_urls"]))
+    assert {record.parent_span_id for record in server.rows()} == {None, ROOT}
+
+
+def test_feedback_is_listed_by_key_in_pages_changed_and_taken_back(server: Server) -> None:
+    server.call("POST", "/runs", run(ROOT, "chain"))
+    for key in ("tone", "length", "truth"):
+        server.call("POST", "/feedback", {"run_id": ROOT, "key": key, "score": 0.5, "comment": "ok"})
+
+    def listed(**more: Any) -> list[tuple[str, float, str | None]]:
+        found = server.call("GET", "/feedback", params={"run": ROOT, **more}).json()
+        return [(item["key"], item["score"], item["comment"]) for item in found]
+
+    assert [key for key, *_ in listed(key=["tone", "truth"])] == ["tone", "truth"]
+    assert len(listed(limit=2)) == 2
+    assert len(listed(limit=2, offset=2)) == 1
+    (tone,) = server.call("GET", "/feedback", params={"run": ROOT, "key": "tone"}).json()
+    assert server.call("PATCH", f"/feedback/{tone['id']}", {"score": 0.9}).status_code == 200
+    assert listed(key="tone") == [("tone", 0.9, "ok")]
+    assert server.call("PATCH", f"/feedback/{tone['id']}", {"comment": None}).status_code == 200
+    assert listed(key="tone") == [("tone", 0.9, None)]
+    assert server.call("DELETE", f"/feedback/{tone['id']}").status_code == 200
+    assert sorted(key for key, *_ in listed()) == ["length", "truth"]
+    assert server.call("DELETE", f"/feedback/{tone['id']}").status_code == 404
 
 
 def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Server) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from autolog.dialects.langsmith._decode import (
     Upload as Upload,
+    attachment_id as attachment_id,
+    decode_attachment as decode_attachment,
     decode_batch as decode_batch,
     decode_feedback as decode_feedback,
     decode_multipart as decode_multipart,
@@ -18,11 +20,13 @@ from autolog.dialects.langsmith._decode import (
     join as join,
 )
 from autolog.dialects.langsmith._encode import (
+    attachments_of as attachments_of,
     encode_fault as encode_fault,
     encode_feedback as encode_feedback,
     encode_info as encode_info,
     encode_run as encode_run,
     encode_session as encode_session,
+    is_run as is_run,
     known_of as known_of,
     run_of as run_of,
     session_id as session_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Any
 
 from autolog._reading.derive import derive
 from autolog._record.bodies import form_parts
+from autolog._record.media import note_media
 from autolog._record.record import DEFAULTS, Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import chat_messages, request_of, response_of
@@ -19,8 +20,8 @@ from autolog.dialects._providers import provider_called
 from autolog.providers._fields import count, mapping, text
 
 _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
-#: Of an attachment up to so many bytes are kept.
-MAX_ATTACHMENT = 1024 * 1024
+#: How the ids of attachments begin, which are records of their own.
+ATTACHMENT = "attachment-"
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class Upload:
     started: set[str] = field(default_factory=set)
     """The ids of runs that this call posts; the others patch what came before."""
     feedback: list[Json] = field(default_factory=list)
+    attachments: dict[str, list[tuple[str, str, bytes]]] = field(default_factory=dict)
+    """By the ids of their runs; the name, the content type and the content of each."""
     rejected: int = 0
     problem: str = ""
 
@@ -51,8 +54,9 @@ class Upload:
 def join(run: Json, later: Json) -> Json:
     """Return a run with what was told of it later, which goes before."""
     joined = {**run, **later}
-    if run.get("extra") and later.get("extra"):
-        joined["extra"] = {**mapping(run["extra"]), **mapping(later["extra"])}
+    for key in ("extra", "attachments"):
+        if run.get(key) and later.get(key):
+            joined[key] = {**mapping(run[key]), **mapping(later[key])}
     return joined
 
 
@@ -97,8 +101,9 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
         if operation not in {"post", "patch", "feedback", "attachment"} or not run_id:
             upload.reject(f"{part.name[:100]!r} is no part of a run")
         elif operation == "attachment":
-            run = upload.runs.setdefault(run_id, {"id": run_id})
-            run.setdefault("attachments", {})[key] = _attachment(part.content_type, content)
+            run, kind = upload.runs.setdefault(run_id, {"id": run_id}), part.content_type or "application/octet-stream"
+            run.setdefault("attachments", {})[key] = {"content_type": kind, "size": len(content)}
+            upload.attachments.setdefault(run_id, []).append((key, kind, content))
         else:
             try:
                 value = parse_json(content)
@@ -115,9 +120,28 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
     return upload
 
 
-def _attachment(content_type: str | None, content: bytes) -> Json:
-    kept = {"data": base64.b64encode(content).decode()} if len(content) <= MAX_ATTACHMENT else {}
-    return {"content_type": content_type, "size": len(content), **kept}
+def attachment_id(run_id: str, name: str) -> str:
+    """Return the id of the record that keeps an attachment."""
+    return f"{ATTACHMENT}{run_id}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def decode_attachment(run: Record, name: str, content_type: str, content: bytes) -> Record:
+    """Return an attachment of a run as a record of its own, below the run."""
+    record = Record(
+        id=attachment_id(run.id, name),
+        dialect="langsmith",
+        kind="span",
+        name=f"attachment {name}",
+        trace_id=run.trace_id,
+        span_id=attachment_id(run.id, name),
+        parent_span_id=run.id,
+        start_time=run.start_time,
+        created_at=run.created_at,
+        response_body=content,
+        response_content_type=content_type,
+    )
+    note_media(record)
+    return record
 
 
 # Runs

@@ -8,6 +8,8 @@ from typing import Any
 from autolog._record.record import Record
 from autolog.dialects._convert import format_time, from_body
 from autolog.dialects._fault import Fault, Json
+from autolog.dialects.langsmith._decode import ATTACHMENT
+from autolog.providers._fields import mapping
 
 _RUN_TYPES = {"llm": "llm", "tool": "tool", "retrieval": "retriever"}
 _TENANT = str(uuid.uuid5(uuid.NAMESPACE_URL, "autolog"))
@@ -83,9 +85,19 @@ def run_of(record: Record) -> Json:
     }
 
 
+def is_run(record: Record) -> bool:
+    """Return whether a record is one, and no attachment of one."""
+    return not record.id.startswith(ATTACHMENT)
+
+
+def attachments_of(record: Record) -> dict[str, Json]:
+    """Return the attachments of the run that a record was made of, by their names: content type and size."""
+    return {name: mapping(told) for name, told in mapping(mapping(record.extra.get("run")).get("attachments")).items()}
+
+
 def encode_run(record: Record) -> Json:
     """Return a record as clients read a run."""
-    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # clients build that themselves
+    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # clients make it of s3_urls
     details = record.cost_details or {}
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     done = "success" if record.end_time is not None else "pending"

@@ -1,7 +1,8 @@
 """LangSmith's language of filters: `and(eq(run_type, "llm"), gt(latency, 2), has(tags, "shop"))`.
 
 https://docs.langchain.com/langsmith/trace-query-syntax. Compared are the fields of a run as clients read it, its
-metadata (`metadata_key`, `metadata_value`) and its feedback (`feedback_key`, `feedback_score`).
+metadata (`metadata_key`, `metadata_value`), its inputs and outputs (`input_key` and so on) and its feedback
+(`feedback_key`, `feedback_score`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,14 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 _FIELDS = {
     "id", "name", "run_type", "status", "error", "tags", "trace_id", "parent_run_id", "start_time", "end_time",
     "latency", "is_root", "total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "first_token_time",
-    "metadata", "metadata_key", "metadata_value", "feedback_key", "feedback_score", "inputs", "outputs",
+    "metadata", "metadata_key", "metadata_value", "feedback_key", "feedback_score", "inputs", "outputs", "thread_id",
+    "prompt_cost", "completion_cost", "input_key", "input_value", "output_key", "output_value",
 }  # fmt: skip
+#: Where `search` with a text alone looks.
+_SEARCHED = ("name", "inputs", "outputs", "error", "tags", "metadata")
+#: What runs are put into threads by, in their metadata.
+_THREADS = ("session_id", "thread_id", "conversation_id")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DEEPEST = 20
 _LONGEST = 10_000
 
@@ -99,6 +106,11 @@ class _Parser:
                 return lambda run: not inner[0](run)
             every = all if word == "and" else any
             return lambda run: every(one(run) for one in inner)
+        if word == "search" and self._tokens[self.place : self.place + 1] and self._tokens[self.place][0] == "text":
+            wanted = self._value()
+            self._next(")")
+            found = [_comparison(word, field, wanted) for field in _SEARCHED]
+            return lambda run: any(one(run) for one in found)
         _, field = self._next()
         if field not in _FIELDS:
             raise _FilterError(f"{field!r} is no field of a run; there are {', '.join(sorted(_FIELDS))}")
@@ -133,14 +145,32 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
         return lambda run: any(one in (value if isinstance(value, list) else [value]) for one in _values(run, field))
     if word == "search":
         return lambda run: str(value).lower() in json.dumps(_values(run, field)).lower()
+    if word == "like" and isinstance(value, str):
+        pattern = re.compile(".*".join(map(_one_by_one, value.split("%"))), re.DOTALL)
+        return lambda run: any(isinstance(one, str) and pattern.fullmatch(one) for one in _values(run, field))
     compare = _COMPARE.get(word)
     if compare is None:
-        raise _FilterError(f"{word!r} is no comparison; there are and, or, not, has, in, search, {', '.join(_COMPARE)}")
+        known = ", ".join(("and, or, not, has, in, search, like", *_COMPARE))
+        raise _FilterError(f"{word!r} is no comparison with {str(value)[:50]!r}; there are {known}")
     if field in {"start_time", "end_time"}:
         value = parse_time(value, field, 422)
+    if field == "latency" and isinstance(value, str):
+        value = _seconds(value)
     if word == "neq":
         return lambda run: value not in _values(run, field)
     return lambda run: any(_holds(compare, one, value) for one in _values(run, field))
+
+
+def _one_by_one(part: str) -> str:
+    """Return the expression for a part of a pattern without `%`: `_` is any one character."""
+    return ".".join(map(re.escape, part.split("_")))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
+    if found is None:
+        raise _FilterError(f"latency: {text[:50]!r} is no duration, such as 1.5s")
+    return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
 def _holds(compare: Callable[[Any, Any], bool], one: Any, value: Any) -> bool:
@@ -177,10 +207,15 @@ def _values(run: Json, field: str) -> list[Any]:
         "tags": lambda: list(run.get("tags") or []),
         "is_root": lambda: [run.get("parent_run_id") is None],
         "latency": lambda: [_latency(run)],
+        "thread_id": lambda: [_metadata(run)[key] for key in _THREADS if key in _metadata(run)] or [None],
+        "input_key": lambda: [*mapping(run.get("inputs"))],
+        "input_value": lambda: [*mapping(run.get("inputs")).values()],
+        "output_key": lambda: [*mapping(run.get("outputs"))],
+        "output_value": lambda: [*mapping(run.get("outputs")).values()],
     }
     if field in special:
         return special[field]()
-    value = run.get(field)
+    value = _metadata(run) if field == "metadata" else run.get(field)
     return [_time(value) if field in {"start_time", "end_time"} else value]
 
 

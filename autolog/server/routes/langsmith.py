@@ -9,8 +9,10 @@ from autolog._record.record import Record
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
+from autolog.server._addresses import sign
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
+from autolog.server.routes import _langsmith_feedback
 from autolog.stores.query import Condition, Query
 
 #: The most runs that one query returns.
@@ -20,6 +22,7 @@ PAGE = 200
 MAX_LOOKED_AT = 5_000
 #: How many runs of a trace are looked at.
 MAX_IN_TRACE = 1_000
+_ANY = "application/octet-stream"
 
 
 def info(call: Call) -> Reply:
@@ -45,9 +48,12 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
             started = run_id in upload.started
             run = dialect.join(run, dialect.known_of(before)) if started else _patched(before, run)
         try:
-            records.append(dialect.decode_run(run))
+            record = dialect.decode_run(run)
         except Fault as fault:
             upload.reject(fault.message)
+            continue
+        records.append(record)
+        records += (dialect.decode_attachment(record, *told) for told in upload.attachments.get(run_id, ()))
     if upload.rejected and not records:
         raise Fault(422, upload.problem)
     return call.keep(records, lambda _: Reply(202, {"rejected": upload.rejected, "problem": upload.problem or None}))
@@ -77,7 +83,7 @@ def get_run(call: Call) -> Reply:
     record = call.store.get(call.path["id"], call.project)
     if record is None:
         raise Fault(404, "there is no run with this id")
-    return Reply(200, dialect.encode_run(record))
+    return Reply(200, _encoded(call, record))
 
 
 def query_runs(call: Call) -> Reply:
@@ -96,8 +102,8 @@ def query_runs(call: Call) -> Reply:
         found = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
         for record in found:
             offset += 1
-            if accepts(run := dialect.encode_run(record)):
-                runs.append(run)
+            if dialect.is_run(record) and accepts(dialect.encode_run(record)):
+                runs.append(_encoded(call, record))
             if len(runs) == most:
                 return Reply(200, {"runs": runs, "cursors": {"next": str(offset)}})
         if len(found) < PAGE:
@@ -159,7 +165,7 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
         if trace_id not in known:
             query = Query({"project": call.project, "trace_id": trace_id})
             found = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
-            runs = [run, *map(dialect.encode_run, found)]
+            runs = [run, *map(dialect.encode_run, filter(dialect.is_run, found))]
             roots = [one for one in runs if one["parent_run_id"] is None]
             known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
                 of_any is None or any(map(of_any, runs))
@@ -185,31 +191,31 @@ def create_session(call: Call) -> Reply:
     return Reply(200, dialect.encode_session(call.project, name))
 
 
-# Feedback
+# Attachments
 
 
-def create_feedback(call: Call) -> RecordWrite:
-    given = call.object()
-    return call.keep(dialect.decode_feedback([given]), lambda _: Reply(202, {"id": given.get("id")}))
+def _encoded(call: Call, record: Record) -> Json:
+    """Return a run with the addresses of its attachments, from which clients read them."""
+    files = dialect.attachments_of(record)
+    if not files:
+        return dialect.encode_run(record)
+    path = f"/runs/{record.id}/attachment"
+    urls = {
+        f"attachment.{name}": {
+            "presigned_url": sign(call, "GET", path, name=name),
+            "mime_type": told.get("content_type"),
+        }
+        for name, told in files.items()
+    }
+    return {**dialect.encode_run(record), "s3_urls": urls}
 
 
-def list_feedback(call: Call) -> Reply:
-    ids = [value for key, value in call.query if key == "run"]
-    records = [record for run_id in ids[:MAX_RUNS] if (record := call.store.get(run_id, call.project, bodies=False))]
-    return Reply(200, [item for record in records for item in dialect.encode_feedback(record)])
-
-
-def get_feedback(call: Call) -> Reply:
-    """Find a feedback by its id among those of the runs that came last."""
-    query = Query({"project": call.project}, conditions=(Condition("dialect", "eq", (dialect.name,)),))
-    for offset in range(0, MAX_LOOKED_AT, PAGE):
-        found = call.store.find(query, PAGE, offset)
-        for item in (item for record in found if record.scores for item in dialect.encode_feedback(record)):
-            if item["id"] == call.path["id"]:
-                return Reply(200, item)
-        if len(found) < PAGE:
-            break
-    raise Fault(404, f"there is no feedback with this id on the last {MAX_LOOKED_AT} runs")
+def attachment(call: Call) -> Reply:
+    record = call.store.get(dialect.attachment_id(call.path["id"], call.parameter("name") or ""), call.project)
+    if record is None:
+        raise Fault(404, "there is no attachment of this name")
+    headers = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
+    return Reply(200, record.response_body or b"", record.response_content_type or _ANY, headers)
 
 
 def _routes(base: str) -> list[Route]:
@@ -225,15 +231,17 @@ def _routes(base: str) -> list[Route]:
         ingest("POST", "/runs/batch", batch, "runs in JSON"),
         ingest("POST", "/runs/multipart", multipart, "runs in a form"),
         ingest("PATCH", "/runs/{id}", patch_run, "a run that has ended"),
-        ingest("POST", "/feedback", create_feedback, "feedback on a run"),
         read("POST", "/runs/query", query_runs, "find runs"),
         read("GET", "/runs/{id}", get_run, "one run"),
         read("GET", "/sessions", list_sessions, "its projects"),
         Route("POST", base + "/sessions", create_session, dialect, "LangSmith: a project"),
-        read("GET", "/feedback", list_feedback, "feedback on runs"),
-        read("GET", "/feedback/{id}", get_feedback, "one feedback"),
         read("GET", "/settings", settings, "the tenant"),
+        *_langsmith_feedback.routes(base),
     ]
 
 
 ROUTES = [route for base in dialect.BASES for route in _routes(base)]
+ROUTES.append(
+    Route("GET", "/runs/{id}/attachment", attachment, dialect, "LangSmith: an attachment, at a signed address", "read",
+          open=True, signed=True, produces=(_ANY,))
+)  # fmt: skip
