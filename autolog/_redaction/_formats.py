@@ -48,10 +48,10 @@ _SERVICES = (
     r"xox[abceoprs]-[\w-]{16,}", r"xoxe\.xox[bp]-[\w-]{16,}", r"xapp-[\w-]{16,}",
     r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,}/[A-Z0-9]{6,}/[A-Za-z0-9/]{16,}",
     r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d{16,20}/[\w-]{50,}",
-    r"[MNO][A-Za-z\d_-]{23,28}\.[\w-]{6}\.[\w-]{27,38}",
-    r"(?:bot)?\d{8,10}:AA[\w-]{32,35}",  # Telegram
+    r"[MNO][A-Za-z\d_-]{23,28}+\.[\w-]{6}\.[\w-]{27,38}",
+    r"(?:bot)?\d{8,10}+:AA[\w-]{32,35}",  # Telegram
     r"base64:[A-Za-z0-9+/]{43}=(?!=)",  # Laravel's key
-    r"[a-z0-9-]{1,40}\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
+    r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
     r"SK" + _HEX32 + r"(?![0-9a-f])",  # Twilio
     r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}", r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",
     r"sq0(?:atp|csp|idp)-[\w-]{22,}", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", r"EZ[AT]K[A-Za-z0-9]{54}",

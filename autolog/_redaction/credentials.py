@@ -71,51 +71,60 @@ def _anything(_: str) -> bool:
     return True
 
 
+#: Yields places in a text, which it gets as it is and in small letters.
+_Search = Callable[[bytes, bytes], Iterator[Span]]
 _Check = Callable[[str], bool]
 #: A pattern whose first group is the secret, and what it has to look like.
 _Place = tuple[bytes, _Check]
 
+#: How a word begins that is no word of the language (see `is_given`).
+_GIVEN = rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&-]"
 #: Commands whose options have a password, besides those of `places`.
 _DASHED: tuple[_Place, ...] = (
     (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + _MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + _MAYBE_QUOTE +
      rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + _WORD, is_given),
     (rb"impacket-[\w-]{1,30} (?:[\w.-]{1,60}/)?[\w.-]{1,60}:([^\s@]{4,64})@", is_given),
-    (rb"(?:psexec|evil-winrm|nxc|netexec|crackmapexec|beeline|cypher-shell|ipmitool)\b[^\n]{0,200}? -p " +
-     _MAYBE_QUOTE + _WORD, is_given),
+    *((pattern.pattern, is_given) for pattern in patterns(dict.fromkeys(
+        (b"psexec", b"evil-winrm", b"nxc", b"netexec", b"crackmapexec", b"beeline", b"cypher-shell", b"ipmitool"),
+        rb"\b[^\n]{0,200}? -p " + _MAYBE_QUOTE + _WORD))),
     (rb"snmp(?:walk|get|getnext|bulkwalk|set|table)\b[^\n]{0,200}? -[acx] " + _MAYBE_QUOTE + _WORD, is_given),
     (rb"lftp\b[^\n]{0,100}? -u " + _MAYBE_QUOTE + rb"[^\s,]{1,64}," + _WORD, is_given),
     (rb"security [^\n]{0,200}?-password [^\n]{0,200}? -w " + _MAYBE_QUOTE + _WORD, is_given),
-    (rb"[ \t]-{1,2}(?:store|key|src|dest)?pass " + _MAYBE_QUOTE + _WORD, is_given),
+    (rb"-(?<=[ \t]-)-?(?:store|key|src|dest)?pass " + _MAYBE_QUOTE + _WORD, is_given),
     (rb"secret set \w{1,80} (?:--body|-b)[ =]" + _MAYBE_QUOTE + _WORD, is_given),
     (rb"securestring (?:-string )?" + _QUOTED, is_given),
 )  # fmt: skip
+_LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
+#: A call that gets a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
+_CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + _QUOTE + rb")(?:" + b"|".join(
+    rb"(?<=%s%s\()" % pair
+    for pair in itertools.product((b"auth", b"credential", b"credentials", b"login"),
+                                  (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
+) + rb")\s?" + _QUOTE + rb"[^\s\"'`\\]{1,64}" + _QUOTE + rb"\s?,\s?" + _QUOTED  # fmt: skip
 #: By a sign that is there wherever one of the places is. It begins with a byte that is rare in prose.
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
     # Links that are a login, and what Docker keeps of one
-    ((rb"/(?:(?:password-?)?reset|magic|invite|verify|activate)",),
-     ((rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/([\w-]{20,512})",
-       looks_random),)),
+    ((_LINK + rb"[\w-]{20}",), ((_LINK + rb"([\w-]{20,512})", looks_random),)),
     ((rb"\"auth",), ((rb"auth" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
     ((rb":(?= psk )",), ((rb": psk " + _QUOTED, is_given),)),
     ((rb"b(?<=identified b)y " + _QUOTE,),
      ((rb"identified by " + _QUOTED, is_given),)),
     # Commands
-    ((rb"-(?<=[ \t]-)(?:[pacxwbu] |[a-z]{1,5}u |-?[a-z]{0,9}pass |-body|asplaintext)", rb"-(?<=impacket-)"), _DASHED),
-    ((rb"/(?:user:|add\b)",),
+    ((rb"-(?<=[ \t]-)(?:(?:[pacxwbu]|[a-z]{1,5}u|-?[a-z]{0,9}pass) " + _MAYBE_QUOTE + _GIVEN + rb"|-body|asplaintext)",
+      rb"-(?<=impacket-)"), _DASHED),
+    ((rb"/(?<=[ \tnrt]/)(?:user:|add\b)",),
      ((rb"net use [^\n]{0,120}?(?:/user:\S{1,64} |\\\\[^\s]{1,100} )" + _WORD, is_given),
       (rb"net user \S{1,64} " + _WORD, is_given))),
     ((rb"/p(?:ass)?:",),
      ((rb"(?:\s/pass:|rdp [^\n]{0,100}?/p:)" + _MAYBE_QUOTE + _WORD, is_given),)),
     ((rb"q(?<=sq)lplus ",),
      ((rb"sqlplus (?:-\w{1,9} )?" + _MAYBE_QUOTE + rb"[\w$.]{1,64}/([^\s@\"'/\\]{4,64})", is_given),)),
-    ((rb"\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
+    ((rb"\| ?(?=[scp])(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)",),
      ((rb"echo (?:-[ne]{1,2} )?" + _MAYBE_QUOTE + rb"(?:[\w.-]{1,32}:)?" + _WORD + _MAYBE_QUOTE +
        rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
     # Code: a user and a password in one call
-    ((rb"\((?:(?<=auth\()|(?<=auth=\()|(?<=auth = \()|(?<=credential\()|(?<=credentials\()|(?<=login\())",),
-     ((rb"(?:auth|credentials?|login)\s?=?\s?\(\s?" + _QUOTE + rb"[^\s\"'`\\]{1,64}" + _QUOTE + rb"\s?,\s?" + _QUOTED,
-       is_given),)),
+    ((_CALL,), ((_CALL, is_given),)),
     # What is kept of a password, and keys
     ((rb"\$(?:1|2[abxy]|5|6|y|apr1|argon2|pbkdf2)",),
      ((rb"(\$(?:1|2[abxy]|5|6|y|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,10})\$[\w./+=,$-]{20,200})", _anything),)),
@@ -123,8 +132,7 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
      ((rb"(ls0tls1crudjti[a-z0-9+/=]{20,}+)", _holds_private_key),
       (rb"(?<![\w.+/-])(eyj[\w+/-]{20,}+={0,2})(?![\w.])", _holds_named_secret))),
     ((rb"-(?<=----)(?:end|[- ]begin) ",),
-     ((rb"([a-z0-9+/=\n\r\\ ]{16,}+)-----end [a-z0-9 ]{0,40}private key", _anything),
-      (rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)", _anything))),
+     ((rb"begin ssh2 (?:encrypted )?private key ?-{0,5}([^-]{16,}+)", _anything),)),
     ((rb"\"kty",),
      ((_QUOTE + rb"(?:d|k|p|q|dp|dq|qi)" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + rb"([\w-]{20,2048})", _anything),)),
     ((rb":(?<=phrase:)",),
@@ -136,23 +144,25 @@ _COMPILED = [
 ]
 
 
-def credentials_in(text: bytes) -> Iterator[Span]:
-    """Return where a credential stands by what is around it, in no order; the places may overlap."""
-    lowered = text.lower()
+def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return where a credential stands by what is around it, in no order; the places may overlap.
+
+    Args:
+        lowered: the text in small letters.
+    """
     for signs, places in _COMPILED:
         for pattern, check in places if any(sign.search(lowered) for sign in signs) else ():
             for found in pattern.finditer(lowered):
                 if check(text[slice(*found.span(1))].decode("latin-1")):
                     yield found.span(1)
-    for search in (_proofs, _lines, _assigned, _web_tokens, _tokens, _pairs):
+    for search in (_proofs, _ends, _lines, _assigned, _web_tokens, _tokens, _pairs):
         yield from search(text, lowered)
 
 
 #: What proves a password or a key in a header with parameters, and the schemes of such headers.
-_PROOF = re.compile(
-    rb"(?<![a-z0-9-])(?:response|c?nonce|mac|signature|oauth_(?:signature|token))=" + _MAYBE_QUOTE +
-    rb"([\w+/.~%-]{16,1024}=*)"
-)  # fmt: skip
+_PROVES = rb"=(?<=[cen]=)(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=))"
+_PROOF = re.compile(_PROVES + _MAYBE_QUOTE + rb"([\w+/.~%-]{16,1024}=*)")
+_PROOF_NAME = re.compile(rb"(?<![a-z0-9-])(?:response|c?nonce|mac|signature|oauth_(?:signature|token))\Z")
 _SCHEMES = (b"digest ", b"oauth ", b"aws4-", b"hawk ")
 
 
@@ -160,8 +170,23 @@ def _proofs(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the responses, nonces and signatures of HTTP Digest, OAuth 1, AWS and Hawk."""
     if b"=" in lowered and any(scheme in lowered for scheme in _SCHEMES):
         for found in _PROOF.finditer(lowered):
-            if looks_random(text[slice(*found.span(1))].decode("latin-1")):
+            named = _PROOF_NAME.search(lowered, max(0, found.start() - 16), found.start())
+            if named and looks_random(text[slice(*found.span(1))].decode("latin-1")):
                 yield found.span(1)
+
+
+#: The end of a private key whose beginning is not there, and what stands before it.
+_KEY_END = re.compile(rb"-----end [a-z0-9 ]{0,40}private key")
+_KEY_LINES = re.compile(rb"[a-z0-9+/=\n\r\\ ]*+")
+
+
+def _ends(_: bytes, lowered: bytes) -> Iterator[Span]:
+    last = 0
+    for found in _KEY_END.finditer(lowered):
+        lines = _KEY_LINES.match(lowered[last : found.start()][::-1])
+        if lines and len(lines[0]) >= 16:
+            yield found.start() - len(lines[0]), found.start()
+        last = found.end()
 
 
 #: A line that is a command of a protocol, or a setting, and what ends in its password.
@@ -173,13 +198,15 @@ _LINE_PATTERN = re.compile(
     rb"(?:\A|(?<=[\n\"])|(?<=\\n))" + _LINE + _MAYBE_QUOTE + _WORD + _MAYBE_QUOTE +
     rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
 )  # fmt: skip
-#: Where such a line may begin: the quick look before `_LINE`.
-_LINE_BEGUN = re.compile(rb"\n(?=[^\n]{0,40}?(?:auth|login|pass|pw|word) )")
+#: The words in such a line, and how far before them it may begin.
+_LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw"), b" ")))
+_LINE_BEFORE = 60
 
 
 def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Find the passwords in lines such as `LOGIN ada p4ss!`, `requirepass p4ss!`, `enable password p4ss!`."""
-    starts = [0, *(sign.end() for sign in _LINE_BEGUN.finditer(lowered))]
+    words = itertools.chain.from_iterable(word.finditer(lowered) for word in _LINE_WORDS)
+    starts = {lowered.rfind(b"\n", max(0, at - _LINE_BEFORE), at) + 1 for at in (word.start() for word in words)}
     for start in starts:
         line = _LINE_PATTERN.match(lowered, start)
         if line is None:
@@ -275,37 +302,48 @@ def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]
 
 #: What leads to the other searches; for `_assigned` a name that other searches know is enough.
 _OTHER_SIGNS = (
-    rb":(?<=kind:)", rb"v(?=ariable " + _QUOTE + rb")", rb"\((?<=define\()",
-    rb"=(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=)|(?<=psk=))",
+    rb":(?<=kind:)(?= ?" + _MAYBE_QUOTE + rb"secret)", rb"v(?=ariable " + _QUOTE + rb")", rb"\((?<=define\()",
+    _PROOF.pattern, rb"=(?<=psk=)",
     rb"k(?<=psk)=?\"",
     rb">(?= auth )",
 )  # fmt: skip
 _SIGNS = tuple(_by_first([*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]))
 _PASSWORD = re.compile(rb"passw(?:or)?d")
-#: Such a line after the end of one, escaped or not, or where a text begins; its words are looked for before.
-_LINES_BEGUN = tuple(re.compile(end + _LINE) for end in (rb"\n", rb"\\n", rb"\""))
-_LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw"), b" ")))
+#: Such a line after the end of one, escaped or not, or where a text begins.
+_LINE_BEGUN = re.compile(rb"(?:\n|\\n|\")" + _LINE)
+#: So far behind its word it goes on.
+_LINE_AFTER = 70
 
 
 def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     """Return whether there may be one in a body, whose texts may be escaped."""
     lowered = b'"' + lowered  # where a text begins that is no JSON
-    signs = [sign for first, sign in _SIGNS if first in lowered and sign.search(lowered)]
-    if not signs and not _may_be_line(lowered):
-        passwords = list(_PASSWORD.finditer(lowered))
-        if not any(map(_is_said, passwords)):
-            return any(map(may_be_column, passwords))
-    for text in unescaped(body):
-        lines = text.replace(b'"', b"\n")
-        searches = credentials_in(text), blocks_in(text), _lines(lines, lines.lower())
-        if any(next(found, None) for found in searches):
+    passwords = list(_PASSWORD.finditer(lowered))
+    searches: list[_Search] = []
+    if any(first in lowered and sign.search(lowered) for first, sign in _SIGNS):
+        searches += (credentials_in, blocks_in)
+    if _may_be_line(lowered):
+        searches.append(_lines_in_quotes)
+    if any(map(_is_said, passwords)):
+        searches.append(_assigned)
+    for text in unescaped(body) if searches else ():
+        small = text.lower()
+        if any(next(search(text, small), None) for search in searches):
             return True
-    return any(map(may_be_column, _PASSWORD.finditer(lowered)))
+    return any(map(may_be_column, passwords))
+
+
+def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find what `_lines` does in the texts of a body, which begin and end with a quote."""
+    return _lines(text.replace(b'"', b"\n"), lowered.replace(b'"', b"\n"))
 
 
 def _may_be_line(lowered: bytes) -> bool:
-    words = any(word.search(lowered) for word in _LINE_WORDS)
-    return words and any(line.search(lowered) for line in _LINES_BEGUN)
+    return any(
+        _LINE_BEGUN.search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER)
+        for word in _LINE_WORDS
+        for found in word.finditer(lowered)
+    )
 
 
 def _is_said(found: re.Match[bytes]) -> bool:

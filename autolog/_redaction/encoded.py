@@ -13,14 +13,18 @@ TWICE = 2
 
 def url_decoded(text: bytes) -> Iterator[tuple[bytes, Callable[[int], int]]]:
     """Return the words of a text that hold URL-encoded JSON or forms, decoded, and where each of their bytes stood."""
-    if _URL_ENCODED.search(text):
-        for word in _ENCODED_WORD.finditer(text):
-            if _URL_ENCODED.search(word[0]):
+    end = 0
+    for sign in _URL_ENCODED.finditer(text):
+        if sign.start() >= end:
+            before = _WORD.match(text[end : sign.start()][::-1])
+            word = _WORD.match(text, sign.start() - (before.end() if before else 0))
+            if word:
+                end = word.end()
                 yield _decoded_word(word[0], word.start())
 
 
 _URL_ENCODED = re.compile(rb"%(?:22|25|3[aAdD])")
-_ENCODED_WORD = re.compile(rb"[^\s\"'<>]++")
+_WORD = re.compile(rb"[^\s\"'<>]*+")
 
 
 def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]:
@@ -43,8 +47,9 @@ def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE
 
 #: So deep texts of JSON are looked for in texts of JSON.
 _NESTED = 3
-_ESCAPED = re.compile(rb"\\([nrt\"\\/])")
-_PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+#: What an escape stands for; that of a backslash comes first and last, in between a byte that UTF-8 has nowhere.
+_ESCAPES = ((rb"\\", b"\xff"), (rb"\n", b"\n"), (rb"\r", b"\r"), (rb"\t", b"\t"), (rb"\"", b'"'), (rb"\/", b"/"),
+            (b"\xff", b"\\"))  # fmt: skip
 
 
 def unescaped(body: bytes) -> Iterator[bytes]:
@@ -53,5 +58,6 @@ def unescaped(body: bytes) -> Iterator[bytes]:
     for _ in range(1, _NESTED):
         if b"\\" not in body:
             return
-        body = _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), body)
+        for escape, plain in _ESCAPES:
+            body = body.replace(escape, plain)
         yield body

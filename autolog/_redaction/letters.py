@@ -7,7 +7,7 @@ words, and the rarer the letter the faster: four words with a `k` take 20 us in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 #: From the rarest in English on; each word that is looked for has one of them.
 _LETTERS = (b"k", b"v", b"b", b"p", b"g", b"c", b"u", b"s")
@@ -28,3 +28,15 @@ def patterns(words: Mapping[bytes, bytes]) -> Iterator[re.Pattern[bytes]]:
         if begun:
             leads = (b"(?:" + b"|".join(rests) + b")" + follows for follows, rests in begun.items())
             yield re.compile(letter + b"(?:" + b"|".join(leads) + b")")
+
+
+def alternatives(choices: Iterable[bytes]) -> bytes:
+    """Return one regular expression for any of several, by their first characters: a search then compares few of them.
+
+    Those that begin with anything but a letter or digit are compared everywhere.
+    """
+    by_start: dict[bytes, list[bytes]] = {}
+    for choice in choices:
+        start = choice[:1] if choice[:1].isalnum() else b""
+        by_start.setdefault(start, []).append(choice[len(start) :])
+    return b"|".join(start + b"(?:" + b"|".join(rests) + b")" for start, rests in by_start.items())

@@ -122,3 +122,8 @@ def looks_random(value: str) -> bool:
     if _UUID.fullmatch(value):
         return True
     return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))
+
+
+def is_mixed(value: str) -> bool:
+    """Return whether a value has letters and digits."""
+    return any(sign.isdigit() for sign in value[:512]) and any(sign.isalpha() for sign in value[:512])

@@ -13,7 +13,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import alternatives, patterns
 from autolog._redaction.names import holds_password, suggests_secret
 
 Span = tuple[int, int]
@@ -54,9 +54,12 @@ def is_chosen(value: str) -> bool:
     )
 
 
-def passwords_in(text: bytes) -> Iterator[Span]:
-    """Return where a password stands by its place, in no order; the places may overlap."""
-    lowered = text.lower()
+def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return where a password stands by its place, in no order; the places may overlap.
+
+    Args:
+        lowered: the text in small letters.
+    """
     for words, search in _SEARCHES:
         for word in words:
             if word in lowered:
@@ -82,20 +85,24 @@ def may_hold_password(body: bytes, lowered: bytes) -> bool:
 _OPTIONS = (
     (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
-    (rb"(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|az|helm registry) login", rb"-p[ =]?" + _QUOTE + _WORD),
-    (rb"sshpass|mongo(?:sh|dump|restore|import|export)?|cqlsh|twine|ncftp", rb"-p[ =]?" + _QUOTE + _WORD),
+    (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
+                                             b"az", b"helm registry")), rb"-p[ =]?" + _QUOTE + _WORD),
+    (rb"sshpass|cqlsh|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
+     rb"-p[ =]?" + _QUOTE + _WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + _QUOTE + _WORD),
     (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + _QUOTE + _WORD),
     (rb"redis-cli", rb"-a " + _QUOTE + _WORD),
-    (rb"ldap(?:search|add|modify|delete|passwd|whoami)", rb"-w " + _QUOTE + _WORD),
+    (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + _QUOTE + _WORD),
     (rb"openssl", rb"(?:-[kK] " + _QUOTE + rb"|-pass(?:in|out|) " + _QUOTE + rb"pass:)" + _WORD),
     (rb"htpasswd", rb"-[a-zA-Z]{0,5}b[a-zA-Z]{0,5} \S{1,200} \S{1,64} " + _QUOTE + _WORD),
     (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + _QUOTE + rb"[^\s%]{1,64}%" + _WORD),
 )  # fmt: skip
+_NAMES = [name for names, _ in _OPTIONS for name in names.split(b"|")]
+#: A command after what may stand before one, an escape of a blank or a line's end, too.
 _COMMAND = re.compile(
-    rb"(?:(?<![\w.-])|(?<=\\[nrt]))(?:" + b"|".join(b"(" + names + b")" for names, _ in _OPTIONS) + rb")(?=[ \t])"
+    rb"[^\w.-](?:(?<=\\)[nrt])?(?=[%s])(%s)(?=[ \t])" % (b"".join({name[:1] for name in _NAMES}), alternatives(_NAMES))
 )
-_OPTION = [re.compile(rb"(?<=[ \t])" + option) for _, option in _OPTIONS]
+_OPTION = [(re.compile(names), re.compile(rb"(?<=[ \t])" + option)) for names, option in _OPTIONS]
 #: Where a command ends; a backslash before the end of a line takes it on.
 _COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
 #: Commands whose passwords may be words of the language: what they are given is nothing else.
@@ -114,7 +121,7 @@ _HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{
 
 def _commands(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the passwords in the options of commands, line by line."""
-    at = 0
+    at, text = 0, b"\n" + text  # something stands before each command
     while hint := _HINT.search(text, at):
         earliest = max(at, hint.start() - _LONGEST)
         start = max(earliest, text.rfind(b"\n", earliest, hint.start()) + 1)
@@ -124,17 +131,17 @@ def _commands(text: bytes, _: bytes) -> Iterator[Span]:
         while end > 0 and text[end - 1 : end] == b"\\":  # the command goes on in the next line
             end = text.find(b"\n", end + 1, end + _LONGEST)
         at = end if end > 0 else min(len(text), hint.end() + _LONGEST)
-        yield from _options(text, start, at)
+        yield from ((first - 1, last - 1) for first, last in _options(text, start, at))
 
 
 def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
-    while found := _COMMAND.search(text, at, line_end):
+    while found := _COMMAND.search(text, max(0, at - 1), line_end):
         end = _COMMAND_END.search(text, found.end(), line_end)
         at = end.start() if end else line_end
-        option = _OPTION[(found.lastindex or 1) - 1]
+        option = next(option for names, option in _OPTION if names.fullmatch(found[1]))
         for value in option.finditer(text, found.end(), at):
             word = value[1].decode()
-            if is_given(word) or (found[0] in _ANY_WORD and _PLACEHOLDER.match(word) is None):
+            if is_given(word) or (found[1] in _ANY_WORD and _PLACEHOLDER.match(word) is None):
                 yield value.span(1)
 
 

@@ -17,18 +17,13 @@ from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
 from autolog._redaction.headers import KEY_HEADERS
+from autolog._redaction.look import lists_joined, may_hold_secret, pieces_joined, several_at_once
 from autolog._redaction.objects import hides_secret
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.presidio import recognized
 from autolog._redaction.rules import read_rules
 from autolog._redaction.scrub import comes_in_pieces, scrub_bodies
-from autolog._redaction.secrets import (
-    lists_joined,
-    may_hold_secret,
-    pieces_joined,
-    secrets_in,
-    several_at_once,
-)
+from autolog._redaction.secrets import secrets_in
 from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 
 REDACTED = "[REDACTED]"

@@ -21,7 +21,8 @@ from autolog._redaction.redactor import REDACTED
     "'password' => 'required|min:8'", "net use is up 3x2", "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUMrekNDQWVPZ0F3SUJBZ0lK",
 ])  # fmt: skip
 def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
-    assert [*credentials_in(text.encode()), *blocks_in(text.encode())] == []
+    plain = text.encode()
+    assert [*credentials_in(plain, plain.lower()), *blocks_in(plain, plain.lower())] == []
     data = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
     assert redacted(data) is data
 

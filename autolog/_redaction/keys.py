@@ -1,0 +1,99 @@
+"""Keys with a format: as their issuers publish them, in the long words of a text."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+
+from autolog._redaction._formats import FORMATS, SK_FORMAT, SK_ISSUERS
+from autolog._redaction.letters import alternatives
+from autolog._redaction.names import is_mixed, looks_random
+
+Span = tuple[int, int]
+
+#: A key has at least so many characters without a break.
+RUN = 16
+_LONG = b"a" * RUN
+#: Every character that may stand in a key as `a`, all else as a blank.
+_MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%@" else 32 for byte in range(256))
+_ANY = alternatives(pattern.encode() for pattern in (*FORMATS, SK_FORMAT))
+#: What stands before a key. A search for one of a set of characters skips all others quickly.
+_BEFORE_KEY = rb"[^A-Za-z0-9]"
+#: A letter before a key may belong to an escape, in text that is JSON and could not be parsed.
+_BEFORE_KEY_IN_ESCAPES = rb"[^G-Zg-mo-qsu-z](?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
+
+
+@functools.cache
+def _keys(before: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of all formats, when it is wanted: it takes 4 ms to compile."""
+    return re.compile(before + b"(" + _ANY + b")")
+
+
+def keys_in(text: bytes, words: Iterable[Span]) -> Iterator[Span]:
+    """Return where a key stands in those words of a text."""
+    pattern = _keys(_BEFORE_KEY_IN_ESCAPES if b"\\" in text else _BEFORE_KEY)
+    for start, end in words:
+        if start:
+            yield from _found(pattern, text, start - 1, end)
+        else:
+            yield from ((first - 1, last - 1) for first, last in _found(pattern, b" " + text[:end], 0, end + 1))
+
+
+def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[Span]:
+    for found in pattern.finditer(text, start, end):
+        if not found[1].startswith(b"sk-") or _is_sk_key(found[1][3:].decode()):
+            yield found.span(1)
+
+
+def _is_sk_key(rest: str) -> bool:
+    """Return whether what follows `sk-` makes it a key: class names of style sheets begin like that, too."""
+    known = rest.startswith(SK_ISSUERS) or "-" not in rest
+    return (known and is_mixed(rest)) or looks_random(rest)
+
+
+def long_words(text: bytes) -> Iterator[Span]:
+    """Return the places of the words of which a key could be one."""
+    marks, at = text.translate(_MARKS), 0
+    while (at := marks.find(_LONG, at)) >= 0:
+        end = marks.find(b" ", at)
+        end = len(text) if end < 0 else end
+        if end - at <= _BLOB or not _BASE64.fullmatch(text, at, end):
+            yield at, end
+        at = end
+
+
+#: Longer words of base64 are data, and what looks like a key in their midst is chance.
+_BLOB = 400
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
+
+
+# Before a body is decoded
+
+#: Long words that were searched in vain: names of fields, models and headers come again in every call.
+_known_words: set[bytes] = set()
+_MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
+
+
+def may_hold_key(body: bytes) -> bool:
+    """Return whether a long word may be a key; of those that come again it is known (13 us a chat otherwise)."""
+    words = _words(body) - _known_words
+    if not words:
+        return False
+    together = b" ".join((b"", *words))
+    if b".eyJ" in together or _keys(_BEFORE_KEY).search(together) is not None:
+        return True
+    if len(_known_words) > _MOST_KNOWN:
+        _known_words.clear()
+    _known_words.update([word for word in words if len(word) <= _LONGEST_KNOWN])
+    return False
+
+
+def _words(body: bytes) -> set[bytes]:
+    """Return the words of which a key could be one: in most texts there are few, and in streams they repeat."""
+    words = set()
+    for start, end in long_words(body):
+        words.add(body[start:end])
+        if start and body[start - 1] == 92:  # its first letter belongs to an escape, or five of it: `\u65e5`
+            words.update((body[start + 1 : end], body[start + 5 : end]))
+    return words

@@ -1,0 +1,151 @@
+"""A quick look at a body before it is decoded: most hold nothing that could be a secret, and are left alone.
+
+`may_hold_secret` may give false positives, never false negatives. It takes time in proportion to the body.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from autolog._redaction.credentials import may_hold_credential
+from autolog._redaction.encoded import holds_within
+from autolog._redaction.keys import may_hold_key
+from autolog._redaction.letters import patterns
+from autolog._redaction.names import (
+    PARAMETERS,
+    holds_code,
+    holds_random,
+    perhaps_secret,
+    suggests_secret,
+)
+from autolog._redaction.places import ends_in_code, may_hold_password
+
+#: What stands between a name and its value.
+_BLANKS = rb"(?:\s|\\++[nrtf])*+"
+_SIGN = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
+_SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\?[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_LISTED_AFTER = rb"\\*+[\"'`]" + _BLANKS + rb"," + _BLANKS + rb"\\*[\"'`]"
+_ASSIGNED_AFTER = rb"(?:\\*+[\"'`])?" + _BLANKS + _SIGN
+_DEFAULT_AFTER = (
+    rb"(?:\\*+[\"'`])?[\])]{0,2}" + _BLANKS +
+    rb"(?:(?:\|\||\?\?|\?:|or\b|\{)" + _BLANKS + rb"(?:default|\\*+[\"'`])|,\s*default)"
+)  # fmt: skip
+#: How it goes on after a word in the name of a secret, and after the name of a code.
+_NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER, _DEFAULT_AFTER)) + rb"))"
+_NUMBERED = (
+    rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
+    rb"\[?" + _BLANKS + rb"(?:\\*+[\"'`])?\d{2})"
+)  # fmt: skip
+#: Words in the names of secrets, in small letters, and what follows; counts of tokens are in every response.
+_LEADS = {
+    **dict.fromkeys((b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
+                     b"signature", b"salt", b"sess"), _NAMED),
+    b"token": rb"(?!s)" + _NAMED,
+    b"connection": rb"[-_. ]?string" + _NAMED,
+    **dict.fromkeys((b"recovery", b"backup"), rb"[-_. ]?code" + _NAMED),
+    **dict.fromkeys((b"otp", b"pin", b"cv", b"code"), _NUMBERED),
+}  # fmt: skip
+_LEADING = tuple(patterns(_LEADS))
+_SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
+_NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
+_QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
+#: What stands before the host of a URL: a search by it reads no part of a text twice.
+_LOGIN = re.compile(rb"://[^\s/@\"']++@")
+#: A character of ASCII as JSON may write it, too.
+_ESCAPED = re.compile(rb"\\(?:/|u00([2-7][0-9a-fA-F]))")
+#: After so many names in vain a body is walked.
+_PATIENCE = 2000
+
+
+def may_hold_secret(body: bytes) -> bool:
+    """Return whether there may be something that looks like a key, or an object's key that names a secret."""
+    return holds_within(body, _may_hold)
+
+
+def _may_hold(body: bytes) -> bool:
+    if b"\\" in body:
+        body = _ESCAPED.sub(_unescaped, body)
+    if b"\0" in body or (b"@" in body and (_LOGIN.search(body) or b"jdbc:" in body)):  # zeros: UTF-16
+        return True
+    lowered = body.lower()
+    return (
+        b"PRIVATE KEY" in body
+        or may_hold_key(body)
+        or _leads(lowered, body)
+        or _SCHEMES.search(lowered) is not None
+        or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
+        or may_hold_password(body, lowered)
+        or may_hold_credential(body, lowered)
+    )
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)]) if found[1] else b"/"
+
+
+_NAME = re.compile(rb"[\w.-]*+")
+
+
+def _leads(lowered: bytes, body: bytes) -> bool:
+    """Return whether the name of a secret stands somewhere, and something after it."""
+    tried = 0
+    for pattern in _LEADING:
+        for found in pattern.finditer(lowered):
+            if tried == _PATIENCE or _is_in_name(body, *found.span()):
+                return True
+            tried += 1
+    return False
+
+
+def _is_in_name(body: bytes, start: int, end: int) -> bool:
+    """Return whether the name around a place suggests a secret."""
+    before, after = body[max(0, start - 60) : start], _NAME.match(body, end, end + 30)
+    begun, rest = _NAME.match(before[::-1]), body[start : after.end() if after else end]
+    name = (before[len(before) - (begun.end() if begun else 0) :] + rest).decode("latin-1")
+    words = before.rpartition(b'"')[2] + rest  # an object's key may be several
+    return (
+        _may_name(name)
+        or (b"\\" in before and _may_name(name[1:]))  # its first letter may belong to an escape
+        or _may_name(words.decode("latin-1"))
+        or ends_in_code(words)
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_name(name: str) -> bool:
+    return suggests_secret(name) or perhaps_secret(name) or holds_code(name) or holds_random(name)
+
+
+# Streams and lists
+
+#: A text of an object, and the key that it stands under.
+_PIECE = re.compile(rb'"([^"\\]{1,40})":\s*"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+#: Several texts that come at once may be confused in `pieces_joined`.
+_SEVERAL = re.compile(rb'"index":\s*[1-9]')
+
+
+def several_at_once(body: bytes) -> bool:
+    """Return whether a stream may bring several texts at the same time."""
+    return _SEVERAL.search(body) is not None
+
+
+def pieces_joined(body: bytes) -> bytes:
+    """Return what a stream says under each of its keys, put together without a look at which text a piece is of."""
+    texts: dict[bytes, list[bytes]] = {}
+    for name, piece in _PIECE.findall(body):
+        texts.setdefault(name, []).append(piece)
+    return b"\n".join(b"".join(pieces) for pieces in texts.values())
+
+
+#: Several texts in one list, and what stands between them.
+_LISTED = re.compile(rb'\[\s*+"(?:[^"\\]++|\\.)*+"(?:\s*+,\s*+"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
+_BETWEEN = re.compile(rb'(?<![^\\]\\)"\s*+,\s*+"')
+#: The data of an event that is a text, as JSON or as it is.
+_BARE = re.compile(rb'^data: ?"?([^\r\n"{][^\r\n"]*+)', re.MULTILINE)
+
+
+def lists_joined(body: bytes) -> bytes:
+    """Return the texts of each list put together, and so those that are the data of a stream's events."""
+    lists = [_BETWEEN.sub(b"", found[0]) for found in _LISTED.finditer(body)]
+    return b"\n".join([*lists, b"".join(_BARE.findall(body)) if b"data:" in body else b""])

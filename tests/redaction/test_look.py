@@ -1,0 +1,44 @@
+"""A quick look at a body before it is decoded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autolog._record.record import Record
+from autolog._redaction.look import may_hold_secret
+from autolog._redaction.redactor import Redactor
+from autolog._redaction.scrub import scrub
+
+
+@pytest.mark.parametrize("before", ["", "\n", "鍵", "日鍵", "é "])
+def test_the_quick_look_sees_a_key_behind_what_json_escapes(before: str) -> None:
+    assert may_hold_secret(json.dumps({"m": f"{before}glpat-q8Zr3Lk9Vx2Pm7Tn4Wb6"}).encode())
+
+
+#: Names of secrets, and how texts and objects put a value after one.
+NAMES = ("password", "DB_PASS", "api key", "x-auth-token", "salt", "otp", "security code", "connection string",
+         "recovery codes", "PHPSESSID", "cookie", "client secret", "sig", "credentials", "smtp pwd")  # fmt: skip
+GIVEN = (
+    "{n}: {v}", "{n}={v}", "{n} is {v}", "({n}={v})", 'f({n}="{v}")', "x;{n}={v}", "https://a.example/?a=1&{n}={v}",
+    "--{n} {v}", "{n}\t{v}", '{n} := "{v}"', "[{n}: {v}]", 'getenv("{n}", "{v}")', 'name="{n}" value="{v}"', "{n}:\n  {v}",
+    "`{n}`: `{v}`", "a b c {n} || '{v}'", "machine a\nlogin b\n{n} {v}",
+)  # fmt: skip
+HELD = (
+    '{{"{n}": "{v}"}}', '{{"{n}": {{"value": "{v}"}}}}', '{{"a": [{{"name": "{n}", "value": "{v}"}}]}}', '{{"a": ["{n}", "{v}"]}}',
+    '{{"{n}": [\n "{v}"]}}', '{{"a": ["--{n}", "{v}"]}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_may_hold_no_secret_has_none_that_a_walk_would_find(name: str) -> None:
+    redactor = Redactor(None, secrets=True)
+    for value in ("hunter2", "q8Zr3Lk9Vx2Pm7Tn4Wb6", "482913"):
+        texts = [form.format(n=name, v=value) for form in GIVEN]
+        given = [{"a": text} for text in texts] + [{"a": json.dumps({"a": text})} for text in texts]
+        bodies = [json.dumps(body).encode() for body in [*given, *({"a": text.split()} for text in texts)]]
+        for body in [*bodies, *(form.format(n=name, v=value).encode() for form in HELD)]:
+            record = Record(id="r", kind="tool", request_body=body)
+            redactor.bodies(record)
+            assert record.request_body == scrub(body, "application/json", redactor._own_data)[0]
