@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from autolog._record.record import Record
@@ -10,7 +11,7 @@ from autolog.dialects._fault import Fault
 from autolog.server._call import Reply
 from autolog.server.dashboard import conversation
 from autolog.server.dashboard._page import PageRequest
-from autolog.server.dashboard.filters import read_range
+from autolog.server.dashboard.filters import Filters, read_filters
 from autolog.server.dashboard.frame import RECENT
 from autolog.server.dashboard.tree import trace_sums
 from autolog.stores._contract import Store
@@ -34,38 +35,38 @@ def _list(request: PageRequest, field: str, place: str) -> Reply:
     number, order = _page_number(request), request.parameter("sort") or "last"
     if order not in SUMMARY_ORDERS:
         raise Fault(400, f"sort: {order[:50]!r} is not one of {', '.join(SUMMARY_ORDERS)}")
-    groups = request.store.summarise(_query(request, recent=True), field, ROWS + 1, (number - 1) * ROWS, order)
-    most = max((group.cost or 0.0 for group in groups[:ROWS]), default=0.0)
-    began = _beginnings(request, groups[:ROWS]) if field == "session" else {}
+    filters = _filters(request, recent=True)
+    groups = request.store.summarise(filters.query, field, ROWS + 1, (number - 1) * ROWS, order)
+    costs = [group.cost for group in groups[:ROWS] if group.cost is not None]
+    ends = _ends(request.store, filters.query, groups[:ROWS]) if field == "session" else {}
     return request.render(
-        "groups.html", recent=RECENT,
-        groups=groups[:ROWS], began=began, field=field, place=place, order=order, most=most, number=number,
+        "groups.html", recent=RECENT, filters=filters,
+        groups=groups[:ROWS], ends=ends, field=field, place=place, order=order, number=number,
+        most=max(costs, default=0.0), cost=sum(costs) if costs else None,
         newer=_page_url(request, number - 1) if number > 1 else None,
         older=_page_url(request, number + 1) if len(groups) > ROWS else None,
     )  # fmt: skip
 
 
-def _beginnings(request: PageRequest, groups: Sequence[Summary]) -> dict[str | None, Record]:
-    """Return the first turn of each session."""
-    query = _query(request, recent=True)
-    found: dict[str | None, Record] = {}
+def _ends(store: Store, query: Query, groups: Sequence[Summary]) -> dict[str | None, tuple[Record, Record]]:
+    """Return the first and the last turn of each session."""
+    found: dict[str | None, tuple[Record, Record]] = {}
     for group in groups:
-        one = Query({**query.equal, "session": group.value}, since=query.since, until=query.until, roots=True)
-        for record in request.store.find(one, 1, newest_first=False):
-            found[group.value] = record
+        one = replace(query.where(session=group.value), roots=True)
+        for first in store.find(one, 1, newest_first=False):
+            last = store.find(one, 1) if group.turns > 1 else []
+            found[group.value] = first, last[0] if last else first
     return found
 
 
 def session(request: PageRequest) -> Reply:
     """Show the turns of a session, the first ones first."""
-    query = _query(request).where(session=request.id)
+    query = _filters(request).query.where(session=request.id)
     whole = next(iter(request.store.summarise(query)), None)
     if not request.id or whole is None:
         raise Fault(404, f"There is no session {request.id[:100]!r} in this project and time range.")
     number = _page_number(request)
-    found = request.store.find(
-        Query(query.equal, since=query.since, until=query.until, roots=True), TURNS + 1, (number - 1) * TURNS, False
-    )
+    found = request.store.find(replace(query, roots=True), TURNS + 1, (number - 1) * TURNS, newest_first=False)
     sums = trace_sums(request.store, found[:TURNS])
     turns = [_turn(request.store, record) for record in request.store.with_bodies(found[:TURNS])]
     pages = max(1, -(-whole.turns // TURNS))
@@ -90,9 +91,18 @@ def _turn(store: Store, record: Record) -> dict[str, Any]:
     return {"record": record, "asked": asked, "answered": answered}
 
 
-def _query(request: PageRequest, recent: bool = False) -> Query:
-    """Return the project and the time range; with `recent`, the last days if the URL says none."""
-    return read_range(request.call.query, request.project, request.frame.zone_name, RECENT if recent else "")
+def _filters(request: PageRequest, recent: bool = False) -> Filters:
+    """Return the filters of the URL; with `recent`, of the last days if it says no time.
+
+    Raises:
+        Fault: 400, one makes no sense, or is a search, for which too much would be read.
+    """
+    pairs = [(name, value) for name, value in request.call.query if name not in {"sort", "page", "id"}]
+    if request.parameter("text"):
+        raise Fault(400, "text: sessions and users are not searched; search the logs, and go on from there.")
+    given = pairs if request.parameter("since") or not recent else [*pairs, ("since", RECENT)]
+    found = read_filters(given, request.project, request.frame.zone_name, request.frame.path, request.store)
+    return replace(found, given=[pair for pair in request.call.query if pair[0] not in {"page", "id"}])
 
 
 def _page_number(request: PageRequest) -> int:

@@ -463,6 +463,12 @@ def test_a_span_is_chosen_without_loading_the_page(watched: Watched) -> None:
 def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, running: Live) -> None:
     page = watched.page
     page.goto(watched.base + "/ui/sessions")
+    row = page.inner_text("tr:has(a:text-is('s1'))")
+    assert row.index("Say goodbye") < row.index("Fare *very* well")
+    assert " sessions · " in page.inner_text("main")
+    page.goto(watched.base + "/ui/sessions?user=ada2")
+    assert page.inner_text("main").count("1 session · 1 turn · 1 call · ") == 1
+    page.click(".chips a")
     page.click("a:text-is('s1')")
     assert page.locator(".turn").count() == 2
     assert page.inner_text(".turn >> nth=0").index("Say goodbye") < page.inner_text(".turn >> nth=0").index("Farewell")
@@ -476,7 +482,7 @@ def test_a_session_is_its_turns_and_each_opens_into_its_trace(watched: Watched, 
     assert page.locator(".turn").count() == 25
     page.click("text=Latest >> nth=0")
     assert "60. chat gpt-4o" in page.inner_text("main")
-    for address in ("/ui/session?id=none", "/ui/sessions?page=x", "/ui/users?since=soon"):
+    for address in ("/ui/session?id=none", "/ui/sessions?page=x", "/ui/users?since=soon", "/ui/users?text=a"):
         assert page.goto(watched.base + address).status in {400, 404}
     watched.complaints.clear()  # the browser notes a status of 4xx on its console
 
