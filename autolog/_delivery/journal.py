@@ -18,7 +18,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -222,7 +222,7 @@ class Journal:
         standard error says so.
         """
         problems: list[StoreError] = []
-        for file in self._loss_files(make=True):
+        for file in self._file.loss_files(make=True):
             try:
                 self._note(file, dropped)
                 break
@@ -272,7 +272,7 @@ class Journal:
             StoreError: the file cannot be read.
         """
         found: list[dict[str, Any]] = []
-        for file in self._loss_files():
+        for file in self._file.loss_files():
             if file.exists():
                 with file.reading() as db:
                     rows = db.execute("SELECT at, pid, reason, count FROM loss ORDER BY rowid")
@@ -287,13 +287,6 @@ class Journal:
             rows = [(at, os.getpid(), reason, count) for reason, count in dropped.items()]
             db.executemany("INSERT INTO loss VALUES (?, ?, ?, ?)", rows)
             db.execute("DELETE FROM loss WHERE rowid <= (SELECT max(rowid) FROM loss) - 1000")
-
-    def _loss_files(self, make: bool = False) -> Iterator[JournalFile]:
-        """Yield the files that remember losses: this one, and one in the temporary folder for where it cannot."""
-        yield self._file
-        path = self._file.fallback_path(make)
-        if path not in {None, self.path}:
-            yield JournalFile(path, spare=False)
 
     def _repair(self) -> None:
         lost = self._file.repair()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sqlite3
 import threading
@@ -29,7 +30,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, spare: bool) -> None:
-        self.path = absolute(path)
+        self.path = self._wanted = absolute(path)
         self._spare = spare
         self._local = threading.local()
         self._busy_timeout = BUSY_TIMEOUT
@@ -49,6 +50,21 @@ class JournalFile:
             return fallback_folder(make) / self.path.name
         except OSError:
             return None
+
+    def loss_files(self, make: bool = False) -> Iterator[JournalFile]:
+        """Yield the files that remember losses: this one, and one in the temporary folder for where it cannot.
+
+        That one is of this path's programs alone, unlike the journal there: others have nothing to do with a loss.
+        """
+        yield self._for_losses(self._wanted)
+        if spare := self.fallback_path(make):
+            whose = hashlib.sha256(os.fsencode(self._wanted)).hexdigest()[:12]
+            yield self._for_losses(spare.with_name(f"losses-{whose}.db"))
+
+    def _for_losses(self, path: Path) -> JournalFile:
+        file = JournalFile(path, spare=False)
+        file._busy_timeout = self._busy_timeout
+        return file
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
