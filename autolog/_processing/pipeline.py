@@ -162,6 +162,7 @@ class Pipeline:
     def _follow_up(self, draft: Draft) -> bool:
         """Note what began here and outlives its call; drop a later call that completes nothing."""
         if draft.follow_up:
+            draft.redacted = ()  # what is known of how it began comes from another record
             return draft.facts is not None and self._long_running.resume(draft.record, draft.facts)
         if draft.facts is not None:
             self._long_running.begin(draft.record, draft.facts)

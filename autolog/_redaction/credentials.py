@@ -320,8 +320,10 @@ def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     lowered = b'"' + lowered  # where a text begins that is no JSON
     passwords = list(_PASSWORD.finditer(lowered))
     searches: list[_Search] = []
-    if any(first in lowered and sign.search(lowered) for first, sign in _SIGNS):
-        searches += (credentials_in, blocks_in)
+    for first, sign in _SIGNS:
+        if first in lowered and sign.search(lowered):
+            searches += (credentials_in, blocks_in)
+            break
     if _may_be_line(lowered):
         searches.append(_lines_in_quotes)
     if any(map(_is_said, passwords)):
@@ -339,11 +341,11 @@ def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 def _may_be_line(lowered: bytes) -> bool:
-    return any(
-        _LINE_BEGUN.search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER)
-        for word in _LINE_WORDS
-        for found in word.finditer(lowered)
-    )
+    for word in _LINE_WORDS:
+        for found in word.finditer(lowered):
+            if _LINE_BEGUN.search(lowered, max(0, found.start() - _LINE_BEFORE), found.end() + _LINE_AFTER):
+                return True
+    return False
 
 
 def _is_said(found: re.Match[bytes]) -> bool:

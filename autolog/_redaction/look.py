@@ -19,6 +19,7 @@ from autolog._redaction.names import (
     perhaps_secret,
     suggests_secret,
 )
+from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import ends_in_code, may_hold_password
 
 #: What stands between a name and its value.
@@ -131,11 +132,19 @@ def several_at_once(body: bytes) -> bool:
 
 
 def pieces_joined(body: bytes) -> bytes:
-    """Return what a stream says under each of its keys, put together without a look at which text a piece is of."""
+    """Return what a stream says under each of its keys, put together without a look at which text a piece is of.
+
+    Left out are texts of one piece, which stand in the stream as they are, and what all events repeat.
+    """
     texts: dict[bytes, list[bytes]] = {}
     for name, piece in _PIECE.findall(body):
         texts.setdefault(name, []).append(piece)
-    return b"\n".join(b"".join(pieces) for pieces in texts.values())
+    return b"\n".join([b"".join(pieces) for pieces in texts.values() if not _is_whole(pieces)])
+
+
+def _is_whole(pieces: list[bytes]) -> bool:
+    first, count = pieces[0], len(pieces)
+    return pieces.count(b"") >= count - 1 or (len(first) >= REPEATED and pieces.count(first) == count)
 
 
 #: Several texts in one list, and what stands between them.

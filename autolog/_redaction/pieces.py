@@ -11,7 +11,7 @@ from autolog._redaction.walk import LISTED, Edit, Path, Rules, Walk, apply, with
 #: Fields of an event that tell which text its pieces belong to.
 _SOURCE = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
 #: Texts of this length are no pieces if all events have the same.
-_REPEATED = 8
+REPEATED = 8
 #: Shorter pieces hold no secret of their own.
 _LONG = 16
 
@@ -105,7 +105,7 @@ def _edited(texts: list[str], rules: Rules) -> list[str] | None:
     if len(texts) == 1 or (whole[:1] in ("{", "[") and isinstance(decode_json(whole), (dict, list))):
         new = Walk(rules).text(whole)
         return None if new is whole else [new, *[""] * (len(texts) - 1)]
-    if len(texts[0]) >= _REPEATED and texts.count(texts[0]) == len(texts):  # what all events repeat is no piece
+    if len(texts[0]) >= REPEATED and texts.count(texts[0]) == len(texts):  # what all events repeat is no piece
         new = Walk(rules).text(texts[0])
         return None if new is texts[0] else [new] * len(texts)
     if _grows(texts):

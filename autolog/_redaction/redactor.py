@@ -74,10 +74,11 @@ class Redactor:
         """Redact everything of a record but its bodies; if that fails all texts are left out.
 
         Args:
-            done: what `bodies` returned: texts that need no second look.
+            done: what `bodies` returned: texts that need no second look. What has been read from the bodies since
+                needs none either.
         """
         try:
-            self._scrub_fields(record, done or _NO_TEXTS)
+            self._scrub_fields(record, done)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing unredacted may go on
             _leave_out_all(record)
             report("redacting a record", error)
@@ -102,8 +103,13 @@ class Redactor:
         return self.user_function(record)
 
     def _scrub_fields(self, record: Record, done: tuple[Any, ...]) -> None:
-        texts = zip(_TEXT_FIELDS, _texts_of(record), done, strict=True)
-        given = {name: value for name, value, before in texts if value and value is not before}
+        read = _READ_FROM_BODIES if done else frozenset[str]()
+        texts = zip(_TEXT_FIELDS, _texts_of(record), done or _NO_TEXTS, strict=True)
+        given = {
+            name: value
+            for name, value, before in texts
+            if value and value is not before and (before or name not in read)
+        }
         if not given or not (self._looks_at_all or (self._secrets and self._may_hold_key([encode_json(given)]))):
             return
         for name, value in given.items():
@@ -209,6 +215,8 @@ _TEXT_FIELDS = (
 
 _texts_of: Callable[[Record], tuple[Any, ...]] = attrgetter(*_TEXT_FIELDS)
 _NO_TEXTS = (None,) * len(_TEXT_FIELDS)
+#: Those of them that, where nothing was given, are read from the bodies.
+_READ_FROM_BODIES = frozenset({"name", "error_type", "error_message", "input_preview", "output_preview"})
 
 
 def _leave_out(record: Record) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from autolog._record.record import Record
-from autolog._redaction.look import may_hold_secret
+from autolog._redaction.look import may_hold_secret, pieces_joined
 from autolog._redaction.redactor import Redactor
 from autolog._redaction.scrub import scrub
 
@@ -42,3 +42,13 @@ def test_what_may_hold_no_secret_has_none_that_a_walk_would_find(name: str) -> N
             record = Record(id="r", kind="tool", request_body=body)
             redactor.bodies(record)
             assert record.request_body == scrub(body, "application/json", redactor._own_data)[0]
+
+
+@pytest.mark.parametrize(("pieces", "joined"), [
+    (["sk-pro", "j-abc"], b"sk-proj-abc"), (["", "all at once", ""], b""), (["the same 1"] * 3, b""),
+    (["same"] * 3, b"samesamesame"), (["", "the same 1", "the same 1"], b"the same 1the same 1"),
+])  # fmt: skip
+def test_the_pieces_of_a_stream_are_joined_where_that_makes_a_text_that_is_not_there_already(
+    pieces: list[str], joined: bytes
+) -> None:
+    assert pieces_joined(b"\n".join(json.dumps({"text": piece}).encode() for piece in pieces)) == joined
