@@ -30,6 +30,9 @@ EXIT_TIMEOUT = 1.6
 READ_TIMEOUT = 20.0
 #: How long sinks have at least, once all is read, in seconds; then what is left goes to the journal.
 SEND_TIMEOUT = 0.3
+#: How long what is left may wait for the journal, which other processes of a machine that end at the same time are
+#: writing too, in seconds: what is not in it is lost.
+KEEP_TIMEOUT = 10.0
 #: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
 _LAST_PART = 0.15
 #: How long a fork may wait for workers to finish what they are at, in seconds: a sink may hang.
@@ -59,8 +62,8 @@ class Worker(Protocol):
         """Start over, in the child."""
         ...
 
-    def flush_while_progressing(self, timeout: float, longest: float) -> Any:
-        """Flush, for longer than `timeout` seconds as long as there is progress."""
+    def flush_while_progressing(self, patience: float, at_most: float) -> Any:
+        """Flush for up to `at_most` seconds, of which no more than `patience` may pass without progress."""
         ...
 
     def drain(self, timeout: float) -> Any:
@@ -321,7 +324,7 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
     try:
         with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
             start_new_thread(flush, ())
-            done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT)
+            done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
     finally:
         _end_by(number)
 

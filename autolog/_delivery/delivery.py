@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from autolog._delivery.worker import Worker, take_all, wait_until
 from autolog._guard import guard, logger, report
-from autolog._lifecycle import in_c_library
+from autolog._lifecycle import KEEP_TIMEOUT, in_c_library
 from autolog._record.ids import random_share
 from autolog.errors import AutologError, StoreError
 
@@ -30,6 +30,9 @@ BATCH = 500
 MAX_PAUSE = 15.0
 #: With a journal, how much waits in memory for a slow sink: records, bytes, and seconds of one write.
 MAX_WAITING, MAX_WAITING_BYTES, PATIENCE = 5_000, 32 * 1024 * 1024, 1.0
+
+#: How long to wait for other processes that write to the journal once `KEEP_TIMEOUT` was not enough, in seconds.
+IMPATIENCE = 0.1
 
 
 class Sink(Protocol):
@@ -80,6 +83,7 @@ class Delivery(Worker):
         self._backlog = self._journal is not None and self._journal.exists()
         self._journal_works = self._journal is not None
         self._journal_retry_at = 0.0
+        self._patience = KEEP_TIMEOUT
         self.written = 0
         self.last_error: str | None = None
         # A connection must be neither used nor closed in a forked child: leave it unclosed.
@@ -156,16 +160,12 @@ class Delivery(Worker):
 
     def abandon(self) -> None:
         """Spill what is pending to the journal, or drop it: there is no more time."""
-        if self._journal is not None:
-            self._journal.stop_waiting()
-        held = self._work.acquire(
-            timeout=0.1
-        )  # in vain if the sink hangs: the journal gets what it may be writing, too
+        held = self._take_work()
         try:
             entries = take_all(self._items)
             self._bytes = 0
             try:
-                if entries and not self._spill(entries):
+                if entries and not self._spill_at_last(entries):
                     self._drop("not written before exit", len(entries))
             except BaseException:  # raised by a signal handler, for the program
                 self._items.extendleft(reversed(entries))
@@ -173,6 +173,14 @@ class Delivery(Worker):
         finally:
             if held:
                 self._work.release()
+
+    def _take_work(self) -> bool:
+        """Take `_work` from the thread; False if its sink hangs: the journal gets what it may be writing, too."""
+        deadline = monotonic() + self._patience
+        while not (held := self._work.acquire(timeout=0.1)):
+            if self._sending_since is not None or monotonic() >= deadline:
+                break
+        return held
 
     def _full(self, records: Sequence[Record]) -> bool:
         """Return whether there is no room for these records."""
@@ -229,6 +237,18 @@ class Delivery(Worker):
                 self._journal_failed(error)
         self._backlog = True
         return True
+
+    def _spill_at_last(self, entries: list[Entry]) -> bool:
+        """Leave entries to the journal, if it takes them, though it failed a moment ago: they have no other place."""
+        if self._journal is None:
+            return False
+        self._journal_retry_at = 0.0
+        self._journal.wait_up_to(self._patience)
+        kept = self._spill(entries)
+        if not kept:
+            self._patience = IMPATIENCE
+        self._journal.wait_up_to(IMPATIENCE)
+        return kept
 
     def _forget(self, entries: Sequence[Entry]) -> None:
         """Remove delivered entries from the journal."""

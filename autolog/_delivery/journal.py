@@ -232,9 +232,9 @@ class Journal:
             words = ", ".join(f"{count} ({reason})" for reason, count in dropped.items())
             print(f"autolog lost records: {words}; {problems[0]}", file=sys.stderr)  # noqa: T201 - the last resort
 
-    def stop_waiting(self) -> None:
-        """Wait no longer than 0.1 s for other processes from now on: the program is exiting."""
-        self._file.stop_waiting()
+    def wait_up_to(self, seconds: float) -> None:
+        """Wait so long for other processes that are writing, from now on."""
+        self._file.wait_up_to(seconds)
 
     def shed(self) -> dict[str, int]:
         """Return how many entries were dropped since the last call, by reason."""

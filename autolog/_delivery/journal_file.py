@@ -94,11 +94,11 @@ class JournalFile:
             if identity_of(self.path) != self._local.opened[1]:
                 raise Replaced(str(self.path), "the file was deleted or replaced while it was written to")
 
-    def stop_waiting(self) -> None:
-        """Wait no longer than 0.1 s for other processes from now on: the program is exiting."""
-        self._busy_timeout = 0.1
+    def wait_up_to(self, seconds: float) -> None:
+        """Wait so long for other processes that are writing, from now on."""
+        self._busy_timeout = seconds
         with contextlib.suppress(StoreError), self.reading() as db:
-            db.execute("PRAGMA busy_timeout = 100")
+            db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     def shrink(self) -> None:
         """Give free space back to the disk."""

@@ -132,6 +132,10 @@ class Queue(Worker):
     def _left(self) -> int:
         return len(self._items)
 
+    @property
+    def _occupied(self) -> bool:
+        return super()._occupied or (bool(self._made) and not self._reading_one)  # it hands them over
+
     def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
             self._drop("queue full", 1)

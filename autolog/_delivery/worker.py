@@ -27,6 +27,8 @@ T = TypeVar("T")
 AWAKE = 2.0
 #: How soon whoever flushes looks whether all is done, in seconds, and how rarely in the end.
 POLL, SLOWEST_POLL = 0.002, 0.05
+#: How often an exit looks whether there is progress, in seconds.
+LOOK = 0.4
 #: How often losses are noted while the program runs, in seconds.
 NOTE_EVERY = 10.0
 
@@ -130,6 +132,17 @@ class Worker:
         """The number of pending items that have not been begun: falls while there is progress."""
         return self.queued
 
+    @property
+    def _occupied(self) -> bool:
+        """Whether the thread is at work of ours that ends, however slow the machine, and cannot be counted."""
+        return not self._prepared and self._runs
+
+    @property
+    def _runs(self) -> bool:
+        """Whether the thread runs; perhaps not for long, if it was about to end when it was woken."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
     def _due(self) -> float | None:
         """Return in how many seconds there is work; None if there is none."""
         raise NotImplementedError
@@ -151,8 +164,7 @@ class Worker:
         """Start the thread, or wake it, because there is work."""
         try:
             self._idle = False
-            thread = self._thread
-            if thread is None or not thread.is_alive():
+            if not self._runs:
                 self._start()
             self._wakeup.set()
         except BaseException:  # raised by a signal handler, for the program: the next record will wake the thread
@@ -164,22 +176,28 @@ class Worker:
         deadline = monotonic() + timeout
         self.expedite()
         try:
-            thread = self._thread
-            if thread is None or not thread.is_alive():
-                self._work_here(deadline)
-            else:
-                wait_until(lambda: not self.queued, deadline)
+            while self.queued and monotonic() < deadline:
+                if not self._runs:
+                    self._start()
+                if not self._runs:
+                    self._work_here(deadline)
+                    break
+                wait_until(lambda: not self.queued or not self._runs, deadline)
         finally:
             self._expedited = False
-        self._prepared = False
         return not self.queued
 
-    def flush_while_progressing(self, timeout: float, at_most: float) -> bool:
-        """Flush, and go on after `timeout` seconds, until `at_most`, as long as something is done every second."""
+    def flush_while_progressing(self, patience: float, at_most: float) -> bool:
+        """Flush for up to `at_most` seconds, of which no more than `patience` may pass without progress.
+
+        A look counts as `LOOK` seconds, however long it took: on a machine that is overloaded, or was stopped, the
+        thread that does the work had no more time than the one that looks.
+        """
         deadline = monotonic() + at_most
-        before = self._left
-        while not (done := self.flush(timeout)) and self._left < before and monotonic() < deadline:
-            before, timeout = self._left, min(1.0, at_most)
+        idle, before = 0.0, self._left
+        while not (done := self.flush(LOOK)) and idle < patience and monotonic() < deadline:
+            idle = idle + LOOK if self._left >= before and not self._occupied else 0.0
+            before = self._left
         return done
 
     def expedite(self) -> None:
@@ -224,8 +242,7 @@ class Worker:
 
     def pause_for_fork(self, timeout: float) -> None:
         """End the thread after its current step, and take the locks: a process that forks should have no threads."""
-        thread = self._thread
-        if thread is not None and thread.is_alive() and not self._prepared:
+        if self._runs and not self._prepared:
             timeout = _lifecycle.IMPORT_TIMEOUT
         deadline = monotonic() + timeout
         self._held = [self._starting] if self._starting.acquire(timeout=timeout) else []
@@ -269,9 +286,10 @@ class Worker:
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is not None and self._thread.is_alive():
+            if self._runs:
                 return
             thread = Thread(self._run)
+            self._prepared = False
             self._thread = thread
             try:
                 thread.start()
@@ -344,7 +362,7 @@ class Worker:
         return self._due() is not None
 
     def _work_here(self, deadline: float) -> None:
-        """Work on the calling thread, because the worker's is not running (never started, or gone after a fork)."""
+        """Work on the calling thread, because the worker's cannot be started."""
         while self.queued and monotonic() < deadline:
             before = self.queued
             self._work_once()

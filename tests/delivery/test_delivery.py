@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -116,6 +117,42 @@ def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) ->
     assert time.monotonic() - started < 1.5
     assert journal_in(tmp_path).waiting().records == 2
     sink.gate.set()
+
+
+def test_an_exit_waits_for_a_journal_that_other_processes_write_to_and_failed_before(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    journal.wait_up_to(0.01)
+    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    sink = Sink()
+    sink.failures = 1000
+    queue = make(sink, journal=journal)
+    put(queue, "a", "b")
+    until(lambda: not queue.delivery.has_journal)
+    release = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+    release.start()
+    assert not queue.close(0.1)
+    assert queue.lost == {}
+    assert journal_in(tmp_path).waiting().records == 2
+    release.join()
+
+
+def test_who_abandons_waits_for_the_thread_that_keeps_the_same_records(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    assert journal.opened_path()
+    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    sink = Sink()
+    sink.failures = 1000
+    queue = make(sink, journal=journal)
+    put(queue, "a", "b")
+    until(lambda: sink.failures < 1000 and queue.delivery._sending_since is None)  # it waits for the journal
+    release = threading.Timer(0.4, other.execute, ["ROLLBACK"])
+    release.start()
+    queue.close(0.1)
+    release.join()
+    assert queue.lost == {}
+    assert journal_in(tmp_path).waiting().records == 2
 
 
 def test_losses_are_remembered_for_doctor(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_journal_that_another_process_writes_to_is_not_left_for_the_temporary_
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     journal = Journal(path, "target", 1_000_000, 60, spare=True)
-    journal.stop_waiting()
+    journal.wait_up_to(0.1)
     with pytest.raises(StoreUnavailable):
         journal.add([Record(id="a")])
     other.execute("ROLLBACK")

@@ -202,6 +202,42 @@ def test_the_last_flush_goes_on_while_anything_is_read(monkeypatch: pytest.Monke
     assert queue.lost == {}
 
 
+def test_the_last_flush_waits_for_start_up_work_and_for_the_journal_however_slow_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("autolog._delivery.worker.LOOK", 0.02)
+    queue = make(sink := Sink())
+    hand_over = queue.delivery.put
+
+    def slowly(records: list[Record]) -> None:
+        time.sleep(0.15)  # the disk is slow
+        hand_over(records)
+
+    monkeypatch.setattr(queue.delivery, "put", slowly)
+    monkeypatch.setattr(_queue, "BATCH", 5)
+    queue._prepare_reading = lambda: time.sleep(0.15)
+    put(queue, *map(str, range(10)))
+    assert queue.flush_while_progressing(0.04, 20)
+    assert queue.close(5)
+    assert len(sink.records) == 10
+
+
+def test_the_last_flush_does_not_wait_for_a_function_of_the_users_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autolog._delivery.worker.LOOK", 0.02)
+    queue = make(Sink())
+    hangs, goes_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(queue, "_read", lambda span: hangs.set() or goes_on.wait(60) and [])
+    put(queue, "a", "b")
+    assert hangs.wait(10)
+    last = threading.Thread(target=queue.flush_while_progressing, args=(0.04, 60))
+    last.start()
+    last.join(20)
+    ended = not last.is_alive()
+    goes_on.set()
+    assert ended
+    assert queue.close(5)
+
+
 def test_a_queue_is_not_empty_before_its_records_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = make(sink := Sink())
     hand_over = queue.delivery.put

@@ -31,6 +31,23 @@ def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.close(5)
 
 
+def test_a_fork_does_not_wait_for_a_sink_that_hangs_after_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autolog._lifecycle.IMPORT_TIMEOUT", 60)
+    sink = Sink()
+    line = make(sink)
+    put(line, "one")
+    assert line.flush(5)
+    sink.gate.clear()
+    put(line, "two")
+    until(lambda: line.delivery._sending_since is not None)
+    fork = threading.Thread(target=line.delivery.pause_for_fork, args=(0.1,))
+    fork.start()
+    fork.join(20)
+    paused = not fork.is_alive()
+    sink.gate.set()
+    assert paused
+
+
 def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     start = threading.Thread.start
 
