@@ -226,7 +226,7 @@ def test_the_last_flush_does_not_wait_for_a_function_of_the_users_that_hangs(mon
     monkeypatch.setattr("autolog._delivery.worker.LOOK", 0.02)
     queue = make(Sink())
     hangs, goes_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(queue, "_read", lambda span: hangs.set() or goes_on.wait(60) and [])
+    monkeypatch.setattr(queue, "_read", lambda span: hangs.set() or (goes_on.wait(60) and []))
     put(queue, "a", "b")
     assert hangs.wait(10)
     last = threading.Thread(target=queue.flush_while_progressing, args=(0.04, 60))
