@@ -146,6 +146,10 @@ class ForkGate:
     """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Let everybody enter: when made, and in a forked child, in which there is nobody else."""
         self._inside: dict[int, int] = {}
         self._forking: int | None = None
         self._gate = RLock()
@@ -179,10 +183,6 @@ class ForkGate:
         if self._forking == get_ident():
             self._forking = None
             self._gate.release()
-
-    def reset(self) -> None:
-        """Let this thread enter, in a forked child, which has no other."""
-        self.__init__()  # type: ignore[misc]
 
 
 in_c_library = ForkGate()
