@@ -80,10 +80,16 @@ def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | 
     return at
 
 
+#: Before this, in seconds since 1970, no model was called: it is the time of a clock that was never set, or in
+#: another unit.
+_FIRST = 946_684_800
+
+
 def nanoseconds(value: Any) -> datetime | None:
-    """Return a time in epoch nanoseconds; None if it is none."""
+    """Return a time in epoch nanoseconds; None if it is none, or before 2000."""
     try:
-        return datetime.fromtimestamp(int(value) / 1e9, UTC) if value else None
+        seconds = int(value) / 1e9 if value else 0
+        return datetime.fromtimestamp(seconds, UTC) if seconds >= _FIRST else None
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -26,6 +26,15 @@ class Fault(Exception):  # noqa: N818 - what is wrong with a request; each diale
         super().__init__(message)
 
 
+#: What reading an item of a batch may raise if it is not of the shape of one.
+MISREAD = (Fault, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def why_misread(error: Exception) -> str:
+    """Return what to tell of an item that could not be read, for the sake of which nothing else is refused."""
+    return error.message if isinstance(error, Fault) else f"an item is not of the shape of one: {type(error).__name__}"
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
@@ -37,8 +46,10 @@ def _finite(text: str) -> float:
     return number
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, prune: bool = False) -> Any:
     """Return the JSON value in a request body, exactly: integers of any size, no NaN.
+
+    With `prune`, what is deeper than `MAX_DEPTH` is left out instead of refused, as far as it can be parsed.
 
     Raises:
         Fault: 400, not JSON, not UTF-8, nested too deeply, or empty; 413, of too many values.
@@ -50,7 +61,7 @@ def parse_json(data: bytes) -> Any:
         value = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates, or something wrong: which it says
         value = _parse_slowly(data)
-    if _depth(value) > MAX_DEPTH:
+    if _depth(value, prune) > MAX_DEPTH:
         raise Fault(400, "the JSON is nested too deeply")
     return value
 
@@ -62,7 +73,8 @@ def _parse_slowly(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
-        raise Fault(400, "the body is not UTF-8") from error
+        packed = ": it is gzip, which the header content-encoding has to say" if data[:2] == b"\x1f\x8b" else ""
+        raise Fault(400, f"the body is not UTF-8{packed}") from error
     except RecursionError as error:
         raise Fault(400, "the JSON is nested too deeply") from error
     except ValueError as error:
@@ -105,11 +117,14 @@ def check_count(count: int, most: int) -> None:
         raise Fault(413, f"more than {most} records in one call")
 
 
-def _depth(value: Any) -> int:
-    """Return how deeply JSON data is nested, counted up to one more than `MAX_DEPTH`."""
+def _depth(value: Any, prune: bool) -> int:
+    """Return how deeply JSON data is nested, counted up to one more than `MAX_DEPTH`; `prune` empties the rest."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         depth += 1
+        if prune and depth == MAX_DEPTH:
+            for item in level:
+                item.clear()
         children = (item.values() if type(item) is dict else item for item in level if type(item) in _CONTAINERS)
         level = [child for some in children for child in some if type(child) in _CONTAINERS]
     return depth
@@ -118,13 +133,13 @@ def _depth(value: Any) -> int:
 _CONTAINERS = {dict, list}
 
 
-def parse_object(data: bytes) -> Json:
-    """Return the JSON object in a request body.
+def parse_object(data: bytes, prune: bool = False) -> Json:
+    """Return the JSON object in a request body; with `prune`, what is nested too deeply in it is left out.
 
     Raises:
         Fault: 400, not JSON or not an object.
     """
-    value = parse_json(data)
+    value = parse_json(data, prune)
     if not isinstance(value, dict):
         raise Fault(400, "the body is not a JSON object")
     return value

@@ -6,15 +6,16 @@ whoever gave it. What the format cannot hold: the provider's raw bodies, the ser
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from autolog._reading.derive import derive
 from autolog._record.bodies import decode_json
 from autolog._record.record import Record
 from autolog.dialects._convert import fill_times, new_id, parse_time, text_of, to_body
-from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
+from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, parse_json, why_misread
 from autolog.dialects._providers import provider_called
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import count, mapping, text, texts
 
 name = "litellm"
 why_not_shipped = "its payload is for loggers, and LiteLLM itself takes none"
@@ -29,29 +30,63 @@ _OPERATIONS = {
 }  # fmt: skip
 
 
-def decode_payloads(data: bytes, most: int = NO_LIMIT) -> list[Record]:
-    """Return the records of one call; a payload that is none refuses all, for LiteLLM reads no reply.
+@dataclass(slots=True)
+class Upload:
+    """What one call brings, and how many of its payloads could not be read."""
+
+    records: list[Record] = field(default_factory=list)
+    rejected: int = 0
+    problem: str = ""
+
+
+def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
+    """Return the records of one call; a payload that cannot be read costs that payload.
 
     Raises:
-        Fault: 400, no payloads; 413, more than `most`.
+        Fault: 400, none can be read; 413, more than `most`.
     """
     payloads = _payloads(data)
     check_count(len(payloads), most)
-    return [_decode(mapping(payload)) for payload in payloads]
+    upload = Upload()
+    for payload in payloads:
+        try:
+            upload.records.append(_decode(_object(payload)))
+        except MISREAD as error:
+            upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
+    if upload.rejected and not upload.records:
+        raise Fault(400, upload.problem)
+    return upload
+
+
+def encode_reply(upload: Upload) -> Json:
+    """Return the reply to a call: the ids of what is kept, and what could not be read."""
+    told = {"rejected": upload.rejected, "problem": upload.problem} if upload.rejected else {}
+    return {"status": "success", "ids": [record.id for record in upload.records], **told}
 
 
 def _payloads(data: bytes) -> list[Any]:
+    """Return the payloads in a body; a line that is no JSON stands for itself, as text."""
     try:
         value = parse_json(data)
     except Fault:
         lines = [line for line in data.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
-        value = [parse_json(line) for line in lines]
-    payloads = value if isinstance(value, list) else [value]
-    if not all(isinstance(payload, dict) for payload in payloads):
-        raise Fault(400, "the body is neither a payload, an array of them, nor one on each line")
-    return payloads
+        return [*map(_line, lines)]
+    return value if isinstance(value, list) else [value]
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except Fault:
+        return line.decode(errors="replace")
+
+
+def _object(payload: Any) -> Json:
+    if not isinstance(payload, dict):
+        raise Fault(400, f"{str(payload)[:20]!r} is no payload: the body is one, an array of them, or one on each line")
+    return payload
 
 
 def _decode(payload: Json) -> Record:
@@ -70,7 +105,7 @@ def _decode(payload: Json) -> Record:
         trace_id=text(payload.get("trace_id")),
         session=text(payload.get("session_id")) or text(metadata.get("session_id")) or text(payload.get("trace_id")),
         user=_user(payload, metadata, asked),
-        tags=[str(tag) for tag in payload.get("request_tags") or [] if isinstance(tag, str)],
+        tags=texts(payload.get("request_tags")),
         metadata={**mapping(metadata.get("requester_metadata")), **mapping(metadata.get("spend_logs_metadata"))},
         start_time=parse_time(payload.get("startTime"), "startTime"),
         end_time=parse_time(payload.get("endTime"), "endTime"),

@@ -20,7 +20,7 @@ from autolog._reading.derive import derive
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import fill_times, parse_time, to_body
-from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
+from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
 from autolog.providers import provider_at
 from autolog.providers._fields import count, mapping, text
 
@@ -66,8 +66,8 @@ def decode_items(body: Json, most: int = NO_LIMIT) -> Upload:
     for item in items:
         try:
             _add(mapping(item), upload)
-        except Fault as fault:
-            upload.rejected, upload.problem = upload.rejected + 1, fault.message
+        except MISREAD as error:
+            upload.rejected, upload.problem = upload.rejected + 1, why_misread(error)
     if upload.rejected and upload.rejected == len(items):
         raise Fault(400, upload.problem)
     return upload

@@ -52,6 +52,11 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def texts(value: Any) -> list[str]:
+    """Return the texts in `value`, if it is a JSON array."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """Return `value` if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}

@@ -128,22 +128,26 @@ def decompress(data: bytes, coding: str, most: int, share: Share | None = None) 
 
 
 def _zlib_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps; raise EOFError if it is cut off."""
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    while not inflater.eof:
-        part = inflater.decompress(data, _STEP)
-        data = inflater.unconsumed_tail
-        if not part and not data and not inflater.eof:
-            raise EOFError("it is cut off")
-        yield part
+    """Yield the decompressed data in steps; raise EOFError if it is cut off. gzip may have several members."""
+    while data:
+        inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        while not inflater.eof:
+            part = inflater.decompress(data, _STEP)
+            data = inflater.unconsumed_tail
+            if not part and not data and not inflater.eof:
+                raise EOFError("it is cut off")
+            yield part
+        data = inflater.unused_data.lstrip(b"\0")  # some pad it
 
 
 def _zstd_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps; raise EOFError if it is cut off."""
-    inflater = zstd.ZstdDecompressor()
-    while not inflater.eof:
-        part = inflater.decompress(data, max_length=_STEP)
-        data = b""  # it keeps what it has not used yet
-        if not part and not inflater.eof:
-            raise EOFError("it is cut off")
-        yield part
+    """Yield the decompressed data in steps; raise EOFError if it is cut off. There may be several frames."""
+    while data:
+        inflater = zstd.ZstdDecompressor()
+        while not inflater.eof:
+            part = inflater.decompress(data, max_length=_STEP)
+            data = b""  # it keeps what it has not used yet
+            if not part and not inflater.eof:
+                raise EOFError("it is cut off")
+            yield part
+        data = inflater.unused_data

@@ -157,9 +157,9 @@ class Call:
         """Parse the body as JSON."""
         return parse_json(self.body)
 
-    def object(self) -> Json:
-        """Parse the body as a JSON object."""
-        return parse_object(self.body)
+    def object(self, prune: bool = False) -> Json:
+        """Parse the body as a JSON object; `prune` as `parse_object` has it."""
+        return parse_object(self.body, prune)
 
     def parameter(self, name: str) -> str | None:
         """Return the last value of a query parameter."""

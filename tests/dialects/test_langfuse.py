@@ -109,6 +109,16 @@ def test_what_is_no_batch_is_refused(server: Server, body: Any) -> None:
     assert (answer.status_code, bool(answer.json()["message"])) == (400, True)
 
 
+def test_what_is_of_a_wrong_shape_costs_its_events(server: Server) -> None:
+    late = {**event("span-create", {"id": "o-9"}, 9), "timestamp": "soon"}
+    answer = send(
+        server, event("trace-create", {"id": "t-9", "tags": 5}, 7), TRACED, late, event("span-update", {"id": "o-9"}, 8)
+    ).json()
+    assert [one["id"] for one in answer["errors"]] == ["e9", "e8"]
+    assert [one["id"] for one in answer["successes"]] == ["e7", "e1"]
+    assert {record.id for record in server.rows()} == {"t-9", "t-1"}
+
+
 def test_the_secret_key_opens_and_another_does_not(server: Server) -> None:
     assert server.call("GET", "/api/public/projects", key=None, headers=basic(KEY)).json()["data"][0]["id"] == "default"
     for wrong in (

@@ -161,6 +161,25 @@ def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str,
     assert server.rows() == []
 
 
+def test_what_is_of_a_wrong_shape_costs_itself(server: Server) -> None:
+    shapes = (
+        {"tags": 5},
+        {"extra": [1]},
+        {"inputs": [1]},
+        {"outputs": 5},
+        {"attachments": 5},
+        {"error": [1]},
+        {"start_time": [1]},
+    )
+    for place, wrong in enumerate(shapes):
+        bad = {**run(f"0190f8a4-0000-7000-8000-00000000010{place}", "llm"), **wrong}
+        assert server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), bad]}).status_code == 202, wrong
+    body, headers = form({"feedback.1": {}, "feedback.2": 5, f"post.{CALL}": STARTED})
+    answer = server.call("POST", "/runs/multipart", body, headers=headers)
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 2)
+    assert {ROOT, CALL} <= {record.id for record in server.rows()}
+
+
 def test_responses_of_wrapped_sdks_and_plain_outputs_are_read(server: Server) -> None:
     wrapped = {
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "One moment."}}],

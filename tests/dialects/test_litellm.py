@@ -97,7 +97,7 @@ def test_payloads_come_alone_in_an_array_or_on_lines(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[1]", b"5", b'{"a": 1}\n{', json.dumps({**PAYLOAD, "startTime": "soon"}).encode()]
+    "body", [b"", b"{", b"[1]", b"5", b"5\n{", json.dumps({**PAYLOAD, "startTime": "soon"}).encode()]
 )
 def test_what_is_no_payload_is_refused(server: Server, body: bytes) -> None:
     answer = server.call("POST", "/litellm", body)
@@ -111,4 +111,12 @@ ODD: list[Any] = [{}, {"metadata": 5, "messages": {"a": 1}, "response": "text", 
 @pytest.mark.parametrize("payload", ODD)
 def test_odd_payloads_are_kept(server: Server, payload: dict[str, Any]) -> None:
     assert server.call("POST", "/litellm", payload).status_code == 200
+    assert len(server.rows()) == 1
+
+
+def test_one_bad_payload_costs_that_payload(server: Server) -> None:
+    good, bad = json.dumps(PAYLOAD), json.dumps({**PAYLOAD, "startTime": "soon"})
+    for body in (f"[5, {good}, {bad}, null]", f"5\n{good}\n{{\n{bad}"):
+        answer = server.call("POST", "/litellm", body.encode())
+        assert (answer.status_code, answer.json()["rejected"], len(answer.json()["ids"])) == (200, 3, 1)
     assert len(server.rows()) == 1

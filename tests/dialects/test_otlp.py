@@ -559,6 +559,65 @@ def test_protobuf_that_is_nested_deeply_is_refused_or_read(server: Server, depth
     assert len(server.rows()) == (depth <= 30)
 
 
+def test_one_unreadable_span_of_a_protobuf_message_costs_that_span(server: Server) -> None:
+    deep = sized(1, b"x")
+    for _ in range(200):
+        deep = sized(5, sized(1, deep))
+
+    def one(number: int, *more: bytes) -> bytes:
+        return sized(2, sized(1, b"t" * 16) + sized(2, bytes([number]) * 8) + sized(5, b"call") + b"".join(more))
+
+    bad = (
+        sized(9, sized(1, b"deep") + sized(2, deep)),
+        sized(9, sized(1, b"text") + sized(2, sized(1, b"\xff"))),
+        b"\xff",
+    )
+    spans = one(1) + b"".join(one(2 + place, more) for place, more in enumerate(bad)) + one(9)
+    named = sized(1, sized(1, sized(1, b"service.name") + sized(2, sized(1, b"shop"))))
+    body = sized(1, named + sized(2, sized(1, sized(1, b"scope")) + spans))
+    answer = server.call("POST", "/v1/traces", body, headers={"content-type": "application/x-protobuf"})
+    assert (answer.status_code, b"UTF-8" in answer.content) == (200, True)
+    assert sorted(str(record.span_id) for record in server.rows()) == ["01" * 8, "09" * 8]
+    assert {(record.extra["resource"]["service.name"], record.extra["scope"]) for record in server.rows()} == {
+        ("shop", "scope")
+    }
+
+
+def test_one_bad_part_or_deep_value_costs_itself(server: Server) -> None:
+    deep: Any = {"stringValue": "x"}
+    for _ in range(100):
+        deep = {"kvlistValue": {"values": [{"key": "a", "value": deep}]}}
+    nested = {**span(CHAT), "spanId": OTHER, "attributes": [{"key": "deep", "value": deep}]}
+    parts = [5, {"scopeSpans": 5}, {"scopeSpans": [5, {"spans": 5}]}, *traces(span(CHAT), nested)["resourceSpans"]]
+    answer = server.call("POST", "/v1/traces", {"resourceSpans": parts})
+    assert (answer.status_code, answer.json()["partialSuccess"]["rejectedSpans"]) == (200, "4")
+    assert len(server.rows()) == 2
+
+
+def test_one_bad_data_point_costs_that_point(server: Server) -> None:
+    points = [{"asDouble": "NaN"}, {"asInt": "x"}, 5, {"asInt": "5"}, {"asDouble": "Infinity"}]
+    metrics = [{"name": "claude_code.token.usage", "sum": {"dataPoints": points}}]
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    assert server.call("POST", "/v1/metrics", body).json()["partialSuccess"]["rejectedDataPoints"] == "4"
+    assert [record.metadata["value"] for record in server.rows()] == [5.0]
+
+
+def test_what_is_sent_to_another_signals_path_is_told_where_it_goes(server: Server) -> None:
+    logs = {"resourceLogs": [{"scopeLogs": []}]}
+    for path, body, where in (("/v1/traces", logs, "/v1/logs"), ("/v1/metrics", traces(span(CHAT)), "/v1/traces")):
+        answer = server.call("POST", path, body)
+        assert (answer.status_code, where in answer.json()["message"]) == (400, True)
+
+
+def test_a_time_before_any_model_is_none(server: Server) -> None:
+    for number, at in enumerate(("-5", True, "1730000000000", "soon", 0)):
+        one = {**span(CHAT), "spanId": f"{number + 1:016x}", "startTimeUnixNano": at, "endTimeUnixNano": at}
+        assert server.call("POST", "/v1/traces", traces(one)).json()["partialSuccess"] is None
+    assert {(record.start_time, record.duration, record.created_at.year > 2020) for record in server.rows()} == {
+        (None, None, True)
+    }
+
+
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_half_a_protobuf_message_is_refused(server: Server, cut: int) -> None:
     one = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(5, b"half")

@@ -9,7 +9,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -133,3 +133,12 @@ def test_decompression_in_steps_gives_the_same(size: int) -> None:
         assert decompress(data, coding, size) == plain
         with pytest.raises(Fault):
             decompress(data[:-1], coding, size)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_several_members_are_one_body_and_what_follows_them_is_refused(compress: Callable[[bytes], bytes]) -> None:
+    coding = "gzip" if compress is gzip.compress else "zstd"
+    assert decompress(compress(b"one, ") + compress(b"two"), coding, 1_000) == b"one, two"
+    for wrong in (compress(b"one") + b"junk", compress(b"one") + compress(b"two")[:-5]):
+        with pytest.raises(Fault, match="malformed"):
+            decompress(wrong, coding, 1_000)

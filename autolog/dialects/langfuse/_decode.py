@@ -11,8 +11,8 @@ from autolog._record.record import Record
 from autolog._record.scores import set_score
 from autolog.dialects._chat import request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, parse_time, text_of, to_body
-from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
-from autolog.providers._fields import count, mapping, text
+from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
+from autolog.providers._fields import count, mapping, text, texts
 
 #: Types of observations, in our kinds; an event names its type, or `observation-create` says it in the body.
 KINDS = {
@@ -28,6 +28,11 @@ class Batch:
     records: list[Record] = field(default_factory=list)
     successes: list[Json] = field(default_factory=list)
     errors: list[Json] = field(default_factory=list)
+
+    def refuse(self, event_id: str, error: Exception) -> None:
+        """Answer an event that cannot be read."""
+        status, why = error.status if isinstance(error, Fault) else 400, why_misread(error)
+        self.errors.append({"id": event_id, "status": status, "message": why, "error": why})
 
 
 #: Finds a record by its id; or, of a trace, the one that scores of the trace belong to.
@@ -45,30 +50,39 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
         raise Fault(400, "batch: is not a list of events")
     check_count(len(events), most)
     batch, things = Batch(), dict[str, Json]()
+    about: list[tuple[str, str]] = []
     for event in events:
         event_id = str(mapping(event).get("id") or "")
         try:
-            _add(mapping(event), things, batch, find, root_of)
+            about.append((event_id, _add(mapping(event), things, batch, find, root_of)))
+        except MISREAD as error:
+            batch.refuse(event_id, error)
+    decoded, refused = list[Record](), dict[str, Exception]()
+    for thing_id, thing in things.items():
+        try:
+            decoded.append(decode_thing(thing))
+        except MISREAD as error:
+            refused[thing_id] = error
+    batch.records[:0] = decoded  # scores after what they are of: whatever comes first says when it was
+    for event_id, thing_id in about:
+        if thing_id in refused:
+            batch.refuse(event_id, refused[thing_id])
+        else:
             batch.successes.append({"id": event_id, "status": 201})
-        except Fault as fault:
-            batch.errors.append(
-                {"id": event_id, "status": fault.status, "message": fault.message, "error": fault.message}
-            )
-    # Scores after what they are of: whatever comes first says when it was.
-    batch.records[:0] = [decode_thing(thing) for thing in things.values()]
     return batch
 
 
-def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> None:
+def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> str:
+    """Take an event; return the id of the thing that it is about, or nothing if it is about none."""
     word, _, _ = str(event.get("type") or "").rpartition("-")
     given = event.get("body")
     if event.get("type") == "sdk-log":
-        return
+        return ""
     if not isinstance(given, dict):
         raise Fault(400, "body: is not an object")
     if word == "score":
         batch.records.append(decode_score(given, root_of))
-        return
+        return ""
     kind = "trace" if word == "trace" else str(given.get("type") or word).lower()
     if kind != "trace" and kind not in KINDS:
         raise Fault(400, f"type: {str(event.get('type'))[:50]!r} is not an event")
@@ -84,6 +98,7 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
     known.update({key: value for key, value in given.items() if value is not None})
     known["type"] = kind
     known.setdefault("timestamp" if kind == "trace" else "startTime", event.get("timestamp"))
+    return thing_id
 
 
 def thing_of(record: Record) -> Json:
@@ -117,7 +132,7 @@ def decode_thing(thing: Json) -> Record:
         created_at=parse_time(thing.get("timestamp"), "timestamp"),
         user=text(thing.get("userId")),
         session=text(thing.get("sessionId")),
-        tags=[tag for tag in thing.get("tags") or [] if isinstance(tag, str)],
+        tags=texts(thing.get("tags")),
         metadata=metadata if isinstance(metadata, dict) else {} if metadata is None else {"metadata": metadata},
         prompt_name=text(thing.get("promptName")),
         prompt_version=None if thing.get("promptVersion") is None else str(thing["promptVersion"]),
@@ -231,6 +246,6 @@ def decode_scores(items: list[Any], root_of: Find, most: int = NO_LIMIT) -> Batc
         try:
             batch.records.append(decode_score(mapping(item), root_of))
             batch.successes.append({"id": str(mapping(item).get("id") or place), "status": 201})
-        except Fault as fault:
-            batch.errors.append({"index": place, "id": mapping(item).get("id"), "message": fault.message})
+        except MISREAD as error:
+            batch.errors.append({"index": place, "id": mapping(item).get("id"), "message": why_misread(error)})
     return batch

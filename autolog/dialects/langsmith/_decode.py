@@ -17,7 +17,7 @@ from autolog.dialects._chat import chat_messages, request_of, response_of
 from autolog.dialects._convert import MAX_DOLLARS, fill_times, parse_time, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count, parse_json
 from autolog.dialects._providers import provider_called
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import count, mapping, text, texts
 
 _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
 #: How the ids of attachments begin, which are records of their own.
@@ -171,7 +171,7 @@ def decode_run(run: Json) -> Record:
         end_time=parse_time(run.get("end_time"), "end_time", 422),
         session=_first(metadata, "session_id", "thread_id", "conversation_id"),
         user=_first(metadata, "user_id"),
-        tags=[tag for tag in run.get("tags") or [] if isinstance(tag, str)],
+        tags=texts(run.get("tags")),
         metadata={key: value for key, value in metadata.items() if not _is_plumbing(key)},
         extra={"run": {key: value for key, value in run.items() if key not in _OWN and value is not None}},
     )

@@ -5,6 +5,8 @@ What is no protobuf is counted as far as it goes; the parser says what is wrong 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from autolog.dialects._fault import check_count
 
 #: The fields of the three signals' requests that hold the parts of a resource, in these those of a scope, in these the
@@ -23,16 +25,22 @@ def check_items(data: bytes, most: int) -> None:
 
 
 def _count(data: bytes, at: int, end: int, level: int, counts: list[int], most: int) -> None:
+    for number, start, stop in sized_fields(data, at, end):
+        if number == _FIELDS[level]:
+            counts[level] += 1
+            check_count(counts[level], most)
+            if level < 2:
+                _count(data, start, min(end, stop), level + 1, counts, most)
+
+
+def sized_fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the fields of a message that say their size: number, start and stop, which is after `end` in a cut one."""
     while at < end:
         tag, at = _varint(data, at, end)
         kind = tag & 7
         if kind == _SIZED:
             size, at = _varint(data, at, end)
-            if tag >> 3 == _FIELDS[level]:
-                counts[level] += 1
-                check_count(counts[level], most)
-                if level < 2:
-                    _count(data, at, min(end, at + size), level + 1, counts, most)
+            yield tag >> 3, at, at + size
             at += size
         elif kind == _VARINT:
             _, at = _varint(data, at, end)

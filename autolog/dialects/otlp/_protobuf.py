@@ -13,7 +13,8 @@ from typing import Any
 
 from autolog.dialects._fault import NO_LIMIT, Fault, Json
 from autolog.dialects.otlp._count import check_items
-from autolog.dialects.otlp._wire import Plain
+from autolog.dialects.otlp._pieces import read_pieces
+from autolog.dialects.otlp._wire import Plain, Unread
 
 
 def messages(signal: str) -> Any:
@@ -30,12 +31,38 @@ def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) ->
     check_items(data, most)
     from google.protobuf.message import DecodeError
 
-    request = getattr(messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
+    request = _request(signal)
     try:
         request.ParseFromString(data)
-        return _SIGNALS[signal](request)
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise Fault(400, f"the body is not an OTLP {signal} message: {error}") from error
+    except DecodeError as error:
+        return _by_pieces(data, signal, error)
+    return _SIGNALS[signal](request)
+
+
+def _request(signal: str) -> Any:
+    return getattr(messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
+
+
+#: Each signal, with the words for its scopes and items in the names of fields, in protobuf and in JSON.
+_WORDS = {"trace": ("spans", "spans", "Spans", "spans"), "logs": ("logs", "log_records", "Logs", "logRecords"),
+          "metrics": ("metrics", "metrics", "Metrics", "metrics")}  # fmt: skip
+
+
+def _by_pieces(data: bytes, signal: str, error: Exception) -> Json:
+    """Return what can be read of a request that cannot be parsed as a whole, with the reasons for what cannot.
+
+    Raises:
+        Fault: 400, there is nothing that can.
+    """
+    fields, items, words, listed = _WORDS[signal]
+    request = _request(signal)
+    problems = read_pieces(data, request, fields, items)
+    parts = [scope for part in getattr(request, f"resource_{fields}") for scope in getattr(part, f"scope_{fields}")]
+    if not any(getattr(scope, items) for scope in parts):
+        raise Fault(400, f"the body is not an OTLP {signal} message: {error}")
+    made = _SIGNALS[signal](request)
+    made[f"resource{words}"].append({f"scope{words}": [{listed: [*map(Unread, problems)]}]})
+    return made
 
 
 def encode_protobuf_reply(signal: str, reply: Json) -> bytes:

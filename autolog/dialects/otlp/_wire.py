@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from autolog.dialects._convert import nanoseconds
-from autolog.dialects._fault import NO_LIMIT, Fault, Json, check_count
+from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
 
 Attributes = dict[str, Any]
 
@@ -42,11 +43,18 @@ class Batch(Generic[T]):
         """Add what `read` returns, an item read; one that cannot be read is counted, and costs no other."""
         try:
             self.items += read()
-        except Fault as fault:
-            self.rejected, self.problem = self.rejected + 1, fault.message
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            self.rejected += 1
-            self.problem = f"an item is not of the shape of one: {type(error).__name__}"
+        except MISREAD as error:
+            self.rejected, self.problem = self.rejected + 1, why_misread(error)
+
+    def then(self) -> Batch[Any]:
+        """Return an empty batch for what comes of the items of this one, which tells what was rejected before."""
+        return Batch([], self.rejected, self.problem)
+
+
+class Unread(str):
+    """Why an item of a request could not be read, in its place."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -130,42 +138,79 @@ def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
     Raises:
         Fault: 400, not of the shape of an export request; 413, more than `most` metrics.
     """
-    return _gather(request, ("Metrics", "metrics"), lambda item, _: [*_points(item)], most)
+    listed = _gather(request, ("Metrics", "metrics"), lambda item, _: [*_data_points(item)], most)
+    points: Batch[Point] = listed.then()
+    for name, item in listed.items:
+        points.add(lambda name=name, item=item: [_point(name, item)])  # type: ignore[misc]
+    return points
 
 
 def _gather(
     request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]], most: int = NO_LIMIT
 ) -> Batch[T]:
-    batch: Batch[T] = Batch()
-    signal, items = words
-    for resource_part in _objects(request, f"resource{signal}", f"resource_{signal.lower()}"):
-        resource = attributes_of(resource_part.get("resource"))
-        for scope_part in _objects(resource_part, f"scope{signal}", f"scope_{signal.lower()}"):
-            scope = scope_part.get("scope")
-            name = scope.get("name") if isinstance(scope, dict) else None
-            listed = list(_listed(scope_part, items, "log_records" if items == "logRecords" else items))
-            check_count(len(batch.items) + batch.rejected + len(listed), most)
-            for item in listed:
-                batch.add(partial(_read, read, item, Scope(resource, name if isinstance(name, str) else None)))
+    """Return the items of an export request as `read` returns them; a part of it that is none costs that part."""
+    signal, _ = words
+    parts: Batch[tuple[Attributes, Any]] = Batch()
+    for part in _listed(request, *_names("resource", signal)) or _other(request, signal):
+        parts.add(partial(_scopes, part, signal))
+    scopes: Batch[tuple[Scope, list[Any]]] = parts.then()
+    for resource, part in parts.items:
+        scopes.add(partial(_items, resource, part, words))
+    if scopes.rejected and not scopes.items:
+        raise Fault(400, scopes.problem)
+    check_count(scopes.rejected + sum(len(items) for _, items in scopes.items), most)
+    batch: Batch[T] = scopes.then()
+    for scope, items in scopes.items:
+        for item in items:
+            batch.add(partial(_read, read, item, scope))
     return batch
 
 
+def _names(part: str, signal: str) -> tuple[str, str]:
+    return f"{part}{signal}", f"{part}_{signal.lower()}"
+
+
+def _other(request: Json, signal: str) -> list[Any]:
+    """Return no items of a request that has none.
+
+    Raises:
+        Fault: 400, it is a request of another signal.
+    """
+    for other, path in (("Spans", "/v1/traces"), ("Logs", "/v1/logs"), ("Metrics", "/v1/metrics")):
+        if other != signal and any(request.get(name) for name in _names("resource", other)):
+            raise Fault(400, f"this is no export of {signal.lower()}: {_names('resource', other)[0]} go to {path}")
+    return []
+
+
+def _scopes(part: Any, signal: str) -> list[tuple[Attributes, Any]]:
+    """Return the scopes of a resource, each with the resource's attributes; until 2022 they were called libraries."""
+    resource = attributes_of(_object(part).get("resource"))
+    return [(resource, scope) for scope in _listed(part, *_names("scope", signal), f"instrumentationLibrary{signal}")]
+
+
+def _items(resource: Attributes, part: Any, words: tuple[str, str]) -> list[tuple[Scope, list[Any]]]:
+    """Return a scope with its items."""
+    scope = _object(part).get("scope", part.get("instrumentationLibrary"))
+    name = scope.get("name") if isinstance(scope, dict) else None
+    items = _listed(part, words[1], "log_records" if words[1] == "logRecords" else words[1])
+    return [(Scope(resource, name if isinstance(name, str) else None), items)]
+
+
 def _read(read: Callable[[Json, Scope], list[T]], item: Any, scope: Scope) -> list[T]:
+    if isinstance(item, Unread):
+        raise Fault(400, str(item))
+    return read(_object(item), scope)
+
+
+def _object(item: Any) -> Json:
     if not isinstance(item, dict):
-        raise Fault(400, "an item is not an object")
-    return read(item, scope)
+        raise Fault(400, f"{str(item)[:20]!r} stands where an object should")
+    return item
 
 
 def _listed(value: Json, *names: str) -> list[Any]:
     items: Any = next((value[key] for key in names if value.get(key) is not None), [])
     if not isinstance(items, list):
-        raise Fault(400, f"{names[0]}: is not a list of objects")
-    return items
-
-
-def _objects(value: Json, *names: str) -> list[Json]:
-    items = _listed(value, *names)
-    if not all(isinstance(item, dict) for item in items):
         raise Fault(400, f"{names[0]}: is not a list of objects")
     return items
 
@@ -215,14 +260,20 @@ def _event(item: Json) -> Event:
     )
 
 
-def _points(metric: Json) -> Iterator[Point]:
+def _data_points(metric: Json) -> Iterator[tuple[str, Any]]:
     name = str(metric.get("name") or "")
     for kind in ("sum", "gauge", "histogram", "exponentialHistogram", "summary"):
         data = metric.get(kind)
-        for item in _objects(data, "dataPoints", "data_points") if isinstance(data, dict) else ():
-            value = next((item[key] for key in ("asDouble", "asInt", "as_double", "as_int", "sum") if key in item), 0)
-            at = nanoseconds(_either(item, "timeUnixNano", "time_unix_nano"))
-            yield Point(name, attributes_of(item), float(value), at)
+        for item in _listed(data, "dataPoints", "data_points") if isinstance(data, dict) else ():
+            yield name, item
+
+
+def _point(name: str, item: Any) -> Point:
+    value = next((_object(item)[key] for key in ("asDouble", "asInt", "as_double", "as_int", "sum") if key in item), 0)
+    at = nanoseconds(_either(item, "timeUnixNano", "time_unix_nano"))
+    if not math.isfinite(number := float(value)):
+        raise Fault(400, f"the value of a data point of {name[:100]!r} is no finite number")
+    return Point(name, attributes_of(item), number, at)
 
 
 # Values

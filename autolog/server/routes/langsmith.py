@@ -8,7 +8,7 @@ from typing import Any
 from autolog._record.record import Record
 from autolog.dialects import langsmith as dialect
 from autolog.dialects._convert import parse_time
-from autolog.dialects._fault import Fault, Json
+from autolog.dialects._fault import MISREAD, Fault, Json, why_misread
 from autolog.server._addresses import sign
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
@@ -39,18 +39,23 @@ def settings(call: Call) -> Reply:
 
 def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
     """Keep what a call brings; a run is read as a whole, with what came of it before, be it a patch."""
-    records = dialect.decode_feedback(upload.feedback)
+    records = list[Record]()
+    for given in upload.feedback:
+        try:
+            records += dialect.decode_feedback([given])
+        except MISREAD as error:
+            upload.reject(why_misread(error))
     ids = Condition("id", "eq", tuple(upload.runs))
     stored = call.store.find(Query({"project": call.project}, conditions=(ids,)), len(upload.runs) or 1, bodies=True)
     known = {record.id: record for record in (stored if upload.runs else ())}
     for run_id, run in upload.runs.items():
-        if (before := known.get(run_id)) is not None:
-            started = run_id in upload.started
-            run = dialect.join(run, dialect.known_of(before)) if started else _patched(before, run)
         try:
+            if (before := known.get(run_id)) is not None:
+                started = run_id in upload.started
+                run = dialect.join(run, dialect.known_of(before)) if started else _patched(before, run)
             record = dialect.decode_run(run)
-        except Fault as fault:
-            upload.reject(fault.message)
+        except MISREAD as error:
+            upload.reject(why_misread(error))
             continue
         records.append(record)
         records += (dialect.decode_attachment(record, *told) for told in upload.attachments.get(run_id, ()))

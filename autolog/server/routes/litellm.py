@@ -8,8 +8,8 @@ from autolog.server._writer import RecordWrite
 
 
 def log(call: Call) -> RecordWrite:
-    records = dialect.decode_payloads(call.body, call.batch_items)
-    return call.keep(records, lambda _: Reply(200, {"status": "success", "ids": [record.id for record in records]}))
+    upload = dialect.decode_payloads(call.body, call.batch_items)
+    return call.keep(upload.records, lambda _: Reply(200, dialect.encode_reply(upload)))
 
 
 ROUTES = [

@@ -26,7 +26,7 @@ def export(signal: str, call: Call) -> RecordWrite:
     if kind not in {PROTOBUF, "application/json", ""}:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
     protobuf = kind == PROTOBUF
-    request = dialect.decode_protobuf(call.body, signal, call.batch_items) if protobuf else call.object()
+    request = dialect.decode_protobuf(call.body, signal, call.batch_items) if protobuf else call.object(prune=True)
     if signal == "trace":
         batch = dialect.decode_traces(request, most=call.batch_items)
     elif signal == "logs":
