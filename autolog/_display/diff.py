@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from os.path import commonprefix
 from typing import Any
 
 from autolog._display.figures import dollars, number, seconds
@@ -18,6 +20,10 @@ from autolog._record.record import Record
 MAX_LINES = 3_000
 #: difflib looks at every pair of equal lines, and at some of them often.
 MAX_PAIRS = 50_000
+#: So many equal lines before and after a difference are shown with it.
+CONTEXT = 3
+#: So many characters around a difference in a long line are shown with it.
+AROUND = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,34 @@ def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
         said = [f"… {more:,} more lines, not compared" if more else None for more in cut]
         lines.append(Line("changed", said[0], said[1]))
     return lines
+
+
+def folded(lines: Sequence[Line]) -> Iterator[tuple[bool, list[Line]]]:
+    """Yield the lines for a reader, in stretches: whether one may be folded, for it is equal and far from a difference.
+
+    Of long lines that differ in one place, what is equal around it is left out.
+    """
+    differing = [place for place, line in enumerate(lines) if line.kind != "same"]
+    near = {place + step for place in differing for step in range(-CONTEXT, CONTEXT + 1)}
+    for far, places in groupby(range(len(lines)), lambda place: place not in near):
+        stretch = [_shortened(lines[place]) for place in places]
+        yield far and len(stretch) > CONTEXT, stretch
+
+
+def _shortened(line: Line) -> Line:
+    """Return a changed line without what both sides begin and end with, but for some words."""
+    left, right = line.left, line.right
+    if line.kind != "changed" or left is None or right is None:
+        return line
+    head = len(commonprefix([left, right]))
+    rest = min(len(left), len(right)) - head
+    tail = len(commonprefix([left[len(left) - rest :][::-1], right[len(right) - rest :][::-1]]))
+    first, after = max(0, head - AROUND), max(0, tail - AROUND)
+    if first + after < 2 * AROUND:
+        return line
+    return Line(
+        "changed", *("…" * (first > 0) + side[first : len(side) - after] + "…" * (after > 0) for side in (left, right))
+    )
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:

@@ -9,11 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, request_lines
-from autolog._display.figures import safe
+from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, folded, request_lines
+from autolog._display.figures import safe, short_id
 from autolog._record.record import Record
 from autolog.cli._options import open_for_reading, reading_options, require_one
-from autolog.cli._render import console, echo_json
+from autolog.cli._render import console, counted, echo_json, print_lines
 
 
 @click.command()
@@ -23,6 +23,8 @@ from autolog.cli._render import console, echo_json
 @reading_options
 def diff(left: str, right: str, as_json: bool, store: str | None, server: str | None) -> None:
     """Show two records side by side. The beginning or the end of an ID is enough.
+
+    Equal lines far from a difference are left out; --json has all.
 
     The exit code is 0 whether they differ or not.
 
@@ -45,17 +47,21 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
         return
     screen = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", safe(left.name or left.id), safe(right.name or right.id)):
-        table.add_column(heading)
+    table.add_column("")
+    for record in (left, right):
+        table.add_column(f"{safe(record.name or '?')}\n{short_id(record.id)}")
     for name, one, other in figures:
         style = "" if one == other else "bold yellow"
         table.add_row(Text(name, style="dim"), Text(safe(one), style=style), Text(safe(other), style=style))
     screen.print(table)
     for title, lines_ in (("asked", asked), ("answered", answered)):
         screen.print(Text(f"\n{title}", style="bold cyan"))
-        for line in lines_:
-            for text in _drawn(line):
-                screen.print(text, soft_wrap=True)
+        for far, stretch in folded(lines_):
+            if far:
+                screen.print(Text(f"  … {counted(len(stretch), 'equal line')}", style="dim italic"))
+                continue
+            for line in stretch:
+                print_lines(screen, _drawn(line))
 
 
 def _drawn(line: Line) -> list[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from autolog._display.diff import answer_lines, compare_figures, compare_lines, request_lines
+from autolog._display.diff import answer_lines, compare_figures, compare_lines, folded, request_lines
 from autolog._record.record import Record
 
 
@@ -25,6 +25,25 @@ def test_equal_lines_stand_beside_each_other() -> None:
         ("same", "a", "a"), ("changed", "b", "x"), ("same", "c", "c"), ("added", None, "d"),
     ]  # fmt: skip
     assert lines(["a", "b"], ["b"]) == [("removed", "a", None), ("same", "b", "b")]
+
+
+def test_equal_lines_far_from_a_difference_may_be_folded() -> None:
+    left = [str(number) for number in range(40)]
+    right = [*left[:20], "other", *left[21:36], left[36], "more", *left[37:]]
+    stretches = [(far, len(stretch)) for far, stretch in folded(compare_lines(left, right))]
+    assert stretches == [(True, 17), (False, 7), (True, 10), (False, 7)]
+    assert [far for far, _ in folded(compare_lines(left, left))] == [True]
+    assert list(folded([])) == []
+
+
+def test_of_long_lines_what_is_equal_around_a_difference_is_left_out() -> None:
+    begin, end = "a" * 500, "b" * 500
+    ((_, (line,)),) = folded(compare_lines([f"{begin} old {end}"], [f"{begin} newer {end}"]))
+    assert line.left == f"…{'a' * 59} old {'b' * 59}…"
+    assert line.right == f"…{'a' * 59} newer {'b' * 59}…"
+    for left, right in (("x" * 900, "x" * 901), ("x" * 900, ""), ("short", "sort")):
+        ((_, (line,)),) = folded(compare_lines([left], [right]))
+        assert line.left != line.right
 
 
 def test_of_long_texts_the_beginning_is_compared() -> None:
