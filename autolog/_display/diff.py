@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from os.path import commonprefix
 from typing import Any
 
 from autolog._display.figures import dollars, number, seconds
@@ -72,15 +71,12 @@ def _shortened(line: Line) -> Line:
     left, right = line.left, line.right
     if line.kind != "changed" or left is None or right is None:
         return line
-    head = len(commonprefix([left, right]))
-    rest = min(len(left), len(right)) - head
-    tail = len(commonprefix([left[len(left) - rest :][::-1], right[len(right) - rest :][::-1]]))
+    head, tail = _common_ends(left, right)
     first, after = max(0, head - AROUND), max(0, tail - AROUND)
     if first + after < 2 * AROUND:
         return line
-    return Line(
-        "changed", *("…" * (first > 0) + side[first : len(side) - after] + "…" * (after > 0) for side in (left, right))
-    )
+    before, behind = "…" * (first > 0), "…" * (after > 0)
+    return Line("changed", *(f"{before}{side[first : len(side) - after]}{behind}" for side in (left, right)))
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
@@ -88,11 +84,16 @@ def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, 
     counts = Counter(right)
     if sum(counts[line] for line in left) <= MAX_PAIRS:
         return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
-    head = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
-    rest = min(len(left), len(right)) - head
-    tail = next((n for n in range(rest) if left[-1 - n] != right[-1 - n]), rest)
+    head, tail = _common_ends(left, right)
     middle = ("replace", head, len(left) - tail, head, len(right) - tail)
     return [("equal", 0, head, 0, head), middle, ("equal", middle[2], len(left), middle[4], len(right))]
+
+
+def _common_ends(left: Sequence[str], right: Sequence[str]) -> tuple[int, int]:
+    """Return how many items both begin with, and how many of the others both end with."""
+    most = min(len(left), len(right))
+    head = next((place for place, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), most)
+    return head, next((place for place in range(most - head) if left[-1 - place] != right[-1 - place]), most - head)
 
 
 def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
