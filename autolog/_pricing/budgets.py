@@ -8,7 +8,6 @@ that every further call raises before anything is sent, until the time has passe
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,8 @@ import msgspec
 
 from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
-from autolog._native import allocate_lock
+from autolog._lifecycle import in_c_library
+from autolog._native import Thread, allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
 from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
@@ -333,14 +333,17 @@ def _act(budget: Budget, value: str, spent: float) -> None:
         body = {"text": words, "limit": budget.limit, "spent": spent, "by": budget.kind, "value": value or None,
                 "period_seconds": budget.period.total_seconds()}  # fmt: skip
 
-        def post() -> None:
+        def post(_: Thread) -> None:
             try:
                 headers = {"content-type": "application/json"}
-                httpx2.post(str(budget.then), content=json.dumps(body), headers=headers, timeout=5)
+                with in_c_library:  # it makes a TLS context
+                    client = httpx2.Client(timeout=5)
+                with client:
+                    client.post(str(budget.then), content=json.dumps(body), headers=headers)
             except httpx2.HTTPError as error:
                 logger.warning("the budget's webhook failed: %s", error)
 
-        threading.Thread(target=post, name="autolog-webhook", daemon=True).start()
+        Thread(post).start()
     elif callable(budget.then) and not budget.raises:
         try:
             budget.then(words)

@@ -26,6 +26,7 @@ from operator import attrgetter
 from typing import Any
 
 from autolog._guard import logger
+from autolog._lifecycle import in_c_library
 from autolog._pricing.sellers import entries, names_profile
 from autolog._pricing.tariff import PARTS, Context, Tariff, find_tariff
 from autolog._pricing.units import TWELVE_HOUR_WRITES, UNITS, geo_factor
@@ -333,9 +334,14 @@ def keep_updated() -> None:
     """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library."""
     global _updater
     if _updater is None:
-        import genai_prices.update_prices
+        from genai_prices.update_prices import UpdatePrices
 
-        _updater = genai_prices.update_prices.UpdatePrices()
+        class Updater(UpdatePrices):
+            def fetch(self) -> Any:
+                with in_c_library:  # it makes a TLS context
+                    return super().fetch()
+
+        _updater = Updater()
         _updater.start()
 
 

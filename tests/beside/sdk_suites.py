@@ -17,6 +17,7 @@ import sys
 import tarfile
 import threading
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 #: What the suites import beside their SDK.
 NEEDS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals", "inline-snapshot",
          "nest-asyncio", "rich", "boto3", "google-auth", "aiohttp", "httpx", "httpx-aiohttp", "http-snapshot",
-         "websockets", "mcp", "opentelemetry-sdk")  # fmt: skip
+         "websockets", "mcp", "opentelemetry-sdk", "numpy", "griffe", "standardwebhooks")  # fmt: skip
 #: The kind of an error, at the beginning of its message.
 RAISED = re.compile(r"\A[\w.]+(?=:)")
 
@@ -78,7 +79,8 @@ def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: S
     wanted = [f"{suite}/{test}" for test in tests]
     variables = {**os.environ, "TEST_API_BASE_URL": url, "PYTHONPATH": str(Path(__file__).parent)}
     command = [str(python), "-m", "pytest", "-q", "--no-header", "--tb=no", "--durations=0", "--disable-warnings",
-               "-o", "junit_family=xunit1", f"--junitxml={report}", *arguments, *wanted]  # fmt: skip
+               "--continue-on-collection-errors", "-o", "junit_family=xunit1", f"--junitxml={report}",
+               *arguments, *wanted]  # fmt: skip
     done = subprocess.run(command, cwd=suite, env=variables, capture_output=True, text=True)
     print(*(line for line in done.stdout.splitlines() if line.startswith("autolog:") or " passed" in line), sep="\n")
     if not report.exists():
@@ -103,7 +105,8 @@ def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[s
         again = outcomes(suite, python, url, ["-p", "suite_plugin", *alone], different)
         bare_again = outcomes(suite, python, url, alone, different)
         different = [test for test in different if again.get(test) not in {bare.get(test), bare_again.get(test)}]
-    print(f"{suite.name}: {len(bare)} tests, {len(different)} different with autolog")
+    ends = ", ".join(f"{count} {end}" for end, count in Counter(end.split()[0] for end in bare.values()).items())
+    print(f"{suite.name}: {len(bare)} tests ({ends}), {len(different)} different with autolog")
     for test in different:
         print(f"  {test}: {bare.get(test)}, with autolog {recorded.get(test)}")
     return different

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from live import KEY, Live, live
 from sdk_http import openai_http as http
 
 import autolog
+from autolog._lifecycle import in_c_library
 from autolog._pricing.budgets import Budgets
 from autolog._record.record import Record
 from autolog.cli._standin import standin
@@ -113,8 +115,16 @@ def test_a_function_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     assert "$1.0000 spent" in caplog.text
 
 
-def test_a_webhook_gets_the_figures() -> None:
+def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[Any] = []
+    guarded: list[bool] = []
+    make = ssl.SSLContext.__new__
+
+    def watched(kind: type[ssl.SSLContext], *args: Any, **named: Any) -> ssl.SSLContext:
+        guarded.append(bool(in_c_library._inside))  # no process forks meanwhile
+        return make(kind, *args, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "__new__", watched)
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -135,6 +145,8 @@ def test_a_webhook_gets_the_figures() -> None:
     server.shutdown()
     server.server_close()
     (body,) = got
+    assert guarded
+    assert all(guarded)
     assert (body["by"], body["value"], body["limit"], body["spent"]) == ("tag", "t", 1.0, 2.0)
     Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(call(2))  # nobody there: logged
 
