@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
@@ -23,15 +23,27 @@ def make():
         {calls}
     return stub
 """
-_CALL = "return __autolog__({arguments})"
-_LOOK_AND_CALL = """if not __autolog__[0]:
-            return __autolog__[1]({arguments})
-        return __autolog__[2]({arguments})"""
-_ASK_AND_CALL = """if __autolog__[0]({required}):
-            return __autolog__[1]({arguments})
-        return __autolog__[2]({arguments})"""
+#: What a stub uses stands in it as constants, in the places of these texts: to find it costs nothing, and the function
+#: gets no parameter that whoever copies its defaults would copy, too.
+_CALL = """__autolog__ = "autolog wrapper"
+        return __autolog__({arguments})"""
+_ASK_AND_CALL = """__passes__ = "autolog passes"
+        if {question}:
+            __autolog__ = "autolog original"
+        else:
+            __autolog__ = "autolog wrapper"
+        return __autolog__({arguments})"""
+
+
+class Watched(dict[Any, Any]):
+    """What is under way, by its key. As a constant of code it is hashed: by what it is, not by what is in it."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
 #: What tells that a call of a function goes straight on, as if nothing had been grafted.
-Passes = Callable[..., bool] | Collection[Any]
+Passes = Callable[..., bool] | Watched
 #: With how many parameters that are given by keyword only a stub still names each.
 _MOST_KEYWORDS = 8
 #: The flags by which `inspect` and others tell what a function returns. A plain function may have them, too: since
@@ -65,17 +77,16 @@ def _parameters(function: FunctionType) -> tuple[str, str, str]:
     Under their own names nothing has to be packed. But to name dozens takes longer than to pack the few that are given.
     """
     code = function.__code__
-    names = [name for name in code.co_varnames if name != "__autolog__"]
-    positional, optional = names[: code.co_argcount], len(function.__defaults__ or ())
-    keywords = names[code.co_argcount :][: code.co_kwonlyargcount - ("__autolog__" in code.co_varnames)]
+    positional, optional = code.co_varnames[: code.co_argcount], len(function.__defaults__ or ())
+    keywords = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
     packed = len(keywords) > _MOST_KEYWORDS
     several = ["*__args__"] if code.co_flags & inspect.CO_VARARGS else []
     others = ["**__kwargs__"] if packed or code.co_flags & inspect.CO_VARKEYWORDS else []
     if packed:
-        keywords = []
+        keywords = ()
     slash = ["/"] if code.co_posonlyargcount else []
     before = [*positional[: code.co_posonlyargcount], *slash, *positional[code.co_posonlyargcount :]]
-    parameters = [*before, *(several or "*"), *keywords, "__autolog__", *others]
+    parameters = [*before, *(several or "*" * bool(keywords)), *keywords, *others]
     arguments = [*positional, *several, *(f"{name}={name}" for name in keywords), *others]
     return ", ".join(parameters), ", ".join(positional[: len(positional) - optional]), ", ".join(arguments)
 
@@ -84,25 +95,25 @@ class Graft:
     """A function that calls `wrapper` instead, until `remove()`.
 
     Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function`
-    made before. What `passes` says yes to, given the arguments that have no default, does not get there; if it is a
-    collection, nothing does while that is empty.
+    made before. What `passes` says yes to, given the arguments that have no default, does not get there; if it is
+    `Watched`, nothing does while that is empty.
     """
 
     def __init__(self, function: FunctionType, wrapper: Callable[..., Any], passes: Passes | None = None) -> None:
         self._function = function
-        self._given = wrapper if passes is None else (passes, copy_function(function), wrapper)
-        self._code, self._defaults = function.__code__, function.__kwdefaults__
+        self._code = code = function.__code__
         self._signed = "__signature__" in vars(function)
         if not self._signed:
             vars(function)["__signature__"] = inspect.signature(function)
-        code = self._code
         parameters, required, arguments = _parameters(function)
-        form = _CALL if passes is None else _ASK_AND_CALL if callable(passes) else _LOOK_AND_CALL
-        calls = form.format(required=required, arguments=arguments)
+        question = f"__passes__({required})" if callable(passes) else "not __passes__"
+        calls = (_CALL if passes is None else _ASK_AND_CALL).format(question=question, arguments=arguments)
         stub = _stub_code(code.co_freevars, parameters, calls)
-        # In this order, for another thread may be calling it: the old code does not see the new default.
-        function.__kwdefaults__ = {**(self._defaults or {}), "__autolog__": self._given}
-        function.__code__ = stub.replace(
+        given = {"autolog wrapper": wrapper, "autolog passes": passes}
+        if passes is not None:
+            given["autolog original"] = copy_function(function)
+        function.__code__ = self._stub = stub.replace(
+            co_consts=tuple(given.get(value, value) if type(value) is str else value for value in stub.co_consts),
             co_flags=stub.co_flags | code.co_flags & _RETURNS,
             co_filename=code.co_filename,  # by this and what follows its source is found, and profiles name it
             co_firstlineno=code.co_firstlineno,
@@ -112,13 +123,11 @@ class Graft:
 
     def remove(self) -> None:
         """Give the function its own code back; one that has been grafted again since stays as it is."""
-        function = self._function
-        if (function.__kwdefaults__ or {}).get("__autolog__") is not self._given:
+        if self._function.__code__ is not self._stub:
             return
-        function.__code__ = self._code
-        function.__kwdefaults__ = self._defaults
+        self._function.__code__ = self._code
         if not self._signed:
-            vars(function).pop("__signature__", None)
+            vars(self._function).pop("__signature__", None)
 
 
 def copy_function(function: FunctionType) -> FunctionType:

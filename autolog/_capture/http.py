@@ -87,7 +87,7 @@ class Outlet:
     ) -> None:
         """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already.
 
-        Calls that `passes` says yes to go straight to the original, or all while it is an empty collection.
+        Calls that `passes` says yes to go straight to the original, or all while it is `Watched` and empty.
         """
         if function not in self._grafts:
             self._grafts[function] = Graft(function, wrap(copy_function(function), *given), passes)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
+from unittest import mock
 
 import openai
 import pytest
@@ -17,7 +18,7 @@ from openai._base_client import SyncAPIClient
 from sdk_http import openai_http as http
 
 import autolog
-from autolog._capture.graft import Graft, copy_function, innermost
+from autolog._capture.graft import Graft, Watched, copy_function, innermost
 from autolog.testing import Records
 
 
@@ -83,6 +84,19 @@ def test_a_coroutine_function_stays_one() -> None:
     made.remove()
     assert asyncio.run(Base(1).wait(value=3)) == 3
     assert seen == [((2,), {})]
+
+
+@pytest.mark.parametrize("passes", [None, lambda *_: True, Watched()], ids=["not asked", "asked", "looked at"])
+def test_nothing_of_it_is_among_what_others_copy(passes: Any) -> None:
+    """A function's defaults are copied by mocks, its code is a key in tracers' tables."""
+    original = copy_function(Base.area)
+    defaults = Base.area.__kwdefaults__
+    made = Graft(Base.area, lambda *args, **kwargs: original(*args, **kwargs), passes)
+    assert Base.area.__kwdefaults__ == defaults
+    assert isinstance(hash(Base.area.__code__), int)
+    assert mock.create_autospec(Base.area, return_value=7)(Base(2), 5) == 7
+    assert Base(2).area(5) == 10
+    made.remove()
 
 
 MANY = ", ".join(f"k{number}={number}" for number in range(12))

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import urljoin
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, open_exchanges
-from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, is_other_traffic, keep_chunk
+from autolog._capture.graft import Watched
+from autolog._capture.libraries.calls import LibraryCalls, Outgoing, call_parts, keep_chunk
 from autolog._guard import report
 
 #: The exchanges whose responses are being fed, by the id of the response's reader.
-_fed: dict[int, Exchange] = {}
-
-
-def request_passes(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
-    """Return what tells that a request is certainly no call; all traffic of a program pays for the answer."""
-
-    def passes(session: Any, method: Any, str_or_url: Any) -> bool:
-        try:
-            base, url = session._base_url, str(str_or_url)
-        except AttributeError:
-            return False
-        if base is not None and "://" not in url:  # as good as joined: the host is there, and how the path ends
-            url = _base_text(base) + url
-        return is_other_traffic(calls, method, url)
-
-    return passes
-
-
-_base_text = functools.lru_cache(maxsize=256)(str)
+_fed = Watched()
 
 
 def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
@@ -44,13 +27,13 @@ def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[
         exchange = _open(calls, self, method, str_or_url)
         if exchange is None:
             return await original(self, method, str_or_url, **kwargs)
-        calls.under_way.add(exchange)
+        calls.under_way[exchange] = None
         try:
             with calls.block(exchange):
                 response = await original(self, method, str_or_url, **kwargs)
                 _receive(calls, exchange, response)
         finally:
-            calls.under_way.discard(exchange)
+            calls.under_way.pop(exchange, None)
         return response
 
     return _request
@@ -67,12 +50,12 @@ def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Ex
     return exchange
 
 
-def send_passes(calls: LibraryCalls) -> Collection[Exchange]:
+def send_passes(calls: LibraryCalls) -> Watched:
     """Return the calls whose requests go out: while there is none, what goes out is something else."""
     return calls.under_way
 
 
-def feed_passes(calls: LibraryCalls) -> Collection[int]:  # noqa: ARG001 - all are made alike
+def feed_passes(calls: LibraryCalls) -> Watched:  # noqa: ARG001 - all are made alike
     """Return the readers of the responses of calls."""
     return _fed
 

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange
+from autolog._capture.graft import Watched
 from autolog._capture.http import Outlet, RecordedCall
 from autolog._capture.tee import MAX_STREAM_BYTES
 from autolog._guard import report
@@ -26,7 +27,6 @@ from autolog.providers._table import ROWS
 
 #: Paths that are told at any host.
 _ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere))
-_PATH = re.compile(r"[^?#]*")
 #: Ports that are told at any host.
 _PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
 #: Statuses after which SDKs try again (besides those of 500 and more).
@@ -60,7 +60,7 @@ class CallRules:
         self._names = {host.partition(":")[0] for host in self._hosts}
         #: Whether whatever is asked for at a host, without its port, is worth a look; the port is None for the default.
         self.knows = functools.lru_cache(maxsize=4096)(self._knows)
-        #: The same of a URL without its path.
+        #: The same of a URL without its path; of one that is relative it is not known.
         self.knows_origin = functools.lru_cache(maxsize=4096)(self._knows_origin)
         self.reader = functools.lru_cache(maxsize=4096)(self._find)
 
@@ -72,7 +72,7 @@ class CallRules:
 
     def _knows_origin(self, origin: str) -> bool:
         split = urlsplit(origin)
-        return self._knows(split.hostname or "", split.port)
+        return not split.netloc or self._knows(split.hostname or "", split.port)
 
     def _given(self, host: str) -> str | None:
         host = host.lower()
@@ -92,7 +92,7 @@ class CallRules:
 @functools.lru_cache(maxsize=4096)
 def is_told_anywhere(path: str) -> bool:
     """Return whether a path without its query is that of a call, whatever the host."""
-    return _ANYWHERE.search(path) is not None
+    return _ANYWHERE.search(path.partition("#")[0]) is not None
 
 
 class FailedCalls:
@@ -131,7 +131,7 @@ class LibraryCalls:
         self.outlet = outlet
         self.rules = rules
         self.seen = 0
-        self.under_way: set[Exchange] = set()
+        self.under_way = Watched()
         self._failed = FailedCalls()
 
     def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
@@ -190,23 +190,37 @@ class _Attempt(RecordedCall):
         return super().__exit__(kind, error, trace)
 
 
-def is_other_traffic(calls: LibraryCalls, method: Any, url: Any) -> bool:
-    """Return whether a request is certainly no call; all traffic of a program pays for the answer."""
-    try:
-        end = url.find("/", 8)  # behind "https://", or "http://" and one character of the host
-        if calls.rules.knows_origin(url if end < 0 else url[:end]):
+def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
+    """Return what tells that a request is certainly no call. All traffic of a program pays for the answer."""
+
+    def passes(client: Any, method: Any, url: Any) -> bool:
+        try:
+            if type(url) is not str:
+                url = str(url)
+            end = url.find("/", 8)  # behind "https://", or "http://" and one character of the host
+            if calls.rules.knows_origin(url if end < 0 else url[:end]):
+                base = None if "://" in url else getattr(client, "_base_url", None)
+                return base is not None and passes(client, method, f"{_text(base)}/{url}")
+            if method == "GET" or end < 0 or (method != "POST" and method.upper() != "POST"):
+                return True
+            query = url.find("?", end)
+            return not is_told_anywhere(url[end:] if query < 0 else url[end:query])
+        except (ValueError, TypeError, AttributeError):  # no request: the library says so better
             return False
-        return method == "GET" or method.upper() != "POST" or end < 0 or not is_told_anywhere(_PATH.match(url, end)[0])  # type: ignore[index]
-    except (ValueError, TypeError, AttributeError):  # no request: the library says so better
-        return False
+
+    return passes
+
+
+_text = functools.lru_cache(maxsize=256)(str)
 
 
 def prepared_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
     """Return what tells that a request of requests, botocore or lm15 is certainly no call."""
+    tells = other_traffic(calls)
 
-    def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - it is asked about all that is given
+    def passes(client: Any, request: Any) -> bool:
         try:
-            return is_other_traffic(calls, request.method, request.url)
+            return tells(client, request.method, request.url)
         except AttributeError:  # not a request
             return False
 

@@ -16,7 +16,7 @@ from autolog._capture.libraries import (
     lm15_transports as lm15,
     requests_adapter as requests,
 )
-from autolog._capture.libraries.calls import CallRules, LibraryCalls, prepared_passes
+from autolog._capture.libraries.calls import CallRules, LibraryCalls, other_traffic, prepared_passes
 from autolog._capture.span import Emit
 from autolog._guard import logger
 
@@ -42,7 +42,7 @@ _POINTS: dict[str, tuple[_Point, ...]] = {
     },
     "requests": (_Point("requests.adapters", "HTTPAdapter", "send", requests.wrap_send, prepared_passes),),
     "aiohttp": (
-        _Point("aiohttp.client", "ClientSession", "_request", aio.wrap_request, aio.request_passes),
+        _Point("aiohttp.client", "ClientSession", "_request", aio.wrap_request, other_traffic),
         _Point("aiohttp.client_reqrep", "ClientRequest", "send", aio.wrap_client_send, aio.send_passes),
         _Point("aiohttp.streams", "StreamReader", "feed_data", aio.wrap_feed, aio.feed_passes),
         _Point("aiohttp.streams", "StreamReader", "set_exception", aio.wrap_set_exception, aio.feed_passes),

@@ -16,6 +16,8 @@ from chat_server import ANSWER, ChatServer, chat_server, chunks, request
 
 import autolog
 from autolog import ConfigError
+from autolog._capture.http import Outlet
+from autolog._capture.libraries.calls import CallRules, LibraryCalls, other_traffic
 from autolog.testing import Records
 
 JSON = {"content-type": "application/json"}
@@ -309,6 +311,26 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
         ask()
         assert least() - before <= 4
     assert not records
+
+
+@pytest.mark.parametrize(
+    ("base", "method", "url", "passes"),
+    [(None, "GET", "http://example.com/a", True), (None, "get", "http://example.com", True),
+     (None, "POST", "http://example.com/a?b=/v1/chat/completions", True), (None, "POST", "http://example.com/a#b", True),
+     (None, "post", "http://example.com/v1/chat/completions", False),
+     (None, "POST", "http://example.com/v1/chat/completions?c=d", False),
+     (None, "POST", "http://example.com/v1/chat/completions#stream", False),
+     (None, "GET", "https://api.openai.com/v1/files", False), (None, "GET", "http://localhost:11434", False),
+     ("http://example.com", "GET", "a", True), ("http://example.com/b/", "POST", "/a?c", True),
+     ("http://example.com/v1/", "POST", "chat/completions", False), ("https://api.openai.com/v1/", "GET", "files", False),
+     (None, "GET", "/a", False), (None, None, None, False), (None, 1, "http://example.com/a", False)],
+)  # fmt: skip
+def test_other_traffic_is_told_by_its_address(base: str | None, method: Any, url: Any, passes: bool) -> None:
+    class Client:
+        _base_url = base
+
+    calls = LibraryCalls(Outlet(lambda _: None, False), CallRules({}))
+    assert other_traffic(calls)(Client(), method, url) is passes
 
 
 @pytest.mark.parametrize("library", ["aiohttp", "httpx", "requests"])
