@@ -244,10 +244,11 @@ async function choose(item, remember = true) {
   chosen = item;
   item.classList.add("chosen");
   link.setAttribute("aria-current", "true");
-  detail.classList.add("loading");
+  const slow = setTimeout(() => { if (turn === asked) detail.classList.add("loading"); }, 200); // draws no frames, as a transition does
   if (remember) history.pushState({ span: item.dataset.id }, "", link.href);
   item.scrollIntoView({ block: "nearest" });
   const holder = await coming;
+  clearTimeout(slow);
   if (holder && turn === asked) {
     detail.replaceChildren(...holder.childNodes);
     document.title = `${link.textContent} · autolog`;
