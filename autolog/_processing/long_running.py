@@ -149,7 +149,7 @@ class LongRunningCalls:
 
     def _learn_files(self, facts: Facts) -> None:
         answer = mapping(facts.response)
-        for name in ("output_file_id", "error_file_id"):
+        for name in ("output_file_id", "error_file_id", "output_file", "error_file"):  # OpenAI's and Mistral's
             if (file := text(answer.get(name))) and (batch := text(answer.get("id"))):
                 self._batches.put(file, batch.encode())
 
@@ -158,9 +158,9 @@ class LongRunningCalls:
         holder = provider.results_id(path)
         if holder is None or not read.response_body or (read.status_code or 0) >= 400:
             return
-        openai = provider.name == "openai"
-        batch = (self._batches.get(holder) or b"").decode() or None if openai else holder
-        key = f"{'batch' if openai else 'message_batch'}:{batch or holder}"
+        in_files = provider.name in {"openai", "mistral"}
+        batch = (self._batches.get(holder) or b"").decode() or None if in_files else holder
+        key = f"{'batch' if in_files else 'message_batch'}:{batch or holder}"
         begun = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)
         for result in provider.batch_results(path, read.response_body):
             with guard("reading a batch's result"):

@@ -166,9 +166,12 @@ def _aws_event(headers: dict[str, str], payload: dict[str, Any]) -> Event | None
     wrapped = payload.get("bytes")
     if isinstance(wrapped, str):
         try:
-            inner = decode_object(base64.b64decode(wrapped))
+            content = base64.b64decode(wrapped)
         except (binascii.Error, ValueError):
             return None
+        inner = decode_object(content)
+        if not inner and ":event-type" in headers and content[:1] != b"{":  # an agent's text
+            return Event(headers[":event-type"], {}, content.decode(errors="replace"))
         kind = inner.get("type")
         return Event(kind if isinstance(kind, str) else None, inner) if inner else None
     failure = headers.get(":exception-type") or headers.get(":error-code")

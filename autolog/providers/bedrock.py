@@ -14,17 +14,15 @@ from typing import Any
 
 from autolog._record.bodies import decode_json
 from autolog._record.streams import Event
-from autolog.providers import anthropic, openai
+from autolog.providers import _bedrock_services as services, anthropic, openai
 from autolog.providers._bedrock_models import assemble_invoke, read_invoke
+from autolog.providers._bedrock_services import unbilled_reason as unbilled_reason
 from autolog.providers._bedrock_usage import METRICS, fill_usage, read_usage
 from autolog.providers._defaults import (
     batch_results as batch_results,
-    billable_units as billable_units,
     has_usage_option as has_usage_option,
-    is_follow_up as is_follow_up,
     results_id as results_id,
     streams as streams,
-    unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts, read_error
 from autolog.providers._fields import count, kind_of, mapping, objects, text
@@ -44,9 +42,15 @@ _KINDS = (
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model."""
+    """Return whether a call is one to a model, or to what asks models, or reads what one makes in the background."""
     path = path.partition("?")[0].rstrip("/")
-    return method.lower() == "post" and bool(re.search(rf"{_CALL}|/async-invoke$|/rerank$", path))
+    known = bool(re.search(_CALL, path)) or services.operation_of(path) is not None
+    return known if method.lower() == "post" else is_follow_up(method, path)
+
+
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call asks how far what is made in the background is."""
+    return method.lower() == "get" and bool(re.search(r"/async-invoke/.+$", path))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -55,7 +59,7 @@ def operation(path: str) -> str:
     path = path.partition("?")[0].rstrip("/")
     found = re.search(_CALL, path)
     if found is None:
-        return "video_generation" if path.endswith("/async-invoke") else path.rpartition("/")[2]
+        return services.operation_of(path) or path.rpartition("/")[2]
     if found[2] == "count-tokens":
         return "count_tokens"
     if not found[2].startswith("invoke"):
@@ -70,6 +74,11 @@ def model_in(path: str) -> str | None:
     return found[1] if found else None
 
 
+def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
+    """Return what a guardrail charges for."""
+    return services.guardrail_units(mapping(response)) if operation(path) == "apply_guardrail" else {}
+
+
 def guess_path(request: dict[str, Any]) -> str:
     """Return the path of Converse: only there is a request of Bedrock's own shape without its path."""
     return "/model/-/converse"
@@ -80,7 +89,12 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response, and in its headers."""
-    if not _is_invoke(path) or isinstance(mapping(body).get("output"), dict):  # Nova answers `invoke` as Converse does
+    if _is_service(path):
+        facts = Facts()
+        services.read_service(facts, mapping(body))
+    elif not _is_invoke(path) or isinstance(
+        mapping(body).get("output"), dict
+    ):  # Nova answers `invoke` as Converse does
         facts = _read_converse(mapping(body))
     elif _speaks_anthropic(path, body):
         facts = anthropic.read("/v1/messages", body, headers)
@@ -96,6 +110,11 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts.service_tier = text(tier) or facts.service_tier
     facts.speed = text(latency) or text(headers.get("x-amzn-bedrock-performanceconfig-latency")) or facts.speed
     return facts
+
+
+def _is_service(path: str) -> bool:
+    path = path.partition("?")[0].rstrip("/")
+    return re.search(_CALL, path) is None and services.operation_of(path) is not None
 
 
 def _is_invoke(path: str) -> bool:
@@ -139,6 +158,8 @@ def _read_converse(body: dict[str, Any]) -> Facts:
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the response that a stream amounts to: of Converse, of Claude, or of another model's own format."""
+    if _is_service(path):
+        return services.assemble_service(events)
     if not _is_invoke(path):
         return _assemble_converse([(event.name or "", event.data) for event in events])
     metrics = next((event.data[METRICS] for event in reversed(events) if METRICS in event.data), None)

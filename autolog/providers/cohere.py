@@ -34,7 +34,10 @@ _ROUTES = (
     (r"/v[12]/embed$", "embeddings"),
     (r"/v[12]/rerank$", "rerank"),
     (r"/v1/classify$", "classification"),
-    (r"/v[12]/embed-jobs$", "batch"),
+    (r"/v[12]/embed-jobs$|/v2/batches$", "batch"),
+    (r"/v2/audio/transcriptions$", "transcription"),
+    (r"/v2/parse$", "ocr"),
+    (r"/finetuning/finetuned-models$", "fine_tuning"),
 )
 
 

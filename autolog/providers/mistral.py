@@ -13,23 +13,23 @@ from typing import Any
 from autolog._record.streams import Event
 from autolog.providers import openai
 from autolog.providers._defaults import (
-    batch_results as batch_results,
     has_usage_option as has_usage_option,
-    is_follow_up as is_follow_up,
-    results_id as results_id,
     streams as streams,
     unbilled_reason as unbilled_reason,
 )
-from autolog.providers._facts import Facts
+from autolog.providers._facts import Facts, LongRunning
 from autolog.providers._fields import count, kind_of, mapping, objects, text, total
 from autolog.providers._openai_usage import read_usage
 from autolog.providers._pieces import add_text, joined
+from autolog.providers.openai import batch_results as batch_results, results_id as results_id
 
 name = "mistral"
 provider_name = "mistral_ai"
 
 _ROUTES = (
     (r"/(chat|agents)/completions$|/conversations(/[^/]+(/restart)?)?$", "chat"),
+    (r"/responses$", "chat"),
+    (r"/responses/input_tokens$", "count_tokens"),
     (r"/fim/completions$", "text_completion"),
     (r"/embeddings$", "embeddings"),
     (r"/moderations$|/classifications$", "moderation"),
@@ -58,9 +58,18 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model."""
+    """Return whether a call is one to a model, or reads of a batch or its results."""
+    if is_follow_up(method, path):
+        return True
     path = _plain(path)
     return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
+
+
+@functools.lru_cache(maxsize=1024)
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call reads a batch or a file, which may hold its results, or cancels it."""
+    pattern = r"/batch/jobs/[^/]+$|/files/[^/]+/content$" if method.lower() == "get" else r"/batch/jobs/[^/]+/cancel$"
+    return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -85,6 +94,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
     conversation = mapping(body).get("object") == "conversation.response" or "conversation_id" in mapping(body)
     facts = _read_conversation(mapping(body)) if conversation else openai.read(path, body, headers)
+    if kind_of(body, "object") == "batch":
+        facts.long_running = _batch(mapping(body))
     usage = mapping(facts.raw_usage)
     if tokens := count(usage.get("connector_tokens")):  # what tools brought into the prompt
         facts.usage.input = total(facts.usage.input, tokens)
@@ -93,6 +104,11 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if seconds := count(usage.get("prompt_audio_seconds")):
         facts.usage.audio_seconds = seconds
     return facts
+
+
+def _batch(body: dict[str, Any]) -> LongRunning:
+    final = body.get("status") in {"SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"}
+    return LongRunning(f"batch:{body.get('id')}", "batch", final)
 
 
 def _read_conversation(body: dict[str, Any]) -> Facts:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autolog.providers._defaults import streams as streams
-from autolog.providers._facts import BatchResult, Facts, LongRunning, read_error
+from autolog.providers._facts import BatchResult, Facts, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, objects, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
+from autolog.providers._openai_tasks import long_running
 from autolog.providers._openai_usage import STATED, cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
@@ -25,11 +26,12 @@ _ROUTES = (
     (r"/decisions$", "decision"),
     (r"/embeddings$", "embeddings"),
     (r"/moderations$", "moderation"),
-    (r"/images/(generations|edits|variations)$", "image_generation"),
+    (r"/images(/generations|/edits|/variations)?$", "image_generation"),
     (r"/audio/speech$", "speech"),
     (r"/audio/transcriptions$", "transcription"),
     (r"/audio/translations$", "translation"),
-    (r"/videos(/[^/]+/remix|/edits|/extensions|/characters)?$", "video_generation"),
+    (r"/videos(/[^/]+/remix|/edits|/extensions|/characters|/generations)?$", "video_generation"),
+    (r"/layout_parsing$|/files/ocr$|/files/parser/(create|sync)$", "ocr"),  # Z.ai's
     (r"/batches$", "batch"),
     (r"/evals/[^/]+/runs$", "evaluation"),
     (r"/graders/run$", "evaluation"),
@@ -38,9 +40,15 @@ _ROUTES = (
     (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
     (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
 )
+#: What vendors that speak OpenAI's API manage at the same hosts: accounts, keys, machines, settings.
+_MANAGED = (
+    "admin|analytics|auth|byok|client|compute|external-users|guardrails|keys|oauth|observability|organization"
+    "|private-endpoints|projects|scim|telemetry|traces|vault|webhooks|workspaces"
+)
 #: Calls that create or change things and cost nothing by themselves, or repeat what was billed before.
 _FREE = (
-    r"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|organization|projects|webhooks|admin|traces)(/|$)"
+    rf"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|{_MANAGED})(/|$)"
+    r"|/deployments(/secrets|/storage/.*)?$|/(feedback|estimate|estimate-price|estimate-cost|tokenize|tokenize-text)$"
     r"|/(cancel|pause|reject|hangup|refer|delete|archive)$"
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
@@ -55,7 +63,7 @@ _FOLLOW_UP = {
     "get": (
         r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
         r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+$|/agents/sessions/[^/]+(/events)?$"
-        r"|/async-result/[^/]+$|/async/chat/completions/[^/]+$"  # Z.ai's and Perplexity's
+        r"|/async-result/[^/]+$|/async/chat/completions/[^/]+$|/deferred-completion/[^/]+$"  # Z.ai, Perplexity, xAI
     ),
     "post": (
         r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
@@ -139,7 +147,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts.model = text(body.get("model"))
     facts.id = text(body.get("id"))
     facts.service_tier = text(body.get("service_tier"))
-    facts.long_running = _long_running(body)
+    facts.long_running = long_running(path, body)
     facts.model = facts.model or text(mapping(body.get("agent")).get("model"))
     if operation(path) == "count_tokens":
         facts.usage.input = count(body.get("input_tokens"))
@@ -171,39 +179,6 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
         if STATED & usage.keys():
             facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
         facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
-
-
-#: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
-_LONG_RUNNING = {
-    "response": ("chat", {"completed", "failed", "incomplete", "cancelled"}),
-    "batch": ("batch", {"completed", "failed", "expired", "cancelled"}),
-    "thread.run": ("invoke_agent", {"completed", "failed", "cancelled", "expired", "incomplete"}),
-    "eval.run": ("evaluation", {"completed", "failed", "canceled", "cancelled"}),
-    "fine_tuning.job": ("fine_tuning", {"succeeded", "failed", "cancelled"}),
-    "video": ("video_generation", {"completed", "failed"}),
-    "agent.session": ("invoke_agent", {"idle", "in_progress", "requires_action", "failed"}),
-}
-
-
-#: Whether a task of Z.ai's or Perplexity's is over, by its state.
-_TASK_STATES = {
-    **dict.fromkeys(("PROCESSING", "CREATED", "IN_PROGRESS"), False),
-    **dict.fromkeys(("SUCCESS", "FAIL", "COMPLETED", "FAILED"), True),
-}
-
-
-def _long_running(body: dict[str, Any]) -> LongRunning | None:
-    kind, identity = str(body.get("object")), text(body.get("id"))
-    told = text(body.get("task_status")) or text(body.get("status"))
-    if told in _TASK_STATES and identity is not None:
-        return LongRunning(f"task:{identity}", "chat", _TASK_STATES[told])
-    if kind not in _LONG_RUNNING or identity is None:
-        return None
-    background = body.get("background") if kind == "response" else True
-    if background is False:
-        return None
-    operation_name, final = _LONG_RUNNING[kind]
-    return LongRunning(f"{kind}:{identity}", operation_name, kind_of(body, "status") in final, background is True)
 
 
 _BY_MODEL = {"per_model_usage", "model_grader_token_usage_per_model", "svg_usage"}
@@ -247,6 +222,8 @@ def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[st
         length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")
         made = seconds(_number(length))
         return {f"second of {response.get('model')}, {response.get('size')}": made} if made else {}
+    if length := seconds(mapping(response.get("video")).get("duration")):  # xAI's
+        return {f"second of {response.get('model')}": length}
     if kind == "fine_tuning.job" and (trained := count(response.get("trained_tokens"))):
         model = re.sub(r"-(\d{4}-\d\d-\d\d|\d{4})$", "", str(response.get("model")))
         return {f"million tokens of training {model}": trained / 1_000_000}

@@ -403,6 +403,26 @@ def test_a_video_whose_operation_is_asked_for_is_one_record_and_says_what_it_mad
     assert "second of veo-3.1-generate-preview" in str(record.cost_details)
 
 
+def test_a_batch_of_mistrals_is_one_record_and_one_for_each_result(records: Records) -> None:
+    def answer(request: Any) -> Any:
+        if request.url.path.endswith("/content"):
+            return httpx.Response(200, content="\n".join(json.dumps(openai_line(number)) for number in range(2)))
+        done = {"status": "SUCCESS", "output_file": "f"} if request.method == "GET" else {"status": "QUEUED"}
+        return httpx.Response(200, json={"object": "batch", "id": "b", "model": "mistral-small-latest", **done})
+
+    autolog.patch()
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="https://api.mistral.ai/v1")
+    http.post("/batch/jobs", json={"model": "mistral-small-latest", "endpoint": "/v1/chat/completions"})
+    for _ in range(2):
+        http.get("/batch/jobs/b")
+        http.get("/files/f/content")
+    batch, *items = sorted(records, key=lambda record: record.operation_name != "batch")
+    assert (batch.operation_name, batch.cost, len(items)) == ("batch", None, 2)
+    assert {item.parent_span_id for item in items} == {batch.span_id}
+    assert {item.provider_name for item in items} == {"mistral_ai"}
+    assert {item.usage_input_tokens for item in items} == {1000}
+
+
 # Files that are no results
 
 

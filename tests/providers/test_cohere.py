@@ -105,3 +105,13 @@ def test_reranking_is_billed_by_the_search() -> None:
 def test_an_error() -> None:
     record = read_call(f"{HOST}/v2/chat", V2, {"message": "invalid api token"}, status=401)
     assert (record.status, record.error_message) == ("error", "invalid api token")
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [("/v2/batches", "batch"), ("/v2/audio/transcriptions", "transcription"), ("/v2/parse", "ocr"),
+     ("/v1/finetuning/finetuned-models", "fine_tuning")],
+)  # fmt: skip
+def test_what_else_is_billed(path: str, operation: str) -> None:
+    assert cohere.billable("POST", path)
+    assert cohere.operation(path) == operation

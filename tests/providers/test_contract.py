@@ -105,6 +105,9 @@ def test_expressions_for_paths_are_in_order() -> None:
         ("dashscope.aliyuncs.com", "/api/v1/services/aigc/text-generation/generation", "dashscope", "alibaba_cloud"),
         ("dashscope.aliyuncs.com", "/compatible-mode/v1/chat/completions", "openai", "alibaba_cloud"),
         ("api.x.ai", "/v1/chat/completions", "openai", "x_ai"),
+        ("openrouter.ai", "/api/v1/presets/p/messages", "anthropic", "openrouter"),
+        ("openrouter.ai", "/api/v1/presets/p/chat/completions", "openai", "openrouter"),
+        ("api.z.ai", "/api/paas/v4/files/parser/sync", "openai", "zai"),
         ("api.z.ai", "/api/paas/v4/chat/completions", "openai", "zai"),
         ("API.OpenAI.com:443", "/v1/chat/completions", "openai", "openai"),
         ("gateway.internal", "/v1/chat/completions", "openai", None),
@@ -136,6 +139,10 @@ def test_other_traffic_is_nobodys(host: str, path: str) -> None:
      ("localhost:11434", "GET", "/api/tags"), ("generativelanguage.googleapis.com", "GET", "/v1beta/models"),
      ("generativelanguage.googleapis.com", "POST", "/upload/v1beta/files"), ("api.cohere.com", "POST", "/v1/tokenize"),
      ("api.mistral.ai", "GET", "/v1/models"), ("api.mistral.ai", "POST", "/v1/files"), ("api.voyageai.com", "GET", "/v1/models"),
+     ("openrouter.ai", "POST", "/api/v1/keys"), ("openrouter.ai", "POST", "/api/v1/guardrails/g/assignments/keys"),
+     ("openrouter.ai", "POST", "/api/v1/generation/feedback"), ("api.together.xyz", "POST", "/v1/compute/clusters"),
+     ("api.together.xyz", "POST", "/v1/fine-tunes/estimate-price"), ("api.together.xyz", "POST", "/v1/deployments/secrets"),
+     ("api.fireworks.ai", "POST", "/api/v1/telemetry"), ("api.x.ai", "POST", "/v1/tokenize-text"),
      ("api.replicate.com", "GET", "/v1/models"), ("dashscope.aliyuncs.com", "POST", "/api/v1/uploads")],
 )  # fmt: skip
 def test_what_is_no_call_to_a_model_is_not_recorded(host: str, method: str, path: str) -> None:

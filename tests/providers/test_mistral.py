@@ -136,3 +136,20 @@ def test_the_model_at_vertex_is_in_the_path() -> None:
         "mistral-large",
         (4, 6),
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [("QUEUED", False), ("RUNNING", False), ("SUCCESS", True), ("TIMEOUT_EXCEEDED", True)]
+)
+def test_a_batch_is_known_again_and_its_results_are_read(status: str, final: bool) -> None:
+    read = mistral.read("/v1/batch/jobs/b", {"object": "batch", "id": "b", "status": status, "output_file": "f"}, {})
+    assert read.long_running is not None
+    assert (read.long_running.key, read.long_running.operation, read.long_running.final) == ("batch:b", "batch", final)
+    assert mistral.is_follow_up("GET", "/v1/batch/jobs/b")
+    assert mistral.is_follow_up("GET", "/v1/files/f/content")
+    assert mistral.results_id("/v1/files/f/content") == "f"
+
+
+def test_responses_are_openais() -> None:
+    assert mistral.billable("POST", "/v1/responses")
+    assert mistral.operation("/v1/responses") == "chat"

@@ -1,0 +1,74 @@
+"""What Bedrock does besides calling a model: guardrails, work in the background, agents, knowledge bases, flows.
+
+The API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
+.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not say which models they asked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from autolog._record.streams import Event
+from autolog.providers._facts import Facts, LongRunning
+from autolog.providers._fields import count, mapping, objects, text
+
+_ROUTES = (
+    (r"/guardrail/.+/apply$|/guardrail-checks/invoke$", "apply_guardrail"),
+    (r"/async-invoke(/.+)?$", "video_generation"),
+    (r"/agents/[^/]+(/agentAliases/[^/]+/sessions/[^/]+/text)?$|/flows/[^/]+/aliases/[^/]+$", "invoke_agent"),
+    (r"/retrieveAndGenerate(Stream)?$|/generateQuery$|/optimize-prompt$", "invoke_agent"),
+    (r"/knowledgebases/.+/retrieve$|/agenticRetrieveStream$", "retrieval"),
+    (r"/rerank$", "rerank"),
+)
+
+
+def operation_of(path: str) -> str | None:
+    """Return the operation of a path that is not a model's; None if it is none of these."""
+    return next((name for pattern, name in _ROUTES if re.search(pattern, path)), None)
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why a call has no bill that could be read."""
+    kind = operation_of(path)
+    if kind in {"invoke_agent", "retrieval"}:
+        return "billed with the models that it asked, which the answer does not tell"
+    return "billed by what was made, which is written to a storage" if kind == "video_generation" else None
+
+
+def guardrail_units(response: dict[str, Any]) -> dict[str, float]:
+    """Return the units of text and images that a guardrail's policies looked at and charge for."""
+    usage = mapping(response.get("usage"))
+    counted = {key.removesuffix("Units"): count(number) for key, number in usage.items() if key.endswith("Units")}
+    return {f"unit of {policy}": number for policy, number in counted.items()
+            if number and "Free" not in policy and policy != "wordPolicy"}  # fmt: skip
+
+
+def read_service(facts: Facts, body: dict[str, Any]) -> None:
+    """Add what such an answer says."""
+    if arn := text(body.get("invocationArn")):
+        status = text(body.get("status"))
+        facts.id, facts.model = arn, (text(body.get("modelArn")) or "").rpartition("/")[2] or None
+        facts.long_running = LongRunning(f"async:{arn}", "video_generation", status in {"Completed", "Failed"})
+        facts.finish_reasons = [status] if facts.long_running.final and status else None
+        facts.error_message = text(body.get("failureMessage"))
+        return
+    action = text(body.get("action"))
+    facts.finish_reasons = [action] if action else None
+    facts.raw_usage = mapping(body.get("usage")) or None
+    said = [text(one.get("text")) for one in (mapping(body.get("output")), *objects(body.get("outputs")))]
+    facts.output_text = "".join(filter(None, said)) or None
+    facts.id = text(body.get("sessionId"))
+
+
+def assemble_service(events: list[Event]) -> dict[str, Any]:
+    """Return what an agent, a flow or a knowledge base said in its stream."""
+    said: list[str] = []
+    body: dict[str, Any] = {}
+    for event in events:
+        if event.name == "error":
+            body["error"] = event.data.get("error")
+        said.append(
+            event.text or text(event.data.get("text")) or text(mapping(event.data.get("content")).get("document")) or ""
+        )
+    return {**body, "output": {"text": "".join(said)}}

@@ -1,0 +1,73 @@
+"""Bedrock besides models: guardrails, work in the background, agents, knowledge bases, flows."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from wire import AWS, aws_frame, read_call
+
+from autolog.providers import format_named
+
+bedrock = format_named("bedrock")
+RUNTIME = "https://bedrock-runtime.us-east-1.amazonaws.com"
+AGENTS = "https://bedrock-agent-runtime.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [("/guardrail/g/version/1/apply", "apply_guardrail"), ("/guardrail-checks/invoke", "apply_guardrail"),
+     ("/async-invoke", "video_generation"), ("/agents/a/agentAliases/b/sessions/s/text", "invoke_agent"),
+     ("/agents/s", "invoke_agent"), ("/flows/f/aliases/a", "invoke_agent"), ("/retrieveAndGenerate", "invoke_agent"),
+     ("/knowledgebases/k/retrieve", "retrieval"), ("/rerank", "rerank")],
+)  # fmt: skip
+def test_which_calls_are_recorded(path: str, operation: str) -> None:
+    assert bedrock.billable("POST", path)
+    assert bedrock.operation(path) == operation
+
+
+@pytest.mark.parametrize("path", ["/sessions/s/invocationSteps/i", "/tags/x", "/flows/f/aliases/a/executions/e/stop"])
+def test_what_asks_no_model_is_not(path: str) -> None:
+    assert not bedrock.billable("POST", path)
+
+
+def test_a_guardrail_says_what_it_did_and_what_it_charges_for() -> None:
+    answer = {"action": "GUARDRAIL_INTERVENED", "outputs": [{"text": "No."}],
+              "usage": {"topicPolicyUnits": 1, "contentPolicyUnits": 2, "wordPolicyUnits": 3,
+                        "sensitiveInformationPolicyFreeUnits": 4, "contextualGroundingPolicyUnits": 0}}  # fmt: skip
+    record = read_call(f"{RUNTIME}/guardrail/g/version/1/apply", {"content": [{"text": {"text": "x"}}]}, answer)
+    assert (record.output_preview, record.response_finish_reasons) == ("No.", ["GUARDRAIL_INTERVENED"])
+    assert record.usage == answer["usage"]
+    units = bedrock.billable_units("/guardrail/g/version/1/apply", {}, answer)
+    assert units == {"unit of topicPolicy": 1, "unit of contentPolicy": 2}
+    assert (record.cost, record.usage_input_tokens) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(None, False), ("InProgress", False), ("Completed", True), ("Failed", True)]
+)
+def test_what_is_made_in_the_background_is_known_by_its_arn(status: str | None, final: bool) -> None:
+    arn = "arn:aws:bedrock:us-east-1:1:async-invoke/x"
+    body: dict[str, Any] = {"invocationArn": arn}
+    if status:
+        body |= {"status": status, "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-reel-v1:0"}
+    facts = bedrock.read(f"/async-invoke/{arn}", body, {})
+    assert facts.long_running is not None
+    assert (facts.long_running.key, facts.long_running.final) == (f"async:{arn}", final)
+    assert facts.model == ("amazon.nova-reel-v1:0" if status else None)
+    assert bedrock.is_follow_up("GET", f"/async-invoke/{arn}")
+
+
+def test_an_agent_says_its_text_in_a_stream() -> None:
+    chunks = [base64.b64encode(piece).decode() for piece in (b"So it ", b"is.")]
+    body = b"".join(aws_frame({"bytes": chunk}, message_type="event", event_type="chunk") for chunk in chunks)
+    record = read_call(f"{AGENTS}/agents/a/agentAliases/b/sessions/s/text", {"inputText": "Why?"}, body, AWS)
+    assert (record.output_preview, record.operation_name, record.cost) == ("So it is.", "invoke_agent", None)
+    assert "models" in str(record.cost_details)
+
+
+def test_a_knowledge_base_answers() -> None:
+    answer = {"sessionId": "s", "output": {"text": "So."}, "citations": []}
+    record = read_call(f"{AGENTS}/retrieveAndGenerate", {"input": {"text": "Why?"}}, answer)
+    assert (record.output_preview, record.operation_name, record.cost) == ("So.", "invoke_agent", None)

@@ -1,0 +1,46 @@
+"""What outlives its call where OpenAI's API is spoken: xAI's deferred answers, which do not repeat their id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autolog.providers import openai
+from autolog.providers._openai_tasks import long_running
+
+CHAT = {"id": "c", "object": "chat.completion", "choices": []}
+VIDEO = {"status": "done", "video": {"url": "u", "duration": 6}, "model": "grok-imagine-video"}
+
+
+@pytest.mark.parametrize(
+    ("begin", "read", "answer"),
+    [("/v1/chat/completions", "/v1/chat/deferred-completion/r-1", {"choices": []}),
+     ("/v1/videos/generations", "/v1/videos/r-1", VIDEO)],
+)  # fmt: skip
+def test_what_xai_defers_is_known_again(begin: str, read: str, answer: dict[str, Any]) -> None:
+    first, last = long_running(begin, {"request_id": "r-1"}), long_running(read, answer)
+    assert first is not None
+    assert last is not None
+    assert first.key == last.key == "deferred:r-1"
+    assert (first.final, last.final, first.operation) == (False, True, openai.operation(begin))
+    assert openai.is_follow_up("GET", read)
+    waiting = long_running(read, {"status": "pending"})
+    assert waiting is not None
+    assert not waiting.final
+
+
+def test_the_chat_that_was_deferred_has_an_id_of_its_own_and_is_found_all_the_same() -> None:
+    read = long_running("/v1/chat/deferred-completion/r-1", CHAT)
+    assert read is not None
+    assert (read.key, read.final) == ("deferred:r-1", True)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/videos", "/v1/videos/v-1"])
+def test_other_answers_are_not(path: str) -> None:
+    assert long_running(path, CHAT) is None
+    assert long_running(path, {"error": {"message": "no"}}) is None
+
+
+def test_its_videos_are_counted_by_the_second() -> None:
+    assert openai.billable_units("/v1/videos/r-1", {}, VIDEO) == {"second of grok-imagine-video": 6}
