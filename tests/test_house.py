@@ -16,7 +16,7 @@ _capture.stream_usage _capture.tee _capture.threads
 _delivery _delivery.assembly _delivery.delivery _delivery.queue _delivery.worker
 _processing _processing.deferred
 _record _record.bodies _record.ids _record.streams
-providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_usage providers._pieces providers._sdks providers._table
+providers providers._facts providers._fields providers._defaults providers._openai_streams providers._openai_tasks providers._openai_usage providers._pieces providers._sdks providers._table
 providers.openai
 """
 
