@@ -14,11 +14,12 @@ from autolog._pricing.budgets import PERIODS, read_budget
 from autolog.errors import AutologError, ConfigError
 from autolog.stores._contract import Store
 from autolog.stores.filters import parse_age
-from autolog.stores.query import Query
+from autolog.stores.query import Hour
 
 #: The longest name of a project, in characters.
 LONGEST_NAME = 64
 _KIND = "project"
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +93,23 @@ def list_projects(store: Store, names: Iterable[str] = (), only: str | None = No
     `last` record. Amounts are dollars.
     """
     settings = read_projects(store)
-    sums = {one.value: one for one in store.summarise(Query({} if only is None else {"project": only}), "project")}
+    volumes = store.volumes()
+    costs: dict[str, list[Hour]] = {}
+    for day in store.hours(only, "project", _FIRST, _LAST):
+        costs.setdefault(day.value, []).append(day)
     rows = []
-    for name in sorted(filter(None, {*sums, *settings, *names} if only is None else {only})):
-        one, known = sums.get(name), settings.get(name, ProjectSettings())
+    for name in sorted(filter(None, {*volumes, *settings, *names} if only is None else {only})):
+        records, last = volumes.get(name, (0, None))
+        days, known = costs.get(name, []), settings.get(name, ProjectSettings())
         rows.append(
             {
                 "name": name,
                 "retain": known.retain,
                 "budgets": [{**budget, "spent": _spent(store, name, budget)} for budget in known.budgets],
-                "records": one.records if one else 0,
-                "calls": one.calls if one else 0,
-                "cost": one.cost if one else None,
-                "last": one.last.isoformat() if one else None,
+                "records": records,
+                "calls": sum(day.calls for day in days),
+                "cost": sum(day.cost for day in days) if any(day.priced for day in days) else None,
+                "last": last.isoformat() if last else None,
             }
         )
     return rows

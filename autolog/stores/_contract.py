@@ -125,6 +125,10 @@ class Store(Protocol):
         """Return the names of all projects that have records."""
         ...
 
+    def volumes(self) -> dict[str, tuple[int, datetime]]:
+        """Return how many records each project has, and when its latest was created."""
+        ...
+
     def hours(
         self,
         project: str | None,

@@ -212,8 +212,8 @@ class Summary:
 #: How many tokens went into a call and came out; None where nobody says.
 Tokens = tuple[int | None, int | None]
 
-#: By what the sums of each hour are kept.
-DIMENSIONS = ("all", "model", "provider", "function", "user", "tag")
+#: By what there are sums of each hour.
+DIMENSIONS = ("all", "model", "provider", "function", "user", "tag", "project")
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,11 @@ def test_summaries_count_turns_calls_and_errors(store: Store) -> None:
     assert [(step.first, step.records) for step in steps] == [(NOON, 5), (NOON + timedelta(minutes=1), 1)]
     assert store.summarise(Query({"session": "none"})) == []
     assert store.projects() == ["a", "b", "c"]
+    every = store.find(Query(), 100)
+    for name, (count, latest) in store.volumes().items():
+        times = [one.created_at for one in every if one.project == name and one.created_at]
+        assert (count, latest) == (len(times), max(times))
+    assert sorted(store.volumes()) == store.projects()
     with pytest.raises(ValueError, match="cannot summarise"):
         store.summarise(Query(), "nonsense; DROP TABLE log")
 
@@ -469,6 +474,12 @@ def test_hourly_sums_follow_every_change(store: Store) -> None:
     store.write([record(3, request_model="other", status="error"), record(4, kind="span")])
     assert sums(store) == {"": (3, 1, 20, 1.0)}
     assert sums(store, "model") == {"m": (2, 0, 20, 1.0), "other": (1, 1, 0, 0.0)}
+    assert sums(store, "project") == {"default": (3, 1, 20, 1.0)}
+    store.write([record(5, project="shop", request_model="m")])
+    day = NOON - timedelta(days=1), NOON + timedelta(days=1)
+    of_one = [(hour.value, hour.calls) for hour in store.hours(None, "project", *day, "shop")]
+    assert of_one == [(hour.value, hour.calls) for hour in store.hours("shop", "project", *day)] == [("shop", 1)]
+    store.delete(Query({"project": "shop"}))
     assert sums(store, "tag") == {"a": (2, 0, 20, 1.0), "b": (2, 0, 20, 1.0)}
     store.write([Record(id="id-0003", cost=2.0, usage_input_tokens=5), Record(id="id-0001", tags=["c"])])
     assert sums(store) == {"": (3, 1, 25, 3.0)}

@@ -151,15 +151,16 @@ class Sums:
         if not seals:
             return
         values = Values()
+        named, dimension = ("project", "all") if dimension == "project" else ("value", dimension)
         condition = f"dimension = {values.mark(dimension)} AND start >= {min(seals)} AND start <= {max(seals)}"
         condition += "" if project is None else f" AND project = {values.mark(project)}"
-        condition += "" if value is None else f" AND value = {values.mark(value)}"
+        condition += "" if value is None else f" AND {named} = {values.mark(value)}"
         valid = ", ".join(f"({hour}, {at})" for hour, at in seals.items())
         yield from self._query(
-            f"""SELECT intDiv(start, {step}) * {step} AS first, value, sum(calls), sum(errors),
+            f"""SELECT intDiv(start, {step}) * {step} AS first, {named} AS name, sum(calls), sum(errors),
                 {_whole("input_tokens")}, {_whole("output_tokens")}, sum(cost), sum(priced),
                 (sumMap(buckets, counts) AS histogram).1, histogram.2
-            FROM hour FINAL WHERE {condition} AND (start, stamp) IN ({valid}) GROUP BY first, value""",
+            FROM hour FINAL WHERE {condition} AND (start, stamp) IN ({valid}) GROUP BY first, name""",
             values,
         )
 
@@ -169,7 +170,7 @@ class Sums:
         if not missing:
             return
         values = Values()
-        name = "arrayJoin(arrayDistinct(tags))" if dimension == "tag" else _VALUES[dimension]
+        name = {**_VALUES, "tag": "arrayJoin(arrayDistinct(tags))", "project": "project"}[dimension]
         condition = f"kind = 'llm' AND created_at >= {_time(missing[0])} AND created_at < {_time(missing[-1] + 1)}"
         condition += "" if project is None else f" AND project = {values.mark(project)}"
         of_value = "" if value is None else f" AND name = {values.mark(value)}"

@@ -335,6 +335,11 @@ class ClickHouseStore:
     def projects(self) -> list[str]:
         return [name for (name,) in self._db.query(f"SELECT DISTINCT project {FROM} ORDER BY project")]
 
+    def volumes(self) -> dict[str, tuple[int, datetime]]:
+        latest = "toUnixTimestamp64Micro(max(created_at))"
+        rows = self._db.query(f"SELECT project, count(), {latest} {FROM} GROUP BY project")
+        return {name: (count, from_micros(at)) for name, count, at in rows}
+
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
     ) -> list[Hour]:

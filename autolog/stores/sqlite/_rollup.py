@@ -1,7 +1,7 @@
 """Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
 
 `rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
-`provider`, `function`, `user`, `tag`) and value. Only provider calls count. Durations are kept as a histogram whose
+`provider`, `function`, `user`, `tag`) and value; those of `all` are the sums by project. Only provider calls count. Durations are kept as a histogram whose
 buckets grow by a tenth, so that a percentile is within five per cent.
 """
 
@@ -173,12 +173,13 @@ def read_hours(
     table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
     first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
     first = first // _TABLES[table] * _TABLES[table]
+    named, dimension = ("project", "all") if dimension == "project" else ("value", dimension)
     condition, values = "dimension = ? AND hour >= ? AND hour < ?", [dimension, first, last]
     if project is not None:
         condition, values = f"project = ? AND {condition}", [project, *values]
     if value is not None:
-        condition, values = f"{condition} AND value = ?", [*values, value]
-    sql = f"SELECT hour, value, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
+        condition, values = f"{condition} AND {named} = ?", [*values, value]
+    sql = f"SELECT hour, {named}, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
     for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
         start = _EPOCH + timedelta(hours=hour)
         yield Hour(start, found, calls, errors, given, made, cost, priced, _Durations(durations))

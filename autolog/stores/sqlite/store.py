@@ -239,6 +239,11 @@ class SQLiteStore:
         with self._file.translated():
             return _aggregate.read_projects(self._file.reader)
 
+    def volumes(self) -> dict[str, tuple[int, datetime]]:
+        with self._file.translated():
+            rows = self._file.reader.execute("SELECT project, count(*), max(created_at) FROM log GROUP BY project")
+            return {name: (count, EPOCH + timedelta(microseconds=latest)) for name, count, latest in rows}
+
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
     ) -> list[Hour]:

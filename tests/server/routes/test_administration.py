@@ -127,7 +127,9 @@ def test_a_project_has_retention_and_budgets(server: Server, store: Store) -> No
     assert set(found) == {"default", "shop"}
     assert found["shop"]["retain"] == "30d"
     assert found["shop"]["budgets"] == [{"limit": 5.0, "per": "day", "spent": 4.0}]
-    assert (found["shop"]["calls"], found["shop"]["cost"]) == (2, 4.0)
+    assert (found["shop"]["records"], found["shop"]["calls"], found["shop"]["cost"]) == (2, 2, 4.0)
+    assert datetime.fromisoformat(found["shop"]["last"]) == NOW
+    assert (found["default"]["records"], found["default"]["cost"], found["default"]["last"]) == (0, None, None)
     assert server.call("PUT", "/api/v1/projects/shop", {}).json() == {"name": "shop", "retain": None, "budgets": []}
 
 
