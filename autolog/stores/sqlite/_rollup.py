@@ -1,8 +1,8 @@
 """Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
 
 `rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
-`provider`, `function`, `user`, `tag`) and value; those of `all` are the sums by project. Only provider calls count. Durations are kept as a histogram whose
-buckets grow by a tenth, so that a percentile is within five per cent.
+`provider`, `function`, `user`, `tag`) and value; those of `all` are the sums by project. Only provider calls count.
+Durations are kept as a histogram whose buckets grow by a tenth, so that a percentile is within five per cent.
 """
 
 from __future__ import annotations
