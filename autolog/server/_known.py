@@ -158,6 +158,8 @@ class Known:
         level, seen = [record.span_id], {record.span_id}
         for _ in range(MOST_DEEP):
             there = [one for span in level if span is not None for one in self._at_parent(record, span)]
+            if not there:
+                return
             yield from there
             level = [one.record.span_id for one in there if one.record.span_id not in seen]
             seen.update(level)

@@ -252,10 +252,18 @@ def _best(
     for value in values:
         if value in (None, "", [], {}):
             continue
-        if read is None or (isinstance(value, dict) and _is_conversation(read(value))):
+        if read is None or (isinstance(value, dict) and (_is_chat(value) or _is_conversation(read(value)))):
             return value
         first = value if first is None else first
     return wrap(first) if isinstance(first, (str, list)) and read is not None else first
+
+
+def _is_chat(body: Json) -> bool:
+    """Return whether a body is plainly a chat, by its first message: most are, and are read again for what they say."""
+    items = body.get("messages") or body.get("choices")
+    first = items[0] if isinstance(items, list) and items else None
+    message = first.get("message", first) if isinstance(first, dict) else None
+    return isinstance(message, dict) and isinstance(message.get("content"), str) and message["content"] != ""
 
 
 def _is_conversation(messages: list[Message]) -> bool:

@@ -80,6 +80,17 @@ def records(count: int, name: str) -> Iterator[Record]:
         )  # fmt: skip
 
 
+def unread(batch: list[Record]) -> list[Record]:
+    """The same logs as a client ships them whose options need nothing of them before: our server reads and prices them."""
+    kept = ("id", "created_at", "start_time", "end_time", "duration", "trace_id", "span_id", "user", "tags", "metadata",
+            "request_content_type", "request_body", "response_body")  # fmt: skip
+    address = "https://api.openai.com/v1/chat/completions"
+    return [
+        Record(**{name: getattr(record, name) for name in kept}, request_url=address, status_code=200, sdk="openai")
+        for record in batch
+    ]
+
+
 def otlp(batch: list[Record]) -> bytes:
     """The same logs as an OTLP export, as OpenInference names things."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -316,6 +327,8 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
         ways: dict[str, tuple[list[tuple[str, bytes, dict[str, str]]], int]] = {
             "native, batches": ([("/api/v1/records", zstd.compress(native.encode_batch(batch), 3), {**packed, "content-encoding": "zstd"})
                                  for batch in chunks(list(records(logs, "batch")))], logs),
+            "native, batches to be read": ([("/api/v1/records", native.encode_batch(unread(batch)), packed)
+                                            for batch in chunks(list(records(one, "unread")))], one),
             "native, one by one": ([("/api/v1/records", native.encode_batch([record]), packed)
                                     for record in records(one, "single")], one),
             "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(one, "otlp")))], one),
