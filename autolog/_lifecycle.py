@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 from autolog._guard import guard
 from autolog._native import RLock, allocate_lock, get_ident, sleep, start_new_thread, wait_for_leaving
 
+Lock = TypeVar("Lock")
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 #: How long the program's exit may wait for sinks to take the last records, in seconds.
@@ -90,6 +92,22 @@ def after_fork_in_child(hook: Hook) -> Hook:
     """Register what makes a module's state fit for a forked child, where it runs before any worker starts over."""
     _in_child.append(hook)
     return hook
+
+
+#: What has a `_lock` that other threads may hold while one forks, and what makes that.
+_lock_owners: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDictionary()
+
+
+def lock_for(owner: object, make: Callable[[], Lock]) -> Lock:
+    """Return the `_lock` of an object, which gets another in a forked child: whoever holds this is not in it."""
+    _lock_owners[owner] = make
+    return make()
+
+
+@after_fork_in_child
+def _renew_locks() -> None:
+    for owner, make in list(_lock_owners.items()):
+        owner._lock = make()
 
 
 def end_in_flight() -> None:

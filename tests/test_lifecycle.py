@@ -203,6 +203,31 @@ with in_c_library: print(left)
     assert run(code, tmp_path).stdout == "['left']['left']\n"
 
 
+@posix
+def test_a_forked_child_waits_for_no_lock_that_a_thread_of_its_parents_holds(tmp_path: Path) -> None:
+    code = """
+import os, threading
+import autolog
+from autolog._capture import threads
+from autolog._capture.websocket import Channel, open_channels
+from autolog._pricing.budgets import Budgets
+from autolog._pricing.reservations import Gate
+from autolog.stores import open_store
+store = open_store("sqlite:///logs.db")
+owners = [autolog.budget(1.0), Budgets([]), Gate([], None), Channel(autolog.autolog._emit, "openai", "wss://x"), store._file]
+def held(): return [*(owner._lock for owner in owners), threads._following]
+thread = threading.Thread(target=lambda: [lock.acquire() for lock in held()])
+thread.start()
+thread.join()
+if os.fork() == 0:
+    os.write(1, f"{[lock.acquire(timeout=0) for lock in held()]} {len(open_channels)}".encode())
+    os._exit(0)
+os.wait()
+os._exit(0)
+"""
+    assert run(code, tmp_path).stdout == f"{[True] * 6} 0"
+
+
 def test_whoever_would_enter_a_c_library_waits_until_a_fork_is_over() -> None:
     gate, entered = ForkGate(), threading.Event()
 

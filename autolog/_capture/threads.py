@@ -9,9 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from autolog._capture.context import EMPTY, Context, Parent, current_context, current_span
+from autolog._lifecycle import after_fork_in_child
 
 _following = threading.Lock()
 _followed = False
+
+
+@after_fork_in_child
+def _renew_lock() -> None:
+    global _following
+    _following = threading.Lock()
 
 
 def follow_threads() -> None:

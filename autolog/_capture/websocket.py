@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -25,7 +24,8 @@ from autolog._capture.graft import innermost
 from autolog._capture.http import Outlet
 from autolog._capture.span import Emit, Span, describe_error
 from autolog._guard import guard
-from autolog._lifecycle import before_exit
+from autolog._lifecycle import after_fork_in_child, before_exit, lock_for
+from autolog._native import allocate_lock
 from autolog._record.bodies import encode_json
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Channel:
 
     def __init__(self, emit: Outlet, sdk: str, url: str) -> None:
         self._emit = emit
-        self._lock = threading.Lock()
+        self._lock = lock_for(self, allocate_lock)
         self._frames: list[Frame] = []
         self._waiting = 0
         self._closed = False
@@ -146,6 +146,7 @@ class Channel:
 
 #: Channels whose connections are open; the recorder ends them at exit.
 open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+after_fork_in_child(open_channels.clear)  # they are the parent's to end
 
 
 @before_exit

@@ -17,7 +17,7 @@ import msgspec
 
 from autolog._capture.context import Context, current_context, current_span
 from autolog._guard import guard, logger
-from autolog._lifecycle import in_c_library
+from autolog._lifecycle import in_c_library, lock_for
 from autolog._native import Thread, allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
@@ -181,7 +181,7 @@ class Budgets:
         self._holding = [budget for budget in self._budgets if hold_all or budget.raises]
         self._ledger: Accounts = ledger or Ledger(now=lambda: now().timestamp())
         self._sums: dict[tuple[int, str], _Sum] = {}
-        self._lock = allocate_lock()
+        self._lock = lock_for(self, allocate_lock)
         self._now = now
         if any(isinstance(budget.then, str) and budget.then != "log" for budget in self._budgets):
             tariff.import_http_client()  # here, and not on the worker's thread (see `_recorder`)

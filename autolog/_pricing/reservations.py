@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from autolog._capture.exchange import Exchange
 from autolog._guard import guard, report
+from autolog._lifecycle import lock_for
 from autolog._native import allocate_lock, sleep
 from autolog._pricing.bound import upper_bound
 from autolog.providers import format_named
@@ -75,7 +76,7 @@ class Gate:
         self._holders = tuple(holders)
         self._prices = prices
         self._open: weakref.WeakKeyDictionary[Reserved, weakref.ref[Exchange]] = weakref.WeakKeyDictionary()
-        self._lock = allocate_lock()
+        self._lock = lock_for(self, allocate_lock)
         #: How many calls went out though nobody knew what they might cost.
         self.unpriced = 0
 

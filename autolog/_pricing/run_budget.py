@@ -11,6 +11,7 @@ import msgspec
 
 from autolog._capture.context import Context, current_context, restore
 from autolog._capture.threads import follow_threads
+from autolog._lifecycle import lock_for
 from autolog._native import allocate_lock
 from autolog.errors import BudgetExceeded, ConfigError
 
@@ -34,7 +35,7 @@ class RunBudget:
         self.unpriced = check_unpriced("budget", unpriced)
         self._spent = 0.0
         self._reserved: dict[str, tuple[float, float]] = {}
-        self._lock = allocate_lock()
+        self._lock = lock_for(self, allocate_lock)
         self._tokens: list[Token[Context]] = []
 
     @property

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autolog._folders import absolute, make_folder, make_private
-from autolog._lifecycle import after_fork_in_child
+from autolog._lifecycle import lock_for
 from autolog._native import RLock, get_ident
 from autolog._sqlite import identity_of, translated
 from autolog.errors import StoreError, StoreUnavailable
@@ -32,16 +32,6 @@ BUSY_TIMEOUT = 10.0
 #: At how many pages the write-ahead log is copied into the file: 16 MB. A page that many transactions change is copied
 #: once, which makes a transaction of 32 records a tenth cheaper than at SQLite's own 1,000 pages.
 CHECKPOINT_PAGES = 4_000
-
-
-@after_fork_in_child
-def _replace_locks() -> None:
-    for file in _open_files:
-        file._lock = RLock()  # whoever held it is not in this process
-
-
-#: For a fork.
-_open_files: weakref.WeakSet[SQLiteFile] = weakref.WeakSet()
 
 
 class _Connection(sqlite3.Connection):
@@ -61,10 +51,9 @@ class SQLiteFile:
         self.bodies = Bodies()
         self.rollups = Rollups()
         self.newest = 0
-        self._lock = RLock()
+        self._lock = lock_for(self, RLock)
         self._local = threading.local()
         self._depth = self._owner = 0
-        _open_files.add(self)
         self._open()
 
     # Opening
