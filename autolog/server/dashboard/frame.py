@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -77,9 +77,22 @@ class Frame:
     def range_words(self, recent: str = "") -> str:
         """Return the chosen time range in words; `recent` is the one that holds unless another is chosen."""
         since, until = self.parameters.get("since", recent), self.parameters.get("until", "")
+        since, until = self._told(since, "%d %b %H:%M"), self._told(until, "%d %b %H:%M")
         if not until:
             return PRESETS.get(since, f"Since {since}") if since else "All time"
-        return f"{since or 'Beginning'} to {until}"
+        return f"{since or 'Beginning'} – {until}"
+
+    def end(self, name: str) -> str:
+        """Return one end of the time range as a field has it, in the reader's zone."""
+        return self._told(self.parameters.get(name, ""), "%Y-%m-%dT%H:%M:%S")
+
+    def _told(self, text: str, form: str) -> str:
+        """Return an exact time, as a bar of a chart leads to, in the reader's zone; what was typed stays as it is."""
+        try:
+            at = datetime.fromisoformat(text)
+            return text if at.tzinfo is None else at.astimezone(self.zone).strftime(form)
+        except (ValueError, OverflowError):
+            return text
 
     def url(self, **changes: str | None) -> str:
         """Return this page's URL with parameters changed, or removed by None."""

@@ -275,6 +275,11 @@ def test_the_sums_and_histogram_of_a_match(watched: Watched) -> None:
     page.wait_for_url("**since=**")
     assert "until=" in page.url
     assert "model=gpt-4o" in page.url
+    page.goto(watched.base + "/ui/?since=2026-01-13T01:20:51.941Z&until=2026-01-14T00:00:00Z&zone=Asia/Kolkata")
+    assert page.inner_text("summary[aria-label^='Time range']") == "13 Jan 06:50 – 14 Jan 05:30"
+    assert page.input_value("input[name=since]") == "2026-01-13T06:50:51"
+    page.goto(watched.base + "/ui/?since=yesterday")
+    assert page.input_value("input[name=since]") == "yesterday"
 
 
 def test_markdown_is_shown_and_does_nothing() -> None:
