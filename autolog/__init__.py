@@ -1,10 +1,10 @@
-"""autolog: one import and one line, and every LLM call your program makes is logged.
+"""Log every LLM call your program makes, with one import and one line.
 
     from autolog import autolog
 
     autolog.patch_openai()
 
-`import autolog` works the same: the package's functions are the methods of its one recorder.
+`import autolog` works the same way: the package's functions are the bound methods of a single shared `Recorder`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Options, from `configure(...)` or from AUTOLOG_* environment variables, checked where they are given."""
+"""The options of `configure(...)` and of AUTOLOG_* environment variables, and their validation."""
 
 from __future__ import annotations
 
@@ -16,48 +16,52 @@ DEFAULT_JOURNAL = ".autolog/journal.db"
 
 
 class Config(msgspec.Struct, frozen=True):
-    """All options. Each can be given to `configure()` or as AUTOLOG_<NAME> in the environment.
+    """All options. Each can be passed to `configure()`, and most can be set as AUTOLOG_<NAME> in the environment.
 
     Attributes:
         store: URL of the local store, `sqlite:///relative.db` or `sqlite:////absolute.db`.
-        endpoint: base URL of a server to ship to instead, ours or a vendor's.
-        api_key: the key of that server.
+        endpoint: base URL of a server to ship to instead, autolog's own or a vendor's.
+        api_key: the API key for that server.
         dialect: the wire format of that server (`dialects.shipping()`).
-        hosts: further hosts at which models are called, each with its wire format, such as
-            `{"llm.internal:8000": "openai"}`; in the environment `llm.internal:8000=openai,other=gemini`.
-        prices: what models cost by your own contract: a mapping of model names to dollars for a million tokens,
+        hosts: further hosts that serve models, each with its wire format, such as `{"llm.internal:8000": "openai"}`;
+            in the environment `llm.internal:8000=openai,other=gemini`.
+        prices: prices by your own contract: either a mapping of model names to dollars per million tokens,
             `{"input": 2.5, "output": 10, "cache_read": 1.25, "cache_write": 2.5}`, or a function that takes a record
-            and returns its cost in dollars, or None to leave it.
+            and returns its cost in dollars, or None to keep the computed cost. Not read from the environment.
         stream_usage: what to do about chat streams that do not report their usage: None for nothing, `request` to
             ask the provider for it and hide it from the caller, `estimate` to count with tiktoken.
-        update_prices: fetch newer prices now and then, from genai-prices' repository; needs the network.
-        budgets: limits in dollars, each a mapping: `limit`, `per` (hour, day, week, month or a timedelta), one of
-            `user`, `tag`, `session`, `function`, `key` (the last four characters of the provider's, as it shows them)
-            with a value or `*` for each, and `then`: `log`, a URL that gets a POST, a
-            function, or an exception class. One with an exception holds: what a call may cost is reserved before it is
-            sent, and one that does not fit raises; `unpriced`: `allow` or `refuse` those without a price.
-            `{"server": True, "then": MyError}` holds to the budgets of the server at `endpoint`, at a request for each.
-        sinks: further places that get every record: store URLs, or mappings with endpoint, api_key and dialect.
+        update_prices: fetch newer prices from time to time from genai-prices' repository; needs the network.
+        budgets: limits in dollars, each a mapping: `limit`; `per` (hour, day, week, month or a timedelta); at most one
+            of `user`, `tag`, `session`, `function` and `key` (the last four characters of the provider's API key), with
+            a value, or `*` for a budget for each value; and `then`: `log`, a URL to POST to, a function, or an
+            exception class. With an exception class the budget is enforced: what a call may cost is reserved before it
+            is sent, and a call that does not fit raises; `unpriced` says whether to `allow` or `refuse` calls without a
+            known price. `{"server": True, "then": MyError}` enforces the budgets of the server at `endpoint`, with one
+            request per call. Not read from the environment.
+        sinks: further destinations for every record: store URLs, or mappings with endpoint, api_key and dialect. Not
+            read from the environment.
         enabled: record at all; with False everything passes through untouched.
         capture_bodies: keep request and response bodies, arguments and results.
-        max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only type,
-            size and hash.
-        max_field_chars: longer texts in bodies are cut there, which the record then says; None to keep all.
-        redact: what is replaced in every text before anything is kept: a regular expression, the word `pii` for
-            personal data (e-mail addresses, telephone numbers, IBANs, cards, IP addresses, names), a function that gets
-            each record and returns it, changed or not, or None to drop it, a list of those, or a mapping with
-            `patterns`, `fields` (keys, or ends of paths such as `messages.name`) and `function`.
-        redact_secrets: replace API keys, tokens and passwords, by their shape and by the name of what holds them.
-        sample: the share of traces that is kept, from 0 to 1; the same traces in every process.
-        sample_keep_errors: keep failed calls of the other traces, too. sample_keep_slow: and those that took so many
-            seconds or more.
-        durable: have every record on disk before the call that it is of returns; takes about a millisecond of it.
-        journal: the file that keeps what cannot be delivered; empty for none.
-        journal_max_bytes: how large its records may be together; the oldest go. journal_max_age: how old, in seconds.
-        handle_sigterm: flush before SIGTERM ends the process, where nobody else handles it.
-        max_queue_records: how many calls may wait to be read, and records to be written; see the README for what
-            becomes of more.
-        max_queue_bytes: how large they may be together, in bytes.
+        max_media_bytes: the largest image, audio or file in a body that is kept, in bytes; of larger ones only the
+            type, size and hash are kept.
+        max_field_chars: the length, in characters, at which texts in bodies are cut (the record says so); None for no
+            limit.
+        redact: what to replace in every text before it is kept: a regular expression; the word `pii` for personal data
+            (e-mail addresses, telephone numbers, IBANs, cards, IP addresses, names); a function that takes a record
+            and returns it, changed or not, or None to drop it; a list of those; or a mapping with `patterns`, `fields`
+            (keys, or ends of paths such as `messages.name`) and `function`.
+        redact_secrets: replace API keys, tokens and passwords, recognised by their shape and by the name of the field.
+        sample: the share of traces that is kept, from 0 to 1; every process keeps the same traces.
+        sample_keep_errors: also keep failed calls of traces that are not sampled.
+        sample_keep_slow: also keep calls of those traces that took at least this many seconds; None for none.
+        durable: write every record to disk before its call returns; adds about a millisecond to the call.
+        journal: the file for records that could not be delivered yet; empty for none.
+        journal_max_bytes: the most bytes of records that the journal keeps; the oldest are dropped.
+        journal_max_age: the most seconds for which the journal keeps a record.
+        handle_sigterm: flush before SIGTERM ends the process, unless the program handles SIGTERM itself.
+        max_queue_records: the most calls waiting to be processed, and the most records waiting to be written; the
+            README says what happens beyond that.
+        max_queue_bytes: the most bytes that those may take together.
     """
 
     store: str = DEFAULT_STORE
@@ -124,12 +128,12 @@ def check_target(endpoint: Any, dialect: Any) -> None:
     """Check that an endpoint and its dialect are valid.
 
     Raises:
-        ConfigError: what is wrong with it.
+        ConfigError: if they are not; the message says why.
     """
     if endpoint is not None and not str(endpoint).startswith(("http://", "https://")):
         raise ConfigError("endpoint", f"{endpoint!r} is not an http:// or https:// URL")
     if dialect == "native":
-        return  # without loading any
+        return  # without loading the dialects
     from autolog import dialects
 
     try:
@@ -141,10 +145,10 @@ def check_target(endpoint: Any, dialect: Any) -> None:
 
 
 def check_hosts(hosts: Mapping[str, str]) -> None:
-    """Refuse hosts that are none, and formats that nobody reads.
+    """Check that `hosts` are host names with known wire formats.
 
     Raises:
-        ConfigError: what is wrong with them.
+        ConfigError: if they are not; the message says why.
     """
     for host, spoken in hosts.items():
         if not host or "/" in host:
@@ -158,10 +162,10 @@ PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
 
 
 def check_prices(prices: Any) -> None:
-    """Check that `prices` is valid.
+    """Check that `prices` is a function, or a mapping of models to dollars per million tokens.
 
     Raises:
-        ConfigError: what is wrong with them.
+        ConfigError: if it is not; the message says why.
     """
     if prices is None or callable(prices):
         return
@@ -176,10 +180,10 @@ def check_prices(prices: Any) -> None:
 
 
 def check_sink(sink: Any) -> None:
-    """Check that one of `sinks` is valid.
+    """Check that one entry of `sinks` is valid.
 
     Raises:
-        ConfigError: what is wrong with it.
+        ConfigError: if it is not; the message says why.
     """
     if isinstance(sink, str) and "://" in sink and not sink.startswith("http"):
         return
@@ -198,7 +202,7 @@ def config_from(
     """Return `base` (or the environment's configuration) with `options` laid over it.
 
     Raises:
-        ConfigError: an option that does not exist, or a value that is not of its type.
+        ConfigError: if an option does not exist, or a value has the wrong type.
     """
     if base is None:
         base = config_from(_environment(os.environ if environ is None else environ), Config())
@@ -230,9 +234,9 @@ _KINDS = {
     "max_field_chars": int,
     "sample_keep_slow": float,
 }
-#: What may be None, to set it back.
+#: Options that may be reset to None.
 _OPTIONAL = frozenset(name for name, default in _DEFAULTS.items() if default is None)
-#: What `check_...` and `read_...` look into.
+#: Options of any type, which `check_prices` and `read_rules` validate.
 _ANY = frozenset({"prices", "redact"})
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}

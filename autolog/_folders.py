@@ -1,4 +1,4 @@
-"""Our folders and files: made when needed, private to the user, and git-ignored."""
+"""autolog's folders and files: created when needed, private to the user, and git-ignored."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import stat
 import tempfile
 from pathlib import Path
 
-#: The name of our folder in the program's working directory.
+#: The name of autolog's folder in the program's working directory.
 NAME = ".autolog"
 
 
 def absolute(path: Path) -> Path:
-    """Return a path from the root; as it is if the working directory is gone, so that only opening it fails."""
+    """Return an absolute path; unchanged if the working directory is gone, so that the error surfaces on opening."""
     try:
         return path.absolute()
     except OSError:
@@ -20,7 +20,7 @@ def absolute(path: Path) -> Path:
 
 
 def absolute_url(url: str) -> str:
-    """Return a store's URL with a path from the root, for a program that changes its working directory later."""
+    """Return a store's URL with an absolute path, so that it stays valid if the working directory changes."""
     path = url.removeprefix(_FILE)
     return _FILE + str(absolute(Path(path))) if url.startswith(_FILE) and path else url
 
@@ -29,32 +29,35 @@ _FILE = "sqlite:///"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only this user may enter, and its parents, unless it exists.
+    """Create a folder that only this user may enter, and its parents, unless it exists.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: if the folder cannot be created.
     """
     if folder.is_dir():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.name == NAME:  # logs hold prompts: they do not belong in a repository
+    if folder.name == NAME:  # logs contain prompts, and do not belong in a repository
         (folder / ".gitignore").write_text("*\n")
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that only this user may read and write, unless it exists: logs hold prompts.
+    """Create an empty file that only this user may read and write, unless it exists, because logs contain prompts.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: if the file cannot be created.
     """
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def fallback_folder(make: bool) -> Path:
-    """Return a private folder in the temporary directory, for a program whose own directory cannot be written.
+    """Return a private folder in the temporary directory, for a program whose working directory is read-only.
+
+    Args:
+        make: create the folder if it does not exist.
 
     Raises:
-        OSError: it cannot be made, or belongs to another user.
+        OSError: if the folder cannot be created, or belongs to another user.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"autolog-{user}"

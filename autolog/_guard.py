@@ -1,9 +1,10 @@
-"""The one place where errors of ours end.
+"""The one place where autolog's own errors are caught.
 
-`with guard("reading a response"):` swallows any `Exception` raised inside, logs the first of each kind with its
-traceback to the `autolog` logger, and counts all. Under `guard.strict` (our own tests) it re-raises instead.
+`with guard("reading a response"):` swallows any `Exception` raised inside the block, counts it, and logs the first one
+for each description, with its traceback, to the `autolog` logger. With `strict` set (our own tests) it re-raises.
 
-What the program raised into our code, which merely happened to run, is not ours and passes: see `is_for_program`.
+Exceptions that the program raises into our code (Ctrl-C, a signal handler's time limit) are not our errors and pass
+through: see `is_for_program`.
 """
 
 from __future__ import annotations
@@ -21,32 +22,32 @@ logger = logging.getLogger("autolog")
 
 
 class Unconfigured(logging.NullHandler):
-    """Say warnings on standard error, a line each without a traceback, where the program has not configured logging.
+    """Write warnings to standard error, one line each without a traceback, if the program has not configured logging.
 
-    Who writes no logs would else not hear that none of his calls is kept. A handler of his own, on the root or on
-    `autolog`, gets them instead; `NullHandler` on `autolog` silences them.
+    Otherwise a program without logging would never learn that its calls are not being kept. A handler on the root
+    logger or on `autolog` gets the warnings instead; a `NullHandler` on `autolog` silences them.
     """
 
     def handle(self, record: logging.LogRecord) -> bool:
         if sys.stderr is not None and not logging.root.handlers and logger.handlers == [self]:
             error = record.exc_info[1] if record.exc_info else None
             cause = f" ({type(error).__name__}: {error})" if error is not None else ""
-            with contextlib.suppress(OSError, ValueError):  # it is closed, or nobody reads it
+            with contextlib.suppress(OSError, ValueError):  # standard error is closed, or a broken pipe
                 sys.stderr.write(f"{record.getMessage()}{cause}\n")
         return True
 
 
 logger.addHandler(Unconfigured(logging.WARNING))
 
-#: Failures so far, by what was being done; shown by `autolog.status()`.
+#: The number of failures so far, by what was being done; reported by `autolog.status()`.
 failures: Counter[str] = Counter()
 
-#: Set by our own test suite: errors of ours are then raised where they happen.
+#: Set by our own test suite, to raise autolog's errors where they happen.
 strict = False
 
 
 class guard:  # noqa: N801 - reads as a statement
-    """A context manager that lets no `Exception` of ours out; `doing` says what was attempted."""
+    """A context manager that swallows and reports autolog's own exceptions; `doing` says what was attempted."""
 
     __slots__ = ("doing",)
 
@@ -66,10 +67,10 @@ class guard:  # noqa: N801 - reads as a statement
 
 
 def report(doing: str, error: BaseException) -> None:
-    """Count a failure of ours, and log it the first time that it happens; what `guard` does, without a block.
+    """Count a failure of autolog, and log it the first time it happens: what `guard` does, without a `with` block.
 
-    The capture path calls it from its own `except`, for a block costs a third of a microsecond. An error that is
-    the program's is raised again, and is no failure of ours.
+    The capture path calls this from its own `except` clauses, because a block costs a third of a microsecond. An
+    exception that is meant for the program is raised again and not counted.
     """
     pass_on(error)
     failures[doing] += 1
@@ -80,16 +81,16 @@ def report(doing: str, error: BaseException) -> None:
 
 
 def pass_on(error: BaseException) -> None:
-    """Raise `error` again if it is the program's: to be called by an `except` that might swallow such a one."""
+    """Raise `error` again if it is meant for the program; called by `except` clauses that might swallow it."""
     if is_for_program(error):
         raise error
 
 
 def is_for_program(error: BaseException) -> bool:
-    """Return whether the program is to see an error that was raised in code of ours, or in a function that we called.
+    """Return whether an exception raised inside our code, or in a function we called, is meant for the program.
 
-    True for Ctrl-C, and for what a signal handler or another thread raised. False for a user's function that exits
-    while we call it.
+    True for Ctrl-C and for exceptions raised by a signal handler or by another thread. False when a user's callback
+    merely calls `sys.exit` while we run it.
     """
     if threading.current_thread() is threading.main_thread():  # the only one on which signal handlers run
         return isinstance(error, KeyboardInterrupt) or _raised_by_signal_handler(error) or _raised_by_thread(error)
@@ -97,9 +98,9 @@ def is_for_program(error: BaseException) -> bool:
 
 
 def _raised_by_signal_handler(error: BaseException) -> bool:
-    """Return whether a signal handler written in Python raised this error, such as a time limit by SIGALRM.
+    """Return whether a Python signal handler raised this error, such as a SIGALRM time limit.
 
-    A handler's frame is recognised by its arguments: one is the frame that it interrupted, which is also the one below.
+    A handler's frame is recognised by its arguments: one of them is the interrupted frame, which is also its caller.
     """
     trace = error.__traceback__
     while trace is not None:
@@ -111,9 +112,10 @@ def _raised_by_signal_handler(error: BaseException) -> bool:
 
 
 def _raised_by_thread(error: BaseException) -> bool:
-    """Return whether another thread raised this error here, by `PyThreadState_SetAsyncExc`: a class, out of no call.
+    """Return whether another thread raised this error here, with `PyThreadState_SetAsyncExc`.
 
-    So it has no arguments, comes out of our own code, and is of a kind that neither Python nor we raise there.
+    That function takes an exception class, so the error has no arguments; it surfaces directly in our own code, and its
+    class is one that neither Python nor autolog raises there.
     """
     trace = error.__traceback__
     if trace is None or error.args or type(error).__module__.partition(".")[0] in {"builtins", "autolog"}:

@@ -1,14 +1,14 @@
-"""The life of the process: forks, its exit and SIGTERM, and what is to happen at each.
+"""The process lifecycle: what autolog does at a fork, at exit and at SIGTERM.
 
-All fork hooks of the package are here, so that their order does not depend on the order of imports. Modules that keep
-something which a forked child must not share register with `after_fork_in_child`; those that keep something in flight,
-with `before_exit`.
+All fork hooks of the package are here, so that their order does not depend on the order of imports. Modules with state
+that a forked child must not share register with `after_fork_in_child`; modules with calls, streams or connections in
+flight register with `before_exit`.
 """
 
 from __future__ import annotations
 
 import atexit
-import concurrent.futures.thread  # noqa: F401 - see the end
+import concurrent.futures.thread  # noqa: F401 - see the end of this module
 import contextlib
 import os
 import signal
@@ -25,39 +25,39 @@ from autolog._native import RLock, allocate_lock, get_ident, sleep, start_new_th
 Lock = TypeVar("Lock")
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
-#: How long the program's exit may wait for sinks to take the last records, in seconds.
+#: Seconds that the program's exit may wait for sinks to accept the last records.
 EXIT_TIMEOUT = 1.6
-#: How long it may take, on a machine that is overloaded, while spans are still being read into records, in seconds:
-#: nobody but us is waited for, and what has not been read cannot be kept anywhere.
+#: Seconds that the exit may wait, on an overloaded machine, while spans are still being turned into records. This waits
+#: for our own CPU work only, and a span that is not yet a record cannot be saved anywhere.
 READ_TIMEOUT = 20.0
-#: How long sinks have at least, once all is read, in seconds; then what is left goes to the journal.
+#: Seconds that sinks get at least, once all spans are records; what is left then goes to the journal.
 SEND_TIMEOUT = 0.3
-#: How long what is left may wait for the journal, which other processes of a machine that end at the same time are
-#: writing too, in seconds: what is not in it is lost.
+#: Seconds that those may wait for the journal, to which other processes ending at the same time may be writing, too:
+#: records that do not reach the journal are lost.
 KEEP_TIMEOUT = 10.0
-#: Of these, how long each stage leaves to what comes after it: to sending, and to keeping what could not be sent.
+#: Seconds of `EXIT_TIMEOUT` that each stage leaves to each later one: to sending, and to journalling unsent records.
 _LAST_PART = 0.15
-#: How long a fork may wait for workers to finish what they are at, in seconds: a sink may hang.
+#: Seconds that a fork may wait for workers to finish their current step: a sink may hang.
 FORK_TIMEOUT = 0.5
-#: How long it may wait for imports of ours, in seconds: a child that inherits one half-done waits for it for ever.
+#: Seconds that a fork may wait for our imports: a child that inherits a half-finished import deadlocks on its lock.
 IMPORT_TIMEOUT = 20.0
-#: How long it may wait until no thread of ours is in a C library that has locks of the whole process, in seconds: they
-#: are held for microseconds, if the machine gives their thread the time. But SQLite may wait there for a file.
+#: Seconds that a fork may wait until none of our threads is inside a C library with process-wide locks. The locks are
+#: usually held for microseconds, but SQLite may wait for a file while it holds one.
 LOCKS_TIMEOUT = 3.0
 
 
 class Worker(Protocol):
-    """A thread of ours, as forks and exits see it: `_delivery.worker` has the real one."""
+    """A background thread, as seen by the fork and exit hooks; `_delivery.worker` implements it."""
 
     stage: int
-    """Workers of a lower stage hand their work to those of a higher one."""
+    """The worker's position in the pipeline: workers of a lower stage hand their work to those of a higher one."""
 
     def pause_for_fork(self, timeout: float) -> None:
-        """Wait until the worker is between two steps, and hold it there."""
+        """Wait up to `timeout` seconds until the worker is between two steps, and hold it there."""
         ...
 
     def resume_after_fork(self) -> None:
-        """Let the worker go on, in the parent."""
+        """Resume the worker, in the parent."""
         ...
 
     def reset(self) -> None:
@@ -65,15 +65,15 @@ class Worker(Protocol):
         ...
 
     def flush_while_progressing(self, patience: float, at_most: float) -> Any:
-        """Flush for up to `at_most` seconds, of which no more than `patience` may pass without progress."""
+        """Flush for up to `at_most` seconds, and give up early after `patience` seconds without progress."""
         ...
 
     def drain(self, timeout: float) -> Any:
-        """Finish what there is, within so many seconds."""
+        """Finish all pending work, within `timeout` seconds."""
         ...
 
     def close(self, timeout: float) -> Any:
-        """Drain and end the thread."""
+        """Drain, and end the thread, within `timeout` seconds."""
         ...
 
 
@@ -83,13 +83,13 @@ _in_child: list[Callable[[], Any]] = []
 
 
 def before_exit(hook: Hook) -> Hook:
-    """Register what ends calls, streams or connections that are still open: it runs before the last flush."""
+    """Register a hook that ends open calls, streams or connections; it runs before the last flush."""
     _before_exit.append(hook)
     return hook
 
 
 def after_fork_in_child(hook: Hook) -> Hook:
-    """Register what makes a module's state fit for a forked child, where it runs before any worker starts over."""
+    """Register a hook that resets a module's state in a forked child, before any worker is reset there."""
     _in_child.append(hook)
     return hook
 
@@ -111,7 +111,7 @@ def _renew_locks() -> None:
 
 
 def end_in_flight() -> None:
-    """End what is in flight, with what has arrived."""
+    """End all calls, streams and connections in flight; each is recorded with what has arrived so far."""
     for hook in _before_exit:
         with guard("ending what is in flight"):
             hook()
@@ -121,7 +121,7 @@ def end_in_flight() -> None:
 
 
 class Opening:
-    """The lock under which workers are made and their modules imported: no process forks meanwhile."""
+    """A lock held while workers are created and their modules imported, so that no fork happens meanwhile."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -134,21 +134,21 @@ class Opening:
         self._lock.release()
 
     def pause_for_fork(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for whoever is opening something, and let nobody else begin."""
+        """Wait up to `timeout` seconds for the thread that holds the lock, and keep all others out."""
         self._paused = self._lock.acquire(timeout=timeout)
 
     def resume_after_fork(self) -> None:
-        """Let others go on, in the parent."""
+        """Let other threads in again, in the parent."""
         if self._paused:
             self._lock.release()
 
     def reset(self) -> None:
-        """Let this go on in a forked child, which has no other thread: whoever else holds the lock is not in it."""
+        """Free the lock in a forked child, where a thread of the parent that held it does not exist."""
         try:
             if self._paused:
                 self._lock.release()
                 return
-        except RuntimeError:  # Python 3.13 lets go of it in the child by itself
+        except RuntimeError:  # Python 3.13 releases it in the child by itself
             pass
         self._lock = RLock()
 
@@ -157,17 +157,18 @@ opening = Opening()
 
 
 class ForkGate:
-    """A block, of any thread, during which no other thread forks: SQLite and OpenSSL have locks of the whole process.
+    """A block that any thread may enter, and during which no other thread forks.
 
-    A child that inherits one that is held waits for it for ever, even if that is only at its exit. A fork waits until
-    all such blocks have ended, for `LOCKS_TIMEOUT` at most, and lets none begin meanwhile.
+    It protects calls into SQLite and OpenSSL, which have process-wide locks: a child forked while one is held deadlocks
+    as soon as it needs that lock, at its exit at the latest. A fork waits, for `LOCKS_TIMEOUT` at most, until all such
+    blocks have ended, and lets none begin meanwhile.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Let everybody enter: when made, and in a forked child, in which there is nobody else."""
+        """Open the gate with no thread inside: initially, and in a forked child, which has no other thread."""
         self._inside: dict[int, int] = {}
         self._forking: int | None = None
         self._gate = RLock()
@@ -189,7 +190,7 @@ class ForkGate:
             self._inside.pop(me, None)
 
     def pause_for_fork(self, timeout: float) -> None:
-        """Let nobody enter any more, and wait up to `timeout` seconds until all others have left."""
+        """Keep new threads out, and wait up to `timeout` seconds until all other threads have left."""
         deadline = monotonic() + timeout
         if self._gate.acquire(timeout=timeout):
             self._forking = me = get_ident()
@@ -197,7 +198,7 @@ class ForkGate:
                 sleep(0.0002)
 
     def resume_after_fork(self) -> None:
-        """Let others enter again, in the parent."""
+        """Let other threads enter again, in the parent."""
         if self._forking == get_ident():
             self._forking = None
             self._gate.release()
@@ -211,7 +212,7 @@ def _in_order() -> list[Worker]:
 
 
 def _before_fork() -> None:
-    """Let the workers finish what they are at, so that the child inherits no half-done import or half-held lock."""
+    """Bring all workers to rest, so that the child inherits no half-finished import and no held lock."""
     opening.pause_for_fork(IMPORT_TIMEOUT)
     deadline = monotonic() + FORK_TIMEOUT
     for worker in _in_order():
@@ -241,7 +242,7 @@ def _after_fork_in_child() -> None:
 
 
 def flush_all(end: bool = True) -> None:
-    """Flush every worker within `EXIT_TIMEOUT`; with `end`, stop them too. No signal interrupts it."""
+    """Flush every worker within `EXIT_TIMEOUT`, uninterrupted by signals; with `end`, stop the workers, too."""
     with signals_deferred():
         _flush_all(end)
 
@@ -263,10 +264,10 @@ def _flush_all(end: bool) -> None:
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Put off the program's signal handlers (Ctrl-C first of all) until the block has ended, and then run them.
+    """Defer the program's signal handlers (Ctrl-C above all) to the end of the block, and run them there.
 
-    What a handler raises would else break off the flush, which is short, and lose what waits; or be lost itself in an
-    import, where Python ignores it. Handlers run only on the main thread: on any other this does nothing.
+    An exception raised by a handler would otherwise abort the flush and lose the waiting records, or be lost itself
+    inside an import, where Python ignores it. Handlers run on the main thread only; on any other this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -275,7 +276,7 @@ def signals_deferred() -> Iterator[None]:
     held = {number: signal.getsignal(number) for number in signal.valid_signals()}
     handlers = {int(number): handler for number, handler in held.items() if callable(handler)}
     try:
-        with contextlib.suppress(ValueError):  # a subinterpreter, where no handler ever runs
+        with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
             for number in handlers:
                 signal.signal(number, lambda number, _: arrived.append(number))
         yield
@@ -283,12 +284,12 @@ def signals_deferred() -> Iterator[None]:
         with contextlib.suppress(ValueError):
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    # Called and not raised again: who reads `signal.set_wakeup_fd` has heard of them.
+    # The handlers are called directly; raising the signals again would notify readers of `set_wakeup_fd` twice.
     for arrival in dict.fromkeys(arrived):
         handlers[arrival](arrival, sys._getframe())
 
 
-#: Whether the program's exit has begun: what is recorded from now on is delivered on the calling thread.
+#: Whether the program's exit has begun; records made from then on are delivered on the calling thread.
 exiting = False
 
 
@@ -297,19 +298,19 @@ def _at_exit() -> None:
     exiting = True
     try:
         flush_all()
-    except BaseException as error:  # a signal handler's, before or after the flush
+    except BaseException as error:  # raised by a signal handler, before or after the flush
         flush_all()
-        if not isinstance(error, KeyboardInterrupt):  # which needs to end nothing any more
+        if not isinstance(error, KeyboardInterrupt):  # the program is ending anyway
             raise
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
-        # That Ctrl-C ended the program, which decides its exit status, is forgotten whenever a text is executed, and
-        # modules that are imported during the flush may do so (dataclasses do): it is remembered anew.
+        # Ctrl-C ended the program. CPython derives the exit status from that, but forgets it whenever `exec` runs, as
+        # modules imported during the flush may do (dataclasses does): raise it again, so that CPython remembers.
         with contextlib.suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")  # noqa: S102
 
 
 def flush_before_child_exits() -> None:
-    """Flush when a multiprocessing child ends: it leaves by `os._exit`, past `atexit`, after its own finalizers."""
+    """Flush when a multiprocessing child ends, which runs its own finalizers and then skips `atexit` by `os._exit`."""
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
@@ -317,9 +318,9 @@ def flush_before_child_exits() -> None:
 
 
 def flush_at_sigterm() -> None:
-    """Let SIGTERM end the process as it does by default, but after a flush.
+    """Make SIGTERM flush before it ends the process.
 
-    Only where nobody else handles it, and only from the main thread; elsewhere this does nothing.
+    Does nothing if the program already handles SIGTERM, or when called from any thread but the main one.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -329,7 +330,7 @@ def flush_at_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's signature
-    # On another thread: this one may hold, where it was interrupted, a lock that flushing needs.
+    # Flush on another thread: the interrupted main thread may hold a lock that flushing needs.
     done = allocate_lock()
     done.acquire()
 
@@ -340,7 +341,7 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
             done.release()
 
     try:
-        with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread to be had
+        with signals_deferred(), contextlib.suppress(RuntimeError):  # no thread can be started
             start_new_thread(flush, ())
             done.acquire(timeout=EXIT_TIMEOUT + READ_TIMEOUT + KEEP_TIMEOUT)
     finally:
@@ -348,16 +349,17 @@ def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - signal's sig
 
 
 def _end_by(number: int) -> None:
-    """End the process as the signal does by default."""
+    """End the process by the signal's default action."""
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    signal.signal(number, _on_sigterm)  # the first process of a container outlives it
+    signal.signal(number, _on_sigterm)  # still running: as process 1 of a container, default actions are ignored
 
 
-# The hook registered last runs first. Those of `logging` and `concurrent.futures` hold a lock from then on, which an
-# import that ours waits for may need: both are imported before (`logging` by `_guard`), so that they run after ours.
+# The before-fork hook that is registered last runs first. The hooks of `logging` and `concurrent.futures` take a lock
+# which an import that ours waits for may need. Both modules are imported before this point (`logging` by `_guard`), so
+# that their hooks run after ours.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 atexit.register(_at_exit)

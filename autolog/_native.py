@@ -1,8 +1,9 @@
-"""Threads, locks and waiting as they were when autolog was imported.
+"""Threads, locks and sleeping, as they were when autolog was imported.
 
-gevent and eventlet put cooperative ones in the place of the standard library's. When they do so after autolog was
-imported (`gunicorn -k gevent --preload`), a worker made of both kinds would be a greenlet that waits in a lock of the
-operating system's, and stop the program. So all are of one kind: native ones if autolog came first, else cooperative.
+gevent and eventlet replace those of the standard library by cooperative ones. If they do so after autolog was imported
+(`gunicorn -k gevent --preload`), a worker that mixes both kinds would be a greenlet blocked in a lock of the operating
+system, which stops the whole program. Taking all of them from here keeps them of one kind: native if autolog was
+imported first, cooperative otherwise.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ __all__ = [
     "wait_for_leaving",
 ]
 
-#: The class; the function of that name in `threading` makes what is in force when it is called.
+#: The lock's class. `threading.RLock` itself is a function, which returns whichever kind is in force when it is called.
 RLock = type(threading.RLock())
 
-#: The threads of this module that have ended for Python, by the operating system's ids.
+#: The operating system's ids of our threads that have ended as far as Python knows, but may still be cleaning up.
 _leaving: set[int] = set()
 
 
 def wait_for_leaving(timeout: float) -> None:
-    """Wait, for so many seconds at most, until the threads that have ended are gone for the operating system, too.
+    """Wait, for `timeout` seconds at most, until threads that have ended are gone for the operating system, too.
 
-    Python takes a thread for ended (until 3.12 its `join` does) when the thread has yet to clean up after C libraries.
-    OpenSSL takes locks for that: a child forked meanwhile would inherit them, and wait for them for ever, at its next
-    TLS context or at its exit. Python also counts the threads when a process forks, and warns if there are any.
+    Python reports a thread as ended (until 3.12, `join` returns) before the thread has run the clean-up of C libraries.
+    OpenSSL takes locks for that: a child forked meanwhile would inherit them and deadlock, at its next TLS context or
+    at its exit. Python also counts threads when a process forks, and warns if there are others.
 
-    The operating system is asked where it lists threads as files (Linux).
+    This works where the operating system lists threads as files (Linux); elsewhere it does not wait.
     """
     deadline = monotonic() + timeout
     while _forget_gone() and monotonic() < deadline:
@@ -50,7 +51,7 @@ def wait_for_leaving(timeout: float) -> None:
 
 
 def _forget_gone() -> set[int]:
-    """Return which threads are still leaving."""
+    """Forget the threads that are gone by now, and return those that are still leaving."""
     for native_id in list(_leaving):
         if not os.access(f"/proc/self/task/{native_id}", os.F_OK):
             _leaving.discard(native_id)
@@ -58,9 +59,9 @@ def _forget_gone() -> set[int]:
 
 
 class Thread:
-    """A daemon thread that calls `target` with itself.
+    """A daemon thread that calls `target` with itself as the argument.
 
-    It is one of `threading`'s, for whoever lists threads, as long as those are of the same kind as these locks.
+    It appears in `threading.enumerate()` as long as `threading` makes threads of the same kind as this module's locks.
     """
 
     def __init__(self, target: Callable[[Thread], None]) -> None:
@@ -71,10 +72,10 @@ class Thread:
         self._started_by = 0
 
     def start(self) -> None:
-        """Start it.
+        """Start the thread.
 
         Raises:
-            RuntimeError: there can be no more threads, or the interpreter is shutting down.
+            RuntimeError: if no more threads can be started, or the interpreter is shutting down.
         """
         self._started_by = threading.get_native_id()
         self._ended.acquire()
@@ -97,31 +98,31 @@ class Thread:
             self._release()
 
     def _leave(self) -> None:
-        """Remember that this thread is leaving: not if it is a greenlet, which is no thread of its own."""
+        """Remember that this thread is leaving, unless it is a greenlet, which has no thread of its own."""
         native_id = threading.get_native_id()
         if native_id != self._started_by:
-            _forget_gone()  # the system may give their ids to others
+            _forget_gone()  # before the operating system reuses their ids
             _leaving.add(native_id)
 
     def _release(self) -> None:
-        with contextlib.suppress(RuntimeError):  # twice, if a signal broke off the start of a thread that runs
+        with contextlib.suppress(RuntimeError):  # already released, if a signal interrupted `start` once the thread ran
             self._ended.release()
 
     def is_alive(self) -> bool:
-        """Return whether it has been started, and not ended."""
+        """Return whether the thread has been started and has not ended."""
         return self._ended.locked()
 
     def is_current(self) -> bool:
-        """Return whether the caller runs on it."""
+        """Return whether the caller runs on this thread."""
         return self._ident == get_ident()
 
     def join(self, timeout: float) -> None:
-        """Wait until it has ended, for so many seconds at most."""
+        """Wait, for `timeout` seconds at most, until the thread has ended."""
         if self._ended.acquire(timeout=max(0.0, timeout)):
             self._ended.release()
 
     def wait_until_gone(self, timeout: float) -> None:
-        """Wait, for so many seconds at most, until it has ended and is gone for Python's list of threads, too."""
+        """Wait, for `timeout` seconds at most, until the thread has ended and has left `threading.enumerate()`, too."""
         deadline = monotonic() + timeout
         self.join(timeout)
         if self._threading is not None and _thread.start_new_thread is start_new_thread:

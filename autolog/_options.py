@@ -1,6 +1,6 @@
-"""The options of `configure()` as types, for editors and type checkers. `_config.Config` describes and checks them.
+"""The types of the options of `configure()`, for editors and type checkers; `_config.Config` documents and checks them.
 
-Imported by nothing when a program runs.
+Only imported for type checking, never at run time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Price(TypedDict, total=False):
-    """Dollars for a million tokens of one model."""
+    """A model's prices, in dollars per million tokens."""
 
     input: float
     output: float
@@ -25,7 +25,7 @@ class Price(TypedDict, total=False):
 
 
 class BudgetOptions(TypedDict, total=False):
-    """One of `budgets`."""
+    """An entry of `budgets`."""
 
     limit: Required[float]
     per: Literal["hour", "day", "week", "month"] | timedelta
@@ -39,7 +39,7 @@ class BudgetOptions(TypedDict, total=False):
 
 
 class ServerBudgetOptions(TypedDict, total=False):
-    """The one of `budgets` that stands for those of the server."""
+    """The entry of `budgets` that enforces the server's budgets."""
 
     server: Required[Literal[True]]
     then: type[BaseException]
@@ -47,7 +47,7 @@ class ServerBudgetOptions(TypedDict, total=False):
 
 
 class SinkOptions(TypedDict, total=False):
-    """One of `sinks`, if it is not the URL of a store."""
+    """An entry of `sinks` that is not the URL of a store."""
 
     endpoint: Required[str]
     api_key: str | None
@@ -55,7 +55,7 @@ class SinkOptions(TypedDict, total=False):
 
 
 class RedactionOptions(TypedDict, total=False):
-    """A mapping in `redact`."""
+    """`redact` as a mapping."""
 
     patterns: Pattern | Sequence[Pattern]
     fields: str | Sequence[str]
@@ -67,7 +67,7 @@ Redaction: TypeAlias = "Pattern | Callable[[Record], Record | None]"
 
 
 class Options(TypedDict, total=False):
-    """What `configure()` takes: the fields of `Config`, where they are described."""
+    """The options of `configure()`; the fields of `Config` document them."""
 
     store: str
     endpoint: str | None

@@ -1,4 +1,4 @@
-"""The recorder: what users hold. It decorates, opens spans, patches SDKs, and delegates all else."""
+"""The recorder, autolog's public interface: it decorates functions, opens spans, patches SDKs and delegates the rest."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Recorder(Patching):
     """Records provider calls, functions and spans, and ships them off the calling thread.
 
-    The package's own recorder is `autolog`; its methods are also functions of the package. Making one starts no
-    thread and opens nothing.
+    The package's own recorder is `autolog`; its methods are also functions of the package. Creating a recorder starts
+    no thread and opens no file or connection.
     """
 
     def __init__(self) -> None:
@@ -45,23 +45,24 @@ class Recorder(Patching):
         self._enabled = True
         self._queue: Queue | None = None
         self._store: str | None = None
-        """Where the store is: its URL, whatever the working directory has become."""
+        """The store's URL with an absolute path, so that it stays valid if the working directory changes."""
         self._processing: deferred.DeferredPipeline | None = None
         self._diverted: Sink | None = None
         self._budgets: Budgets | None = None
         self._gate: Gate | None = None
         self._has_runs = False
 
-    # Setting up
+    # Configuration
 
     def configure(self, **options: Unpack[Options]) -> None:
-        """Set options; those not given keep their value, at first from AUTOLOG_* variables.
+        """Set options; those not given keep their current value, which initially comes from AUTOLOG_* variables.
 
-        The README's table says what each does. Opens the store, so that what is wrong with it shows here and not later.
+        The README's table describes every option. The store is opened at once, so that a problem with it shows up
+        here and not at the first call.
 
         Raises:
-            ConfigError: an unknown option or an impossible value.
-            StoreError: the store cannot be opened or written.
+            ConfigError: if an option is unknown or has an invalid value.
+            StoreError: if the store cannot be opened or written.
         """
         config = config_from(cast("dict[str, Any]", options), self._config)
         if self._diverted is None:
@@ -78,12 +79,12 @@ class Recorder(Patching):
             _lifecycle.flush_at_sigterm()
         if self._diverted is None and config.enabled:
             queue = self._queue or self._open_queue()
-            queue.wake()  # for its start-up work, which the first record should not wait for
+            queue.wake()  # start-up work happens now, so that the first record does not wait for it
             for delivery in queue.deliveries:
                 delivery.resume_backlog()
 
     def _instruct(self, config: Config) -> None:
-        """Tell the patches what to ask streams for, which hosts are the user's, and what may forbid a call."""
+        """Pass on to the patches whether to request stream usage, the user's own hosts, and the budget gate."""
         holders: list[Holder] = []
         if self._budgets is not None:
             holders += self._budgets.holders()
@@ -99,7 +100,7 @@ class Recorder(Patching):
             self._gate = Gate(holders, config.prices)
         self._instruct_patches(config.stream_usage == "request", config.hosts, self._gate)
 
-    # Marking up the program
+    # Decorators, budgets, spans and context
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -134,10 +135,10 @@ class Recorder(Patching):
         """Decorate a function: each call becomes a span with its arguments, result, duration and error.
 
         Works on sync and async functions, generators, async generators, methods, class and static methods. With
-        `budget`, in dollars, each call of it is a run with a budget of its own: see `budget()`.
+        `budget`, in dollars, each call of the function gets a budget of its own: see `budget()`.
 
         Raises:
-            ConfigError: the budget is no amount.
+            ConfigError: if the budget is not a valid amount.
         """
         from autolog._capture.functions import decorate
 
@@ -155,21 +156,22 @@ class Recorder(Patching):
     ) -> RunBudget:
         """Return a block for `with` or `async with` whose calls together cost no more than `limit` dollars.
 
-        Before a call is sent, the most that it can cost is reserved: all bytes of the request as input, and
-        `max_tokens`, or what the model can write, as output. It is replaced by the real cost a moment after the call
-        has ended. A call that does not fit beside what is spent and reserved is not sent and raises, in whichever
+        Before a call is sent, the most it can cost is reserved: every byte of the request counted as input, and
+        `max_tokens` (or the model's maximum) as output. Shortly after the call has ended, the reservation is replaced
+        by the real cost. A call that does not fit into what is left is not sent and raises instead, in whichever
         thread or task of the block it is made. Blocks nest; a call must fit into all of them.
 
         Args:
-            limit: dollars. raises: the exception class that such a call raises, with a message. unpriced: `allow` or
-                `refuse` calls of which nobody knows what they may cost, as the model has no price; while the limit
-                is not reached they go out by default, and nothing is reserved for them.
+            limit: the limit, in dollars.
+            raises: the exception class to raise, with a message, for a call that does not fit.
+            unpriced: `allow` or `refuse` calls to models without a known price. Allowed calls reserve nothing, and are
+                sent as long as the limit has not been reached.
 
         Returns:
-            The budget; `spent`, `reserved` and `left` say how it stands, in dollars.
+            The budget; its `spent`, `reserved` and `left` are in dollars.
 
         Raises:
-            ConfigError: an impossible value.
+            ConfigError: if a value is invalid.
         """
         from autolog._pricing.run_budget import RunBudget
 
@@ -181,9 +183,9 @@ class Recorder(Patching):
         return budget
 
     def span(self, name: str, *, kind: str = "span", capture_bodies: bool = True, **metadata: Any) -> Span:
-        """Return a span for `with` or `async with`; what is called inside becomes its child.
+        """Return a span for `with` or `async with`; calls and spans inside the block become its children.
 
-        With `capture_bodies=False` the span and everything inside it record metrics only, no prompts or outputs.
+        With `capture_bodies=False` the span and everything inside it record metrics only: no prompts, no outputs.
         """
         span = (Span if capture_bodies else PrivateSpan)(self._emit, str(name), str(kind))
         return span.set(**metadata) if metadata else span
@@ -198,25 +200,25 @@ class Recorder(Patching):
         traceparent: str | None = None,
         capture_bodies: bool = True,
     ) -> scope.ContextScope:
-        """Return a block for `with` or `async with` whose calls carry a user, session, tags and metadata.
+        """Return a block for `with` or `async with` whose calls are recorded with a user, session, tags and metadata.
 
-        `traceparent` (W3C) makes them part of a trace that began in another process; with `capture_bodies=False` they
-        record metrics only, no prompts or outputs.
+        `traceparent`, a W3C header, makes the calls part of a trace that began in another process. With
+        `capture_bodies=False` they record metrics only: no prompts, no outputs.
         """
         return scope.ContextScope(user, session, tags, metadata or {}, traceparent, capture_bodies)
 
     def current_span(self) -> Span | None:
-        """Return the span that the caller is in, to `set()` something on; None outside of any."""
+        """Return the innermost open span of the caller, for example to call `set()` on it; None outside any span."""
         span = _context.current_span.get()
         return span if isinstance(span, Span) else None
 
     def traceparent(self) -> str | None:
-        """Return the W3C `traceparent` header of the current span, for another process of yours; None outside."""
+        """Return the current span's W3C `traceparent` header, to pass to another process; None outside any span."""
         span = _context.current_span.get()
         return None if span is None else _context.format_traceparent(span)
 
     def score(self, record_id: str, value: float, *, name: str = "default", comment: str | None = None) -> None:
-        """Add a score, on a scale of your own, to a record that was made before. It goes where records go."""
+        """Add a score, on any scale, to an earlier record. The score is delivered to the same place as records."""
         with _guard.guard("scoring"):
             from autolog._record.record import Record
             from autolog._record.scores import set_score
@@ -226,12 +228,15 @@ class Recorder(Patching):
             (self._queue or self._open_queue()).put(FinishedRecord(record))
 
     def show(self, record_id: str | None = None) -> Page:
-        """Return the newest call in the store, or the record with this id (its beginning or end will do), to look at.
+        """Return a displayable page of the store's newest call, or of the record with this id.
 
-        A notebook shows it as HTML; `print()` prints it as text. Writes first what waits to be written.
+        A notebook renders the page as HTML; `print()` prints it as text. Pending records are flushed first.
+
+        Args:
+            record_id: a record's id, or enough of its beginning or end to be unique.
 
         Raises:
-            AutologError: there is none, or records go to a server, and not into a store.
+            AutologError: if there is no such record, or if records are sent to a server instead of a store.
         """
         from autolog._display.page import page_of
 
@@ -243,26 +248,27 @@ class Recorder(Patching):
     # Delivery
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until everything recorded so far is written; return False if `timeout` seconds did not suffice."""
+        """Wait until everything recorded so far is written; return False if that takes more than `timeout` seconds."""
         deadline = monotonic() + timeout
         done = [worker.flush(max(0.05, deadline - monotonic())) for worker in self._workers()]
         return all(done)
 
     def shutdown(self, timeout: float = 2.0) -> bool:
-        """Flush and stop; return False if something could not be written in time. A later call starts again."""
+        """Flush and stop, until the next recorded call; return False if that takes more than `timeout` seconds."""
         _lifecycle.end_in_flight()
         return self._close_queues(timeout)
 
     def status(self) -> dict[str, Any]:
-        """Report what is patched, where records go, how many are waiting, written and dropped, and why.
+        """Report what is patched, where records go, and how many are waiting, written or dropped, and why.
 
-        `sdks` lists what is installed, each SDK with its layer: patched itself, recorded by the HTTP library below it,
-        or out of reach, and then how to have it recorded (`_capture.inventory.Installed` describes the entries).
-        `http` counts the calls recorded below the SDKs, by HTTP library; None while those are not patched.
-        `unpatched` says why an SDK is not; `unrecorded` counts requests, by SDK, of calls that passed by autolog.
-        `budgets` has limit, spent and reserved, in dollars, of those configured and of the runs that the caller is in;
-        `unpriced` counts calls under a budget of which nobody knew what they might cost.
-        `queued` are in memory, `journalled` on disk until the sink takes them; `dropped` counts losses by reason.
+        `sdks` lists the installed SDKs, each with the layer that records it: its own patch, the HTTP library below it,
+        or none, with a hint on how to have it recorded (`_capture.inventory.Installed` describes the entries).
+        `http` counts calls recorded below the SDKs, by HTTP library; None while the HTTP libraries are not patched.
+        `unpatched` gives the reason, by SDK, why patching failed; `unrecorded` counts, by SDK, requests not recorded.
+        `budgets` holds limit, spent and reserved, in dollars, of configured budgets and of the caller's `budget()`
+        blocks; `unpriced` counts calls under a budget whose price was unknown.
+        `queued` counts records in memory, `journalled` those on disk until the sink accepts them, and `dropped` losses
+        by reason.
         """
         from msgspec.structs import asdict
 
@@ -303,7 +309,7 @@ class Recorder(Patching):
 
     @contextmanager
     def diverted(self, sink: Sink) -> Iterator[None]:
-        """Send the records of a block to `sink` only; `autolog.testing.capture()` is made of this."""
+        """Send the records of a block to `sink` only; `autolog.testing.capture()` is built on this."""
         before, self._diverted = self._diverted, sink
         kept, self._queue = self._queue, None
         try:
@@ -313,15 +319,16 @@ class Recorder(Patching):
             self._close_queues(10.0)
             self._queue = kept
 
-    # Inside
+    # Internals
 
     def _use_config(self) -> None:
         self._current_config()
 
     def _current_config(self) -> Config:
-        """Return the configuration; on first use, read from the environment.
+        """Return the configuration, which is read from the environment on first use.
 
-        If that is invalid the defaults apply and the error is logged: there is no caller to raise it to.
+        If the environment is invalid, the error is logged and the defaults apply: first use is inside a recorded call,
+        where nothing may be raised.
         """
         if self._config is not None:
             return self._config
@@ -346,7 +353,7 @@ class Recorder(Patching):
     def _open_queue(self) -> Queue:
         with _lifecycle.opening, _lifecycle.signals_deferred():
             config = self._current_config()
-            if self._queue is None:  # configuring may have opened it, or another thread
+            if self._queue is None:  # adopting the configuration, or another thread, may have opened it
                 self._queue = self._make_queue(config)
             return self._queue
 
@@ -371,7 +378,7 @@ class Recorder(Patching):
 
 
 def _budgets(config: Config, shared: bool) -> Budgets | None:
-    """Return the configured budgets; `shared`: those that hold do so for all processes with the same local store."""
+    """Return the configured budgets, if any; with `shared`, enforced across all processes with the same local store."""
     if not config.budgets:
         return None
     from autolog._delivery.sinks import ledger_path
@@ -383,7 +390,7 @@ def _budgets(config: Config, shared: bool) -> Budgets | None:
 
 
 def _take_up(budgets: Budgets | None, sink: Sink) -> None:
-    """Load earlier spending into the budgets, if the sink is a store of this machine."""
+    """Load earlier spending into the budgets, if the sink is a local store."""
     from autolog._delivery.sinks import StoreSink
 
     if budgets is not None and isinstance(sink, StoreSink):

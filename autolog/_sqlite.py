@@ -1,4 +1,4 @@
-"""What our SQLite files, stores and journals, have in common: errors, transactions, and files that are replaced."""
+"""Helpers shared by our SQLite files (stores and journals): errors, transactions, and detection of replaced files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TypeAlias
 from autolog._lifecycle import in_c_library
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
 
-#: Tells a file from the one that takes its name later: the device and the number that it has there; None for no file.
+#: The device and inode number of a file, which tell it from a later file of the same name; None if there is no file.
 Identity: TypeAlias = "tuple[int, int] | None"
 
 
 class Damaged(StoreError):  # noqa: N818 - it says what the file is
-    """A file of which a part cannot be read any more."""
+    """A file that is partly unreadable."""
 
 
 class Replaced(StoreUnavailable):
-    """A file that was deleted or replaced while it was written to: a new try writes to the new one."""
+    """A file that was deleted or replaced while it was open; a retry writes to the new file."""
 
 
 class translated:  # noqa: N801 - reads as a statement
-    """A block whose SQLite errors come out as `StoreError`, and during which no process forks.
+    """A block that turns SQLite errors into `StoreError`, and during which this process does not fork.
 
-    `url` says of which store.
+    `url` is the store's, for the error message.
     """
 
     __slots__ = ("url",)
@@ -59,7 +59,7 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
 
 
 def identity_of(path: Path) -> Identity:
-    """Return which file has a name now."""
+    """Return the identity of the file that is at `path` now."""
     try:
         found = path.stat()
     except OSError:
@@ -69,7 +69,7 @@ def identity_of(path: Path) -> Identity:
 
 @contextlib.contextmanager
 def immediate(db: sqlite3.Connection) -> Iterator[None]:
-    """Keep all changes of the block, or none; waits at its beginning for whoever else is writing."""
+    """Run the block in one write transaction: all of its changes are kept, or none. Waits for other writers first."""
     if db.in_transaction:  # a signal handler raised between BEGIN and the block below
         db.execute("ROLLBACK")
     db.execute("BEGIN IMMEDIATE")

@@ -1,15 +1,16 @@
-"""Everything that autolog raises, and only at `configure()`, `patch_*()` and on the command line; budgets at calls.
+"""All exceptions that autolog raises.
 
     AutologError
     ├── BudgetExceeded  a call that a budget does not allow, before it is sent
-    ├── ConfigError     an option that does not exist or has an impossible value
-    ├── PatchError      an SDK that is missing, too old, or no longer has what we wrap
+    ├── ConfigError     an option that does not exist or has an invalid value
+    ├── PatchError      an SDK that is missing, too old, or lacks something that we wrap
     └── StoreError      a store that cannot be opened, read or written
         └── StoreUnavailable    the same, but trying again later may help
             ├── StoreFull       there is no space left
-            └── Undelivered     a backend that did not take all of a batch
+            └── Undelivered     a backend that did not accept a whole batch
 
-After set-up nothing else of ours is raised into the user's program: see `_guard`.
+They are raised by `configure()`, `patch_*()`, other explicit calls of autolog's functions, and on the command line.
+Recorded calls raise `BudgetExceeded` at most; all other errors of autolog are caught there: see `_guard`.
 """
 
 from __future__ import annotations
@@ -28,18 +29,19 @@ __all__ = [
 ]
 
 
-#: The user and the password in a URL; a password may hold any character, so all up to the last @ belongs to it.
+#: The user and the password in a URL. A password may contain any character, so everything up to the last @ is part of
+#: it.
 _PASSWORD = re.compile(r"^([a-z][\w+.-]*:/*|)([^/@:]*):(?!//).*@", re.IGNORECASE | re.DOTALL)
-#: A user without a password in a web address: it may be a key.
+#: A user without a password in a web address, which may be an API key.
 _LONE_USER = re.compile(r"^(https?:/*)[^/@]*@", re.IGNORECASE)
-#: A parameter with a secret.
+#: A URL parameter whose name suggests a secret.
 _SECRET = re.compile(
     r"((?:^|[?&;#])[^=&;#]*(?:pass|pwd|key|token|secret|sig|auth)[^=&;#]*=)[^&;#]*", re.IGNORECASE | re.DOTALL
 )
 
 
 def shown(url: str) -> str:
-    """Return a URL as it may be shown and kept: without passwords and keys, wherever in it they stand."""
+    """Return a URL without the passwords and keys in it, fit to be shown and logged."""
     if url.startswith("sqlite:"):
         return url
     url = _LONE_USER.sub(r"\1…@", _PASSWORD.sub(r"\1\2@", url))
@@ -47,15 +49,20 @@ def shown(url: str) -> str:
 
 
 class AutologError(Exception):
-    """The root of all errors of this package."""
+    """The base class of all of autolog's exceptions."""
 
 
 class BudgetExceeded(AutologError):  # noqa: N818 - it says what happened
-    """A call that might exceed a budget, and was not sent."""
+    """A call was not sent because it might have exceeded a budget."""
 
 
 class ConfigError(AutologError, ValueError):
-    """An option that does not exist or has an impossible value."""
+    """An option does not exist or has an invalid value.
+
+    Attributes:
+        option: the option's name.
+        problem: what is wrong with it.
+    """
 
     def __init__(self, option: str, problem: str) -> None:
         self.option = option
@@ -64,10 +71,12 @@ class ConfigError(AutologError, ValueError):
 
 
 class PatchError(AutologError, RuntimeError):
-    """An SDK that cannot be patched: missing, too old, or its internals changed incompatibly.
+    """An SDK cannot be patched: it is missing, too old, or its internals have changed incompatibly.
 
     Attributes:
-        sdk: its name. problem: what is wrong, and what to do. missing: whether it is not installed at all.
+        sdk: the SDK's name.
+        problem: what is wrong, and what to do about it.
+        missing: whether the SDK is not installed at all.
     """
 
     def __init__(self, sdk: str, problem: str, *, missing: bool = False) -> None:
@@ -78,7 +87,12 @@ class PatchError(AutologError, RuntimeError):
 
 
 class StoreError(AutologError):
-    """A store that cannot be opened, read or written."""
+    """A store cannot be opened, read or written.
+
+    Attributes:
+        url: the store's URL, without passwords and keys.
+        problem: what is wrong.
+    """
 
     def __init__(self, url: str, problem: str) -> None:
         self.url = shown(url)
@@ -87,17 +101,19 @@ class StoreError(AutologError):
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - it says what the store is
-    """A store that cannot be used now, though a later try may succeed (locked, full, away)."""
+    """A store cannot be used at the moment (locked, full, unreachable); a later try may succeed."""
 
 
 class StoreFull(StoreUnavailable):
-    """A store that is out of space; a retry may succeed once space has been freed."""
+    """A store is out of space; a retry may succeed once space has been freed."""
 
 
 class Undelivered(StoreUnavailable):
-    """A backend that did not take all: the first `done` records are there; the rest may be tried again.
+    """A backend did not accept a whole batch.
 
-    `retry_after` is the pause, in seconds, that the backend asked for.
+    Attributes:
+        done: the number of records, from the start of the batch, that were accepted; the rest may be sent again.
+        retry_after: the pause, in seconds, that the backend asked for, if any.
     """
 
     def __init__(self, url: str, problem: str, done: int = 0, retry_after: float | None = None) -> None:
