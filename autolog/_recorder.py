@@ -1,4 +1,4 @@
-"""The recorder, autolog's public interface: it decorates functions, opens spans, patches SDKs and delegates the rest."""
+"""The recorder, autolog's public interface: decorates functions, opens spans, patches SDKs, and delegates the rest."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The way out: from the queue of ended spans to the sinks that keep or ship their records."""
+"""Delivery: from the queue of ended spans to the sinks that store or ship their records."""

@@ -1,4 +1,4 @@
-"""Make the queue that a configuration asks for, with a delivery to each of its targets."""
+"""Build the queue for a configuration, with a delivery to each of its targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Processing(Protocol):
-    """What makes records of spans, on the queue's thread; `prepare` is called there before the first."""
+    """Turns spans into records on the queue's thread; `prepare` is called there before the first span."""
 
     def prepare(self) -> None: ...
 
@@ -23,9 +23,9 @@ class Processing(Protocol):
 
 
 def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]) -> Queue:
-    """Return a queue, durable if so configured, with a delivery for each target.
+    """Return a queue, durable if configured so, with a delivery for each target.
 
-    `opened` is called with the first target's sink, once that is open.
+    `opened` is called with the first target's sink once it is open.
     """
 
     def opener(target: Any, first: bool) -> Callable[[], Sink]:
@@ -49,20 +49,20 @@ def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]
 
 
 def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:
-    """Return a queue that delivers to one sink only, and keeps no journal."""
+    """Return a queue that delivers to a single sink, without a journal."""
     bounds = config.max_queue_records, config.max_queue_bytes
     return Queue(processing, [Delivery(lambda: sink, *bounds)], *bounds, processing.prepare)
 
 
 def place(store: str) -> str:
-    """Return a store's URL with a path from the root, which stays when the working directory changes."""
+    """Return a store's URL with an absolute path, which stays valid if the working directory changes."""
     from autolog._folders import absolute_url
 
     return absolute_url(store)
 
 
 def targets(config: Config) -> list[Any]:
-    """Return where records go: to the endpoint if there is one, else into the store; and to the further sinks."""
+    """Return where records go: to the endpoint, or into the store if there is none, and to each of `sinks`."""
     first = (
         config.store
         if config.endpoint is None
@@ -72,7 +72,7 @@ def targets(config: Config) -> list[Any]:
 
 
 def import_ahead(config: Config) -> None:
-    """Import what the targets' sinks will use of other libraries."""
+    """Import the third-party libraries that the targets' sinks will use."""
     from autolog._delivery import sinks
 
     for target in targets(config):
@@ -83,7 +83,8 @@ def open_target(target: Any) -> Sink:
     """Open the sink of a target.
 
     Raises:
-        ConfigError: the target names none. StoreError: its store cannot be opened.
+        ConfigError: if the target does not name a sink.
+        StoreError: if the target's store cannot be opened.
     """
     from autolog._delivery import sinks
 

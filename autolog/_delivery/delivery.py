@@ -1,8 +1,8 @@
-"""Write records to a sink: in batches, retried with backoff, kept in the journal while the sink is down.
+"""Write records to a sink: in batches, retried with backoff, and kept in the journal while the sink is down.
 
-No record waits in memory for a sink that fails: it is spilled to the journal at once, as is what arrives meanwhile.
-Once the sink works again, or in the next process with the same target, the journal is resent. Without a journal
-records wait in memory, bounded; those beyond the bounds are dropped and counted by reason.
+Records do not wait in memory for a failing sink: pending and arriving ones are spilled to the journal at once. The
+journal is resent when the sink works again, or by the next process with the same target. Without a journal, a limited
+number of records waits in memory; the rest is dropped and counted by reason.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 #: The maximum number of records per write.
 BATCH = 500
-#: The longest pause between two tries of a failing sink, in seconds.
+#: The longest pause between two attempts to write to a failing sink, in seconds.
 MAX_PAUSE = 15.0
-#: With a journal, how much waits in memory for a slow sink: records, bytes, and seconds of one write.
+#: With a journal, the most that waits in memory for a slow sink: records, bytes, and seconds of a single write.
 MAX_WAITING, MAX_WAITING_BYTES, PATIENCE = 5_000, 32 * 1024 * 1024, 1.0
 
-#: How long to wait for other processes that write to the journal once `KEEP_TIMEOUT` was not enough, in seconds.
+#: Seconds to wait for other processes to finish writing to the journal, once `KEEP_TIMEOUT` has not been enough.
 IMPATIENCE = 0.1
 
 
 class Sink(Protocol):
-    """The destination of records.
+    """A destination of records.
 
-    `write` returns once they are stored, with the number refused for good (None for none), or raises: `Undelivered`
-    if some are stored already, any error if none is. It may get the same record twice.
+    `write` returns once the records are stored, with the number refused permanently (None for none). It raises
+    `Undelivered` if only some are stored, and any other error if none is. It may be given the same record twice.
     """
 
     def write(self, records: Sequence[Record]) -> int | None: ...
@@ -47,7 +47,7 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-#: A record, and its sequence number in the journal if it is there already.
+#: A record, and its sequence number in the journal if it has been journalled.
 Entry: TypeAlias = "tuple[Record, int | None]"
 
 
@@ -55,9 +55,10 @@ class Delivery(Worker):
     """Writes records to one sink.
 
     Args:
-        open_sink: opens the sink; called on the worker thread, again after a fork and after a failure to open.
-        max_records: the maximum number of pending records. max_bytes: their maximum total size.
-        journal: where to keep what cannot be delivered; None to keep it in memory.
+        open_sink: opens the sink; called on the worker thread, and again after a fork or a failure to open.
+        max_records: the maximum number of pending records.
+        max_bytes: their maximum total size, in bytes.
+        journal: stores records that cannot be delivered; None to keep them in memory.
     """
 
     stage = 1
@@ -102,12 +103,12 @@ class Delivery(Worker):
         self._enqueue([(record, None) for record in records])
 
     def put_durably(self, records: Sequence[Record]) -> None:
-        """Hand over records once they are on disk."""
+        """Write records to the journal, and then hand them over for delivery."""
         seqs: Sequence[int | None] = self._add_to_journal(records, claimed=True) or [None] * len(records)
         self._enqueue(list(zip(records, seqs, strict=True)))
 
     def spill(self, records: Sequence[Record]) -> bool:
-        """Write records to the journal, to be sent from there; False if it cannot take them."""
+        """Write records to the journal, to be sent from there; return False if the journal cannot take them."""
         kept = self._add_to_journal(records) is not None
         if kept:
             self._backlog = True
@@ -116,7 +117,7 @@ class Delivery(Worker):
 
     @property
     def has_journal(self) -> bool:
-        """Whether there is a journal that could be written at the last try."""
+        """Whether there is a journal which was writable at the last attempt, or which is due for another."""
         return self._journal_works or (self._journal is not None and monotonic() >= self._journal_retry_at)
 
     @property
@@ -125,7 +126,7 @@ class Delivery(Worker):
 
     @property
     def waiting(self) -> int:
-        """The number of records in the journal for this sink, of all processes."""
+        """The number of journalled records for this sink, from all processes."""
         return self._journal.waiting().records if self._journal is not None and self._backlog else 0
 
     def resume_backlog(self) -> None:
@@ -138,7 +139,7 @@ class Delivery(Worker):
         super().expedite()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until the sink has everything; False if it has not in time, or the journal still holds some."""
+        """Wait until everything, the journal included, is written; return False after `timeout` seconds."""
         deadline = monotonic() + timeout
         self.resume_backlog()
         done = super().flush(timeout)
@@ -159,7 +160,7 @@ class Delivery(Worker):
         return done
 
     def abandon(self) -> None:
-        """Spill what is pending to the journal, or drop it: there is no more time."""
+        """Spill pending records to the journal, or drop and count them, because time has run out."""
         held = self._take_work()
         try:
             entries = take_all(self._items)
@@ -175,7 +176,10 @@ class Delivery(Worker):
                 self._work.release()
 
     def _take_work(self) -> bool:
-        """Take `_work` from the thread; False if its sink hangs: the journal gets what it may be writing, too."""
+        """Acquire the thread's `_work` lock; return False if its sink hangs.
+
+        The batch that the thread is writing is then journalled, too, and may be delivered twice.
+        """
         deadline = monotonic() + self._patience
         while not (held := self._work.acquire(timeout=0.1)):
             if self._sending_since is not None or monotonic() >= deadline:
@@ -206,7 +210,7 @@ class Delivery(Worker):
     # The journal
 
     def _add_to_journal(self, records: Sequence[Record], claimed: bool = False) -> list[int] | None:
-        """Return their sequence numbers, or None if the journal cannot take them."""
+        """Write records to the journal; return their sequence numbers, or None if the journal cannot take them."""
         if not self.has_journal or self._journal is None:
             return None
         try:
@@ -219,12 +223,12 @@ class Delivery(Worker):
         return seqs
 
     def _count_shed(self, journal: Journal) -> None:
-        """Count the entries that the journal has dropped: too old, too many, or damaged."""
+        """Count as lost the entries that the journal has dropped: too old, too many, or damaged."""
         for reason, count in journal.shed().items():
             self._drop(reason, count)
 
     def _spill(self, entries: list[Entry]) -> bool:
-        """Leave entries to the journal, for a later try or another process; False if that is impossible."""
+        """Leave entries in the journal for a later attempt or another process; return False if that fails."""
         if self._journal is None:
             return False
         new = [record for record, seq in entries if seq is None]
@@ -233,13 +237,13 @@ class Delivery(Worker):
         if held := [seq for _, seq in entries if seq is not None]:
             try:
                 self._journal.release(held)
-            except AutologError as error:  # they are in the journal, and free once the lease has expired
+            except AutologError as error:  # the entries become free anyway when their lease expires
                 self._journal_failed(error)
         self._backlog = True
         return True
 
     def _spill_at_last(self, entries: list[Entry]) -> bool:
-        """Leave entries to the journal, if it takes them, though it failed a moment ago: they have no other place."""
+        """Leave entries in the journal, even if it has just failed, because there is no other place for them."""
         if self._journal is None:
             return False
         self._journal_retry_at = 0.0
@@ -256,7 +260,7 @@ class Delivery(Worker):
         if seqs and self._journal is not None:
             try:
                 self._journal.remove(seqs)
-            except AutologError as error:  # they will be sent again, and deduplicated by their ids
+            except AutologError as error:  # the records will be sent again, and deduplicated by id
                 self._journal_failed(error)
 
     def _journal_failed(self, error: AutologError) -> None:
@@ -269,7 +273,7 @@ class Delivery(Worker):
 
     @property
     def _batch(self) -> int:
-        """The number of records per write; few for a backend that takes one at a time, for a lease does not last."""
+        """The number of records per write: fewer for backends that take one at a time, to finish within the lease."""
         return min(BATCH, getattr(self._sink, "batch", BATCH))
 
     def _due(self) -> float | None:
@@ -316,11 +320,11 @@ class Delivery(Worker):
                 self._spill(entries[done:])
 
     def _send(self, records: list[Record]) -> int:
-        """Write records; returns how many of the first are done with: stored, or refused for good."""
+        """Write records; return how many, from the first, need no retry: they are stored, or refused permanently."""
         self._sending_since = monotonic()
         try:
             if self._sink is None:
-                with in_c_library:  # a sink over HTTP makes a TLS context
+                with in_c_library:  # an HTTP sink creates a TLS context
                     self._sink = self._open_sink()
             refused = self._sink.write(records) or 0
         except Exception as error:  # noqa: BLE001 - whatever a sink raises: count it, log it once, retry
@@ -355,8 +359,8 @@ class Delivery(Worker):
     def _failed(self, error: Exception) -> None:
         first, self.last_error = self.last_error is None, f"{type(error).__name__}: {error}"
         self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
-        pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that programs do not retry in step
-        asked = getattr(error, "retry_after", None) or 0.0  # may prolong the pause, but not shorten it
+        pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that processes do not retry in lockstep
+        asked = getattr(error, "retry_after", None) or 0.0  # may extend the pause, but not shorten it
         self._retry_at = monotonic() + max(pause, min(asked, MAX_PAUSE))
         if first:
             logger.warning(
@@ -365,9 +369,9 @@ class Delivery(Worker):
             )  # fmt: skip
 
     def _where_kept(self) -> str:
-        """Return the part of a warning that says where records wait meanwhile."""
+        """Return the part of a warning that says where records are kept in the meantime."""
         if self._journal is not None and self.has_journal:
-            with suppress(AutologError):  # that is said when they are to be written there
+            with suppress(AutologError):  # reported when a record is spilled
                 return f"; keeping them in {self._journal.opened_path()}"
         return ""
 

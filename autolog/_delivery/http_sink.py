@@ -1,4 +1,4 @@
-"""Ship records to a server, in its dialect."""
+"""Ship records to a server in its dialect."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from autolog.errors import AutologError, Undelivered
 if TYPE_CHECKING:
     import httpx2
 
-#: How long one request may take, in seconds.
+#: The timeout of one request, in seconds.
 TIMEOUT = 10.0
 
 
 class HTTPSink:
-    """Ships to a backend: many records per request where its format allows that, else one."""
+    """Ships records to a backend: many per request if the backend's format allows it, else one.
+
+    Raises:
+        AutologError: if httpx2 is not installed.
+    """
 
     def __init__(self, endpoint: str, api_key: str | None, dialect: str) -> None:
         try:
@@ -33,17 +37,17 @@ class HTTPSink:
         self._endpoint = endpoint.rstrip("/")
         self._dialect = dialects.get_shipping(dialect)
         self._binary: BinaryForm | None = None
-        """What to send instead of JSON, once the backend has refused that and taken this."""
+        """The encoding to use instead of JSON, once the backend has refused JSON and accepted this."""
         #: The maximum number of records per `write`.
         self.batch = 500 if self._dialect.batches else 20
         headers = {"user-agent": "autolog", **(_key_header(self._dialect, api_key) if api_key else {})}
-        # Reading the machine's certificates takes 30 ms, for which the first record waits: only where they are needed
+        # Loading the machine's certificates delays the first record by 30 ms: do so only for https.
         encrypted = self._endpoint.lower().startswith("https:")
         self._client = httpx2.Client(headers=headers, timeout=TIMEOUT, verify=encrypted)
 
     @property
     def encoding(self) -> str:
-        """How requests are sent, as far as the backend has made known what it takes."""
+        """The encoding of requests, as far as is known which one the backend accepts."""
         return "protobuf" if self._binary is not None else "JSON"
 
     def write(self, records: Sequence[Record]) -> int:
@@ -62,9 +66,10 @@ class HTTPSink:
         self._client.close()
 
     def _send_many(self, records: Sequence[Record]) -> int:
-        """Send records in one request, or in halves if it is refused; returns how many were refused for good.
+        """Send records in one request, or in halves if it is refused; return how many were refused permanently.
 
-        So one bad record does not cost the others; one that is too large goes without its bodies.
+        Halving isolates a bad record, so that the others are delivered. A record that is too large is sent without its
+        bodies.
         """
         try:
             return self._send(records)
@@ -90,7 +95,7 @@ class HTTPSink:
             return 1
 
     def _send(self, records: Sequence[Record]) -> int:
-        """Send one request; returns how many of its records were refused for good."""
+        """Send one request; return how many of its records were refused permanently."""
         response, reply = self._exchange(records, self._binary)
         if response.status_code in _OTHER_FORM and self._binary is None and not self._dialect.is_fault(reply):
             binary = self._other_form(response)
@@ -110,7 +115,7 @@ class HTTPSink:
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
 
     def _exchange(self, records: Sequence[Record], binary: BinaryForm | None) -> tuple[httpx2.Response, Any]:
-        """Send records in JSON or in the binary form; return the response and what it says."""
+        """Send records as JSON or in the binary form; return the response and its decoded body."""
         import httpx2
 
         method, path, content, headers = (binary or self._dialect).encode_request(records)
@@ -125,7 +130,7 @@ class HTTPSink:
         )
 
     def _other_form(self, response: httpx2.Response) -> BinaryForm | None:
-        """Return the dialect's binary form, for a backend that refuses JSON; None if it has none."""
+        """Return the dialect's binary form, for a backend that refuses JSON; None if the dialect has none."""
         try:
             return dialects.get_binary(self._dialect.name)
         except ImportError as error:
@@ -137,23 +142,23 @@ def _problem(response: httpx2.Response) -> str:
     return f"HTTP {response.status_code}: {response.text[:200]}"
 
 
-#: Statuses of requests that will fail again, if the backend itself sent them and not a gateway before it. Not 404: a
-#: path that is not there may be, another time.
+#: Statuses of requests that will fail again, if they come from the backend itself and not from a gateway in front of
+#: it. 404 is not among them: the path may exist later.
 _REFUSALS = frozenset({400, 409, 415, 422})
-#: Statuses of a backend that cannot read what was sent: it may take another encoding.
+#: Statuses of a backend that may not understand the encoding, and might accept another.
 _OTHER_FORM = frozenset({400, 406, 415})
 
 
 class _TooLargeError(Exception):
-    """The backend refuses a request for its size."""
+    """The backend refused a request because of its size."""
 
 
 class _RefusedError(Exception):
-    """The backend refuses a request for what is in it."""
+    """The backend refused a request because of its content."""
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Return the pause that a backend asks for, in seconds or as a date (RFC 9110, 10.2.3); None if there is none."""
+    """Return the pause that a backend's Retry-After asks for, in seconds (RFC 9110, 10.2.3); None if there is none."""
     value = response.headers.get("retry-after", "").strip()
     try:
         if value[:1].isdigit() and value.isascii() and value.replace(".", "", 1).isdigit():

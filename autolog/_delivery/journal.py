@@ -1,13 +1,13 @@
-"""The journal: records that could not be delivered, on local disk, until some process can deliver them.
+"""The journal: undelivered records on local disk, kept until some process can deliver them.
 
-One SQLite file for all programs that share a folder. An entry is one record for one target; a process that ships to
-that target claims entries, sends them and removes them. A claim ends with its process, or after `LEASE` seconds, so
-that nothing gets stuck; two processes may then send the same record, which a backend deduplicates by its id. The
-journal is bounded by size and by age: the oldest entries are dropped, and counted. A damaged file is replaced by one
-with the entries that can still be read.
+It is one SQLite file for all programs that share a folder. An entry is one record for one target; a process that ships
+to the target claims entries, sends them and removes them. A claim ends with its process, or after `LEASE` seconds, so
+that no entry gets stuck. Two processes may therefore send the same record, which the backend deduplicates by its id.
+The journal is bounded by size and age: the oldest entries are dropped and counted. A damaged file is replaced by a new
+one with the entries that can still be read.
 
-Records are not synced to disk one by one: the journal survives its process, however that ends. A power cut does not
-damage it, but may cost the last entries.
+Records are not synced to disk one by one. The journal survives its process, however that ends; a power failure does
+not damage it, but may lose the last entries.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: How long a claim lasts at most, in seconds.
+#: The maximum duration of a claim, in seconds.
 LEASE = 120.0
 
-#: Tells this process from an earlier one with the same pid; a forked child gets its own.
+#: Distinguishes this process from an earlier one with the same pid; a forked child gets its own.
 _token = f"{new_span():016x}"
 
 
@@ -66,7 +66,7 @@ def _unpack(data: bytes) -> Record:
     """Return the record of an entry.
 
     Raises:
-        ValueError: the data is damaged.
+        ValueError: if the data is damaged.
     """
     try:
         (record,) = _decode(zstd.decompress(data))
@@ -76,7 +76,7 @@ def _unpack(data: bytes) -> Record:
 
 
 def _repaired(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concatenate[Journal, P], R]:
-    """Run a method of the journal again, after a repair, if it finds the file damaged or replaced."""
+    """Wrap a method of the journal: if it finds the file damaged or replaced, repair the file and call it again."""
 
     @functools.wraps(method)
     def run(journal: Journal, /, *arguments: P.args, **named: P.kwargs) -> R:
@@ -90,7 +90,7 @@ def _repaired(method: Callable[Concatenate[Journal, P], R]) -> Callable[Concaten
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """The backlog of one target: records, bytes, and the time of the oldest."""
+    """The backlog of one target: the number of records, their size in bytes, and the time of the oldest (UTC)."""
 
     target: str
     records: int
@@ -102,9 +102,11 @@ class Journal:
     """The entries of one target in a journal file.
 
     Args:
-        path: the file; if its folder cannot be written and `spare` is allowed, one in the temporary folder instead.
+        path: the file.
         target: the name of the sink that the records are for.
-        max_bytes: the maximum total size of all entries of the file. max_age: their maximum age, in seconds.
+        max_bytes: the maximum total size of all entries in the file.
+        max_age: their maximum age, in seconds.
+        spare: use a file in the temporary folder if the path's folder cannot be written.
     """
 
     def __init__(self, path: Path, target: str, max_bytes: int, max_age: float, spare: bool = False) -> None:
@@ -116,33 +118,34 @@ class Journal:
 
     @property
     def path(self) -> Path:
-        """The file: the one that was asked for, or one in the temporary folder."""
+        """The file in use: the requested one, or the one in the temporary folder."""
         return self._file.path
 
     @_repaired
     def opened_path(self) -> Path:
-        """Return the file that can be written, which is made if need be.
+        """Return the path of the writable file, creating the file if necessary.
 
         Raises:
-            StoreError: neither the one that was asked for can, nor one in the temporary folder.
+            StoreError: if neither the requested file nor one in the temporary folder can be written.
         """
         with self._file.reading():
             return self.path
 
     def exists(self) -> bool:
-        """Return whether there is a file, here or in the temporary folder."""
+        """Return whether there is a file, at the requested path or in the temporary folder."""
         return self._file.exists()
 
     # Writing
 
     @_repaired
     def add(self, records: Sequence[Record], claimed: bool = False) -> list[int]:
-        """Store records; with `claimed` this process claims them, until it releases them or ends.
+        """Store records; with `claimed`, this process claims them until it releases them or ends.
 
-        Returns their sequence numbers.
+        Returns:
+            The sequence numbers of the new entries.
 
         Raises:
-            StoreError: the file cannot be written.
+            StoreError: if the file cannot be written.
         """
         packed = [_pack(record) for record in records]
         now = time()
@@ -160,10 +163,10 @@ class Journal:
 
     @_repaired
     def claim(self, limit: int) -> list[tuple[Record, int | None]]:
-        """Claim the oldest free entries: records and their sequence numbers.
+        """Claim up to `limit` free entries, the oldest first; return the records and their sequence numbers.
 
         Raises:
-            StoreError: the file cannot be read or written.
+            StoreError: if the file cannot be read or written.
         """
         if not self.exists():
             return []
@@ -179,7 +182,7 @@ class Journal:
             rows = db.execute(
                 "SELECT n, data FROM entry WHERE target = ? AND (owner IS NULL OR until < ? OR until > ?)"
                 " ORDER BY n LIMIT ?",
-                (self.target, now, now + 2 * LEASE, limit),  # a lease from the future: the clock was set back
+                (self.target, now, now + 2 * LEASE, limit),  # if too far ahead, the clock was set back
             ).fetchall()
             entries: list[tuple[Record, int | None]] = []
             for n, data in rows:
@@ -197,7 +200,7 @@ class Journal:
         """Delete delivered entries.
 
         Raises:
-            StoreError: the file cannot be written.
+            StoreError: if the file cannot be written.
         """
         with self._file.transaction() as db:
             db.executemany("DELETE FROM entry WHERE n = ?", [(n,) for n in seqs])
@@ -207,19 +210,19 @@ class Journal:
 
     @_repaired
     def release(self, seqs: Iterable[int]) -> None:
-        """Give up the claim on entries.
+        """Give up this process's claim on entries.
 
         Raises:
-            StoreError: the file cannot be written.
+            StoreError: if the file cannot be written.
         """
         with self._file.transaction() as db:
             db.executemany("UPDATE entry SET owner = NULL WHERE n = ?", [(n,) for n in seqs])
 
     def note_losses(self, dropped: Mapping[str, int]) -> None:
-        """Remember, for `autolog doctor`, how many records this process lost, by reason.
+        """Save, for `autolog doctor`, how many records this process lost, by reason.
 
-        Where the file cannot be written, for its disk is full, one in the temporary folder remembers them, or at least
-        standard error says so.
+        If the file cannot be written, for example because the disk is full, the losses go to a file in the temporary
+        folder or, failing that, to standard error.
         """
         problems: list[StoreError] = []
         for file in self._file.loss_files(make=True):
@@ -233,7 +236,7 @@ class Journal:
             print(f"autolog lost records: {words}; {problems[0]}", file=sys.stderr)  # noqa: T201 - the last resort
 
     def wait_up_to(self, seconds: float) -> None:
-        """Wait so long for other processes that are writing, from now on."""
+        """Set how many seconds each operation waits for other processes to finish writing."""
         self._file.wait_up_to(seconds)
 
     def shed(self) -> dict[str, int]:
@@ -247,17 +250,17 @@ class Journal:
         """Return the backlog of this target.
 
         Raises:
-            StoreError: the file cannot be read.
+            StoreError: if the file cannot be read.
         """
         found = [waiting for waiting in self.all_waiting() if waiting.target == self.target]
         return found[0] if found else Waiting(self.target, 0, 0, None)
 
     @_repaired
     def all_waiting(self) -> list[Waiting]:
-        """Return the backlog of each target.
+        """Return the backlog of each target in the file.
 
         Raises:
-            StoreError: the file cannot be read.
+            StoreError: if the file cannot be read.
         """
         if not self.exists():
             return []
@@ -266,10 +269,10 @@ class Journal:
             return [Waiting(target, n, size, datetime.fromtimestamp(at, UTC)) for target, n, size, at in rows]
 
     def losses(self) -> list[dict[str, Any]]:
-        """Return what processes lost (at, pid, reason, count), the newest last.
+        """Return the losses noted by all processes (keys at, pid, reason and count), the newest last.
 
         Raises:
-            StoreError: the file cannot be read.
+            StoreError: if the file cannot be read.
         """
         found: list[dict[str, Any]] = []
         for file in self._file.loss_files():
@@ -296,7 +299,7 @@ class Journal:
             self._shed["unreadable in the journal"] += lost
 
     def _shed_surplus(self, db: sqlite3.Connection, now: float) -> None:
-        """Delete entries that are too old, and the oldest beyond the size; counts them for `shed`."""
+        """Delete entries that are too old, and the oldest ones until the rest fits; count them for `shed`."""
         old = db.execute("DELETE FROM entry WHERE at < ?", (now - self._max_age,)).rowcount
         if old:
             self._shed["too old in the journal"] += old
@@ -308,9 +311,9 @@ class Journal:
 
 
 def journal_for(config: Config, target: Any) -> Journal:
-    """Return the journal of a target: a store's URL, or a mapping with endpoint, dialect and api_key.
+    """Return the journal for a target: a store's URL, or a mapping with endpoint, dialect and api_key.
 
-    Targets with different keys are different: a key may belong to another project.
+    Targets that differ only in their API key are distinct, because the keys may belong to different projects.
     """
     if isinstance(target, str):
         name = shown(target)
@@ -326,12 +329,12 @@ def _owner() -> str:
 
 
 def _alive(owner: str) -> bool:
-    """Return whether the process may still exist; one on another host always may."""
+    """Return whether the owner of a claim may still be running; always true for a process on another host."""
     pid, token, host = owner.split(":", 2)
     if host != socket.gethostname():
         return True
     if int(pid) == os.getpid():
-        return token == _token  # else an earlier process had our pid
+        return token == _token  # if not, an earlier process had our pid
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

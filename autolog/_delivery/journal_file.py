@@ -1,4 +1,4 @@
-"""The SQLite file of a journal: private to the user, shared by threads, forks and processes, repaired when damaged."""
+"""The SQLite file of a journal: private to the user, shared by threads and processes, and repaired when damaged."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from autolog._native import RLock
 from autolog._sqlite import Damaged, Identity, Replaced, identity_of, immediate, translated
 from autolog.errors import StoreError
 
-#: How long to wait for another process that is writing, in seconds.
+#: Seconds to wait for another process to finish writing.
 BUSY_TIMEOUT = 1.0
-#: The version of the schema, and the mark of our files; another program's file, or a newer one, is left alone.
+#: The schema version, and SQLite's application id of our files. Other programs' files, and newer ones, are left alone.
 VERSION, APPLICATION_ID = 1, 0x616C6F6A  # "aloj"
 
 
 class JournalFile:
-    """The connections to a journal's file: one for each thread, opened again after a fork, and if the file is replaced.
+    """The connections to a journal's file: one per thread, reopened after a fork and when the file is replaced.
 
     Args:
-        path: the file. spare: if its folder cannot be written, use one in the temporary folder instead.
+        path: the file.
+        spare: use a file in the temporary folder if the path's folder cannot be written.
     """
 
     def __init__(self, path: Path, spare: bool) -> None:
@@ -38,13 +39,13 @@ class JournalFile:
         self._damaged: Identity = None
 
     def exists(self) -> bool:
-        """Return whether there is a file, here or in the temporary folder."""
+        """Return whether there is a file, at the requested path or in the temporary folder."""
         return self.path.exists() or (self._spare and (path := self.fallback_path()) is not None and path.exists())
 
     def fallback_path(self, make: bool = False) -> Path | None:
-        """Return where the file is when it cannot be in its folder; None if it cannot be there either.
+        """Return the file's path in the temporary folder, used if its own folder cannot be written; None if unusable.
 
-        `make` says to make the folder for it.
+        With `make`, the folder is created.
         """
         try:
             return fallback_folder(make) / self.path.name
@@ -52,9 +53,10 @@ class JournalFile:
             return None
 
     def loss_files(self, make: bool = False) -> Iterator[JournalFile]:
-        """Yield the files that remember losses: this one, and one in the temporary folder for where it cannot.
+        """Yield the files for losses: this one, and one in the temporary folder for when this one cannot be written.
 
-        That one is of this path's programs alone, unlike the journal there: others have nothing to do with a loss.
+        Unlike the spare journal, the spare loss file is not shared with the programs that use another path: its losses
+        do not concern them.
         """
         yield self._for_losses(self._wanted)
         if spare := self.fallback_path(make):
@@ -68,10 +70,10 @@ class JournalFile:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection.
+        """Provide this thread's connection.
 
         Raises:
-            StoreError: the file cannot be opened or read; `Damaged` if `repair` may help.
+            StoreError: if the file cannot be opened or read; `Damaged` if `repair` may help.
         """
         found = identity_of(self.path)
         try:
@@ -83,10 +85,11 @@ class JournalFile:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread's connection, for changes that are all kept or none.
+        """Provide this thread's connection in a write transaction, which is rolled back if the block raises.
 
         Raises:
-            StoreError: the file cannot be opened or written; `Damaged` if `repair` may help, `Replaced` if a new try.
+            StoreError: if the file cannot be opened or written; `Damaged` if `repair` may help, `Replaced` if a retry
+                may.
         """
         with self.reading() as db:
             with immediate(db):
@@ -95,13 +98,13 @@ class JournalFile:
                 raise Replaced(str(self.path), "the file was deleted or replaced while it was written to")
 
     def wait_up_to(self, seconds: float) -> None:
-        """Wait so long for other processes that are writing, from now on."""
+        """Set how many seconds each operation waits for other processes to finish writing."""
         self._busy_timeout = seconds
         with contextlib.suppress(StoreError), self.reading() as db:
             db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     def shrink(self) -> None:
-        """Give free space back to the disk."""
+        """Return free space to the file system."""
         with self.reading() as db:
             db.execute("PRAGMA incremental_vacuum")
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -123,7 +126,7 @@ class JournalFile:
         return db
 
     def _open(self) -> sqlite3.Connection:
-        waited = self._repairing.acquire(timeout=self._busy_timeout)  # in vain if its holder was left behind by a fork
+        waited = self._repairing.acquire(timeout=self._busy_timeout)  # in vain, if a fork took the thread holding it
         try:
             return self._connect_somewhere()
         finally:
@@ -137,7 +140,7 @@ class JournalFile:
             raise
         except (OSError, StoreError) as error:
             if getattr(error.__cause__, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-                raise  # another process is writing: the next try will do
+                raise  # another process is writing: the next attempt will succeed
             spare = self.fallback_path(make=True) if self._spare else None
             if spare is None:
                 raise error if isinstance(error, StoreError) else StoreError(str(self.path), str(error)) from error
@@ -152,7 +155,7 @@ class JournalFile:
                 return self._prepared(path)
         except StoreError as error:
             if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_NOTADB" and path.parent.name == NAME:
-                raise Damaged(str(path), "the file is damaged") from error  # in our own folder it can only be ours
+                raise Damaged(str(path), "the file is damaged") from error  # in our folder it can only be a journal
             raise
 
     def _prepared(self, path: Path) -> sqlite3.Connection:
@@ -161,7 +164,7 @@ class JournalFile:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             with immediate(db):
-                if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been first
+                if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # unless another process was faster
                     _create_tables(db)
         if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise StoreError(str(path), "this file is another program's database; choose another path")
@@ -173,12 +176,13 @@ class JournalFile:
     # Repair
 
     def repair(self) -> int | None:
-        """Rename the damaged file to `*.damaged`, and copy what can still be read into a new one.
+        """Rename the damaged file to `*.damaged`, and copy the entries that can still be read into a new file.
 
-        Returns how many entries could not be read; None if another thread or process has repaired the file.
+        Returns:
+            The number of entries that could not be read; None if another thread or process has repaired the file.
 
         Raises:
-            StoreError: the new file cannot be written.
+            StoreError: if the file cannot be renamed, or the new file cannot be written.
         """
         with self._repairing:
             if self._damaged is None or identity_of(self.path) != self._damaged:
@@ -186,7 +190,7 @@ class JournalFile:
             self._damaged = None
             aside = self.path.with_name(f"{self.path.name}.damaged")
             try:
-                for suffix in ("-wal", "-shm", ""):  # whoever opens the file meanwhile sees an older state, or none
+                for suffix in ("-wal", "-shm", ""):  # another process may see an older state, or none
                     with contextlib.suppress(FileNotFoundError):
                         Path(f"{self.path}{suffix}").replace(f"{aside}{suffix}")
             except OSError as error:
@@ -202,13 +206,13 @@ class JournalFile:
 
 
 def _readable(db: sqlite3.Connection) -> tuple[int, list[tuple[object, ...]]]:
-    """Return how many entries a damaged file had, as far as it can be told (at least 1), and those that can be read.
+    """Return the number of entries that a damaged file had (an estimate, at least 1), and the readable rows.
 
-    Those are claimed by nobody: a claim may have been made after they were read.
+    The rows are returned unclaimed, because their claims may be as unreliable as the rest of the file.
     """
     numbers: set[int] = set()
     orders = ("INDEXED BY entry_target", "INDEXED BY entry_at", "NOT INDEXED ORDER BY n", "NOT INDEXED ORDER BY n DESC")
-    for order in orders:  # each is another tree of pages, or another way into it
+    for order in orders:  # each reads another B-tree, or the same one from its other end
         with contextlib.suppress(sqlite3.Error):
             numbers.update(n for (n,) in db.execute(f"SELECT n FROM entry {order}"))  # noqa: S608 - our own words
     rows: list[tuple[object, ...]] = []
@@ -228,7 +232,8 @@ def _create_tables(db: sqlite3.Connection) -> None:
         CREATE TABLE entry (
             n INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL,
             data BLOB NOT NULL, owner TEXT, until REAL NOT NULL)""")
-    # Whoever claimed entries of a file that was deleted meanwhile must not remove others of the same number from this.
+    # Start numbering at the current time: a process that claimed entries of a deleted file would otherwise remove
+    # entries with the same numbers from this one.
     db.execute("INSERT INTO sqlite_sequence VALUES ('entry', ?)", (int(time() * 1000),))
     db.execute("CREATE INDEX entry_target ON entry (target, n)")
     db.execute("CREATE INDEX entry_at ON entry (at)")

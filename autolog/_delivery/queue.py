@@ -1,8 +1,10 @@
 """The queue between the calling threads and the worker: spans in, records out.
 
-Putting a span is one append. The worker waits briefly so that spans can be batched, turns them into records and hands
-those to every `Delivery`. Spans beyond the bounds are read on the calling thread and spilled to the journal, if there
-is one; else they are dropped and counted.
+Putting a span is a single append. The worker waits briefly to collect a batch, turns the spans into records and hands
+those to every `Delivery`. When the queue is full, spans are turned into records on the calling thread and spilled to
+the journal; without a journal they are dropped and counted.
+
+In this module, reading a span means turning it into records.
 """
 
 from __future__ import annotations
@@ -26,34 +28,34 @@ if TYPE_CHECKING:
     from autolog._capture.span import FinishedRecord, Span
     from autolog._record.record import Record
 
-#: How long the worker waits for more after the first span, in seconds: short, for `tail` and for sudden exits.
+#: Seconds that the worker waits for more spans after the first: short, for `tail` and because of sudden exits.
 LINGER = 0.05
-#: The same after a rest, when there was nothing to do: the first span is written soon.
+#: The same when the worker was idle before, so that the first span is written sooner.
 FIRST_LINGER = 0.01
 
-#: A worker whose wait overran by more than `BUSY` seconds had to wait for the interpreter: spans younger than
-#: `POSTPONED` nanoseconds are then read later, for reading a long stream would take a millisecond from the program.
-#: But only if there are no more than `FEW`: of short calls more are made in that time, and reading them takes little.
+#: If the worker's wait overran by more than `BUSY` seconds, other threads are keeping the interpreter busy. Spans
+#: younger than `POSTPONED` nanoseconds are then read later, because reading a long stream would take a millisecond from
+#: the program. That holds for at most `FEW` spans: more than that are short calls, which are quick to read.
 BUSY, POSTPONED, FEW = 0.002, 90_000_000, 16
 
-#: How long whoever abandons the queue waits for the span that is being read, in seconds.
+#: Seconds that `abandon` waits for the span that is being read.
 HANDING_OVER = 0.5
 
-#: How long the worker reads before it lets other threads go first, in nanoseconds. Less would cost more than it gives:
-#: handing the interpreter over and back after every span took as long as reading it (340 us a chat instead of 190).
+#: Nanoseconds that the worker reads before it yields to other threads. A smaller value does not pay: handing the
+#: interpreter over and back after every span took as long as reading it (340 us a chat instead of 190).
 SLICE = 1_000_000
 
-#: How long it reads before it hands over what it has read, in nanoseconds: in a program that never rests nothing else
-#: would bound how late a record is written.
+#: Nanoseconds that the worker reads before it hands the records over. In a program that never pauses, nothing else
+#: limits the delay of a record.
 HAND_OVER = 20_000_000
 
-#: When one of many spans has waited for longer, in nanoseconds, the worker no longer lets other threads go first: where
-#: eight of them kept a core busy, it got a millisecond of every eight, and was a second behind.
+#: If one of many spans has waited for more than this many nanoseconds, the worker stops yielding to other threads. When
+#: eight threads kept a core busy, a yielding worker got one millisecond in eight, and fell a second behind.
 LATE = 40_000_000
 
-#: A program that computes without a pause, and releases the interpreter for microseconds only, starves the worker. So
-#: when the worker has not run for `STARVED` nanoseconds (less as more spans than `PATIENT` are pending), the calling
-#: thread pauses for `PAUSE` seconds. A program that waits for a network never gets here.
+#: A program that computes without pausing, and releases the interpreter for microseconds only, starves the worker. If
+#: the worker has not run for `STARVED` nanoseconds (less for each `PATIENT` pending spans), the calling thread
+#: therefore pauses for `PAUSE` seconds. A program that waits for the network never reaches this point.
 STARVED, PATIENT, PAUSE = 150_000_000, 2_000, 0.005
 
 
@@ -61,10 +63,11 @@ class Queue(Worker):
     """Takes ended spans from any thread, and turns them into records on its own thread.
 
     Args:
-        read: turns one ended span into records: usually one, none if it holds nothing, many for a batch's results.
-        deliveries: receive the records; each has a sink and a thread of its own, so that none waits for another.
-        max_records: the maximum number of pending spans. max_bytes: their maximum total size.
-        prepare: start-up work for `read`, called on the worker's thread when that starts.
+        read: turns one ended span into records: usually one, none for an empty span, many for a batch's results.
+        deliveries: receive the records; each has its own sink and thread, so that none waits for another.
+        max_records: the maximum number of pending spans.
+        max_bytes: their maximum total size, in bytes.
+        prepare: start-up work for `read`, called on the worker's thread when it starts.
     """
 
     poll_interval = LINGER
@@ -134,7 +137,7 @@ class Queue(Worker):
 
     @property
     def _occupied(self) -> bool:
-        return super()._occupied or (bool(self._made) and not self._reading_one)  # it hands them over
+        return super()._occupied or (bool(self._made) and not self._reading_one)  # handing records over
 
     def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
@@ -146,9 +149,9 @@ class Queue(Worker):
                 delivery.spill(records)
 
     def _put_late(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
-        """Deliver a span that ended after `close`, such as one of an exit handler, before returning.
+        """Deliver a span that ended after `close`, for example in an exit handler, before returning.
 
-        All of them together wait no longer than `EXIT_TIMEOUT` for a slow sink.
+        All such spans together wait at most `EXIT_TIMEOUT` seconds for a slow sink.
         """
         with guard("delivering a late record"):
             self._late_until = self._late_until or monotonic() + EXIT_TIMEOUT
@@ -158,7 +161,7 @@ class Queue(Worker):
                 worker.note_losses()
 
     def _records(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
-        """Read a span; returns nothing, and counts it as lost, if that fails."""
+        """Read a span and return its records; if that fails, count the span as lost and return none."""
         try:
             with self._reading:
                 return self._read(span)
@@ -170,16 +173,16 @@ class Queue(Worker):
             return []
 
     def abandon(self) -> None:
-        """Drop the spans that have not been read; what has been read is still handed over."""
+        """Drop and count the spans that have not been read; records already made are still handed over."""
         if unread := take_all(self._items):
             self._drop("not written before exit", len(unread))
         self._bytes = 0
         if self._work.acquire(timeout=HANDING_OVER):
             try:
-                self._step()  # by now without spans: what a step that was broken off has left
+                self._step()  # no spans are left: this hands over the records of an interrupted step
             finally:
                 self._work.release()
-        elif left := self.queued:  # the user's function that a record is given to, or his prices, hang
+        elif left := self.queued:  # a callback of the user's (`redact` or `prices`) hangs
             self._drop("not written before exit", left)
 
     def _due(self) -> float | None:
@@ -199,26 +202,26 @@ class Queue(Worker):
 
     @property
     def _gives_way(self) -> bool:
-        """Whether reading is postponed a little, as another thread wants the interpreter."""
+        """Whether reading is postponed briefly because other threads are waiting for the interpreter."""
         return self._wakeup_delay >= BUSY and len(self._items) <= FEW
 
     def _age(self) -> int:
         """Return how long the oldest span has waited, in nanoseconds."""
-        with suppress(IndexError):  # abandoned meanwhile
+        with suppress(IndexError):  # abandoned in the meantime
             return self._seen_ns - self._items[0].end_ns
         return 0
 
     def _start(self) -> None:
         super()._start()
         for delivery in self.deliveries:
-            delivery.wake()  # already: at the exit no thread starts any more, from Python 3.12 on
+            delivery.wake()  # start it now: from Python 3.12 on, no thread can be started at exit
 
     def _prepare(self) -> None:
         if self._prepare_reading is not None:
             with self._reading:
                 try:
                     self._prepare_reading()
-                except ImportError:  # the program's thread imported the same module, and a signal broke that off
+                except ImportError:  # a signal interrupted the main thread's import of the same module
                     self._prepare_reading()
 
     def _sleep(self) -> bool:
@@ -234,38 +237,41 @@ class Queue(Worker):
                 break
             late = len(self._items) > FEW and self._age() > LATE
             if self._seen_ns - slice_begun > SLICE and not late and not self._expedited:
-                sleep(0)  # gives the interpreter to a waiting thread at once, and not after 5 ms
+                sleep(0)  # hands the interpreter to a waiting thread at once, instead of after 5 ms
                 slice_begun = self._seen_ns = perf_counter_ns()
             self._read_next()
         self._goes_on = bool(self._items)
         for delivery in self.deliveries:
             with guard("handing over records"):
                 delivery.put(self._made)
-        self._made = []  # not before: whoever flushes takes an empty queue for done
+        self._made = []  # only now: `flush` considers an empty queue done
 
     def _read_next(self) -> None:
-        self._reading_one = True  # for whoever flushes, and goes on to what comes after the queue when that is empty
+        self._reading_one = True  # counts as queued, so that `flush` does not consider the queue empty yet
         try:
             span = self._items.popleft()
-        except IndexError:  # abandoned meanwhile
+        except IndexError:  # abandoned in the meantime
             self._reading_one = False
             return
         try:
             self._made += self._records(span)
-        except BaseException:  # raised by a signal handler, for the program: it is read again
+        except BaseException:  # raised by a signal handler, for the program: read the span again later
             self._items.appendleft(span)
             raise
         finally:
             self._reading_one = False
-            # Producers add without a lock and may lose an addition: an empty queue sets it right.
+            # Producers add to `_bytes` without a lock, so additions may get lost: an empty queue resets the total.
             self._bytes = self._bytes - span.size if self._items else 0
 
 
 class DurableQueue(Queue):
-    """Reads on the calling thread, and has every record on disk before the call returns."""
+    """A queue that reads on the calling thread, and writes every record to disk before the call returns."""
 
     def put(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
-        """Read, write to the journal, hand over. Never raises; costs the calling thread about a millisecond."""
+        """Read a span, write its records to the journal, and hand them over.
+
+        Never raises; costs the calling thread about a millisecond.
+        """
         if not self.accepting:
             self._put_late(span)
             return
@@ -274,6 +280,6 @@ class DurableQueue(Queue):
                 records = self._records(span)
                 for delivery in self.deliveries:
                     delivery.put_durably(records)
-        except BaseException:  # raised by a signal handler, for the program: the worker does it again
+        except BaseException:  # raised by a signal handler, for the program: let the worker read the span again
             super().put(span)
             raise

@@ -1,4 +1,4 @@
-"""The sinks that options name: a store, or a server."""
+"""Open the sinks that the options name: stores and servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["StoreSink", "import_ahead", "ledger_path", "open_target"]
 
 
 class StoreSink:
-    """Writes to a store in this process: the default, a SQLite file."""
+    """Writes to a store from this process; by default, to a SQLite file."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -31,22 +31,22 @@ class StoreSink:
 
 
 def import_ahead(target: str | Mapping[str, Any]) -> None:
-    """Import the libraries that the sink for a target, and its journal, will use (see `_recorder`).
+    """Import the libraries that a target's sink and journal will use, before the worker thread needs them.
 
-    One that is not installed is left for `open_target` to say.
+    A missing library is ignored here; `open_target` reports it.
     """
     import_module("sqlite3")  # the journal's
     with contextlib.suppress(ImportError):
         if isinstance(target, str):
             import_engine(target)
         else:
-            for name in ("httpx2", "httpcore2", "truststore"):  # the latter two: httpx2 itself, for its first client
+            for name in ("httpx2", "httpcore2", "truststore"):  # httpx2's first client imports the other two
                 import_module(name)
             dialects.get_binary(target.get("dialect", "native"))
 
 
 def open_target(target: str | Mapping[str, Any]) -> Sink:
-    """Open the sink of a store URL, or of a mapping with endpoint, api_key and dialect."""
+    """Open the sink for a store URL, or for a mapping with endpoint, api_key and dialect."""
     if isinstance(target, str):
         return StoreSink(open_store(target))
     return HTTPSink(target["endpoint"], target.get("api_key"), target.get("dialect", "native"))

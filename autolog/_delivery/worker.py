@@ -1,7 +1,8 @@
-"""Background worker threads: idle when there is no work, fork-safe, drained at exit.
+"""Background worker threads: idle when there is no work, fork-safe, and drained at exit.
 
-`Queue` turns ended spans into records, `Delivery` writes the records to a sink; both are workers. `_lifecycle` drains
-them all at exit, at SIGTERM and when a multiprocessing child ends, within `EXIT_TIMEOUT` seconds whatever a sink does.
+There are two kinds: `Queue` turns ended spans into records, and `Delivery` writes the records to a sink. `_lifecycle`
+drains all workers at exit, at SIGTERM, and when a multiprocessing child ends, within time limits that hold whatever a
+sink does.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long a worker keeps polling after its last work, in seconds.
+#: Seconds that a worker keeps polling after its last work.
 AWAKE = 2.0
-#: How soon whoever flushes looks whether all is done, in seconds, and how rarely in the end.
+#: The shortest and the longest interval, in seconds, at which `wait_until` checks its condition.
 POLL, SLOWEST_POLL = 0.002, 0.05
-#: How often an exit looks whether there is progress, in seconds.
+#: The interval, in seconds, at which the exit checks for progress.
 LOOK = 0.4
-#: How often losses are noted while the program runs, in seconds.
+#: The interval, in seconds, at which losses are noted while the program runs.
 NOTE_EVERY = 10.0
 
 
 class LossLog(Protocol):
-    """Remembers losses after the process has ended."""
+    """Stores losses beyond the end of the process."""
 
     def note_losses(self, dropped: Mapping[str, int]) -> None: ...
 
 
 class WakeUp:
-    """An event for one waiting thread. Signal handlers and finalizers may set it, even while it is being set."""
+    """An event for one waiting thread, which signal handlers and finalizers may set even during another `set`."""
 
     __slots__ = ("_tokens", "set")
 
@@ -49,7 +50,7 @@ class WakeUp:
         self.set = functools.partial(self._tokens.put, None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, or has been since the last `clear`; False after `timeout` seconds."""
+        """Wait until the event is set, or has been since the last `clear`; return False after `timeout` seconds."""
         try:
             self._tokens.get(timeout=timeout)
         except Empty:
@@ -57,17 +58,18 @@ class WakeUp:
         return True
 
     def clear(self) -> None:
-        """Forget that it was set."""
+        """Unset the event."""
         with contextlib.suppress(Empty):
             while True:
                 self._tokens.get_nowait()
 
 
 def wait_until(done: Callable[[], bool], deadline: float) -> bool:
-    """Wait until `done()`, or the deadline (monotonic); returns the last answer.
+    """Wait until `done()` is true or the deadline (of `time.monotonic`) has passed; return the last value of `done()`.
 
-    Looks ever more rarely: on a loaded machine each look takes the interpreter from whoever does the work, for as long
-    as the system takes to run first one thread and then the other. 2 ms apart they made the work 30 times as long.
+    The checks become less frequent over time: on a loaded machine, each check takes the interpreter from the thread
+    that does the work until the system schedules that thread again. Checks every 2 ms made the work take 30 times as
+    long.
     """
     begun = monotonic()
     while not done() and (now := monotonic()) < deadline:
@@ -76,7 +78,7 @@ def wait_until(done: Callable[[], bool], deadline: float) -> bool:
 
 
 def take_all(items: deque[T]) -> list[T]:
-    """Empty a deque, also while other threads add to it; returns what was in it."""
+    """Remove and return all items of a deque, which other threads may be adding to."""
     taken: list[T] = []
     with contextlib.suppress(IndexError):
         while True:
@@ -88,15 +90,15 @@ class Worker:
     """A thread and its pending work. Subclasses say when there is work (`_due`) and do it (`_step`).
 
     Attributes:
-        accepting: False once it is closed, or the program is exiting.
-        dropped: the number of records lost, by reason.
+        accepting: False once the worker is closed, or the program is exiting.
+        dropped: the number of lost records, by reason.
     """
 
-    #: Workers of an earlier stage feed those of a later one, and are closed before them.
+    #: Workers of a lower stage feed those of a higher one, and are closed before them.
     stage = 0
-    #: How often it looks for work after it has just worked, in seconds; 0 to sleep until it is woken.
-    #: Waking costs the calling thread more than all else: it must start a thread switch, and then hand over the
-    #: interpreter each time that it releases it. In a busy program polling saves that.
+    #: The polling interval, in seconds, while the worker has recently had work; 0 to sleep until woken. Waking a thread
+    #: is the most expensive thing the calling thread does: it causes a thread switch, and further ones whenever it
+    #: releases the interpreter. In a busy program, polling avoids that.
     poll_interval = 0.0
 
     def __init__(self) -> None:
@@ -106,7 +108,7 @@ class Worker:
         workers.append(self)
 
     def reset(self) -> None:
-        """Start without work or thread: when made, and in a forked child, whose parent keeps the pending work."""
+        """Start without work or thread: initially, and in a forked child, whose parent keeps the pending work."""
         self._wakeup = WakeUp()
         self._idle = True
         self._starting = RLock()
@@ -129,39 +131,39 @@ class Worker:
 
     @property
     def _left(self) -> int:
-        """The number of pending items that have not been begun: falls while there is progress."""
+        """The number of pending items that have not been started, which falls as long as there is progress."""
         return self.queued
 
     @property
     def _occupied(self) -> bool:
-        """Whether the thread is at work of ours that ends, however slow the machine, and cannot be counted."""
+        """Whether the thread is busy with finite work of our own (not a sink's) that `_left` does not count."""
         return not self._prepared and self._runs
 
     @property
     def _runs(self) -> bool:
-        """Whether the thread runs; perhaps not for long, if it was about to end when it was woken."""
+        """Whether the thread is running; it may still end at once, if it was about to when it was woken."""
         thread = self._thread
         return thread is not None and thread.is_alive()
 
     def _due(self) -> float | None:
-        """Return in how many seconds there is work; None if there is none."""
+        """Return in how many seconds work is due; None if there is none."""
         raise NotImplementedError
 
     def _step(self) -> None:
-        """Do a part of the work, holding `_work`."""
+        """Do part of the work; called with `_work` held."""
         raise NotImplementedError
 
     def _prepare(self) -> None:
-        """Do start-up work, so that the first item need not wait for it; called when the thread starts."""
+        """Do start-up work when the thread starts, so that the first item does not have to wait for it."""
 
     def abandon(self) -> None:
-        """Keep elsewhere what is pending, or drop and count it: there is no more time."""
+        """Save pending items elsewhere, or drop and count them, because time has run out."""
         raise NotImplementedError
 
     # From any thread
 
     def wake(self) -> None:
-        """Start the thread, or wake it, because there is work."""
+        """Start or wake the thread, because there is work."""
         try:
             self._idle = False
             if not self._runs:
@@ -172,7 +174,7 @@ class Worker:
             raise
 
     def flush(self, timeout: float) -> bool:
-        """Wait until nothing is pending; False if `timeout` seconds did not suffice."""
+        """Wait until nothing is pending; return False if that takes more than `timeout` seconds."""
         deadline = monotonic() + timeout
         self.expedite()
         try:
@@ -188,10 +190,10 @@ class Worker:
         return not self.queued
 
     def flush_while_progressing(self, patience: float, at_most: float) -> bool:
-        """Flush for up to `at_most` seconds, of which no more than `patience` may pass without progress.
+        """Flush for up to `at_most` seconds, and give up early after `patience` seconds without progress.
 
-        A look counts as `LOOK` seconds, however long it took: on a machine that is overloaded, or was stopped, the
-        thread that does the work had no more time than the one that looks.
+        Each check counts as `LOOK` seconds, however long it took: if the machine was overloaded or suspended, the
+        working thread got no more time than the checking one.
         """
         deadline = monotonic() + at_most
         idle, before = 0.0, self._left
@@ -201,15 +203,15 @@ class Worker:
         return done
 
     def expedite(self) -> None:
-        """Let the thread start at once, without waiting for more to batch."""
+        """Make the thread work at once, without waiting for a batch to fill."""
         self._expedited = True
         self._wakeup.set()
 
     def close(self, timeout: float) -> bool:
-        """Take no more work, drain, and stop; False if something was left, which is abandoned."""
+        """Take no more work, drain, and stop; return False if pending items had to be abandoned."""
         self.accepting = False
         done = self.drain(timeout)
-        timeout = min(0.2, timeout) if self._prepared else 0.0  # whose preparations nobody needs any more
+        timeout = min(0.2, timeout) if self._prepared else 0.0  # do not wait for a thread that is still preparing
         if self._starting.acquire(timeout=timeout):
             try:
                 self._end_thread(timeout)
@@ -221,27 +223,27 @@ class Worker:
         return done
 
     def note_losses(self) -> None:
-        """Write what was lost since the last time to the loss log."""
+        """Write the losses since the last call to the loss log."""
         lost, self._noted = self.dropped - self._noted, self.dropped.copy()
         if self.loss_log is not None and lost:
             with guard("noting losses"):
                 self.loss_log.note_losses(lost)
 
     def _note_losses_now_and_then(self) -> None:
-        """Note losses every `NOTE_EVERY` seconds: a program that is killed has no time for it."""
+        """Note losses, at most every `NOTE_EVERY` seconds, because a killed process cannot note them at its end."""
         if self.dropped != self._noted and monotonic() >= self._note_at:
             self._note_at = monotonic() + NOTE_EVERY
             self.note_losses()
 
     def drain(self, timeout: float) -> bool:
-        """Do the pending work; after `timeout` seconds abandon the rest and return False."""
+        """Finish the pending work; after `timeout` seconds, abandon the rest and return False."""
         done = Worker.flush(self, timeout)
         if not done:
             self.abandon()
         return done
 
     def pause_for_fork(self, timeout: float) -> None:
-        """End the thread after its current step, and take the locks: a process that forks should have no threads."""
+        """End the thread after its current step, and take the locks: a process should have no threads when it forks."""
         if self._runs and not self._prepared:
             timeout = _lifecycle.IMPORT_TIMEOUT
         deadline = monotonic() + timeout
@@ -251,9 +253,9 @@ class Worker:
         self._held += [lock for lock in self._locks() if lock.acquire(timeout=max(0.0, deadline - monotonic()))]
 
     def _end_thread(self, timeout: float) -> Thread | None:
-        """Let the thread end after its current step, and wait for that, holding `_starting`; return it.
+        """Tell the thread to end after its current step, wait for it, and return it; called with `_starting` held.
 
-        Whoever starts the thread holds that lock until it runs: before that it could not be joined.
+        That lock is also held while the thread is being started, when it could not be joined yet.
         """
         thread, self._thread = self._thread, None
         self._wakeup.set()
@@ -268,9 +270,9 @@ class Worker:
         return [self._work]
 
     def resume_after_fork(self) -> None:
-        """Release the locks. The thread starts again with the next work, or at `flush` and exit.
+        """Release the locks. The thread starts again with the next work, or at a flush or exit.
 
-        Not at once: Python counts the threads after a fork, and warns if there are any.
+        It does not start at once, because Python warns if it finds other threads after a fork.
         """
         for lock in self._held:
             lock.release()
@@ -293,10 +295,10 @@ class Worker:
             self._thread = thread
             try:
                 thread.start()
-            except RuntimeError as error:  # flushing will do the work
+            except RuntimeError as error:  # `flush` will do the work on the calling thread
                 self._thread = None
                 self._idle = True
-                if "interpreter shutdown" not in str(error):  # as every exit is since Python 3.12
+                if "interpreter shutdown" not in str(error):  # expected at every exit, since Python 3.12
                     report("starting the worker thread", error)
                 return
             flush_before_child_exits()
@@ -308,7 +310,7 @@ class Worker:
             self._prepared = True
             self._loop(me)
         finally:
-            self._idle = True  # whatever ended it, the next record starts a new one
+            self._idle = True  # whatever ended the thread, the next record starts a new one
 
     def _loop(self, me: Thread) -> None:
         awake_until = 0.0
@@ -328,7 +330,7 @@ class Worker:
                 awake_until = monotonic() + AWAKE if self.poll_interval else 0.0
 
     def _sleep(self) -> bool:
-        """Sleep until woken; False if there will be no more work."""
+        """Sleep until woken; return False if there will be no more work."""
         self._idle = True
         if self._due() is None:
             if not self.accepting:
@@ -338,9 +340,9 @@ class Worker:
         return True
 
     def _gave_up(self, me: Thread) -> bool:
-        """Be no longer the thread that is woken; False if work came meanwhile, whose bringer thinks that it is."""
+        """Stop being the worker's thread; return False if work arrived meanwhile, which woke this thread."""
         if not self._starting.acquire(timeout=0):
-            return False  # another is started, or this one is ended: the loop will see
+            return False  # another thread is being started, or this one ended: the loop will notice
         try:
             self._thread = None
             if self._due() is None:
@@ -351,18 +353,18 @@ class Worker:
             self._starting.release()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait `seconds`; True if woken before. Notes by how much the wait overran."""
+        """Wait; return True if woken before `seconds` have passed, else note by how much the wait overran."""
         begun = monotonic()
         woken = self._wakeup.wait(seconds)
         self._wakeup_delay = 0.0 if woken else monotonic() - begun - seconds
         return woken
 
     def _ready(self) -> bool:
-        """Return whether to do now what was due before the wait."""
+        """Return whether the work that was due before the wait should still be done now."""
         return self._due() is not None
 
     def _work_here(self, deadline: float) -> None:
-        """Work on the calling thread, because the worker's cannot be started."""
+        """Work on the calling thread, because the worker thread cannot be started."""
         while self.queued and monotonic() < deadline:
             before = self.queued
             self._work_once()

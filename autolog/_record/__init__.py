@@ -1,1 +1,1 @@
-"""The shape that everything speaks: a record, its bodies and its media."""
+"""The record, the data model shared by all parts of autolog, with its bodies and media."""

@@ -1,7 +1,7 @@
-"""Decode bodies to data: JSON, multipart forms, content codings.
+"""Decode bodies: JSON, multipart forms and content codings.
 
-Pure functions for the worker thread and the server. Whatever the bytes are, none of them raises: what cannot be read
-is left out, for a body that was cut off must still tell what it can.
+Pure functions, used by the worker thread and the server. They never raise, whatever the bytes are: unreadable parts
+are left out, so that a truncated body still yields what can be read of it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def decode_json(body: bytes | str | None) -> Any:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
-    try:  # NaN, Infinity, a byte-order mark, UTF-16, lone surrogates: not RFC 8259, but they occur
+    try:  # NaN, Infinity, a byte-order mark, UTF-16 and lone surrogates violate RFC 8259, but occur in practice
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
 
 
 def encode_json(value: Any) -> bytes:
-    """Return `value` as compact JSON, even what RFC 8259 parsers may refuse: lone surrogates, integers of any size."""
+    """Return `value` as compact JSON, including lone surrogates and huge integers, which strict parsers may reject."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
@@ -47,7 +47,7 @@ def decode_object(body: bytes | str | None) -> dict[str, Any]:
 
 
 def decode_text(body: bytes) -> str:
-    """Return a body as text if it is UTF-8, else as `base64:` and its base64 form."""
+    """Return a body as text if it is valid UTF-8, else as `base64:` followed by its base64 form."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -58,9 +58,9 @@ def decode_text(body: bytes) -> str:
 
 
 def decode_content(chunks: Iterable[bytes], encoding: str) -> bytes:
-    """Undo a Content-Encoding, as far as the body arrived; an unknown coding leaves the bytes as they are.
+    """Undo a Content-Encoding, as far as the body has arrived; with an unknown coding, return the bytes as they are.
 
-    brotli is read when the `brotli` or `brotlicffi` package is there: without one, no client asks for it.
+    Brotli needs the `brotli` or `brotlicffi` package; without one of them, HTTP clients do not request it either.
     """
     raw = b"".join(chunks)
     for coding in reversed([part.strip() for part in encoding.lower().split(",") if part.strip()]):
@@ -69,12 +69,12 @@ def decode_content(chunks: Iterable[bytes], encoding: str) -> bytes:
             return raw
         try:
             raw = decode(raw)
-        except Exception:  # noqa: BLE001 - each library has its own error; what does not decode is kept as it came
+        except Exception:  # noqa: BLE001 - each library has its own errors; undecodable bytes are kept as they are
             return raw
     return raw
 
 
-#: No body grows beyond this when it is decompressed; what comes after is left out.
+#: The most bytes that a body may decompress to; the rest is cut off.
 MAX_DECODED = 256 * 1024 * 1024
 
 
@@ -120,11 +120,11 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def without_repeats(body: bytes) -> bytes:
-    """Return a stream for searching: what its events have in common at both ends stands there once.
+    """Return a shorter form of a stream, for searching: the start and end common to its events appear only once.
 
-    A search finds in it what it finds in the body, if what it looks for has neither braces nor commas outside of a
-    text, and lies within one text and what belongs to it: a key and its value. Some events in the midst of the stream
-    tell what repeats; of it stays in every event what belongs to the texts that differ.
+    A search finds the same in it as in the body, provided that a match lies within one key and its value, and contains
+    no braces or commas outside a string. The common parts are determined from a sample of events in the middle of the
+    stream; each event keeps the parts that belong to the same key or value as its differing strings.
     """
     blocks = body.split(b"\n\n")
     quarter = len(blocks) // 4
@@ -151,7 +151,7 @@ def without_repeats(body: bytes) -> bytes:
 
 
 class FormPart(msgspec.Struct, frozen=True):
-    """One part of a multipart form: its field, its file's name if it is a file, and the offsets of its content."""
+    """One part of a multipart form: its field name, its file name if it is a file, and the offsets of its content."""
 
     name: str
     filename: str | None
@@ -161,7 +161,7 @@ class FormPart(msgspec.Struct, frozen=True):
 
 
 def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
-    """Yield the parts of a multipart form."""
+    """Yield the parts of a multipart form, in order; `content_type` gives the boundary."""
     _, found, boundary = content_type.partition("boundary=")
     if not found:
         return
@@ -184,7 +184,7 @@ def form_parts(body: bytes, content_type: str) -> Iterator[FormPart]:
 
 
 def read_form(body: bytes, content_type: str) -> dict[str, Any]:
-    """Return the plain fields of a multipart form; of a file only its name, under the field's name."""
+    """Return the fields of a multipart form; a file is represented by its name. Repeated fields become lists."""
     fields: dict[str, Any] = {}
     for part in form_parts(body, content_type):
         value = part.filename or body[part.start : part.end].decode(errors="replace")

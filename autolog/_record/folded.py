@@ -1,7 +1,8 @@
-"""Fold a stream: events that differ only in a piece of one text become one event with the whole text.
+"""Fold a stream: merge consecutive events that differ only in a piece of one text into one event with the whole text.
 
-Nearly all events of a streamed answer repeat the same frame around a few characters. Found once and compared as bytes,
-it makes reading, redacting and searching a stream cost what a whole answer does: of 200 events 0.35 ms instead of 2.1.
+Nearly all events of a streamed response repeat the same frame around a few characters. Once the frame is known, events
+are compared with it as bytes, so that reading, redacting and searching a stream cost little more than a response that
+was not streamed: 0.35 ms instead of 2.1 ms for 200 events.
 """
 
 from __future__ import annotations
@@ -13,38 +14,39 @@ from typing import Any, NamedTuple
 
 from autolog._record.bodies import decode_json
 
-#: Shorter streams are left as they are.
+#: Streams of at most this many events are not folded.
 _FEW = 8
-#: So many events in the midst of the stream tell what repeats.
+#: The number of events, from the middle of the stream, from which the frame is determined.
 _SAMPLES = 8
-#: Streams up to this size are folded once for all that look at them in turn.
+#: The results for streams up to this size, in bytes, are cached for the next caller.
 _REMEMBERED = 1024 * 1024
 
-#: Shorter pieces hold no key of their own, and no media.
+#: Pieces shorter than this many bytes contain neither API keys nor media on their own.
 _LONG = 16
 
-#: How an event goes on before a text whose pieces its readers put together: in the delta of a chat's chunk, a message's
-#: block or a tool call without its name, in a choice of a completion, and as the delta of a Responses event.
+#: What precedes a text that is streamed in pieces: in the delta of a chat chunk, of a message block or of a tool call's
+#: arguments, in a choice of a completion, and as the delta of a Responses event.
 _BEFORE_PIECE = re.compile(
     rb'"delta":\s*\{[^{}\[\]]*"(?:content|text|thinking|partial_json|reasoning_content|reasoning|refusal)":\s*"\Z'
     rb'|"function":\s*\{\s*"arguments":\s*"\Z|"choices":\s*\[\s*\{[^{}\[\]]*"text":\s*"\Z|"delta":\s*"\Z'
 )
-#: What else may differ, for it says nothing: what stands before it, up to a quotation mark, and it up to the next.
+#: Other parts that may differ between events, as they carry no information: what precedes each, and its values.
 _PADDING = re.compile(rb'"obfuscation":\s*"\Z')
 _NUMBERED = re.compile(rb'"sequence_number"\Z')
 _NUMBER = re.compile(rb"\s*:\s*\d+\s*[,}\s]*")
-#: The end of an event, to which Anthropic adds blanks.
+#: The end of an event; Anthropic pads it with blanks.
 _END = re.compile(rb"[}\]\s]+")
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"')
 _TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+')
 
 
 class Folded(NamedTuple):
-    """A stream after folding.
+    """The result of folding a stream.
 
     Attributes:
-        body: the stream with fewer events. pieces: what differed in those that were folded, a line each, in quotes;
-            empty if all are so short that they are nothing by themselves.
+        body: the stream with fewer events.
+        pieces: the differing parts of the merged events, one per line in quotes, for searching; empty if none of them
+            is long enough to matter on its own.
     """
 
     body: bytes
@@ -52,17 +54,17 @@ class Folded(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """What the events of a stream have in common: all before the first slot, between the slots, after the last."""
+    """The bytes that a stream's events have in common: before the first slot, between the slots, and after the last."""
 
     start: bytes
     seams: list[bytes]
     end: bytes
     kinds: list[str]
-    """What each slot holds: `piece` (one of them), or by what it may differ from others."""
+    """The kind of each slot: `piece` for exactly one of them, else `padding`, `number` or `end`."""
 
 
 def fold(body: bytes) -> Folded:
-    """Return a stream of server-sent events after folding; one in which nothing repeats is left as it is."""
+    """Fold a stream of server-sent events; a stream without a common frame is returned as it is."""
     return _fold_once(body) if len(body) <= _REMEMBERED else _fold(body)
 
 
@@ -90,12 +92,12 @@ def _fold(body: bytes) -> Folded:
     return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if long else b"")
 
 
-#: One answer has two bodies.
+#: A call has two bodies, the request's and the response's.
 _fold_once = functools.lru_cache(maxsize=2)(_fold)
 
 
 def _frame_of(blocks: list[bytes]) -> _Frame | None:
-    """Return the frame of the events in the midst of a stream, if they differ in a piece of one text."""
+    """Return the frame of the events in the middle of a stream; None if they differ in more than a piece of a text."""
     quarter = len(blocks) // 4
     samples = blocks[quarter : 3 * quarter : max(1, 2 * quarter // _SAMPLES)]
     parts = [_STRING.split(event) if b"\\" in event else event.split(b'"') for event in samples]
@@ -113,7 +115,10 @@ def _frame_of(blocks: list[bytes]) -> _Frame | None:
 
 
 def _kind(parts: list[bytes], at: int) -> str | None:
-    """Return what differs at a place between quotation marks; None if it is something that counts."""
+    """Return the kind of slot that a differing part is; None if the difference is significant.
+
+    `parts` is an event split at its quotation marks, and `at` the index of the differing part.
+    """
     before = b'"'.join([*parts[:at], b""])
     if at % 2:
         return "piece" if _BEFORE_PIECE.search(before) else "padding" if _PADDING.search(before) else None
@@ -122,12 +127,12 @@ def _kind(parts: list[bytes], at: int) -> str | None:
     return "end" if at == len(parts) - 1 and _END.fullmatch(parts[at]) else None
 
 
-#: What a slot may hold.
+#: The values that each kind of slot may have.
 _HOLDS = {"piece": _TEXT, "padding": _TEXT, "number": _NUMBER, "end": _END}
 
 
 def _slots_of_all(blocks: list[bytes], frame: _Frame) -> list[list[bytes] | None]:
-    """Return what each event has in the slots, None for one that does not fit the frame; and None for the end."""
+    """Return each event's slot values, or None for an event that does not fit the frame; a final None marks the end."""
     start, end = frame.start, frame.end
     begin, stop, least = len(start), -len(end) or None, len(start) + len(end)
     middles = [
@@ -140,7 +145,7 @@ def _slots_of_all(blocks: list[bytes], frame: _Frame) -> list[list[bytes] | None
 
 
 def _slots_in(middle: bytes, frame: _Frame) -> list[bytes] | None:
-    """Return what an event has in each slot; None if it differs from the others in anything else."""
+    """Return an event's slot values; None if the event differs from the frame in anything else."""
     slots = []
     for seam in frame.seams:
         slot, found, middle = middle.partition(seam)
@@ -155,9 +160,9 @@ def _slots_in(middle: bytes, frame: _Frame) -> list[bytes] | None:
 
 
 def _one_event(run: list[Any], frame: _Frame, pieces: list[bytes]) -> bytes | None:
-    """Return the first event of a run with the text of all, and add what differed in them to `pieces`.
+    """Return the first event of a run with the concatenated text of all, and add their slot values to `pieces`.
 
-    None if the pieces are no text.
+    Returns None if the pieces do not join to a valid JSON string.
     """
     at = frame.kinds.index("piece")
     texts = [slots[at] for slots in run]

@@ -1,6 +1,7 @@
 """Identifiers: W3C trace and span ids, and record ids that sort by time.
 
-A generator of our own, so that a program that seeds `random` neither repeats our ids nor sees its own numbers move.
+They come from a random generator of autolog's own, so that a program that seeds `random` neither repeats ids nor gets
+other numbers than it would without autolog.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from autolog._lifecycle import after_fork_in_child
 _random = random.Random()  # noqa: S311 - ids are unique, not secret
 after_fork_in_child(_random.seed)
 
-#: Return that many random bits. Trace ids have 128, span ids 64, and neither is 0 (W3C Trace Context).
+#: Return an integer of the given number of random bits. Trace ids have 128 bits, span ids 64, and neither may be 0 (W3C
+#: Trace Context).
 new_bits = _random.getrandbits
 
-#: Return a number from 0 to 1, of our own generator: for jitter.
+#: Return a random number from 0 to 1, for jitter.
 random_share = _random.random
 
 
@@ -35,7 +37,7 @@ def format_span(span: int) -> str:
 
 
 def new_record_id(epoch_ms: int) -> str:
-    """Return a UUID version 7 (RFC 9562): its text sorts by `epoch_ms`, a time in milliseconds."""
+    """Return a UUID version 7 (RFC 9562), whose text sorts by `epoch_ms`, milliseconds since 1970."""
     value = (epoch_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | new_bits(12) << 64 | 0b10 << 62 | new_bits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,17 +1,17 @@
-"""What a record says of the API key that its call was made with: the end of it, by which providers show their keys."""
+"""Identify the API key of a call by its last characters, as the providers' consoles do."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Shorter ones are no provider's; of them four characters would tell too much.
+#: Shorter keys are not a provider's, and four characters would reveal too much of them.
 _KEY_LENGTH = 24
 
 
 def key_hint(headers: Any) -> str | None:
-    """Return the last four characters of the API key in a request's headers, a mapping that knows lower-case names.
+    """Return the last four characters of the API key in a request's headers, a mapping with lower-case names.
 
-    None without a key, and for tokens that live for an hour (JSON Web Tokens) or are signatures.
+    Returns None if there is no key, and for signatures and short-lived tokens (JSON Web Tokens).
     """
     key = _text(headers.get("x-api-key") or headers.get("api-key") or headers.get("x-goog-api-key"))
     if not key:

@@ -1,10 +1,15 @@
-"""Find images, audio and files inside bodies, describe them, take them out to be stored once, and put them back.
+"""Find and describe images, audio and files inside bodies, take them out to be stored once, and put them back.
 
-An entry of `Record.media` says of one piece of media
+An entry of `Record.media` describes one piece of media:
 
-- `body`: `request` or `response`; `type`: its media type; `size`: in bytes, decoded; `sha256`: of those bytes;
-- `offset`, `length`: where it stands in the body, in bytes; `encoding`: how it stands there (`base64` or `raw`);
-- `name`: the file's name, if it has one; `kept`: false if it was larger than the limit and has been left out.
+- `body`: `request` or `response`;
+- `type`: its media type;
+- `size`: its decoded size, in bytes;
+- `sha256`: the hash of the decoded bytes, in hexadecimal;
+- `offset`, `length`: its position in the body, in bytes;
+- `encoding`: its encoding in the body, `base64` or `raw`;
+- `name`: the file's name, if it has one;
+- `kept`: false if it was larger than the limit and has been removed.
 """
 
 from __future__ import annotations
@@ -20,20 +25,20 @@ from autolog._record.bodies import form_parts, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
 
-#: Base64 of fewer characters stays where it is.
+#: Base64 of fewer characters is not treated as media.
 MIN_CHARACTERS = 256
 
 _BASE64 = re.compile(
     rb'"(?:data:([\w.+-]{1,60}/[\w.+-]{1,60})[^",]{0,100};base64,)?([A-Za-z0-9+/]{%d,}+={0,2})"' % MIN_CHARACTERS
 )
 _KEY = re.compile(rb'"(\w+)"\s*:\s*$')
-#: Keys under which base64 is media whatever it looks like.
+#: Keys under which base64 is always media.
 _KEYS = frozenset({b"b64_json", b"partial_image_b64", b"file_data", b"image_url"})
-#: Keys under which it is media if something near says in which format.
+#: Keys under which base64 is media if a key nearby gives a format.
 _NEAR = re.compile(rb'"format"|"media_type"|"mime_type"|"audio"|"expires_at"')
 _VAGUE_KEYS = frozenset({b"data", b"audio", b"result", b"image", b"delta"})
 
-#: How files of each type begin, or what stands at an offset in them.
+#: File signatures: an offset, the bytes found there, and the media type.
 _MAGIC = (
     (0, b"\x89PNG\r\n", "image/png"), (0, b"\xff\xd8\xff", "image/jpeg"), (0, b"GIF8", "image/gif"),
     (8, b"WEBP", "image/webp"), (8, b"WAVE", "audio/wav"), (0, b"ID3", "audio/mpeg"), (0, b"OggS", "audio/ogg"),
@@ -46,7 +51,7 @@ Entry = dict[str, Any]
 
 
 def note_media(record: Record) -> None:
-    """Describe the media in a record's bodies in `record.media`; None if there are none."""
+    """Set `record.media` to the entries for the media in the record's bodies, or to None if there are none."""
     found = [
         {"body": side, **entry}
         for side, body, content_type in (
@@ -60,7 +65,7 @@ def note_media(record: Record) -> None:
 
 
 def find_media(body: bytes, content_type: str) -> list[Entry]:
-    """Return the media in a body, in the order of their offsets."""
+    """Return an entry, without `body`, for each piece of media in a body, ordered by offset."""
     if content_type.startswith("multipart/"):
         return [
             _entry(body, part.start, part.end, part.content_type or _sniff(body[part.start : part.end]), part.filename)
@@ -99,7 +104,10 @@ def _in_json(body: bytes) -> Iterator[Entry]:
 
 
 def _kind_of(body: bytes, start: int, end: int, text: int) -> str | None:
-    """Return the media type of base64 without one; None if it is something else, such as an embedding."""
+    """Return the media type of base64 that is not in a data URL; None if it is not media, such as an embedding.
+
+    `start` and `end` delimit the JSON string, and `text` is the offset of its base64.
+    """
     key = _KEY.search(body, max(0, start - 60), start)
     name = key[1] if key else b""
     kind = _sniff(base64.b64decode(body[text : text + 64]))
@@ -135,7 +143,7 @@ def _entry(body: bytes, start: int, end: int, kind: str | None, name: str | None
 
 
 def take_out(body: bytes, entries: Sequence[Entry]) -> tuple[bytes, dict[str, bytes]]:
-    """Return a body without its media, and the media by their hash. If an entry does not fit, the body stays whole."""
+    """Return a body without its media, and the media by hash; if an entry does not match, the body is unchanged."""
     pieces: list[bytes] = []
     contents: dict[str, bytes] = {}
     at = 0
@@ -152,7 +160,7 @@ def take_out(body: bytes, entries: Sequence[Entry]) -> tuple[bytes, dict[str, by
 
 
 def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes | None]) -> bytes:
-    """Return the body as it was before `take_out`; `load` returns the media by their hash."""
+    """Return the body as it was before `take_out`; `load` returns a piece of media by its hash, or None."""
     pieces: list[bytes] = []
     at = gone = 0
     for entry in _standing(entries):
@@ -167,7 +175,10 @@ def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes 
 
 
 def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
-    """Return a record's bodies without their media, and those by hash. Drop entries that do not fit from the record."""
+    """Return a record's request and response body without their media, and the media by hash.
+
+    Entries that do not match their body are removed from the record.
+    """
     bodies: list[bytes | None] = []
     contents: dict[str, bytes] = {}
     entries = record.media or []
@@ -184,7 +195,7 @@ def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
 
 
 def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
-    """Put the media back into a record's bodies; `load` returns them by their hash."""
+    """Put the media back into a record's bodies; `load` returns a piece of media by its hash, or None."""
     for side in ("request", "response"):
         body: bytes | None = getattr(record, f"{side}_body")
         if body is not None and record.media:
@@ -193,7 +204,7 @@ def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
 
 
 def _standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries whose media are still in the body, by offset."""
+    """Return the entries whose media have not been removed for their size, ordered by offset."""
     return sorted((entry for entry in entries if entry.get("kept") is not False), key=lambda entry: entry["offset"])
 
 
@@ -207,14 +218,14 @@ def _decoded(text: bytes, encoding: str) -> bytes | None:
 
 
 def check_media(record: Record) -> None:
-    """Describe a record's media again if its entries do not have our shape."""
+    """Recompute a record's media entries if any of them, such as one from another service, lacks a required key."""
     shape = {"body": str, "type": str, "size": int, "sha256": str, "offset": int, "length": int, "encoding": str}
     if any(not isinstance(entry.get(key), kind) for entry in record.media or () for key, kind in shape.items()):
         note_media(record)
 
 
 def limit_media(record: Record, max_bytes: int) -> None:
-    """Remove media larger than `max_bytes` from a record's bodies for good; their entries stay, with `kept` false."""
+    """Remove media larger than `max_bytes` from a record's bodies; their entries stay, with `kept` set to false."""
     if not record.media or all(entry["size"] <= max_bytes for entry in record.media):
         return
     for side in ("request", "response"):

@@ -1,9 +1,9 @@
-"""The record: the one shape that capture, queue, stores, dialects and pages speak.
+"""The record: the data model shared by capture, delivery, stores, dialects and the dashboard.
 
-Field names are the attributes of the OpenTelemetry semantic conventions for generative AI
-(https://opentelemetry.io/docs/specs/semconv/gen-ai/) without `gen_ai.`, dots as underscores. `usage_input_tokens` is
-the whole input, cached and cache-writing tokens included, as those conventions have it; the provider's own usage
-object stands verbatim in `usage`. What is not known is None, never 0.
+Fields are named after the attributes of the OpenTelemetry semantic conventions for generative AI
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/), without `gen_ai.` and with underscores for dots. Following those
+conventions, `usage_input_tokens` is the whole input, including tokens read from and written to a cache. `usage` is the
+provider's own usage object, verbatim. Unknown values are None, never 0.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from autolog._record.bodies import decode_json, decode_text, encode_json
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One logged call, function or span. Times are UTC; durations are seconds; money is US dollars."""
+    """One logged call, function or span. Times are in UTC, durations in seconds, and costs in US dollars."""
 
     id: str
     seq: int | None = None
-    """The store's own number of it, in the order of arrival; set by the store."""
+    """The record's sequence number in its store, in the order of arrival; set by the store."""
     kind: str = "llm"
     name: str | None = None
     project: str = "default"
     dialect: str = "native"
-    """The wire format that it came in: a name of `autolog.dialects`."""
+    """The wire format in which the record arrived: a name in `autolog.dialects`."""
 
     caller: str | None = None
-    """The function or span that it was called in, by name."""
+    """The name of the enclosing function or span."""
 
-    # Its place in the trace (W3C sizes: 32 and 16 hexadecimal digits)
+    # Position in the trace: W3C ids, of 32 (trace) and 16 (span) hexadecimal digits
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None
 
-    # Who was asked for what, and who answered
+    # Request and response
     operation_name: str | None = None
     provider_name: str | None = None
     request_model: str | None = None
@@ -60,22 +60,22 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     usage_output_audio_tokens: int | None = None
     usage: dict[str, Any] | None = None
 
-    # Money
+    # Cost
     cost: float | None = None
     cost_details: dict[str, Any] | None = None
     custom_cost: bool = False
-    """The caller gave the cost; it was not computed."""
+    """Whether the cost was given by the caller instead of being computed."""
     cached: bool = False
-    """A gateway answered from its cache."""
+    """Whether a gateway answered from its cache."""
 
-    # How it went
+    # Outcome
     status: str = "ok"
     status_code: int | None = None
     error_type: str | None = None
     error_message: str | None = None
     retries: int | None = None
 
-    # When
+    # Timing
     created_at: datetime | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -84,25 +84,25 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     received_at: datetime | None = None
     updated_at: datetime | None = None
 
-    # For whom
+    # Context
     user: str | None = None
     session: str | None = None
     tags: list[str] = []
     metadata: dict[str, Any] = {}
 
-    # What was said of it afterwards
+    # Evaluation
     score: float | None = None
     scores: dict[str, Any] = {}
     feedback: int | None = None
 
-    # The prompt that it was made from
+    # Prompt template
     prompt_name: str | None = None
     prompt_id: str | None = None
     prompt_version: str | None = None
     prompt_variables: dict[str, Any] | None = None
     prompt_template: Any = None
 
-    # The wire
+    # HTTP
     request_id: str | None = None
     request_method: str | None = None
     request_url: str | None = None
@@ -113,18 +113,18 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     truncated: bool = False
     sdk: str | None = None
     media: list[dict[str, Any]] | None = None
-    """The images, audio and files in the bodies; see `_record.media`."""
+    """Descriptions of the images, audio and files in the bodies; see `_record.media`."""
     request_meta: dict[str, Any] = {}
     response_meta: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    """What a dialect keeps that has no field of its own."""
+    """Data of a dialect that has no field of its own."""
     input_preview: str | None = None
     output_preview: str | None = None
     request_body: bytes | None = None
     response_body: bytes | None = None
 
 
-#: The token fields, by the name that `providers.Usage` has for each.
+#: The token fields, by their names in `providers.Usage`.
 USAGE_FIELDS_BY_COUNT = {
     "input": "usage_input_tokens",
     "output": "usage_output_tokens",
@@ -142,24 +142,25 @@ FIELDS: tuple[str, ...] = Record.__struct_fields__
 BODIES = ("request_body", "response_body")
 
 
-#: What each field is when nobody says; None for the id, which has no default.
+#: The default of each field; None for `id`, which has none.
 DEFAULTS = {
-    name: getattr(default, "factory", lambda default=default: default)()  # lists and objects are made, not shared
+    name: getattr(default, "factory", lambda default=default: default)()  # mutable defaults have a factory
     for name, default in zip(FIELDS, [None, *Record.__struct_defaults__], strict=True)
 }
-#: Fields of which a later record adds to what is there.
+#: Mappings to which a later record of the same id adds its entries.
 MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
-#: A cost, how it was found and whose it is: who tells the one tells the others.
+#: The cost and its explanation, which are only ever replaced together.
 BILL = ("cost", "cost_details", "custom_cost")
-#: What another attempt at the same call sets anew, also to nothing.
+#: Fields that a retry of the same call resets, even where the retry has no value for them.
 _OUTCOME = ("status", "status_code", "error_type", "error_message", "response_body", "output_preview")
 
 
 def merge(old: Record, new: Record) -> None:
-    """Add the values of `new` to `old`, of the same id; no value is removed.
+    """Merge `new` into `old`, an earlier record of the same id.
 
-    The time of arrival stays, and so does the name that a thing had when it began. If `new` began a thing that `old`
-    completed, it fills gaps only.
+    Values of `new` replace those of `old`; missing values do not, except that a retry resets the outcome. The time of
+    arrival and the original name are kept. If the records arrived out of order, so that `new` is the beginning of a
+    call whose completion is `old`, it only fills gaps.
     """
     late = bool(old.extra.get("completed")) and not new.extra.get("completed") and new.request_body is not None
     if late:
@@ -171,14 +172,14 @@ def merge(old: Record, new: Record) -> None:
             new.cost_details = told
     brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in brought]
-    old.media = [*stays, *(new.media or ())] or None  # each body comes with its own
+    old.media = [*stays, *(new.media or ())] or None  # a new body replaces the old one's media
     left = {"seq", "received_at", "media"} | {name for name in ("created_at", "start_time") if getattr(old, name)}
     if new.extra.get("completed") and old.name is not None:
         left.add("name")
     if new.cost is None and old.cost is not None:
-        left.update(BILL)  # why nothing is known matters only where nothing is
+        left.update(BILL)  # why a cost is unknown only matters while it is unknown
     elif new.cost is not None and new.cost != old.cost:
-        old.cost_details = None  # it was said of another cost, or of none
+        old.cost_details = None  # the details belong to the old cost
     if (new.retries or 0) > (old.retries or 0):
         for name in _OUTCOME:
             setattr(old, name, DEFAULTS[name])
@@ -192,7 +193,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def pack(records: Sequence[Record]) -> bytes:
-    """Pack records as MessagePack; what it cannot hold is replaced: lone surrogates by `?`, long integers by digits."""
+    """Pack records as MessagePack, replacing what it cannot hold: lone surrogates by `?`, huge integers by hex text."""
     try:
         return _pack(records)
     except (UnicodeEncodeError, OverflowError):
@@ -203,7 +204,7 @@ def _packable(record: Record) -> Record:
     values = {name: _replaced(getattr(record, name)) for name in FIELDS}
     for name, value in values.items():
         if isinstance(value, str) and isinstance(getattr(record, name), int):
-            values[name] = DEFAULTS[name]  # a figure that is none
+            values[name] = DEFAULTS[name]  # a huge integer in an integer field cannot become text
     return Record(**values)
 
 
@@ -218,7 +219,7 @@ def _replaced(value: Any) -> Any:
 
 
 def to_dict(record: Record, bodies: bool = False) -> dict[str, Any]:
-    """Return the record as plain JSON data, every field present; `bodies` adds these, as JSON where they are JSON."""
+    """Return the record as JSON data with every field present; with `bodies`, those too, decoded if they are JSON."""
     data: dict[str, Any] = {name: getattr(record, name) for name in FIELDS if name not in BODIES}
     if bodies:
         data["request_body"] = readable(record.request_body)

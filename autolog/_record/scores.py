@@ -1,4 +1,4 @@
-"""Scores: what a person or a program says of a call afterwards."""
+"""Scores: numeric evaluations that a person or a program gives a call afterwards."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 from autolog._record.record import Record
 
-#: The name of the score that has none; it stands in `Record.score`, too.
+#: The name of a score given without a name, which is also kept in `Record.score`.
 DEFAULT = "default"
 
 
 def values_of(record: Record) -> dict[str, float]:
-    """Return a record's scores by name, as numbers: those that were given as such."""
+    """Return a record's numeric scores by name."""
     given = {DEFAULT: record.score, **record.scores}
     plain = {name: value.get("value") if isinstance(value, dict) else value for name, value in given.items()}
     return {
@@ -20,7 +20,7 @@ def values_of(record: Record) -> dict[str, float]:
 
 
 def set_score(record: Record, name: str, value: float, comment: str | None = None) -> None:
-    """Give a record a score, by the scorer's own scale; one of the same name is replaced."""
+    """Set a score of a record, on any scale, and replace an earlier one of the same name."""
     record.scores = {**record.scores, name: value if comment is None else {"value": value, "comment": comment}}
     if name == DEFAULT:
         record.score = value

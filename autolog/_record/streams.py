@@ -1,7 +1,7 @@
-"""Split the bytes of a streamed body into its events, whichever way they are framed.
+"""Split a streamed body into its events.
 
 Providers frame streams in four ways: server-sent events, JSON lines, one JSON array, and AWS event streams. A body may
-be cut off anywhere; all events that are whole are read, and nothing here raises.
+be cut off anywhere: all complete events are returned, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event of a stream: its name, if it has one, and its JSON data.
+    """One event of a stream: its name, if any, and its JSON data.
 
-    Data that is no JSON object is kept as `text`, of events with a name only.
+    If an event with a name has data that is not a JSON object, the data is in `text`.
     """
 
     name: str | None
@@ -34,7 +34,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def read_events(body: bytes, content_type: str) -> list[Event]:
-    """Return the events of a streamed body, in order; its content type, or its beginning, tells how they are framed."""
+    """Return the events of a streamed body, in order; the framing follows from its content type or its first bytes."""
     if "amazon.eventstream" in content_type:
         return list(_aws_events(body))
     body = to_utf8(body)
@@ -47,10 +47,10 @@ def read_events(body: bytes, content_type: str) -> list[Event]:
 
 
 def is_stream(body: bytes, content_type: str) -> bool:
-    """Return whether a body is a stream of events by its content type or, if that says nothing, by how it begins.
+    """Return whether a body is a stream of events, by its content type or else by its first bytes.
 
-    A JSON array is not taken for a stream: whether it is one, only its path tells. One JSON object is none, whatever
-    its content type says: so some answer an error.
+    A JSON array is not considered a stream, because only the URL path tells whether it is one. Nor is a single JSON
+    object with the content type of a stream, which is how some servers send errors.
     """
     if "amazon.eventstream" in content_type:
         return body[:1] != b"{"
@@ -64,9 +64,9 @@ def is_stream(body: bytes, content_type: str) -> bool:
 
 
 def to_utf8(body: bytes) -> bytes:
-    """Return JSON or events as UTF-8 without a byte-order mark: some proxies put one there, or send UTF-16."""
+    """Return JSON or events as UTF-8 without a byte-order mark, because some proxies add one or send UTF-16."""
     head = body[:4]
-    if head.isascii() and b"\0" not in head:  # as nearly all are
+    if head.isascii() and b"\0" not in head:  # the common case
         return body
     encoding = json.detect_encoding(body[:4]) if len(body) > 1 else "utf-8"
     return body if encoding == "utf-8" else body.decode(encoding, errors="replace").encode()
@@ -78,15 +78,15 @@ def _is_json_lines(content_type: str) -> bool:
 
 
 def _sse_events(body: bytes) -> Iterator[Event]:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), JSON objects only."""
+    """Yield server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) with JSON objects."""
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     blocks = body.split(b"\n\n")
-    last = len(blocks) - 1  # what no blank line ends may have been cut off
+    last = len(blocks) - 1  # the last event may have been cut off, as no blank line follows it
     for number, block in enumerate(blocks):
         head, _, json_text = block.partition(b"data: ")
         if json_text[:1] == b"{" and (not head or (head[:7] == b"event: " and head.find(b"\n") == len(head) - 1)):
-            try:  # as nearly all are: at most a name, and one line of data
+            try:  # fast path for the common case: at most a name, and one line of data
                 yield Event(head[7:-1].strip().decode() if head else None, _decode(json_text))
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -99,11 +99,11 @@ def _sse_event(block: bytes, whole: bool) -> Iterator[Event]:
     data: list[bytes] = []
     for line in block.split(b"\n"):
         if line.startswith(b"data:"):
-            data.append(line[5:])  # a blank before JSON says nothing
+            data.append(line[5:])  # JSON decoders skip the blank after the colon
         elif line.startswith(b"event:"):
             name = line[6:].strip().decode(errors="replace")
     value = decode_json(b"\n".join(data)) if data else None
-    values = [value] if value is not None else map(decode_json, data)  # some forget the blank line between events
+    values = [value] if value is not None else map(decode_json, data)  # some servers omit the blank line between events
     told = False
     for each in values:
         if isinstance(each, dict):
@@ -121,7 +121,7 @@ def _line_events(body: bytes) -> Iterator[Event]:
 
 
 def _array_events(body: bytes) -> Iterator[Event]:
-    """Yield the elements of one JSON array; of one that was cut off, those that are whole."""
+    """Yield the objects in a JSON array; if the array was cut off, those that are complete."""
     value = decode_json(body)
     if not isinstance(value, list):
         value = _begun_array(body.decode(errors="replace"))
@@ -145,10 +145,11 @@ def _begun_array(text: str) -> Iterator[Any]:
 
 
 def _aws_events(body: bytes) -> Iterator[Event]:
-    """`application/vnd.amazon.eventstream`: Bedrock frames each event, and `invoke` wraps it in base64 inside JSON.
+    """Yield the events of `application/vnd.amazon.eventstream`, which Bedrock uses.
 
-    A frame: total length, header length, checksum (4 bytes each), headers, payload, checksum. Source: the Amazon
-    Event Stream specification (https://smithy.io/2.0/aws/amazon-eventstream.html).
+    A frame consists of total length, header length and checksum (4 bytes each), headers, payload, and checksum (Amazon
+    Event Stream specification, https://smithy.io/2.0/aws/amazon-eventstream.html). Bedrock's `invoke` also wraps each
+    event in base64 inside JSON.
     """
     start = 0
     while start + 16 <= len(body):
@@ -175,7 +176,7 @@ def _aws_event(headers: dict[str, str], payload: dict[str, Any]) -> Event | None
         kind = inner.get("type")
         return Event(kind if isinstance(kind, str) else None, inner) if inner else None
     failure = headers.get(":exception-type") or headers.get(":error-code")
-    if failure or (":event-type" not in headers and "message" in payload):  # such as throttling in mid-stream
+    if failure or (":event-type" not in headers and "message" in payload):  # for example throttling in mid-stream
         error = {"type": failure, "message": headers.get(":error-message"), **payload}
         return Event("error", {"type": "error", "error": {key: value for key, value in error.items() if value}})
     kind = payload.get("type")
@@ -183,12 +184,12 @@ def _aws_event(headers: dict[str, str], payload: dict[str, Any]) -> Event | None
     return Event(name, payload) if payload else None
 
 
-#: The sizes of header values by their type; text (7) and bytes (6) have their length before them. The same source.
+#: The sizes of header values by type, in bytes; bytes (6) and text (7) are preceded by their length. The same source.
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 
 
 def _aws_headers(raw: bytes) -> dict[str, str]:
-    """Return the headers of a frame that are text; all that come before one that cannot be read."""
+    """Return the text headers of a frame, up to the first header that cannot be read."""
     headers: dict[str, str] = {}
     at = 0
     try:

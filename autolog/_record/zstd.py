@@ -1,4 +1,4 @@
-"""Zstandard: of the standard library where it has it (Python 3.14), else of its backport."""
+"""Zstandard, from the standard library (Python 3.14 and later) or its backport."""
 
 from __future__ import annotations
 
