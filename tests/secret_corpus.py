@@ -100,12 +100,15 @@ PLACES = (
     "**Password:** {}", "(password: {})", "Password: <b>{}</b>",
     "| user | password |\n|---|---|\n| ada | {} |", "kind: Secret\nstringData:\n  config: |\n    pass {}\n", "x=%7B%22password%22%3A%22{}%22%7D",
     '"{\\"password\\": \\"{}\\"}"',
+    "nmcli dev wifi connect Home password {}", "nmcli con modify x wifi-sec.psk '{}'", "wpa_passphrase Home {}", "useradd -m -p {} ada",
+    "das Passwort für das WLAN lautet {}", "Kennwort: {}", "La contraseña es {}", "Le mot de passe du wifi : {}", "A senha é {}",
+    "**Wachtwoord:** {}", "hasło: {}", "Пароль для входа: {}", "密码\uff1a{}", "パスワードは{}", "비밀번호는 {}", "mật khẩu: {}",
 )  # fmt: skip
 #: What is found by its place though it has digits or letters only.
 SHORT = {
     "Authorization: Basic {}": "dXNlcjpwYXNz", "authorization: basic {}": "YWRhOnBhc3N3b3Jk", '"Authorization": "Basic {}"': "dXNlcjpwYXNz",
     "_auth={}": "dXNlcjpwYXNzd29yZA==", "//r.example/:_auth = {}": "dXNlcjpwYXNzd29yZA==", "otp: {}": "482913", "Your OTP is {}": "482913",
-    "cvv: {}": "482", "verification code: {}": "482913", "PIN: {}": "4829", "totp_secret={}": "JBSWY3DPEHPK3PXP",
+    "cvv: {}": "482", "verification code: {}": "482913", "Your login code {}": "482913", "{} is your Acme verification code.": "482913", "PIN: {}": "4829", "totp_secret={}": "JBSWY3DPEHPK3PXP",
     "client-key-data: {}": "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlF", "JSESSIONID={}": "A1B2C3D4E5F60718293A4B5C6D7E8F90",
     "https://a.example/cb#access_token={}&state=1": "q8Zr3Lk9Vx2Pm7Tn4Wb6", "salt: {}": "q8Zr3Lk9Vx2Pm7Tn4Wb6",
     'Authorization: Digest username="a", nonce="b", response="{}"': "9f2c4e1ab07d63f58e9a1c2b3d4f5061",
@@ -171,6 +174,10 @@ _CODE = (
     "SELECT {w}_key, primary_key FROM {w} WHERE token_id = {d8};\n", "key: value\nforeign_key: user_id\ncache_key: v2:{w}:{w}\n",
     "docker run -p 8080:80 -e API_KEY=$API_KEY image2\ncurl -u $USER:$PASS https://a.example\nmysql -p app2\n",
     "docker login -u ada -p $TOKEN1 r.example\nsshpass -p \"$PASS1\" ssh h2\ndocker build --secret id=npm,src=$HOME/.npmrc2 .\n",
+    ("Das Passwort muss 8 Zeichen haben. const senha = usuario2; senha: string\nle mot de passe : 12 signes\n"
+     "密码\uff1a请输入6位数字 パスワードは8文字以上です пароль: не менее 8 символов contraseña: mínimo 8 caracteres\n"),
+    ("Erlang OTP 27.1, error code 500123, access code 12 of 20; 2024 is your year, 100000 is your limit\n"
+     "nmcli dev status\nuseradd -p $HASH1 ada\nwpa_passphrase is a tool2\n"),
     "required: [\"password\", \"user_name2\"]\nos.getenv('DB_PASSWORD', '')\nenv.get('PRIMARY_KEY', 'id_2')\n",
     "password: str | None = None\npassword: Optional[str],\npassword = getpass.getpass2('x')\nPASSWORD=${{PASSWORD2}}\n",
     "tool --max-token 4096 --token-file /etc/x1 --password-stdin --password PASSWORD2 --api-key YOUR_API_KEY\n",

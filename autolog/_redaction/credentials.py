@@ -19,7 +19,7 @@ from autolog._redaction.blocks import blocks_in, may_be_column
 from autolog._redaction.encoded import unescaped
 from autolog._redaction.letters import patterns
 from autolog._redaction.names import holds_password, looks_random, names_secret, suggests_secret
-from autolog._redaction.places import is_chosen, is_given
+from autolog._redaction.places import is_chosen, is_given, is_identifier
 
 Span = tuple[int, int]
 
@@ -155,7 +155,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
             for found in pattern.finditer(lowered):
                 if check(text[slice(*found.span(1))].decode("latin-1")):
                     yield found.span(1)
-    for search in (_proofs, _ends, _lines, _assigned, _web_tokens, _tokens, _pairs):
+    for search in (_proofs, _ends, _lines, _assigned, _web_tokens, _tokens, _pairs, _networks):
         yield from search(text, lowered)
 
 
@@ -218,7 +218,7 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 #: A password behind its name, in quotes, or up to what no password has.
 _ASSIGNED = re.compile(
-    rb"(pass(?:word|wd|phrase|code|wort)?|pwd|psk)" + _MAYBE_QUOTE + rb"(?: for \w{1,40})?"
+    rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + _MAYBE_QUOTE + rb"(?: for \w{1,40})?"
     rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
     rb"(?:" + _QUOTED + rb"|([^\s\"'`\\,;&<)]{6,256}+)(?=[\s\"'`\\,;&<)]|\Z))|[ (]{1,2}" + _QUOTED + rb")"
 )  # fmt: skip
@@ -234,14 +234,9 @@ def _assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
         before = _NAME_BEFORE.search(text, max(0, found.start() - 60), found.start())
         name = ((before[0] if before else b"") + found[1]).decode("latin-1")
         value = text[slice(*found.span(group))].decode("latin-1")
-        code = group == 3 and _is_identifier(value.rstrip(".!?:"))
+        code = group == 3 and is_identifier(value.rstrip(".!?:"))
         if is_chosen(value) and not code and (holds_password(name) or (name.lower() == "pass" and group != 4)):
             yield found.span(group)
-
-
-def _is_identifier(value: str) -> bool:
-    """Return whether a value without quotes may be a variable's name: its digits are together."""
-    return value.isidentifier() and ("_" in value or len(re.findall(r"\d+", value)) < 2)
 
 
 #: A JSON web token (RFC 7519) from its first dot on; its head stands before.
@@ -271,6 +266,19 @@ def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
         signed = len(last) >= 20 and (looks_random(last) or found[1].count(b".") > 2)
         if signed or found[1].startswith(b".eyJ"):
             yield found.span()
+
+
+#: A network and its password.
+_NMCLI = 210
+_NETWORK = re.compile(rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + _QUOTE +
+                      rb"[^\"'`\n]{1,64}" + _QUOTE + rb")) " + _MAYBE_QUOTE + _WORD)  # fmt: skip
+
+
+def _networks(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Find the passwords of wireless networks in commands."""
+    for found in _NETWORK.finditer(lowered) if b"nmcli" in lowered or b"wpa_passphrase" in lowered else ():
+        if is_given(text[slice(*found.span(1))].decode("latin-1")):
+            yield found.span(1)
 
 
 #: A name, and its value: Terraform's variables, and constants of PHP.
@@ -304,7 +312,7 @@ def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]
 _OTHER_SIGNS = (
     rb":(?<=kind:)(?= ?" + _MAYBE_QUOTE + rb"secret)", rb"v(?=ariable " + _QUOTE + rb")", rb"\((?<=define\()",
     _PROOF.pattern, rb"=(?<=psk=)",
-    rb"k(?<=psk)=?\"",
+    rb"k(?<=psk)(?:=?\"| )", rb"_(?<=wpa_)passphrase ",
     rb">(?= auth )",
 )  # fmt: skip
 _SIGNS = tuple(_by_first([*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]))
@@ -327,7 +335,7 @@ def may_hold_credential(body: bytes, lowered: bytes) -> bool:
     if _may_be_line(lowered):
         searches.append(_lines_in_quotes)
     if any(map(_is_said, passwords)):
-        searches.append(_assigned)
+        searches += (_assigned, _networks)
     for text in unescaped(body) if searches else ():
         small = text.lower()
         if any(next(search(text, small), None) for search in searches):
@@ -350,6 +358,7 @@ def _may_be_line(lowered: bytes) -> bool:
 
 def _is_said(found: re.Match[bytes]) -> bool:
     """Return whether what follows the name of a password leads to one without a sign."""
-    return found.string[found.end() : found.end() + 4].startswith(
-        (b"(", b" '", b' "', b' \\"', b" is", b" was", b" for")
+    start, end = found.span()
+    return found.string[end : end + 4].startswith((b"(", b" '", b' "', b' \\"', b" is", b" was", b" for")) or (
+        found.string[end : end + 1] == b" " and b"nmcli" in found.string[max(0, start - _NMCLI) : start]
     )

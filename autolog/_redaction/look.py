@@ -21,6 +21,7 @@ from autolog._redaction.names import (
 )
 from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import ends_in_code, may_hold_password
+from autolog._redaction.spoken import ASCII_WORDS, may_speak
 
 #: What stands between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
@@ -35,8 +36,8 @@ _DEFAULT_AFTER = (
 #: How it goes on after a word in the name of a secret, and after the name of a code.
 _NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER, _DEFAULT_AFTER)) + rb"))"
 _NUMBERED = (
-    rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
-    rb"\[?" + _BLANKS + rb"(?:\\*+[\"'`])?\d{2})"
+    rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
+    rb"\[?" + _BLANKS + rb"(?:\\*+[\"'`])?\d{2}|\d{6}))"
 )  # fmt: skip
 #: Words in the names of secrets, in small letters, and what follows; counts of tokens are in every response.
 _LEADS = {
@@ -46,6 +47,7 @@ _LEADS = {
     b"connection": rb"[-_. ]?string" + _NAMED,
     **dict.fromkeys((b"recovery", b"backup"), rb"[-_. ]?code" + _NAMED),
     **dict.fromkeys((b"otp", b"pin", b"cv", b"code"), _NUMBERED),
+    **dict.fromkeys(ASCII_WORDS, rb"(?:" + _NAMED + rb"|(?=[^\d\n]{0,160}+\d))"),
 }  # fmt: skip
 _LEADING = tuple(patterns(_LEADS))
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
@@ -78,6 +80,7 @@ def _may_hold(body: bytes) -> bool:
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
         or may_hold_password(body, lowered)
         or may_hold_credential(body, lowered)
+        or may_speak(body, lowered)
     )
 
 

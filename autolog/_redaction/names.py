@@ -34,14 +34,22 @@ _PASSES = tuple(
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
                  "web")
 )  # fmt: skip
+#: The word for a password in other languages, with the accents that are often left out and without them.
+PASSWORD_ELSEWHERE = (
+    "passwort", "kennwort", "contraseña", "contrasena", "contrasenha", "senha", "mot de passe", "wachtwoord",
+    "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
+    "şifre", "sifre", "kata sandi", "mật khẩu", "mat khau", "пароль", "密码", "密碼", "口令", "パスワード", "暗証番号",
+    "비밀번호", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
+)  # fmt: skip
+_ELSEWHERE = tuple(word.replace(" ", "") for word in PASSWORD_ELSEWHERE)
 #: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
     "token", "credential", "credentials", "xauth", "bearer", "rediscliauth", *_PASSES,
-    "passwort", "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
+    *_ELSEWHERE, "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
 )  # fmt: skip
 #: Those of them that people choose.
-_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "psk", "presharedkey", *_PASSES, "passwort",
+_PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "psk", "presharedkey", *_PASSES, *_ELSEWHERE,
               "secretkey", "totpsecret", "otpsecret")  # fmt: skip
 #: What these hold is a secret if it looks drawn at random, and what these others hold if it is no word.
 _RANDOM = frozenset({"salt", "passwordsalt", "phpsessid", "jsessionid"})

@@ -54,6 +54,11 @@ def is_chosen(value: str) -> bool:
     )
 
 
+def is_identifier(value: str) -> bool:
+    """Return whether a value without quotes may be a variable's name: its digits are together."""
+    return value.isidentifier() and ("_" in value or len(re.findall(r"\d+", value)) < 2)
+
+
 def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     """Return where a password stands by its place, in no order; the places may overlap.
 
@@ -87,7 +92,7 @@ _OPTIONS = (
     (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
                                              b"az", b"helm registry")), rb"-p[ =]?" + _QUOTE + _WORD),
-    (rb"sshpass|cqlsh|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
+    (rb"sshpass|useradd|usermod|cqlsh|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
      rb"-p[ =]?" + _QUOTE + _WORD),
     (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + _QUOTE + _WORD),
     (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + _QUOTE + _WORD),
@@ -298,11 +303,13 @@ def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-_IS = _QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + _QUOTE + rb"(\d{3,8})(?![\d.])"
+#: A code behind its name, and a long one without a sign as well.
+_IS = (rb"(?:" + _QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + _QUOTE + rb"(?=\d{3,8}(?!\d))|[ ](?=\d{6,8}(?!\d)))"
+       rb"(\d{3,8})(?!\.)")  # fmt: skip
 _CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
 _CODE_NAME = re.compile(
     rb"(?:^|[^a-z0-9]|\\[nrt])(?:t?otp|cvv2?|cvc2?|pin|"
-    rb"(?:verification|security|one[- ]time|2fa|mfa|login)[-_ ](?:pass)?code)\Z"
+    rb"(?:verification|security|one[- ]time|2fa|mfa|login|authentication|confirmation|access)[-_ ](?:pass)?code)\Z"
 )
 
 
@@ -315,7 +322,7 @@ def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
     """Find codes that are good for one login, and those of cards."""
     for pattern in _CODES:
         for found in pattern.finditer(lowered):
-            if ends_in_code(lowered[max(0, found.start() - 24) : found.end(1)]):
+            if ends_in_code(lowered[max(0, found.start() - 28) : found.end(1)]):
                 yield found.span(2)
 
 

@@ -25,6 +25,7 @@ from autolog._redaction.names import (
 )
 from autolog._redaction.objects import is_hash
 from autolog._redaction.places import passwords_in
+from autolog._redaction.spoken import spoken_beyond_ascii, spoken_in
 
 Span = tuple[int, int]
 
@@ -33,6 +34,8 @@ def secrets_in(text: str) -> Iterator[Span]:
     """Return where something stands in a text that looks like a secret, in no order; the places may overlap."""
     if len(text) >= RUN // 2:
         yield from _found(text.encode("ascii", "replace"))  # one byte for each character: a place is the same in both
+        if not text.isascii():
+            yield from spoken_beyond_ascii(text)
 
 
 def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
@@ -162,7 +165,7 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
 
 #: Each gets a text as it is and in small letters.
 _SEARCHES: tuple[Callable[[bytes, bytes], Iterator[Span]], ...] = (
-    _by_words, _credentials, _parameters, _assigned, _cookies, passwords_in, credentials_in
+    _by_words, _credentials, _parameters, _assigned, _cookies, passwords_in, credentials_in, spoken_in
 )  # fmt: skip
 
 #: A text is looked at in parts of so many bytes, each with as many of the next as one secret and what leads to it take.

@@ -1,0 +1,107 @@
+"""Passwords and codes that are told in words: in languages besides English, and without a sign before them.
+
+`Das Passwort für das WLAN lautet p4ss-w0rt!`, `密码是p4ssw0rd!`, `482913 is your verification code`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from autolog._redaction.letters import patterns
+from autolog._redaction.names import PASSWORD_ELSEWHERE
+from autolog._redaction.places import is_chosen, is_identifier
+
+Span = tuple[int, int]
+
+#: Those that can be written without accents are so in lists of words, too.
+ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())
+_OTHER_WORDS = tuple(
+    form
+    for word in PASSWORD_ELSEWHERE
+    if not word.isascii()
+    for form in {word, word.capitalize(), word.title(), word.upper()}
+)
+
+#: What may follow the word: whose password it is, a sign or a verb, and the password. An accent is a question mark.
+_VERBS = "es|ist|est|e|is|er|on|je|jest|lautet|lyder"
+_VALUE = r"([!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]{6,256})"
+_FOLLOWS = (
+    rb"(?![\w-])(?: [a-z?]{1,14}){0,3}[*\"'`]{0,3}\s{0,4}(?:[:=]|(?<= )(?:" + _VERBS.encode() + rb"|\?|-)(?= ))"
+    rb"[*\"'`\s]{0,7}+" + _VALUE.encode()
+)  # fmt: skip
+_ASCII = tuple(patterns(dict.fromkeys(ASCII_WORDS, _FOLLOWS)))
+
+
+def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return where a password stands behind its name in another language, and a code before what it is for.
+
+    Args:
+        text: ASCII, all other characters as question marks.
+        lowered: the text in small letters.
+    """
+    for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _ASCII):
+        if _is_password(text[slice(*found.span(1))].decode()):
+            yield found.span(1)
+    yield from codes_given(lowered)
+
+
+def _is_password(value: str) -> bool:
+    return is_chosen(value) and not is_identifier(value.rstrip(".!?:"))
+
+
+def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
+    """Yield a pattern for each word that begins with its first letter beyond ASCII, which most texts have not."""
+    for word in words:
+        at = next(place for place, letter in enumerate(word) if not letter.isascii())
+        yield word[at:] + (f"(?<={word})" if at else "")
+
+
+_OTHER = re.compile(
+    "(?:" + "|".join(_from_first_letter(_OTHER_WORDS)) + r")(?:s? [^\W\d_]{1,14}){0,3}[*\"'`」』»]{0,3}\s{0,4}"
+    r"(?:[:=\uff1a\uff1dは是为為은는]{1,2}|(?<= )(?:" + _VERBS + r"|to|é|è|är|это|-|–|—)(?= ))"
+    r"[*\"'`「『«\s]{0,7}" + _VALUE
+)  # fmt: skip
+
+
+def spoken_beyond_ascii(text: str) -> Iterator[Span]:
+    """Return where a password stands behind a name that cannot be written in ASCII."""
+    yield from (found.span(1) for found in _OTHER.finditer(text) if _is_password(found[1]))
+
+
+# Codes
+
+#: How a message tells what a code is for, and the code before it.
+_FOR = re.compile(
+    rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
+    rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
+)
+_CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\Z")
+
+
+def codes_given(lowered: bytes) -> Iterator[Span]:
+    """Return where a code stands before what it is for, in a text of small letters."""
+    for found in _FOR.finditer(lowered):
+        code = _CODE.search(lowered, max(0, found.start() - 18), found.start())
+        if code:
+            yield code.span(1)
+
+
+# Before a body is decoded
+
+_BEYOND_ASCII = re.compile("|".join(_from_first_letter(_OTHER_WORDS)).encode())
+#: Their escapes in JSON, and in JSON that is a text in JSON.
+_ESCAPED = re.compile(
+    "|".join(sorted({json.dumps(word)[1:-1].lower().replace("\\", r"\\++") for word in _OTHER_WORDS})).encode()
+)
+
+
+def may_speak(body: bytes, lowered: bytes) -> bool:
+    """Return whether there may be a code before what it is for, or a name of a password that is not ASCII."""
+    return (
+        next(codes_given(lowered), None) is not None
+        or (not body.isascii() and _BEYOND_ASCII.search(body) is not None)
+        or (b"\\" in lowered and b"\\u" in lowered and _ESCAPED.search(lowered) is not None)
+    )
