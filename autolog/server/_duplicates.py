@@ -24,11 +24,11 @@ from typing import Any
 import msgspec
 
 from autolog._pricing.cost import unknown
-from autolog._record.record import BILL, DEFAULTS, FIELDS, Record, merge
+from autolog._record.record import BILL, DEFAULTS, FIELDS, Record, merge, pack
 from autolog.server._known import Candidate, Known
 from autolog.server._reports import is_call, is_one_call, join, may_be_layers, rank, reports, takes, used
 from autolog.stores._contract import Store
-from autolog.stores.query import Query
+from autolog.stores.query import Condition, Query
 
 #: Of how many traces it is remembered which spans nobody else has reported, and of how many of a trace's latest spans.
 RECENT, EACH_RECENT = 1_000, 100
@@ -85,6 +85,19 @@ class Deduplicator:
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
         return Folded(records, order, [one.freed for one in candidates])
 
+    def look_again(self, store: Store, project: str, ids: Sequence[str]) -> None:
+        """Fold calls that are in the store with reports of them that could not be read when they were written."""
+        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
+        for record in store.find(query, limit=len(ids)):
+            name, before = record.id, pack([record])
+            if not is_call(record):
+                continue
+            self.fold(store, [record])
+            if record.id != name:
+                store.delete(Query({"project": project, "id": name}))
+            if pack([record]) != before:
+                store.write([record])
+
     def _are_apart(self, calls: Sequence[Record]) -> bool:
         """Return whether calls that nobody else has reported are surely different: one sender reports each once.
 
@@ -131,6 +144,8 @@ class _Folding:
             return
         if again is None or len(reports(again.record)) == 1:
             for other in list(self.known.matching(record)):
+                if record.seq is not None and other.record.dialect != "native" and (other.record.seq or 0) > record.seq:
+                    continue  # the later of two that are looked at again finds the other, and one alone decides
                 joined = other.record.id in {*self.known.deleted, *reports(record).values()}
                 if joined or not is_call(other.record):
                     continue

@@ -11,6 +11,7 @@ from autolog._record.record import Record
 from autolog.server._budgets import Spending
 from autolog.server._duplicates import Deduplicator, Folded
 from autolog.server._metrics import Metrics
+from autolog.server._second_look import SecondLook
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -33,7 +34,8 @@ class Ingest:
     What a write found out travels with its result, so a transaction that fails leaves nothing behind here.
     """
 
-    def __init__(self, duplicates: Deduplicator, spending: Spending, metrics: Metrics) -> None:
+    def __init__(self, duplicates: Deduplicator, spending: Spending, metrics: Metrics, second_look: SecondLook) -> None:
+        self._second_look = second_look
         self._duplicates = duplicates
         self._spending = spending
         self._metrics = metrics
@@ -53,6 +55,7 @@ class Ingest:
     def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
         """Count one call's records, which are on disk now, and charge what they add to the costs."""
         results = list(written)
+        self._second_look.note(records)
         if records:
             self._metrics.written(records[0].dialect, len(records))
         for record, result in zip(records, results, strict=True):

@@ -19,6 +19,7 @@ from autolog.server._logs import RequestLog
 from autolog.server._metrics import Metrics
 from autolog.server._notify import Notifier
 from autolog.server._readiness import Readiness
+from autolog.server._second_look import SecondLook
 from autolog.server._sessions import Sessions
 from autolog.server._watch import Watch
 from autolog.server._writer import Writer
@@ -58,7 +59,9 @@ class Services:
         self.log = RequestLog()
         self.metrics = Metrics(store, self.writer, self.load)
         self.spending = Spending(budgets, store, self.keyring, self.writer)
-        self.ingest = Ingest(Deduplicator(), self.spending, self.metrics)
+        duplicates = Deduplicator()
+        self.second_look = SecondLook(store, self.writer, duplicates)
+        self.ingest = Ingest(duplicates, self.spending, self.metrics, self.second_look)
         self.notifier = notifier or Notifier()
         self.watch = Watch(store, self.writer, self.notifier)
         self._refreshing = asyncio.Lock()

@@ -81,6 +81,8 @@ def create_app(
 
 def _application(services: Services) -> FastPath:
     background = [services.watch.background, Background("retention", PRUNE_INTERVAL, partial(_prune, services))]
+    if services.store.writers > 1:  # other servers may write to it, too
+        background.append(services.second_look.background)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature

@@ -18,6 +18,7 @@ from live import KEY, Live
 
 from autolog._record.record import Record
 from autolog.server._duplicates import Deduplicator
+from autolog.server._second_look import SecondLook
 from autolog.server._writer import RecordWrite, Writer
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -76,6 +77,41 @@ def call(dialect: str, number: int, **fields: object) -> Record:
         "request_body": b"{}" if dialect == "native" else None, **fields,
     }  # fmt: skip
     return Record(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("store_url", "senders", "order"),
+    [("sqlite", senders, order) for senders in ("native otlp", "otlp litellm", "otlp otlp") for order in (1, -1)]
+    + [("clickhouse", "native otlp", 1), ("clickhouse", "otlp litellm", -1)],
+    indirect=["store_url"],
+)
+def test_reports_that_reach_two_servers_at_once_are_one_bill(store: Store, senders: str, order: int) -> None:
+    """Each server reads the store before the other has written to it; both look again."""
+    reports = [
+        call(dialect, 1, id=f"{dialect}-{place}", span_id=f"s{place}", trace_id=str(place) * 32,
+             extra={"scope": f"scope {place}"} if dialect == "otlp" else {})
+        for place, dialect in enumerate(senders.split())
+    ][::order]  # fmt: skip
+    writer = Writer(store, 1000)
+    servers = [SecondLook(store, writer, Deduplicator()) for _ in reports]
+    folded = [one.duplicates.fold(store, [report]) for one, report in zip(servers, reports, strict=True)]
+    for one, its in zip(servers, folded, strict=True):
+        its.write(store)
+        one.shared = True
+        one.note(its.records)
+    assert [one.cost for one in store.find(Query())] == [0.5, 0.5]
+    for _ in range(2):  # a look finds nothing more after the first
+        for one, its in zip(servers, folded, strict=True):
+            one.look(after=0)
+            one.note(its.records)
+        found = store.find(Query())
+        assert sorted(str(one.cost) for one in found) == (["0.5"] if "native" in senders else ["0.5", "None"])
+        (bill,) = (one for one in found if one.cost)
+        assert len(bill.extra["reports"]) == 2
+    writer.close()
+    if "native" in senders:
+        (whole,) = store.with_bodies([bill])
+        assert (whole.id, whole.span_id, whole.request_body) == ("native-0", "s1", b"{}")
 
 
 #: In one batch, or each by itself, and which comes first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,9 @@ class Counted:
     def written(self, dialect: str, records: int) -> None:
         self.records += records
 
+    def note(self, records: Sequence[Record]) -> None:
+        """Nothing is looked at again where one server writes."""
+
 
 @pytest.fixture
 def store(store_url: str) -> Store:
@@ -42,7 +46,7 @@ def store(store_url: str) -> Store:
 
 
 def ingest_of(counted: Any) -> Ingest:
-    return Ingest(Deduplicator(), counted, counted)
+    return Ingest(Deduplicator(), counted, counted, counted)
 
 
 def test_a_log_that_comes_twice_or_in_parts_is_charged_once(store: Store) -> None:

@@ -1,0 +1,54 @@
+"""Looks again for reports of one call that came to two servers at the same moment: neither saw the other's.
+
+A call's report is folded when it is written, with those that the store has then. Where several servers write to one
+store, each may write a report before the other's can be read. So every report of a layer above autolog that found no
+other is looked at once more, a little later, when all that came before it can be read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from time import monotonic
+
+from autolog._record.record import Record
+from autolog.server._background import Background
+from autolog.server._duplicates import Deduplicator
+from autolog.server._reports import is_call
+from autolog.server._writer import Writer
+from autolog.stores._contract import Store
+
+#: How long after its write a report is looked at again, and how often there is a look, in seconds.
+AFTER, EVERY = 2.0, 1.0
+#: How many reports wait for it at most, and how many are looked at together.
+MOST, TOGETHER = 10_000, 200
+
+
+class SecondLook:
+    """Remembers which reports to look at again. `shared`: whether several servers may write to the store."""
+
+    def __init__(self, store: Store, writer: Writer, duplicates: Deduplicator) -> None:
+        self.duplicates = duplicates
+        self.shared = store.writers > 1
+        self._writer = writer
+        self._waiting: deque[tuple[float, str, str]] = deque(maxlen=MOST)
+        self.background = Background("second look", EVERY, self.look)
+
+    def note(self, records: Iterable[Record]) -> None:
+        """Note records that were written: those of autolog itself are found by the others."""
+        if self.shared:
+            now = monotonic()
+            self._waiting += [(now, one.project, one.id) for one in records if one.dialect != "native" and is_call(one)]
+
+    def look(self, after: float = AFTER) -> None:
+        """Look again at those reports that were written so many seconds ago."""
+        while self._waiting and self._waiting[0][0] <= monotonic() - after:
+            found: dict[str, list[str]] = {}
+            for _ in range(TOGETHER):
+                if not self._waiting or self._waiting[0][0] > monotonic() - after:
+                    break
+                _, project, record_id = self._waiting.popleft()
+                found.setdefault(project, []).append(record_id)
+            for project, ids in found.items():
+                self._writer.run(partial(self.duplicates.look_again, project=project, ids=ids))
