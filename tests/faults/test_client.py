@@ -292,7 +292,7 @@ def test_an_exit_on_a_machine_that_is_overloaded(interrupt: str, tmp_path: Path,
         for turn in range(10 if thorough else 1):
             folder = tmp_path / str(turn)
             folder.mkdir()
-            run(
+            done = run(
                 f"""
                 import autolog, os, threading, time
                 for number in range(3000):
@@ -305,7 +305,7 @@ def test_an_exit_on_a_machine_that_is_overloaded(interrupt: str, tmp_path: Path,
                 folder,
             )
             run("import autolog\nautolog.configure()\nassert autolog.flush(50)", folder)
-            assert names_in(folder / ".autolog" / "logs.db") == sorted(map(str, range(3000)))
+            assert names_in(folder / ".autolog" / "logs.db") == sorted(map(str, range(3000))), done.stderr
     finally:
         for process in load:
             process.kill()
