@@ -330,6 +330,50 @@ def test_an_exception_says_what_went_wrong() -> None:
     assert (record.status, record.error_type, record.error_message) == ("error", "TimeoutError", "30 s")
 
 
+# What senders were seen to send
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("gen_ai.response.finish_reasons", '["stop"]', ["stop"]),  # logfire 5.4, agent-framework 1.23
+        ("gen_ai.response.finish_reason", "FinishReason.TOOL_CALLS", ["tool_calls"]),  # semantic-kernel 1.45
+        ("gen_ai.response.finish_reasons", ["stop", "length"], ["stop", "length"]),
+    ],
+)
+def test_finish_reasons_in_senders_spellings(server: Server, name: str, value: Any, wanted: list[str]) -> None:
+    server.call("POST", "/v1/traces", traces(span({**CHAT, name: value})))
+    assert server.only().response_finish_reasons == wanted
+
+
+def test_a_streamed_call_of_logfires_is_the_log_at_its_end(server: Server) -> None:
+    asked = {"request_data": '{"model":"gpt-4o"}', "gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}
+    begun = span({**asked, "logfire.span_type": "span"})
+    told = {
+        **asked,
+        "logfire.span_type": "log",
+        "duration": 0.5,
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.response.id": "chatcmpl-1",
+    }
+    ended = {
+        **span(told),
+        "spanId": OTHER,
+        "startTimeUnixNano": "1767225600000000000",
+        "endTimeUnixNano": "1767225600000000000",
+    }
+    server.call("POST", "/v1/traces", traces(begun, ended))
+    found = {record.span_id: record for record in server.rows()}
+    assert (found[SPAN].kind, found[OTHER].kind, found[OTHER].duration) == ("chain", "llm", 0.5)
+
+
+def test_the_model_that_was_asked_for_is_the_requests_own(server: Server) -> None:
+    told = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-2024-08-06", "input.mime_type": "application/json",
+            "input.value": json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello?"}]})}  # fmt: skip
+    server.call("POST", "/v1/traces", traces(span({**told, "gen_ai.conversation.id": "resp_1"})))
+    assert (server.only().request_model, server.only().session) == ("gpt-4o", None)
+
+
 # Half batches
 
 BAD = [{"traceId": "abc"}, {"spanId": ""}, {"traceId": "123e4567-e89b-12d3-a456-426614174000"}, {"spanId": "0" * 16}, {"parentSpanId": "x"},

@@ -273,3 +273,21 @@ def test_other_metrics_are_never_an_error(server: Server, data: dict[str, Any]) 
     }
     assert server.call("POST", "/v1/metrics", body).json() == {"partialSuccess": None}
     assert server.rows() == []
+
+
+def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
+    """As Semantic Kernel 1.45 logs them, one for each message of a call."""
+    place = {"traceId": TRACE, "spanId": SPAN}
+    said = {"system": {"role": "system", "content": "Be brief."}, "user": {"role": "user", "content": "Weather?"}}
+    listed = [
+        log(f"gen_ai.{role}.message", {}, **place) | {"body": {"stringValue": json.dumps(one)}}
+        for role, one in said.items()
+    ]
+    answer = json.dumps({"message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop", "index": 0})
+    server.call(
+        "POST", "/v1/logs", logs(*listed, log("gen_ai.choice", {}, **place) | {"body": {"stringValue": answer}})
+    )
+    server.call("POST", "/v1/traces", traces(span(CHAT)))
+    record = server.only()
+    assert json.loads(record.request_body or b"")["messages"] == list(said.values())
+    assert (record.input_preview, record.output_preview) == ("Weather?", "Sunny.")

@@ -70,7 +70,8 @@ def from_events(events: Sequence[Event]) -> Attributes:
     inputs: list[Any] = []
     outputs: list[Any] = []
     for event in events:
-        said = {**event.attributes, **(event.body if isinstance(event.body, dict) else {})}
+        body = parsed(event.body)  # Semantic Kernel logs it as text
+        said = {**event.attributes, **(body if isinstance(body, dict) else {})}
         role = event.name.removeprefix("gen_ai.").removesuffix(".message")
         if event.name in _WHOLE:
             found |= {key: value for key, value in said.items() if key.startswith("gen_ai.")}

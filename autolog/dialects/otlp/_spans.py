@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from autolog._reading.derive import derive
@@ -45,7 +46,7 @@ def decode_span(span: Span) -> Record:
     record = Record(
         id=f"{span.trace_id}-{span.span_id}",
         dialect="otlp",
-        kind=_kind(families, attributes),
+        kind=_kind(families, attributes, span),
         name=span.name or None,
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -54,6 +55,7 @@ def decode_span(span: Span) -> Record:
         end_time=span.end,
         extra={"resource": span.scope.resource, "scope": span.scope.name},
     )
+    _read_duration(record, families, attributes)
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
     if record.kind == "agent" and span.scope.name != "autolog":
@@ -103,7 +105,22 @@ def _leaves(values: Json) -> Iterator[tuple[str, Any]]:
             yield word, value
 
 
-def _kind(families: Iterable[Family], attributes: Attributes) -> str:
+def _read_duration(record: Record, families: Iterable[Family], attributes: Attributes) -> None:
+    """Set when something began that is sent at its end, as a span without a duration."""
+    if record.end_time is None or record.start_time != record.end_time:
+        return
+    for family in families:
+        seconds = _number("time_to_first_chunk", attributes.get(family.seconds)) if family.seconds else None
+        if seconds is not None:
+            record.start_time = record.end_time - timedelta(seconds=seconds)
+
+
+def _kind(families: Iterable[Family], attributes: Attributes, span: Span) -> str:
+    kind = _named_kind(families, attributes)
+    return "chain" if kind == "llm" and any(family.step(span) for family in families) else kind
+
+
+def _named_kind(families: Iterable[Family], attributes: Attributes) -> str:
     for family in families:
         for key, kinds in family.kinds.items():
             if kind := kinds.get(str(attributes.get(key))):
@@ -125,8 +142,8 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
             if value is not None and (getattr(record, field) is None or field == "name"):
                 setattr(record, field, str(value))
         _read_counts(record, family, counts, attributes)
-        if record.response_finish_reasons is None and (reasons := present(attributes, family.reasons)):
-            record.response_finish_reasons = [str(one) for one in (reasons if isinstance(reasons, list) else [reasons])]
+        if record.response_finish_reasons is None and (reasons := parsed(present(attributes, family.reasons))):
+            record.response_finish_reasons = [*map(_reason, reasons if isinstance(reasons, list) else [reasons])]
         if record.cost is None:
             _read_cost(record, present(attributes, family.costs), ours)
         tags = parsed(present(attributes, family.tags))
@@ -174,6 +191,12 @@ def _read_counts(record: Record, family: Family, counts: Fields, attributes: Att
 _SIDES = ("usage_input_tokens", "usage_output_tokens")
 
 
+def _reason(value: Any) -> str:
+    """Return a finish reason; some send the member of Python's enumeration: `FinishReason.STOP`."""
+    _, enumeration, member = str(value).rpartition("FinishReason.")
+    return member.lower() if enumeration else member
+
+
 def _number(field: str, value: Any) -> Any:
     """Return a count, which some send as text, or seconds; None if it is none."""
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 19:
@@ -208,6 +231,8 @@ def _read_metadata(record: Record, family: Family, attributes: Attributes) -> No
 
 def _rename(record: Record, attributes: Attributes) -> None:
     record.provider_name = provider_called(record.provider_name)
+    if (record.session or "").startswith("resp_"):  # the response before, by which OpenAI goes on: another each turn
+        record.session = None
     if record.operation_name is None:
         word = present(attributes, ("llm.request.type", "openinference.span.kind"))
         record.operation_name = _OPERATIONS.get(str(word), str(word) if str(word) in {"chat", "rerank"} else None)
@@ -229,6 +254,8 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
         tools = parsed(present(attributes, ("gen_ai.tool.definitions", "ai.prompt.tools")))
         if tools and "tools" not in request:
             request["tools"] = tools
+    if is_call and isinstance(request, dict) and isinstance(request.get("model"), str) and request["model"]:
+        record.request_model = request["model"]  # what was asked for; some report the model that answered as both
     record.request_body = to_body(request)
     response = _best(responses, response_messages if is_call else None, response_of)
     raw = parsed(attributes.get("gen_ai.usage.raw"))

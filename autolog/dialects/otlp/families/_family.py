@@ -17,6 +17,11 @@ def everywhere(span: Span) -> bool:  # noqa: ARG001 - the others look at it
     return True
 
 
+def never(span: Span) -> bool:  # noqa: ARG001 - the others look at it
+    """Take each model call's span for the call."""
+    return False
+
+
 def nothing(attributes: Attributes) -> Iterator[Any]:  # noqa: ARG001 - the others look at them
     """Find no body."""
     yield from ()
@@ -47,6 +52,10 @@ class Family:
     errors: Mapping[str, str] = field(default_factory=dict)
     """Attribute -> the value with which the span has failed, whatever its status."""
     applies: Callable[[Span], bool] = everywhere
+    step: Callable[[Span], bool] = never
+    """Whether a model call's span is a step of it, and another is the call."""
+    seconds: str | None = None
+    """The attribute with the duration of what is sent as a span without one, at its end."""
     requests: Callable[[Attributes], Iterator[Any]] = nothing
     """Yield what may be the request's body, the best first."""
     responses: Callable[[Attributes], Iterator[Any]] = nothing

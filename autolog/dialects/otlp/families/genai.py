@@ -83,7 +83,7 @@ FAMILY = Family(
         "time_to_first_chunk": ("gen_ai.response.time_to_first_chunk",),
     },
     costs=("gen_ai.usage.cost", "gen_ai.usage.cost.amount", "gen_ai.usage.total_cost"),
-    reasons=("gen_ai.response.finish_reasons", "anthropic.message.stop_reason"),
+    reasons=("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "anthropic.message.stop_reason"),
     kinds={"gen_ai.operation.name": _OPERATIONS},
     calls=("gen_ai.request.model",),
     tool=("gen_ai.tool.call.id",),

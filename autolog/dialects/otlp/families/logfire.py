@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autolog.dialects._chat import parsed, request_of, response_of
-from autolog.dialects.otlp._wire import Attributes
+from autolog.dialects.otlp._wire import Attributes, Span
 from autolog.dialects.otlp.families._family import Family
 
 
@@ -37,6 +37,14 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
     yield parsed(attributes.get("tool_response"))
 
 
+def _is_step(span: Span) -> bool:
+    """Return whether a span is that of a streamed call, which ends before the answer: a log at its end has all."""
+    said = span.attributes
+    is_call = said.get("logfire.span_type") == "span" and "request_data" in said
+    return is_call and not span.failed and not any(key in said for key in _ANSWERED)
+
+
+_ANSWERED = ("response_data", "gen_ai.output.messages", "gen_ai.response.id", "gen_ai.usage.input_tokens", "events")
 _MARKS = ("logfire.msg", "request_data", "response_data", "operation.cost", "events", "tool_arguments",
           "pydantic_ai.all_messages", "all_messages_events", "final_result", "logfire.tags")  # fmt: skip
 
@@ -49,4 +57,6 @@ FAMILY = Family(
     requests=_requests,
     responses=_responses,
     applies=lambda span: any(key in span.attributes for key in _MARKS),
+    step=_is_step,
+    seconds="duration",
 )
