@@ -94,8 +94,19 @@ class Thread:
         try:
             self._target(self)
         finally:
+            self._be_found()
             self._leave()
             self._release()
+
+    def _be_found(self) -> None:
+        """Let `threading` find this thread as it ends, or it prints an error.
+
+        gevent and eventlet give threads other idents, and eventlet another list of them, in the midst of their lives.
+        """
+        ident, active = threading.get_ident(), getattr(threading, "_active", {})
+        if self._threading is not None and ident != self._ident:
+            active.pop(self._ident, None)
+            active[ident] = self._threading
 
     def _leave(self) -> None:
         """Remember that this thread is leaving, unless it is a greenlet, which has no thread of its own."""

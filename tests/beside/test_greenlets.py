@@ -79,6 +79,7 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, list[str]]:
         [sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments],
         cwd=tmp_path, timeout=60, check=False, capture_output=True, text=True,
     )  # fmt: skip
+    assert "Exception ignored" not in done.stderr
     return done.returncode, done.stdout.split()
 
 
