@@ -291,3 +291,25 @@ def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
     record = server.only()
     assert json.loads(record.request_body or b"")["messages"] == list(said.values())
     assert (record.input_preview, record.output_preview) == ("Weather?", "Sunny.")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, together: bool) -> None:
+    """As Claude Code 2.1 logs them behind a gateway that answers without `request-id`."""
+    asked = claude(
+        "api_request",
+        {
+            "model": "claude-sonnet-4-5",
+            "input_tokens": "4",
+            "output_tokens": "50",
+            "cache_read_tokens": "1000",
+            "cache_creation_tokens": "200",
+            "cost_usd": "0.0021",
+        },
+    )
+    came = claude("api_response_body", {"model": "claude-sonnet-4-5", "body": json.dumps(ANSWER)})
+    for body in [logs(asked, came)] if together else [logs(asked), logs(came)]:
+        server.call("POST", "/v1/logs", body)
+    (call,) = (record for record in server.rows() if record.kind == "llm")
+    assert (call.cost is not None, call.output_preview is None or together) == (True, True)
+    assert any(record.response_body for record in server.rows())

@@ -126,19 +126,28 @@ class _Reader:
         if kind == "request":
             self.waiting[at] = event
             return
-        record = self._record(agent, kind, event, session, turn)
+        record = self._partner(agent, kind, event, at) or self._record(agent, kind, event, session, turn)
         record.extra |= {"resource": scope.resource, "scope": scope.name, "event": word}
         read_attributes(record, (agent.family,), event.attributes)
-        if kind in {"call", "response"}:
+        if record.kind == "llm":
             self.last[at] = record
             if (waiting := self.waiting.pop(at, None)) is not None:
                 record.request_body = to_body(parsed(present(waiting.attributes, agent.body)))
         self._fill(agent, kind, record, event)
 
+    def _partner(self, agent: Agent, kind: str, event: Event, at: tuple[str, str]) -> Record | None:
+        """Return the call that a response without an id is of, if it came in the same request: the turn's last."""
+        call = self.last.get(at)
+        if kind != "response" or call is None or present(event.attributes, agent.call_id) is not None:
+            return None
+        return call if call.response_body is None else None
+
     def _record(self, agent: Agent, kind: str, event: Event, session: str, turn: Any) -> Record:
         """Return the record that an event is about, placed in its session's trace."""
         about = {"call": agent.call_id, "response": agent.call_id, "tool": agent.tool_id}.get(kind, ())
         thing = present(event.attributes, about)
+        if kind == "response" and about and thing is None:
+            kind = "body"  # the call that it is of, which is not known, bears the bill
         if kind in {"prompt", "answer"} and turn is not None:
             thing, kind = turn, "prompt"
         elif thing is None:
@@ -178,7 +187,7 @@ class _Reader:
         problem = present(attributes, agent.error)
         if problem or str(attributes.get("success")).lower() == "false" or (record.status_code or 0) >= 400:
             record.status, record.error_message = "error", None if problem is None else str(problem)
-        if kind == "response":
+        if kind == "response" and record.kind == "llm":
             record.cost, record.custom_cost, record.cost_details = None, False, None  # billed by its usage
 
 
