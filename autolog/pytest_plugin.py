@@ -1,8 +1,8 @@
-"""The pytest plugin: records to assert on, recorded calls to replay, and a budget that a test must not exceed.
+"""The pytest plugin: assert on records, replay recorded calls, and limit what a test's calls may cost.
 
-Switch it on with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It
-is not registered for every pytest run: pytest rewrites all modules of a package that registers a plugin, also those
-that our worker thread imports, and parsing in two threads crashes Python 3.11.
+Enable it with `pytest -p autolog.pytest_plugin`, or `pytest_plugins = ["autolog.pytest_plugin"]` in a conftest. It is
+not registered for every pytest run, because pytest rewrites all modules of a package that registers a plugin, including
+those that autolog's worker thread imports, and parsing in two threads crashes Python 3.11.
 
     def test_answer(autolog_records):
         answer("What is 2 + 2?")
@@ -12,8 +12,8 @@ that our worker thread imports, and parsing in two threads crashes Python 3.11.
     def test_sum(autolog_replay):
         answer("What is 2 + 2?")  # from the cassette beside the test; nothing goes to the network
 
-The marker takes what `autolog.testing.replay` does. Without it, or without a source in it, the cassette of a test is
-`cassettes/<file>/<test>.yaml` beside its file. `--autolog-replay=once` records the cassettes that are not there yet.
+The marker takes the arguments of `autolog.testing.replay`. Without the marker, or without a source in it, a test's
+cassette is `cassettes/<file>/<test>.yaml` next to its file. `--autolog-replay=once` records missing cassettes.
 
 `--autolog-budget 0.05` fails every test whose calls cost more than five cents, and `@pytest.mark.autolog_budget(0.5)`
 sets another limit for one test. Both patch the installed SDKs.
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def autolog_records() -> Iterator[Records]:
-    """Provide the records of this test, as a store would hold them; nothing is written to any store."""
+    """Provide the records of this test, as a store would hold them, without writing to any store."""
     import autolog
     from autolog.testing import capture
 
@@ -65,7 +65,7 @@ def autolog_records() -> Iterator[Records]:
 
 @pytest.fixture
 def autolog_replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
-    """Answer the calls of this test from recorded ones; gives what was played, and what is left."""
+    """Answer the calls of this test from recorded ones, and provide the `Replay`."""
     from autolog import AutologError
     from autolog.testing import NotRecorded, replay
 
@@ -78,7 +78,7 @@ def autolog_replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
     if "://" not in str(source):
         source = request.path.parent / (source or _cassette(request.path, request.node.name))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.suppress(NotRecorded))  # the test itself has failed by then
+        stack.enter_context(contextlib.suppress(NotRecorded))  # the test itself has already failed
         try:
             playing = stack.enter_context(replay(source, **options))
         except AutologError as error:
@@ -87,7 +87,7 @@ def autolog_replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
 
 
 def _cassette(file: Path, test: str) -> Path:
-    """Return where the cassette of a test lies, seen from the folder of its file."""
+    """Return the path of a test's cassette, relative to the folder of its file."""
     return Path("cassettes", file.stem, re.sub(r"[^\w.-]+", "_", test).strip("_") + ".yaml")
 
 
@@ -106,7 +106,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def _check_replay(playing: Replay) -> None:
-    """Fail a test that has asked for what was not recorded, and hidden that."""
+    """Fail a test that made a request which was not recorded, even if the test caught the error."""
     from autolog.testing import NotRecorded
 
     try:

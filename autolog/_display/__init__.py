@@ -1,1 +1,1 @@
-"""Formatting for people and agents, shared by the terminal, the pages and the tools."""
+"""Formatting for people and agents, shared by the terminal, the dashboard and the agents' tools."""

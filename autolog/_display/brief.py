@@ -1,4 +1,4 @@
-"""Records in few words, for agents: each word costs them a token."""
+"""Concise text forms of records for agents, which pay for every token."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, request_messages, response_messages
 from autolog._record.record import Record
 
-#: How many characters of a text are its beginning.
+#: The number of characters shown of the beginning of a text.
 BEGINNING = 120
-#: How many lines of a difference are shown.
+#: The most lines of a difference that are shown.
 _LINES = 80
-#: Of a long conversation, how many parts at its beginning and its end are listed.
+#: How many parts at the beginning and at the end of a long conversation are listed.
 _FIRST, _LAST = 3, 25
 
 
@@ -28,7 +28,7 @@ def begin(text: str, length: int = BEGINNING) -> str:
 
 
 def heading(record: Record) -> str:
-    """Return what a record is, in a few words: id, time, name, error, tokens, cost, duration."""
+    """Return a record's key facts in a few words: id, time, name, error, tokens, cost, duration."""
     at = "" if record.created_at is None else f"{record.created_at:%m-%dT%H:%M:%S}"
     status = "" if record.status == "ok" else f"ERROR {record.error_type or record.status_code or ''}".strip()
     cost = "" if record.cost is None else dollars(record.cost)
@@ -38,14 +38,14 @@ def heading(record: Record) -> str:
 
 
 def record_line(record: Record) -> str:
-    """Return a record in a line."""
+    """Return a record as one line: heading, previews of input and output, and error."""
     said = [begin(text, 60) for text in (record.input_preview, record.output_preview) if text]
     words = [heading(record), " → ".join(said), begin(record.error_message or "", 80)]
     return " | ".join(filter(None, words))
 
 
 def about(record: Record) -> list[str]:
-    """Return what else is known of a record, in a line or none."""
+    """Return further facts about a record, as one line or none."""
     named = {
         "model": record.response_model or record.request_model, "trace": record.trace_id, "session": record.session,
         "user": record.user, "function": record.caller, "tags": ",".join(record.tags),
@@ -60,12 +60,12 @@ def about(record: Record) -> list[str]:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON, a text as it is."""
+    """Return a value as JSON, or a text unchanged."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def parts_of_record(record: Record) -> list[tuple[str, str]]:
-    """Return the parts of what was said: what each is, and all of it."""
+    """Return the parts of a record's conversation as pairs of a title and the full text."""
     request, response = bodies(record)
     if record.kind != "llm":
         return [("input", as_json(request)), ("output", as_json(response))]
@@ -84,7 +84,7 @@ def _said(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
 
 
 def listed(parts: Sequence[tuple[str, str]]) -> list[str]:
-    """Return parts of a conversation, numbered, by their beginnings."""
+    """Return numbered lines with the beginnings of a conversation's parts."""
     lines = [
         f"[{number}] {what}: {begin(text)}" + (f" ({len(text):,} chars)" if len(text) > BEGINNING else "")
         for number, (what, text) in enumerate(parts)
@@ -95,7 +95,7 @@ def listed(parts: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def interesting(nodes: Sequence[Node], most: int) -> list[Node]:
-    """Return `most` spans: those with errors and what leads to them, then the others in order."""
+    """Return up to `most` spans in order, preferring those with errors and their ancestors."""
     keep: set[int] = set()
     above: list[int] = []
     for index, node in enumerate(nodes):
@@ -111,7 +111,7 @@ def interesting(nodes: Sequence[Node], most: int) -> list[Node]:
 
 
 def span_line(node: Node) -> str:
-    """Return a span of a trace in a line, indented."""
+    """Return a span of a trace as one line, indented by its depth."""
     record = node.record
     error = f" | {begin(record.error_message or '', 120)}" if record.status == "error" else ""
     says = f" → {begin(record.output_preview, 60)}" if record.output_preview else ""
@@ -119,7 +119,7 @@ def span_line(node: Node) -> str:
 
 
 def difference(left: Record, right: Record) -> str:
-    """Return what differs between two records: figures, then the lines that changed, with what stands around them."""
+    """Return the differences between two records: figures, then changed lines with some context."""
     changed = [f"{name}: {one} → {other}" for name, one, other in compare_figures(left, right) if one != other]
     for title, lines in (
         ("request", compare_lines(request_lines(left), request_lines(right))),
@@ -130,7 +130,7 @@ def difference(left: Record, right: Record) -> str:
 
 
 def changed_lines(lines: Sequence[Line], most: int = _LINES) -> list[str]:
-    """Return the lines that differ, and one around each, as a diff; `most` of them."""
+    """Return the differing lines as a diff, with one line of context and at most `most` lines."""
     near = {
         index + step for index, line in enumerate(lines) if line.kind != "same" for step in (-1, 0, 1)
     } & set(range(len(lines)))  # fmt: skip

@@ -1,7 +1,7 @@
-"""Recorded calls as tests replay them: vcrpy cassettes, written and read; the same out of stores and JSON lines.
+"""Write and read recorded calls for replay in tests: vcrpy cassettes, stores and JSON lines.
 
-A cassette is YAML, of which JSON is a part; ours are JSON but for binary bodies. Format: vcrpy 1 to 9,
-https://vcrpy.readthedocs.io/en/latest/usage.html.
+A cassette is YAML, of which JSON is a subset; the cassettes written here are JSON except for binary bodies. Format:
+vcrpy 1 to 9, https://vcrpy.readthedocs.io/en/latest/usage.html.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from autolog.stores.filters import FilterError, read_query
 
 
 def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
-    """Write the provider calls among the records as a vcrpy cassette; return how many there are.
+    """Write the provider calls among the records as a vcrpy cassette; return the number of calls.
 
-    Bodies are stored decoded, so no Content-Encoding is given. A call that failed after retries is there once for
-    every attempt.
+    Bodies are written decoded, and therefore without a Content-Encoding. A call that failed after retries is written
+    once for every attempt.
     """
     count = 0
     file.write('{"version": 1, "interactions": [\n')
@@ -40,12 +40,12 @@ def write_cassette(records: Iterable[Record], file: IO[str]) -> int:
 
 
 def is_replayable(record: Record) -> bool:
-    """Return whether a record is a call to a provider, with its request."""
+    """Return whether a record is a call to a provider with a known URL."""
     return record.kind == "llm" and bool(record.request_url)
 
 
 def attempts(record: Record) -> int:
-    """Return how often a call was answered as its record says: once, or if it failed once for each attempt."""
+    """Return how many responses a call's record stands for: one, or one for each attempt if the call failed."""
     failed = record.status_code is None or record.status_code >= 400
     return 1 + (record.retries or 0) if failed else 1
 
@@ -82,10 +82,11 @@ def _yaml_body(body: bytes | None) -> str:
 def read_calls(source: str | Path, filters: Mapping[str, Any]) -> list[Record]:
     """Return the calls to providers in a store (by its URL), a cassette, or JSON lines (`.jsonl`), the oldest first.
 
-    Filters are those of the commands, such as `session="s-1"`; only a store takes them.
+    The filters are those of the commands, such as `session="s-1"`, and only apply to stores.
 
     Raises:
-        AutologError: it is not there, is none of these, a filter makes no sense, or a store has no such call.
+        AutologError: if the source does not exist or is none of these, if a filter is invalid, or if a store has no
+            matching call.
     """
     if isinstance(source, str) and "://" in source:
         found = list(filter(is_replayable, _scan(source, filters)))
@@ -117,10 +118,10 @@ def _scan(url: str, filters: Mapping[str, Any]) -> Iterator[Record]:
 
 
 def read_cassette(text: str, name: str) -> list[Record]:
-    """Return the interactions of a cassette as records.
+    """Return the interactions in a cassette's `text` as records; `name` is the cassette's, for error messages.
 
     Raises:
-        AutologError: it is none, or it is YAML and PyYAML is not installed.
+        AutologError: if it is not a cassette, or if it is YAML and PyYAML is not installed.
     """
     data = decode_object(text) or _load_yaml(text, name)
     try:

@@ -1,4 +1,4 @@
-"""A bar chart for a slide, as SVG: it stands by itself, in 16 to 9, with figures at its bars and no script."""
+"""Draw a bar chart for a slide as a self-contained SVG: 16:9, with labelled bars and no scripts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from xml.sax.saxutils import escape
 
 from autolog._display.figures import safe
 
-#: The size, and the room around the bars, in pixels.
+#: The size of the chart, and the margins around the bars, in pixels.
 WIDTH, HEIGHT = 1280, 720
 _LEFT, _RIGHT, _TOP, _BOTTOM = 120, 40, 150, 90
-#: Into about so many steps the axis is divided.
+#: The approximate number of steps on the axis.
 _STEPS = 4
-#: With more bars than this, not each has its figure and its label.
+#: With more bars than this, values are not shown, and only some bars are labelled.
 _CROWDED = 16
-#: About how wide a letter is, in pixels.
+#: The approximate width of a letter, in pixels.
 _LETTER = 13
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _STYLE = (
@@ -27,7 +27,7 @@ _STYLE = (
 
 
 def bar_chart(title: str, note: str, rows: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> str:
-    """Return an SVG document with a bar for each row, a label and a value; `shown` writes values."""
+    """Return an SVG document with a bar for each row, a pair of label and value; `shown` formats values."""
     most = max([value for _, value in rows], default=0.0)
     top, step = _axis(most)
     parts = [
@@ -66,14 +66,14 @@ def _bars(rows: Sequence[tuple[str, float]], top: float, shown: Callable[[float]
 
 
 def _shortened(label: str, letters: int) -> str:
-    """Return a label of at most so many letters: a day without its year, else the beginning."""
+    """Return a label shortened to at most `letters`: a day without its year, any other label cut off."""
     if len(label) <= letters:
         return label
     return label[5:] if _DAY.fullmatch(label) else label[: letters - 1] + "…"
 
 
 def _axis(most: float) -> tuple[float, float]:
-    """Return where an axis for values up to `most` ends, and its steps: 1, 2, 2.5 or 5 times a power of ten."""
+    """Return the end of an axis for values up to `most`, and its step: 1, 2, 2.5 or 5 times a power of ten."""
     if most <= 0:
         return 1.0, 1.0
     rough = most / _STEPS

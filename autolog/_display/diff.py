@@ -15,19 +15,19 @@ from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, request_messages, response_messages
 from autolog._record.record import Record
 
-#: Of longer texts only the beginning is compared.
+#: The most lines of a text that are compared.
 MAX_LINES = 3_000
-#: difflib looks at every pair of equal lines, and at some of them often.
+#: The most pairs of equal lines that are left to difflib, which visits every pair, and some of them many times.
 MAX_PAIRS = 50_000
-#: So many equal lines before and after a difference are shown with it.
+#: The number of equal lines shown before and after a difference.
 CONTEXT = 3
-#: So many characters around a difference in a long line are shown with it.
+#: The number of equal characters shown before and after a difference in a long line.
 AROUND = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of both sides. `kind`: same, changed, removed (only left) or added (only right)."""
+    """A row of a comparison. `kind` is `same`, `changed`, `removed` (left only) or `added` (right only)."""
 
     kind: str
     left: str | None
@@ -35,7 +35,7 @@ class Line:
 
 
 def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
-    """Align the lines of two texts, equal ones beside each other."""
+    """Align the lines of two texts, so that equal lines are side by side."""
     cut = [max(0, len(side) - MAX_LINES) for side in (left, right)]
     left, right = left[:MAX_LINES], right[:MAX_LINES]
     lines: list[Line] = []
@@ -55,9 +55,9 @@ def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
 
 
 def folded(lines: Sequence[Line]) -> Iterator[tuple[bool, list[Line]]]:
-    """Yield the lines for a reader, in stretches: whether one may be folded, for it is equal and far from a difference.
+    """Yield stretches of lines, each with whether it may be folded, as it is equal and not close to a difference.
 
-    Of long lines that differ in one place, what is equal around it is left out.
+    Long lines that differ in one place are shortened to the surroundings of the difference.
     """
     differing = [place for place, line in enumerate(lines) if line.kind != "same"]
     near = {place + step for place in differing for step in range(-CONTEXT, CONTEXT + 1)}
@@ -67,7 +67,7 @@ def folded(lines: Sequence[Line]) -> Iterator[tuple[bool, list[Line]]]:
 
 
 def _shortened(line: Line) -> Line:
-    """Return a changed line without what both sides begin and end with, but for some words."""
+    """Return a changed line without most of the beginning and end that both sides have in common."""
     left, right = line.left, line.right
     if line.kind != "changed" or left is None or right is None:
         return line
@@ -80,7 +80,7 @@ def _shortened(line: Line) -> Line:
 
 
 def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """Return difflib's opcodes; texts that repeat themselves too much are matched at their beginning and end only."""
+    """Return difflib's opcodes; texts with too many repeated lines are only matched at their beginning and end."""
     counts = Counter(right)
     if sum(counts[line] for line in left) <= MAX_PAIRS:
         return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
@@ -90,14 +90,14 @@ def _changes(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, int, 
 
 
 def _common_ends(left: Sequence[str], right: Sequence[str]) -> tuple[int, int]:
-    """Return how many items both begin with, and how many of the others both end with."""
+    """Return the lengths of the common prefix of two sequences and of the common suffix of the rest."""
     most = min(len(left), len(right))
     head = next((place for place, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), most)
     return head, next((place for place in range(most - head) if left[-1 - place] != right[-1 - place]), most - head)
 
 
 def compare_figures(left: Record, right: Record) -> list[tuple[str, str, str]]:
-    """Return name, left and right value of the figures that people compare."""
+    """Return the name, left value and right value of each figure that is worth comparing."""
     shown: list[tuple[str, Any]] = [
         ("model", lambda record: record.response_model or record.request_model or "–"),
         ("status", lambda record: record.status if record.status == "ok" else record.error_type or "error"),

@@ -10,16 +10,16 @@ from decimal import Decimal
 
 from autolog._record.record import Record
 
-#: Format characters that scripts and emoji need: the two joiners.
+#: Characters that are not escaped: line breaks, tabs, and the two joiners, which some scripts and emoji need.
 _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 
 
 def safe(value: object) -> str:
-    """Escape text for display: control and direction-changing characters become visible."""
+    """Escape text for display, so that control characters and changes of direction become visible."""
     text = str(value)
     if (
         text.isprintable() or "".join(text.split("\n")).isprintable()
-    ):  # nearly all text is, and needs no look at each character
+    ):  # fast path for nearly all text, without inspecting each character
         return text
     return "".join(
         char
@@ -29,12 +29,12 @@ def safe(value: object) -> str:
     )
 
 
-#: Characters that JSON may hold as they are and a terminal may obey: DEL, C1, what changes directions or lines.
+#: Characters that JSON does not escape and a terminal may act on: DEL, C1, changes of direction, line separators.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 
 
 def safe_json(text: str) -> str:
-    """Return JSON that means the same, with characters escaped that a terminal may obey."""
+    """Return equivalent JSON in which characters that a terminal may act on are escaped."""
     return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 
@@ -43,7 +43,7 @@ _LONG = ((60, "min"), (3_600, "h"), (86_400, "d"))
 
 
 def seconds(value: float | None) -> str:
-    """Format a duration given in seconds, in a fitting unit; – for unknown."""
+    """Format a duration, given in seconds, in a suitable unit; – if unknown."""
     if value is None:
         return "–"
     if value < 0:
@@ -57,7 +57,7 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Return US dollars: cents from a dollar on, three significant digits below; – for unknown."""
+    """Format US dollars, with two decimals from a dollar on and three significant digits below; – if unknown."""
     if value is None or not math.isfinite(value):
         return "–"
     size, sign = abs(value), "-" if value < 0 else ""
@@ -66,13 +66,13 @@ def dollars(value: float | None) -> str:
     if size < 1e-9:
         return f"<{sign}$0.000000001"
     digits = max(2, 2 - math.floor(math.log10(size)))
-    exact = Decimal(f"{size:.12g}")  # sums of the same costs in another order show the same
+    exact = Decimal(f"{size:.12g}")  # makes sums of the same costs look the same in any order
     whole, _, part = f"{exact:.{digits}f}".partition(".")
     return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"
 
 
 def number(value: float | None) -> str:
-    """Return a whole number with thousands separated; – for unknown."""
+    """Format a whole number with thousands separators; – if unknown."""
     return "–" if value is None else f"{value:,.0f}"
 
 
@@ -83,10 +83,10 @@ def tokens(record: Record) -> str:
     return f"{number(record.usage_input_tokens)} → {number(record.usage_output_tokens)}"
 
 
-#: Ids up to this length are shown whole; of longer ones the end, which is random, is short and tells them apart.
+#: Ids of up to 12 characters are shown in full; of longer ones, the random end is enough to tell them apart.
 _SHORT, _END = 12, 8
 
 
 def short_id(record_id: str) -> str:
-    """Return the part of an id that is enough to name it: the end, for what comes before it is mostly the time."""
+    """Return the part of an id that suffices to identify it: its end, because the beginning is mostly the time."""
     return safe(record_id if len(record_id) <= _SHORT else record_id[-_END:])

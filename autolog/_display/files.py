@@ -1,6 +1,6 @@
-"""Records as files: JSON lines, CSV and Parquet, written as a stream.
+"""Write records to files as a stream (JSON lines, CSV, Parquet), and read JSON lines.
 
-JSON lines and Parquet hold all of a record; bodies are text, exactly as they were, or `base64:` and their base64 form.
+JSON lines and Parquet contain all of a record; bodies are unchanged text, or `base64:` followed by their base64 form.
 Parquet needs `pip install 'autolog-llm[parquet]'`.
 """
 
@@ -27,7 +27,7 @@ from autolog._record.record import FIELDS, Record, to_dict
 from autolog.errors import AutologError
 
 FORMATS = ("jsonl", "csv", "parquet", "vcr", "dataset")
-#: What a table has columns of; the rest of a record is for JSON lines and Parquet.
+#: The columns of CSV files; only JSON lines and Parquet contain the other fields.
 CSV_FIELDS = (
     "id", "created_at", "kind", "name", "project", "trace_id", "span_id", "parent_span_id", "operation_name",
     "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "error_message",
@@ -43,7 +43,7 @@ _FLAGS = {"request_stream", "custom_cost", "cached", "truncated"}
 
 
 def as_line(record: Record) -> dict[str, Any]:
-    """Return all of a record as JSON data, its bodies as text."""
+    """Return all of a record as JSON data, with its bodies as text."""
     data = to_dict(record)
     for side in ("request_body", "response_body"):
         body = getattr(record, side)
@@ -52,18 +52,18 @@ def as_line(record: Record) -> dict[str, Any]:
 
 
 def _body_text(body: bytes) -> str:
-    """Return a body as text; as base64 if it is none, or looks like what stands for base64."""
+    """Return a body as text; as base64 if it is not text, or if it could be mistaken for a base64 body."""
     return "base64:" + base64.b64encode(body).decode() if body.startswith(b"base64:") else decode_text(body)
 
 
 def write_lines(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a JSON object a line, each with all of a record."""
+    """Write one JSON object per line, each with all of a record."""
     for record in records:
         file.write(safe_json(json.dumps(as_line(record))) + "\n")
 
 
 def write_dataset(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a JSON object for each call: what was asked, what was answered, and how that was scored."""
+    """Write one JSON object per call, with its input, output, tool calls and scores."""
     for record in records:
         if record.kind == "llm":
             file.write(safe_json(json.dumps(_example(record), ensure_ascii=False, default=str)) + "\n")
@@ -83,7 +83,7 @@ def _example(record: Record) -> dict[str, Any]:
 
 
 def write_csv(records: Iterable[Record], file: IO[str]) -> None:
-    """Write a row a record, of cells that a spreadsheet takes for text and a terminal does not obey."""
+    """Write one row per record, with cells that are safe in spreadsheets and terminals."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
     for record in records:
@@ -91,12 +91,12 @@ def write_csv(records: Iterable[Record], file: IO[str]) -> None:
         writer.writerow([safe_cell(data[name]) for name in CSV_FIELDS])
 
 
-#: What a spreadsheet takes for a formula, also in the wide forms of East Asian scripts; a quote before it stops that.
+#: Text that a spreadsheet takes for a formula, including full-width forms; a leading quote prevents that.
 _FORMULA = re.compile(r"[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell of a CSV file: text that a spreadsheet takes for text and a terminal does not obey."""
+    """Return a CSV cell that a spreadsheet does not take for a formula, and a terminal does not act on."""
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):
@@ -106,10 +106,10 @@ def safe_cell(value: Any) -> Any:
 
 
 def write_parquet(records: Iterable[Record], path: Path) -> None:
-    """Write a row a record: numbers and times as such, all else as text, structures as JSON.
+    """Write one row per record: numbers, times and booleans as such, structures as JSON, everything else as text.
 
     Raises:
-        ImportError: pyarrow is not installed.
+        ImportError: if pyarrow is not installed.
     """
     import pyarrow
     from pyarrow import parquet
@@ -151,7 +151,7 @@ def _arrow_row(record: Record) -> dict[str, Any]:
     return row
 
 
-#: The fields that are structures, which a table has as JSON.
+#: The fields that are structures, which tables contain as JSON.
 STRUCTURED = {
     item.name
     for item in msgspec.structs.fields(Record)
@@ -166,7 +166,7 @@ def read_lines(file: Iterable[str]) -> Iterator[Record]:
     """Yield the records in JSON lines.
 
     Raises:
-        AutologError: a line that is no record, with its number.
+        AutologError: if a line is not a record; the message contains its number.
     """
     for number, line in enumerate(file, 1):
         if line.strip():
@@ -174,10 +174,10 @@ def read_lines(file: Iterable[str]) -> Iterator[Record]:
 
 
 def read_record(data: dict[str, Any], where: str) -> Record:
-    """Return a record from its values in a file, where they stand in `where`.
+    """Return the record with these values; `where` is their place in the file, for the error message.
 
     Raises:
-        AutologError: they are none.
+        AutologError: if the values do not form a record.
     """
     known = {name: value for name, value in data.items() if name in FIELDS and value is not None and name != "seq"}
     for side in ("request_body", "response_body"):

@@ -1,9 +1,9 @@
-"""The Model Context Protocol, as far as a server needs it that has tools and nothing else.
+"""The Model Context Protocol, as far as a server that only offers tools needs it.
 
 That is four methods of JSON-RPC (https://modelcontextprotocol.io/specification/2025-11-25), without sessions, streams
-or anything that the server asks of the client; the official package would bring JSON Schema, cryptography and a web
-server to whoever reads logs on a terminal. A message is answered by itself, so both transports come down to `reply`: a
-line on standard output, or the body of an HTTP response.
+or requests from the server to the client. The official package would add JSON Schema, cryptography and a web server to
+the dependencies of a terminal program. Each message is answered independently, so both transports only need `reply`,
+whose result is a line on standard output or the body of an HTTP response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from autolog._display import tools
 from autolog._display.tools import Logs, ToolError
 
-#: The versions that are spoken, the newest first: what they differ in, we do not use.
+#: The supported protocol versions, the newest first; they do not differ in what is used here.
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 _INSTRUCTIONS = (
     "Logs of LLM calls. Begin with find (status=error) or stats; show lists the parts of one record, and show with "
@@ -25,10 +25,12 @@ _PARSE, _REQUEST, _METHOD, _PARAMS, _INTERNAL = -32700, -32600, -32601, -32602, 
 
 
 def reply(message: bytes | str, logs: Logs, version: str) -> bytes | None:
-    """Return the answer to a message, or to a batch of them, as a line of JSON; None if there is nothing to say.
+    """Return the reply to a message, or to a batch of messages, as one line of JSON; None if there is no reply.
 
     Args:
-        version: ours, for whoever asks who is there.
+        message: a JSON-RPC message, or an array of messages.
+        logs: the logs that the tools read.
+        version: autolog's version, which `initialize` reports.
     """
     try:
         given = json.loads(message)
@@ -52,7 +54,7 @@ def _error(request_id: Any, code: int, message: str) -> dict[str, Any]:
 def _answer(given: Any, logs: Logs, version: str) -> dict[str, Any] | None:
     if not isinstance(given, dict) or given.get("jsonrpc") != "2.0":
         return _error(None, _REQUEST, "this is no JSON-RPC 2.0 message")
-    if "method" not in given or "id" not in given:  # an answer to what we never asked, or a notification
+    if "method" not in given or "id" not in given:  # a notification, or an unsolicited response
         return None
     request_id, method, params = given["id"], given["method"], given.get("params") or {}
     handler = _METHODS.get(method) if isinstance(method, str) else None

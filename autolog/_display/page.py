@@ -1,6 +1,6 @@
-"""One record as a page: the conversation, then the figures; on a terminal, and in a notebook.
+"""Show one record, in a terminal or a notebook: the conversation, then the figures.
 
-Whatever a log contains is shown as text: no markup, no control sequences.
+The contents of a log are shown as plain text, never interpreted as markup or control sequences.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from autolog.stores.query import Query
 
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
-#: How wide a page is in a notebook, in characters.
+#: The width of a page in a notebook, in characters.
 NOTEBOOK_WIDTH = 100
 
 
 def page_of(store: str | None, record_id: str | None) -> Page:
-    """Return the page of a record of the store at a URL, by a part of its id; without one, of the newest call.
+    """Return the page of a record in the store at a URL, found by part of its id; without an id, of the newest call.
 
     Raises:
-        AutologError: there is no such record, several, or no store on this side. StoreError: it cannot be opened.
+        AutologError: if there is no such record, more than one, or no local store.
+        StoreError: if the store cannot be opened.
     """
     if store is None:
         raise AutologError("the records go to a server: look at them on its pages, or with `autolog show --server URL`")
@@ -55,7 +56,7 @@ def page_of(store: str | None, record_id: str | None) -> Page:
 
 
 class Page:
-    """A record that a notebook shows as HTML, and everything else as text."""
+    """A record that notebooks display as HTML, and everything else as text."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -78,19 +79,19 @@ class Page:
 
 
 def text(value: object, style: str = "") -> Text:
-    """Return `safe` text in a style."""
+    """Return escaped text (see `safe`) in a style."""
     return Text(safe(value), style=style)
 
 
 def status(record: Record) -> Text:
-    """Return ok in green, or what went wrong in red."""
+    """Return `ok` in green, or the error in red."""
     if record.status == "ok":
         return Text("ok", style="green")
     return text(" ".join(filter(None, (str(record.status_code or ""), record.error_type or "error"))), "red")
 
 
 def record_page(record: Record, cache: str = "") -> Group:
-    """Return the conversation, then the figures; `cache` is what the provider's prompt cache did for the call."""
+    """Return the conversation, then the figures; `cache` is a summary of prompt caching for the call."""
     parts: list[RenderableType] = [_heading(record)]
     request, response = bodies(record)
     if record.kind == "llm":
@@ -160,7 +161,7 @@ def _figures(record: Record, cache: str) -> Table:
 
 
 def _cost_words(record: Record) -> list[str]:
-    """Return the cost, its terms and parts, and how certain it is."""
+    """Return the cost, its tier and parts, and why it is not exact or unknown."""
     details = record.cost_details or {}
     if record.cost is None:
         return [f"unknown: {details['unknown']}"] if details.get("unknown") else []

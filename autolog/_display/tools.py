@@ -1,6 +1,6 @@
-"""The tools that agents read logs with, frugal in tokens: a line for a record, beginnings of texts before the whole.
+"""The tools with which agents read logs, designed to use few tokens: one line per record, and excerpts of texts first.
 
-Each answers in plain text. What it leaves out it says, and how to get it.
+Each tool answers in plain text, and says what it has left out and how to get it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from autolog.stores.filters import FilterError, read_query
 from autolog.stores.query import GROUPS, Aggregate, Query
 from autolog.stores.sql import VIEWS, Answer, SQLError
 
-#: How many characters of a text are shown at a time.
+#: The number of characters of a text that are returned at a time.
 _WHOLE = 4_000
 _RECORDS, _MOST_RECORDS, _SPANS, _ROWS = 20, 200, 100, 100
-#: How many calls are compared with each other for their prompt caching.
+#: The most calls that are analysed for prompt caching.
 _JUDGED = 2_000
 _FILTERS = ("model", "provider", "name", "function", "kind", "status", "error", "user", "session", "trace", "tag",
             "text", "since", "until")  # fmt: skip
 
 
 class ToolError(Exception):
-    """A tool that was called with what makes no sense, or found nothing."""
+    """A tool was called with invalid arguments, or found nothing."""
 
 
 class Source(Protocol):
-    """What is read: a store, or a server's logs."""
+    """A source of records: a store, or a server's logs."""
 
     def find(
         self, query: Query, limit: int = ..., *, newest_first: bool = ..., order_by: str = ...
@@ -60,13 +60,13 @@ class Logs:
     """The logs that tools read.
 
     Attributes:
-        store: where they are. project: which of them; None for all.
-        find_by_part: returns records by the beginning or the end of their ids.
-        with_whole_trace: returns a query with the whole id of the trace that it names by a part.
-        select: answers a SELECT, with at most so many rows.
-        replay: sends a record's request again, with another model and changed parameters; None where that is not
-            allowed.
-        failures: errors that are told to the agent; others end the request.
+        store: where the logs are.
+        project: the project whose logs are read; None for all.
+        find_by_part: returns the records whose id begins or ends with a text.
+        with_whole_trace: returns a query with the abbreviated trace id in it completed.
+        select: answers a SELECT within a query, with at most the given number of rows.
+        replay: sends a record's request again, with another model and changed parameters; None if not allowed.
+        failures: exceptions whose messages are returned to the agent; any other is raised.
     """
 
     store: Source
@@ -79,11 +79,15 @@ class Logs:
 
     @property
     def query(self) -> Query:
-        """Return the query for all of them."""
+        """The query for all of these logs."""
         return Query({"project": self.project} if self.project is not None else {})
 
     def record(self, part: str) -> Record:
-        """Return a record with its bodies by its id, or the beginning or the end of it."""
+        """Return a record with its bodies, found by its id or the beginning or end of it.
+
+        Raises:
+            ToolError: if no record or more than one matches.
+        """
         found = self.find_by_part(part)
         if len(found) != 1:
             ids = ", ".join(record.id for record in found[:5])
@@ -93,33 +97,33 @@ class Logs:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool: what it is for, its arguments as JSON Schema, and what answers it."""
+    """One tool: its description, its arguments as JSON Schema, and the function that answers."""
 
     says: str
     arguments: dict[str, dict[str, Any]]
     answer: Callable[[Logs, dict[str, Any]], str]
     required: tuple[str, ...] = ()
     changes: bool = False
-    """Whether it does more than read."""
+    """Whether the tool does more than read."""
     filtered: bool = False
-    """Whether it takes filters, too, which are named once for all tools: they are most of what an agent would read."""
+    """Whether the tool also takes filters, which only `find` lists: they would take up most of the schemas' tokens."""
 
     def takes(self) -> dict[str, dict[str, Any]]:
-        """Return all its arguments, filters among them."""
+        """Return the schemas of all arguments, including filters."""
         return self.arguments | (dict.fromkeys(_FILTERS, _TEXT) if self.filtered else {})
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of its arguments."""
+        """Return the JSON Schema of the tool's arguments."""
         others: Any = _TEXT if self.filtered else False
         schema = {"type": "object", "properties": self.arguments, "additionalProperties": others}
         return schema | ({"required": list(self.required)} if self.required else {})
 
 
 def call(name: str, arguments: dict[str, Any], logs: Logs) -> str:
-    """Return what a tool answers.
+    """Call a tool, and return its answer.
 
     Raises:
-        ToolError: there is no such tool, or its arguments make no sense.
+        ToolError: if there is no such tool, its arguments are invalid, or it finds nothing.
     """
     tool = available(logs).get(name)
     if tool is None:
@@ -141,7 +145,7 @@ _KINDS: dict[str, type] = {"string": str, "integer": int, "object": dict}
 
 
 def available(logs: Logs) -> dict[str, Tool]:
-    """Return the tools that these logs allow."""
+    """Return the tools that are available for these logs."""
     return {name: tool for name, tool in TOOLS.items() if not tool.changes or logs.replay is not None}
 
 
@@ -273,7 +277,7 @@ def _replay(logs: Logs, given: dict[str, Any]) -> str:
 
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
-#: What an agent is told of the columns of `calls` and `spans`: those that it asks for; an error names them all.
+#: The columns of `calls` and `spans` that the description lists: those that agents use; an error lists them all.
 _COLUMNS = ("id", "created_at", "kind", "name", "caller", "trace_id", "request_model", "usage_input_tokens",
             "usage_output_tokens", "usage_cache_read_input_tokens", "cost", "status", "error_type", "error_message",
             "duration", "user", "session", "tags", "metadata", "score")  # fmt: skip

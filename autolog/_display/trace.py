@@ -13,10 +13,14 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class Node:
-    """A span in its tree; nodes come in reading order, parents first.
+    """A span in the tree of its trace.
 
-    `start` and `share` are fractions of the trace's length. `calls`, `tokens` and `cost` sum up the provider calls at
-    and below it; `cost` is None if none of them is known.
+    Attributes:
+        start: when the span started, as a fraction of the trace's duration.
+        share: the span's duration, as a fraction of the trace's.
+        calls: the number of provider calls at and below the span.
+        tokens: the input and output tokens of these calls.
+        cost: the dollars of these calls; None if the cost of none of them is known.
     """
 
     record: Record
@@ -46,7 +50,7 @@ def span_tree(records: Sequence[Record]) -> list[Node]:
         start = (record.start_time.timestamp() - begin) / length if record.start_time and length else 0.0
         return Node(record, 0, start, (record.duration or 0) / length if length else 0.0)
 
-    # Without recursion: a trace may be deeper than Python's stack
+    # No recursion, because a trace may be deeper than Python's stack
     def walk(roots: Sequence[Record]) -> None:
         waiting = [(record, 0) for record in reversed(roots)]
         while waiting:
@@ -61,13 +65,13 @@ def span_tree(records: Sequence[Record]) -> list[Node]:
             waiting += [(child, depth + 1) for child in reversed(below)]
 
     walk(children.get(None, []))
-    walk([record for record in ordered if id(record) not in seen])  # parents in a circle: shown all the same
+    walk([record for record in ordered if id(record) not in seen])  # spans whose parents form a cycle
     _sum_up(nodes)
     return nodes
 
 
 def _sum_up(nodes: list[Node]) -> None:
-    """Add each span's calls to all of its ancestors: those are the last nodes of every smaller depth."""
+    """Add each span's call to all of its ancestors, which are the last nodes at each smaller depth."""
     above: list[Node] = []
     for node in nodes:
         del above[node.depth :]

@@ -1,1 +1,1 @@
-"""What a call costs, and the budgets that limit it."""
+"""The cost of calls, and budgets that limit it."""

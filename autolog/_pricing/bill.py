@@ -1,4 +1,4 @@
-"""Price a record, once: by the user's own prices or the table, with the reasons for which it is not exact."""
+"""Price a record by the user's own prices or the price table, and note why the cost is not exact, if it is not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import invalid_usage
 from autolog.providers._fields import count, mapping, text
 
-#: Operations that have no bill of their own, and why.
+#: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
     "batch": "billed with its items, when its results are read",
     "count_tokens": "counting tokens has no published price; believed free",
@@ -31,11 +31,15 @@ _NOT_BILLED = {
 
 
 def price_record(record: Record, facts: Facts, own: Any = None) -> None:
-    """Set the cost of a described record and its `cost_details`; a cost that the caller gave stays, as an estimate.
+    """Set the `cost`, in dollars, and `cost_details` of a described record.
+
+    A cost given by the caller is kept, and marked as an estimate unless it comes with details.
 
     Args:
-        facts: as `describe` returned them. own: the user's prices (see `Config.prices`). A mapping replaces the table
-            for the models in it; a function sees the record with the cost by the table.
+        record: the record, as filled in by `describe`.
+        facts: the facts returned by `describe`.
+        own: the user's prices (see `Config.prices`). A mapping replaces the table for the models in it; a function gets
+            the record with its cost by the table.
     """
     if record.cost is not None:
         if "certainty" not in (record.cost_details or {}):
@@ -48,12 +52,12 @@ def price_record(record: Record, facts: Facts, own: Any = None) -> None:
         record.cost, record.cost_details = by_function.cost, by_function.details
 
 
-#: What is known of a cost that came without a word on how it was made.
+#: The details of a cost that was given without any.
 _GIVEN = {"certainty": "estimated", "why": "as the sender computed it"}
 
 
 def _usage(record: Record, facts: Facts) -> Usage:
-    """Return the usage to bill: the record's figures, which may be the caller's own, over those that were read."""
+    """Return the usage to bill: the facts' usage, overridden by the record's figures, which the caller may have set."""
     figures = dict(zip(USAGE_FIELDS_BY_COUNT, _figures_of(record), strict=True))
     if facts.billed_usage is not None:
         for attribute, figure in figures.items():
@@ -93,13 +97,21 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
 
 
 def _unknown_host(record: Record) -> str | None:
-    """Return the host of a call if it is no provider's: a gateway, a proxy, a server of one's own; None if it is."""
+    """Return the host of a call if it is not a provider's, but a gateway, a proxy or the user's server; else None."""
     host = urlsplit(record.request_url or "").netloc
     return None if not host or provider_at(host) else host
 
 
 def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: frozenset[str]) -> Iterator[str]:
-    """Yield why a cost by a tariff is not exact: `by` whom it is, and the prices and variants that it `has`."""
+    """Yield the reasons why a cost is not exact because the call does not state all of its terms.
+
+    Args:
+        record: the call's record.
+        facts: the facts read from its bodies.
+        usage: the usage to bill.
+        by: the tariff's seller.
+        has: the prices and variants that the tariff has.
+    """
     yield from untold_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
         told = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
@@ -111,18 +123,18 @@ def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: fro
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:
-    """Return whether a record has the provider's own usage object, not counts or an object of a reporter's.
+    """Return whether a record has the provider's own usage object, rather than counts or an object from a reporter.
 
-    LiteLLM and others above the SDKs make a usage like OpenAI's of everybody's; what was seen on the wire is the
-    provider's, whatever its shape.
+    LiteLLM and other layers above the SDKs convert every provider's usage to a form like OpenAI's. Usage captured from
+    HTTP is the provider's own, whatever its form.
     """
-    if record.usage is None or record.extra.get("usage_alone"):  # and not the terms that stand beside it
+    if record.usage is None or record.extra.get("usage_alone"):  # the usage without the terms of the response
         return False
     return facts.format != "openai" or record.request_url is not None or record.provider_name not in OWN_USAGE
 
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
-    """Return a call as the paths in `terms.TERMS` see it."""
+    """Return a call as the mapping to which the paths in `terms.TERMS` apply."""
     model = record.request_model or record.response_model
     return {"request": facts.request, "response": facts.response, "headers": record.response_headers, "model": model}
 
@@ -140,15 +152,15 @@ def _terms(record: Record, facts: Facts) -> Terms:
 
 @functools.lru_cache(maxsize=256)
 def _region(url: str | None) -> str | None:
-    """Return the region to which an address binds the call, for which its provider may charge more; None if to none."""
+    """Return the region that a URL restricts the call to, for which the provider may charge more, or None."""
     for pattern in _REGIONS:
         if (found := re.search(pattern, url or "")) and found[1] != "global":
             return found[1]
     return None
 
 
-#: Where the addresses of OpenAI, of Vertex and of Bedrock name a region; Bedrock's price list is that of its regions in
-#: the United States.
+#: Where URLs of OpenAI, Vertex and Bedrock name a region. Bedrock's price list is for its regions in the United States,
+#: which therefore do not count.
 _REGIONS = (
     r"^https://([a-z]{2})\.api\.openai\.com",
     r"googleapis\.com/.*/locations/([\w-]+)/",
@@ -162,12 +174,12 @@ _USAGE_OPTION = "stream_options={'include_usage': True}"
 
 
 def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
-    """Return why a cost is unknown, with what would make it known."""
+    """Return why a cost is unknown, and what the user can do to make it known."""
     if usage.input is None and facts.unbilled_reason and not usage.units:
         return facts.unbilled_reason
     if why.startswith(
         "Unable to find provider"
-    ):  # of genai-prices: a server of one's own, or one that it has no list of
+    ):  # genai-prices' message for the user's own server, or for a provider without a price list
         return f"no price list has {record.provider_name}; configure(prices=...) can give its models prices"
     if record.request_stream and facts.raw_usage is None and facts.format == "openai":
         return f"{why}; a chat stream tells it with {_USAGE_OPTION} or configure(stream_usage=...)"
@@ -175,7 +187,7 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
 
 
 def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
-    """Yield the reasons for which the bill may not be what the provider charges, though every part has a price."""
+    """Yield the reasons why the provider may charge something else, although every part has a price."""
     if facts.uncertainty:
         yield facts.uncertainty
     if by := record.extra.get("usage_estimated"):
@@ -190,10 +202,10 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
 
 
 def _half(record: Record, usage: Usage) -> str | None:
-    """Return which side of a conversation's usage is missing, if one is: both are billed."""
+    """Return a message if exactly one of input and output tokens is missing for an operation that bills both."""
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None
     if mapping(record.usage).get("total_tokens") == (usage.input if usage.output is None else usage.output):
-        return None  # there was nothing else
+        return None  # the missing side is zero
     missing = "input" if usage.input is None else "output"
     return f"the response does not say how many {missing} tokens there were"

@@ -1,14 +1,14 @@
-"""An upper bound of what a call may cost, from its request alone, before it is sent.
+"""Compute an upper bound of the cost of a call from its request alone, before it is sent.
 
-Input: a token is at least one byte, so there are no more tokens than bytes in the body, nor than fit into the model's
-context window. Where the body holds or names what is not in it as text (an image, a file, an earlier response, a tool
-that the provider runs), the whole window counts. Output: the limit in the request, else the model's, for as many
-answers as are asked for. All of it at the dearest price that may apply: every token written to the cache.
+Input: a token is at least one byte, so there are no more tokens than bytes in the body, nor than the model's context
+window holds. If the body contains or refers to anything but text (an image, a file, an earlier response, a tool that
+the provider runs), the whole window counts. Output: the limit in the request, else the model's, times the number of
+answers requested. All tokens count at the highest price that may apply, such as that of cache writes.
 
-Images and speech are bounded by how many are asked for and by the characters of the text. What the provider's tools
-cost depends on how often the model uses them: `max_tool_calls` and `max_uses` say it; without them it is taken for ten
-times, which is no bound. There is none at all for models without a price, uploads, transcriptions, videos, batches
-(which are billed with their results), and speech that is billed by its length.
+Images are bounded by the number requested, and speech by the characters of the text. The cost of the provider's tools
+depends on how often the model uses them, which `max_tool_calls` and `max_uses` limit; without these, ten uses are
+assumed, which is not a strict bound. There is no bound for models without a price, uploads, transcriptions, videos,
+batches (which are billed with their results), and speech billed by its duration.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from autolog._pricing.units import UNITS
 from autolog._record.record import Record
 from autolog.providers import Format, Usage, provider_at, provider_of_model
 
-#: The most tokens that a model answers with, by how its name begins or goes on after a maker's
+#: The maximum output tokens of models, by the beginning of their names, optionally after a maker's name
 #: (platform.openai.com/docs/models, ai.google.dev/gemini-api/docs/models, api-docs.deepseek.com, read 2026-11).
-#: Anthropic's requests always say it. Of others the context window is the limit.
+#: Anthropic's requests always state the limit. For other models, the context window is the limit.
 _OUTPUT_LIMITS = [
     (re.compile(pattern), limit)
     for pattern, limit in (
@@ -45,34 +45,34 @@ _OUTPUT_LIMITS = [
         (r"(^|[./])gemini-(1\.5|2\.0)", 8_192),
     )
 ]
-#: Where nobody knows a model's window.
+#: The context window assumed for a model whose window is unknown, in tokens.
 _WINDOW = 1_048_576
-#: What a provider adds to the input for tools (Anthropic's system prompt for them and its own tools: up to 735 tokens
-#: each, by platform.claude.com/docs/en/agents-and-tools/tool-use/overview, read 2026-11). The frame of a message, some
-#: five tokens, is less than its JSON.
+#: Input tokens that a provider adds for tools (Anthropic's system prompt for them and its own tools take up to 735
+#: tokens each, platform.claude.com/docs/en/agents-and-tools/tool-use/overview, read 2026-11). The overhead of a
+#: message, some five tokens, is less than the size of its JSON.
 _FOR_TOOLS = 2_000
-#: Signs of input that is not in the body as text.
+#: Signs of input that the body does not contain as text.
 _ELSEWHERE = re.compile(
     rb'"(?:image|image_url|input_image|input_audio|input_file|file|file_id|file_data|fileData|file_data|inlineData|'
     rb"inline_data|document|video|audio|previous_response_id|conversation|cachedContent|cached_content|container|"
     rb'prompt_id)"\s*:\s*[{"]|"prompt"\s*:\s*\{|"type"\s*:\s*"(?:image|document|file|video|audio|input_image|input_file)'
 )
-#: Tools that the provider runs, which bill by themselves and read what they find.
+#: Tools that the provider runs, which are billed separately and add what they find to the input.
 _PROVIDER_TOOLS = re.compile(
     rb'"(?:web_search|web_fetch|code_interpreter|code_execution|file_search|image_generation|mcp|computer)\w*"'
     rb"|google_?[sS]earch|url_?[cC]ontext|code_?[eE]xecution"
 )
-#: How often such a tool is taken to be used, and the dearest price of one use in dollars (Google's grounding).
+#: How many uses of such tools are assumed, and the highest price of one use, in dollars (Google's grounding).
 _TOOL_USES, _TOOL_PRICE = 10, 0.035
-#: The most tokens of one image of these models (1024x1536 in high quality: the dollars of an image at
-#: developers.openai.com/api/docs/models/gpt-image-1-mini, read 2026-11, by the price of a token), and of a partial one.
+#: Image models, and the most tokens of one image (1024x1536 in high quality: the price of an image divided by the price
+#: of a token, developers.openai.com/api/docs/models/gpt-image-1-mini, read 2026-11), and of one partial image.
 _IMAGE_MODELS, _IMAGE_TOKENS, _PARTIAL_TOKENS = re.compile(r"gpt-image-1(-mini|\.5)?(-\d|$)"), 6_600, 100
 _BY_TOKENS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "responses", "complete"})
 _FREE = frozenset({"count_tokens", "moderation"})
 
 
 class _Request(msgspec.Struct):
-    """The fields of a request that say what it may cost; all else is skipped, not read."""
+    """The fields of a request that determine its cost; the decoder skips all others."""
 
     model: Any = None
     max_tokens: Any = None
@@ -94,10 +94,13 @@ class _Request(msgspec.Struct):
 
 
 def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -> float | None:
-    """Return the most dollars that a call can cost; None if nobody can say.
+    """Return the most that a call can cost, in dollars; None if that is unknown.
 
     Args:
-        reader: whose format the request has. own: the user's prices, as in `Config.prices`.
+        reader: the format of the request.
+        url: the request's URL.
+        body: the request's body.
+        own: the user's prices, as in `Config.prices`.
     """
     address = urlsplit(url)
     path = unquote(address.path)
@@ -112,7 +115,7 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
         return None
     model = asked.model if isinstance(asked.model, str) else reader.model_in(path)
     if not model and operation == "image_generation":
-        model = "dall-e-2"  # as the API has it
+        model = "dall-e-2"  # the API's default
     if not model:
         return None
     record = Record(id="", request_url=url, request_model=model, operation_name=operation)
@@ -123,7 +126,7 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
 
 
 def _images(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
-    """Return the most that the images asked for can cost: by the piece, or by their tokens."""
+    """Return the most that the requested images can cost, in dollars, by the piece or by their tokens."""
     model, wanted = record.request_model or "", int(asked.n) if _whole(asked.n) else 1
     if model.startswith("dall-e"):
         name = f"image of {model}, {asked.size or ''}"
@@ -137,7 +140,7 @@ def _images(record: Record, asked: _Request, body: bytes, own: Any) -> float | N
 
 
 def _tool_uses(asked: _Request) -> int:
-    """Return how often the provider's tools may be used: as the request says, or as it is taken to be."""
+    """Return how often the provider's tools may be used: the request's limit, or the assumed number."""
     if _whole(asked.max_tool_calls):
         return int(asked.max_tool_calls)
     tools = [tool for tool in asked.tools if isinstance(tool, dict)] if isinstance(asked.tools, list) else []
@@ -164,7 +167,7 @@ def _dearest(record: Record, asked: _Request, body: bytes, own: Any) -> float | 
 
 
 def _usages(given: int, made: int, audio: bool, image: bool) -> Iterator[Usage]:
-    """Yield the ways in which so many tokens may be billed."""
+    """Yield the ways in which `given` input and `made` output tokens may be billed."""
     yield Usage(input=given, output=made)
     yield Usage(input=given, output=made, cache_creation=given)
     yield Usage(input=given, output=made, cache_creation=given, cache_creation_1h=given)

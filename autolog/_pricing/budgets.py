@@ -1,8 +1,8 @@
-"""Budgets: a limit in dollars for a period, for all calls or those of a user, tag, session or function.
+"""Budgets: limits in dollars per period, for all calls or for those of a user, tag, session, function, key or project.
 
-Costs are summed up on the worker thread, from what the local store knows of the time before. When a limit is reached,
-its action is taken once for that time: a warning in the log, a POST to a URL, a call of a function, or an exception
-that every further call raises before anything is sent, until the time has passed.
+Costs are summed up on the worker thread, starting from the earlier spending in the local store. When a limit is
+reached, its action is taken once per period: a warning in the log, a POST to a URL, or a call of a function. If the
+action is an exception class, every further call raises it before being sent, until the spending is below the limit.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class SpendingHistory(Protocol):
-    """Knows what was spent before: a store does."""
+    """A source of earlier spending, such as a store."""
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
     ) -> Iterable[Any]:
-        """Return sums by hour, of those with `value` in a dimension."""
+        """Return sums by hour; with `value`, only those with this value in the dimension."""
         ...
 
 
@@ -46,19 +46,20 @@ PERIODS = {
     "week": timedelta(weeks=1),
     "month": timedelta(days=30),
 }
-#: What a budget can be for, a key by its last four characters; `*` as the value means for each by itself.
+#: What a budget can apply to. A key is given by its last four characters; the value `*` means a separate budget for
+#: each value.
 KINDS = ("user", "tag", "session", "function", "key", "project")
-#: With more sums than this, empty ones are let go.
+#: With more sums than this, empty ones are dropped.
 MAX_SUMS = 10_000
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """A limit in dollars, for one `kind` and `value` or for all.
+    """A limit in dollars per period, for calls with one `value` of a `kind`, or for all calls.
 
     Attributes:
-        then: `log`, a URL, an exception or a function.
-        unpriced: `allow` or `refuse` calls of which nobody knows what they may cost, if it raises.
-        server: it stands for those of the server that records go to.
+        then: the action: `log`, a URL, an exception class or a function.
+        unpriced: `allow` or `refuse` calls of unknown cost, for a budget that raises.
+        server: whether this stands for the budgets of the server that records go to.
     """
 
     limit: float
@@ -74,7 +75,10 @@ class Budget(msgspec.Struct, frozen=True):
         return isinstance(self.then, type) and issubclass(self.then, BaseException)
 
     def values(self, call: Context | Record, exchange: Exchange | None = None) -> Iterator[str]:
-        """Yield the sums that a finished call, or one about to be made (`exchange`), counts towards."""
+        """Yield the values whose sums a call counts towards.
+
+        The call is a finished one's record, or the context of one that is about to be made in `exchange`.
+        """
         if self.kind == "tag":
             given: list[str | None] = [*dict.fromkeys(call.tags)]
         elif self.kind == "function":
@@ -89,25 +93,25 @@ class Budget(msgspec.Struct, frozen=True):
                 yield value
 
     def claim(self, value: str) -> Claim:
-        """Return what a ledger is to know of the budget, for one of its sums."""
+        """Return the ledger's claim for one of the budget's sums."""
         return Claim(f"{self.name}\n{value}", self.limit, self.period.total_seconds())
 
     @property
     def name(self) -> str:
-        """What tells it from the other budgets of a ledger."""
+        """A name that distinguishes the budget from others in the same ledger."""
         return f"{self.limit}/{self.period.total_seconds():.0f} {self.kind or ''}={self.value or ''}"
 
     def words(self, value: str, spent: float) -> str:
-        """Return the message for when the budget is used up."""
+        """Return the message that says that the budget is used up."""
         whom = f" by {self.kind} {value!r}" if self.kind else ""
         return f"${spent:.4f} spent{whom} within {self.period}: the budget is ${self.limit:.2f}"
 
 
 def read_budget(given: Any) -> Budget:
-    """Read a budget as the user gives it: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
+    """Validate and return a budget given as a mapping: `{"limit": 5, "per": "day", "user": "*", "then": "log"}`.
 
     Raises:
-        ConfigError: what is wrong with it.
+        ConfigError: if the budget is invalid; the message says why.
     """
     if not isinstance(given, Mapping):
         raise ConfigError("budgets", f"{given!r} is not a mapping with limit and per")
@@ -142,7 +146,7 @@ def read_budget(given: Any) -> Budget:
 
 
 class _Sum(msgspec.Struct):
-    """The spending of the last period, in steps."""
+    """The spending of the last period, divided into steps."""
 
     steps: deque[tuple[datetime, float]] = msgspec.field(default_factory=deque)
     total: float = 0.0
@@ -161,11 +165,15 @@ class _Sum(msgspec.Struct):
 
 
 class Budgets:
-    """The budgets of a recorder or a server, and what has been spent of each.
+    """The budgets of a recorder or a server, and the spending under each.
+
+    A budget holds if calls that might exceed it are refused.
 
     Args:
-        ledger: keeps what is reserved and spent of the budgets that hold; one in memory if None.
-        hold_all: all budgets hold, and not only those that raise an exception.
+        given: the budgets, as mappings.
+        now: returns the current time.
+        ledger: stores reservations and spending of the budgets that hold; in memory if None.
+        hold_all: whether all budgets hold, and not only those that raise an exception.
     """
 
     def __init__(
@@ -184,20 +192,20 @@ class Budgets:
         self._lock = lock_for(self, allocate_lock)
         self._now = now
         if any(isinstance(budget.then, str) and budget.then != "log" for budget in self._budgets):
-            tariff.import_http_client()  # here, and not on the worker's thread (see `_recorder`)
-        #: Whether it is for this process to act on a budget that is used up; others may share the store.
+            tariff.import_http_client()  # now, instead of later on the worker thread
+        #: Decides whether this process acts on a used-up budget; other processes may share the store.
         self.claim: Callable[[Budget, str], bool] = lambda budget, value: True  # noqa: ARG005 - who asks must say which
 
     def holders(self) -> list[HeldBudget]:
-        """Return the budgets that may stop calls."""
+        """Return the budgets that may refuse calls."""
         return [HeldBudget(budget, self._ledger) for budget in self._holding]
 
     def claims(self, call: Context | Record) -> list[tuple[Budget, str]]:
-        """Return the budgets that hold for a call, and the sum of each that it counts towards."""
+        """Return the budgets that hold for a call, each with a value whose sum the call counts towards."""
         return [(budget, value) for budget in self._holding for value in budget.values(call)]
 
     def figures(self) -> list[dict[str, Any]]:
-        """Return limit, period, spent and reserved of every sum, in dollars and seconds."""
+        """Return the limit, period, spent and reserved amount of every sum, in dollars and seconds."""
         rows = []
         for number, budget in enumerate(self._budgets):
             holds = budget in self._holding
@@ -213,9 +221,9 @@ class Budgets:
         return rows
 
     def begin(self, store: SpendingHistory, projects: Iterable[str] = ()) -> None:
-        """Add what was spent before this process began, and by others, from the store's hourly sums.
+        """Add earlier spending, and that of other processes, from the store's hourly sums.
 
-        Sessions and keys have no such sums; a budget for every project counts those that are named.
+        There are no such sums by session or key. A budget for each project counts the given `projects`.
         """
         now = self._now()
         sums: dict[tuple[int, str], _Sum] = {}
@@ -229,7 +237,7 @@ class Budgets:
                 dimension, value = ("all", None) if per_project else (budget.kind or "all", only)
                 for hour in store.hours(project, dimension, now - budget.period, now, value):
                     total = sums.setdefault((number, project or "" if per_project else hour.value), _Sum())
-                    # As late as it may have been: rather warned too soon than too late
+                    # Assume the end of the step, so that a warning comes too early rather than too late
                     total.add(min(now, hour.start + step), hour.cost, budget.period)
         with self._lock:
             for key, total in sums.items():
@@ -247,9 +255,9 @@ class Budgets:
                 self._ledger.seed(budget.name, amounts)
 
     def spend(self, record: Record, cost: float | None = None, reserved: bool = False) -> None:
-        """Count a record's cost, or `cost` dollars of it; take the action of a budget that is used up. Never raises.
+        """Count a record's cost, or `cost` dollars of it, and take the actions of used-up budgets. Never raises.
 
-        With `reserved` the cost was settled already, in the place of what was reserved for it.
+        With `reserved`, the cost has already replaced its reservation in the ledger.
         """
         cost = record.cost if cost is None else cost
         if record.kind != "llm" or not cost:
@@ -268,12 +276,12 @@ class Budgets:
                 self._look(number, value, at)
 
     def account(self, record: Record, cost: float, name: str = "") -> None:
-        """Count a cost against the budgets that hold; `name` is what a reservation may know the record by."""
+        """Count a cost against the budgets that hold; a reservation made for the record `name` is settled with it."""
         with guard("counting what was spent"):
             self._ledger.add([budget.claim(value) for budget, value in self.claims(record)], cost, name)
 
     def review(self) -> None:
-        """Take the action of every budget that is used up, whoever used it. Never raises."""
+        """Take the action of every used-up budget, whichever process used it up. Never raises."""
         for number, value in list(self._sums):
             self._look(number, value, self._now())
 
@@ -291,7 +299,7 @@ class Budgets:
                 _act(budget, value, total.total)
 
     def _sweep(self, at: datetime) -> None:
-        """Drop the sums of those who have spent nothing for a period."""
+        """Drop the sums without spending in the last period."""
         with self._lock:
             for (number, value), total in list(self._sums.items()):
                 total.forget(at - self._budgets[number].period)
@@ -300,7 +308,7 @@ class Budgets:
 
 
 class HeldBudget:
-    """A budget that calls are checked against, before they are sent."""
+    """A budget against which calls are checked before they are sent."""
 
     def __init__(self, budget: Budget, ledger: Accounts) -> None:
         self._budget = budget
@@ -309,7 +317,7 @@ class HeldBudget:
         self.unpriced = budget.unpriced
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
-        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
+        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
         values = list(self._budget.values(current_context.get(), exchange))
         if not values:
             return None
@@ -320,7 +328,7 @@ class HeldBudget:
         return self._budget.words(values[refused.claim], refused.spent) + also(refused.reserved, bound)
 
     def settle(self, number: str, cost: float) -> None:
-        """Put the cost of a call in the place of what was reserved for it."""
+        """Replace a call's reservation by its cost, in dollars."""
         self._ledger.settle(f"{number}/{self._budget.name}", cost)
 
 
@@ -336,7 +344,7 @@ def _act(budget: Budget, value: str, spent: float) -> None:
         def post(_: Thread) -> None:
             try:
                 headers = {"content-type": "application/json"}
-                with in_c_library:  # it makes a TLS context
+                with in_c_library:  # the client creates a TLS context
                     client = httpx2.Client(timeout=5)
                 with client:
                     client.post(str(budget.then), content=json.dumps(body), headers=headers)
@@ -347,5 +355,5 @@ def _act(budget: Budget, value: str, spent: float) -> None:
     elif callable(budget.then) and not budget.raises:
         try:
             budget.then(words)
-        except Exception:  # noqa: BLE001 - it is the user's code
+        except Exception:  # noqa: BLE001 - the user's code may raise anything
             logger.warning("the budget's function failed", exc_info=True)

@@ -1,18 +1,20 @@
-"""Compute what a call cost, in US dollars, and how certain that is.
+"""Compute the cost of a call in US dollars, and how certain it is.
 
-genai-prices holds the prices, dated, with variants by service tier, batch, speed and route; our part is to tell it what
-was used and under which terms, as the response says. What it has no unit for (a container, a second of video) is in
-`units`. Where a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the bill. What is not known is
-None, with the reason; never 0.
+genai-prices provides the prices, by date, with variants by service tier, batch, speed and route. This module tells it
+the usage and the terms that the response states. Units that genai-prices does not have (a container, a second of video)
+are in `units`. If a provider states the cost itself (OpenRouter, Perplexity, xAI), that is the cost. An unknown cost is
+None, with a reason, never 0.
 
-`cost_details` of a record has
+A record's `cost_details` consist of
 
 - `input`, `cache_read`, `cache_write`, `input_audio`, `input_image`, `output`, `output_audio`, `output_image`, `tools`,
-  `other`: the parts, in dollars, those that are not zero; they add up to the cost;
-- `certainty`: `exact`, `estimated` (with `why`: a tier without a published price, for example) or `unknown`;
-- `tier`: the terms that were charged; `prices`, `prices_date`: the table, its version and its date; `model`,
-  `provider`: the entry in it;
-- `unit_prices`: dollars for a million tokens (or as the unit says), those that were used.
+  `other`: the parts that are not zero, in dollars; they add up to the cost;
+- `certainty`: `exact`, `estimated` (with `why`, for example a tier without a published price) or `unknown` (with the
+  reason as `unknown`);
+- `tier`: the terms that were charged;
+- `prices`, `prices_date`: the price table with its version, and its date;
+- `model`, `provider`: the entry in the table;
+- `unit_prices`: the prices used, in dollars per million tokens (or per unit).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from autolog._pricing.tariff import PARTS, Context, Tariff, find_tariff
 from autolog._pricing.units import TWELVE_HOUR_WRITES, UNITS, geo_factor
 from autolog.providers import Usage
 
-#: Our counts, by the names that genai-prices gives them.
+#: The counts of `Usage`, by genai-prices' names for them.
 _UNITS = {
     "input_tokens": "input",
     "output_tokens": "output",
@@ -54,24 +56,27 @@ _UNITS = {
 
 _counts_of = attrgetter(*_UNITS.values())
 
-#: The parts that a factor on tokens multiplies.
+#: The parts to which a factor on token prices applies.
 _PARTS_OF_TOKENS = frozenset({"input", "output"} | PARTS.keys() - {"tools", "other"})
 
-#: Who charges half for what is done in batches, whatever the model (platform.openai.com/docs/guides/batch,
+#: Sellers that charge half for batches, whatever the model (platform.openai.com/docs/guides/batch,
 #: platform.claude.com/docs/en/build-with-claude/batch-processing, read 2026-11).
 _HALF_IN_BATCHES = frozenset({"openai", "anthropic", "azure"})
 
-#: Tiers that are charged at the standard price.
+#: Service tiers charged at the standard price.
 _STANDARD = {None, "", "default", "standard", "auto", "on_demand"}
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms under which a call was served, as its response says; None where it does not.
+    """The terms under which a call was served, as its response states them; None where it does not.
 
     Attributes:
-        tier: `flex`, `priority`, ... batch: one item of a batch. speed: Anthropic's `fast`.
-        geo: where inference ran, if the provider charges for that. reported: the cost by the provider's own account.
+        tier: the service tier, such as `flex` or `priority`.
+        batch: whether the call is an item of a batch.
+        speed: Anthropic's speed, such as `fast`.
+        geo: where inference ran, if the provider charges for that.
+        reported: the cost stated by the provider itself, in dollars.
     """
 
     tier: str | None = None
@@ -82,7 +87,7 @@ class Terms:
 
     @property
     def name(self) -> str:
-        """The terms in a word or two."""
+        """A short name of the terms, such as `standard` or `batch`."""
         return _name(self.tier, self.batch, self.speed)
 
     @property
@@ -109,13 +114,13 @@ def _context(tier: str | None, batch: bool, speed: str | None) -> Context:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A cost in dollars, None if it is unknown, and the record's `cost_details`."""
+    """A cost in dollars, or None if it is unknown, and the record's `cost_details`."""
 
     cost: float | None
     details: dict[str, Any] = field(default_factory=dict)
 
     def doubted(self, doubts: Sequence[str]) -> Priced:
-        """Return this cost as an estimate, for these reasons besides its own; itself if there are none."""
+        """Return this cost as an estimate, with further reasons; without any, return it unchanged."""
         if not doubts:
             return self
         why = "; ".join(dict.fromkeys(filter(None, [self.details.get("why"), *doubts])))
@@ -123,7 +128,7 @@ class Priced:
 
 
 def unknown(why: str) -> Priced:
-    """Return no cost, and the reason."""
+    """Return an unknown cost, and the reason."""
     return Priced(None, {"certainty": "unknown", "unknown": why})
 
 
@@ -136,11 +141,16 @@ def price(
     additional: Sequence[tuple[str | None, Usage]] = (),
     untold: Callable[[str, frozenset[str]], Iterable[str]] = lambda *_: (),
 ) -> Priced:
-    """Return the cost of `usage` under `terms`, by the first of `models` that has a price at the time `at`.
+    """Return the cost of `usage` under `terms`, at the price of the first of `models` that has one.
 
     Args:
-        by: who charges, by genai-prices' name. additional: what other models used beside it (None for the same one).
-        untold: given a tariff's seller and its prices and variants, says which of its terms the call does not tell.
+        by: the seller, by genai-prices' name.
+        models: names of the model, best first.
+        usage: the usage to price.
+        terms: the terms under which the call was served.
+        at: the time of the call, which determines the prices; None for now.
+        additional: further usage, each with the model that caused it (None for the same model).
+        untold: given a tariff's seller, and its prices and variants, returns the terms that the call does not state.
     """
     if terms.reported is not None:
         return Priced(
@@ -161,13 +171,13 @@ def _says_something(usage: Usage) -> bool:
 
 def _counts(usage: Usage) -> dict[str, Any]:
     counts = {unit: value for unit, value in zip(_UNITS, _counts_of(usage), strict=True) if value}
-    for kind in _CACHED_KINDS:  # genai-prices asks how many of the cached tokens are of a kind, be it none
+    for kind in _CACHED_KINDS:  # genai-prices requires the number of cached tokens of each kind, even if it is 0
         if usage.cache_read and counts.get(f"input_{kind}_tokens"):
             counts.setdefault(f"cache_{kind}_read_tokens", 0)
     return counts
 
 
-#: Kinds of tokens that have a price of their own in the cache, too.
+#: Kinds of tokens that also have their own price when cached.
 _CACHED_KINDS = ("audio", "image")
 
 
@@ -188,7 +198,7 @@ def _tokens(
             priced = _calculate(tariff, usage, terms)
         except LookupError as error:
             why = why or str(error.args[0] if error.args else error)
-        except Exception as error:  # noqa: BLE001 - usage that it refuses costs a price, not a record
+        except Exception as error:  # noqa: BLE001 - usage that genai-prices rejects must not cost the record
             logger.debug("no price for %s", name, exc_info=error)
             why = f"{type(error).__name__}: {error}"
         else:
@@ -198,7 +208,7 @@ def _tokens(
 
 
 def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -> Iterator[str]:
-    """Yield why a tariff may not be the one that the call was charged by."""
+    """Yield the reasons why a tariff may not be the one that the call was charged by."""
     if seller != by:
         yield f"no price list of {by or 'the seller'} has the model; that of its maker was taken"
     if tariff.model.startswith("regional.") and not names_profile(name):
@@ -206,7 +216,7 @@ def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -
 
 
 def _by_unit(units: dict[str, float]) -> Priced:
-    """Return the cost of what is billed by the piece, from our own table."""
+    """Return the cost of units billed by the piece, from our own table."""
     parts: dict[str, float] = {}
     prices: dict[str, float] = {}
     for name, number in units.items():
@@ -221,7 +231,7 @@ def _by_unit(units: dict[str, float]) -> Priced:
 
 
 def _summed(priced: list[Priced]) -> Priced:
-    """Return several bills as one: unknown if one is, and as certain as the least certain."""
+    """Return several costs as one: unknown if any of them is, and only as certain as the least certain."""
     for one in priced:
         if one.cost is None:
             return one
@@ -247,7 +257,7 @@ def _summed(priced: list[Priced]) -> Priced:
 
 
 def impossible(usage: Usage) -> str | None:
-    """Return why usage cannot be right, though each of its numbers could be; None if it can."""
+    """Return why a usage's numbers contradict each other; None if they do not."""
     if usage.input is not None:
         if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):
             return f"the response says {usage.cache_creation_12h} tokens written for 12 hours of {usage.cache_creation}"
@@ -310,7 +320,7 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
 
 
 def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Terms) -> list[str]:
-    """Add to the parts what genai-prices does not model; return the reasons for which something could not be added."""
+    """Add surcharges that genai-prices does not model to the parts; return the reasons why any could not be added."""
     doubts = []
     if usage.cache_creation_12h:
         if (twelve_hours := TWELVE_HOUR_WRITES.get(tariff.model)) is not None and terms.name == "standard":
@@ -331,14 +341,14 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
 
 
 def keep_updated() -> None:
-    """Fetch newer prices from genai-prices' repository, now and every hour, in a thread of that library."""
+    """Fetch newer prices from genai-prices' repository, now and every hour, on a thread of that library."""
     global _updater
     if _updater is None:
         from genai_prices.update_prices import UpdatePrices
 
         class Updater(UpdatePrices):
             def fetch(self) -> Any:
-                with in_c_library:  # it makes a TLS context
+                with in_c_library:  # `fetch` creates a TLS context
                     return super().fetch()
 
         _updater = Updater()

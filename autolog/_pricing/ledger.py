@@ -1,8 +1,9 @@
-"""A ledger in SQLite: what was spent of each budget, and what is reserved for calls that are under way.
+"""A ledger in SQLite: the amounts spent under each budget, and those reserved for calls in progress.
 
-In memory it serves one process; in a file, all that open it. A reservation is one transaction that compares the limits
-with what is spent and reserved, and adds to the latter only if all of them hold: two that run at once cannot both take
-what is left. One that is never settled, because its process was killed, counts until it expires.
+In memory, the ledger serves one process; in a file, all processes that open it. A reservation is a single transaction:
+it compares every limit with the amounts spent and reserved, and is added only if it fits all of them, so that two
+concurrent calls cannot both take the remainder. A reservation that is never settled, because its process was killed,
+counts until it expires.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import msgspec
 from autolog._lifecycle import in_c_library
 from autolog._native import allocate_lock
 
-#: A period is summed up in so many steps, so that what is long ago falls out.
+#: The number of steps into which a period is divided, so that old spending drops out gradually.
 STEPS = 60
-#: For how long it is known, in seconds, what was settled for a record that may still arrive by itself.
+#: Seconds for which a settled amount is remembered, because the call's record may still arrive on its own.
 MEMORY = 86_400.0
 
 _SCHEMA = """
@@ -36,7 +37,7 @@ CREATE TABLE IF NOT EXISTS seeded(name TEXT PRIMARY KEY) WITHOUT ROWID;
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A limit in dollars that a call counts towards. Without a period, in seconds, nothing is ever forgotten."""
+    """A limit in dollars that a call counts towards. Without a period (in seconds), spending never expires."""
 
     key: str
     limit: float
@@ -44,12 +45,12 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def step(self) -> float:
-        """The length of a step, in seconds; 0 where there are none."""
+        """The length of a step, in seconds; 0 without a period."""
         return (self.period or 0.0) / STEPS
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why a reservation was not made: the number of the claim, and its figures in dollars."""
+    """A refused reservation: the index of the claim that it did not fit, and that claim's figures in dollars."""
 
     claim: int
     spent: float
@@ -57,7 +58,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Accounts(Protocol):
-    """Keeps what is spent and reserved of budgets: a ledger, or what several servers share."""
+    """Stores spending and reservations: a `Ledger`, or accounts that several servers share."""
 
     def reserve(
         self, number: str, claims: Sequence[Claim], bound: float, seconds: float, record: str = ""
@@ -77,8 +78,8 @@ class Accounts(Protocol):
 class Ledger:
     """Reserves and settles amounts in dollars. Every method may be called from any thread.
 
-    Raises, from every method:
-        sqlite3.Error: the file cannot be opened, read or written.
+    Raises (every method):
+        sqlite3.Error: if the file cannot be opened, read or written.
     """
 
     def __init__(self, path: str = ":memory:", now: Callable[[], float] = time.time) -> None:
@@ -97,7 +98,7 @@ class Ledger:
         with self._lock, in_c_library:
             if self._db is None:
                 self._db = self._open()
-            with self._db as db:  # commits, or takes all back
+            with self._db as db:  # commits, or rolls back if the block raises
                 db.execute("BEGIN IMMEDIATE")
                 yield db
 
@@ -111,16 +112,23 @@ class Ledger:
     def reserve(
         self, number: str, claims: Sequence[Claim], bound: float, seconds: float, record: str = ""
     ) -> Refused | None:
-        """Reserve `bound` dollars of every claim for so many seconds, or of none; return why not.
+        """Reserve an amount under all claims, or under none if it does not fit one of them.
 
         Args:
-            number: what `settle` will name it by. record: the id of the record that its cost may also arrive with.
+            number: the reservation's id, for `settle`.
+            claims: the limits that the call counts towards.
+            bound: the amount, in dollars.
+            seconds: the time after which the reservation expires.
+            record: the id of the record that the cost may also arrive with.
+
+        Returns:
+            None on success, else the claim that the reservation did not fit.
         """
         now = self._now()
         with self._transaction() as db:
             for index, claim in enumerate(claims):
                 spent, reserved = self._figures(db, claim, now)
-                # A call that costs nothing, as far as anybody knows, may go out until the limit is reached
+                # A call of unknown cost reserves nothing, and may be sent until the limit is reached
                 if spent + reserved + bound > claim.limit or spent >= claim.limit:
                     return Refused(index, spent, reserved)
             db.execute("DELETE FROM reserved WHERE expires <= ?", (now - MEMORY,))
@@ -129,12 +137,12 @@ class Ledger:
         return None
 
     def settle(self, number: str, cost: float) -> None:
-        """Put what a call really cost in the place of its reservation, even an expired one; 0 releases it."""
+        """Replace a reservation, even an expired one, by the real cost in dollars; 0 releases it."""
         with self._transaction() as db:
             self._settle(db, "id", number, cost)
 
     def add(self, claims: Iterable[Claim], cost: float, record: str = "") -> None:
-        """Count what was spent without a reservation, or settle the one that was made for the record."""
+        """Count spending without a reservation, or settle the reservation that was made for the record."""
         with self._transaction() as db:
             if record and self._settle(db, "record", record, cost):
                 return
@@ -151,25 +159,25 @@ class Ledger:
         db.execute(f"DELETE FROM reserved WHERE {column} = ?", (value,))  # noqa: S608
         for key, step, _ in rows:
             self._spend(db, key, step, cost, now)
-        if rows and rows[0][2] and column == "id":  # its record is still to arrive
+        if rows and rows[0][2] and column == "id":  # the record is still to arrive
             db.execute("INSERT OR REPLACE INTO settled VALUES (?, ?, ?)", (rows[0][2], cost, now))
             db.execute("DELETE FROM settled WHERE at < ?", (now - MEMORY,))
         return bool(rows)
 
     def seed(self, name: str, amounts: Iterable[tuple[Claim, float, float]]) -> None:
-        """Add what was spent before there was this ledger, as claims, times and dollars; once for each name."""
+        """Add spending from before this ledger existed, as claims, times (epoch) and dollars; only once per name."""
         with self._transaction() as db:
             if db.execute("INSERT OR IGNORE INTO seeded VALUES (?)", (name,)).rowcount:
                 for claim, at, amount in amounts:
                     self._spend(db, claim.key, claim.step, amount, at)
 
     def figures(self, claim: Claim) -> tuple[float, float]:
-        """Return what is spent and what is reserved, in dollars."""
+        """Return the amounts spent and reserved, in dollars."""
         with self._transaction() as db:
             return self._figures(db, claim, self._now())
 
     def keys(self, beginning: str) -> list[str]:
-        """Return the keys that begin so, of which anything is spent or reserved."""
+        """Return the keys that start with `beginning` and have spending or reservations."""
         with self._transaction() as db:
             query = "SELECT key FROM spent UNION SELECT key FROM reserved"
             return [key for (key,) in db.execute(query) if key.startswith(beginning)]

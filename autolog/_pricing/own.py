@@ -1,4 +1,4 @@
-"""Price records by the user's own contract: `Config.prices`, a mapping of models to prices or a function."""
+"""Price records by the user's own prices: `Config.prices`, which is a mapping of models to prices or a function."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from autolog._pricing.cost import Priced, Terms, unknown
 from autolog._record.record import Record
 from autolog.providers import Usage
 
-#: How a mapping's prices are named: by dollars for a million tokens.
+#: Prices in dollars per million tokens, by model and by name (see `_config.PRICE_NAMES`).
 Prices = Mapping[str, Mapping[str, float]]
 
 
 def price_by_function(record: Record, function: Callable[[Record], Any]) -> Priced | None:
-    """Return the cost that the user's function gives for a record; None if it gives none."""
+    """Return the cost of a record by the user's function; None if the function returns None."""
     try:
         cost = function(record)
         if cost is not None and not 0 <= float(cost) < float("inf"):
             return unknown(f"the price function returned {cost!r}")
-    except Exception as error:  # noqa: BLE001 - it is the user's code; the record is kept
+    except Exception as error:  # noqa: BLE001 - the user's code may raise anything; the record is kept
         logger.warning("the price function failed for record %s", record.id, exc_info=error)
         return unknown(f"the price function raised {type(error).__name__}: {error}")
     details: dict[str, Any] = {"certainty": "exact", "tier": "standard", "prices": "your function"}
@@ -31,7 +31,7 @@ def price_by_function(record: Record, function: Callable[[Record], Any]) -> Pric
 def price_by_mapping(
     record: Record, prices: Prices, usage: Usage, terms: Terms, doubts: Sequence[str] = ()
 ) -> Priced | None:
-    """Return the cost of `usage` by the user's prices; None if they do not cover the model, or no tokens are known."""
+    """Return the cost of `usage` by the user's prices; None if they lack the model, or the tokens are unknown."""
     names = (record.response_model, record.request_model, _undated(record.response_model))
     entry = next((prices[name] for name in names if name is not None and name in prices), None)
     if entry is None or (usage.input is None and usage.output is None):
@@ -57,7 +57,7 @@ def price_by_mapping(
 
 
 def _counts(usage: Usage, entry: Mapping[str, float]) -> dict[str, int]:
-    """Return token counts by the names of prices; cached ones without a price of their own count as input."""
+    """Return token counts by price name; cached tokens without their own price count as input."""
     read, written = usage.cache_read or 0, usage.cache_creation or 0
     counts = {
         "input": max(0, (usage.input or 0) - read - written),
@@ -72,5 +72,5 @@ def _counts(usage: Usage, entry: Mapping[str, float]) -> dict[str, int]:
 
 
 def _undated(model: str | None) -> str | None:
-    """Return a model's name without the date of its version."""
+    """Return a model's name without the date of its version, if it has one."""
     return re.sub(r"-(\d{4}-\d\d-\d\d|\d{8})$", "", model) if model else None

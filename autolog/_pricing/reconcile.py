@@ -1,6 +1,6 @@
-"""Compare what was logged with what a provider says that it charged, by day (UTC), model and key.
+"""Compare logged costs with those a provider reports, by day (UTC), model and API key.
 
-A record knows the last four characters of the key that it was made with, as providers show them, and never the key.
+A record contains the last four characters of its call's key, as providers show them, but never the whole key.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import msgspec
 from autolog._pricing.reports import FEES, Report, Sum, Sums, undated
 from autolog._record.record import Record
 
-#: Differences up to this share, or this many dollars, are rounding.
+#: Differences up to this share, or this many dollars, are considered rounding.
 SHARE, DOLLARS = 0.005, 0.0005
-#: The key of calls that do not say with which one they were made.
+#: The key label of calls whose key is unknown.
 _UNTOLD = "?"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One day, model and key: `verdict` is `agreed`, `missing` (with us), `unbilled`, `dearer` or `cheaper`.
+    """The comparison for one day, model and key, with the logged and the billed dollars.
 
-    The key is empty where the two sides cannot be compared by it.
+    Attributes:
+        verdict: `agreed`, `missing` (not logged), `unbilled`, `dearer` or `cheaper` (billed more or less than logged).
+        key: the key's label; empty if the two sides cannot be compared by key.
     """
 
     day: str
@@ -35,7 +37,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def logged(records: Iterable[Record], keys: Mapping[str, str]) -> Sums:
-    """Return the sums of our records; `keys` are the labels of the keys that the provider knows, by their ends."""
+    """Return the sums of logged records; `keys` maps the last characters of the provider's keys to their labels."""
     sums: Sums = {}
     for record in records:
         at = record.created_at or record.start_time
@@ -56,7 +58,7 @@ def logged(records: Iterable[Record], keys: Mapping[str, str]) -> Sums:
 
 
 def compare(ours: Sums, theirs: Report) -> list[Line]:
-    """Return a line for each day and model of either side, and for each key where both sides tell it, in order."""
+    """Return a line for each day and model on either side, in order, and for each key if both sides have keys."""
     known = {key for _, _, key in ours}
     return [
         line
@@ -94,7 +96,7 @@ def _together(sums: dict[str, Sum]) -> Sum | None:
 
 
 def _differing_keys(ours: dict[str, Sum], theirs: dict[str, Sum]) -> str:
-    """Return which keys have other tokens on the two sides; nothing where ours do not say their keys."""
+    """Return a note on the keys whose tokens differ; empty if some logged calls have no known key."""
     if _UNTOLD in ours or not any(theirs):
         return ""
     notes = []
@@ -143,7 +145,7 @@ def _why(we: Sum, they: Sum, dearer: bool) -> str:
 
 
 def _why_by_calls(we: Sum, they: Sum) -> str:
-    """Return the likely reason where the report has no tokens, as of images and speech, and perhaps requests."""
+    """Return the likely reason for a difference if the report has no tokens, as for images and speech."""
     told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
     told = f" ({told})" if told else ""
     if not they.calls:

@@ -1,9 +1,9 @@
-"""What a provider says that it charged: its cost and usage reports, and those that were downloaded as CSV.
+"""Read providers' cost and usage reports, from their APIs or as downloaded CSV.
 
-Shapes as published, read 2026-11: OpenAI's as in the types of its SDK 3.57 (`/organization/costs`,
+The formats are as published in 2026-11: OpenAI's as in the types of its SDK 3.57 (`/organization/costs`,
 `/organization/usage/*`, `/organization/projects/*/api_keys`), Anthropic's at platform.claude.com/docs/en/api/admin
-(`cost_report`, `usage_report/messages`, `api_keys`). Amounts of OpenAI are dollars, those of Anthropic cents as a
-decimal string. Anthropic tells tokens by key, and costs not.
+(`cost_report`, `usage_report/messages`, `api_keys`). OpenAI's amounts are in dollars, Anthropic's in cents as a decimal
+string. Anthropic reports tokens by key, but not costs.
 """
 
 from __future__ import annotations
@@ -15,36 +15,37 @@ from typing import Any
 
 import msgspec
 
-#: What is billed beside the tokens of a model: searches, containers, stored files.
+#: The model name for anything that is not billed with a model's tokens: searches, containers, stored files.
 FEES = "tools and storage"
 _DATE = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8})$")
 
-#: Fetches one page: a path and its parameters, to the JSON of the answer.
+#: A function that fetches one page: it takes a path and query parameters, and returns the decoded JSON.
 Fetch = Callable[[str, list[tuple[str, str]]], Mapping[str, Any]]
 
 
 class Sum(msgspec.Struct):
-    """What a day, a model and a key amount to; `tokens` are those of input and output, cached ones included."""
+    """The totals of a day, model and key: dollars, and input and output tokens, including cached ones."""
 
     cost: float = 0.0
     tokens: int = 0
     calls: int = 0
     unknown: int = 0
-    """How many calls have no known cost."""
+    """The number of calls whose cost is unknown."""
     others: dict[str, float] = {}
-    """What else was counted, such as images or seconds, by its name."""
+    """Other counts, such as images or seconds, by name."""
 
 
-#: By day (UTC), model and key; the key is a label of `Report.keys`, or empty where nobody says which it was.
+#: Sums by day (UTC), model and key; the key is a label in `Report.keys`, or empty if unknown.
 Sums = dict[tuple[str, str, str], Sum]
 
 
 class Report(msgspec.Struct):
-    """A provider's side.
+    """A provider's report.
 
     Attributes:
-        keys: the keys that there are: a label of each by its last characters, as the provider shows them.
-        costs_by_key: its costs are told by key, and not only its tokens.
+        sums: dollars and tokens by day, model and key.
+        keys: labels of the existing keys, by their last characters as the provider shows them.
+        costs_by_key: whether the report breaks down costs by key, and not only tokens.
     """
 
     sums: Sums = msgspec.field(default_factory=dict)
@@ -52,25 +53,25 @@ class Report(msgspec.Struct):
     costs_by_key: bool = False
 
     def at(self, when: Any, model: str, key: str = "") -> Sum:
-        """Return the sum of a day, a model and a key, to be added to. Days are timestamps, or ISO 8601."""
+        """Return the sum to add to for a day (a timestamp or an ISO 8601 date), a model and a key."""
         day = datetime.fromtimestamp(when, UTC).date().isoformat() if isinstance(when, int) else str(when)[:10]
         return self.sums.setdefault((day, undated(model), key), Sum())
 
 
 def undated(model: str) -> str:
-    """Return a model's name without the date of its version, which one side may leave out."""
+    """Return a model's name without the date of its version, which one of the sides may omit."""
     return _DATE.sub("", model)
 
 
 def label(name: str | None, hint: str) -> tuple[str, str]:
-    """Return the last characters of a key by the hint that its provider shows, and what to call the key."""
+    """Return the last characters of a key, taken from the hint that the provider shows, and a label for the key."""
     end = re.split(r"[.*…]+", hint)[-1][-4:]
     return end, f"{name or 'key'} (…{end})"
 
 
 # OpenAI
 
-#: What each usage report counts besides requests, and by what it can be grouped.
+#: OpenAI's usage reports, and what each counts besides requests.
 _OPENAI_USAGE = {
     "completions": ("input_tokens", "output_tokens"),
     "embeddings": ("input_tokens",),
@@ -85,7 +86,7 @@ _WITHOUT_MODEL = {"vector_stores", "code_interpreter_sessions"}
 
 
 def openai_report(fetch: Fetch, start: date, end: date) -> Report:
-    """Return OpenAI's cost and usage reports from a day to another, without the latter."""
+    """Return OpenAI's cost and usage reports from `start` until the day before `end`."""
     ids = _openai_keys(fetch)
     report = Report(keys=dict(ids.values()), costs_by_key=True)
     keys = {key_id: name for key_id, (_, name) in ids.items()}
@@ -125,7 +126,7 @@ def _count(total: Sum, result: Mapping[str, Any], counted: Iterable[str]) -> Non
 
 
 def _openai_keys(fetch: Fetch) -> dict[str, tuple[str, str]]:
-    """Return the end and the label of every project's keys, by their ids."""
+    """Return the last characters and the label of each key of all projects, by key id."""
     found = {}
     for project in _listed(fetch, "/v1/organization/projects", "after", [("include_archived", "true")]):
         for key in _listed(fetch, f"/v1/organization/projects/{project['id']}/api_keys", "after", []):
@@ -135,12 +136,12 @@ def _openai_keys(fetch: Fetch) -> dict[str, tuple[str, str]]:
 
 # Anthropic
 
-#: The counts of Anthropic's usage report, besides those of cache writes.
+#: The token counts in Anthropic's usage report, apart from those of cache writes.
 _ANTHROPIC_TOKENS = ("uncached_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 def anthropic_report(fetch: Fetch, start: date, end: date) -> Report:
-    """Return Anthropic's cost and usage reports from a day to another, without the latter."""
+    """Return Anthropic's cost and usage reports from `start` until the day before `end`."""
     listed = _listed(fetch, "/v1/organizations/api_keys", "after_id", [])
     ids = {key["id"]: label(key.get("name"), key.get("partial_key_hint") or "") for key in listed}
     report = Report(keys=dict(ids.values()))
@@ -163,10 +164,10 @@ def anthropic_report(fetch: Fetch, start: date, end: date) -> Report:
 
 
 def csv_report(rows: Iterable[Mapping[str, str]]) -> Report:
-    """Return a downloaded report's rows, in dollars; a column with the ends of keys is read, too.
+    """Return the report in a downloaded file's rows, whose amounts are dollars; a column of key hints is used, too.
 
     Raises:
-        ValueError: there is no column for the day, the model or the cost.
+        ValueError: if there is no column for the day, the model or the cost.
     """
     report = Report()
     for row in rows:
@@ -197,7 +198,7 @@ def _column(row: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 
 def _pages(fetch: Fetch, path: str, parameters: list[tuple[str, str]]) -> Iterator[Any]:
-    """Yield the buckets of a report, all pages of it."""
+    """Yield the buckets of all pages of a report."""
     page: str | None = None
     while True:
         answer = fetch(path, [*parameters, *([("page", page)] if page else [])])
@@ -208,7 +209,7 @@ def _pages(fetch: Fetch, path: str, parameters: list[tuple[str, str]]) -> Iterat
 
 
 def _listed(fetch: Fetch, path: str, cursor: str, parameters: list[tuple[str, str]]) -> Iterator[Any]:
-    """Yield the objects of a list, all pages of it: the next one begins after the last id."""
+    """Yield the objects on all pages of a list, each of which starts after the last id of the page before."""
     after: str | None = None
     while True:
         answer = fetch(path, [*parameters, ("limit", "100"), *([(cursor, after)] if after else [])])

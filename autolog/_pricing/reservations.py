@@ -1,9 +1,9 @@
-"""Before a call is sent, its greatest cost is reserved of every budget that holds; after it, the real one is settled.
+"""Reserve the maximum cost of a call under every budget that holds before it is sent, and settle its real cost later.
 
-The gate runs on the calling thread, and only where there is a budget that holds. A call that has ended is settled on
-the worker's thread a moment later, so a call that does not fit waits for those that have ended, for a moment, before it
-is refused. What fails without an answer, or with an error, is released. Where the cost of a call that succeeded is not
-known in the end, as of a stream without usage, what was reserved counts as spent.
+The gate runs on the calling thread, and only if there is a budget that holds. A call that has ended is settled a moment
+later on the worker thread; a call that does not fit therefore waits briefly for ended calls to be settled before it is
+refused. The reservation of a failed call is released. If the cost of a successful call remains unknown, as for a stream
+without usage, the reserved amount counts as spent.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from autolog._native import allocate_lock, sleep
 from autolog._pricing.bound import upper_bound
 from autolog.providers import format_named
 
-#: For how long a reservation counts, in seconds, if it is never settled: calls take no longer (the SDKs' timeout).
+#: Seconds for which an unsettled reservation counts: the SDKs' timeout, as calls do not take longer.
 EXPIRY = 600.0
-#: How long a call that does not fit waits for the costs of those that have ended, in seconds.
+#: Seconds that a call which does not fit waits for ended calls to be settled.
 PATIENCE = 2.0
 
 
 class Holder(Protocol):
-    """A budget, or several, of which amounts can be reserved."""
+    """One or more budgets under which amounts can be reserved."""
 
     @property
     def raises(self) -> type[BaseException]: ...
@@ -37,16 +37,16 @@ class Holder(Protocol):
     def unpriced(self) -> str: ...
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
-        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
+        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
         ...
 
     def settle(self, number: str, cost: float) -> None:
-        """Put the cost of a call in the place of what was reserved for it."""
+        """Replace a call's reservation by its cost, in dollars."""
         ...
 
 
 class Reserved:
-    """What is reserved for one call, of one or several budgets."""
+    """The reservation for one call, under one or more budgets."""
 
     def __init__(self, number: str, bound: float, holders: Sequence[Holder]) -> None:
         self.number = number
@@ -55,9 +55,9 @@ class Reserved:
         self._holders = holders
 
     def settle(self, cost: float | None, failed: bool) -> None:
-        """Put the call's cost in the place of what is reserved; once. Never raises.
+        """Replace the reservation by the call's cost, in dollars; only the first call has an effect. Never raises.
 
-        Without a known cost, nothing counts of a call that failed, and of others what was reserved.
+        If the cost is unknown, a failed call counts nothing, and any other the reserved amount.
         """
         if self.settled:
             return
@@ -70,21 +70,21 @@ class Reserved:
 
 
 class Gate:
-    """Lets calls through as far as the budgets allow: those of the recorder, and those of the run that they are of."""
+    """Admits calls as far as the budgets allow: the recorder's, and those of enclosing `autolog.budget()` blocks."""
 
     def __init__(self, holders: Sequence[Holder], prices: Any) -> None:
         self._holders = tuple(holders)
         self._prices = prices
         self._open: weakref.WeakKeyDictionary[Reserved, weakref.ref[Exchange]] = weakref.WeakKeyDictionary()
         self._lock = lock_for(self, allocate_lock)
-        #: How many calls went out though nobody knew what they might cost.
+        #: The number of calls sent although their maximum cost was unknown.
         self.unpriced = 0
 
     def __call__(self, exchange: Exchange, request: Any) -> Reserved | None:
-        """Return what is reserved for a call; None if no budget holds, or it only reads what another call began.
+        """Reserve the maximum cost of a call; return None if no budget holds, or if the call only reads (GET).
 
         Raises:
-            BaseException: that of the budget which does not allow the call.
+            BaseException: the exception of the budget that refuses the call.
         """
         holders: tuple[Holder, ...] = (*exchange.context.budgets, *self._holders)
         if not holders or str(request.method).upper() == "GET":
@@ -117,7 +117,7 @@ class Gate:
             return None
 
     def _reserve(self, holder: Holder, number: str, bound: float, exchange: Exchange) -> str | None:
-        """Reserve, once what has ended is settled; return why not."""
+        """Reserve, waiting for ended calls to be settled if necessary; return the reason for a refusal, or None."""
         deadline = monotonic() + PATIENCE
         try:
             while (refused := holder.reserve(number, bound, EXPIRY, exchange)) is not None:
@@ -129,7 +129,7 @@ class Gate:
         return None
 
     def _unsettled(self) -> bool:
-        """Return whether there are calls that have ended, and whose costs are about to be known."""
+        """Return whether there are calls that have ended but have not been settled yet."""
         with self._lock:
             for reserved, of in list(self._open.items()):
                 exchange = of()

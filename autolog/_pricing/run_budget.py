@@ -1,4 +1,4 @@
-"""`with autolog.budget(2.00):` the budget of one run, held across its threads, tasks and streams."""
+"""The budget of one block, `with autolog.budget(2.00):`, enforced across its threads, tasks and streams."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 class RunBudget:
-    """A limit in dollars for what is called inside a block, wherever the calls run.
+    """A limit in dollars for the calls made inside a block, in whichever thread or task they run.
 
     Attributes:
-        limit: in dollars. raises: the exception that a call raises which might exceed it. unpriced: `allow` or `refuse`
-            calls of which nobody knows what they may cost.
+        limit: the limit, in dollars.
+        raises: the exception raised by a call that might exceed the limit.
+        unpriced: `allow` or `refuse` calls of unknown cost.
+
+    Raises:
+        ConfigError: if one of these is invalid.
     """
 
     def __init__(self, limit: float, raises: type[BaseException], unpriced: str) -> None:
@@ -40,18 +44,18 @@ class RunBudget:
 
     @property
     def spent(self) -> float:
-        """What the calls that have ended cost, in dollars."""
+        """The cost of the calls that have ended, in dollars."""
         return self._spent
 
     @property
     def reserved(self) -> float:
-        """What the calls that are under way may cost, in dollars."""
+        """The maximum cost of the calls in progress, in dollars."""
         with self._lock:
             return self._held()
 
     @property
     def left(self) -> float:
-        """What further calls may cost, in dollars."""
+        """The amount that further calls may cost, in dollars."""
         with self._lock:
             return max(0.0, self.limit - self._spent - self._held())
 
@@ -63,7 +67,7 @@ class RunBudget:
         return sum(bound for bound, _ in self._reserved.values())
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:  # noqa: ARG002 - as all budgets
-        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done."""
+        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
         with self._lock:
             spent, held = self._spent, self._held()
             if spent + held + bound <= self.limit and spent < self.limit:
@@ -72,7 +76,7 @@ class RunBudget:
         return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{also(held, bound)}"
 
     def settle(self, number: str, cost: float) -> None:
-        """Put the cost of a call in the place of what was reserved for it."""
+        """Replace a call's reservation by its cost, in dollars."""
         with self._lock:
             self._reserved.pop(number, None)
             self._spent += cost
@@ -100,21 +104,21 @@ class RunBudget:
         self.__exit__(kind, error, trace)
 
     def within(self, context: Context) -> Context:
-        """Return a context with this budget besides those that it has."""
+        """Return a context with this budget added."""
         return msgspec.structs.replace(context, budgets=(*context.budgets, self))
 
 
 def also(reserved: float, bound: float) -> str:
-    """Return the end of a refusal: what is reserved, and what the call may cost."""
+    """Return the end of a refusal's message: the amount reserved, and what the call may cost."""
     held = f", ${reserved:.4f} reserved" if reserved else ""
     return f"{held}; this call may cost up to ${bound:.4f}"
 
 
 def check_limit(option: str, limit: Any) -> float:
-    """Return a limit as dollars.
+    """Return a limit as a number of dollars.
 
     Raises:
-        ConfigError: it is no amount.
+        ConfigError: if the limit is not a positive amount.
     """
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
         raise ConfigError(option, f"limit: {limit!r} is not an amount of dollars")
@@ -122,10 +126,10 @@ def check_limit(option: str, limit: Any) -> float:
 
 
 def check_exception(raises: Any) -> type[BaseException]:
-    """Return an exception class.
+    """Return `raises`, checked to be an exception class.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: if it is not an exception class.
     """
     if isinstance(raises, type) and issubclass(raises, BaseException):
         return raises
@@ -135,10 +139,10 @@ def check_exception(raises: Any) -> type[BaseException]:
 
 
 def check_unpriced(option: str, unpriced: Any) -> str:
-    """Return what is done about calls without a price.
+    """Return the policy for calls without a known price, `allow` or `refuse`.
 
     Raises:
-        ConfigError: neither of the two.
+        ConfigError: if `unpriced` is neither.
     """
     if unpriced in {"allow", "refuse"}:
         return str(unpriced)

@@ -1,4 +1,4 @@
-"""Who charges for a call, and under which names a price table may have its model."""
+"""Determine who charges for a call, and under which names a price table may list its model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from autolog._record.record import Record
 
-#: genai-prices' names for those providers that the OpenTelemetry conventions name otherwise.
+#: genai-prices' names of providers, where they differ from those of the OpenTelemetry conventions.
 _PRICED_AS = {
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
@@ -17,11 +17,11 @@ _PRICED_AS = {
     "mistral_ai": "mistral",
     "x_ai": "x-ai",
 }
-#: Anthropic sells at its own prices where it runs on another's cloud
+#: Hosts where Anthropic runs on another provider's cloud, but sells at its own prices
 #: (platform.claude.com/docs/en/build-with-claude/claude-platform-on-aws; hosts of anthropic 2.11's clients).
 _ANTHROPIC_PLATFORMS = re.compile(r"https://(aws-external-anthropic\.[^/]*\.api\.aws|claude\.googleapis\.com)(/|$)")
 
-#: Makers as the names of their models begin (`openai/gpt-4o`, `anthropic.claude-...`), and how genai-prices names them.
+#: genai-prices' names of makers, by the prefix of their models' names (`openai/gpt-4o`, `anthropic.claude-...`).
 _MAKERS = {
     "openai": "openai",
     "anthropic": "anthropic",
@@ -45,7 +45,7 @@ _MAKERS = {
 
 
 def seller(record: Record) -> str | None:
-    """Return who charges for a call, by genai-prices' name; None if nobody knows."""
+    """Return who charges for a call, by genai-prices' name; None if unknown."""
     if record.operation_name == "decision" and record.provider_name == "openai":
         return "openai-decisions"
     if _ANTHROPIC_PLATFORMS.match(record.request_url or ""):
@@ -55,22 +55,22 @@ def seller(record: Record) -> str | None:
     return _PRICED_AS.get(record.provider_name or "", record.provider_name)
 
 
-#: Hugging Face's router names who is to answer in the path (`/together/v1/...`), or after the model (`name:groq`).
+#: Hugging Face's router takes the inference provider from the path (`/together/v1/...`) or the model (`name:groq`).
 _ROUTED = re.compile(r"https://router\.huggingface\.co/(?!v1/|hf-inference/)([a-z0-9-]+)/")
 
 
 def _backend(record: Record) -> str | None:
-    """Return who answered behind Hugging Face's router: by the response's header, the path, or the model's name."""
+    """Return the provider behind Hugging Face's router, from the response's header, the path or the model's name."""
     told = (record.response_headers or {}).get("x-inference-provider")
     found = _ROUTED.match(record.request_url or "")
     return told or (found[1] if found else None) or (record.request_model or "").partition(":")[2] or None
 
 
 def models(record: Record) -> tuple[str, ...]:
-    """Return the models that a call may be priced by, best first: the one that answered, then the one asked for.
+    """Return the model names by which a call may be priced, best first: the response's, then the request's.
 
-    On Bedrock the one asked for goes first: it names the inference profile, on which the price depends. Where it lacks
-    the model's date, the answer's name has it.
+    On Bedrock the request's name comes first, because it contains the inference profile, on which the price depends. If
+    it lacks the model's date, the profile is combined with the response's name.
     """
     asked, answered = record.request_model, record.response_model
     if record.provider_name != "aws.bedrock":
@@ -80,16 +80,16 @@ def models(record: Record) -> tuple[str, ...]:
     return tuple(filter(None, (asked, dated, answered)))
 
 
-#: A model's id on Bedrock: perhaps where its inference profile may run it, and its maker; then its name.
+#: The beginning of a model's id on Bedrock: optionally the region of an inference profile, and the maker.
 _BEDROCK_ID = re.compile(r"((?:[a-z]{2,6}(?:-[a-z]+)?\.)?[a-z]+\.)(?=[a-z])")
-#: A maker before the name of a model; LiteLLM and OpenRouter write it with a slash.
+#: A maker in front of a model's name; LiteLLM and OpenRouter use a slash.
 _MAKER = re.compile(r"(?:[a-z-]{2,7}\.)?([a-z_-]+)[./](.+)")
-#: How paths begin that end in a model's id.
+#: The beginnings of paths that end in a model's id.
 _PATHS = ("arn:", "models/", "publishers/", "projects/", "bedrock/")
 
 
 def names_profile(model: str) -> bool:
-    """Return whether a model's id is one of Bedrock's, which says by which inference profile it is served."""
+    """Return whether a model's id is one of Bedrock's, which names the inference profile."""
     return _BEDROCK_ID.match(model) is not None
 
 
@@ -99,10 +99,11 @@ def _bare(model: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def entries(by: str | None, names: tuple[str, ...]) -> tuple[tuple[str | None, str], ...]:
-    """Return the sellers and names by which a price table may have a model, best first: `by`, then makers.
+    """Return the pairs of seller and name under which a price table may list a model, best first: `by`, then makers.
 
     Args:
-        by: who charges, by genai-prices' name. names: what the model may be called, as `models` returns them.
+        by: the seller, by genai-prices' name.
+        names: names of the model, as returned by `models`.
     """
     bare = [*dict.fromkeys(map(_bare, names))]
     made = [(_MAKERS[found[1]], found[2]) for name in bare if (found := _MAKER.match(name)) and found[1] in _MAKERS]

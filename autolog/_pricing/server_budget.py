@@ -1,4 +1,4 @@
-"""The budgets of a server, held by all programs that ask it before they call."""
+"""Budgets kept by a server, enforced across all programs that ask it before each call."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from autolog._capture.context import current_context, current_span
 from autolog._capture.exchange import Exchange
 from autolog._record.keys import key_hint
 
-#: How long a call waits for the server's word, in seconds, before it is made without.
+#: Seconds that a call waits for the server's reply before it is made anyway.
 TIMEOUT = 5.0
 
 
 class ServerBudget:
-    """Reserves of the server's budgets, with a request before each call and one after it.
+    """Reserves amounts under the server's budgets, with one request before each call and one after it.
 
-    Where the server cannot be reached the call goes out: autolog never stops a program by an error of its own.
+    If the server cannot be reached, the call is made: autolog never stops a program because of its own errors.
 
     Attributes:
-        raises: what a refused call raises. unpriced: `allow` or `refuse` calls of which nobody knows the cost.
+        raises: the exception that a refused call raises.
+        unpriced: `allow` or `refuse` calls of unknown cost.
     """
 
     def __init__(self, endpoint: str, api_key: str | None, raises: type[BaseException], unpriced: str) -> None:
@@ -28,10 +29,10 @@ class ServerBudget:
         self._client = httpx2.Client(base_url=endpoint.rstrip("/"), headers=headers, timeout=TIMEOUT)
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
-        """Reserve `bound` dollars for so many seconds; return why not, or None if that is done.
+        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success.
 
         Raises:
-            httpx2.HTTPError: the server cannot be reached, or does not answer as it should.
+            httpx2.HTTPError: if the server cannot be reached, or answers with an error.
         """
         context = current_context.get()
         about = {"user": context.user, "session": context.session, "tags": list(context.tags),
@@ -45,9 +46,9 @@ class ServerBudget:
         return None if told["reserved"] else str(told["reason"])
 
     def settle(self, number: str, cost: float) -> None:
-        """Put the cost of a call in the place of what was reserved for it.
+        """Replace a call's reservation by its cost, in dollars.
 
         Raises:
-            httpx2.HTTPError: the server cannot be reached; the reservation expires.
+            httpx2.HTTPError: if the server cannot be reached, or answers with an error; the reservation then expires.
         """
         self._client.post(f"/api/v1/reservations/{number}/settlement", json={"cost": cost}).raise_for_status()

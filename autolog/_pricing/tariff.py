@@ -1,8 +1,8 @@
-"""The prices of a model under given terms, looked up in genai-prices and cached for a minute.
+"""The prices of a model under given terms, looked up in genai-prices and cached per minute.
 
-genai-prices finds the model, the price that was valid at a time, and its variants by service tier, batch and speed. It
-also calculates; but most calls use text and its cache only, for which a multiplication by the same prices gives the
-same parts in a twentieth of the time (`tests/pricing/test_tariff.py` compares the two over its whole table).
+genai-prices finds the model, the price valid at a given time, and its variants by service tier, batch and speed. It can
+also calculate the cost, but most calls use only text and cached text, for which a multiplication by the same prices
+yields the same parts in a twentieth of the time (`tests/pricing/test_tariff.py` compares the two for the whole table).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from autolog._pricing.terms import HOURS
 from autolog._pricing.units import TWELVE_HOUR_WRITES
 
-#: The parts of a cost, and the counts that each is for; what is left of the input and output is their plain part.
+#: The parts of a cost, and the counts that belong to each; the rest of the input and output forms the plain parts.
 PARTS = {
     "cache_read": ("cache_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens"),
     "cache_write": ("cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"),
@@ -31,7 +31,7 @@ PARTS = {
     "other": ("audio_seconds", "input_characters"),
 }
 
-#: Counts that no token price includes: without a price of their own they are missing from the total.
+#: Counts that no token price covers, with the prices that do; without one of these, they are missing from the total.
 _OWN_PRICE = {
     "web_searches": {"web_searches_kcount"},
     "storage_searches": {"storage_searches_kcount"},
@@ -39,7 +39,7 @@ _OWN_PRICE = {
     "input_characters": {"input_mchars"},
 }
 
-#: The prices of text, and by which a token is charged that has none of its own, nearest first.
+#: The prices that apply to each count of text tokens; the first one that a model has is used.
 _OF_TEXT = {
     "input_tokens": ("input_mtok",),
     "cache_read_tokens": ("cache_read_mtok", "input_mtok"),
@@ -51,39 +51,39 @@ _OF_TEXT = {
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
 
-#: Context for prices, as sorted pairs.
+#: genai-prices' price context, as hashable pairs.
 Context = tuple[tuple[str, str], ...]
 
 
 def import_ahead() -> None:
-    """Import genai-prices, its table and, where the program has not, pydantic and httpx2 (see `_recorder`).
+    """Import genai-prices and its table, and with them pydantic and httpx2, before the worker thread needs them.
 
-    One calculation does it, for parts of genai-prices are imported when they are first needed. Takes 30 ms once an SDK
-    has been imported.
+    One calculation imports all of them, as genai-prices imports some of its parts lazily. It takes 30 ms if an SDK has
+    been imported before.
     """
     import genai_prices
 
     if not hasattr(genai_prices, "calc_price"):
-        return  # this thread is importing it further out: it imports httpx2, whose patch asks for prices in turn
+        return  # this thread is still importing genai-prices, whose import of httpx2 runs a patch that led here
     with contextlib.suppress(LookupError):
         genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o", provider_id="openai")
 
 
 def import_http_client() -> None:
-    """Import httpx2, with what it imports itself for its first client only (see `_recorder`).
+    """Import httpx2, and the modules that it imports lazily for its first client.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: if httpx2 is not installed.
     """
     for name in ("httpx2", "httpcore2", "truststore"):
         importlib.import_module(name)
 
 
 def find_tariff(provider: str | None, model: str, context: Context, at: datetime | None) -> Tariff:
-    """Return the tariff of a model at a time (now if None), by genai-prices' names.
+    """Return the tariff of a model at a time (None for now); provider and model are genai-prices' names.
 
     Raises:
-        LookupError: nobody knows the model, or its provider.
+        LookupError: if the model or its provider is unknown.
     """
     from genai_prices import data_snapshot
 
@@ -110,14 +110,17 @@ def _find(provider: str | None, model: str, context: Context, at: datetime, _tab
 
 
 class Tariff:
-    """The prices of one model under given terms at one time.
+    """The prices of one model under given terms at a given time.
 
     Attributes:
-        model, provider: its entry in the table. table, date: which table that is, and its date.
-        unit_prices: dollars for a million tokens, or as the unit says; with tiers, an object of prices.
-        has: the names of its prices, and of what its variants are told apart by.
-        unpublished: those of the terms that change nothing: no price for them is published.
-        window: how many tokens its context holds; None if that is not known.
+        model: the id of the model's entry in the price table.
+        provider: the id of the provider's entry in the price table.
+        table: the name and version of the price table.
+        date: the date of the price table.
+        unit_prices: prices in dollars per million tokens (or per unit); for tiered prices, an object of prices.
+        has: the names of the prices, and of the terms that distinguish variants.
+        unpublished: the given terms without effect on the price, because no price for them is published.
+        window: the size of the context window in tokens; None if unknown.
     """
 
     def __init__(
@@ -129,7 +132,7 @@ class Tariff:
         self.table = table
         self.date = date
         self._priced_by = model, provider, at
-        # A model that another provider's entry stands for has none of its seller's variants.
+        # The seller's variants do not apply if the model was found in another provider's entry.
         self._context = context if any(model is one for one in provider.models) else {}
         self._price = self._price_with(self._context)
         prices = {key: value for key, value in vars(self._price).items() if value is not None}
@@ -145,7 +148,7 @@ class Tariff:
             for key, value in context.items()
             if vars(self._price_with({k: v for k, v in context.items() if k != key})) == vars(self._price)
         ]
-        # Some charge by the request, too, or for text by itself: then it is not a matter of these alone.
+        # Models that also charge by the request, or separately for text, need genai-prices' own calculation.
         self._simple = not any(key.startswith("requests") or "text" in key for key in prices)
         self._of_text = {
             unit: next((prices[name] for name in names if name in prices), _NOTHING) for unit, names in _OF_TEXT.items()
@@ -156,10 +159,10 @@ class Tariff:
         return model.get_prices(at, context if self._context else {})
 
     def parts(self, counts: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """Return the parts of the cost in dollars that are not zero, and the counts that have no published price.
+        """Return the nonzero parts of the cost, in dollars, and the counts without a published price.
 
         Raises:
-            ValueError: counts that cannot be, such as more cached tokens than tokens.
+            ValueError: if the counts contradict each other, such as more cached tokens than tokens.
         """
         missing = [
             unit.replace("_", " ") for unit in _OWN_PRICE if unit in counts and not _OWN_PRICE[unit] & self._keys
@@ -170,7 +173,7 @@ class Tariff:
         return {name: float(value) for name, value in parts.items() if value}, missing
 
     def _parts_of_text(self, counts: Mapping[str, int]) -> dict[str, Decimal] | None:
-        """Return the parts, by multiplication; None for counts that cannot be right."""
+        """Return the parts, computed by multiplication; None if the counts contradict each other."""
         whole, written = counts.get("input_tokens", 0), counts.get("cache_write_tokens", 0)
         read, output = counts.get("cache_read_tokens", 0), counts.get("output_tokens", 0)
         short, long = counts.get("cache_write_5m_tokens", 0), counts.get("cache_write_1h_tokens", 0)
@@ -194,7 +197,7 @@ class Tariff:
         return parts
 
     def _calculated(self, counts: Mapping[str, Any]) -> dict[str, Decimal]:
-        """Return the parts by genai-prices' own calculation: what the total lacks without each, and the plain rest."""
+        """Return the parts by genai-prices' calculation: the effect of removing each, and the plain rest."""
         import genai_prices
 
         model, provider, at = self._priced_by
@@ -217,7 +220,7 @@ class Tariff:
         plain_output = result.output_price - outputs
         plain_input = whole - plain_output - sum(parts.values(), _NOTHING)
         parts = {"input": plain_input, "output": plain_output, **parts}
-        if plain_input < 0:  # what is cached and what is audio overlap, and nobody says by how much
+        if plain_input < 0:  # cached and audio tokens overlap, by an unknown amount
             audio = next(name for name in ("input_audio", "input_image", "cache_read", "output") if name in parts)
             parts[audio] += parts.pop("input")
         return parts
@@ -225,7 +228,7 @@ class Tariff:
 
 @functools.cache
 def _bundled() -> tuple[str, str]:
-    """Return the name of genai-prices' own table, and the newest day on which it says a price was verified."""
+    """Return the name of genai-prices' bundled table, and the latest date on which it says a price was verified."""
     import genai_prices
     from genai_prices.data import providers
 
@@ -236,25 +239,25 @@ def _bundled() -> tuple[str, str]:
 
 
 def _of_some_hours(model: Any, at: datetime) -> bool:
-    """Return whether a model has a price for some hours of the day, and this is one of them."""
+    """Return whether a model has a price for certain hours of the day, and `at` is within them."""
     prices = model.prices if isinstance(model.prices, list) else []
     return any(hasattr(one.constraint, "end_time") and one.constraint.active(at) for one in prices)
 
 
 def _at(price: Any, input_tokens: int) -> Decimal:
-    """Return a price at so many input tokens: a number, or the highest of its tiers that applies."""
+    """Return the price at a number of input tokens: a plain price, or that of the highest tier reached."""
     tiers = [tier.price for tier in getattr(price, "tiers", ()) if input_tokens > tier.start]
     applies: Decimal = tiers[-1] if tiers else getattr(price, "base", price)
     return applies
 
 
 def _flat(model_price: Any, input_tokens: int) -> Any:
-    """Return the prices at this many input tokens: of tiers, a smaller count would choose another."""
+    """Return untiered prices, fixed at a number of input tokens, because smaller counts would select other tiers."""
     prices = {key: _at(value, input_tokens) for key, value in vars(model_price).items() if value is not None}
     return type(model_price)(**prices)
 
 
-#: Counts that stand inside others, innermost first: what is cached audio is audio, and cached, and input.
+#: Counts, each with the counts that include it: cached audio is included in audio, which is included in input.
 _INSIDE = {
     "cache_read_tokens": ("input_tokens",),
     "cache_write_tokens": ("input_tokens",),
@@ -267,12 +270,12 @@ _INSIDE = {
     "output_audio_tokens": ("output_tokens",),
     "output_image_tokens": ("output_tokens",),
 }
-#: Cached tokens of a kind are a part of the cache, not of their kind.
+#: Cached tokens of a kind belong to the cache's part of the cost, not to the kind's.
 _CACHED_OF = {"input_audio_tokens": "cache_audio_read_tokens", "input_image_tokens": "cache_image_read_tokens"}
 
 
 def _without(units: tuple[str, ...], counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how much lower each count would be without these units."""
+    """Return by how much each count would decrease without these units."""
     removed: dict[str, Any] = {}
     for unit in units:
         number = counts.get(unit, 0) - counts.get(_CACHED_OF.get(unit, ""), 0)
@@ -282,7 +285,7 @@ def _without(units: tuple[str, ...], counts: Mapping[str, Any]) -> dict[str, Any
 
 
 def _plain(value: Any) -> Any:
-    """Return a price as JSON: a number, or an object with the price up to and above each number of tokens."""
+    """Return a price as JSON data: a number, or an object with the base price and the price above each tier's start."""
     tiers = getattr(value, "tiers", None)
     if tiers is None:
         return float(value)
@@ -290,7 +293,7 @@ def _plain(value: Any) -> Any:
 
 
 def price_at(price: Any, input_tokens: int) -> float | None:
-    """Return what `unit_prices` says of a call with so many input tokens: a price, or the one of its tier."""
+    """Return the price in an entry of `unit_prices` for a call with `input_tokens`, or None if there is none."""
     if isinstance(price, dict):
         above = [int(found[1]) for name in price if (found := re.fullmatch(r"above (\d+)", name))]
         reached = max((start for start in above if input_tokens > start), default=None)

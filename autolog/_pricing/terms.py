@@ -1,15 +1,15 @@
-"""The terms of a tariff: all that a price may depend on besides the model and the number of its tokens.
+"""The terms of a tariff: everything that a price may depend on besides the model and the number of tokens.
 
-`TERMS` says for each format which terms there are, where a call departs from the usual one, and where its answer says
-what was charged; `SELLERS` has those that depend on who charges, whatever the format. A cost is exact only if every
-term that the model's tariff has is at its usual value or was told.
+`TERMS` lists, for each format, the terms, how a request departs from their usual value, and where the response states
+what was charged. `SELLERS` lists terms that depend on the seller, whatever the format. A cost is exact only if every
+term of the model's tariff has its usual value, or if the response states its value.
 
-A path names where something stands: `request`, `response`, `headers` (the response's) or `model`, then keys. Lists are
-walked through, `*` stands for any one key, and `**` for any number of them.
+A path starts with `request`, `response`, `headers` (the response's) or `model`, followed by keys. Every element of a
+list is visited; `*` matches any one key, and `**` any number of keys.
 
-What an account has agreed with its provider (discounts, credits, free tiers) is no term of a tariff: a cost is by the
-published price. A setting of an account that stands in for a field of the request (OpenAI's tier of a project,
-Anthropic's place of a workspace) counts as told by the answer, which names it.
+Agreements between an account and its provider (discounts, credits, free tiers) are not terms of a tariff, because costs
+are computed from published prices. An account setting that replaces a field of the request (the service tier of an
+OpenAI project, the inference geography of an Anthropic workspace) is stated by the response.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-#: Among what a tariff has: its price is that of some hours of the day.
+#: In `Tariff.has`: the price applies to certain hours of the day only.
 HOURS = "hours"
 
 
@@ -27,13 +27,13 @@ class Term(NamedTuple):
     """Something that a price may depend on.
 
     Attributes:
-        name: as `cost_details.why` names it.
-        unusual: paths, and a regular expression for those values there that are not charged as usual.
-        told: paths at which an answer says what was charged; none if no answer does.
-        affects: the prices or variants of a tariff that depend on it; a tariff with none of them does not have the
-            term. Without any, all tariffs have it.
+        name: the name used in `cost_details.why`.
+        unusual: paths, each with a regular expression for the values that are not charged as usual.
+        told: paths at which a response states what was charged; empty if no response does.
+        affects: the prices or variants that depend on the term; a tariff with none of them does not have the term.
+            Empty if all tariffs have it.
         models: a regular expression for the models that have the term; empty for all.
-        why: why the cost is not exact, where it is more than that the answer does not say what was charged.
+        why: the reason why the cost is not exact, unless it is just that the response does not state what was charged.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Term(NamedTuple):
 _AUDIO = r"(input_)?audio$"
 _IMAGE = r"(input_)?image(_url)?$"
 _STANDARD = r"(?!(auto|default|standard|standard_only|on_demand)$)."
-#: Every call.
+#: Matches every call.
 _ANY = (("model", r""),)
 _DETAILS = ("response.usage.prompt_tokens_details", "response.usage.input_tokens_details",
             "response.usage.input_token_details")  # fmt: skip
@@ -135,9 +135,9 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
 }  # fmt: skip
 
-#: The terms of each seller, by genai-prices' name; those under the empty name are everybody's.
-#: Azure's: azure.microsoft.com/pricing/details/azure-openai and genai-prices' note on it; OpenRouter's:
-#: openrouter.ai/docs/features/provider-routing; DeepSeek's and Perplexity's: genai-prices' notes on their models.
+#: The terms of each seller, by genai-prices' name; those under the empty name apply to all sellers.
+#: Sources: Azure: azure.microsoft.com/pricing/details/azure-openai and genai-prices' note on it; OpenRouter:
+#: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models.
 SELLERS: dict[str, tuple[Term, ...]] = {
     "azure": (
         Term("deployment type", _ANY, why="the answer does not say whether the deployment is global, of a data zone, "
@@ -163,11 +163,12 @@ SELLERS: dict[str, tuple[Term, ...]] = {
 
 
 def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, has: frozenset[str]) -> Iterator[str]:
-    """Yield for each term that a call departs from, and its answer does not tell, why its cost is not exact.
+    """Yield why a cost is not exact, for each unusual term of a call whose value the response does not state.
 
     Args:
-        call: its `request`, `response`, `headers` and `model`. wire_format: a key of `TERMS`; others have none.
-        seller: whose tariff it is, a key of `SELLERS`; None for prices of the user's own.
+        call: the call's `request`, `response`, `headers` and `model`.
+        wire_format: a key of `TERMS`; other formats have no terms.
+        seller: the tariff's seller, a key of `SELLERS`; None for the user's own prices.
         has: the prices and variants of the model's tariff.
     """
     for term in _terms_of(wire_format, seller, call["model"] or "", has):
@@ -180,7 +181,7 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
 
 @functools.lru_cache(maxsize=1024)
 def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[str]) -> tuple[Term, ...]:
-    """Return the terms that a model's tariff has."""
+    """Return the terms that apply to a model's tariff."""
     of_seller = () if seller is None else (*SELLERS.get(seller, ()), *SELLERS[""])
     return tuple(
         term
@@ -190,11 +191,13 @@ def _terms_of(wire_format: str, seller: str | None, model: str, has: frozenset[s
 
 
 class Told(NamedTuple):
-    """Something that a log must tell for its cost to be exact, if it brings counts and not the provider's own usage.
+    """Something that a log without the provider's own usage object must state for its cost to be exact.
 
     Attributes:
-        name: as `cost_details.why` names it. told: what tells it: a count of `Usage`, or a word of `_pricing.bill`.
-        affects: the prices of a tariff that depend on it. providers: whose calls have it; none for everybody's.
+        name: the name used in `cost_details.why`.
+        told: what states it: a field of `Usage`, or a name defined in `_pricing.bill`.
+        affects: the prices of a tariff that depend on it.
+        providers: the providers to whose calls it applies; empty for all.
     """
 
     name: str
@@ -205,7 +208,7 @@ class Told(NamedTuple):
 
 _OPENAI = frozenset({"openai", "azure.ai.openai"})
 
-#: What a reporter of counts may leave open.
+#: What a log with plain counts may leave open.
 TOLD = (
     Told("which service tier was served", "service_tier", providers=_OPENAI | {"anthropic"}),
     Told("how many tokens were read from the cache", "cache_read", frozenset({"cache_read_mtok"})),
@@ -220,15 +223,17 @@ TOLD = (
     Told("how many file searches were made", "file_searches", frozenset({"storage_searches_kcount"})),
 )
 
-#: The providers whose own usage is not shaped like OpenAI's.
+#: The providers whose own usage object is not in OpenAI's format.
 OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
 
 
 def untold_by_reporter(told: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
-    """Yield what a log leaves open that brings counts, and not the provider's own usage object.
+    """Yield what a log without the provider's own usage object leaves open.
 
     Args:
-        told: the counts and other things that it tells. provider: the conventions' name. model: as it was asked for.
+        told: the counts and other facts that the log states.
+        provider: the provider's name in the OpenTelemetry conventions.
+        model: the requested model.
         has: the prices and variants of the model's tariff.
     """
     for one in TOLD:
@@ -243,7 +248,7 @@ _SPEAKS = re.compile(r"audio|realtime|-live")
 
 
 def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
-    """Return the first value that is not charged as usual, empty if it is no word; None if there is none."""
+    """Return the first value that is not charged as usual, or "" if it cannot be shown; None if there is none."""
     for path, pattern in term.unusual:
         for value in values_at(call, _keys(path)):
             if value in (None, False, []):
@@ -259,7 +264,7 @@ def _is_told(call: Mapping[str, Any], term: Term) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _walks(term: Term) -> bool:
-    """Return whether a whole body has to be walked to see if a call departs from a term."""
+    """Return whether finding out if a call departs from a term requires walking a whole body."""
     return any("**" in path for path, _ in term.unusual)
 
 
@@ -272,9 +277,9 @@ def _keys(path: str) -> tuple[str, ...]:
 
 
 def values_at(data: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """Yield the values at a path of JSON data: of a list each element, or itself if it is empty."""
+    """Yield the values at a path of JSON data; of a list, each element, or the list itself if it is empty."""
     start = 0
-    for key in path:  # as far as there is one way only
+    for key in path:  # fast path, until the first list or wildcard
         if type(data) is not dict or key[0] == "*":
             break
         if key not in data:

@@ -1,8 +1,8 @@
-"""Published prices of what genai-prices has no unit for: containers, seconds of video, hours of a session, images.
+"""Published prices of units that genai-prices does not have: containers, seconds of video, session hours, images.
 
-Each entry is a unit as a provider sells it: its name (made by `providers.*.billable_units`), its price in US dollars,
-the part of the bill that it belongs to, and the page that says so. A unit that is not here has no price, and its call's
-cost is unknown.
+Each entry is a unit as a provider sells it: its name (from `providers.*.billable_units`), its price in US dollars, the
+part of the cost to which it belongs, and the page that states the price. A call with a unit that is not listed here has
+an unknown cost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """One line of a price page."""
+    """The price of one unit, in dollars, with its part of the cost and its source."""
 
     dollars: float
     part: str
@@ -56,7 +56,7 @@ UNITS: dict[str, Unit] = {
     "hour of session": Unit(0.08, "other", _ANTHROPIC),
 }
 
-#: A million input tokens written to OpenAI's cache for 12 hours; genai-prices has the price for 30 minutes
+#: Dollars per million input tokens written to OpenAI's cache for 12 hours; genai-prices has the price for 30 minutes
 #: (its note on the model, verified there 2026-10-26).
 TWELVE_HOUR_WRITES = {"gpt-6.1-terra": 2.50}
 
@@ -64,12 +64,12 @@ _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)")
 
 
 def geo_factor(seller: str, model: str, geo: str) -> float | None:
-    """Return by what inference bound to a place multiplies the price of tokens; None if nothing is published.
+    """Return the factor on token prices for inference restricted to a place; None if none is published.
 
-    Anthropic takes 1.1 for `us` from Claude 4.6 on, and nothing for the models before
-    (platform.claude.com/docs/en/about-claude/pricing, read 2026-11). Google takes 1.1 for Claude 4.5 and later at its
-    regional and multi-region endpoints (genai-prices' notes on these models); before, the price is one for all.
-    Where Bedrock's price depends on the inference profile, it does not depend on the region besides.
+    Anthropic charges a factor of 1.1 for `us` from Claude 4.6 on, and nothing extra for earlier models
+    (platform.claude.com/docs/en/about-claude/pricing, read 2026-11). Google charges 1.1 for Claude 4.5 and later at its
+    regional and multi-region endpoints (genai-prices' notes on these models), and nothing extra for earlier models. A
+    Bedrock price that depends on the inference profile does not also depend on the region.
     """
     if seller == "aws" and model.startswith(("global.", "regional.")):
         return 1.0

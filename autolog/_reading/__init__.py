@@ -1,1 +1,1 @@
-"""What request and response bodies say, for the client and the server alike."""
+"""Interpretation of request and response bodies, shared by client and server."""

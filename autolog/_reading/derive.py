@@ -1,6 +1,6 @@
-"""Fill in everything that follows from a record's bodies: its description, its cost and its media.
+"""Fill in everything that follows from a record's bodies: its description, cost and media.
 
-For logs that come from elsewhere (a vendor's client, a file, another process). What is captured in this process takes
+This is for logs from elsewhere: a vendor's client, a file, another process. Calls captured in this process go through
 the same steps as stages of `_processing.pipeline`.
 """
 
@@ -14,9 +14,10 @@ from autolog.providers import Format, format_of_sdk
 
 
 def fill_in(record: Record, provider: Format | None = None) -> None:
-    """Describe and price a record and note its media. Fields that are set already stay.
+    """Describe and price a record, and note its media. Fields that are already set are kept.
 
-    The bodies are read as `provider` has them, else the SDK that made the call, else by their address and shape.
+    The bodies are read in the format of `provider`, if given, else of the SDK that made the call, else as the URL and
+    the shape of the bodies suggest.
     """
     price_record(record, describe(record, provider or format_of_sdk(record.sdk)))
     if record.media is None:
@@ -24,7 +25,7 @@ def fill_in(record: Record, provider: Format | None = None) -> None:
 
 
 def derive(record: Record) -> None:
-    """Fill in a log as a vendor's client sent it, and note in `extra["given"]` which fields the client gave."""
+    """Fill in a log sent by a vendor's client, and note in `extra["given"]` which fields the client had set."""
     given = {name for name in DERIVED if getattr(record, name) is not None} | set(record.extra.get("given", ()))
     if record.status == "error":
         given.add("status")
@@ -33,7 +34,7 @@ def derive(record: Record) -> None:
 
 
 def forget(record: Record) -> None:
-    """Clear what was derived from bodies that are being replaced; fields that the client gave stay."""
+    """Clear the fields derived from bodies that are about to be replaced; fields set by the client are kept."""
     given = record.extra.get("given", ())
     for name in DERIVED:
         if name not in given:

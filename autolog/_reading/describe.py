@@ -19,21 +19,21 @@ PREVIEW = 200
 
 
 def preview(said: str | None) -> str | None:
-    """Return the beginning of a text on one line, at most PREVIEW characters; None if there is none."""
+    """Return the beginning of a text on one line, of at most PREVIEW characters; None if there is no text."""
     if not said:
         return None
     flat = " ".join(said[: PREVIEW + 50].split())
-    if len(flat) <= PREVIEW < len(said):  # it has many blanks
+    if len(flat) <= PREVIEW < len(said):  # the beginning has many blanks
         flat = " ".join(said[: PREVIEW * 4].split())
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
 def describe(record: Record, provider: Format | None = None) -> Facts:
-    """Fill in a record from its bodies: models, tokens, finish reasons, tool calls, error. Return the facts read.
+    """Fill in a record from its bodies: models, tokens, finish reasons, tool calls, error; return the facts read.
 
-    Fields that are set already stay: a log may come with its own figures. Without `provider` (an SDK's module), the
-    URL or the shape of the bodies decides in whose format they are read. Cost (`_pricing.bill`) and media
-    (`_record.media`) follow from these facts, and are not filled in here.
+    Fields that are already set are kept, because a log may come with its own figures. Without `provider`, the URL or
+    the shape of the bodies determines the format. Cost (`_pricing.bill`) and media (`_record.media`) are not filled in
+    here.
     """
     address = urlsplit(record.request_url or "")
     path = unquote(address.path)
@@ -72,7 +72,7 @@ DERIVED = (
 
 
 def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
-    """Return the fields of a request, be it JSON or a form."""
+    """Return the fields of a request, whether it is JSON or a form."""
     if not body:
         return {}
     return read_form(body, content_type) if content_type.startswith("multipart/") else decode_object(body)
@@ -81,9 +81,9 @@ def read_request(body: bytes | None, content_type: str) -> dict[str, Any]:
 def read_response(
     provider: Format, path: str, body: bytes | None, content_type: str, whole: Any = None
 ) -> tuple[Any, bool]:
-    """Return the response as one JSON value, assembled if it came as a stream, and whether it did.
+    """Return the response as one JSON value, assembled if it was a stream, and whether it was a stream.
 
-    `whole` is the body's JSON value, for those who have read it already.
+    `whole` is the body's JSON value, if the caller has already decoded it.
     """
     if not body:
         return None, False
@@ -95,7 +95,7 @@ def read_response(
 
 
 def _add_facts(record: Record, facts: Facts) -> None:
-    """Fill in from the facts those fields that are not set yet."""
+    """Fill in the fields that are not set yet from the facts."""
     record.response_model = record.response_model or facts.model
     record.response_id = record.response_id or facts.id
     record.response_finish_reasons = record.response_finish_reasons or facts.finish_reasons
@@ -111,7 +111,7 @@ _given_counts, _read_counts = attrgetter(*USAGE_FIELDS), attrgetter(*USAGE_FIELD
 
 
 def _add_error(record: Record, facts: Facts, answer: Any) -> None:
-    """Fill in the error: the provider's words go before the exception's, which a broken stream keeps."""
+    """Fill in the error, preferring the provider's message to the exception's, which remains for a broken stream."""
     failed = record.status_code is not None and record.status_code >= 400
     kind, message = facts.error_type, facts.error_message
     if failed:
@@ -125,7 +125,7 @@ def _add_error(record: Record, facts: Facts, answer: Any) -> None:
 
 
 def bodies(record: Record) -> tuple[Any, Any]:
-    """Return request and response as data, a stream assembled."""
+    """Return a record's request and response as JSON values; a streamed response is assembled."""
     if record.kind != "llm":
         return decode_json(record.request_body), decode_json(record.response_body)
     request = read_request(record.request_body, record.request_content_type or "")

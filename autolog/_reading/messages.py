@@ -1,7 +1,7 @@
-"""A request and its response as a conversation: who said what, in one shape for every provider's format.
+"""A request and its response as a conversation, in one shape for every provider's format.
 
-Read by duck typing, for the formats share their parts and vendors mix them. Bodies in a shape that is not known are
-shown as JSON rather than left out: there is never a blank page.
+Bodies are read by duck typing, because the formats share their parts and vendors mix them. A body of unknown shape is
+shown as JSON instead of being left out, so that a page is never blank.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ __all__ = ["Message", "Part", "last_user_text", "plain_text", "request_messages"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one side said at once."""
+    """One message of a conversation: a role and its parts."""
 
     role: str
     parts: list[Part] = field(default_factory=list)
 
 
-#: Where instructions stand, in the order in which they are shown.
+#: The keys of instructions, in the order in which they are shown.
 _INSTRUCTIONS = ("system", "instructions", "systemInstruction", "system_instruction", "preamble", "system_prompt")
-#: Where a request has what it says, the first that there is.
+#: The keys that may hold a request's content; the first one present counts.
 _REQUEST = (
     "messages", "contents", "input", "prompt", "message", "inputs", "query", "texts", "inputText", "content",
     "requests", "instances", "text",
 )  # fmt: skip
-#: What a response has that is figures or files, and no conversation.
+#: Keys of responses that contain figures or files instead of a conversation.
 _FIGURES = {"data", "embedding", "embeddings", "embeddingsByType", "predictions"}
-#: Types of what answers a call and has no role.
+#: Types of items that answer a tool call and have no role.
 _RESULT_TYPES = {
     "tool_result",
     "function_call_output",
@@ -45,7 +45,7 @@ _RESULT_TYPES = {
 
 
 def request_messages(body: Any) -> list[Message]:
-    """Return what was sent: instructions first, then the messages, prompt or input."""
+    """Return the messages of a request: instructions first, then the messages, prompt or input."""
     if not isinstance(body, dict):
         return _turns(body, "user")
     messages = [Message("system", _instructions(body[key])) for key in _INSTRUCTIONS if body.get(key)]
@@ -63,7 +63,7 @@ def request_messages(body: Any) -> list[Message]:
 
 
 def response_messages(body: Any) -> list[Message]:
-    """Return what came back: one message for each choice, candidate or output item."""
+    """Return the messages of a response: one for each choice, candidate or output item."""
     if not isinstance(body, dict):
         return _turns(body, "assistant")
     key = next((key for key in _RESPONSE if body.get(key) not in (None, "")), None)
@@ -73,7 +73,7 @@ def response_messages(body: Any) -> list[Message]:
 
 
 def last_user_text(body: Any) -> str | None:
-    """Return the text that the user said last."""
+    """Return the text of the last user message that has any."""
     for message in _latest_first(body):
         if message.role == "user" and (said := plain_text(message)):
             return said
@@ -81,7 +81,7 @@ def last_user_text(body: Any) -> str | None:
 
 
 def _latest_first(body: Any) -> Iterator[Message]:
-    """Yield what was sent, the last first: of a long conversation no more is read than is asked for."""
+    """Yield the request's messages, the last first, lazily, to avoid reading all of a long conversation."""
     given = body.get("messages") if isinstance(body, dict) else None
     if isinstance(given, list) and given and isinstance(given[0], dict):
         yield from (_message(item, "user") for item in reversed(objects(given)))
@@ -101,7 +101,7 @@ def _instructions(value: Any) -> list[Part]:
 
 
 def _turns(given: Any, role: str) -> list[Message]:
-    """Return the messages in a list, an object or a text."""
+    """Return the messages in a list, an object or a text; `role` is the default role."""
     if isinstance(given, dict):
         return [_message(given, role)]
     if isinstance(given, list) and given and isinstance(given[0], dict):
@@ -125,7 +125,7 @@ def _choices(body: dict[str, Any]) -> list[Message] | None:
 
 
 def _candidates(body: dict[str, Any]) -> list[Message] | None:
-    """Gemini's candidates; one that was blocked has no content, and says why."""
+    """Read Gemini's candidates; a blocked one has no content, and is shown as JSON with the reason."""
     return [
         _message(content, "assistant")
         if (content := mapping(candidate.get("content") or candidate.get("output")))
@@ -135,7 +135,7 @@ def _candidates(body: dict[str, Any]) -> list[Message] | None:
 
 
 def _output(body: dict[str, Any]) -> list[Message] | None:
-    """`output`: items of the Responses API, a message of Converse, a text or pieces of one, DashScope's choices."""
+    """Read `output`: Responses API items, a Converse message, a text or pieces of one, or DashScope's choices."""
     output = body["output"]
     if isinstance(output, dict):
         inner = mapping(output.get("message"))
@@ -205,10 +205,10 @@ def _message(item: dict[str, Any], role: str = "assistant") -> Message:
     return Message(_role(item, role), parts)
 
 
-#: Keys of a message that by themselves are nothing to show.
+#: Keys of a message that have nothing to show on their own.
 _SAY_NOTHING = {"role", "content", "parts", "name", "id", "type", "status", "refusal", "annotations", "audio",
                 "tool_calls", "function_call", "finish_reason"}  # fmt: skip
-#: Roles by other names.
+#: Roles that go by other names.
 _ROLES = {"model": "assistant", "CHATBOT": "assistant", "USER": "user", "SYSTEM": "system", "TOOL": "tool"}
 
 
@@ -222,18 +222,18 @@ def _thoughts(item: dict[str, Any]) -> list[Part]:
     return [Part("reasoning", thought)] if isinstance(thought, str) else []
 
 
-#: Where a message has its content.
+#: The keys that may hold a message's content.
 _CONTENT = ("content", "parts", "message", "generated_text")
 
 
 def _own_parts(item: dict[str, Any]) -> list[Part]:
-    """Return the parts of a message's content, under whatever name it stands."""
+    """Return the parts of a message's content, under whichever key it is."""
     if item.get("tool_call_id"):
         return [
             Part("tool_result", text_of(item.get("content")), id=str(item["tool_call_id"]), value=item.get("content"))
         ]
     content = next((item[key] for key in _CONTENT if item.get(key) not in (None, "", [])), None)
-    if content is None and "role" not in item:  # a part that stands for a message, or an input of its own kind
+    if content is None and "role" not in item:  # a bare part in place of a message, or another kind of input
         return parts_of(item) if item else []
     if isinstance(content, dict) and "parts" in content:
         return parts_of(content["parts"])

@@ -1,8 +1,8 @@
-"""The parts of a message: text, reasoning, tool calls and results, media, in one shape for every provider's format.
+"""The parts of a message (text, reasoning, tool calls and results, media), in one shape for every provider's format.
 
-Formats say what a part is in one of two ways: by its `type` (OpenAI, Anthropic, the GenAI conventions, the AI SDK), or
-by the one key that it has (Gemini, Bedrock Converse). Vendors mix them, so both are tried on every part, and what is
-not recognised is shown as JSON rather than left out.
+Formats mark the kind of a part in one of two ways: by its `type` (OpenAI, Anthropic, the GenAI conventions, the AI
+SDK), or by its single key (Gemini, Bedrock Converse). Vendors mix the two, so both are tried on every part, and an
+unrecognised part is shown as JSON instead of being left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parts_of(content: Any) -> list[Part]:
 
 
 def text_of(content: Any) -> str:
-    """Return content as text: that of its parts, or else as JSON."""
+    """Return content as text: the text of its parts, or JSON if they have none."""
     if isinstance(content, str):
         return content
     texts = [part.text for part in parts_of(content) if part.text]
@@ -50,7 +50,7 @@ def text_of(content: Any) -> str:
 
 
 def call_part(called: dict[str, Any], call_id: Any) -> Part:
-    """Return a tool call, under any of the names that its parts have."""
+    """Return a tool call, reading its name and arguments under any of the keys that formats use."""
     arguments = _first(called, "arguments", "input", "args", "parameters")
     name = _first(called, "name", "toolName", "tool_name")
     return Part(
@@ -94,7 +94,7 @@ def _media(kind: str) -> Callable[[dict[str, Any]], list[Part]]:
 
 
 def _invocation(item: dict[str, Any]) -> list[Part]:
-    """Return a call of the AI SDK, which has its result in it once there is one."""
+    """Return the parts of an AI SDK tool invocation: the call and, once there is one, the result it contains."""
     called = mapping(item.get("toolInvocation")) or item
     kind = str(item.get("type") or "")
     named = called if _first(called, "toolName", "name") else {**called, "name": kind.removeprefix("tool-")}
@@ -119,7 +119,7 @@ _BY_TYPE: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
 }  # fmt: skip
 
 
-# Parts by the key that they have
+# Parts by their key
 
 
 def _said(item: dict[str, Any]) -> list[Part]:

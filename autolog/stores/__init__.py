@@ -1,7 +1,7 @@
-"""Stores: where records are kept and found again. `open_store(url)` chooses one by its scheme.
+"""Stores keep records and find them again. `open_store(url)` chooses the engine by the URL's scheme.
 
-A store is one narrow contract, `Store`; what each engine does for it is its own, for the good plans differ. The suite
-`tests/stores/test_store.py` runs on all of them.
+All engines implement one narrow contract, `Store`, and share little code, because the best query plans differ. The
+suite `tests/stores/test_store.py` runs on all of them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["DIMENSIONS", "Aggregate", "Condition", "Hour", "Query", "Store", "op
 
 
 def import_engine(url: str) -> None:
-    """Import the libraries that the store at `url` needs, without opening it.
+    """Import the libraries that the store at `url` needs, without opening the store.
 
     Raises:
-        ImportError: one is not installed.
+        ImportError: if one of them is not installed.
     """
     if url.startswith("clickhouse://"):
         from autolog.stores.clickhouse import _client
@@ -44,10 +44,10 @@ def open_store(url: str, *, create: bool) -> Store | None: ...
 def open_store(url: str, *, create: bool = True) -> Store | None:
     """Open the store at `url`: `sqlite:///relative.db`, `sqlite:////absolute.db`, `clickhouse://user:key@host:8123/database`.
 
-    One that is not there is made; with `create=False` None is returned.
+    A store that does not exist is created; with `create=False`, None is returned instead.
 
     Raises:
-        StoreError: an unknown scheme, or a store that cannot be opened.
+        StoreError: if the scheme is unknown, or the store cannot be opened.
     """
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
@@ -62,7 +62,7 @@ def open_store(url: str, *, create: bool = True) -> Store | None:
 
 
 def ledger_path(store: str) -> str | None:
-    """Return the ledger of the budgets that hold for a store, by its URL: a file beside SQLite's; None for others."""
+    """Return the path of the budget ledger for a store's URL: a file next to a SQLite store; None for other engines."""
     if not store.startswith("sqlite:"):
         return None
     from autolog.stores.sqlite._file import path_of
@@ -71,7 +71,7 @@ def ledger_path(store: str) -> str | None:
 
 
 def shared_reservations(store: Store) -> Reservations | None:
-    """Return what all servers on a store's database reserve of budgets; None for a store of one machine."""
+    """Return the budget reservations shared by all servers on a store's database; None for a SQLite store."""
     if not store.url.startswith("clickhouse:"):
         return None
     from autolog.stores.clickhouse.store import ClickHouseStore

@@ -1,4 +1,4 @@
-"""Items in batches."""
+"""Divide items into batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of so many items, the last one shorter; `itertools.batched` is of Python 3.12."""
+    """Yield lists of `size` items, the last of which may be shorter (`itertools.batched` needs Python 3.12)."""
     left = iter(items)
     while batch := list(islice(left, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""The contract of a store: the methods that every engine has, and what they promise."""
+"""The contract of a store: the methods that every engine implements, and their guarantees."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from autolog.stores.query import Aggregate, Hour, Query, ScoreSum, Summary, Toke
 
 
 class Store(Protocol):
-    """The contract. Every method may be called from any thread.
+    """The contract of a store. Every method may be called from any thread.
 
-    A record is known by its project and id. Methods that change something are on disk when they return; inside
-    `transaction()` they are when that ends.
+    A record is identified by its project and id. Changes are on disk when a method returns or, inside `transaction()`,
+    when that block ends.
     """
 
     url: str
-    #: The version of its tables: how many migrations they have had.
+    #: The version of the store's tables, which is the number of migrations.
     schema: int
-    #: How many threads may write to it at once with profit.
+    #: The number of threads from which writing concurrently is worthwhile.
     writers: int
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Return a block whose changes are kept together or not at all. Inside another one it can fail by itself."""
+        """Return a block whose changes are kept together or not at all. A nested block can fail on its own."""
         ...
 
     def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
-        """Write records; returns their sequence numbers. A record whose id is known fills that one's gaps.
+        """Write records, and return their sequence numbers. A record with a known id is merged into the existing one.
 
-        With `keep_seq`, a new record gets the number that it has (`seq`), as long as that is free.
+        With `keep_seq`, a new record keeps its own number (`seq`) if that is free.
         """
         ...
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
-        """Let `change` alter a record, and write it; None if there is none. Its id and sequence number stay."""
+        """Let `change` modify a record, and write it; return None if there is none. Id and sequence number are kept."""
         ...
 
     def delete(
         self, query: Query, limit: int | None = None, order_by: str = "created_at", descending: bool = True
     ) -> int:
-        """Delete what matches, the first `limit` in that order; returns how many there were."""
+        """Delete the matching records, or the first `limit` of them in order; return how many were deleted."""
         ...
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:
-        """Return a record by its id; None if there is none, or, without a project, several."""
+        """Return a record by its id; None if there is none or, without a project, more than one."""
         ...
 
     def find(
@@ -59,46 +59,49 @@ class Store(Protocol):
         order_by: str = "created_at",
         bodies: bool = False,
     ) -> list[Record]:
-        """Return records in order; those that are equal in it by their arrival."""
+        """Return matching records ordered by a field, and by arrival where that is equal."""
         ...
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield copies of records with their bodies, which are read a few at a time: all may be more than fits."""
+        """Yield copies of records with their bodies, which are read a few at a time to limit memory."""
         ...
 
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
-        """Return the newest provider calls with each of these ids of responses, without bodies.
+        """Return up to `each` of the newest provider calls with each of the response ids, without bodies.
 
-        `native`: those of the native dialect, else those of all others; so in the next one.
+        With `native`, only calls of the native dialect are returned, otherwise only those of all other dialects.
         """
         ...
 
     def by_usage(
         self, project: str, tokens: Sequence[Tokens], native: bool, since: datetime, until: datetime, each: int
     ) -> list[Record]:
-        """Return the newest provider calls with each of these counts of tokens in a time, its end included."""
+        """Return up to `each` of the newest provider calls with each of the token counts, without bodies.
+
+        The calls were created from `since` to `until`, inclusive; `native` is as for `by_response`.
+        """
         ...
 
     def count(self, query: Query) -> int:
-        """Return how many match."""
+        """Return the number of matching records."""
         ...
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-        """Return the least and the greatest value of fields (COMPARED_FIELDS) over what matches."""
+        """Return the least and the greatest value of each field (COMPARED_FIELDS) over the matching records."""
         ...
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
-        """Return records in the order of their arrival, after a sequence number; without bodies."""
+        """Return matching records with sequence numbers above `after`, in order of arrival, without bodies."""
         ...
 
     def last(self) -> int:
-        """Return the sequence number of the newest arrival, 0 in an empty store."""
+        """Return the sequence number of the latest arrival; 0 in an empty store."""
         ...
 
     def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
-        """Sum up the provider calls that match, by a group of GROUPS: times in their order, else most calls first.
+        """Sum up the matching provider calls by one of GROUPS: times in order, other groups by number of calls.
 
-        `zone`: whose hours, days, weeks and months; None is this machine's.
+        `zone` is the time zone of hours, days, weeks and months; None for this machine's.
         """
         ...
 
@@ -110,15 +113,15 @@ class Store(Protocol):
         offset: int = 0,
         order_by: str = "last",
     ) -> list[Summary]:
-        """Sum up the records that match: all, those of each value of a field of SUMMARISED, or of each step of time.
+        """Sum up the matching records: all together, by the values of a field (SUMMARISED), or by steps of time.
 
-        Values come by `order_by` (SUMMARY_ORDERS), the greatest first; records without one are left out. Steps are
-        counted from 1970 UTC and come in order, without those that have no record.
+        Values are ordered by `order_by` (SUMMARY_ORDERS), the greatest first; records without a value are left out.
+        Steps are counted from 1970 UTC and come in order, without those that have no records.
         """
         ...
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
-        """Sum up the scores of records that match, by name and by a group of SCORE_GROUPS; most scores first."""
+        """Sum up the scores of matching records by name and by one of SCORE_GROUPS; most scores first."""
         ...
 
     def projects(self) -> list[str]:
@@ -126,7 +129,7 @@ class Store(Protocol):
         ...
 
     def volumes(self) -> dict[str, tuple[int, datetime]]:
-        """Return how many records each project has, and when its latest was created."""
+        """Return each project's number of records, and when its latest record was created."""
         ...
 
     def hours(
@@ -137,45 +140,45 @@ class Store(Protocol):
         until: datetime,
         value: str | None = None,
     ) -> list[Hour]:
-        """Return sums of provider calls by the hour and by a dimension (DIMENSIONS), for one project or all.
+        """Return sums of provider calls by hour and by a dimension (DIMENSIONS), for one project or all.
 
-        Over more than ten days they are by the day.
+        For ranges of more than ten days, the sums are by day.
         """
         ...
 
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
-        """Yield all matching records with their bodies in the order of their arrival, a few at a time."""
+        """Yield all matching records with their bodies in order of arrival, reading a few at a time."""
         ...
 
     def media(self, sha256: str) -> bytes | None:
-        """Return an image, audio or file from the bodies by its hash; None if there is none."""
+        """Return an image, audio or file from the bodies by its hash (SHA-256, hexadecimal); None if there is none."""
         ...
 
     def put_document(self, kind: str, key: str, data: dict[str, Any]) -> None:
-        """Write a small JSON object that is no record: a key, an export."""
+        """Write a small JSON object that is not a record, such as a key or an export."""
         ...
 
     def documents(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return all documents of a kind, by key, in the order in which they were first kept."""
+        """Return all documents of a kind by key, in the order in which they were first written."""
         ...
 
     def document_kinds(self) -> list[str]:
-        """Return the kinds of which there are documents."""
+        """Return the kinds of the existing documents."""
         ...
 
     def size(self) -> int:
-        """Return how many bytes the store takes."""
+        """Return the size of the store, in bytes."""
         ...
 
     def compact(self) -> None:
-        """Give back the space of what was deleted, if the engine does not do so by itself."""
+        """Free the space of deleted records, if the engine does not do so by itself."""
         ...
 
     def backup(self, target: Path) -> None:
-        """Write a copy of all that is committed to a new file, while others go on writing.
+        """Write a copy of everything committed to a new file, without blocking other writers.
 
         Raises:
-            StoreError: it cannot be written, or is not whole.
+            StoreError: if the copy cannot be written, or is damaged.
         """
         ...
 

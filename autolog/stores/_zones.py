@@ -1,18 +1,18 @@
-"""Time zones for sums by day: from when on a zone is how far from UTC."""
+"""Time zones for sums by day: the UTC offsets of a zone over a range of time."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _DAY = timedelta(days=1)
-#: Sums over longer times are by the zone's offset at their end.
+#: The longest range that is examined for changes of the offset; before it, the earliest offset found applies.
 _MOST = 60 * 366 * _DAY
 
 
 def offsets(zone: tzinfo | None, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
-    """Return the times from which on a zone's clocks differ from UTC by so many seconds, between two times.
+    """Return a zone's UTC offsets between two times, as pairs of the time from which each applies and its seconds.
 
-    None is the zone of this machine.
+    None stands for the zone of this machine.
     """
     at = max(first, last - _MOST)
     found = [(first, _offset(zone, at))]
@@ -26,7 +26,7 @@ def offsets(zone: tzinfo | None, first: datetime, last: datetime) -> list[tuple[
 
 
 def _change(zone: tzinfo | None, before: datetime, after: datetime) -> datetime:
-    """Return the minute from which on the clocks are as they are `after`."""
+    """Return the minute from which the offset at `after` applies."""
     while after - before > timedelta(minutes=1):
         middle = before + (after - before) // 2
         if _offset(zone, middle) == _offset(zone, before):

@@ -1,4 +1,4 @@
-"""Copies from one store into another: in batches, each checked where it arrived, and resumed where they stopped."""
+"""Copy one store into another: in batches, verifying each on arrival, and resuming where an earlier run stopped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
 BATCH = 500
-#: The kind of document in which a target remembers how far it has got.
+#: The kind of the document in which a target stores the progress of a copy.
 _COPY = "copy"
 
 
 @dataclass(slots=True)
 class Copied:
-    """The figures of a copy. Sums are over provider calls; cost in US dollars.
+    """The figures of a copy.
 
     Attributes:
-        records, documents: how many, this time. before: how many records an earlier run had copied.
-        calls, input_tokens, output_tokens, cost: what the source says of them, and the target too.
+        before: the number of records copied by earlier runs.
+        records: the number of records copied by this run.
+        documents: the number of documents copied by this run.
+        calls: the number of provider calls among the records; the following are sums over these.
+        input_tokens: their input tokens.
+        output_tokens: their output tokens.
+        cost: their cost, in US dollars.
     """
 
     before: int = 0
@@ -41,20 +46,20 @@ def copy(
 ) -> Copied:
     """Copy all records with their bodies and sequence numbers, and all documents, into a store that may hold others.
 
-    The target remembers how far it has got: after a break, or when more has come, it goes on from there; `again` begins
-    anew. A record that is there already is filled in, not doubled. `on_progress` is called with the number copied so
-    far.
+    The target remembers its progress: after an interruption, or when there are new records, the copy resumes from
+    there, unless `again` is set. Records that exist already are merged, not duplicated. `on_progress` is called with
+    the total number of records copied so far.
 
     Raises:
-        StoreError: what arrived is not what was sent.
+        StoreError: if the target's records differ from those sent.
     """
     state = {} if again else target.documents(_COPY).get(source.url, {})
     if state and not source.find(Query({"seq": state["after"], "id": state["id"]}), 1):
-        state = {}  # it is another store under the same name, or what was copied last is gone: begin anew
+        state = {}  # another store has this name now, or the last record copied is gone: start over
     done = Copied(before=state.get("records", 0))
     after = state.get("after", 0)
     on_progress(done.before)
-    found = source.scan(Query(), after - 1 if after else 0)  # of several in one place some may not have come
+    found = source.scan(Query(), after - 1 if after else 0)  # records that share this number may be missing
     records = (record for record in found if (record.seq, record.id) != (after, state.get("id")))
     for batch in batches(records, BATCH):
         after = batch[-1].seq or after
@@ -79,7 +84,11 @@ def _documents(source: Store) -> Iterator[tuple[str, str, dict[str, object]]]:
 
 
 def _check(target: Store, batch: list[Record], done: Copied) -> None:
-    """Check that what arrived is what was sent: as many, and the same sums."""
+    """Check that the target has the same number of records of a batch, and the same sums.
+
+    Raises:
+        StoreError: if it has not.
+    """
     projects: dict[str, list[Record]] = defaultdict(list)
     for record in batch:
         projects[record.project].append(record)

@@ -1,4 +1,4 @@
-"""Filters as people write them: one vocabulary and one reading of times for command line, API and pages."""
+"""Parse filters and times as people write them, in the same way for command line, API and dashboard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from autolog.stores.query import Query, Scored
 
-#: Filters that compare one field: their word, the field (`Query.equal`), and what a help page says of it.
+#: Filters that compare one field: their word, the field (`Query.equal`), and the description in help pages.
 FIELDS = {
     "model": ("model", "The model asked for, or the one that answered."),
     "provider": ("provider_name", "openai, anthropic, and so on."),
@@ -25,7 +25,7 @@ FIELDS = {
     "project": ("project", "One project only."),
     "dialect": ("dialect", "Where it came from: native, portkey, otlp and so on."),
 }
-#: Filters that may be repeated: every one must hold.
+#: Filters that may be repeated, in which case all of them must match.
 REPEATED = {
     "tag": "Has this tag; may be repeated.",
     "metadata": "key=value: has this metadata; may be repeated.",
@@ -36,7 +36,7 @@ OTHERS = {
     "since": "From this time on: 2h, '2 h ago', yesterday, monday, 'this week', '14:05', 2026-11-20, 2026-11-20T14:05.",
     "until": "Before this time.",
 }
-#: All filters: their words, and what a help page says of them.
+#: All filters: their words, and their descriptions in help pages.
 FILTERS = {word: says for word, (_, says) in FIELDS.items()} | REPEATED | OTHERS
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ _DAY_AND_CLOCK = re.compile(rf"(?P<day>{'|'.join(_DAYS)})?\b ?((?P<h>\d\d?):(?P<
 
 
 class FilterError(ValueError):
-    """A filter that makes no sense. `name` is its word, `problem` what is wrong with it."""
+    """A filter is invalid. `name` is its word, and `problem` says what is wrong with it."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
@@ -63,12 +63,12 @@ class FilterError(ValueError):
 
 
 def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Query:
-    """Return the query that filters amount to, given as words of `FILTERS` and values.
+    """Return the query for filters given as pairs of a word in `FILTERS` and a value.
 
-    Times without a zone are of `zone`; None is the zone of this machine.
+    Times without a time zone are in `zone`; None stands for this machine's.
 
     Raises:
-        FilterError: a filter that there is not, one given twice, or a value that makes no sense.
+        FilterError: if a filter does not exist, is given twice, or has an invalid value.
     """
     single: dict[str, str] = {}
     tags: list[str] = []
@@ -103,7 +103,7 @@ _COMPARED_SCORE = re.compile(rf"(?P<name>.+?) ?(?P<sign><=|>=|<|>|=) ?(?P<value>
 
 
 def _scored(text: str) -> Scored:
-    """Return what is asked of a score: `helpful`, `helpful<0.5`."""
+    """Parse a filter for scores, such as `helpful` or `helpful<0.5`."""
     found = _COMPARED_SCORE.fullmatch(text.strip())
     if found:
         return Scored(found["name"], _SIGNS[found["sign"]], float(found["value"]))
@@ -113,7 +113,7 @@ def _scored(text: str) -> Scored:
 
 
 def scored_words(scored: Scored) -> str:
-    """Return what is asked of a score as people write it."""
+    """Return a filter for scores as people write it."""
     signs = {operator: sign for sign, operator in _SIGNS.items()}
     return scored.name + (f"{signs[scored.operator]}{scored.value:g}" if scored.operator else "")
 
@@ -128,14 +128,14 @@ def _time(given: dict[str, str], name: str, zone: tzinfo | None) -> datetime | N
 
 
 def parse_time(text: str, zone: tzinfo | None = UTC, now: datetime | None = None) -> datetime:
-    """Return the time that a person means, in UTC.
+    """Parse a time as people write it, and return it in UTC.
 
-    An age ("2h", "90 min ago"), a day ("today", "yesterday", "monday", "2026-11-20": its first moment), a time of day
-    ("14:05", "yesterday 14:05"), "this week" (its Monday), "this month", or ISO 8601. What says no zone is of `zone`;
-    None is the zone of this machine.
+    Accepted are an age ("2h", "90 min ago"), a day ("today", "yesterday", "monday", "2026-11-20"; its beginning), a
+    time of day ("14:05", "yesterday 14:05"), "this week" (its Monday), "this month", and ISO 8601. Times without a time
+    zone are in `zone`; None stands for this machine's.
 
     Raises:
-        ValueError: it is none of these, or not of the years 1970 to 9998.
+        ValueError: if the text is none of these, or the time is not within the years 1970 to 9998.
     """
     at = _read_time(" ".join(text.lower().split()), zone, now or datetime.now(UTC))
     if at is None:
@@ -167,7 +167,7 @@ def _read_time(text: str, zone: tzinfo | None, now: datetime) -> datetime | None
 
 
 def _day(word: str | None, today: date) -> date:
-    """Return the day that a word means: of a weekday the last one, be it today."""
+    """Return the day that a word refers to; a weekday is the most recent one, including today."""
     if word == "yesterday":
         return today - timedelta(days=1)
     if word == "this month":
@@ -177,17 +177,17 @@ def _day(word: str | None, today: date) -> date:
 
 
 def _in_zone(at: datetime, zone: tzinfo | None) -> datetime:
-    """Return a time in UTC, that of `zone` if it says none."""
+    """Return a time in UTC; a time without a zone is in `zone`."""
     if at.tzinfo is None and zone is not None:
         at = at.replace(tzinfo=zone)
-    return at.astimezone(UTC)  # a time without a zone: this machine's
+    return at.astimezone(UTC)  # takes a time without a zone as this machine's
 
 
 def parse_age(text: str) -> timedelta:
-    """Return a length of time: "30m", "12 hours", "7d".
+    """Parse a length of time, such as "30m", "12 hours" or "7d".
 
     Raises:
-        ValueError: it is none.
+        ValueError: if the text is not a length of time.
     """
     found = re.fullmatch(r"(\d{1,6}) ?([a-z]+)", text.strip().lower())
     if not found or found[2] not in _UNIT_BY_WORD:
@@ -196,10 +196,10 @@ def parse_age(text: str) -> timedelta:
 
 
 def parse_zone(text: str) -> tzinfo:
-    """Return a time zone: a name such as Europe/Berlin, an offset such as +02:00, or UTC.
+    """Parse a time zone: a name such as Europe/Berlin, an offset such as +02:00, or UTC.
 
     Raises:
-        ValueError: there is no such zone.
+        ValueError: if there is no such zone.
     """
     if text.upper() in {"UTC", "Z"}:
         return UTC

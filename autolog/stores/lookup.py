@@ -1,4 +1,4 @@
-"""Records and traces by a part of their id, as people write it, and the calls that one is compared with."""
+"""Find records and traces by part of their id, and earlier calls to compare a call with."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from autolog.stores._contract import Store
 from autolog.stores.filters import FilterError
 from autolog.stores.query import Condition, Query
 
-#: Ids that have a text somewhere in them are looked through up to this number.
+#: The most ids containing a text that are checked for ending with it.
 _LOOKED_THROUGH = 200
-#: How many records or traces are listed if a part of an id does not tell which one is meant.
+#: The most records or traces that are listed if part of an id is ambiguous.
 CANDIDATES = 10
-#: With how many earlier calls a prompt is compared, to say what the provider's cache did.
+#: The most earlier calls with which a prompt is compared to explain prompt caching.
 _EARLIER = 10
 
 
 class Finds(Protocol):
-    """A store, or a server that is asked for records."""
+    """A store or a server in which records can be found."""
 
     def find(self, query: Query, limit: int = 50) -> list[Record]: ...
 
@@ -28,7 +28,7 @@ class Finds(Protocol):
 
 
 def find_by_part(store: Store, part: str, query: Query | None = None, limit: int = CANDIDATES) -> list[Record]:
-    """Return records, without bodies, by their id: the one with it, else those whose id begins, else ends with it."""
+    """Return the records, without bodies, with the id `part`; failing that, whose ids begin, or else end, with it."""
     query = query or Query()
     found = store.find(query.where(Condition("id", "eq", (part,))), limit)
     found = found or (store.find(query.where(*_begins("id", part)), limit) if part else [])
@@ -43,12 +43,12 @@ def _begins(field: str, part: str) -> tuple[Condition, Condition]:
 
 
 def with_whole_trace(store: Store, query: Query) -> Query:
-    """Return a query with the whole id of its trace, where the beginning or the end of it is given.
+    """Complete the trace id in a query, of which only the beginning or the end may be given.
 
-    A query that names no trace, or none that is there, comes back as it is.
+    A query without a trace id, or with an unknown one, is returned unchanged.
 
     Raises:
-        FilterError: several traces have such an id. It lists them.
+        FilterError: if the id is ambiguous; the message lists the traces.
     """
     part = query.equal.get("trace_id")
     if not part:
@@ -67,7 +67,7 @@ def with_whole_trace(store: Store, query: Query) -> Query:
 
 
 def _traces_by_part(store: Store, query: Query, part: str) -> list[str]:
-    """Return ids of traces: those that begin with a text, else those that end with it."""
+    """Return the trace ids that begin with a text or, if there are none, those that end with it."""
     found = store.summarise(query.where(*_begins("trace_id", part)), "trace_id", CANDIDATES + 1)
     if not found:
         inside = store.summarise(query.where(Condition("trace_id", "contains", (part,))), "trace_id", _LOOKED_THROUGH)
@@ -76,14 +76,14 @@ def _traces_by_part(store: Store, query: Query, part: str) -> list[str]:
 
 
 def _first_of(store: Store, query: Query) -> str:
-    """Return a line about a trace: its id, when it began, and the name of its first span."""
+    """Return a line describing a trace: its id, its start, and the name of its first span."""
     first = store.find(query, 1, newest_first=False)[0]
     began = "" if first.created_at is None else f"{first.created_at:%Y-%m-%dT%H:%M:%SZ}"
     return f"  {first.trace_id}  {began}  {first.name or '?'}"
 
 
 def calls_before(store: Finds, record: Record) -> list[Record]:
-    """Return, with their bodies, the calls before a record that it may have a prompt in common with."""
+    """Return the calls before a record that may share its prompt, with their bodies."""
     at = record.start_time or record.created_at
     if record.kind != "llm" or at is None:
         return []

@@ -1,4 +1,4 @@
-"""Queries: filters, conditions, groups and sums, the same for every engine."""
+"""Queries: filters, conditions, groups and sums, shared by all engines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from autolog._record.record import Record
 
-#: Fields that a query may compare for equality.
+#: The fields that a query may compare for equality.
 EQUAL_FIELDS = (
     "project", "id", "seq", "kind", "name", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
     "provider_name", "request_model", "response_model", "status", "status_code", "error_type", "user", "session",
@@ -17,9 +17,9 @@ EQUAL_FIELDS = (
 )  # fmt: skip
 
 
-#: Fields that a condition may compare and an order may be by: those above, and these. `model` is the model asked for,
-#: else the one that answered; `provider` is `unknown` where nobody knows; `success` and `cached` are 0 or 1; times are
-#: instants; `duration` is in seconds.
+#: The fields that conditions and orders may use: those above, and more. `model` is the requested model or, if that is
+#: unknown, the one that answered; `provider` is `unknown` if it is not known; `success` and `cached` are 0 or 1; times
+#: are instants; `duration` is in seconds.
 COMPARED_FIELDS = (
     *EQUAL_FIELDS, "model", "provider", "success", "cached", "cost", "tokens", "tokens_in", "tokens_out", "duration",
     "created_at", "request_content_type", "response_content_type", "score",
@@ -29,16 +29,16 @@ COMPARED_FIELDS = (
 OPERATORS = ("eq", "neq", "contains", "lt", "gt", "le", "ge")
 
 
-#: What `aggregate` can group by, besides nothing. `model` is the one asked for, for a call that fails has no other.
+#: The groups of `aggregate`. `model` is the requested one, because a failed call has no other.
 GROUPS = (
     "model", "provider", "name", "user", "session", "project", "tag", "function", "prompt_name", "prompt_version",
     "status", "kind", "error_type", "hour", "day", "week", "month",
 )  # fmt: skip
-#: Those that are times, in the order of which their sums come: an hour, a day, a week's Monday, a month.
+#: The groups that are times, whose sums come in order: an hour, a day, a week (by its Monday), a month.
 TIME_GROUPS = frozenset({"hour", "day", "week", "month"})
-#: Operations that have no price of their own.
+#: Operations without a price of their own.
 _PRICELESS = ("batch", "count_tokens", "moderation")
-#: The calls without a cost that should have one, in SQL: not those that failed without a bill, or have no price.
+#: SQL for calls without a cost that should have one: excludes operations without a price, and failed, unbilled calls.
 UNPRICED = (
     f"cost IS NULL AND coalesce(operation_name, '') NOT IN {_PRICELESS} "
     "AND (usage_input_tokens IS NOT NULL OR status <> 'error')"
@@ -46,7 +46,7 @@ UNPRICED = (
 
 
 def is_unpriced(record: Record) -> bool:
-    """Return whether a call has no cost and should have one: `UNPRICED`."""
+    """Return whether a call has no cost but should have one; the same as `UNPRICED`."""
     return (
         record.cost is None
         and record.operation_name not in _PRICELESS
@@ -56,10 +56,12 @@ def is_unpriced(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison (OPERATORS) with any of the values; `neq` with none of them. A null matches no lt, gt, le, ge.
+    """A comparison (OPERATORS) that holds for any of the values or, for `neq`, for all of them.
 
-    `field` is one of COMPARED_FIELDS, `metadata.key` (the record has such a key), `metadata.value` (some value is
-    this, as text) or `nothing`, which no record matches.
+    Nulls never match lt, gt, le or ge.
+
+    `field` is one of COMPARED_FIELDS, `metadata.key` (the name of any metadata), `metadata.value` (any metadata value,
+    as text) or `nothing`, which no record matches.
     """
 
     field: str
@@ -67,13 +69,13 @@ class Condition:
     values: tuple[Any, ...]
 
 
-#: How a score may be compared.
+#: The operators for comparing scores.
 SCORE_OPERATORS = ("eq", "lt", "gt", "le", "ge")
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A record has a score of this name; with an operator (SCORE_OPERATORS), one that compares so with the value."""
+    """A filter for records with a score of this name or, with an operator (SCORE_OPERATORS), for its value."""
 
     name: str
     operator: str | None = None
@@ -82,7 +84,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSum:
-    """The scores of one name, of all records or of a group: how many, and their mean, least and greatest."""
+    """Statistics of the scores of one name, over all records or a group: count, mean, least and greatest value."""
 
     name: str
     group: str | None
@@ -94,18 +96,22 @@ class ScoreSum:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records are asked for: every condition must hold.
+    """A query for records, all of whose conditions must hold.
 
     Attributes:
-        equal: values by field name (EQUAL_FIELDS), and `model`, which matches the model asked for or answering, and
-            `caller`, the function or span that the call was made in.
-        tags: all of them must be there. scores: all must hold. metadata: key and value, compared as text.
-        text: found in the bodies, prompt variables, name, error message or model, whatever the case.
-        metadata_text: found literally in the metadata's JSON, whatever the case.
-        ids: the id contains one of these.
-        since, until: on `created_at`, the first included, the second not.
-        past: only what comes after this (created_at and seq) in an order by `created_at`: the next page.
-        roots: only records without a parent. conditions: all must hold.
+        equal: values by field name: EQUAL_FIELDS; `model`, which matches the requested or the answering model; and
+            `caller`, the function or span that made the call.
+        tags: tags, all of which the record must have.
+        metadata: metadata that the record must have; values are compared as text.
+        text: a text in the bodies, prompt variables, name, error message or model, ignoring case.
+        metadata_text: a literal text in the metadata's JSON, ignoring case.
+        ids: texts, one of which the id must contain.
+        since: the earliest `created_at`, inclusive.
+        until: the latest `created_at`, exclusive.
+        past: the last record (created_at and seq) of the previous page, in an order by `created_at`, newest first.
+        roots: only records without a parent.
+        conditions: further comparisons.
+        scores: filters for scores.
     """
 
     equal: dict[str, Any] = field(default_factory=dict)
@@ -122,53 +128,53 @@ class Query:
     scores: tuple[Scored, ...] = ()
 
     def where(self, *conditions: Condition, **equal: Any) -> Query:
-        """Return this query with more that must hold."""
+        """Return this query with further conditions."""
         return replace(self, equal={**self.equal, **equal}, conditions=(*self.conditions, *conditions))
 
     def before(self, at: datetime) -> Query:
-        """Return this query for what came before a time."""
+        """Return this query restricted to records created before a time."""
         return replace(self, until=at if self.until is None else min(at, self.until))
 
 
 def check_group(group: str | None) -> None:
-    """Raise a ValueError for a group that is none of GROUPS."""
+    """Raise a ValueError if `group` is not one of GROUPS."""
     if group is not None and group not in GROUPS:
         raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
 
 
-#: What groups of records can be ordered by, the greatest first.
+#: The orders of groups in `summarise`, the greatest first.
 SUMMARY_ORDERS = ("last", "turns", "calls", "errors", "tokens", "cost")
 
 
 def check_summarised(by: str | timedelta | None, order_by: str = "last") -> None:
-    """Raise a ValueError for a field that is none of SUMMARISED, or an order that is none of SUMMARY_ORDERS."""
+    """Raise a ValueError if `by` is a field not in SUMMARISED, or `order_by` is not in SUMMARY_ORDERS."""
     if order_by not in SUMMARY_ORDERS:
         raise ValueError(f"cannot order by {order_by!r}; there are {', '.join(SUMMARY_ORDERS)}")
     if isinstance(by, str) and by not in SUMMARISED:
         raise ValueError(f"cannot summarise by {by!r}; there are {', '.join(SUMMARISED)}")
 
 
-#: What sums of scores can be grouped by, besides nothing.
+#: The groups of `scores`.
 SCORE_GROUPS = ("model", "provider", "name", "user", "session", "project", "function", "prompt_name", "prompt_version")
 
 
 def check_score_group(group: str | None) -> None:
-    """Raise a ValueError for a group that is none of SCORE_GROUPS."""
+    """Raise a ValueError if `group` is not one of SCORE_GROUPS."""
     if group is not None and group not in SCORE_GROUPS:
         raise ValueError(f"cannot group scores by {group!r}; there are {', '.join(SCORE_GROUPS)}")
 
 
 def check_dimension(dimension: str) -> None:
-    """Raise a ValueError for a dimension that is none of DIMENSIONS."""
+    """Raise a ValueError if `dimension` is not one of DIMENSIONS."""
     if dimension not in DIMENSIONS:
         raise ValueError(f"there are no sums by {dimension!r}, only by {', '.join(DIMENSIONS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Sums over a group of provider calls. Durations are seconds; cost is US dollars; None where nothing is known.
+    """Sums over a group of provider calls; durations are in seconds, cost in US dollars, and None means unknown.
 
-    `unpriced`: how many have no cost and should have one.
+    `unpriced` is the number of calls without a cost that should have one.
     """
 
     group: str | None
@@ -183,17 +189,17 @@ class Aggregate:
     p99: float | None
 
 
-#: What `summarise` can group by, besides nothing and steps of time.
+#: The fields by which `summarise` can group.
 SUMMARISED = ("session", "user", "trace_id", "project")
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Sums over a group of records of any kind; `value` is None for all of them, and for steps of time.
+    """Sums over a group of records of any kind; `value` is None for a sum of all records, and for steps of time.
 
-    Calls, tokens and cost are those of provider calls; cost is US dollars, None where nothing is known. `turns` counts
-    records without a parent, `errors` records of any kind. `first` and `last` are the earliest and the
-    latest `created_at`; of a step, `first` is its beginning.
+    Calls, tokens and cost are those of provider calls; the cost is in US dollars, None if unknown. `turns` counts
+    records without a parent, and `errors` failed records of any kind. `first` and `last` are the earliest and the
+    latest `created_at`; for a step of time, `first` is its beginning.
     """
 
     value: str | None
@@ -209,18 +215,19 @@ class Summary:
     last: datetime
 
 
-#: How many tokens went into a call and came out; None where nobody says.
+#: The input and output tokens of a call; None if unknown.
 Tokens = tuple[int | None, int | None]
 
-#: By what there are sums of each hour.
+#: The dimensions of hourly sums.
 DIMENSIONS = ("all", "model", "provider", "function", "user", "tag", "project")
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """The provider calls of one hour with one value of a dimension.
+    """Sums over the provider calls of one hour with one value of a dimension.
 
-    `durations`: how many calls took about so long, in seconds. `priced`: how many have a cost, or have none to have.
+    `durations` maps durations, in seconds, to the number of calls that took about as long. `priced` is the number of
+    calls that have a cost or need none.
     """
 
     start: datetime

@@ -1,4 +1,4 @@
-"""Retention: by age, by any filter, by the size of the store."""
+"""Delete old records: by age, by any filter, or until the store is small enough."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: Records deleted in one transaction: readers and writers get their turns in between.
+#: The number of records deleted in one transaction, so that readers and writers get a turn in between.
 CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Retain:
-    """What a server keeps: records up to an age, and so many bytes; None for no bound."""
+    """A server's retention policy: the maximum age of records, and the store's maximum bytes; None for no limit."""
 
     age: timedelta | None = None
     size: int | None = None
 
     def apply(self, store: Store, ages: Mapping[str, timedelta] | None = None) -> int:
-        """Delete what is beyond, and return how many records. Projects in `ages` have ages of their own."""
+        """Delete records beyond the limits, and return how many. Projects in `ages` have their own maximum age."""
         deleted, now, own = 0, datetime.now(UTC), ages or {}
         for project, age in own.items():
             deleted += prune_store(store, Query({"project": project}).before(now - age), compact=False)["deleted"]
@@ -37,18 +37,20 @@ class Retain:
 def prune_store(
     store: Store, query: Query, max_size: int | None = None, dry_run: bool = False, compact: bool = True
 ) -> dict[str, Any]:
-    """Delete what matches, oldest first; with `max_size` only until the store has so many bytes.
+    """Delete matching records, the oldest first; with `max_size`, only until the store is at most that many bytes.
 
-    `compact` gives the space back to the system, for which writers wait; else later records use it.
+    With `compact`, the freed space is returned to the file system, which blocks writers; else later records use it.
+    With `dry_run`, nothing is deleted, and the numbers are an estimate.
 
-    Returns `deleted`, and `size` afterwards.
+    Returns:
+        The number of records `deleted`, and the store's `size` in bytes afterwards.
     """
     if dry_run:
         return {"deleted": _surplus(store, query, max_size), "size": store.size()}
     deleted, step = 0, CHUNK
     while True:
         if max_size is not None:
-            # Records differ in size: it is measured again after a few
+            # Records differ in size, so measure again after a few
             left = _surplus(store, query, max_size)
             if not left:
                 break
@@ -63,7 +65,7 @@ def prune_store(
 
 
 def _surplus(store: Store, query: Query, max_size: int | None) -> int:
-    """Return about how many of the matching records have to go."""
+    """Return an estimate of the number of matching records to delete."""
     matching = store.count(query)
     if max_size is None:
         return matching

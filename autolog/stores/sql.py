@@ -1,9 +1,8 @@
-"""SQL over the logs, for reading: `select` answers one statement over the views of `VIEWS`, the same on every store.
+"""Read-only SQL over the logs: `select` runs one statement over the views in `VIEWS`, the same on every store.
 
-The statement is SQLite's SQL, and runs in a process of its own (`sqlite._sandbox`), which has only this project's logs,
-may neither write nor open a file, and is stopped when it takes too long or too much memory. A SQLite store is read
-where it lies. Of a ClickHouse store the newest records are read first, by statements of ours; what a user writes never
-reaches it.
+The statement is in SQLite's SQL, and runs in a separate process (`sqlite._sandbox`) that only sees this project's logs,
+may neither write nor open files, and is stopped if it takes too long or too much memory. A SQLite store is read in
+place. Of a ClickHouse store, the newest records are copied into the process first; the user's SQL never reaches it.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from autolog.errors import AutologError
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
-#: What `calls` and `spans` have columns of, by the names of a record's fields.
+#: The columns of `calls` and `spans`, named after a record's fields.
 RECORD_COLUMNS = (
     "id", "created_at", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "caller",
     "operation_name", "provider_name", "model", "request_model", "response_model", "response_service_tier",
@@ -41,9 +40,9 @@ RECORD_COLUMNS = (
     "error_type", "error_message", "retries", "duration", "time_to_first_chunk", "user", "session", "tags", "metadata",
     "score", "feedback", "prompt_name", "prompt_id", "prompt_version", "input_preview", "output_preview",
 )  # fmt: skip
-#: The views, with their columns. `model` is the one asked for, else the one that answered. Times are texts in UTC
-#: (2026-11-20T12:00:00.000Z), durations seconds, money US dollars; `tags`, `metadata` and `arguments` are JSON. In all
-#: but the first two, `id` is the record's.
+#: The views and their columns. `model` is the requested one or, if unknown, the one that answered. Times are texts in
+#: UTC (2026-11-20T12:00:00.000Z), durations are in seconds, and costs in US dollars; `tags`, `metadata` and `arguments`
+#: are JSON. In all but the first two views, `id` refers to a record.
 VIEWS = {
     "calls": RECORD_COLUMNS,
     "spans": RECORD_COLUMNS,
@@ -75,24 +74,30 @@ SAYS = {
     "scores": "Scores; a record's main score has the name default.",
     "cache_misses": "Tokens that the provider's prompt cache could have given, and why it did not: as autolog cache.",
 }
-#: Views whose rows are computed from whole records, whatever the store.
+#: Views whose rows are computed from whole records, on every store.
 COMPUTED = ("cache_misses",)
 
-#: The bounds of one statement: seconds, rows, bytes of the answer, and records that are read from a store that is not
-#: a file.
+#: The limits of one statement: seconds, rows, bytes of the answer, and records read from a store that is not a file.
 SECONDS, ROWS, BYTES, RECORDS = 10.0, 1_000, 16 * 1024 * 1024, 100_000
-#: How long after its own time the process is killed, in seconds; how many there are at once.
+#: The seconds after its time limit at which the process is killed, and the most processes at once.
 _GRACE, _AT_ONCE = 3.0, 4
 _slots = threading.BoundedSemaphore(_AT_ONCE)
 
 
 class SQLError(AutologError):
-    """A statement that is refused, wrong, or was stopped."""
+    """A statement was refused, is invalid, or was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a statement: `more` if there were more rows, `only` if not all records were looked at."""
+    """The answer to a statement.
+
+    Attributes:
+        columns: the names of the columns.
+        rows: the rows.
+        more: whether there were more rows.
+        only: how many of the newest records were considered; None if all were.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -101,24 +106,27 @@ class Answer:
 
     @property
     def notes(self) -> list[str]:
-        """Return what a reader should know: that there is more, or that not all was looked at."""
+        """Notes for the reader: whether there are more rows, and whether not all records were considered."""
         found = [f"only the first {len(self.rows):,} rows"] if self.more else []
         return [*found, f"only the newest {self.only:,} records were looked at"] if self.only else found
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the rows with their columns' names; of columns with one name the last."""
+        """Return the rows as mappings; of columns with the same name, the last one wins."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def select(store: Store, sql: str, query: Query | None = None, seconds: float = SECONDS, rows: int = ROWS) -> Answer:
-    """Answer a SELECT over the views.
+    """Run a SELECT over the views.
 
     Args:
-        query: of which `project`, `since` and `until` say which records there are.
-        seconds: how long it may take. rows: how many rows the answer may have.
+        store: the store to read.
+        sql: the statement.
+        query: restricts the records by its `project`, `since` and `until`.
+        seconds: the time limit.
+        rows: the most rows of the answer.
 
     Raises:
-        SQLError: it is no SELECT over the views, does not compile, or took too much time or memory.
+        SQLError: if the statement is not a SELECT over the views, does not compile, or takes too much time or memory.
     """
     query = query or Query()
     if not _slots.acquire(timeout=seconds):
@@ -142,7 +150,7 @@ def _run(store: Store, sql: str, query: Query, seconds: float, rows: int) -> Ans
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(),
     )  # fmt: skip
     stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
-    killer = threading.Timer(2 * seconds + _GRACE, child.kill)  # once for reading records, once for the statement
+    killer = threading.Timer(2 * seconds + _GRACE, child.kill)  # for reading records, and for the statement
     killer.start()
     reply, only = None, None
     try:
@@ -151,7 +159,7 @@ def _run(store: Store, sql: str, query: Query, seconds: float, rows: int) -> Ans
         if "wants" in reply:
             only = _feed(store, query, reply["wants"], stdin, time.monotonic() + seconds)
             reply = json.loads(stdout.readline())
-    except (BrokenPipeError, ValueError):  # it was killed
+    except (BrokenPipeError, ValueError):  # the process was killed
         reply = None
     finally:
         killer.cancel()
@@ -168,7 +176,7 @@ def _run(store: Store, sql: str, query: Query, seconds: float, rows: int) -> Ans
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the process: it imports what this one does, and knows no key."""
+    """Return the environment of the process, in which it finds the same modules as this one, but no API keys."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "SYSTEMROOT", "LANG", "TMPDIR"}}
     folders = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
     return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
@@ -180,7 +188,7 @@ def _send(stdin: IO[bytes], data: Any) -> None:
 
 
 def _feed(store: Store, query: Query, views: Sequence[str], stdin: IO[bytes], deadline: float) -> int | None:
-    """Give the process the rows of the views that it wants; returns how many records were looked at if not all."""
+    """Send the process the rows of the requested views; return how many records were read, if not all."""
     found, only = _newest(store, query, bodies=not {"messages", *COMPUTED}.isdisjoint(views)) if views else ([], None)
     for view, row in _rows(views, _in_time(found, deadline)):
         stdin.write(encode_json([view, row]) + b"\n")
@@ -196,7 +204,7 @@ def _in_time(records: Iterable[Record], deadline: float) -> Iterator[Record]:
 
 
 def _rows(views: Sequence[str], records: Iterable[Record]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield the rows of views, given records from the oldest to the newest."""
+    """Yield the rows of views for records, which must be given from the oldest to the newest."""
     simple = [view for view in views if view not in COMPUTED]
     earlier = Earlier()
     for record in records:
@@ -226,7 +234,7 @@ def _newest(store: Store, query: Query, bodies: bool) -> tuple[Iterable[Record],
 
 
 def rows_of(view: str, record: Record) -> Iterator[Sequence[Any]]:
-    """Yield the rows that a record has in a view."""
+    """Yield a record's rows in a view."""
     yield from _ROWS[view](record)
 
 

@@ -1,11 +1,11 @@
-"""Testing support for programs that use autolog: the records of a block, and recorded calls instead of the network.
+"""Testing support for programs that use autolog: capture the records of a block, and replay recorded calls.
 
 with autolog.testing.capture() as records:
     answer("What is 2 + 2?")
 assert records[0].usage_output_tokens < 100
 
 with autolog.testing.replay("tests/cassettes/sum.yaml"):
-    answer("What is 2 + 2?")  # as it was answered when that was recorded
+    answer("What is 2 + 2?")  # gets the recorded response
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The records of a block, in a list."""
+"""Capture the records of a block in a list."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import msgspec
 from autolog._record.record import Record, merge
 from autolog._recorder import Recorder
 
-#: What gets the records of `capture` blocks inside of it, too; see `tap`.
+#: The lists that also get the records of nested `capture` blocks; see `tap`.
 _taps: list[Records] = []
 
 
 class Records(Sequence[Record]):
     """The records made so far, as a store would hold them, in the order in which their calls ended.
 
-    What a later call completes (a background response, a score) is one record. Reading waits for the worker thread.
+    A record that is completed later (by a background response or a score) is updated in place. Reading waits for the
+    worker thread.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -26,7 +27,7 @@ class Records(Sequence[Record]):
         self._kept: dict[str, Record] = {}
 
     def write(self, records: Sequence[Record]) -> None:
-        """Keep records as a store does: one that is there already gets what the new one adds."""
+        """Keep records as a store does: a record with a known id is merged into the earlier one."""
         self._keep(records)
         for other in _taps:
             if other is not self:
@@ -39,7 +40,7 @@ class Records(Sequence[Record]):
                 merge(kept, record)
 
     def close(self) -> None:
-        """Do nothing: the records stay."""
+        """Do nothing; the records are kept."""
 
     def _read(self) -> list[Record]:
         self._recorder.flush()
@@ -63,9 +64,9 @@ class Records(Sequence[Record]):
 
 @contextmanager
 def capture(recorder: Recorder | None = None) -> Iterator[Records]:
-    """Collect the records made inside the block in the list that it gives; they go nowhere else.
+    """Collect the records made inside the block in the list that the block yields, and deliver them nowhere else.
 
-    SDKs must be patched as usual (`autolog.patch_openai()`); nothing is written to any store meanwhile.
+    SDKs must be patched as usual (`autolog.patch_openai()`). Nothing is written to any store inside the block.
     """
     if recorder is None:
         from autolog import autolog
@@ -78,7 +79,7 @@ def capture(recorder: Recorder | None = None) -> Iterator[Records]:
 
 @contextmanager
 def tap(records: Records) -> Iterator[None]:
-    """Hand the records of all blocks of `capture` that run inside this one to `records`, too."""
+    """Add the records of all `capture` blocks that run inside this block to `records`, too."""
     _taps.append(records)
     try:
         yield

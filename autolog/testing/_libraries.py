@@ -1,7 +1,7 @@
 """Answer requests of httpx, httpx2, urllib3 (under requests and botocore) and aiohttp from recorded calls.
 
-Each is stopped where it would open a connection, so that everything above it, the SDK's retries and streams and our own
-recording, runs as it does with a network.
+Each library is intercepted where it would open a connection, so that everything above (the SDK's retries and streams,
+and autolog's own recording) runs as it does with a network.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from urllib.parse import urljoin
 from autolog._record.record import Record
 from autolog.testing._tape import failure, headers, pieces
 
-#: Returns the recorded call that answers a request, or None to let it pass; raises if there is none.
+#: Returns the recorded call that answers a request, or None to let the request pass; raises if there is none.
 Answer = Callable[[Record], Record | None]
 
 
 def request_record(method: str, url: str, content_type: str | None, body: bytes) -> Record:
-    """Return a request as a record, to be compared with recorded ones."""
+    """Return a request as a record, for comparison with recorded calls."""
     return Record(
         id="asked", request_method=method, request_url=url, request_content_type=content_type, request_body=body
     )
@@ -32,7 +32,7 @@ def request_record(method: str, url: str, content_type: str | None, body: bytes)
 
 @contextlib.contextmanager
 def answered(answer: Answer) -> Iterator[None]:
-    """Answer the requests of the libraries that are installed, as long as the block runs."""
+    """Answer the requests of all installed libraries inside the block."""
     with contextlib.ExitStack() as stack:
         for library, replace in _LIBRARIES.items():
             if importlib.util.find_spec(library) is not None:
@@ -42,7 +42,7 @@ def answered(answer: Answer) -> Iterator[None]:
         yield
 
 
-#: What is put in the place of what: the class, the method, the function.
+#: Replacements, each given as a class, the name of its method, and the new function.
 Places = Iterable[tuple[type, str, Callable[..., Any]]]
 
 
@@ -70,7 +70,7 @@ def _httpx_request(request: Any, body: bytes) -> Record:
 
 
 def _httpx_responses(library: Any) -> Callable[[Any, Record], Any]:
-    """Return what makes the responses of one of the two libraries."""
+    """Return a function that makes a response of one of the two libraries from a recorded call."""
 
     def fail(record: Record, request: Any) -> None:
         problem = failure(record)
@@ -79,7 +79,7 @@ def _httpx_responses(library: Any) -> Callable[[Any, Record], Any]:
             raise kind(record.error_message or problem, request=request)
 
     class Pieces(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """The body of a response, piece by piece, which fails at its end if it did when it was recorded."""
+        """The body of a response, piece by piece; it fails at its end if the recorded call did."""
 
         def __init__(self, record: Record, request: Any) -> None:
             self._record, self._request = record, request
@@ -121,7 +121,7 @@ def _replace_urllib3(library: Any, answer: Answer) -> Places:
 
 
 def _sent(body: Any) -> bytes:
-    """Return a body as bytes: it may be text, a file, or an iterator."""
+    """Return a request's body, which may be text, a file or an iterator, as bytes."""
     if hasattr(body, "read"):
         start = body.tell() if hasattr(body, "tell") else None
         content = body.read()
@@ -134,7 +134,7 @@ def _sent(body: Any) -> bytes:
 
 
 class _File(io.RawIOBase):
-    """The body of a response for urllib3, which fails at its end if it did when it was recorded."""
+    """The body of a response for urllib3; it fails at its end if the recorded call did."""
 
     def __init__(self, record: Record) -> None:
         self._rest = record.response_body or b""
@@ -153,7 +153,7 @@ class _File(io.RawIOBase):
 
 
 class _Original:
-    """The standard library's response under one of urllib3's: by this it knows that all was read."""
+    """Stands in for the standard library's response, from which urllib3 learns that everything has been read."""
 
     msg = HTTPMessage()
 
@@ -191,14 +191,14 @@ def _replace_aiohttp(library: Any, answer: Answer) -> Places:
             raise library.SocketTimeoutError(record.error_message or "timed out")
         protocol = protocol_type(loop=self._loop)
         protocol.connection_made(_Wire(protocol, record, self._loop))
-        protocol.force_close()  # or the session would keep it for calls after the block
+        protocol.force_close()  # keeps the session from reusing the connection after the block
         return connection_type(self, req.connection_key, protocol, self._loop)
 
     return [(library.BaseConnector, "connect", connect_to_tape)]
 
 
 async def _aiohttp_request(request: Any) -> Record:
-    """Return a request of aiohttp as a record; a body that can be read only once is left out."""
+    """Return a request of aiohttp as a record, without its body if that can only be read once."""
     body = request.body
     content = getattr(body, "_value", body)
     if not isinstance(content, (bytes, bytearray)):
@@ -210,7 +210,7 @@ async def _aiohttp_request(request: Any) -> Record:
 
 
 class _Wire(asyncio.Transport):
-    """A connection that forgets what is sent, and answers as soon as something is."""
+    """A connection that ignores what is sent, and starts to answer at the first write."""
 
     def __init__(self, protocol: Any, record: Record, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ class _Wire(asyncio.Transport):
         self._failure = failure(record)
         self._begun = self._closed = False
 
-    def write(self, data: Any) -> None:  # noqa: ARG002 - the request was compared already
+    def write(self, data: Any) -> None:  # noqa: ARG002 - the request has been compared already
         if not self._begun:
             self._begun = True
             self._loop.call_soon(self._go_on)
@@ -253,7 +253,7 @@ class _Wire(asyncio.Transport):
 
 
 def _steps(record: Record) -> Iterator[bytes]:
-    """Yield the bytes of a response in HTTP/1.1, piece by piece."""
+    """Yield the bytes of an HTTP/1.1 response, piece by piece."""
     if record.status_code is None:
         return
     head = "".join(f"{name}: {value}\r\n" for name, value in headers(record).items())

@@ -1,4 +1,4 @@
-"""Recorded calls in the place of the network, for the block of a test."""
+"""Replay recorded calls instead of using the network, inside a block."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from autolog.testing._capture import capture, tap
 from autolog.testing._libraries import answered
 from autolog.testing._tape import NotRecorded, Tape
 
-#: Hosts at which a test's own servers listen.
+#: Hosts at which a test's own servers usually listen.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Replay:
-    """What a block of `replay` has to say.
+    """The state of a `replay` block.
 
     Attributes:
-        recording: the calls go out, for there is no cassette yet; it is written at the end of the block.
+        recording: whether calls use the network because there is no cassette yet; it is written when the block ends.
     """
 
     def __init__(self, tape: Tape, recording: bool) -> None:
@@ -32,26 +32,26 @@ class Replay:
         self._discarded = False
 
     def check(self) -> None:
-        """Raise the error of the first request that was not recorded, if there was one.
+        """Raise an error if there was a request that had not been recorded, even if the program caught the error.
 
         Raises:
-            NotRecorded: there was; whatever the program did with the error.
+            NotRecorded: for the first such request.
         """
         if self._tape.unmatched:
             raise NotRecorded(self._tape.unmatched[0])
 
     def discard(self) -> None:
-        """Write no cassette: what is being recorded is not what the test wants."""
+        """Do not write the cassette at the end of the block, for example because the test has failed."""
         self._discarded = True
 
     @property
     def played(self) -> list[Record]:
-        """The records of the calls that were answered, in that order."""
+        """The recorded calls that have answered requests, in the order of those requests."""
         return list(self._tape.played)
 
     @property
     def left(self) -> list[Record]:
-        """The records of the recorded calls that nothing has asked for."""
+        """The recorded calls that have not answered any request."""
         return self._tape.left
 
 
@@ -65,25 +65,25 @@ def replay(
     allow: Sequence[str] = LOOPBACK,
     **filters: Any,
 ) -> Iterator[Replay]:
-    """Answer the calls of a block from recorded ones: nothing goes to the network.
+    """Answer the calls inside the block from recorded calls, without using the network.
 
-    Requests through httpx, httpx2, requests, aiohttp and botocore are stopped, whichever SDK makes them. Each recorded
-    call answers one request with its method, address and body (its values, in any order of keys); equal requests get
-    their answers in the order in which they were recorded. Streams come event by event, failed calls fail as they did,
-    and again for each attempt that was made.
+    Requests through httpx, httpx2, requests, aiohttp and botocore are intercepted, whichever SDK makes them. Each
+    recorded call answers one request with the same method, URL and body (compared as JSON values, in any order of
+    keys); equal requests get their responses in the recorded order. Streams arrive event by event, and failed calls
+    fail in the same way, once for each recorded attempt.
 
     Args:
-        source: a store's URL (`sqlite:///.autolog/logs.db`), a cassette of vcrpy's form, or JSON lines as exported.
-        mode: `strict` plays what is there; `once` lets the calls go out if there is no cassette yet, and writes it.
-        repeat: the last answer to a request answers further ones like it, too.
-        ignore: fields of JSON bodies that may differ, by their name or the end of their path: `metadata.run_id`.
-        allow: hosts at which requests that were not recorded may be made; by default this machine.
-        filters: which calls of a store, as the commands have it: `session="s-1"`, `since="2d"`, `tag=["a", "b"]`.
+        source: a store's URL (`sqlite:///.autolog/logs.db`), a vcrpy cassette, or exported JSON lines.
+        mode: `strict` only replays; `once` makes and records the calls if there is no cassette yet.
+        repeat: let the last response to a request answer further equal requests, too.
+        ignore: fields of JSON bodies that may differ, by name or by the end of their path: `metadata.run_id`.
+        allow: hosts to which requests that were not recorded may be sent; by default, this machine.
+        filters: filters for the calls of a store, as in commands: `session="s-1"`, `since="2d"`, `tag=["a", "b"]`.
 
     Raises:
-        AutologError: the source cannot be read.
-        NotRecorded: a request that equals no recorded one; the message shows the nearest as a diff. Raised where it is
-            made and, where something there hides it, at the end of the block.
+        AutologError: if the source cannot be read.
+        NotRecorded: if a request equals no recorded one; the message shows a diff with the most similar one. It is
+            raised by the request and, if the program catches it there, again at the end of the block.
     """
     if mode not in {"strict", "once"}:
         raise AutologError(f"mode is strict or once, not {mode!r}")
@@ -107,7 +107,7 @@ def replay(
 
 @contextlib.contextmanager
 def _recorded(path: Path) -> Iterator[Replay]:
-    """Record the calls of a block as a cassette, once it has ended well."""
+    """Record the calls of a block as a cassette, which is written if the block ends without an exception."""
     import autolog
 
     autolog.patch()

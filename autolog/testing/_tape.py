@@ -1,7 +1,7 @@
-"""Recorded calls, each of which answers one request that equals its own; and what to say of a request that equals none.
+"""Match requests with recorded calls, and explain why a request matches none.
 
-Requests are compared by method, address and body: JSON by its values, forms by their parts, all else by its bytes. What
-was redacted in a recorded request stands for any text.
+Requests are compared by method, URL and body: JSON by its values, forms by their parts, and anything else by its bytes.
+A redacted passage in a recorded request matches any text.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from autolog._display.diff import compare_lines, request_lines
 from autolog._record.bodies import decode_json, form_parts
 from autolog._record.record import Record, readable
 
-#: What stands in recorded requests for what is not kept.
+#: The placeholders for redacted text in recorded requests.
 _REDACTED = re.compile(r"\[(?:REDACTED|EMAIL|IBAN|CARD|SSN|IP|PHONE|NAME)\]|\bREDACTED\b")
-#: Of so many recorded requests the nearest is looked for.
+#: The most recorded requests among which the most similar one is sought.
 _CANDIDATES = 200
-#: How much a diff shows: lines, of each so many characters, and so many that are equal around each that is not.
+#: The size of a diff: the most lines, the most characters per line, and the equal lines around each difference.
 _LINES, _WIDTH, _AROUND = 60, 160, 2
 
 
 class NotRecorded(BaseException):
-    """A request that no recorded one equals, or not any more. It was not sent.
+    """A request equals no recorded one, or was made more often than recorded. It was not sent.
 
-    It is no `Exception`, so that neither an SDK's retries nor the program's handling of errors hides it from the test.
+    This is not an `Exception`, so that neither an SDK's retries nor the program's error handling hide it from the test.
     """
 
 
 class _Call(msgspec.Struct):
-    """A recorded call: its request in the form that is compared, and how many answers of it are left."""
+    """A recorded call: its request in comparable form, and the number of responses left."""
 
     record: Record
     query: Any
@@ -46,16 +46,16 @@ class _Call(msgspec.Struct):
 
 
 class Tape:
-    """Recorded calls in their order. Any thread may ask.
+    """Recorded calls in order, which any thread may take responses from.
 
     Args:
         calls: the recorded calls, the oldest first.
-        ignore: fields of JSON bodies that are not compared, by their name or the end of their path: `metadata.run`.
-        repeat: the last answer to a request answers further ones like it, too.
+        ignore: fields of JSON bodies that are not compared, by name or by the end of their path: `metadata.run`.
+        repeat: whether the last response to a request answers further equal requests, too.
 
     Attributes:
-        played: the records of the calls that were answered, in that order.
-        unmatched: what was said of requests that were not recorded.
+        played: the recorded calls that have answered requests, in the order of those requests.
+        unmatched: the error messages for requests that were not recorded.
     """
 
     def __init__(self, calls: Sequence[Record], ignore: Sequence[str] = (), repeat: bool = False) -> None:
@@ -74,19 +74,19 @@ class Tape:
 
     @property
     def left(self) -> list[Record]:
-        """The recorded calls that nothing has asked for."""
+        """The recorded calls that have not answered any request."""
         played = {id(record) for record in self.played}
         return [call.record for call in self._all() if id(call.record) not in played]
 
     def has_host(self, url: str) -> bool:
-        """Return whether calls to the host of an address were recorded."""
+        """Return whether any calls to the host of a URL were recorded."""
         return any(host == urlsplit(url).netloc.rpartition("@")[2] for _, host, _ in list(self._calls))
 
     def take(self, request: Record) -> Record:
-        """Return the recorded call that answers a request, and count that.
+        """Return the recorded call that answers a request, and use up one of its responses.
 
         Raises:
-            NotRecorded: there is none.
+            NotRecorded: if there is no such call.
         """
         place, query = _place(request)
         body = self._comparable(request)
@@ -123,7 +123,7 @@ class Tape:
                     if not any(where[-len(end) :] == end for end in self._ignored)}  # fmt: skip
         return [self._without_ignored(item, path) for item in value] if isinstance(value, list) else value
 
-    # What to say
+    # Error messages
 
     def _problem(self, request: Record, equal: Sequence[_Call]) -> str:
         asked = f"{request.request_method} {request.request_url}"
@@ -147,7 +147,7 @@ class Tape:
         )
 
     def _nearest(self, request: Record) -> Record:
-        """Return the recorded call whose request is most like one: of the same address, if there are such."""
+        """Return the recorded call with the most similar request, preferring the same URL."""
         (method, host, path), _ = _place(request)
         with self._lock:
             calls = list(self._all())
@@ -166,7 +166,7 @@ class Tape:
 
 
 def _place(record: Record) -> tuple[tuple[str, str, str], list[list[str]]]:
-    """Return method, host and path of a request, and its query as pairs in order."""
+    """Return the method, host and path of a request, and its query as sorted pairs."""
     url = urlsplit(record.request_url or "")
     host, default = url.netloc.rpartition("@")[2].lower(), {"http": ":80", "https": ":443"}.get(url.scheme, ":")
     query = sorted([name, value] for name, value in parse_qsl(url.query, keep_blank_values=True))
@@ -174,7 +174,7 @@ def _place(record: Record) -> tuple[tuple[str, str, str], list[list[str]]]:
 
 
 def _equal(recorded: Any, asked: Any) -> bool:
-    """Return whether two values are equal, but for what was redacted in the recorded one."""
+    """Return whether two values are equal, where redacted text in the recorded one matches any text."""
     if isinstance(recorded, str) and isinstance(asked, str):
         return recorded == asked or _fits(recorded, asked)
     if isinstance(recorded, dict) and isinstance(asked, dict):
@@ -185,12 +185,12 @@ def _equal(recorded: Any, asked: Any) -> bool:
 
 
 def _are_numbers(recorded: Any, asked: Any) -> bool:
-    """Return whether both are numbers: 1 and 1.0 are the same in JSON, and True is none."""
+    """Return whether one is an int and the other a float: 1 and 1.0 are the same in JSON, and True is not a number."""
     return {type(recorded), type(asked)} == {int, float}
 
 
 def _fits(recorded: str, asked: str) -> bool:
-    """Return whether a text could be one that was redacted, looking for its parts one after another."""
+    """Return whether a text may be the original of a redacted one, by finding the unredacted parts in order."""
     first, *parts = _REDACTED.split(recorded)
     if not parts or not asked.startswith(first) or not asked.endswith(parts[-1]):
         return False
@@ -207,9 +207,9 @@ def _lines(record: Record) -> list[str]:
 
 
 def _difference(recorded: Record, asked: Record) -> list[str]:
-    """Return the lines of two requests that differ, and some around them."""
+    """Return the differing lines of two requests, with some context."""
     both = compare_lines(_lines(recorded), _lines(asked))
-    if all(line.kind == "same" for line in both):  # it lies in what a conversation does not show
+    if all(line.kind == "same" for line in both):  # the difference is in a part that the conversation omits
         both = compare_lines(_body_lines(recorded), _body_lines(asked))
     differing = [number for number, line in enumerate(both) if line.kind != "same"]
     shown: list[str] = []
@@ -235,7 +235,7 @@ def _shown(left: str | None, right: str | None) -> list[str]:
     if left == right:
         return ["  " + _cut(left or "", 0)]
     at = 0
-    if left is not None and right is not None:  # what differs is shown, however far behind it lies
+    if left is not None and right is not None:  # show the difference, however far into the line it is
         at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     return [sign + _cut(line, at) for sign, line in (("- ", left), ("+ ", right)) if line is not None]
 
@@ -246,13 +246,13 @@ def _cut(line: str, at: int) -> str:
     return ("…" if start else "") + line[start:end] + ("…" if end < len(line) else "")
 
 
-# The answer
+# Responses
 
 
 def pieces(record: Record) -> list[bytes]:
-    """Return a recorded response as it came: a stream event by event, all else at once.
+    """Return a recorded response in pieces: a stream event by event, anything else as a whole.
 
-    Which chunks the network had made of it is not recorded.
+    The original chunks are not recorded.
     """
     body, kind = record.response_body or b"", record.response_content_type or ""
     if "amazon.eventstream" in kind:
@@ -265,7 +265,7 @@ def pieces(record: Record) -> list[bytes]:
 
 
 def _frames(body: bytes) -> list[bytes]:
-    """Return the frames of an AWS event stream, each of which begins with its length."""
+    """Split an AWS event stream into its frames, each of which begins with its length."""
     frames = []
     while body:
         length = max(16, int.from_bytes(body[:4], "big"))
@@ -274,12 +274,12 @@ def _frames(body: bytes) -> list[bytes]:
     return frames
 
 
-#: Headers that are about the bytes on the wire, which are others now, or about waiting, which nobody has to.
+#: Headers that are not replayed: they describe the original transfer, or ask for a pause that a test does not need.
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "retry-after"})
 
 
 def headers(record: Record) -> dict[str, str]:
-    """Return the headers of a recorded response. Of one that failed SDKs are told to try again at once."""
+    """Return the headers of a recorded response; a failed one tells SDKs to retry at once."""
     kept: Mapping[str, str] = record.response_headers or {}
     found = {name: value for name, value in kept.items() if name.lower() not in _OF_THE_WIRE}
     found["content-type"] = record.response_content_type or "application/json"
@@ -288,12 +288,12 @@ def headers(record: Record) -> dict[str, str]:
     return found
 
 
-#: Types of errors that are of the connection, not of the provider.
+#: Names of exceptions that come from the connection, not from the provider.
 _OF_CONNECTIONS = re.compile(r"Timeout|Connect|Protocol|ReadError|Payload|Chunked|Disconnected")
 
 
 def failure(record: Record) -> str | None:
-    """Return how the connection of a recorded call failed, `timeout` or `broken`; None if it did not."""
+    """Return how the connection of a recorded call failed, `timeout` or `broken`; None if it did not fail."""
     kind = record.error_type or ""
     answered = record.status_code is not None
     if answered and not (record.status_code == 200 and _OF_CONNECTIONS.search(kind)):

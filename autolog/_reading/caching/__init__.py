@@ -1,1 +1,1 @@
-"""Prompt caching: what was read from the provider's cache, what was not, and why."""
+"""Prompt caching: how much was read from the provider's cache, how much was missed, and why."""

@@ -1,4 +1,4 @@
-"""Calls as their caching is judged: what was asked, what the cache gave, what a token costs."""
+"""Calls as the caching analysis sees them: the prompt, the tokens read from the cache, and the prices."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ _HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
 
 @dataclass(frozen=True, slots=True)
 class CachedCall:
-    """One call: `tokens` is its whole input, of which `read` came from the cache and `written` went into it.
+    """One call whose use of the prompt cache can be judged.
 
-    `prices`: dollars for a million tokens, by genai-prices' names.
+    Attributes:
+        tokens: the number of input tokens, including those in `read` and `written`.
+        read: the number of tokens read from the cache.
+        written: the number of tokens written to the cache.
+        prices: dollars per million tokens, by genai-prices' names.
     """
 
     id: str
@@ -39,12 +43,12 @@ class CachedCall:
     prices: dict[str, Any]
 
     def tokens_of(self, characters: int) -> int:
-        """Return about how many tokens so many characters of the prompt are, by the ratio of the whole."""
+        """Return an estimate of the tokens in part of the prompt, by the whole's ratio of tokens to characters."""
         return round(characters * self.tokens / self.prefix.size) if self.prefix.size else 0
 
     @property
     def lives(self) -> tuple[float, float] | None:
-        """After how many seconds without use what it cached may be gone, and is gone; None where that is not known."""
+        """The seconds without use after which the cached prompt may expire and must have expired; None if unknown."""
         if self.rules.marked:
             longest = max((MARK_LIVES.get(mark.ttl, 0.0) for mark in self.prefix.marks), default=0.0)
             return (longest, longest) if longest else self.rules.lives
@@ -52,13 +56,13 @@ class CachedCall:
         return (kept, kept) if kept else self.rules.lives
 
     def price(self, name: str) -> float | None:
-        """Return what a token costs, in dollars: `input`, `cache_read` or `cache_write`; None if nobody knows."""
+        """Return the price of one token in dollars, for `input`, `cache_read` or `cache_write`; None if unknown."""
         found = price_at(self.prices.get(f"{name}_mtok"), self.tokens)
         return None if found is None else found / 1_000_000
 
     @property
     def saved(self) -> float:
-        """Return the dollars that the cache saved; writes that cost more than input count against it."""
+        """The dollars that the cache saved, less what cache writes cost more than ordinary input."""
         whole, read, write = self.price("input"), self.price("cache_read"), self.price("cache_write")
         if whole is None:
             return 0.0
@@ -67,7 +71,7 @@ class CachedCall:
 
 
 def cached_call(record: Record) -> CachedCall | None:
-    """Return a record, with its bodies, as a call whose caching can be judged; None if it cannot."""
+    """Return a record, given with its bodies, as a call whose caching can be judged; None if it cannot be."""
     if record.kind != "llm" or record.status != "ok" or not record.usage_input_tokens or record.cached:
         return None
     model = record.response_model or record.request_model or ""
@@ -78,9 +82,9 @@ def cached_call(record: Record) -> CachedCall | None:
     request = read_request(record.request_body, record.request_content_type or "")
     prefix = prefix_of(request, rules.order)
     if not prefix.paths or request.get("previous_response_id") or request.get("conversation"):
-        return None  # most of the prompt stands elsewhere
+        return None  # most of the prompt is not in the request
     if (request.get("prompt_cache_options") or {}).get("mode") == "explicit":
-        return None  # what is cached ends at marks of the user's, which are not read here
+        return None  # the cached prefix ends at explicit breakpoints, which this analysis does not support
     headers = {name.lower(): value for name, value in (record.request_headers or {}).items()}
     return CachedCall(
         id=record.id, start=start, end=record.end_time or start + timedelta(seconds=record.duration or 0),

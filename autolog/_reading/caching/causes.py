@@ -1,7 +1,7 @@
-"""Why a call's prompt did not come from the cache, found by comparing it with the nearest earlier one.
+"""Explain why a call's prompt did not come from the cache, by comparing it with the most similar earlier call.
 
-Tokens of a part of a prompt are estimated by its share of the characters; a miss is only claimed where more is missing
-than that estimate may be wrong by, and never of tokens that the usage says were read.
+The tokens of a part of a prompt are estimated from its share of the characters. A miss is only reported if more tokens
+are missing than that estimate may be off by, and never for tokens that were read according to the usage.
 """
 
 from __future__ import annotations
@@ -15,26 +15,32 @@ from typing import Any
 from autolog._reading.caching.calls import CachedCall
 from autolog._reading.caching.prefix import Common, Mark, common_prefix, same_characters
 
-#: Causes, and whether they need not have been. The others are as the provider's rules have it.
+#: The causes of misses, and whether each is avoidable. The others follow from the provider's rules.
 CAUSES = {
     "prefix_changed": True, "tools_reordered": True, "keys_reordered": True, "parameter_changed": True,
     "header_changed": True, "model_changed": True, "tier_changed": True, "not_marked": True, "mark_missing": True,
     "mark_moved": True, "mark_too_far": True, "cache_key_changed": True, "expired": False, "concurrent": False,
     "below_minimum": False, "unknown": False,
 }  # fmt: skip
-#: Of an amount, how much the estimate of its tokens may be wrong by; and at least so many tokens.
+#: The margin of error of an estimate of tokens: a share of it, and a minimum number of tokens.
 _SLACK, _LEAST = 0.15, 64
 _AROUND = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Tokens that did not come from the cache though an earlier call had put them there.
+    """Tokens that did not come from the cache, although an earlier call had put them there.
 
     Attributes:
-        id: the call's record. against: the earlier one's. cause: one of CAUSES. where: the place in the request, such
-            as `tools[3].description`. before, after: what stood there, around the first difference.
-        tokens: about how many were missed. dollars: what they cost more than from the cache; None if nobody knows.
+        id: the id of the call's record.
+        against: the id of the earlier call's record.
+        cause: one of CAUSES.
+        where: the place in the request, such as `tools[3].description`.
+        tokens: an estimate of the tokens missed.
+        dollars: how much more they cost than from the cache; None if unknown.
+        says: an explanation for the user.
+        before: the earlier call's text around the first difference.
+        after: this call's text around the first difference.
     """
 
     id: str
@@ -49,12 +55,12 @@ class Miss:
 
     @property
     def avoidable(self) -> bool:
-        """Return whether it need not have been."""
+        """Whether the program could have avoided the miss."""
         return CAUSES[self.cause]
 
 
 def nearest(call: CachedCall, earlier: Sequence[CachedCall]) -> CachedCall | None:
-    """Return the earlier call to compare with: of those that share most of the prompt, the latest."""
+    """Return the earlier call to compare with: the one that shares most of the prompt, or the latest of several."""
     best: tuple[tuple[bool, int], CachedCall] | None = None
     for other in earlier:
         if other.rules is not call.rules or other.start > call.start or other.id == call.id:
@@ -67,7 +73,7 @@ def nearest(call: CachedCall, earlier: Sequence[CachedCall]) -> CachedCall | Non
 
 
 def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
-    """Return why a call missed the cache; None if it did not, or nothing was there to be read."""
+    """Return why a call missed the cache; None if it did not, or if nothing was cached that it could have read."""
     if earlier is None:
         return None
     same = common_prefix(earlier.prefix, call.prefix)
@@ -94,7 +100,7 @@ def _short(read: int, expected: int) -> bool:
 
 
 def _held(call: CachedCall, same: Common | None = None) -> int:
-    """Return how many characters of a call's prompt were cached; with `same`, of those that are the same."""
+    """Return how many characters of a call's prompt were cached; with `same`, only within the common prefix."""
     if not call.rules.marked:
         if same is None:
             return call.prefix.size
@@ -105,25 +111,25 @@ def _held(call: CachedCall, same: Common | None = None) -> int:
 
 
 def _tokens(call: CachedCall, earlier: CachedCall, size: int) -> int:
-    """Return how many tokens of so many characters the cache can give: whole units, and not below the minimum."""
+    """Return how many tokens the cache can provide for `size` characters: whole units, and 0 below the minimum."""
     tokens = min(earlier.tokens_of(size), call.tokens)
     tokens -= tokens % call.rules.unit
     return tokens if tokens >= call.rules.minimum(call.model) else 0
 
 
 def _begins_anew(call: CachedCall, earlier: CachedCall, same: Common) -> bool:
-    """Return whether the prompts differ where conversations do: in what was said, and not within one session."""
+    """Return whether the call starts another conversation: its messages differ, and the session is not the same."""
     if call.session is not None and call.session == earlier.session:
         return False
     at = min(same.leaves, len(call.prefix.paths) - 1, len(earlier.prefix.paths) - 1)
     return _kind(earlier, at) == "message" or _kind(call, at) == "message"
 
 
-# What was the same, and yet not read
+# Misses within the common prefix
 
 
 def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | None:
-    """Return the miss of a call whose marks are not where they were."""
+    """Return the miss of a call whose `cache_control` marks are missing or have moved; None if they are in order."""
     marks = call.prefix.marks
     if not marks:
         had = bool(earlier.prefix.marks)
@@ -156,7 +162,7 @@ def _place(call: CachedCall, mark: Mark) -> str:
 
 
 def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
-    """Return why nothing was read of what is the same."""
+    """Return why the common prefix was not read from the cache."""
     age = (call.start - earlier.end).total_seconds()
     for name in call.rules.parameters:
         if call.request.get(name) != earlier.request.get(name):
@@ -189,11 +195,11 @@ def _other(call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens
     return _miss(call, earlier, cause, where, tokens, f"{where} changed from {one} to {other}", one, other)
 
 
-# What differs
+# Misses after the common prefix
 
 
 def _changed(call: CachedCall, earlier: CachedCall, same: Common, tokens: int) -> Miss:
-    """Return the miss of a call whose prompt differs from the earlier one's."""
+    """Return the miss of a call whose prompt differs from the earlier call's."""
     at = same.leaves
     path = _path(call, at) or _path(earlier, at)
     if _path(earlier, at) and _path(call, at) != _path(earlier, at):
@@ -214,7 +220,7 @@ def _path(call: CachedCall, at: int) -> str:
 
 
 def _kind(call: CachedCall, at: int) -> str:
-    """Return what a leaf is part of: tool, system, parameter or message."""
+    """Return what a leaf of the request belongs to: tool, system, parameter or message."""
     path = _path(call, at)
     if path.startswith(("tools", "toolConfig")):
         return "tool"
@@ -265,7 +271,7 @@ def _at(request: dict[str, Any], part: str) -> Any:
 
 
 def _around(earlier: CachedCall, call: CachedCall, at: int) -> tuple[str | None, str | None]:
-    """Return what stands on both sides around the first difference; None where one has ended."""
+    """Return both prompts' texts around the first difference; None for a prompt that ends before it."""
     if not (_path(earlier, at) and _path(call, at)):
         return (_cut(earlier, at, 0), _cut(call, at, 0))
     same = 0
@@ -290,7 +296,7 @@ def _miss(
 
 
 def _dollars(call: CachedCall, tokens: int) -> float | None:
-    """Return what so many tokens cost more than from the cache: as input, or as writes if they were written."""
+    """Return how much more tokens cost than from the cache: as cache writes if they were written, else as input."""
     write = call.price("cache_write") if call.written >= tokens / 2 and call.written else None
     whole, read = write or call.price("input"), call.price("cache_read")
     return None if whole is None or read is None else tokens * (whole - read)

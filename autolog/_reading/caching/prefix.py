@@ -1,4 +1,4 @@
-"""A request as the prompt that a provider caches: its leaves in order, with where they stand and where marks are."""
+"""Flatten a request into the prompt that a provider caches: its leaves in order, their paths, and the cache marks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-#: What an image or a file counts as, in characters: its base64 form says nothing of its tokens.
+#: The size, in characters, assumed for an image or a file, because its base64 form does not reflect its tokens.
 _MEDIA_SIZE = 4_000
 _LONG = 2_000
-#: Where content may be a text or a list of parts, which are the same.
+#: Keys whose value may be a text or, equivalently, a list of parts.
 _CONTENT = {"content", "system"}
 _MEDIA = ("image", "audio", "file", "document", "inline", "source")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A `cache_control`: after how many leaves and blocks it stands, and how long what it marks lives."""
+    """A `cache_control`: the number of leaves and of blocks before it, and its time to live (such as `5m`)."""
 
     leaves: int
     blocks: int
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Prefix:
-    """The leaves of a prompt: where each stands (`tools[3].description`), its text, and its size in characters."""
+    """The leaves of a prompt: the path (such as `tools[3].description`), text and size in characters of each."""
 
     paths: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Prefix:
 
 
 def prefix_of(request: dict[str, Any], order: Sequence[str]) -> Prefix:
-    """Return the prompt of a request, its parts in a provider's order."""
+    """Return the prompt of a request, with its parts in the provider's order."""
     prefix = Prefix()
     for part in order:
         if request.get(part) not in (None, "", []):
@@ -84,14 +84,14 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """How far two prompts are the same: so many leaves, and so many characters, also of the leaf that differs."""
+    """The common prefix of two prompts: the number of equal leaves, and of characters, including a partial leaf."""
 
     leaves: int
     size: int
 
 
 def common_prefix(left: Prefix, right: Prefix) -> Common:
-    """Return how far two prompts are the same."""
+    """Return the common prefix of two prompts."""
     length = min(len(left.paths), len(right.paths))
     at = next((n for n in range(length) if left.texts[n] != right.texts[n] or left.paths[n] != right.paths[n]), length)
     size = sum(left.sizes[:at])
@@ -101,9 +101,9 @@ def common_prefix(left: Prefix, right: Prefix) -> Common:
 
 
 def same_characters(left: str, right: str) -> int:
-    """Return how many characters two texts have in common at their beginning."""
+    """Return the length of the common prefix of two texts."""
     low, high = 0, min(len(left), len(right))
-    while low < high:  # comparing slices is quick, comparing characters one by one is not
+    while low < high:  # bisect, because comparing slices is fast and comparing single characters is not
         middle = (low + high + 1) // 2
         if left[low:middle] == right[low:middle]:
             low = middle

@@ -1,4 +1,4 @@
-"""Prompt caching over many calls: hit rates, dollars, and causes by what they cost."""
+"""Report on prompt caching over many calls: hit rates, dollars saved and lost, and causes of misses by cost."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from autolog._reading.caching.calls import CachedCall, cached_call
 from autolog._reading.caching.causes import Miss, explain, nearest
 from autolog._record.record import Record
 
-#: How many of the latest calls of a session, of a function and of a beginning are compared with, and of how many of
-#: those they are kept.
+#: How many recent calls are kept for each session, function and prompt beginning, and for how many of these at most.
 _EACH, _KEPT = 4, 2_000
-#: What calls can be summed up by.
+#: The dimensions by which calls can be grouped.
 GROUPS = ("model", "function", "session", "day")
 
 
 @dataclass(slots=True)
 class Sums:
-    """Sums over calls: tokens, of which `read` came from the cache; dollars saved, and lost to avoidable misses."""
+    """Sums over calls: input tokens, those read from and written to the cache; dollars saved by it, and dollars lost.
+
+    Dollars are lost to avoidable misses.
+    """
 
     calls: int = 0
     tokens: int = 0
@@ -31,13 +33,13 @@ class Sums:
 
     @property
     def rate(self) -> float:
-        """Return which share of the input came from the cache."""
+        """The share of the input tokens that came from the cache, from 0 to 1."""
         return self.read / self.tokens if self.tokens else 0.0
 
 
 @dataclass(slots=True)
 class Cause:
-    """Misses with one cause in one place: how many, their tokens and dollars, and the dearest of them."""
+    """The misses with the same cause and place: their number, tokens and dollars, and the largest as an example."""
 
     cause: str
     where: str
@@ -48,20 +50,20 @@ class Cause:
 
     @property
     def avoidable(self) -> bool:
-        """Return whether they need not have been."""
+        """Whether the program could have avoided the misses."""
         return self.example.avoidable
 
 
 @dataclass(slots=True)
 class Report:
-    """What the cache did for calls. `groups` are sums by model, function, session or day; `misses` come in order."""
+    """The effect of the cache on calls: sums in total and by model, function, session or day, and misses in order."""
 
     total: Sums = field(default_factory=Sums)
     groups: dict[str, Sums] = field(default_factory=dict)
     misses: list[Miss] = field(default_factory=list)
 
     def causes(self) -> list[Cause]:
-        """Return the causes of misses: those that need not have been first, the dearest first."""
+        """Return the causes of misses: avoidable ones first, and the most expensive of these first."""
         found: dict[tuple[str, str], Cause] = {}
         for miss in self.misses:
             where = re.sub(r"^(messages|input|contents)\[\d+\]", r"\1[…]", miss.where)
@@ -75,15 +77,15 @@ class Report:
 
 
 class Earlier:
-    """The latest calls of each session, function and beginning: what a new one is compared with."""
+    """The most recent calls of each session, function and prompt beginning, with which a new call is compared."""
 
     def __init__(self) -> None:
         self._calls: OrderedDict[tuple[str, str], deque[CachedCall]] = OrderedDict()
 
     def judge(self, record: Record) -> tuple[CachedCall, Miss | None] | None:
-        """Return a record, with its bodies, as a call, and why that missed the cache, if it did; None if nobody knows.
+        """Return a record as a call, and why it missed the cache, if it did; None if its caching cannot be judged.
 
-        Records are judged in the order of time.
+        Records must be given with their bodies, in chronological order.
         """
         call = cached_call(record)
         if call is None:
@@ -113,7 +115,7 @@ def judge(records: Iterable[Record]) -> Iterator[tuple[CachedCall, Miss | None]]
     """Yield the calls whose caching can be judged, and why each missed the cache, if it did.
 
     Args:
-        records: with their bodies, in the order of time.
+        records: records with their bodies, in chronological order.
     """
     earlier = Earlier()
     for record in records:
@@ -122,7 +124,10 @@ def judge(records: Iterable[Record]) -> Iterator[tuple[CachedCall, Miss | None]]
 
 
 def report(records: Iterable[Record], by: str = "model") -> Report:
-    """Return what the cache did for calls: with their bodies, in the order of time; summed up by one of GROUPS."""
+    """Return the effect of the cache on calls, grouped by one of GROUPS.
+
+    Records must be given with their bodies, in chronological order.
+    """
     made = Report()
     for call, miss in judge(records):
         for sums in (made.total, made.groups.setdefault(_group(call, by), Sums())):
@@ -144,10 +149,11 @@ def _group(call: CachedCall, by: str) -> str:
 
 
 def line(record: Record, earlier: Sequence[Record]) -> str | None:
-    """Return in a line what the cache did for one call; None if that cannot be judged, or there is nothing to say.
+    """Return a one-line summary of caching for one call; None if it cannot be judged or there is nothing to report.
 
     Args:
-        record, earlier: with their bodies; `earlier` are those that it may have a prompt in common with.
+        record: the call's record, with its bodies.
+        earlier: records of earlier calls that may share the prompt, with their bodies.
     """
     call = cached_call(record)
     if call is None:

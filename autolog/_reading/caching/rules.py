@@ -1,7 +1,7 @@
-"""The rules by which providers cache prompts, as they publish them.
+"""The rules by which providers cache prompts, as published by them.
 
-Each has its page and when that was read. Where a provider publishes no figure there is none here, and nothing is
-concluded from it.
+Each set of rules names its source and when that was read. Where a provider publishes no figure, there is none here, and
+no conclusion is drawn.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: Where the parts of a request stand in the prompt that is cached, in that order; those that it has not are left out.
-#: A change in one part makes what follows uncached.
+#: The order of a request's parts in the cached prompt; absent parts are skipped. A change in one part makes all parts
+#: after it uncached.
 _OPENAI_ORDER = ("tools", "response_format", "text", "instructions", "messages", "input")
 _GEMINI_ORDER = ("systemInstruction", "system_instruction", "tools", "toolConfig", "contents")
 
@@ -20,14 +20,18 @@ class Rules:
     """One provider's rules.
 
     Attributes:
-        source: the page. read: when it was read, and what was not found on it.
-        order: the parts of a request, in the order of the prompt.
-        unit: the cache holds multiples of so many tokens. minimums: patterns of models, and how many tokens a prompt
-            must have at least; the first that matches. marked: only what `cache_control` marks is cached.
-        lives: after how many seconds without use an entry may be gone, and is certainly gone; None is not published.
-        lookback: how many blocks before a mark earlier entries are looked for.
-        parameters: parameters outside of the prompt whose change makes the messages uncached.
-        whole: an earlier prompt is read as a whole or not at all: what two have in common, and no more, is not there.
+        source: the URL of the page that states the rules.
+        read: when the page was read, and what was not found on it.
+        order: the parts of a request, in their order in the prompt.
+        unit: the cache holds multiples of this many tokens.
+        minimums: pairs of a pattern for models and the least number of tokens a prompt must have to be cached; the
+            first match counts.
+        marked: whether only parts marked with `cache_control` are cached.
+        lives: the seconds without use after which an entry may expire and is sure to have expired; None if not
+            published.
+        lookback: how many blocks before a mark the provider looks for earlier entries.
+        parameters: parameters outside the prompt whose change makes the messages uncached.
+        whole: whether an earlier prompt is only read as a whole, so that a shared beginning alone is not cached.
     """
 
     source: str
@@ -42,19 +46,20 @@ class Rules:
     whole: bool = False
 
     def minimum(self, model: str) -> int:
-        """Return how many tokens a prompt must have to be cached."""
+        """Return the least number of tokens that a prompt must have to be cached."""
         return next(tokens for pattern, tokens in self.minimums if re.search(pattern, model))
 
 
-#: Seconds that an entry lives by the `ttl` of its mark (Anthropic), and by `prompt_cache_retention` (OpenAI).
+#: The lifetimes of entries in seconds, by the `ttl` of their mark (Anthropic) and by `prompt_cache_retention` (OpenAI).
 MARK_LIVES = {"5m": 300.0, "1h": 3600.0}
 RETENTIONS = {"24h": 86_400.0}
 
 ANTHROPIC = Rules(
     source="https://platform.claude.com/docs/en/build-with-claude/prompt-caching",
-    # Lives, marks and their order as there. The minimums are from docs.litellm.ai/docs/completion/prompt_caching
-    # (2026-10-07) and the page's words in anthropics/anthropic-sdk-python#1194; of Opus 4.7 some say 2,048, and for
-    # the models of 5.5 none was found. What a changed parameter invalidates is from secondary pages.
+    # Lifetimes, marks and their order are from the page. The minimums are from
+    # docs.litellm.ai/docs/completion/prompt_caching (2026-10-07) and the page as quoted in
+    # anthropics/anthropic-sdk-python#1194. For Opus 4.7, some sources say 2,048; for the models of 5.5, no figure was
+    # found. What a changed parameter invalidates is from secondary sources.
     read="2026-11, but for the minimums",
     order=("tools", "system", "messages"),
     minimums=(
@@ -75,8 +80,8 @@ OPENAI = Rules(
     unit=128,
     lives=(300.0, 3600.0),  # 5 to 10 minutes of inactivity, an hour at most
 )
-#: From GPT-5.6 on: a prefix is read at a breakpoint, which is by default the end of the prompt, and not short of it; an
-#: entry lives for 30 minutes at least (the guide, and the API's description of `prompt_cache_options`).
+#: From GPT-5.6 on, a prefix is only read up to a breakpoint, by default the end of the prompt, and an entry lives for
+#: at least 30 minutes (the guide, and the API's description of `prompt_cache_options`).
 OPENAI_BREAKPOINTS = Rules(
     source="https://developers.openai.com/api/docs/guides/prompt-caching",
     read="2026-11",
@@ -96,7 +101,7 @@ DEEPSEEK = Rules(
     order=_OPENAI_ORDER,
     unit=64,
     minimums=(("", 64),),
-    whole=True,  # what two requests have in common is kept when the second comes, for the third
+    whole=True,  # a common prefix is stored on the second request, and read from the third on
 )
 
 #: The rules by `provider_name`.
@@ -114,7 +119,7 @@ _WITH_BREAKPOINTS = re.compile(r"gpt-(5\.[6-9]|[6-9]|\d\d)")
 
 
 def rules_for(provider: str | None, model: str) -> Rules | None:
-    """Return the rules by which a provider caches the prompts of a model; None if it publishes none."""
+    """Return the rules by which a provider caches a model's prompts; None if it publishes none."""
     if "claude" in model:
         return ANTHROPIC
     rules = PROVIDERS.get(provider or "")

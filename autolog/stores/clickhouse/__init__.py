@@ -1,1 +1,1 @@
-"""Logs in ClickHouse, for more than one machine can keep."""
+"""The store in ClickHouse, for more logs than one machine can hold."""

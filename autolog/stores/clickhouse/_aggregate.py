@@ -26,13 +26,13 @@ _GROUP_SQL = {
 def read_sums(
     db: Database, group: str | None, condition: str, values: Values, shifts: Sequence[tuple[int, int]] = ()
 ) -> list[Aggregate]:
-    """Return the sums of the calls that a condition gives, by a group of GROUPS.
+    """Return sums of the calls that meet a condition, by one of GROUPS.
 
-    Times are in their order; of other groups those with the most calls come first. `shifts`: see `_shifted`.
+    Times come in order; other groups by their number of calls, the most first. For `shifts`, see `_shifted`.
     """
     key = _GROUP_SQL.get(group, group).format(at=_shifted(shifts)) if group else "NULL"
     order = "grouped" if group in TIME_GROUPS else "calls DESC, grouped"
-    # Of so many the least that is not below the share: just below it, for the engine takes the one after
+    # Shares just below 0.5, 0.95 and 0.99, because the engine's exact quantile is the element after the share
     rows = db.query(
         f"""SELECT {key} AS grouped, count() AS calls, countIf(status = 'error'),
             {_known_sum("usage_input_tokens")}, {_known_sum("usage_output_tokens")}, {_known_sum("cost")},
@@ -48,7 +48,7 @@ def read_sums(
 
 
 def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
-    """Return `created_at` in local time; `shifts` says since when (microseconds) it is how many seconds ahead."""
+    """Return SQL for `created_at` in local time; `shifts` are pairs of start (microseconds) and UTC offset."""
     if not shifts:
         return "created_at"
     *later, (_, first) = reversed(shifts)
@@ -58,7 +58,7 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
 
 
 def _known_sum(column: str) -> str:
-    """Return a sum that is NULL, and not 0, where nothing is known."""
+    """Return SQL for a sum that is NULL, instead of 0, if no value is known."""
     return f"if(count({column}) = 0, NULL, sum({column}))"
 
 
@@ -76,7 +76,7 @@ def read_summaries(
     page: tuple[int | None, int],
     order_by: str = "last",
 ) -> list[Summary]:
-    """Return the sums of the records that a condition gives: see `Store.summarise`. `page`: limit and offset."""
+    """Return sums of the records that meet a condition (see `Store.summarise`); `page` is limit and offset."""
     step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
     at = "toUnixTimestamp64Micro(created_at)"
     key = f"intDiv({at}, {step}) * {step}" if step else by or "NULL"
@@ -108,7 +108,7 @@ def read_summaries(
 
 
 def read_scores(db: Database, group: str | None, condition: str, values: Values) -> list[ScoreSum]:
-    """Return the sums of the scores of the records that a condition gives: see `Store.scores`."""
+    """Return sums of the scores of the records that meet a condition; see `Store.scores`."""
     key = _GROUP_SQL.get(group, group) if group else "NULL"
     rows = db.query(
         f"""SELECT named, grouped, count() AS many, avg(given), min(given), max(given)

@@ -1,4 +1,4 @@
-"""The connection to ClickHouse: statements, inserts, and its errors as ours."""
+"""The connection to ClickHouse: statements, inserts, and the translation of errors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from autolog.stores.clickhouse._url import Target
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-#: The oldest version with long support whose FINAL uses indexes, and is exact with them.
+#: The oldest long-term support version whose FINAL uses indexes and is exact with them.
 OLDEST = (25, 8)
-#: Errors of ClickHouse that tell of a bad moment (src/Common/ErrorCodes.cpp there): timeouts, too many queries or
-#: parts, memory, tables that are read-only while Keeper is away, replicas that are missing.
+#: ClickHouse's codes for temporary errors (its src/Common/ErrorCodes.cpp): timeouts, too many queries or parts, memory,
+#: tables that are read-only while Keeper is unreachable, missing replicas.
 _PASSING = frozenset({
     159, 160, 201, 202, 203, 209, 210, 225, 236, 241, 242, 252, 254, 265, 279, 285, 286, 289, 319, 341, 364, 369, 394,
     439, 473, 499, 519, 745, 999,
@@ -34,19 +34,19 @@ _REFUSED = {
     516: "the user or the password is wrong",
     497: "the user lacks a right",
 }
-#: What a proxy says while the server behind it is away.
+#: The messages of proxies while the server behind them is unreachable.
 _BETWEEN = re.compile(r"(?i)\b(?:HTTP|status|code)\D{0,20}50[0234]\b")
-#: How many connections are kept open for the threads of a server.
+#: The number of connections kept open for a server's threads.
 _CONNECTIONS = 64
-#: Statements with many values are long.
+#: Settings for long statements, as those with many values are.
 _LONG = {"max_query_size": 64 * 1024 * 1024, "max_ast_elements": 5_000_000, "max_expanded_ast_elements": 5_000_000}
 
 
 def import_driver() -> None:
-    """Import clickhouse-connect, and what it imports when it first inserts if that is installed: numpy and pandas.
+    """Import clickhouse-connect, and numpy and pandas if installed, which it imports at its first insert.
 
     Raises:
-        ImportError: clickhouse-connect is not installed.
+        ImportError: if clickhouse-connect is not installed.
     """
     import_module("clickhouse_connect.driver.httputil")
     for optional in ("numpy", "pandas"):
@@ -55,10 +55,10 @@ def import_driver() -> None:
 
 
 class Database:
-    """One database of one server. For any thread, and across forks.
+    """One database of one server, for use by any thread and across forks.
 
-    Raises:
-        StoreError: from every method: it cannot be reached, understood, or used. `StoreUnavailable` if that may pass.
+    Raises (every method):
+        StoreError: if the database cannot be reached or used; `StoreUnavailable` if the problem may be temporary.
     """
 
     def __init__(self, target: Target) -> None:
@@ -88,9 +88,9 @@ class Database:
                 self._target.shown, "ClickHouse needs clickhouse-connect: pip install 'autolog-llm[clickhouse]'"
             ) from error
         target = self._target
-        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # that it is away we say ourselves
+        logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # we report connection problems ourselves
         with self.translated():
-            # One without a session, so that all threads may use it at once, and its own pool, for a fork shares sockets
+            # No session, so that all threads may use the client at once; its own pool, because a fork shares sockets
             return clickhouse_connect.get_client(
                 host=target.host, port=target.port, username=target.user, password=target.password,
                 secure=target.secure, verify=target.verify, connect_timeout=target.connect_timeout,
@@ -102,7 +102,7 @@ class Database:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Return the server's version, major and minor."""
+        """The server's version, major and minor."""
         words = (self._client.server_version or "").split(".")
         return tuple(int(word) for word in words[:2] if word.isdigit())
 
@@ -112,7 +112,7 @@ class Database:
             return {name for (name,) in self._client.query("SELECT name FROM system.databases").result_rows}
 
     def query(self, statement: str, values: dict[str, Any] | None = None, raw: Sequence[str] = ()) -> list[Any]:
-        """Return the rows of a SELECT, each a tuple; the columns `raw` as bytes."""
+        """Return the rows of a SELECT as tuples, with the columns `raw` as bytes."""
         with self.translated():
             rows: list[Any] = self._client.query(
                 statement,
@@ -123,13 +123,13 @@ class Database:
             return rows
 
     def command(self, statement: str, values: dict[str, Any] | None = None, database: bool = True) -> Any:
-        """Run what gives no rows."""
+        """Run a statement that returns no rows."""
         settings = {"database": self._target.database} if database else {}
         with self.translated():
             return self._client.command(statement, parameters=values or None, settings=settings, use_database=False)
 
     def insert(self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]], at_once: bool = False) -> None:
-        """Insert rows; when it returns they are kept. `at_once`: not gathered with those of others, for less delay."""
+        """Insert rows, which are stored when this returns; `at_once` avoids the delay of gathering small inserts."""
         if not rows:
             return
         settings: dict[str, Any] = {"throw_on_max_partitions_per_insert_block": 0}
@@ -152,7 +152,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Return a block whose errors come out as `StoreError`."""
+        """Return a block that turns the driver's errors into `StoreError`."""
         try:
             yield
         except Exception as error:

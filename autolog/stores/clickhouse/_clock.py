@@ -1,7 +1,8 @@
-"""The database's clock, which all servers agree on, and what is counted by it: sequence numbers and versions.
+"""The database's clock, which is the same for all servers, and the sequence numbers and versions derived from it.
 
-A sequence number is a time: milliseconds since 2026, and 12 bits that tell apart what came together. It is unique in
-one server; two may give the same one, so a record's identity is its id. A version is a time in microseconds, or more.
+A sequence number is a time: milliseconds since 2026, and 12 bits to distinguish records of the same millisecond. It is
+unique within one server, but two servers may assign the same number; a record is identified by its id. A version is at
+least the time in microseconds.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from datetime import UTC, datetime
 
 from autolog.stores.clickhouse._client import Database
 
-#: Since when sequence numbers count, in milliseconds.
+#: The origin of sequence numbers, in milliseconds since 1970.
 _BEGINNING = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 class Clock:
-    """Tells the time, sequence numbers and versions. For any thread, and across forks."""
+    """Provides the time, sequence numbers and versions, for any thread and across forks."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -31,12 +32,12 @@ class Clock:
         self._looked = float("-inf")
 
     def start_over(self) -> None:
-        """Start over in a forked child: whoever counted is not in this process."""
+        """Reset the state in a forked child, where the parent's threads do not exist."""
         if self._pid != os.getpid():
             self._counting, self._pid, self._open = threading.Lock(), os.getpid(), {}
 
     def now(self) -> float:
-        """Return the database's clock, in seconds: all servers agree on it."""
+        """Return the time by the database's clock, in seconds since 1970."""
         if time.monotonic() - self._looked > 60:
             before = time.time()
             ((told,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
@@ -55,12 +56,12 @@ class Clock:
             return self._seq
 
     def written(self) -> None:
-        """End this thread's transaction: the numbers that it was given are taken, or free for good."""
+        """End this thread's transaction, whose sequence numbers are now in the database or will never be used."""
         self._open.pop(threading.get_ident(), None)
 
     @property
     def oldest_open(self) -> int | None:
-        """The first sequence number that was given and is not in the database yet."""
+        """The first sequence number that has been assigned but is not in the database yet."""
         return min(list(self._open.values()), default=None)
 
     def next_version(self, after: int) -> int:

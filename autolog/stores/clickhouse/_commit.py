@@ -1,7 +1,7 @@
-"""From changed records to rows: what a transaction of the ClickHouse store does at its end.
+"""Commit a transaction of the ClickHouse store: turn changed records into rows.
 
-All rows go in one insert. After it they are kept; then comes a look at whether others have changed the same records at
-the same moment, and what both amount to is inserted as one more version (`_clickhouse_merge`).
+All rows go into one insert, after which they are stored. Then follows a check whether others have changed the same
+records at the same moment; if so, the merged result is inserted as a further version (`_merge`).
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ from autolog.stores.clickhouse._url import Target
 from autolog.stores.clickhouse._where import Values, of_keys
 
 Key = tuple[str, str]
-#: So many ids are asked for at once.
+#: The most ids in one statement.
 IDS = 1_000
-#: New records in commits of so many are told to others that may make the same ones; more come from one client's batch.
+#: New records in commits of up to this size are announced in `change`, as others may create the same ones; larger
+#: commits are one client's batch.
 FEW = 50
-#: How often a record that others change at the same time is merged again.
+#: How many times a record is merged again if others keep changing it.
 ROUNDS = 4
 
 
@@ -55,7 +56,7 @@ class Commits:
         self._media = media
 
     def records(self, changed: list[Kept], round_: int = 0) -> None:
-        """Insert changed records; when it returns they are kept."""
+        """Insert changed records, which are stored when this returns."""
         rows, media, told = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
         bases = [kept.version for kept in changed]
         mine: set[int] = set()
@@ -63,7 +64,7 @@ class Commits:
             before = len(rows)
             elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
             if not kept.gone:
-                elsewhere.pop(micros(made(kept)), None)  # the time is a part of the row's key
+                elsewhere.pop(micros(made(kept)), None)  # a row with the same time has the same key
             for at in elsewhere.values():
                 kept.version = self._clock.next_version(kept.version)
                 rows.append(tombstone(kept, at))
@@ -80,7 +81,7 @@ class Commits:
         self._media.insert(media)
         self._db.insert("change", CHANGE, [change_of(row) for row in told])
         self._db.insert("log", TYPES, rows)
-        try:  # all of it is kept: what comes now must not make it fail
+        try:  # everything is stored, so the following must not fail the commit
             if media:
                 self._media.insert({key: media[key] for key in media.keys() - self._media.known(media.keys())})
             if round_ < ROUNDS:
@@ -90,7 +91,7 @@ class Commits:
             logger.warning("autolog could not look for changes by other servers: %s", error)
 
     def _mark_hours(self, changed: Sequence[Kept]) -> None:
-        """Outdate the sums of the hours that are about to change."""
+        """Invalidate the sums of the hours that are about to change."""
         times = {
             at
             for kept in changed
@@ -102,7 +103,7 @@ class Commits:
         hours.seal(self._db, outdated)
 
     def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
-        """Another server or thread may have changed the same records at the same time: both then make one of both."""
+        """Merge records that other servers or threads have changed at the same time; the others do the same."""
         by_key = {
             (kept.record.project, kept.record.id): (kept, base) for kept, base in zip(changed, bases, strict=True)
         }
@@ -130,7 +131,7 @@ class Commits:
             self.records(again, round_ + 1)
 
     def _versions(self, key: Key, versions: set[int]) -> list[Kept]:
-        """Rows of one record, those that are gone included."""
+        """Return the given versions of one record, including tombstones."""
         values = Values()
         rows = self._db.query(
             f"SELECT gone, {WITH_BODIES} FROM change WHERE {of_keys([key], values)} "

@@ -1,9 +1,10 @@
-"""Sums by the hour in ClickHouse: kept for hours that are over, reckoned anew where something has changed since.
+"""Hourly sums in ClickHouse: stored for past hours, and recomputed where something has changed since.
 
-A sum that is added to with every insert counts twice what was sent twice, and whatever was corrected. So sums are made
-of the records themselves, once an hour is over, and their rows carry the stamp of that moment; `sealed` says which
-stamp is valid for an hour. Who writes into an hour that may be sealed marks it first, with a stamp in the near future:
-that outdates the seal, and no other is made until the write is over. All of it may be done by any server, and twice.
+Sums that are incremented by every insert would count repeated and corrected records twice. Sums are therefore computed
+from the records themselves once an hour is over, and their rows carry the stamp of that moment; `sealed` tells which
+stamp is valid for an hour. A writer to an hour that may be sealed first marks the hour with a stamp in the near future,
+which invalidates the seal and prevents a new one until the write is finished. Any server may do all of this, even
+twice.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._where import Values
 from autolog.stores.query import UNPRICED, Hour
 
-#: An hour is sealed when it is over for so long.
+#: How long after its end an hour is sealed.
 SETTLED = timedelta(minutes=5)
-#: Of a longer range it is asked first in which of its hours there is something.
+#: For ranges of more hours than this, a query first determines which hours have records.
 SPARSE = 24 * 100
-#: So many hours are sealed by one statement.
+#: The most hours sealed by one statement.
 AT_ONCE = 24 * 31
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
@@ -46,7 +47,7 @@ _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
 
 def _whole(column: str) -> str:
-    """Return a sum that is no more than an integer can be."""
+    """Return SQL for a sum that is limited to the range of an integer."""
     return f"toInt64(least(sum(toInt128(ifNull({column}, 0))), {_MAX}))"
 
 
@@ -66,13 +67,16 @@ def stamp(at: datetime) -> int:
 
 
 def marks(hours: Iterable[int], now: datetime, writing: timedelta) -> list[list[int]]:
-    """Return the rows of `sealed` that outdate the seals of hours that are about to change; no write takes so long."""
-    last = hour_of(now + writing - SETTLED)  # those before it may be sealed, or will be soon
+    """Return rows of `sealed` that invalidate the seals of hours about to change.
+
+    They prevent new seals for the time `writing`, which must be longer than any write.
+    """
+    last = hour_of(now + writing - SETTLED)  # earlier hours may be sealed, or will be soon
     return [[hour, stamp(now + writing), 0] for hour in sorted(set(hours)) if hour < last]
 
 
 def seal(db: Database, rows: Sequence[Sequence[int]]) -> None:
-    """Insert rows of `sealed`: hour, stamp, and whether its sums are valid."""
+    """Insert rows into `sealed`: hour, stamp, and whether the hour's sums are valid."""
     db.insert("sealed", {"start": "Int32", "stamp": "Int64", "whole": "UInt8"}, rows)
 
 
@@ -86,7 +90,7 @@ class Sums:
     def read(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None, now: datetime
     ) -> Iterator[Hour]:
-        """Yield the sums of each hour from `since` to `until`, or of each day if that is long."""
+        """Yield the sums of each hour from `since` to `until`, or of each day for long ranges."""
         step = 24 if until - since > BY_DAY else 1
         first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
         ((least, greatest),) = self._query(
@@ -107,7 +111,7 @@ class Sums:
             yield Hour(_EPOCH + start * _HOUR, name, calls, errors, given, made, cost, priced, durations)
 
     def _sealed(self, present: Sequence[int], begin: int, end: int, now: datetime) -> dict[int, int]:
-        """Return the stamps of the hours whose sums are valid, after sealing what can be."""
+        """Return the stamps of the hours with valid sums, after sealing all hours that can be sealed."""
         latest = {
             start: (at, whole)
             for start, at, whole in self._query(
@@ -128,7 +132,7 @@ class Sums:
         return {hour: at for hour, (at, whole) in latest.items() if whole}
 
     def _with_records(self, begin: int, end: int) -> Sequence[int]:
-        """Return the hours of a range in which there may be records."""
+        """Return the hours of a range that may have records."""
         if end - begin <= SPARSE:
             return range(begin, end)
         inside = f"created_at >= {_time(begin)} AND created_at < {_time(end)}"

@@ -1,4 +1,4 @@
-"""Images, audio and files of the ClickHouse store: each once, as long as a record has it."""
+"""Images, audio and files in the ClickHouse store, each stored once, as long as a record refers to it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Media:
         self._target = target
 
     def insert(self, media: dict[str, bytes]) -> None:
-        """Keep media, by their hash."""
+        """Store media by their hash."""
         self._db.insert("media", {"sha256": "String", "content": "String"}, list(media.items()))
 
     def known(self, hashes: Iterable[str]) -> set[str]:
-        """Return those of some hashes whose media are there."""
+        """Return the hashes whose media are stored."""
         values = Values()
         sql = f"SELECT sha256 FROM media WHERE sha256 IN ({values.marks(hashes)})"
         return {one for (one,) in self._db.query(sql, values)}
 
     def used(self, hashes: set[str]) -> set[str]:
-        """Return those that a record has."""
+        """Return the hashes to which a record refers."""
         values = Values()
         condition = f"hasAny(media_hashes, [{values.marks(hashes)}])"
         sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE {condition}"
         return {one for (one,) in self._db.query(sql, values)}
 
     def drop(self, hashes: set[str]) -> None:
-        """Delete media that no record has any more; what a record has got meanwhile comes back."""
+        """Delete media to which no record refers; restore any to which a record has referred in the meantime."""
         free = hashes - self.used(hashes) if hashes else set()
         if not free:
             return
@@ -49,13 +49,13 @@ class Media:
         self.insert({sha256: kept[sha256] for sha256 in again & kept.keys()})
 
     def contents(self, hashes: set[str]) -> dict[str, bytes]:
-        """Media by their hash."""
+        """Return media by their hash."""
         values = Values()
         sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({values.marks(hashes)})"
         return dict(self._db.query(sql, values, raw=("content",)))
 
     def give(self, records: Sequence[Record]) -> None:
-        """Put media back into the bodies that they were taken out of."""
+        """Put media back into the bodies from which they were taken."""
         wanted = hashes_of(records)
         contents = self.contents(wanted) if wanted else {}
         for record in records if contents else ():
@@ -63,7 +63,7 @@ class Media:
 
 
 def lost(kept: Kept) -> set[str]:
-    """Return the media that a record had and has no more."""
+    """Return the hashes of media to which a record no longer refers after a change."""
     has = hashes_of([kept.record])
     had = hashes_of([kept.base]) if kept.base is not None else set()
     return had | has if kept.gone else had - has

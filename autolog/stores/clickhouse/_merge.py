@@ -1,7 +1,7 @@
-"""What becomes of one record that several changed at the same moment, each without knowing of the others.
+"""Merge concurrent changes of one record, each made without knowledge of the others.
 
-Who took it away wins, for what is erased must not come back. Else all changes count: fields that one left alone are as
-another made them, and where two changed the same, the later one stands.
+A deletion wins, because deleted data must not reappear. Otherwise all changes count: each changed field gets its new
+value, and where two changes set the same field, the later one wins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ _NO_CHANGE = frozenset({"seq", "updated_at", "received_at"})
 
 @dataclass(slots=True)
 class Outcome:
-    """What is to stand: a record, or none; and the times under which other rows of it lie, which must go."""
+    """The result of a merge.
+
+    Attributes:
+        record: the merged record; None if it is deleted.
+        seq: its sequence number.
+        version: the latest version merged.
+        gone_at: the times of other rows of the record, which must be deleted.
+    """
 
     record: Record | None
     seq: int
@@ -29,7 +36,7 @@ class Outcome:
 
 
 def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
-    """Return what a change of ours and the changes of others amount to; None if the latest row has it all already."""
+    """Merge our change with those of others; return None if the latest row already contains all of them."""
     rows = sorted((mine, *others), key=lambda kept: kept.version)
     latest = rows[-1]
     live = [kept for kept in rows if not kept.gone]
@@ -52,7 +59,7 @@ def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
 
 
 def _lay(result: Record, base: Record, changed: Record) -> None:
-    """Bring the changes from `base` to `changed` into another record."""
+    """Apply the changes from `base` to `changed` to another record."""
     for name in FIELDS:
         before, after = getattr(base, name), getattr(changed, name)
         if after == before or name == "seq":

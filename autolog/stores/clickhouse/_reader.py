@@ -1,4 +1,4 @@
-"""Records out of ClickHouse: by their keys, in an order, and with their bodies a few at a time."""
+"""Read records from ClickHouse: by key, in order, and with their bodies a few at a time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from autolog.stores.clickhouse._rows import BEYOND, BODIES, RAW, SELECT, WITH_BO
 from autolog.stores.clickhouse._where import Values, of_keys, order_sql, where
 from autolog.stores.query import Query
 
-#: Of a record that has several versions, the latest.
+#: Reads the latest version of each record.
 FROM = "FROM log FINAL"
-#: The newest are looked for in windows that grow by this factor.
+#: The newest records are sought in windows of time: the first, the factor by which they grow, and the largest.
 _FIRST_WINDOW, _GROWTH, _WIDEST = timedelta(hours=1), 8, timedelta(days=400)
-#: So many records get their bodies by one statement, or so many bytes of bodies.
+#: The most records, and the most bytes of bodies, that one statement reads.
 _AT_ONCE, _BYTES = 200, 16 * 1024 * 1024
 
 
 class Reader:
-    """Reads records. For any thread."""
+    """Reads records, for any thread."""
 
     def __init__(self, db: Database, clock: Clock, media: Media) -> None:
         self._db = db
@@ -38,7 +38,7 @@ class Reader:
     # By key
 
     def load(self, keys: Sequence[Key]) -> dict[Key, Kept]:
-        """Return the records of these keys, whole; of those that are gone, under which version."""
+        """Return the whole records with these keys; deleted ones only have their version."""
         found: dict[Key, Kept] = {}
         for some in batches(keys, IDS):
             values = Values()
@@ -54,7 +54,7 @@ class Reader:
         return found
 
     def load_at(self, times: dict[Key, datetime], bodies: bool = True) -> dict[Key, Kept]:
-        """Return the records of these keys, of which it is known when they were made."""
+        """Return the records with these keys, whose creation times are known."""
         values = Values()
         marks = ", ".join(values.at(at) for at in sorted(set(times.values())))
         found = self.fetch(f"WHERE {of_keys(times, values)} AND created_at IN ({marks})", values, bodies)
@@ -63,7 +63,7 @@ class Reader:
         return {(kept.record.project, kept.record.id): kept for kept in found}
 
     def times_of(self, record_id: str, project: str | None) -> dict[Key, datetime]:
-        """Return the keys with this id, and when their records were made."""
+        """Return the keys with this id, and the creation times of their records."""
         values = Values()
         of_project = "" if project is None else f" AND project = {values.mark(clean(project))}"
         rows = self._db.query(
@@ -77,7 +77,7 @@ class Reader:
     def find(
         self, query: Query, limit: int, offset: int, newest_first: bool, order_by: str, bodies: bool
     ) -> list[Kept]:
-        """Return matching records in an order by a field."""
+        """Return matching records ordered by a field."""
         found: list[Kept] = []
         for window in self._windows(query, order_by == "created_at" and newest_first and not offset):
             values = Values()
@@ -88,22 +88,22 @@ class Reader:
         return found
 
     def after(self, query: Query, seq: int, limit: int) -> list[Kept]:
-        """Return matching records after a sequence number, with all those that share the last one: two servers' may."""
+        """Return matching records after a sequence number, and all that share the last number, as two servers' may."""
         values = Values()
         rest = f"ORDER BY seq ASC LIMIT {int(limit)} WITH TIES"
         return self.fetch(f"WHERE {where(query, values)} AND seq > {int(seq)} {rest}", values, bodies=False)
 
     def newest(self, condition: str, by: str, values: Values, project: str, native: bool, each: int) -> list[Record]:
-        """Return the newest provider calls that match, without bodies, so many with the same values `by`."""
+        """Return the newest matching provider calls, without bodies, `each` for every combination of values `by`."""
         condition += f" AND project = {values.mark(clean(project))} AND dialect {'=' if native else '!='} 'native'"
         if not self._db.query(f"SELECT 1 FROM log WHERE {condition} LIMIT 1", values):
-            return []  # as a rule there are none, and to know that costs a tenth
+            return []  # usually there are none, and finding that out takes a tenth of the time
         order = f"ORDER BY created_at DESC, seq DESC LIMIT {int(each)} BY {by}"
         found = self.fetch(f"WHERE {condition} AND kind = 'llm' {order}", values, bodies=False)
         return [kept.record for kept in found]
 
     def fetch(self, rest: str, values: Values, bodies: bool) -> list[Kept]:
-        """Return the records that the rest of a SELECT gives."""
+        """Return the records that a SELECT with this rest finds."""
         rows = self._db.query(f"SELECT {WITH_BODIES if bodies else SELECT} {FROM} {rest}", values, raw=RAW)
         found = [from_row(row) for row in rows]
         if bodies:
@@ -111,7 +111,7 @@ class Reader:
         return found
 
     def _windows(self, query: Query, newest: bool) -> Iterator[Query]:
-        """Yield the query in pieces of time, newest first, each longer than the one before; or in one."""
+        """Yield the query for ever longer windows of time, the newest first; or just the query itself."""
         if not newest or query.equal.keys() & {"id", "trace_id", "seq"}:
             yield query
             return
@@ -130,7 +130,7 @@ class Reader:
     # With bodies
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield copies of records with their bodies, by statements that read few enough of them at once."""
+        """Yield copies of records with their bodies, limiting how much each statement reads."""
         for some in batches(records, _AT_ONCE):
             waiting: dict[Key, Record] = {}
             size = 0
@@ -143,7 +143,7 @@ class Reader:
             yield from self._give_bodies(waiting)
 
     def _lengths(self, records: Sequence[Record]) -> Iterator[tuple[Record, int]]:
-        """Yield records with the bytes of their bodies."""
+        """Yield records with the size of their bodies, in bytes."""
         values, times = Values(), {(one.project, one.id): one.created_at for one in records if one.created_at}
         marks = ", ".join(values.at(at) for at in sorted(set(times.values())))
         sizes = " + ".join(f"ifNull(length({name}), 0)" for name in BODIES)
@@ -160,5 +160,5 @@ class Reader:
         for key, record in records.items():
             kept = found.pop(key, None)
             bodies = {} if kept is None else {name: getattr(kept.record, name) for name in BODIES}
-            del kept  # what was read is let go of, for it may be large
+            del kept  # it may be large: do not keep it while the caller works
             yield msgspec.structs.replace(record, **bodies)

@@ -1,4 +1,4 @@
-"""Rows of the ClickHouse store and records: a record in one piece, and columns for what is compared and summed."""
+"""Convert records to rows of the ClickHouse store and back: a packed record, and columns for comparisons and sums."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from autolog._record.scores import values_of
 from autolog.stores._texts import as_text, clean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The times that the engine calculates with.
+#: The latest time that the engine can calculate with.
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
-#: A bound that is above all of them.
+#: A bound above all stored times.
 BEYOND = _LATEST + timedelta(days=1)
 _MAX_INT = 2**63 - 1
 
@@ -29,7 +29,7 @@ _WORD = "LowCardinality(Nullable(String))"
 _TEXT = "Nullable(String)"
 _COUNT = "Nullable(Int64)"
 _NUMBER = "Nullable(Float64)"
-#: Fields with a column of their own, and its type.
+#: Fields with their own column, and its type.
 COLUMNS = {
     "project": "LowCardinality(String)", "created_at": _TIME, "id": "String", "kind": "LowCardinality(String)",
     "name": _TEXT, "dialect": "LowCardinality(String)", "trace_id": _TEXT, "span_id": _TEXT, "parent_span_id": _TEXT,
@@ -40,8 +40,8 @@ COLUMNS = {
     "prompt_name": _TEXT, "prompt_id": _TEXT, "prompt_version": _TEXT, "request_content_type": _WORD,
     "response_content_type": _WORD, "input_preview": _TEXT, "output_preview": _TEXT, "response_id": _TEXT,
 }  # fmt: skip
-#: Columns that are made of several fields: `record` is all of them but the bodies, in MessagePack; `texts` what else a
-#: search looks into.
+#: Columns derived from several fields: `record` contains all fields except the bodies, as MessagePack; `texts` contains
+#: further texts for searches.
 MADE = {
     "seq": "Int64", "version": "Int64", "gone": "UInt8", "tags": "Array(String)", "metadata": "Map(String, String)",
     "scores": "Map(String, Float64)",
@@ -49,9 +49,9 @@ MADE = {
 }  # fmt: skip
 BODIES = {"request_body": _TEXT, "response_body": _TEXT}
 TYPES = COLUMNS | MADE | BODIES
-#: What is kept of a change for others that make one at the same moment.
+#: The columns of a change, kept for others who change the same record at the same moment.
 CHANGE = {name: TYPES[name] for name in ("project", "id", "version", "gone", "created_at", "seq", "record", *BODIES)}
-#: What is bytes, and not text.
+#: The columns that contain bytes, not text.
 RAW = ("record", *BODIES)
 
 _TIMES = tuple(index for index, kind in enumerate(COLUMNS.values()) if kind == _TIME)
@@ -61,36 +61,36 @@ _CHANGES = tuple(list(TYPES).index(name) for name in CHANGE)
 _column_values = attrgetter(*COLUMNS)
 _decoder = msgspec.msgpack.Decoder(Record)
 
-#: What a list reads, in the order in which `from_row` takes it; the bodies come after it.
+#: The columns that lists read, in the order expected by `from_row`; bodies follow them.
 SELECT = "record, seq, version, toUnixTimestamp64Micro(created_at)"
 WITH_BODIES = f"{SELECT}, {', '.join(BODIES)}"
 
 
 @dataclass(slots=True)
 class Kept:
-    """A record as it is in the store, or will be: its sequence number, and what it was read as."""
+    """A record as it is, or will be, in the store, with its sequence number and version."""
 
     record: Record
     seq: int
     version: int = 0
     gone: bool = False
-    #: When it was made, by the row that it replaces, and others that lie elsewhere: a part of those rows' keys.
+    #: The creation time in the row that this one replaces, and in further rows: it is part of their keys.
     was_at: datetime | None = None
     also_at: Sequence[datetime] = ()
-    #: What was read, and changed since; None for a record that was not there.
+    #: The record as it was read, before it was changed; None for a new record.
     base: Record | None = None
-    #: What the media in its bodies are, by hash; to be written with it.
+    #: The media of its bodies by hash, to be written with it.
     media: dict[str, bytes] = field(default_factory=dict)
 
     def copied(self) -> Record:
-        """Return the record to be changed, while this stays as it is."""
+        """Return a copy of the record, to be changed without affecting this one."""
         record = copy.deepcopy(self.record)
         record.seq = self.seq
         return record
 
 
 def micros(at: datetime, latest: datetime = _LATEST) -> int:
-    """Return a time as the store keeps it: microseconds since 1970, UTC."""
+    """Return a time in the store's form: microseconds since 1970, UTC."""
     return (min(max(at, _EPOCH), latest) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -99,11 +99,11 @@ def from_micros(value: int) -> datetime:
 
 
 def to_row(kept: Kept) -> list[Any]:
-    """Return the values of TYPES. Takes the media out of the bodies, into `kept.media`."""
+    """Return the values of the columns TYPES. Moves the media from the bodies to `kept.media`."""
     record = kept.record
     for name in ("cost", "duration", "time_to_first_chunk", "score"):
         if (number := getattr(record, name)) is not None and number != number:
-            setattr(record, name, None)  # what is not a number is not known
+            setattr(record, name, None)  # NaN means unknown
     bodies, kept.media = take_media(record)
     values = list(_column_values(record))
     for index in _TIMES:
@@ -127,23 +127,23 @@ def to_row(kept: Kept) -> list[Any]:
 
 
 def change_of(row: Sequence[Any]) -> list[Any]:
-    """Return the values of CHANGE, from those of TYPES."""
+    """Return the values of the columns CHANGE, given those of TYPES."""
     return [row[index] for index in _CHANGES]
 
 
-#: The kind of a row that is gone because its record has another time now, and so another key.
+#: The kind of a tombstone for a record that now has another creation time, and therefore another key.
 MOVED = "moved"
 
 
 def tombstone(kept: Kept, at: datetime) -> list[Any]:
-    """Return the row that takes a record away: its key, a later version, and nothing that was said."""
+    """Return a row that deletes a record: its key and a later version, without any content."""
     kind = "gone" if kept.gone else MOVED
     empty = Record(id=kept.record.id, project=kept.record.project, created_at=at, kind=kind)
     return to_row(Kept(empty, kept.seq, kept.version, gone=True))
 
 
 def from_row(row: Sequence[Any]) -> Kept:
-    """Return a record from the columns of SELECT, and its bodies if they follow."""
+    """Return the record in the columns of SELECT, with its bodies if they follow."""
     packed, seq, version, at, *bodies = row
     record = _decoder.decode(packed)
     record.seq = seq
@@ -153,5 +153,5 @@ def from_row(row: Sequence[Any]) -> Kept:
 
 
 def hashes_of(records: Iterable[Record]) -> set[str]:
-    """Return the media that records need."""
+    """Return the hashes of the media to which records refer."""
     return {entry["sha256"] for record in records for entry in record.media or () if entry.get("kept") is not False}

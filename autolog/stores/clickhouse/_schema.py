@@ -1,14 +1,14 @@
-"""The tables of the ClickHouse store, for one node or a cluster: migrations, each once and never changed after release.
+"""The tables of the ClickHouse store, for one node or a cluster, as migrations that never change after their release.
 
-`log` has a row for every version of a record; the latest one stands (ReplacingMergeTree, read with FINAL), and one that
-is `gone` takes the record away. It is ordered by project and time, for the newest first; `place` knows under which time
-an id is, in every version, so that servers see each other's changes; a materialised view fills it. `change` has those
-changes for an hour, for of `log` the engine drops all but the latest at any time (`_merge`). `hour` holds
-sums, valid where `sealed` says so (`_hours`).
+`log` has a row for every version of a record. The latest version counts (ReplacingMergeTree, read with FINAL); if it is
+`gone`, the record is deleted. The table is ordered by project and time, for finding the newest records. `place` maps
+ids to times, for every version, so that servers see each other's changes; a materialised view fills it. `change` keeps
+changes for an hour, because the engine may at any time drop all but the latest versions from `log` (`_merge`). `hour`
+holds sums, which are valid where `sealed` says so (`_hours`).
 
-On a cluster (`cluster=`) every statement runs ON CLUSTER (unless `on_cluster=0`). With `replicated=1` the tables of a
-shard copy themselves. With `distributed=1` the rows lie in tables called `..._local`, spread by a hash of project and
-id, so that all versions of a record are on one shard; the tables that the store uses are Distributed ones above them.
+On a cluster (`cluster=`), every statement runs ON CLUSTER (unless `on_cluster=0`). With `replicated=1`, the tables of a
+shard are replicated. With `distributed=1`, the rows are in tables called `..._local`, distributed by a hash of project
+and id, so that all versions of a record are on one shard; the store uses Distributed tables on top of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INDEXES = (
 def table_statements(
     target: Target, name: str, columns: str, engine: str, order: str, shard: str, more: str = ""
 ) -> Statements:
-    """Yield what makes a table that may be local, replicated, or spread over shards by the expression `shard`."""
+    """Yield statements that create a table: local, replicated, or distributed over shards by the expression `shard`."""
     on, local = target.on, target.local(name)
     kind, _, arguments = engine.partition("(")
     arguments = arguments.removesuffix(")")
@@ -51,7 +51,7 @@ def table_statements(
         )
 
 
-#: The columns of the tables. `log` has those of records.
+#: The columns of the tables.
 COLUMNS = {
     "log": TYPES,
     "place": {
@@ -116,26 +116,26 @@ def _create(target: Target) -> Statements:
 
 
 def _sum_by_the_model_asked_for(target: Target) -> Statements:
-    """Make the sums again: failed calls count for the model asked for, and what needs no price is not unpriced."""
+    """Recompute the sums: failed calls count for the requested model, and calls that need no price are not unpriced."""
     yield f"TRUNCATE TABLE IF EXISTS `{target.local('sealed')}`{target.on}"
 
 
 def _add_scores(target: Target) -> Statements:
-    """Add the column that records are found by their scores with; of older records it is filled when they change."""
+    """Add the column for finding records by score; for older records, it is filled when they change."""
     for name in dict.fromkeys((target.local("log"), "log")):
         yield f"ALTER TABLE `{name}`{target.on} ADD COLUMN IF NOT EXISTS scores {TYPES['scores']}"
 
 
-#: `autolog_schema` says how many a database has had.
+#: All migrations; the table `autolog_schema` says how many a database has had.
 MIGRATIONS: tuple[Callable[[Target], Statements], ...] = (_create, _sum_by_the_model_asked_for, _add_scores)
 
 
 def prepare(db: Database, target: Target) -> None:
-    """Make the database and its tables those of this version.
+    """Create the database and its tables, or bring them up to date.
 
     Raises:
-        StoreError: the server is too old, the database is another program's or a newer autolog's, or its tables are
-            not those that its version should have.
+        StoreError: if the server is too old, the database is another program's or a newer autolog's, or its tables are
+            not those of its version.
     """
     if db.version < OLDEST:
         known = ".".join(map(str, db.version))
@@ -152,7 +152,7 @@ def prepare(db: Database, target: Target) -> None:
         raise StoreError(target.shown, "this database was written by a newer autolog: pip install -U autolog-llm")
     if version == len(MIGRATIONS):
         _check(there, target)
-    if version < len(MIGRATIONS):  # each statement may be run twice: another server may be doing so
+    if version < len(MIGRATIONS):  # statements can be run twice, as another server may be doing the same
         for statement in _schema_table(target):
             db.command(statement)
         for number, migrate in enumerate(MIGRATIONS[version:], version + 1):
@@ -164,7 +164,7 @@ def prepare(db: Database, target: Target) -> None:
 
 
 def _columns_there(db: Database) -> dict[str, dict[str, str]]:
-    """Return the columns and their types of each table in the database."""
+    """Return the types of the columns of each table in the database."""
     found: dict[str, dict[str, str]] = {}
     for table, name, kind in db.query(
         "SELECT table, name, type FROM system.columns WHERE database = currentDatabase()"
@@ -174,7 +174,7 @@ def _columns_there(db: Database) -> dict[str, dict[str, str]]:
 
 
 def _check(there: dict[str, dict[str, str]], target: Target) -> None:
-    """Refuse tables that lack columns: a development version may have had others under the same number."""
+    """Refuse tables without the expected columns, which a development version with the same number may have made."""
     for table, columns in COLUMNS.items():
         wrong = [name for name, kind in columns.items() if there.get(table, {}).get(name) != kind]
         if wrong:
@@ -186,7 +186,7 @@ def _check(there: dict[str, dict[str, str]], target: Target) -> None:
 
 
 def _schema_table(target: Target) -> Statements:
-    """Yield what makes the table that marks a database as ours."""
+    """Yield statements that create the table which marks a database as autolog's."""
     yield from table_statements(
         target, "autolog_schema", "version UInt32, made_at DateTime DEFAULT now()", "ReplacingMergeTree()", "version",
         "version",
@@ -194,7 +194,7 @@ def _schema_table(target: Target) -> Statements:
 
 
 def ttl(target: Target) -> Statements:
-    """Yield what lets records delete themselves that are too old, as the option says; 0 ends that."""
+    """Yield statements that set the age at which records are deleted, as the option says; 0 removes it."""
     if target.ttl_days == 0:
         for name in ("log", "place"):
             yield f"ALTER TABLE `{target.local(name)}`{target.on} REMOVE TTL"

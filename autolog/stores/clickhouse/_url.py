@@ -1,4 +1,4 @@
-"""Where a ClickHouse store is and how it is laid out, as its URL says."""
+"""Read the location and layout of a ClickHouse store from its URL."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database, and how its tables are made.
+    """A database, and how its tables are created. For cluster, on_cluster, replicated and distributed, see `_schema`.
 
     Attributes:
         shown: the URL without its password, for errors and logs.
-        cluster, on_cluster, replicated, distributed: for more than one node, see `_schema`.
-        quorum: on how many replicas a write is before it is acknowledged.
-        ttl_days: records older than this delete themselves.
-        async_insert: the database gathers small inserts of many servers, and acknowledges them when they are kept.
-        connect_timeout, timeout: in seconds.
+        quorum: the number of replicas that must have a write before it is acknowledged.
+        ttl_days: the age, in days, at which the database deletes records.
+        async_insert: whether the database gathers small inserts, and acknowledges them when they are stored.
+        connect_timeout: the timeout of a connection attempt, in seconds.
+        timeout: the timeout of a statement, in seconds.
     """
 
     shown: str
@@ -56,19 +56,19 @@ class Target:
 
     @property
     def on(self) -> str:
-        """The clause of a statement that is for all nodes."""
+        """The clause that makes a statement run on all nodes."""
         return f" ON CLUSTER `{self.cluster}`" if self.cluster and self.on_cluster else ""
 
     def local(self, name: str) -> str:
-        """Return the table that holds the rows of a table."""
+        """Return the name of the table that holds a table's rows on each node."""
         return f"{name}_local" if self.distributed else name
 
 
 def read_url(url: str) -> Target:
-    """Return the target that a URL names: `clickhouse://user:password@host:8123/database?option=value`.
+    """Parse a URL such as `clickhouse://user:password@host:8123/database?option=value`.
 
     Raises:
-        StoreError: it is not such a URL, or has an option that does not exist.
+        StoreError: if it is not such a URL, or has an unknown or invalid option.
     """
     parts, host, port = _split(url)
     named = f"[{host}]" if host and ":" in host else host
@@ -103,7 +103,7 @@ def read_url(url: str) -> Target:
 
 
 def _split(url: str) -> tuple[SplitResult, str | None, int | None]:
-    """Return a URL's parts, its host and its port; no host where it cannot be read."""
+    """Return a URL's parts, host and port; the host is None if the URL cannot be parsed."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -116,7 +116,7 @@ class _Options:
     """The options of a URL.
 
     Raises:
-        StoreError: one does not exist, or has a value that makes no sense.
+        StoreError: if an option does not exist, or has an invalid value.
     """
 
     def __init__(self, shown: str, given: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Queries as SQL conditions, for ClickHouse. Every value is bound; field names come from tables, never from outside."""
+"""Turn queries into SQL for ClickHouse. All values are bound; field names come from tables here, never from outside."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _NUMERIC = {"seq", "success", "tokens", "tokens_in", "tokens_out", "created_at"}
     name for name, kind in COLUMNS.items() if "Int" in kind or "Float" in kind
 }
 
-#: Texts that a search looks into, besides the bodies.
+#: The texts that are searched, besides the bodies.
 _SEARCHED = (
     "input_preview", "output_preview", "name", "error_message", "toString(request_model)", "texts",
 )  # fmt: skip
 
 
 class Values(dict[str, Any]):
-    """Values for the marks in a statement."""
+    """The values of a statement's placeholders."""
 
     def mark(self, value: Any) -> str:
-        """Return a mark for one more value."""
+        """Add a value, and return its placeholder."""
         name = f"v{len(self)}"
         self[name] = value
         return f"%({name})s"
 
     def marks(self, values: Iterable[Any]) -> str:
-        """Return marks for several values."""
+        """Add several values, and return their placeholders."""
         return ", ".join(self.mark(value) for value in values)
 
     def at(self, at: datetime) -> str:
-        """Return a mark for a time."""
+        """Add a time, and return an expression for it."""
         return f"fromUnixTimestamp64Micro(toInt64({self.mark(micros(at, BEYOND))}), 'UTC')"
 
 
 def of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
-    """Return a test whether two columns have one of some pairs of values."""
+    """Return a test whether two columns have one of the pairs of values `keys`."""
     pairs = ", ".join(f"({values.mark(one)}, {values.mark(other)})" for one, other in keys)
     return f"({columns}) IN ({pairs})"
 
@@ -65,17 +65,17 @@ def expression(name: str) -> str:
 
 
 def order_sql(name: str, descending: bool) -> str:
-    """Return an order by a field, what is unknown below all else, and by arrival among equals."""
+    """Return an order by a field, with unknown values lowest, and by arrival where it is equal."""
     direction = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
     field = "created_at" if name == "created_at" else expression(name)
     return f"{field} {direction}, seq {direction}"
 
 
 def where(query: Query, values: Values) -> str:
-    """Return a query as a condition on `log`; its values go to `values`.
+    """Return a query as a condition on `log`, and add its values to `values`.
 
     Raises:
-        ValueError: a field that cannot be compared.
+        ValueError: if a field cannot be compared.
     """
     clauses = ["1"]
     for name, value in query.equal.items():
@@ -112,7 +112,7 @@ def where(query: Query, values: Values) -> str:
 
 
 def _scored(scored: Scored, values: Values) -> str:
-    """Return a test for a score."""
+    """Return a test for a score filter."""
     mark = values.mark(clean(scored.name))
     test = f"mapContains(scores, {mark})"
     if scored.operator is None:
@@ -125,9 +125,9 @@ def _any(tests: Any) -> str:
 
 
 def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
-    """Return a test whether one of the fields has a text, whatever the case, also as JSON escapes it."""
+    """Return a test whether any of the fields contains a text, or its JSON-escaped form, ignoring case."""
     folded = clean(text).casefold()
-    # and ß, the one letter whose cases the engine does not know to be one
+    # ß is the one letter whose case the engine does not fold
     spelled = [folded, clean(text), folded.replace("ss", "ß")]
     spelled += [json.dumps(one)[1:-1] for one in spelled]
     needles = [values.mark(needle) for needle in dict.fromkeys(spelled)]
@@ -161,14 +161,14 @@ def _comparison(compared: str, field: str, operator: str, given: tuple[Any, ...]
     tests = [f"{compared} IS NULL"] if None in given and operator == "eq" else []
     if operator == "eq":
         tests += [f"{compared} IN ({values.marks(known)})"] if known else []
-    elif known:  # below any of them is below the greatest
+    elif known:  # being below any of the values means being below the greatest
         bound = max(known) if operator in {"lt", "le"} else min(known)
         tests.append(f"{compared} {_SIGNS[operator]} {values.mark(bound)}")
     return _any(tests)
 
 
 def _typed(field: str, value: Any) -> Any:
-    """Return a value as the field's column can be compared with it; None if nothing in it is like this."""
+    """Return a value in the type of the field's column; None if no value of the column can equal it."""
     if isinstance(value, datetime):
         return micros(value, BEYOND)
     if field not in _NUMERIC:

@@ -1,12 +1,13 @@
-"""What is reserved and spent of budgets, for all servers that work on one database.
+"""Budget reservations and spending, shared by all servers that use one database.
 
-ClickHouse has no transactions. So a reservation is inserted first, and then everything of its keys is read, with it
-itself; if that is more than a limit it is taken back. Of two that are made at once, the one that reads later sees both:
-two can never both take what is left. Both may be taken back, which is why each is tried a few times. This holds where a
-read sees what was acknowledged before it: on one node, with a quorum, or where all servers use the same replica.
+ClickHouse has no transactions. A reservation is therefore inserted first; then the totals of its keys, including
+itself, are read, and it is withdrawn if they exceed a limit. Of two concurrent reservations, the one that reads last
+sees both, so that they can never both take the remainder. Both may be withdrawn, which is why each is tried a few
+times. This requires that a read sees all writes acknowledged before it: on one node, with a quorum, or if all servers
+use the same replica.
 
-A row is a reservation for one key; a later version of it says what it cost. One that is never settled, because its
-program was killed, counts until it expires.
+A row is a reservation for one key; a later version of the row has its real cost. A reservation that is never settled,
+because its program was killed, counts until it expires.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ _COLUMNS = {
     "key": "String", "id": "String", "record": "String", "state": "UInt8", "amount": "Float64", "credit": "Float64",
     "period": "Float64", "at": "Float64", "expires": "Float64", "forget": "UInt32", "version": "Int64",
 }  # fmt: skip
-#: The states of a row: `amount` is what may be spent, what was spent, or nothing.
+#: The states of a row: `amount` is reserved, spent, or withdrawn and 0.
 _RESERVED, _SPENT, _WITHDRAWN = 0, 1, 2
-#: How often a reservation is tried that did not fit only because of others, and the longest pause between, in seconds.
+#: How often a reservation is tried that only other reservations keep from fitting, and the longest pause, in seconds.
 _TRIES, _PAUSE = 5, 0.05
-#: By which share sums of floating-point numbers may differ, in whatever order they are added.
+#: The relative error of sums of floating-point numbers, which depends on the order of addition.
 _ROUNDING = 1e-12
-#: How long a row is kept at least, in seconds: its record may arrive by itself.
+#: Seconds for which a row is kept at least, because its record may still arrive on its own.
 _MEMORY = 86_400.0
 
 
 class Limit(NamedTuple):
-    """A limit in dollars within so many seconds, and the name of the sum that it is for."""
+    """A limit in dollars per `period` in seconds, for the sum with the name `key`."""
 
     key: str
     limit: float
@@ -64,24 +65,24 @@ class Row(NamedTuple):
 class Reservations:
     """Reserves and settles amounts in dollars. Every method may be called from any thread.
 
-    Raises:
-        StoreError: from every method: the database cannot be reached or used.
+    Raises (every method):
+        StoreError: if the database cannot be reached or used.
     """
 
     def __init__(self, db: Database, target: Target, now: Callable[[], float] = time.time) -> None:
         self._db = db
         self._now = now
-        self._lock = threading.Lock()  # those of one server do not get into each other's way
+        self._lock = threading.Lock()  # avoids conflicts within one server
         for statement in _table(target):
             self._db.command(statement)
 
     def reserve(
         self, number: str, limits: Sequence[Limit], bound: float, seconds: float, record: str = ""
     ) -> tuple[int, float, float] | None:
-        """Reserve `bound` dollars of every limit for so many seconds, or of none.
+        """Reserve `bound` dollars under all limits for `seconds`, or under none if it does not fit one of them.
 
         Returns:
-            None if that is done; else the number of the limit that it exceeds, what is spent and what is reserved.
+            None on success, else the index of the limit that it exceeds, and the dollars spent and reserved there.
         """
         if not limits:
             return None
@@ -111,18 +112,18 @@ class Reservations:
         for index, limit in enumerate(limits):
             spent, reserved = self._figures(limit, now)
             others = reserved - bound if inserted else reserved
-            # A call that costs nothing, as far as anybody knows, may go out until the limit is reached
+            # A call of unknown cost reserves nothing, and may be sent until the limit is reached
             if spent + others + bound > limit.limit * (1 + _ROUNDING) or spent >= limit.limit:
                 return index, spent, max(0.0, others)
         return None
 
     def settle(self, number: str, cost: float) -> None:
-        """Put what a call really cost in the place of its reservation, even an expired one; 0 releases it."""
+        """Replace a reservation, even an expired one, by the real cost in dollars; 0 releases it."""
         rows = self._rows("id", number, _RESERVED)
         self._insert([_spent(row, cost, self._now(), credit=cost if row.record else 0.0) for row in rows])
 
     def add(self, limits: Iterable[Limit], cost: float, record: str = "") -> None:
-        """Count what was spent without a reservation, or settle the one that was made for the record."""
+        """Count spending without a reservation, or settle the reservation that was made for the record."""
         now = self._now()
         if record:
             reserved = self._rows("record", record, _RESERVED)
@@ -137,9 +138,9 @@ class Reservations:
             self._insert([self._row(limit, uuid.uuid4().hex, "", _SPENT, cost, now, 0.0) for limit in limits])
 
     def seed(self, name: str, amounts: Iterable[tuple[Limit, float, float]]) -> None:
-        """Add what was spent before there was this table, as limits, times and dollars; once for each name.
+        """Add spending from before this table existed, as limits, times (epoch) and dollars; only once per name.
 
-        Servers that do so at once write the same rows.
+        Servers that do so at the same time write the same rows.
         """
         if self._rows("id", f"seeded {name}", _SPENT):
             return
@@ -151,11 +152,11 @@ class Reservations:
         self._insert([*rows, mark])
 
     def figures(self, limit: Limit) -> tuple[float, float]:
-        """Return what is spent and what is reserved, in dollars."""
+        """Return the amounts spent and reserved, in dollars."""
         return self._figures(limit, self._now())
 
     def keys(self, beginning: str) -> list[str]:
-        """Return the keys that begin so, of which anything is spent or reserved."""
+        """Return the keys that start with `beginning` and have spending or reservations."""
         values = Values()
         test = f"startsWith(key, {values.mark(beginning)}) AND state <> {_WITHDRAWN}"
         return [key for (key,) in self._db.query(f"SELECT DISTINCT key FROM budget FINAL WHERE {test}", values)]
@@ -194,7 +195,7 @@ def _spent(row: Row, cost: float, now: float, credit: float = 0.0) -> Row:
 
 
 def _forget(at: float, period: float) -> int:
-    """Return when a row is of no use any more, as the database's dates can say it."""
+    """Return when a row can be deleted, as an epoch time within the range of the database's dates."""
     return int(min(at + max(period, _MEMORY) + 60, 2**32 - 1))
 
 

@@ -1,13 +1,13 @@
-"""The store on ClickHouse, for when one machine is not enough: any number of servers work on the same database.
+"""The ClickHouse store, for when one machine is not enough: any number of servers can use the same database.
 
     clickhouse://user:password@host:8123/database
 
-A record is a row; a change is a row with a later version, and the latest stands (`_schema`). So a write may
-be repeated, and nothing is counted twice. Two servers that change the same record at the same moment see each other's
-rows after their inserts and merge them. There are no transactions in ClickHouse: changes are gathered and inserted
-together at the end, and inside a transaction only `get`, `update` and `write` see what it has changed.
+A record is a row, and a change is another row with a later version, the latest of which counts (`_schema`). Writes may
+therefore be repeated without counting anything twice. Two servers that change the same record at the same moment see
+each other's rows after their inserts, and merge them. ClickHouse has no transactions: changes are gathered and inserted
+together at the end, and inside a transaction only `get`, `update` and `write` see its changes.
 
-`tail` waits until the other servers' writes of the same moment have come, for sequence numbers are times (`_clock`).
+Sequence numbers are times (`_clock`), so `tail` waits until other servers' writes of the same moment have arrived.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from autolog.stores.query import (
     check_summarised,
 )
 
-#: How far apart the clocks and inserts of servers may be, in seconds: `tail` waits for so long.
+#: Seconds by which the clocks and inserts of servers may differ, for which `tail` waits.
 GRACE = 0.5
 
 
@@ -68,9 +68,9 @@ class _Changes:
 
 
 class ClickHouseStore:
-    """Records in a ClickHouse database; for options in the URL see `_url`."""
+    """Records in a ClickHouse database; for the URL's options, see `_url`."""
 
-    writers = 4  # most of a write is waiting for answers, and what comes meanwhile is written together
+    writers = 4  # a write mostly waits for replies; records that arrive meanwhile are written together
     schema = len(MIGRATIONS)
 
     def __init__(self, url: str) -> None:
@@ -89,7 +89,7 @@ class ClickHouseStore:
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Return whether there is such a database already."""
+        """Return whether the database exists."""
         target = read_url(url)
         database = Database(target)
         try:
@@ -98,14 +98,14 @@ class ClickHouseStore:
             database.close()
 
     def reservations(self) -> Reservations:
-        """Return what all servers on the database reserve and spend of budgets."""
+        """Return the budget reservations and spending shared by all servers on the database."""
         return Reservations(self._db, self._target)
 
     # Writing
 
     @property
     def _layers(self) -> list[_Changes]:
-        """Return this thread's transactions, the outermost first. A forked child has none."""
+        """This thread's open transactions, the outermost first; a forked child has none."""
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.pid, self._local.layers = os.getpid(), []
             self._clock.start_over()
@@ -134,7 +134,7 @@ class ClickHouseStore:
             self._clock.written()
 
     def _pending(self, key: Key) -> Kept | None:
-        """Return what this transaction has made of a record, if it has changed it."""
+        """Return a record as changed by this thread's transactions; None if they have not changed it."""
         return next((layer.records[key] for layer in reversed(self._layers) if key in layer.records), None)
 
     def _set(self, kept: Kept) -> None:
@@ -150,7 +150,7 @@ class ClickHouseStore:
             return [self._write_one(record, known, record.seq if record.seq in free else None) for record in records]
 
     def _free(self, seqs: Sequence[int | None]) -> set[int]:
-        """Return those of some sequence numbers that no record has."""
+        """Return the sequence numbers that no record has."""
         wanted, values = {seq for seq in seqs if seq is not None}, Values()
         if not wanted:
             return set()
@@ -181,7 +181,7 @@ class ClickHouseStore:
             old = self._pending(key) or self._reader.load([key]).get(key)
             if old is None or old.gone:
                 return None
-            record = old.copied()  # what was read stays what it was, if this is taken back
+            record = old.copied()  # keep the original, in case the transaction fails
             change(record)
             record.project, record.id, record.updated_at = *key, datetime.now(UTC)
             record.created_at = record.created_at or record.updated_at
@@ -207,7 +207,7 @@ class ClickHouseStore:
             key = clean(str(query.equal.get("project", "default"))), clean(str(query.equal.get("id")))
             pending = self._pending(key)
             if not rows and pending is not None and not pending.gone and not query.equal.keys() - {"project", "id"}:
-                self._set(replace(pending, gone=True))  # one that is not in the database yet
+                self._set(replace(pending, gone=True))  # the record is not in the database yet
                 return 1
         return len(rows)
 
@@ -276,7 +276,7 @@ class ClickHouseStore:
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
         values = Values()
         columns = ", ".join(f"min({expression(name)}), max({expression(name)})" for name in fields)
-        # None, and not the type's zero, where nothing matches
+        # The count tells whether to return None instead of the type's zero
         rows = self._db.query(f"SELECT count(), {columns} {FROM} WHERE {where(query, values)}", values)
         count, *row = rows[0]
         return {
@@ -286,10 +286,10 @@ class ClickHouseStore:
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:
         found = self._reader.after(query, after, limit)
         early = self._clock.now() - GRACE
-        if found and found[-1].seq >= seq_at(early):  # another server's, before these, may be on their way
+        if found and found[-1].seq >= seq_at(early):  # earlier records of other servers may be on their way
             time.sleep(max(0.0, time_of(found[-1].seq) - early))
             found = self._reader.after(query, after, limit)
-        held = self._clock.oldest_open  # before one that is still being written, others of this process wait
+        held = self._clock.oldest_open  # records after one still being written must wait
         return [kept.record for kept in found if held is None or kept.seq < held]
 
     def last(self) -> int:
@@ -308,7 +308,7 @@ class ClickHouseStore:
         return read_sums(self._db, group, where(query, values), values, shifts)
 
     def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
-        """Return since when a zone is how far from UTC, in microseconds and seconds, while there are records."""
+        """Return the zone's UTC offsets over the time of the records, as pairs of start (microseconds) and seconds."""
         first, last = self.extremes(Query(), ["created_at"])["created_at"]
         if first is None or zone is UTC:
             return []
@@ -364,7 +364,7 @@ class ClickHouseStore:
         return [kind for (kind,) in self._db.query("SELECT DISTINCT kind FROM document ORDER BY kind")]
 
     def size(self) -> int:
-        """Return how many bytes the store takes, without what is deleted and has not been merged away yet."""
+        """Return the size of the store in bytes, excluding old versions that have not been merged away yet."""
         taken: dict[str, int] = dict(
             self._db.query(
                 "SELECT table, sum(bytes_on_disk) FROM system.parts "
@@ -372,13 +372,13 @@ class ClickHouseStore:
             )
         )
         logs = taken.pop(self._target.local("log"), 0)
-        taken.pop(self._target.local("change"), 0)  # passes by itself
+        taken.pop(self._target.local("change"), 0)  # its rows expire by themselves
         ((versions,),) = self._db.query("SELECT count() FROM log WHERE NOT gone")
         share = min(1.0, self.count(Query()) / versions) if versions else 0.0
         return int(sum(taken.values()) + logs * share)
 
     def compact(self) -> None:
-        """Merge all versions of all records into one, and let go of those that are gone."""
+        """Merge all versions of each record into one, and remove deleted records."""
         for name, more in (("log", " CLEANUP"), ("document", ""), ("hour", ""), ("sealed", "")):
             self._db.command(f"OPTIMIZE TABLE `{self._target.local(name)}`{self._target.on} FINAL{more}")
 

@@ -1,1 +1,1 @@
-"""Logs in one SQLite file: the default store, which needs no infrastructure."""
+"""The store in one SQLite file, which is the default and needs no infrastructure."""

@@ -29,14 +29,14 @@ def read_sums(
     values: Sequence[Any],
     shifts: Sequence[tuple[int, int]] = (),
 ) -> list[Aggregate]:
-    """Return the sums of the calls that a condition gives, by a group of GROUPS.
+    """Return sums of the calls that meet a condition, by one of GROUPS.
 
-    Times are in their order; of other groups those with the most calls come first. `shifts`: see `_shifted`.
+    Times come in order; other groups by their number of calls, the most first. For `shifts`, see `_shifted`.
     """
     key = _GROUP_SQL.get(group, f'"{group}"').format(at=_shifted(shifts)) if group else "NULL"
     order = '"group"' if group in TIME_GROUPS else 'count(*) DESC, "group"'
     table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
-    # Unknown durations sort first: they are taken off the position
+    # Unknown durations sort first, so their number is subtracted from the position
     percentiles = ", ".join(
         f"min(CASE WHEN duration IS NOT NULL AND position - (total - known) >= known * {share} THEN duration END)"
         for share in (0.50, 0.95, 0.99)
@@ -57,7 +57,7 @@ def read_sums(
 
 
 def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
-    """Return `created_at` in seconds of local time; `shifts` says since when (microseconds) it is how many ahead."""
+    """Return SQL for `created_at` in local seconds; `shifts` are pairs of start (microseconds) and UTC offset."""
     if not shifts:
         return "created_at / 1000000"
     *later, (_, first) = reversed(shifts)
@@ -68,7 +68,7 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-#: `order_by` of `Store.summarise` as a name in the statement.
+#: `order_by` of `Store.summarise` in SQL.
 _SUMMARY_ORDERS = {
     "last": "newest", "turns": "turns", "calls": "calls", "errors": "errors", "tokens": "given + made",
     "cost": "spent",
@@ -84,9 +84,9 @@ def read_summaries(
     page: tuple[int, int],
     order_by: str = "last",
 ) -> list[Summary]:
-    """Return the sums of the records that a condition gives: see `Store.summarise`. `page`: limit and offset."""
+    """Return sums of the records that meet a condition (see `Store.summarise`); `page` is limit and offset."""
     step = by // timedelta(microseconds=1) if isinstance(by, timedelta) else None
-    # The plus keeps SQLite from reading the whole index of a field, and each of its rows, instead of the time range
+    # The plus keeps SQLite from reading a field's whole index, and all of its rows, instead of just the time range
     key = f"created_at / {step} * {step}" if step else f'+"{by}"' if by else "NULL"
     order = '"group"' if step else f"{_SUMMARY_ORDERS[order_by]} DESC, newest DESC"
     some = f"{key} IS NOT NULL" if by else "1"
@@ -110,7 +110,7 @@ def _of_calls(expression: str) -> str:
 
 
 def read_scores(db: sqlite3.Connection, group: str | None, condition: str, values: Sequence[Any]) -> list[ScoreSum]:
-    """Return the sums of the scores of the records that a condition gives: see `Store.scores`."""
+    """Return sums of the scores of the records that meet a condition; see `Store.scores`."""
     key = _GROUP_SQL.get(group, f'"{group}"') if group else "NULL"
     sql = f"""
         SELECT named, "group", count(*), avg(given), min(given), max(given)
@@ -132,7 +132,7 @@ def _moment(micros: int) -> datetime:
 
 
 def read_projects(db: sqlite3.Connection) -> list[str]:
-    """Return the names of all projects, by skipping through their index."""
+    """Return the names of all projects, by skipping through the index."""
     rows = db.execute("""
         WITH RECURSIVE found(known) AS (
             SELECT min(project) FROM log

@@ -1,8 +1,8 @@
-"""Bodies as the SQLite store keeps them: zstd, with a dictionary that the store's own bodies have trained.
+"""Compress bodies for the SQLite store: zstd, with a dictionary trained on the store's own bodies.
 
-Calls of one program resemble each other, but are too short to show it one by one: with a dictionary they take a third
-less space and no more time. It is trained from the latest bodies when there are some, and again when there are many
-times as many, for programs change; each frame says which one it needs.
+A program's calls resemble each other, but are too short for compression to benefit one by one. With a dictionary, they
+take a third less space at the same speed. It is trained on the latest bodies once there are enough, and again when
+there are many times as many, because programs change; each compressed frame names its dictionary.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 from autolog._record.zstd import zstd
 
 LEVEL = 3
-#: The number of records after which the first dictionary is trained, and how many times as many there are at the next.
+#: The number of records at which the first dictionary is trained, and the factor by which it grows for the next.
 FIRST, FACTOR = 200, 20
-#: What a dictionary is made of, and its size in bytes. More samples take longer, and writing waits meanwhile: 256 took
-#: 35 ms, and what they packed was 3 % smaller.
+#: The number of samples for a dictionary, the most bytes of each, and the dictionary's size in bytes. More samples take
+#: longer, while writers wait: 256 took 35 ms, and saved another 3 %.
 _SAMPLES, _SAMPLE, _SIZE = 64, 8_192, 16_384
-#: Every so manieth of the latest records is a sample.
+#: Samples are taken from every `_STRIDE`th of the latest records; with fewer than `_FEW`, no dictionary is trained.
 _STRIDE = 5
 _FEW = 20
 
 
 class Bodies:
-    """Packs and unpacks bodies for one store. Packing is for the writer alone; unpacking for any thread."""
+    """Compresses and decompresses bodies for one store. Only the writer may call `pack`; any thread may `unpack`."""
 
     def __init__(self) -> None:
         self.start_over()
 
     def start_over(self) -> None:
-        """Forget all dictionaries: the store is a new one."""
+        """Forget all dictionaries, for a new store."""
         self._known: dict[int, zstd.ZstdDict] = {}
         self._compressor = zstd.ZstdCompressor(LEVEL)
         self._due = FIRST
@@ -45,10 +45,10 @@ class Bodies:
         return self._compressor.compress(body, self._compressor.FLUSH_FRAME)
 
     def unpack(self, db: sqlite3.Connection, packed: bytes | None) -> bytes | None:
-        """Return a body as it was.
+        """Return the original body.
 
         Raises:
-            zstd.ZstdError: it is damaged, or its dictionary is gone.
+            zstd.ZstdError: if the data is damaged, or its dictionary is missing.
         """
         if packed is None:
             return None
@@ -58,7 +58,7 @@ class Bodies:
         return zstd.decompress(packed, zstd_dict=self._known.get(needed))
 
     def has(self, connection: Callable[[], Any], request: bytes | None, response: bytes | None, text: str) -> bool:
-        """Return whether a text is in one of two packed bodies, whatever the case, also as JSON escapes it."""
+        """Return whether a text, or its JSON-escaped form, is in one of two packed bodies, ignoring case."""
         needles = {text.casefold(), json.dumps(text.casefold())[1:-1].casefold()}
         for packed in (request, response):
             body = self.unpack(connection(), packed)
@@ -69,7 +69,7 @@ class Bodies:
         return False
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Read the dictionaries that there are; the newest is for packing."""
+        """Load all dictionaries; the newest is used for packing."""
         newest: zstd.ZstdDict | None = None
         for name, n, data in db.execute("SELECT id, n, data FROM dictionary ORDER BY n, id").fetchall():
             if name not in self._known:
@@ -79,14 +79,14 @@ class Bodies:
             self._compressor = zstd.ZstdCompressor(LEVEL, zstd_dict=newest.as_digested_dict)
 
     def train(self, db: sqlite3.Connection, last: int) -> None:
-        """Train a dictionary if it is time; outside of a transaction. `last`: the newest sequence number.
+        """Train a dictionary if it is due; called outside of transactions. `last` is the newest sequence number.
 
-        If training fails, go on without a dictionary.
+        If training fails, bodies are packed without a new dictionary.
         """
         if last < self._due:
             return
         with contextlib.suppress(sqlite3.Error, zstd.ZstdError, ValueError):
-            self.load(db)  # another process may have been first
+            self.load(db)  # another process may have been faster
             if last < self._due:
                 return
             self._due = last * FACTOR

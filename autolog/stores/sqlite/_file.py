@@ -1,8 +1,8 @@
 """The file of a SQLite store: its connections, and the transactions on them.
 
 One connection writes, under a lock, in WAL mode; every reading thread has its own. Several processes may share the
-file: SQLite's lock is waited for. Connections are opened again if the process has forked, or if somebody has deleted
-or replaced the file: what is written after that goes into the new one.
+file, and wait for SQLite's lock. Connections are reopened after a fork, and if the file has been deleted or replaced;
+later writes then go into the new file.
 """
 
 from __future__ import annotations
@@ -27,22 +27,24 @@ from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._rollup import Rollups
 from autolog.stores.sqlite._where import text_has
 
-#: How long to wait for another process that is writing, in seconds.
+#: Seconds to wait for another process to finish writing.
 BUSY_TIMEOUT = 10.0
-#: At how many pages the write-ahead log is copied into the file: 16 MB. A page that many transactions change is copied
-#: once, which makes a transaction of 32 records a tenth cheaper than at SQLite's own 1,000 pages.
+#: The number of pages (16 MB) at which the write-ahead log is copied into the file. A page changed by many transactions
+#: is then copied once, which makes a transaction of 32 records a tenth cheaper than with SQLite's default of 1,000.
 CHECKPOINT_PAGES = 4_000
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that supports weak references: its own functions refer to it without keeping it open."""
+    """A connection that supports weak references, so that its own SQL functions can refer to it without a cycle."""
 
 
 class SQLiteFile:
     """The connections to the file of a store, for any thread and across forks.
 
-    `bodies` packs and unpacks bodies; `rollups` gathers what a transaction adds to the sums; `newest` is the sequence
-    number of the record that was written last.
+    Attributes:
+        bodies: compresses and decompresses bodies.
+        rollups: gathers a transaction's changes to the sums.
+        newest: the sequence number of the last record written.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,12 +61,12 @@ class SQLiteFile:
     # Opening
 
     def _open(self) -> None:
-        """Open the connection that writes; make the file, or bring it up to date."""
+        """Open the writing connection, creating the file or bringing it up to date."""
         try:
             make_folder(self.path.parent)
         except OSError as error:
             raise StoreError(self.url, f"cannot make the folder {self.path.parent}: {error.strerror}") from error
-        with contextlib.suppress(OSError):  # where that fails, SQLite says why
+        with contextlib.suppress(OSError):  # if that fails, SQLite reports why
             make_private(self.path)
         self._pid, self._depth = os.getpid(), 0
         self._writer = self._connect()
@@ -86,7 +88,7 @@ class SQLiteFile:
         return db
 
     def _follow(self) -> None:
-        """Open the file anew if another has taken its place, or none."""
+        """Reopen the file if it has been replaced or deleted."""
         if identity_of(self.path) != self._identity:
             with self._lock:
                 if self._depth == 0 and identity_of(self.path) != self._identity:
@@ -96,19 +98,19 @@ class SQLiteFile:
                     self._open()
 
     def translated(self) -> translated:
-        """Return a block whose SQLite errors come out as `StoreError`."""
+        """Return a block that turns SQLite errors into `StoreError`."""
         return translated(self.url)
 
     # Connections
 
     @property
     def writer(self) -> sqlite3.Connection:
-        """The connection for changes; inside of a transaction only."""
+        """The connection for changes, for use inside a transaction only."""
         return self._writer
 
     @property
     def reader(self) -> sqlite3.Connection:
-        """Return this thread's connection; inside of a transaction the one that sees what it has changed."""
+        """This thread's connection; inside a transaction, the one that sees the transaction's changes."""
         if self.inside:
             return self._writer
         self._follow()
@@ -120,14 +122,14 @@ class SQLiteFile:
 
     @property
     def inside(self) -> bool:
-        """Return whether this thread is in a transaction."""
+        """Whether this thread is in a transaction."""
         return self._depth > 0 and self._owner == get_ident()
 
     # Changes
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all changes of the block, or none. One inside another can fail by itself."""
+        """Run the block in a transaction: all of its changes are kept, or none. A nested one can fail on its own."""
         with self._lock, self.translated():
             if self._pid != os.getpid():
                 self._pid, self._writer, self._depth = os.getpid(), self._connect(), 0
@@ -136,7 +138,7 @@ class SQLiteFile:
             if not inner:
                 self._follow()
             db = self._writer
-            if inner and not db.in_transaction:  # a full disk: SQLite has taken back all of it
+            if inner and not db.in_transaction:  # SQLite rolled everything back, for a full disk
                 raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
@@ -148,7 +150,7 @@ class SQLiteFile:
             if not inner and identity_of(self.path) != self._identity:
                 raise StoreUnavailable(self.url, "the file was deleted or replaced while it was written to")
             if not inner:
-                self.bodies.train(db, self.newest)  # of what is on disk now, and need not wait for it
+                self.bodies.train(db, self.newest)  # after the commit, which need not wait for it
 
     def _keep_or_take_back(self, db: sqlite3.Connection, inner: bool) -> Iterator[None]:
         self.rollups.begin()
@@ -172,7 +174,7 @@ class SQLiteFile:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for a change: a transaction of its own, or a part of the one that it is made in."""
+        """Provide the connection for a change, in the current transaction or else in one of its own."""
         if self.inside:
             with self.translated():
                 yield self._writer
@@ -183,7 +185,7 @@ class SQLiteFile:
     # The file as a whole
 
     def size(self) -> int:
-        """Return how many bytes the file's content takes."""
+        """Return the size of the file's content, in bytes."""
         with self.translated():
             db = self.reader
             pages, free, page = (
@@ -193,16 +195,16 @@ class SQLiteFile:
         return (pages - free) * page
 
     def compact(self) -> None:
-        """Make the file smaller; meanwhile nobody writes."""
+        """Shrink the file, during which writers wait."""
         with self._lock, self.translated():
             self._writer.execute("VACUUM")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def backup(self, target: Path) -> None:
-        """Write a copy of all that is committed to a new file.
+        """Write a copy of everything committed to a new file.
 
         Raises:
-            StoreError: it cannot be written, or is not whole.
+            StoreError: if the copy cannot be written, or is damaged.
         """
         try:
             make_private(target)
@@ -210,9 +212,9 @@ class SQLiteFile:
             raise StoreError(str(target), f"cannot be written: {error.strerror}") from error
         with translated(str(target)), contextlib.closing(sqlite3.connect(target)) as copy:
             with self.translated():
-                self.reader.backup(copy)  # in one step: a step on its own would begin anew after every write
+                self.reader.backup(copy)  # in one step, as several would start over after every write
             (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+            copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without a log next to it
         if found != "ok":
             raise StoreError(self.url, f"the copy is damaged, and so is the store: {found}")
 
@@ -228,10 +230,10 @@ class SQLiteFile:
 
 
 def path_of(url: str) -> Path:
-    """Return the path that a URL names.
+    """Return the path in a store's URL.
 
     Raises:
-        StoreError: it is not of the form sqlite:///PATH.
+        StoreError: if the URL is not of the form sqlite:///PATH.
     """
     name = url.removeprefix("sqlite:///")
     if not url.startswith("sqlite:///") or not name:

@@ -1,7 +1,7 @@
 """Insert many rows with few statements.
 
-Each step of a statement gives up the interpreter's lock, and in a busy program it takes up to 5 ms to get it back: a
-batch of 40 records, inserted row by row, let go of it some 200 times.
+Each step of a statement releases the interpreter's lock, and in a busy program it takes up to 5 ms to get it back. A
+batch of 40 records, inserted row by row, would release it some 200 times.
 """
 
 from __future__ import annotations
@@ -13,15 +13,21 @@ from typing import Any
 
 from autolog.stores._texts import clean
 
-#: How many rows a statement inserts at most. Each power of two below has a statement, which is prepared once.
+#: The most rows that one statement inserts. There is one statement, prepared once, for each power of two up to this.
 MOST_ROWS = 64
 
 
 def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> int:
-    """Insert rows of equal length; `into` is the table with or without its columns, `conflict` an ON CONFLICT clause.
+    """Insert rows of equal length, and return how many were inserted or changed.
 
-    Inside a transaction, which an error must end: SQLite then keeps the rows before the one that fails, for it would
-    copy every page first to take them back. Returns how many rows were inserted or changed.
+    Must be called inside a transaction that is rolled back on an error: the rows before a failing one are not undone,
+    because SQLite would have to copy every page beforehand.
+
+    Args:
+        db: the connection.
+        into: the table, optionally with its columns.
+        rows: the rows.
+        conflict: an ON CONFLICT clause.
     """
     inserted = 0
     for some in _parts(rows):
@@ -39,10 +45,10 @@ def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]
 
 
 def execute(db: sqlite3.Connection, statement: str, values: Sequence[Any]) -> int:
-    """Execute a statement; lone surrogates in its texts are replaced. Returns how many rows it changed."""
+    """Execute a statement, with lone surrogates in its texts replaced, and return how many rows it changed."""
     try:
         return db.execute(statement, values).rowcount
-    except UnicodeEncodeError:  # so rare that no text is looked at before
+    except UnicodeEncodeError:  # too rare to check every text beforehand
         return db.execute(statement, [clean(value) if isinstance(value, str) else value for value in values]).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Records in the tables of a SQLite file: read, written, merged and deleted, with all that lies beside them."""
+"""Read, write, merge and delete records in the tables of a SQLite file, along with their rows in other tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from autolog.stores.sqlite._rollup import Rollups
 from autolog.stores.sqlite._rows import COLUMNS, EPOCH, INTO_LOG, SELECT, facets, from_row, to_row
 from autolog.stores.sqlite._where import micros
 
-#: Bodies of more bytes are inserted one by one: SQLite copies what a statement is given, and keeps it to its next use.
+#: Bodies larger than this, in bytes, are inserted one by one, because SQLite copies the values of a statement and keeps
+#: them until its next use.
 LARGE = 32 * 1024
 
-#: What `take_media` returns.
+#: The type that `take_media` returns.
 Taken: TypeAlias = "tuple[list[bytes | None], dict[str, bytes]]"
 
 _LAST_NUMBER = """
@@ -32,13 +33,13 @@ _MISSING = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM log W
 
 
 def load(db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[Record]:
-    """Return the records that a condition on `log` gives, without bodies."""
+    """Return the records that meet a condition on `log`, without bodies."""
     rows = db.execute(f"SELECT {SELECT} FROM log WHERE {condition}", values)  # noqa: S608 - our own words
     return [from_row(row) for row in rows]
 
 
 def add_bodies(db: sqlite3.Connection, record: Record, bodies: Bodies) -> Record:
-    """Give a record its bodies, and them their media; returns it."""
+    """Add its bodies, including their media, to a record, and return the record."""
     row = db.execute("SELECT request_body, response_body FROM body WHERE n = ?", (record.seq,)).fetchone()
     if row is None:
         return record
@@ -55,7 +56,7 @@ def add_bodies(db: sqlite3.Connection, record: Record, bodies: Bodies) -> Record
 
 
 class RecordWriter:
-    """Changes records inside a transaction, and notes in `rollups` what that does to the sums."""
+    """Changes records inside a transaction, and notes the effect on the sums in `rollups`."""
 
     def __init__(self, db: sqlite3.Connection, bodies: Bodies, rollups: Rollups) -> None:
         self._db = db
@@ -63,7 +64,7 @@ class RecordWriter:
         self._rollups = rollups
 
     def write(self, records: Sequence[Record], keep_seq: bool = False) -> list[int]:
-        """Insert records, or fill in those with their ids; returns their sequence numbers (see `Store.write`)."""
+        """Insert records, or merge them into those with the same ids; return sequence numbers (see `Store.write`)."""
         if not records:
             return []
         for record in records:
@@ -80,7 +81,7 @@ class RecordWriter:
         return [self._merge(record) if seq in known else seq for seq, record in zip(seqs, records, strict=True)]
 
     def _free_numbers(self, records: Sequence[Record], keep_seq: bool) -> list[int]:
-        """Return a sequence number for each record: its own with `keep_seq` if that is free, else the next."""
+        """Return a sequence number for each record: with `keep_seq`, its own if that is free; else the next one."""
         (last,) = self._db.execute(_LAST_NUMBER).fetchone()
         if not keep_seq:
             return list(range(last + 1, last + 1 + len(records)))
@@ -95,11 +96,11 @@ class RecordWriter:
         return found
 
     def _missing(self, seqs: Sequence[int]) -> set[int]:
-        """Return those sequence numbers that no record has."""
+        """Return the sequence numbers that no record has."""
         return {seq for (seq,) in self._db.execute(_MISSING, (encode_json(seqs).decode(),))}
 
     def update(self, project: str, record_id: str, change: Callable[[Record], None]) -> Record | None:
-        """Let `change` alter a record; returns it, or None if there is none."""
+        """Let `change` modify a record; return the record, or None if there is none."""
         found = load(self._db, "project = ? AND id = ?", (project, record_id))
         if not found:
             return None
@@ -111,13 +112,13 @@ class RecordWriter:
         return record
 
     def delete(self, seqs: Sequence[int]) -> None:
-        """Delete records, and all that lies beside them."""
+        """Delete records and their rows in other tables."""
         for seq in seqs:
             self._delete_beside(seq)
         self._db.executemany("DELETE FROM log WHERE n = ?", [(seq,) for seq in seqs])
 
     def _merge(self, record: Record) -> int:
-        """Lay what the newer record knows over what is there; it takes nothing away."""
+        """Merge a record into the existing one, and return its sequence number."""
         (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
         seq = old.seq or 0
         merge(add_bodies(self._db, old, self._bodies), record)
@@ -135,7 +136,7 @@ class RecordWriter:
         self._write_beside([(seq, record, taken)])
 
     def _write_beside(self, written: Sequence[tuple[int, Record, Taken]]) -> None:
-        """Insert what lies beside records: bodies, media, and what they are found by."""
+        """Insert the records' rows in other tables: bodies, media, and facets."""
         pack = self._bodies.pack
         packed = [
             (seq, pack(request), pack(response))
@@ -179,7 +180,7 @@ def _size(packed: tuple[int, bytes | None, bytes | None]) -> int:
 
 
 def write_facets(db: sqlite3.Connection, records: Iterable[tuple[int, Record]]) -> None:
-    """Insert the rows that records are found by: their tags, models, caller and metadata."""
+    """Insert the rows by which records are found: their tags, models, callers, scores and metadata."""
     found: list[tuple[Any, ...]] = []
     described: list[tuple[Any, ...]] = []
     for seq, record in records:

@@ -1,8 +1,8 @@
-"""Sums by the hour and by the day, kept while writing, so that an overview costs the same however many logs there are.
+"""Hourly and daily sums, maintained while writing, so that overviews take the same time for any number of logs.
 
-`rollup_hour` and `rollup_day` have a row for each project, hour (the day's first), dimension (`all`, `model`,
-`provider`, `function`, `user`, `tag`) and value; those of `all` are the sums by project. Only provider calls count.
-Durations are kept as a histogram whose buckets grow by a tenth, so that a percentile is within five per cent.
+`rollup_hour` and `rollup_day` have a row for each project, hour (for a day, its first), dimension (`all`, `model`,
+`provider`, `function`, `user`, `tag`) and value; the rows of `all` are the sums by project. Only provider calls count.
+Durations are stored as a histogram whose buckets grow by a tenth, so that percentiles are within five per cent.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from autolog.stores.query import Hour, is_unpriced
 from autolog.stores.sqlite._insert import insert
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
-#: What nobody used: sums must never make a write fail.
+#: Limits beyond any real value, because sums must never make a write fail.
 MAX_TOKENS = 2**62
 MAX_SECONDS = 1e9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Define on a connection how histograms are added."""
+    """Define the SQL function that adds histograms on a connection."""
     db.create_function("histograms_added", 2, _histograms_added, deterministic=True)
 
 
@@ -54,7 +54,7 @@ class _Sum:
     histogram: Counter[int] = field(default_factory=Counter)
 
     def add(self, record: Record, sign: int, unpriced: bool, slot: int | None) -> None:
-        """Add or take away a record; `slot` is the histogram's bucket for its duration."""
+        """Add or, with `sign` -1, subtract a record; `slot` is the histogram's bucket for its duration."""
         self.calls += sign
         self.errors += sign * (record.status == "error")
         self.input_tokens += sign * (record.usage_input_tokens or 0)
@@ -66,7 +66,7 @@ class _Sum:
 
 
 class Rollups:
-    """Changes of the sums, gathered in a transaction and written at its end."""
+    """Changes to the sums, gathered during a transaction and written at its end."""
 
     def __init__(self) -> None:
         self._levels: list[dict[tuple[str, str, int, str], _Sum]] = []
@@ -79,7 +79,7 @@ class Rollups:
         self._levels.pop()
 
     def note(self, record: Record, sign: int) -> None:
-        """Note that a record came (1) or went (-1)."""
+        """Note that a record was added (`sign` 1) or removed (-1)."""
         if record.kind != "llm" or record.created_at is None:
             return
         hour = (record.created_at - _EPOCH) // timedelta(hours=1)
@@ -102,12 +102,12 @@ class Rollups:
             found.add(record, sign, unpriced, slot)
 
     def end(self, db: sqlite3.Connection) -> None:
-        """End a transaction: an inner one leaves its changes to the outer one, the outermost writes them."""
+        """End a transaction: a nested one passes its changes to the outer one, and the outermost one writes them."""
         changes = self._levels.pop()
         if self._levels:
             _merge_all(self._levels[-1], changes.items())
             return
-        for table, hours in _TABLES.items():  # the hours first: the day's sums are made of theirs
+        for table, hours in _TABLES.items():  # hours first, as those of days are derived from them
             sums: dict[tuple[str, str, int, str], _Sum] = {}
             wider = (((project, dimension, hour // hours * hours, value), change)
                      for (project, dimension, hour, value), change in changes.items())  # fmt: skip
@@ -140,7 +140,7 @@ def _values(change: _Sum) -> tuple[Any, ...]:
 
 
 def _histograms_added(one: str, other: str) -> str:
-    """Return two histograms as one, each a JSON object of counts by bucket; what is not there has none."""
+    """Add two histograms, each a JSON object of counts by bucket; missing buckets count as 0."""
     counts, more = decode_object(one), decode_object(other)
     for number, count in more.items():
         counts[number] = counts.get(number, 0) + count
@@ -148,7 +148,7 @@ def _histograms_added(one: str, other: str) -> str:
 
 
 def _merge_all(into: dict[tuple[str, str, int, str], _Sum], changes: Iterable[tuple[Any, _Sum]]) -> None:
-    """Add changes to sums; one that is alone with its key becomes the sum."""
+    """Add changes to sums; a change with a new key becomes the sum itself."""
     for key, change in changes:
         known = into.setdefault(key, change)
         if known is not change:
@@ -169,7 +169,7 @@ def _merge(into: _Sum, change: _Sum) -> None:
 def read_hours(
     db: sqlite3.Connection, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None
 ) -> Iterator[Hour]:
-    """Yield the sums of each hour from `since` to `until`, or of each day if that is long."""
+    """Yield the sums of each hour from `since` to `until`, or of each day for long ranges."""
     table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
     first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
     first = first // _TABLES[table] * _TABLES[table]
@@ -186,7 +186,7 @@ def read_hours(
 
 
 class _Durations(Mapping[float, int]):
-    """How many calls took about so long, read from a histogram's JSON when somebody asks: most sums are never asked."""
+    """The numbers of calls by duration in seconds, decoded from a histogram's JSON only when used, which is rare."""
 
     __slots__ = ("_counts", "_text")
 

@@ -1,4 +1,4 @@
-"""Rows of the SQLite store and records: the same in two shapes."""
+"""Convert records to rows of the SQLite store and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
 _FLAGS = frozenset({"cached"})
 _BODIES = ("request_body", "response_body")
-#: Columns of their own: what lists show and queries compare. All else is in `rest`.
+#: The fields with their own column: those that lists show and queries compare. All others are in `rest`.
 COLUMNS = (
     "id", "kind", "name", "project", "dialect", "trace_id", "span_id", "parent_span_id", "operation_name",
     "provider_name", "request_model", "response_model", "usage_input_tokens", "usage_output_tokens", "cost", "cached",
@@ -32,9 +32,9 @@ _JSON_INDEXES = tuple(COLUMNS.index(name) for name in _JSON)
 _REST = tuple(name for name in FIELDS if name not in COLUMNS and name not in _BODIES and name != "seq")
 
 _QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
-#: Where a row goes: its number, then what `to_row` returns.
+#: The target of an insert: the row's number, then the values returned by `to_row`.
 INTO_LOG = f"log (n, {_QUOTED}, rest)"
-#: What a record is read from, in the order in which `from_row` takes it.
+#: The columns of a record, in the order expected by `from_row`.
 SELECT = f"n, {_QUOTED}, rest"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ _REST_DEFAULTS = tuple(DEFAULTS[name] for name in _REST)
 
 
 def to_row(record: Record) -> tuple[Any, ...]:
-    """Return the values of COLUMNS, and the rest as JSON."""
+    """Return the values of COLUMNS, followed by all other fields as JSON."""
     now = datetime.now(UTC)
     values = list(_column_values(record))
     for index in _TIME_INDEXES:
@@ -62,7 +62,7 @@ def to_row(record: Record) -> tuple[Any, ...]:
 
 
 def from_row(row: Sequence[Any]) -> Record:
-    """Return a record from the columns of SELECT; it has its sequence number, and no bodies."""
+    """Return the record in the columns of SELECT, with its sequence number and without bodies."""
     fields = decode_object(row[-1])
     for name, value in zip(COLUMNS, row[1:-1], strict=True):
         if value is None:
@@ -80,7 +80,7 @@ def from_row(row: Sequence[Any]) -> Record:
 
 
 def facets(record: Record) -> list[tuple[str, str]]:
-    """Return what a record is found by through `facet`: pairs of kind and value."""
+    """Return the pairs of kind and value by which a record is found in `facet`."""
     found = [("tag", tag) for tag in record.tags]
     found += [("model", model) for model in (record.request_model, record.response_model) if model is not None]
     if record.caller is not None:

@@ -1,13 +1,14 @@
-"""A process that answers one SELECT over the views of `stores.sql`, and can do nothing else.
+"""A process that runs one SELECT over the views of `stores.sql`, and can do nothing else.
 
-It is given the statement as a line of JSON on standard input. It says of which views it wants the rows - those that are
-computed, and of a store that is no file all - and is given them, a line each, until the end of the input. It answers
-with a line of JSON, and ends.
+It reads the statement as a line of JSON from standard input. It replies with the names of the views whose rows it needs
+(computed ones, or all if the store is not a file), and reads these rows, one per line, until the end of the input. It
+then writes the answer as a line of JSON, and exits.
 
-What keeps a statement in its place: an authorizer that allows reading the views and calling harmless functions. The
+The statement is confined by an authorizer, which only allows reading the views and calling harmless functions. The
 store is attached read-only under a random name, which no statement can know, and temporary views hide its tables under
-their own names, for the authorizer alone would take a statement's own `WITH calls AS ...` for the view of that name. A
-progress handler stops it in time, limits of the process bound memory and temporary files, and the parent kills it.
+their own names, because the authorizer alone would mistake a statement's own `WITH calls AS ...` for the view of that
+name. A progress handler enforces the time limit, process limits bound memory and temporary files, and the parent kills
+the process if it does not end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._records import add_bodies, load
 from autolog.stores.sqlite._rows import COLUMNS, TIMES
 
-#: Bounds in bytes: memory, a temporary file, a text and a statement.
+#: Limits in bytes: of memory, a temporary file, a text and a statement.
 _MEMORY, _FILE, _TEXT, _STATEMENT = 1024**3, 512 * 1024**2, 16 * 1024**2, 100_000
 #: The functions that a statement may call.
 _FUNCTIONS = frozenset(
@@ -46,7 +47,7 @@ _HELP = f"there are the views {', '.join(VIEWS)}"
 
 
 def main() -> None:
-    """Answer the statement on standard input."""
+    """Run the statement on standard input, and write the answer."""
     task = json.loads(sys.stdin.buffer.readline())
     _limit_process(task["seconds"])
     try:
@@ -66,7 +67,7 @@ def _say(data: dict[str, Any]) -> None:
 def _limit_process(seconds: float) -> None:
     try:
         import resource
-    except ImportError:  # Windows: the parent kills it
+    except ImportError:  # Windows, where only the parent limits this process
         return
     for kind, bound in (
         (resource.RLIMIT_AS, _MEMORY),
@@ -121,7 +122,7 @@ def _explained(error: Exception, seconds: float) -> str:
     said = re.sub(r"\bs[0-9a-f]{32}\.", "", str(error))
     if said == "interrupted":
         return f"the statement was stopped: it took more than {seconds:g} seconds"
-    if "I/O error" in said or "disk is full" in said:  # its temporary files have a limit
+    if "I/O error" in said or "disk is full" in said:  # the limit on temporary files
         return "the statement was stopped: it needs too much memory"
     if "prohibited" in said or "not authorized" in said:
         return f"only SELECT over the views is allowed ({said}); {_HELP}"
@@ -134,7 +135,7 @@ def _explained(error: Exception, seconds: float) -> str:
 
 
 def _authorizer(name: str) -> Callable[..., int]:
-    """Return what SQLite asks whether a part of a statement is allowed; `name`: the attached store's."""
+    """Return the authorizer for statements; `name` is the name of the attached store."""
 
     def allow(action: int, first: str | None, second: str | None, place: str | None, source: str | None) -> int:
         if action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE}:
@@ -144,7 +145,7 @@ def _authorizer(name: str) -> Callable[..., int]:
             return sqlite3.SQLITE_OK if known in _FUNCTIONS or known == name else sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_READ and not (first or "").lower().startswith(("sqlite_", "pragma_")):
             ours = place == "temp" and (first or "").lower() in VIEWS
-            unread = place in {None, name} and not second  # no column is read of it: its rows are counted
+            unread = place in {None, name} and not second  # no column is read, only rows counted
             within = place == name and (source or "").lower() in VIEWS
             if ours or within or unread or (first or "").lower() in _TABLES_OF_FUNCTIONS:
                 return sqlite3.SQLITE_OK
@@ -154,9 +155,9 @@ def _authorizer(name: str) -> Callable[..., int]:
 
 
 def _wanted(db: sqlite3.Connection, sql: str, name: str, fed: Iterable[str]) -> list[str]:
-    """Return those of the views `fed` that a statement names; one that is refused is not given any rows.
+    """Return the views among `fed` that a statement names, after checking that the statement is allowed.
 
-    The authorizer is not told of everything that is read: not of the columns of USING.
+    The views are found by name, because the authorizer does not learn of everything that is read: columns in USING.
     """
     db.set_authorizer(_authorizer(name))
     try:
@@ -170,14 +171,14 @@ def _wanted(db: sqlite3.Connection, sql: str, name: str, fed: Iterable[str]) -> 
 
 
 def _make_tables(db: sqlite3.Connection, views: Iterable[str]) -> None:
-    """Make tables in the place of views whose rows are given on standard input."""
+    """Create tables in place of the views whose rows are read from standard input."""
     for view in views:
         named = ", ".join(f'"{column}"' for column in VIEWS[view])
         db.execute(f"CREATE TEMP TABLE {view} ({named})")
 
 
 def _attach(db: sqlite3.Connection, task: dict[str, Any], name: str) -> None:
-    """Attach the store's file under a name that nobody knows, and make the views over it."""
+    """Attach the store's file under a secret name, and create the views over it."""
     uri = Path(task["path"]).as_uri() + "?mode=ro"
     db.execute(f"ATTACH ? AS {name}", (uri,))
     tables = [table for (table,) in db.execute(f"SELECT name FROM {name}.sqlite_master WHERE type = 'table'")]
@@ -192,9 +193,9 @@ def _attach(db: sqlite3.Connection, task: dict[str, Any], name: str) -> None:
     for view, sql in _view_sql(name, _condition(task)).items():
         db.execute(f"CREATE TEMP VIEW {view} AS {sql}")
     for table in tables:
-        if table.startswith("sqlite_"):  # reserved; the authorizer knows them
+        if table.startswith("sqlite_"):  # reserved names, which the authorizer denies
             continue
-        # Hides it: a name without a database is looked for among temporary ones first
+        # Hides the table, because names without a database are first resolved among temporary ones
         db.execute(f'CREATE TEMP VIEW IF NOT EXISTS "{table}" AS SELECT NULL AS hidden')
 
 
@@ -209,7 +210,7 @@ def _condition(task: dict[str, Any]) -> str:
 
 
 def _expression(column: str) -> str:
-    """Return a record's column as `stores.sql` describes it, from the table `log`."""
+    """Return SQL for a record's column, in the form that `stores.sql` describes, from the table `log`."""
     if column in TIMES:
         return (
             f"strftime('%Y-%m-%dT%H:%M:%S', log.{column} / 1000000, 'unixepoch') "
@@ -223,7 +224,7 @@ def _expression(column: str) -> str:
 
 
 def _view_sql(name: str, condition: str) -> dict[str, str]:
-    """Return the views over a SQLite store."""
+    """Return the definitions of the views over a SQLite store."""
     columns = ", ".join(f'{_expression(column)} AS "{column}"' for column in RECORD_COLUMNS)
     at = _expression("created_at")
     log = f"{name}.log AS log"

@@ -1,4 +1,4 @@
-"""The tables of the SQLite store, as they came to be: migrations, each once and never changed after its release."""
+"""The tables of the SQLite store, as migrations that never change after their release."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def _create_rollups(db: sqlite3.Connection) -> None:
 
 
 def _index_what_is_looked_up(db: sqlite3.Connection) -> None:
-    """Add indexes: what ingest asks for with every log must not take longer the more there is.
+    """Add indexes for the lookups that ingestion makes for every log, whose time must not grow with the store.
 
-    Some servers give every response the same id, so what came in one way is found without the others; and the latest
-    log of a prompt is found without sorting them all (an index ends with the row's number).
+    Some servers give every response the same id, so the index on it also contains the dialect. The latest log of a
+    prompt is found without sorting, because an index ends with the row's number.
     """
     db.execute("DROP INDEX log_response_id")
     db.execute("""
@@ -94,28 +94,28 @@ def _create_dictionary(db: sqlite3.Connection) -> None:
 
 
 def _sum_by_the_model_asked_for(db: sqlite3.Connection) -> None:
-    """Sum again: a call that failed has no other model; and one that has no price to have is not unpriced."""
+    """Recompute the sums: failed calls count for the requested model, and calls that need no price are not unpriced."""
     db.execute("DROP TABLE rollup_hour")
     db.execute("DROP TABLE rollup_day")
     _create_rollups(db)
 
 
 def _index_what_was_used(db: sqlite3.Connection) -> None:
-    """Add an index by which the reports of one call are found where none tells the response's id."""
+    """Add an index for finding reports of the same call that do not contain the response's id."""
     db.execute("""
         CREATE INDEX log_usage ON log (usage_input_tokens, usage_output_tokens, created_at, dialect)
         WHERE kind = 'llm'""")
 
 
 def _find_by_scores(db: sqlite3.Connection) -> None:
-    """Add the names of scores to what records are found by."""
+    """Add the names of scores to the facets by which records are found."""
     db.execute("""
         INSERT OR IGNORE INTO facet SELECT 'score', scored.key, created_at, n
         FROM log, json_each(log.rest, '$.scores') AS scored WHERE rest LIKE '%"scores"%'""")
     db.execute("INSERT OR IGNORE INTO facet SELECT 'score', 'default', created_at, n FROM log WHERE score IS NOT NULL")
 
 
-#: A file's `user_version` says how many it has had.
+#: All migrations; a file's `user_version` says how many it has had.
 MIGRATIONS = (
     _create_tables,
     _create_media,

@@ -1,8 +1,8 @@
-"""Files that are older than this version: migrated, mended, or made anew from what their tables hold.
+"""Bring older files up to date: migrate or repair their tables, or rebuild them from their contents.
 
-A file's `user_version` says how many migrations it has had, but not which: a development version may have had others
-under the same number. So the tables themselves are looked at. Where they are those of the version, the migrations that
-are missing are applied; where they are others, new tables are filled with the records that the old ones hold.
+A file's `user_version` says how many migrations it has had, but not which ones: a development version may have had
+others under the same number. The tables themselves are therefore inspected. If they are those of the version, the
+missing migrations are applied; otherwise, new tables are filled with the records in the old ones.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from autolog.stores.sqlite._rollup import Rollups
 from autolog.stores.sqlite._rows import EPOCH, INTO_LOG, TIMES, to_row
 from autolog.stores.sqlite._schema import MIGRATIONS
 
-#: Marks a file as ours ("alog"), so that no other program's database is taken for one.
+#: Marks a file as autolog's ("alog"), so that no other program's database is mistaken for one.
 APPLICATION_ID = 0x616C6F67
-#: `_fingerprint` of a file that has had all migrations.
+#: The `_fingerprint` of a file that has had all migrations.
 FINGERPRINT = "9bfd1bb7df6e2928"
-#: Tables whose rows mean the same in all versions.
+#: Tables whose rows have the same meaning in all versions.
 _CARRIED = ("body", "dictionary", "media", "media_use", "document")
 _OLD = "before_"
 
-#: A table's columns (name, type, not null, place in the primary key), its unique columns, and how it counts.
+#: A table's columns (name, type, not null, place in the primary key), its unique keys, and whether it autoincrements.
 _Shape = tuple[frozenset[tuple[Any, ...]], frozenset[tuple[str, ...]], bool]
 
 
 def bring_up_to_date(db: sqlite3.Connection, url: str) -> None:
-    """Make a file's tables those of this version.
+    """Bring a file's tables to this version.
 
     Raises:
-        StoreError: it is another program's file, a newer autolog's, or holds what cannot be read.
+        StoreError: if the file is another program's or a newer autolog's, or its contents cannot be read.
     """
-    db.execute("BEGIN")  # so that all is of one moment: another process may be making the tables
+    db.execute("BEGIN")  # a consistent snapshot, as another process may be creating the tables
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     version, fingerprint = _version(db), _fingerprint(db)
@@ -68,7 +68,7 @@ def bring_up_to_date(db: sqlite3.Connection, url: str) -> None:
 
 
 def _migrate(db: sqlite3.Connection, url: str) -> None:
-    version = _version(db)  # another process may have been first
+    version = _version(db)  # another process may have been faster
     expected, _ = _expected(version)
     if _has(db, expected):
         for migrate in MIGRATIONS[version:]:
@@ -102,11 +102,11 @@ def _normal(sql: str) -> str:
     return " ".join(sql.split())
 
 
-# Tables and indexes that are there, and those that should be
+# Existing and expected tables and indexes
 
 
 def _is_whole(db: sqlite3.Connection) -> bool:
-    """Return whether all tables and indexes of this version are there; others may be."""
+    """Return whether all tables and indexes of this version exist; there may be others."""
     tables, indexes = _expected(len(MIGRATIONS))
     return _has(db, tables) and indexes.items() <= _indexes(db).items()
 
@@ -116,7 +116,7 @@ def _has(db: sqlite3.Connection, expected: dict[str, _Shape]) -> bool:
 
 
 def _expected(version: int) -> tuple[dict[str, _Shape], dict[str, str]]:
-    """Return the tables and indexes after so many migrations."""
+    """Return the tables and indexes after `version` migrations."""
     db = sqlite3.connect(":memory:")
     try:
         _rollup.prepare(db)
@@ -148,7 +148,7 @@ def _indexes(db: sqlite3.Connection) -> dict[str, str]:
 
 
 def _mend_indexes(db: sqlite3.Connection) -> None:
-    """Make the indexes that are missing, or others under their names."""
+    """Create the indexes that are missing or have another definition."""
     there = _indexes(db)
     for name, sql in _expected(len(MIGRATIONS))[1].items():
         if there.get(name) != sql:
@@ -160,7 +160,7 @@ def _mend_indexes(db: sqlite3.Connection) -> None:
 
 
 def _rebuild(db: sqlite3.Connection) -> int:
-    """Make all tables anew and fill them from the old ones; returns the number of records."""
+    """Recreate all tables and fill them from the old ones; return the number of records."""
     for name in _indexes(db):
         db.execute(f'DROP INDEX "{name}"')
     old = _tables(db)
@@ -191,7 +191,7 @@ def _columns(db: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _old_records(db: sqlite3.Connection) -> Iterator[tuple[int, Record]]:
-    """Yield the records of the old table: what its columns are called like, and what is in `rest`."""
+    """Yield the records of the old table, from the columns named after fields and from `rest`."""
     columns = _columns(db, f"{_OLD}log")
     for row in db.execute(f"SELECT * FROM {_OLD}log ORDER BY n"):  # noqa: S608 - our table
         values = dict(zip(columns, row, strict=True))
@@ -201,7 +201,7 @@ def _old_records(db: sqlite3.Connection) -> Iterator[tuple[int, Record]]:
 
 
 def _field(name: str, value: Any) -> Any:
-    """Return a column's value as `Record` has it."""
+    """Return a column's value in the type that `Record` has for it."""
     if name in TIMES and isinstance(value, int):
         return EPOCH + timedelta(microseconds=value)
     if isinstance(value, str) and "str |" not in (kind := str(Record.__annotations__[name])) and kind != "str":

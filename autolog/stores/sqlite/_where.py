@@ -1,4 +1,4 @@
-"""Queries as SQL conditions, for SQLite. Every value is bound; field names come from tables, never from outside."""
+"""Turn queries into SQL for SQLite. All values are bound; field names come from tables here, never from outside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 _FIELD_SQL = {
-    "id": "log.id",  # json_each has a column of this name, too
+    "id": "log.id",  # json_each also has a column of this name
     "seq": "n",
     "model": "coalesce(request_model, response_model, '')",
     "provider": "coalesce(provider_name, 'unknown')",
@@ -37,27 +37,28 @@ def expression(name: str) -> str:
 
 
 def order_sql(name: str, descending: bool) -> str:
-    """Return an order by a field, and by arrival among equals."""
+    """Return an order by a field, and by arrival where it is equal."""
     direction = "DESC" if descending else "ASC"
     return f"{expression(name)} {direction}, n {direction}"
 
 
 def text_has(text: str | None, wanted: str) -> bool:
-    """Return whether a column has a text, whatever the case, in any script, also as JSON escapes it."""
+    """Return whether a column contains a text, or its JSON-escaped form, ignoring case in all scripts."""
     if text is None:
         return False
     folded, needle = str(text).casefold(), wanted.casefold()
     return needle in folded or json.dumps(needle)[1:-1].casefold() in folded
 
 
-#: Fields with an index of their own that few records share a value of.
+#: Fields with their own index, whose values few records share.
 _SELECTIVE = frozenset({"id", "user", "session", "prompt_id", "trace_id", "response_id"})
 
 
 def source(query: Query) -> tuple[str, list[Any], Query]:
-    """Return what to read from, so that the newest come first without a sort: a facet's index if the query names one.
+    """Return the source to read from: the index of a facet that the query names, if any, which avoids a sort.
 
-    Returns the FROM clause, the values for its marks, and what of the query is still to be checked.
+    Returns:
+        The FROM clause, the values of its placeholders, and the rest of the query, which is still to be checked.
     """
     facet: tuple[str, Any] | None = None
     if _SELECTIVE & query.equal.keys():
@@ -83,7 +84,7 @@ def source(query: Query) -> tuple[str, list[Any], Query]:
 
 
 def score_value(name: str) -> str:
-    """Return in SQL the score of a record by its name, of which the expression is there twice; NULL if it has none."""
+    """Return SQL for a record's score by name, or NULL if it has none; the expression `name` appears twice in it."""
     return f"""coalesce(CASE WHEN {name} = 'default' THEN score END, (
         SELECT CASE scored.type WHEN 'object' THEN json_extract(scored.value, '$.value')
             WHEN 'integer' THEN scored.value WHEN 'real' THEN scored.value END
@@ -97,12 +98,12 @@ _HAS_META = "EXISTS (SELECT 1 FROM meta WHERE key = ? AND value = ? AND meta.at 
 
 
 def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
-    """Return a query as a condition on `log`, and the values for its marks.
+    """Return a query as a condition on `log`, and the values of its placeholders.
 
-    The project has an index for the newest first of all; beside another filter or in another order it is only checked.
+    The index on the project serves queries for its newest records; with another filter or order, the index is not used.
 
     Raises:
-        ValueError: a field that cannot be compared.
+        ValueError: if a field cannot be compared.
     """
     others = query.equal.keys() - {"project"} or query.tags or query.scores or query.metadata
     alone = order_by == "created_at" and not others
@@ -156,7 +157,7 @@ def _equal(query: Query, project_alone: bool) -> tuple[list[str], list[Any]]:
             clauses.append(_HAS_FACET)
             values += [name, clean(value)]
         elif name == "status" and value in {"ok", "error"}:
-            clauses.append(f"status = '{value}'")  # as a literal: the index on errors is a partial one
+            clauses.append(f"status = '{value}'")  # a literal, because the index on errors is partial
         elif name == "project" and not project_alone:
             clauses.append('+"project" = ?')
             values.append(_bindable(value))
@@ -197,14 +198,14 @@ def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str,
         several = f"{expression} IN (SELECT value FROM json_each(?))"  # noqa: S608
         tests.append(several if len(known) > 1 else f"{expression} = ?")
         known = [json.dumps(known)] if len(known) > 1 else known
-    elif known:  # below any of them is below the greatest
+    elif known:  # being below any of the values means being below the greatest
         tests.append(f"{expression} {_SIGNS[operator]} ?")
         known = [max(known) if operator in {"lt", "le"} else min(known)]
     return f"({' OR '.join(tests) or '0'})", known
 
 
 def _bindable(value: Any) -> Any:
-    """Return a value as SQLite takes it: times as microseconds, text it can hold, no integer beyond its own."""
+    """Return a value that SQLite accepts: times as microseconds, text as valid UTF-8, huge integers as floats."""
     if isinstance(value, datetime):
         return micros(value)
     if isinstance(value, str):
@@ -215,5 +216,5 @@ def _bindable(value: Any) -> Any:
 
 
 def micros(at: datetime) -> int:
-    """Return a time as the store keeps it: microseconds since 1970, UTC."""
+    """Return a time in the store's form: microseconds since 1970, UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)

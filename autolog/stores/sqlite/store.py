@@ -1,10 +1,10 @@
 """The store in one SQLite file.
 
-`log` has a row for every record, its fields as columns; what is never searched is JSON in `rest`. Bodies lie beside
-it in `body`, compressed (`_bodies`), so that lists never read them; their media lie in `media`, each once, however many
-bodies it stands in. `facet` and `meta` turn tags, models and metadata into rows of their own, for a search in JSON
-reads every record; `rollup_hour` and `rollup_day` hold sums (`_rollup`). Times are integer microseconds since 1970,
-UTC. A record's sequence number is its row's number, `n`.
+`log` has a row for every record, with its fields as columns; fields that are never searched are JSON in `rest`. Bodies
+are in `body`, compressed (`_bodies`), so that lists never read them. Their media are in `media`, each stored once,
+however many bodies contain it. `facet` and `meta` have rows for tags, models and metadata, because a search in JSON
+would read every record; `rollup_hour` and `rollup_day` hold sums (`_rollup`). Times are integer microseconds since
+1970, UTC. A record's sequence number is its row's number, `n`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from autolog.stores.sqlite._rows import EPOCH, SELECT, from_row
 from autolog.stores.sqlite._schema import MIGRATIONS
 from autolog.stores.sqlite._where import expression, micros, order_sql, source, where
 
-#: How many records a scan reads at a time, without their bodies.
+#: The number of records that a scan reads at a time, without their bodies.
 _SCAN = 200
 
 
@@ -59,7 +59,7 @@ class SQLiteStore:
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Return whether there is a file already."""
+        """Return whether the file exists."""
         return path_of(url).exists()
 
     # Writing
@@ -121,7 +121,7 @@ class SQLiteStore:
         table, first, rest = source(query) if order_by == "created_at" else ("log", [], query)
         condition, values = where(rest, "facet" if first else order_by)
         order = order_sql(order_by, newest_first)
-        if first:  # the facet's own order is the same, and its index gives it without a sort
+        if first:  # the facet's index yields the same order without a sort
             order = order.replace("created_at", "at").replace("n ", "place ")
         sql = f"SELECT {SELECT} FROM {table} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         with self._file.translated():
@@ -138,7 +138,7 @@ class SQLiteStore:
     def by_response(self, project: str, response_ids: Sequence[str], native: bool, each: int) -> list[Record]:
         values = json.dumps([clean(name) for name in response_ids])
         found = []
-        for of_dialect in ("= 'native'",) if native else ("< 'native'", "> 'native'"):  # no index is used for an OR
+        for of_dialect in ("= 'native'",) if native else ("< 'native'", "> 'native'"):  # an OR would use no index
             condition = f"kind = 'llm' AND response_id = {{value}} AND dialect {of_dialect}"
             there = self._there(condition.format(value="value"), "value", values)
             found += self._newest(condition.format(value="?"), there, project, each)
@@ -156,13 +156,13 @@ class SQLiteStore:
         return self._newest(condition.format("?", "?"), there, project, each)
 
     def _there(self, condition: str, wanted: str, values: str) -> list[tuple[Any, ...]]:
-        """Return those of some values, a JSON list, with which there are records: as a rule there are none."""
+        """Return the values in a JSON list for which there are records; usually there are none."""
         sql = f"SELECT {wanted} FROM json_each(?) WHERE EXISTS (SELECT 1 FROM log WHERE {condition})"  # noqa: S608
         with self._file.translated():
             return self._file.reader.execute(sql, (values,)).fetchall()
 
     def _newest(self, condition: str, values: Sequence[tuple[Any, ...]], project: str, each: int) -> list[Record]:
-        """Return the newest records that a condition gives for each of some values."""
+        """Return the newest records that meet a condition, `each` for every one of the values."""
         sql = f"{condition} AND +project = ? ORDER BY +created_at DESC, n DESC LIMIT ?"
         with self._file.translated():
             return [found for some in values for found in load(self._file.reader, sql, (*some, clean(project), each))]
@@ -206,7 +206,7 @@ class SQLiteStore:
             return _aggregate.read_sums(self._file.reader, group, condition, values, shifts)
 
     def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
-        """Return since when a zone is how far from UTC, in microseconds and seconds, while there are records."""
+        """Return the zone's UTC offsets over the time of the records, as pairs of start (microseconds) and seconds."""
         first, last = self.extremes(Query(), ["created_at"])["created_at"]
         if first is None or zone is UTC:
             return []
