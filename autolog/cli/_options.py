@@ -112,6 +112,12 @@ def reading_options(command: F) -> F:
     return _SERVER(_STORE(command))
 
 
+def project_option(command: F) -> F:
+    """Gives the command `project`, for `require_one`."""
+    says = "Only in this project; of a server, with a key for all projects, else in `default`."
+    return click.option("--project", help=says)(command)
+
+
 def administration_options(command: F) -> F:
     """Gives the command `store` and `server`, for `administration`."""
     server = click.option(
@@ -166,17 +172,19 @@ def with_whole_trace(store: ReadableStore, query: Query) -> Query:
     return query if isinstance(store, RemoteStore) else lookup.with_whole_trace(store, query)
 
 
-def find_by_part(store: ReadableStore, part: str) -> list[Record]:
+def find_by_part(store: ReadableStore, part: str, project: str | None = None) -> list[Record]:
     """Return records, without bodies, by their id, its beginning or its end."""
-    return store.find_by_part(part) if isinstance(store, RemoteStore) else lookup.find_by_part(store, part)
+    if isinstance(store, RemoteStore):
+        return store.find_by_part(part, project)
+    return lookup.find_by_part(store, part, Query({} if project is None else {"project": project}))
 
 
-def require_one(store: ReadableStore, part: str) -> Record:
+def require_one(store: ReadableStore, part: str, project: str | None = None) -> Record:
     """Return a record by its id, or the beginning or the end of it; else the command ends with exit code 1."""
-    record = store.get(part)
+    record = store.get(part, project)
     if record is not None:
         return record
-    found = find_by_part(store, part)
+    found = find_by_part(store, part, project)
     if len(found) == 1:
         return next(iter(store.with_bodies(found)))
     if found:

@@ -54,9 +54,9 @@ class RemoteStore:
         answer = self._get(f"/api/v1/records/{quote(record_id, safe='')}", {"project": project}, missing=True)
         return None if answer is None else _decode(answer.content)[0]
 
-    def find_by_part(self, part: str, limit: int = 10) -> list[Record]:
+    def find_by_part(self, part: str, project: str | None = None, limit: int = 10) -> list[Record]:
         """Return records by the beginning or the end of their id."""
-        return self._page({"id": part, "limit": limit})[0]
+        return self._page({"id": part, "project": project, "limit": limit})[0]
 
     def find(
         self,

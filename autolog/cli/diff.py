@@ -12,7 +12,7 @@ from rich.text import Text
 from autolog._display.diff import Line, answer_lines, compare_figures, compare_lines, folded, request_lines
 from autolog._display.figures import safe, short_id
 from autolog._record.record import Record
-from autolog.cli._options import open_for_reading, reading_options, require_one
+from autolog.cli._options import open_for_reading, project_option, reading_options, require_one
 from autolog.cli._render import console, counted, echo_json, print_lines
 
 
@@ -20,8 +20,9 @@ from autolog.cli._render import console, counted, echo_json, print_lines
 @click.argument("left", metavar="ID")
 @click.argument("right", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Figures and lines as JSON.")
+@project_option
 @reading_options
-def diff(left: str, right: str, as_json: bool, store: str | None, server: str | None) -> None:
+def diff(left: str, right: str, as_json: bool, project: str | None, store: str | None, server: str | None) -> None:
     """Show two records side by side. The beginning or the end of an ID is enough.
 
     Equal lines far from a difference are left out; --json has all.
@@ -32,7 +33,7 @@ def diff(left: str, right: str, as_json: bool, store: str | None, server: str | 
     autolog diff 0199d2c1-7e4a 0199d2c1-8f00
     """
     opened = open_for_reading(store, server)
-    show_difference(require_one(opened, left), require_one(opened, right), as_json)
+    show_difference(require_one(opened, left, project), require_one(opened, right, project), as_json)
 
 
 def show_difference(left: Record, right: Record, as_json: bool) -> None:

@@ -47,9 +47,7 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
     logs = Logs(
         store=opened,
         project=project,
-        find_by_part=lambda part: [
-            record for record in find_by_part(opened, part) if project is None or record.project == project
-        ],
+        find_by_part=lambda part: find_by_part(opened, part, project),
         with_whole_trace=lambda query: with_whole_trace(opened, query),
         select=lambda statement, query, rows: run_select(opened, statement, query, SECONDS, rows),
         replay=replay if allow_replay else None,

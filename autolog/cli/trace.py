@@ -6,7 +6,14 @@ import click
 
 from autolog._display.page import text
 from autolog._record.record import Record
-from autolog.cli._options import ReadableStore, open_for_reading, reading_options, require_one, with_whole_trace
+from autolog.cli._options import (
+    ReadableStore,
+    open_for_reading,
+    project_option,
+    reading_options,
+    require_one,
+    with_whole_trace,
+)  # fmt: skip
 from autolog.cli._render import console, echo_record, print_lines, table_width, trace_lines
 from autolog.errors import AutologError
 from autolog.stores.filters import FilterError
@@ -19,8 +26,9 @@ MAX_SPANS = 2_000
 @click.command()
 @click.argument("some_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
+@project_option
 @reading_options
-def trace(some_id: str, as_json: bool, store: str | None, server: str | None) -> None:
+def trace(some_id: str, as_json: bool, project: str | None, store: str | None, server: str | None) -> None:
     """Show a trace as a tree with durations and cost.
 
     ID is a trace's, or that of any record in it; the beginning or the end is enough.
@@ -29,7 +37,7 @@ def trace(some_id: str, as_json: bool, store: str | None, server: str | None) ->
     autolog trace 0199d2c1-7e4a
     """
     opened = open_for_reading(store, server)
-    records = _spans(opened, some_id)
+    records = _spans(opened, some_id, project)
     if len(records) == MAX_SPANS:
         click.echo(f"autolog: only the first {MAX_SPANS} spans of this trace are shown", err=True)
     if as_json:
@@ -41,21 +49,22 @@ def trace(some_id: str, as_json: bool, store: str | None, server: str | None) ->
     print_lines(screen, trace_lines(records, table_width(screen)))
 
 
-def _spans(store: ReadableStore, some_id: str) -> list[Record]:
+def _spans(store: ReadableStore, some_id: str, project: str | None) -> list[Record]:
     """Return the spans of the trace that an id or a part of it means, oldest first.
 
     Raises:
         AutologError: it may mean several traces.
     """
-    record = store.get(some_id, bodies=False)
+    record = store.get(some_id, project, bodies=False)
     if record is None:
         try:
-            query = with_whole_trace(store, Query({"trace_id": some_id}))
+            of_project = {} if project is None else {"project": project}
+            query = with_whole_trace(store, Query({"trace_id": some_id, **of_project}))
         except FilterError as error:
             raise AutologError(error.problem) from None
         if spans := store.find(query, MAX_SPANS, newest_first=False):
             return spans
-        record = require_one(store, some_id)
+        record = require_one(store, some_id, project)
     if not record.trace_id:
         return [record]
     query = Query({"trace_id": record.trace_id, "project": record.project})

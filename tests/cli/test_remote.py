@@ -44,7 +44,7 @@ COMMANDS = [
     ["logs"], ["logs", "--errors"], ["logs", "--sort", "cost", "-n", "2"], ["logs", "--metadata", "n=4", "--tag", "t"],
     ["logs", "--since", "2026-11-20T12:05+00:00", "--until", "2026-11-20T12:07+00:00", "--json"], ["logs", "--text", "chat 2"],
     ["stats"], ["stats", "--by", "day", "--json"], ["show", "beb60002"], ["show", "beb60002", "--raw"],
-    ["show", "01a21d77-6267-75cd-8865-7a98beb60002", "--json"], ["trace", "beb60001"], ["trace", "a" * 32, "--json"], ["trace", "aaaa"], ["logs", "--trace", "aaaa"],
+    ["show", "01a21d77-6267-75cd-8865-7a98beb60002", "--json"], ["trace", "beb60001"], ["trace", "a" * 32, "--json"], ["trace", "aaaa"], ["show", "beb60009", "--project", "shop"], ["trace", "bbb", "--project", "shop"], ["diff", "beb60009", "60009", "--project", "shop"], ["logs", "--trace", "aaaa"],
     ["logs", "--roots", "--sort", "oldest"], ["stats", "--by", "day", "--sort", "cost", "--csv"],
     ["stats", "--scores"], ["stats", "--since", "2026-11-20T12:05Z", "--until", "2026-11-20T12:10Z", "--compare", "--by", "name"], ["stats", "--by", "name", "--scores", "--json", "--score", "good>=5"], ["logs", "--score", "good<5"],
     ["diff", "beb60001", "beb60002"], ["export", "--errors"], ["export", "--format", "csv"], ["logs", "--project", "shop"],
