@@ -75,7 +75,7 @@ def complete(record: Record) -> None:
     if record.kind == "llm":
         status, name = record.status, record.name
         derive(record)
-        record.status, record.name = status, name
+        record.status, record.name = status, name or record.name
 
 
 #: Attributes that are JSON objects of further ones.
