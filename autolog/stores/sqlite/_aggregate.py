@@ -36,24 +36,33 @@ def read_sums(
     key = _GROUP_SQL.get(group, f'"{group}"').format(at=_shifted(shifts)) if group else "NULL"
     order = '"group"' if group in TIME_GROUPS else 'count(*) DESC, "group"'
     table = "facet JOIN log ON facet.kind = 'tag' AND log.n = facet.n" if group == "tag" else "log"
-    # Unknown durations sort first, so their number is subtracted from the position
-    percentiles = ", ".join(
-        f"min(CASE WHEN duration IS NOT NULL AND position - (total - known) >= known * {share} THEN duration END)"
-        for share in (0.50, 0.95, 0.99)
-    )
+    calls = f"FROM {table} WHERE {condition} AND log.kind = 'llm'"
+    percentiles = _percentiles(db, key, calls, values)
     sql = f"""
-        WITH calls AS (
-            SELECT {key} AS "group", status, usage_input_tokens, usage_output_tokens, cost, duration,
-                {UNPRICED} AS unpriced,
-                row_number() OVER (PARTITION BY {key} ORDER BY duration) AS position,
-                count(duration) OVER (PARTITION BY {key}) AS known
-            FROM {table} WHERE {condition} AND log.kind = 'llm')
-        SELECT "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
-            sum(cost), sum(unpriced), {percentiles}
-        FROM (SELECT *, count(*) OVER (PARTITION BY "group") AS total FROM calls)
-        GROUP BY "group" ORDER BY {order}"""  # noqa: S608 - key and condition are our own words
-    rows = db.execute(sql, values).fetchall()
-    return [Aggregate(None if row[0] is None else str(row[0]), *row[1:]) for row in rows]
+        SELECT {key} AS "group", count(*), sum(status = 'error'), sum(usage_input_tokens), sum(usage_output_tokens),
+            sum(cost), sum({UNPRICED}) {calls} GROUP BY "group" ORDER BY {order}"""
+    return [
+        Aggregate(None if value is None else str(value), *sums, *percentiles.get(value, (None, None, None)))
+        for value, *sums in db.execute(sql, values)
+    ]
+
+
+def _percentiles(
+    db: sqlite3.Connection, key: str, calls: str, values: Sequence[Any]
+) -> dict[Any, tuple[float, float, float]]:
+    """Return by group the durations that half, 95 and 99 per cent of the calls do not exceed.
+
+    They are sorted apart from the sums: sorting rows of two columns takes half the time of sorting all that is summed.
+    """
+    places = ", ".join(f"min(CASE WHEN position >= known * {share} THEN duration END)" for share in (0.50, 0.95, 0.99))
+    sql = f"""
+        SELECT "group", {places}
+        FROM (
+            SELECT {key} AS "group", duration, row_number() OVER (PARTITION BY {key} ORDER BY duration) AS position,
+                count(*) OVER (PARTITION BY {key}) AS known
+            {calls} AND duration IS NOT NULL)
+        GROUP BY 1"""  # noqa: S608 - our own words
+    return {value: (p50, p95, p99) for value, p50, p95, p99 in db.execute(sql, values)}
 
 
 def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
