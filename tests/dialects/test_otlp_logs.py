@@ -313,3 +313,24 @@ def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, toge
     (call,) = (record for record in server.rows() if record.kind == "llm")
     assert (call.cost is not None, call.output_preview is None or together) == (True, True)
     assert any(record.response_body for record in server.rows())
+
+
+def test_an_event_is_called_as_its_attribute_says_where_its_name_is_a_place_in_the_source(server: Server) -> None:
+    """As Codex CLI 0.171 sends its events."""
+    told = {
+        "event.kind": "response.completed",
+        "model": "gpt-5",
+        "conversation.id": "s-1",
+        "input_token_count": "100",
+        "output_token_count": "10",
+    }
+    one = {**log("codex.sse_event", told), "eventName": "event otel/src/events/session_telemetry.rs:1123", "body": None}
+    first = {**one, **log("codex.sse_event", {key: told[key] for key in ("event.kind", "model", "conversation.id")})}
+    server.call("POST", "/v1/logs", logs(first, one))
+    record = server.only()
+    assert (record.kind, record.session, record.usage_input_tokens, record.usage_output_tokens) == (
+        "llm",
+        "s-1",
+        100,
+        10,
+    )

@@ -120,6 +120,8 @@ class _Reader:
         attribute, wanted = agent.only.get(word, ("", ""))
         if kind == "skip" or (attribute and event.attributes.get(attribute) != wanted):
             return
+        if word in agent.counted and present(event.attributes, agent.family.counts["usage_input_tokens"]) is None:
+            return
         session = str(present(event.attributes, agent.family.texts["session"]))
         turn = present(event.attributes, agent.turn)
         at = (session, str(turn))

@@ -245,7 +245,9 @@ def _span(item: Json, scope: Scope, base64_ids: bool) -> Span:
 def _event(item: Json) -> Event:
     attributes = attributes_of(item)
     body = _value(item.get("body"))
-    name = item.get("name") or _either(item, "eventName", "event_name") or attributes.get("event.name")
+    name, said = item.get("name") or _either(item, "eventName", "event_name"), attributes.get("event.name")
+    if said and not str(name or "").endswith(str(said)):
+        name = said  # Rust's libraries name an event by its place in the source
     at = _either(item, "timeUnixNano", "time_unix_nano")
     seen = _either(item, "observedTimeUnixNano", "observed_time_unix_nano")
     severity = _either(item, "severityNumber", "severity_number")

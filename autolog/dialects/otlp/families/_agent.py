@@ -36,3 +36,5 @@ class Agent:
     """Attributes with how long it took, in milliseconds."""
     only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Event -> the attribute and the value with which alone it is kept."""
+    counted: frozenset[str] = frozenset()
+    """Events that are kept only with counts of tokens: without, another event tells of the same."""

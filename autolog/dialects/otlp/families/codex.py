@@ -1,6 +1,7 @@
 """Codex CLI's log records (`[otel]` in its config.toml), by its `codex.*` event names.
 
-A model call is told when its stream has ended (`codex.sse_event`, `response.completed`); input holds the cached
+A model call is told when its stream has ended (`codex.sse_event`, `response.completed`; 0.171 sends it twice, first
+without counts); input holds the cached
 tokens, output the reasoning. What it cannot know: the cost, the service tier, bodies, and the prompt that a call
 belongs to, so all of a conversation's calls stand beside one another.
 """
@@ -37,6 +38,7 @@ AGENT = Agent(
         "turn_ttft": "skip", "turn_cost": "skip", "websocket_request": "skip",
     },
     only={"sse_event": ("event.kind", "response.completed"), "websocket_event": ("event.kind", "response.completed")},
+    counted=frozenset({"sse_event", "websocket_event"}),
     call_id=("response.id",),
     tool_id=("call_id",),
     tool_input=("arguments",),
