@@ -18,7 +18,7 @@ from autolog.stores.query import Query
 def logs(tmp_path: Path) -> Logs:
     store = open_store(f"sqlite:///{tmp_path}/logs.db")
     return Logs(
-        store, None, lambda part: store.find(Query({"id": part})),
+        store, None, lambda part: store.find(Query({"id": part})), lambda query: query,
         lambda statement, query, rows: sql.select(store, statement, query, rows=rows),
     )  # fmt: skip
 
