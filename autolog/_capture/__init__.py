@@ -1,1 +1,1 @@
-"""What runs on the caller's thread: wrappers, exchanges, tees, functions, spans and their context."""
+"""Capture on the caller's thread: wrappers, exchanges, tees, functions, spans and their context."""

@@ -1,8 +1,8 @@
-"""What a call inherits from where it is made: the current span, and the user, session, tags and metadata.
+"""The context that a call inherits: the current span, and the user, session, tags and metadata.
 
-Both live in context variables, so they follow asyncio tasks by themselves. Threads start with an empty context;
-`follow_threads()` makes `threading.Thread` and `ThreadPoolExecutor` carry these two variables, and nothing else of
-the user's context, from the place where work is handed over.
+Both are in context variables, and therefore propagate to asyncio tasks automatically. Threads start with an empty
+context; `follow_threads()` makes `threading.Thread` and `ThreadPoolExecutor` carry these two variables, and nothing
+else of the user's context, from the place where work is submitted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autolog._record.ids import format_span, format_trace
 
 
 class Parent(Protocol):
-    """A span that others are made in: of it they need the numbers behind its ids."""
+    """A span in which others are created, which need the numbers behind its ids."""
 
     @property
     def trace(self) -> int: ...
@@ -36,7 +36,7 @@ class RemoteParent(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """A user, session, tags and metadata that calls are made for, and the budgets that they are paid from."""
+    """The user, session, tags and metadata of calls, and the budgets that they count against."""
 
     user: str | None = None
     session: str | None = None
@@ -53,9 +53,9 @@ class Context(msgspec.Struct, frozen=True):
         metadata: Mapping[str, Any],
         capture_bodies: bool = True,
     ) -> Context:
-        """Return this context with another laid over it.
+        """Return this context merged with further values.
 
-        Tags add up, metadata merges by key, and once bodies are off they stay off.
+        Tags are added, metadata is merged by key, and bodies that are off stay off.
         """
         return Context(
             user=self.user if user is None else user,
@@ -72,22 +72,22 @@ EMPTY = Context()
 current_span: ContextVar[Parent | None] = ContextVar("autolog_span", default=None)
 current_context: ContextVar[Context] = ContextVar("autolog_context", default=EMPTY)
 
-#: The exchange of the call that is under way here.
+#: The exchange of the provider call that is in progress in this context.
 current_exchange: ContextVar[Any] = ContextVar("autolog_exchange", default=None)
 
 
 def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
-    """Undo a `set`, also when the block ends in another context than it began in (a finalised generator)."""
+    """Undo a `set`, tolerating a block that ends in another context than it began in (a finalised generator)."""
     if token is None:
         return
     try:
         variable.reset(token)
-    except ValueError as error:  # set in another context: that one is gone, and there is nothing to undo
+    except ValueError as error:  # set in another context, where there is nothing to undo any more
         pass_on(error)
 
 
 def parse_traceparent(header: str | None) -> RemoteParent | None:
-    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is none."""
+    """Return the parent in a W3C `traceparent` header (https://www.w3.org/TR/trace-context/); None if it is invalid."""
     parts = header.strip().lower().split("-") if header else []
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None
@@ -98,5 +98,5 @@ def parse_traceparent(header: str | None) -> RemoteParent | None:
 
 
 def format_traceparent(parent: Parent) -> str:
-    """Return the `traceparent` header that names `parent` to another process."""
+    """Return the W3C `traceparent` header for `parent`."""
     return f"00-{format_trace(parent.trace)}-{format_span(parent.span)}-01"

@@ -15,17 +15,17 @@ from autolog._lifecycle import after_fork_in_child, before_exit
 
 
 class Reservation(Protocol):
-    """An amount that is held back of budgets until a call's cost is known."""
+    """An amount that is reserved under budgets until a call's cost is known."""
 
     def settle(self, cost: float | None, failed: bool) -> None:
-        """Put the call's cost, None if that is not known, in the place of what is reserved; once. Never raises."""
+        """Replace the reservation by the call's cost, None if unknown; only the first call counts. Never raises."""
         ...
 
 
 class Exchange(Span):
     """One logical provider call: the last request sent, the final response, and how it ended."""
 
-    # What every call has in the end, or few have; a default in the class costs a call nothing.
+    # Defaults in the class cost a call nothing, for attributes that are set later or by few calls.
     attempts = 0
     response_headers: Any = None
     content: bytes | None = None
@@ -35,13 +35,13 @@ class Exchange(Span):
     asked_usage = False
     download = False
     retry_key: Hashable = None
-    """What a repetition of the request has in common with it, where each attempt is an exchange by itself."""
+    """A key shared by repetitions of the same request, where each attempt is a separate exchange."""
     library_calls: Any = None
     reservation: Reservation | None = None
-    """What is held back for the call of the budgets that it is paid from."""
+    """The reservation for the call under its budgets."""
     kept_bytes = 0
     request: Any = None
-    """The request as the SDK built it; when the call ends, what is kept of it (`Sent`)."""
+    """The request as built by the SDK; replaced by the parts to keep (`Sent`) when the call ends."""
     chunks: list[bytes]
 
     def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:
@@ -54,16 +54,16 @@ class Exchange(Span):
         self.chunks = []
 
     def sends(self, request: Any, asked_usage: bool) -> None:
-        """Keep the request of an attempt that is about to be made, and whether we added a request for usage to it."""
+        """Keep the request of an attempt that is about to be made, and whether we have added a request for usage."""
         self.attempts += 1
         self.request = request
         self.asked_usage = asked_usage
 
     def followed_by(self) -> Exchange:
-        """Return the exchange of a request that is about to be made after there was a response.
+        """Return the exchange for a request that is made after a response has been received.
 
-        After an error it is one more attempt; after a success a call of its own (the SDK's middleware may make several
-        inside one).
+        After an error, it is another attempt of the same exchange. After a success, it is a separate call (the SDK's
+        middleware may make several inside one).
         """
         if (self.status_code or 0) >= 400:
             return self
@@ -74,9 +74,9 @@ class Exchange(Span):
         return exchange
 
     def received(self, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
-        """Keep the final response: its body is complete already, or passes through a tee from now on.
+        """Keep the final response, whose body is either complete or passes through a tee from now on.
 
-        An error response comes here only when the SDK's middleware is to see it; `failed` gets it if it stands.
+        An error response only gets here if the SDK's middleware sees it first; if it is final, `failed` receives it.
         """
         if response.status_code >= 400:
             return
@@ -90,22 +90,22 @@ class Exchange(Span):
             open_exchanges.add(self)
 
     def failed(self, error: BaseException) -> None:
-        """End a call that raised, with what is known of it and the provider's response if there was one."""
+        """End a call that raised, keeping the provider's response if there is one."""
         self.error = describe_error(error)
         response = getattr(error, "response", None)
         if response is not None and self.status_code is None:
             self.status_code = response.status_code
             self.response_headers = response.headers
             self.content = complete_content(response)
-        if self.request is not None:  # else nothing was sent: there was no call
+        if self.request is not None:  # otherwise nothing was sent, and there was no call
             self.end()
 
     def holds_results(self, beginning: bytes) -> bool:
-        """Return whether a downloaded file may be a batch's results, by how it begins; other files are not kept."""
+        """Return whether a downloaded file may be a batch's results, by its beginning; other files are not kept."""
         return beginning.lstrip()[:1] == b"{" or bool((self.response_headers or {}).get("content-encoding"))
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the exchange once, whichever way it ends."""
+        """End the exchange, and emit it; further calls do nothing."""
         if self.end_ns:
             return
         if self.streaming:
@@ -122,7 +122,7 @@ class Exchange(Span):
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """The parts of a request that are kept: the SDK's object holds much more, and each would wait in memory."""
+    """The parts of a request that are kept, instead of the SDK's object, which is much larger."""
 
     method: str
     url: Any
@@ -130,19 +130,19 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     content: bytes | None
 
 
-#: Exchanges whose streams are still open; the recorder ends them at exit.
+#: The exchanges whose streams are still open; they are ended at exit.
 open_exchanges: set[Exchange] = set()
 
 
 @before_exit
 def end_open_exchanges() -> None:
-    """End the exchanges whose streams are still being read, with what has arrived."""
+    """End the exchanges whose streams are still being read, keeping what has arrived."""
     for exchange in list(open_exchanges):
         exchange.end()
 
 
 def complete_content(response: Any) -> bytes | None:
-    """Return the body of a response that has been read, decoded; None if it was closed unread."""
+    """Return the decoded body of a response; None if it was closed without being read."""
     try:
         content: bytes = response.content
     except Exception as error:  # noqa: BLE001 - httpx and httpx2 each have their own ResponseNotRead
@@ -152,7 +152,7 @@ def complete_content(response: Any) -> bytes | None:
 
 
 def request_content(request: Any) -> bytes | None:
-    """Return the exact body that was sent, or None if it was not kept (never sent, or read by somebody else)."""
+    """Return the exact body that was sent; None if it was not kept (never sent, or read by other code)."""
     content: bytes | None = getattr(request, "_content", None)
     if content is None:
         sent = getattr(request.stream, "sent", None)
@@ -160,4 +160,4 @@ def request_content(request: Any) -> bytes | None:
     return content
 
 
-after_fork_in_child(open_exchanges.clear)  # they are the parent's to end
+after_fork_in_child(open_exchanges.clear)  # the parent ends them

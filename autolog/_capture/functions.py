@@ -1,10 +1,10 @@
 """`@autolog` on functions: every call becomes a span with its arguments and its result.
 
 The decorated function is a plain function of the same kind (sync, async, generator, async generator) with the same
-name, signature and module, so it inspects, documents and pickles like the one it wraps.
+name, signature and module, so that it inspects, documents and pickles like the original.
 
-A generator belongs to the trace and the context in which it was made, however late and by whomever it is read: a web
-framework reads a streamed response when the function that returned it has long ended.
+A generator belongs to the trace and the context in which it was created, no matter when and by whom it is consumed: a
+web framework reads a streamed response long after the function that returned it has ended.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from autolog._capture.span import ContextSpan, Emit, Span
 from autolog._capture.threads import follow_threads
 from autolog._guard import guard, pass_on, report
 
-#: How many yielded values of a generator are kept.
+#: The most values yielded by a generator that are kept.
 MAX_YIELDED = 1_000
-#: Where a web framework's response keeps the generator that it will read: Starlette and FastAPI, Werkzeug and Flask.
+#: The attributes in which responses of web frameworks keep their generator: Starlette and FastAPI; Werkzeug and Flask.
 _STREAMS = ("body_iterator", "response")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a function is recorded. `parameters` are those that its caller fills: without `self` or `cls`.
+    """How a function is recorded. `signature` excludes `self` and `cls`.
 
-    `make_budget` makes the budget of one call.
+    `make_budget` creates the budget of one call.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class FunctionCall(Span):
-    """One call of a decorated function, with its arguments as they were passed."""
+    """One call of a decorated function, with its arguments as passed."""
 
     args: Any = None
     kwargs: Any = None
@@ -69,7 +69,7 @@ class FunctionCall(Span):
                 self.defaults = freeze(options.defaults)
 
     def returned(self, result: Any) -> Any:
-        """Keep the result and return it; a response that will be read later stays in this trace."""
+        """Keep the result and return it; a response that is streamed later remains part of this trace."""
         if self.options.capture_output:
             self.output = freeze(result)
         if type(result) not in PLAIN:
@@ -87,9 +87,9 @@ class FunctionCall(Span):
                     setattr(result, name, _drive(stream, _Run(self)))
 
     def arguments(self) -> Any:
-        """Return the arguments by parameter name, with defaults applied, as they were at the time of the call.
+        """Return the arguments by parameter name, including defaults, as they were at the time of the call.
 
-        The input that the function has set on its own span stands for them.
+        If the function has set the input of its own span, that is returned instead.
         """
         if self.input is not None:
             return thaw(self.input)
@@ -99,13 +99,13 @@ class FunctionCall(Span):
         signature = self.options.signature
         try:
             bound = signature.bind(*args, **kwargs) if signature else None
-        except TypeError:  # the call itself was wrong; the function has raised the same
+        except TypeError:  # invalid arguments, for which the call itself has raised the same
             bound = None
         if bound is None or signature is None:
             return {"args": args, "kwargs": kwargs}
         defaults = thaw(freeze(self.options.defaults) if self.defaults is None else self.defaults)
         given = dict(bound.arguments)
-        bound.apply_defaults()  # for the order, and for *args and **kwargs that were not given
+        bound.apply_defaults()  # for the order, and for *args and **kwargs that are missing
         return {
             name: given.get(name, defaults.get(name, list(value) if isinstance(value, tuple) else value))
             for name, value in bound.arguments.items()
@@ -113,7 +113,7 @@ class FunctionCall(Span):
 
 
 def _fields_of(result: Any) -> dict[str, Any]:
-    """Return the attributes of an object; none if it does not let itself be looked at, as a proxy without an object."""
+    """Return the attributes of an object; empty if reading them fails, as for an unbound proxy."""
     try:
         fields = getattr(result, "__dict__", None)
     except Exception as error:  # noqa: BLE001 - raised by the user's class
@@ -123,7 +123,7 @@ def _fields_of(result: Any) -> dict[str, Any]:
 
 
 class PaidCall(ContextSpan, FunctionCall):
-    """A call of a function that has a budget for each."""
+    """A call of a function decorated with a budget for each call."""
 
     def __init__(self, emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__(emit, options, args, kwargs)
@@ -140,10 +140,10 @@ def decorate(
     capture_output: bool,
     make_budget: Callable[[], Any] | None = None,
 ) -> Any:
-    """Return `function` with every call recorded; a classmethod or staticmethod stays one.
+    """Return `function` with every call recorded; classmethods and staticmethods are supported.
 
     Raises:
-        TypeError: it is no function or method.
+        TypeError: if `function` is not a function or method.
     """
     if isinstance(function, (classmethod, staticmethod)):
         inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output, make_budget)
@@ -168,7 +168,7 @@ def _options(
     qualified = getattr(function, "__qualname__", type(function).__qualname__)
     try:
         signature = inspect.signature(function)
-    except (ValueError, TypeError):  # a builtin that does not tell
+    except (ValueError, TypeError):  # a builtin without a signature
         signature = None
     parameters = list(signature.parameters.values()) if signature else []
     owner = qualified.rpartition(".")[0]
@@ -224,10 +224,10 @@ def _wrap_async(function: Callable[..., Any], emit: Emit, options: Options) -> C
 
 
 class _Run:
-    """One run of a generator. `with run.current:` is a stretch of it, `with run:` all of it.
+    """One run of a generator: `with run:` surrounds all of it, and `with run.current:` one step.
 
-    The span and the context that are current inside are the generator's own: they are kept from one stretch to the
-    next, and never seen by whoever reads it.
+    The current span and context inside the generator are its own: they are kept from one step to the next, and are
+    never visible to the consumer.
     """
 
     def __init__(self, span: Span, call: FunctionCall | None = None) -> None:
@@ -236,7 +236,7 @@ class _Run:
         self.current = _Current(span, span.context)
 
     def add(self, value: Any) -> None:
-        """Keep a value that the generator gave, among the first of them."""
+        """Keep a value yielded by the generator, up to `MAX_YIELDED`."""
         if self._values is not None and len(self._values) < MAX_YIELDED:
             self._values.append(freeze(value))
 
@@ -253,11 +253,11 @@ class _Run:
         with guard("ending a generator's span"):
             if self._values is not None:
                 self._call.output = [thaw(value) for value in self._values]
-        self._call.end(None if isinstance(error, GeneratorExit) else error)  # one that is closed early has not failed
+        self._call.end(None if isinstance(error, GeneratorExit) else error)  # closing early is no failure
 
 
 class _Current:
-    """A block in which a span and a context are the current ones; what they have become is kept for the next time."""
+    """A block with a current span and context of its own, which are saved at its end for the next time."""
 
     __slots__ = ("_context", "_context_token", "_span", "_span_token")
     _span_token: Token[Parent | None]
@@ -282,13 +282,13 @@ class _Current:
 def _wrap_generator(
     function: Callable[..., Any], emit: Emit, options: Options, drive: Callable[..., Any], flag: int
 ) -> Any:
-    """Return a function that makes a recorded generator of either kind; `flag` is what `inspect` knows it by."""
+    """Return a function that creates a recorded generator; `flag` marks its kind for `inspect`."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _begin(emit, options, args, kwargs)
         try:
             inner = function(*args, **kwargs)
-        except BaseException as error:  # wrong arguments: nothing has run yet
+        except BaseException as error:  # invalid arguments; nothing has run yet
             if call is not None:
                 call.end(error)
             raise
@@ -304,15 +304,15 @@ def _wrap_generator(
 
 
 def _flags_of(generator: Any) -> int:
-    """Return the flags of a generator's code: `types.coroutine` sets one on what may be awaited."""
+    """Return the flags of a generator's code, among which `types.coroutine` sets one for awaitable generators."""
     return generator.gi_code.co_flags if type(generator) is GeneratorType else 0
 
 
 def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
-    """Return `wrapper` as one of which `inspect` says what it returns, a generator or an asynchronous one.
+    """Return `wrapper` marked for `inspect` as a function that returns a generator or an asynchronous generator.
 
-    It cannot be a generator function itself, for of one nothing runs before its generator is first read. In CPython an
-    instruction makes the generator, since 3.11, and the flag only tells of it.
+    It cannot be a generator function itself, because nothing of one runs before the generator is first consumed. Since
+    CPython 3.11, an instruction creates the generator, and the flag is merely informative.
     """
     code = wrapper.__code__
     flagged = code.replace(co_flags=code.co_flags | flag)
@@ -341,7 +341,7 @@ def _drive(inner: Generator[Any, Any, Any], run: _Run) -> Generator[Any, Any, An
                 step = functools.partial(inner.send, sent)
 
 
-#: The same for a generator that is awaited: the mark is in the code of each, so there are two.
+#: `_drive` for awaitable generators. The flag is part of the code, so a copy is needed.
 _drive_awaited: Callable[..., Any] = types.coroutine(FunctionType(_drive.__code__, globals()))
 
 

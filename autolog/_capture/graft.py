@@ -1,9 +1,9 @@
-"""Change a function in place, so that every reference to it is changed, whoever holds it.
+"""Change a function in place, so that every existing reference to it is affected.
 
-Others instrument the same SDKs. They put wrappers of their own on the class or on a subclass, and later put back what
-they found there. A wrapper of ours that were an attribute of the class would be passed by when theirs came first, and
-come back from the dead when theirs goes last. So the SDK's function stays where it is and gets other code: a stub that
-calls our wrapper, which calls a copy of the original. Whatever leads to the function leads to us, exactly once.
+Other tools instrument the same SDKs. They put their wrappers on the class or on a subclass, and later restore what they
+found there. If our wrapper were an attribute of the class, it would be bypassed when theirs was installed first, and
+resurrected when theirs is removed last. The SDK's function therefore stays where it is and gets other code: a stub that
+calls our wrapper, which calls a copy of the original. Every path to the function leads to our wrapper, exactly once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def make():
         {calls}
     return stub
 """
-#: What a stub uses stands in it as constants, in the places of these texts: to find it costs nothing, and the function
-#: gets no parameter that whoever copies its defaults would copy, too.
+#: The objects that a stub uses replace these texts among its constants: loading them costs nothing, and the function
+#: gets no additional parameters, whose defaults other tools might copy.
 _CALL = """__autolog__ = "autolog wrapper"
         return __autolog__({arguments})"""
 _ASK_AND_CALL = """__passes__ = "autolog passes"
@@ -36,28 +36,28 @@ _ASK_AND_CALL = """__passes__ = "autolog passes"
 
 
 class Watched(dict[Any, Any]):
-    """What is under way, by its key. As a constant of code it is hashed: by what it is, not by what is in it."""
+    """Calls in progress, by key. It is hashable by identity, because it becomes a constant of a code object."""
 
     __slots__ = ()
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-#: What tells that a call of a function goes straight on, as if nothing had been grafted.
+#: Decides whether a call goes straight to the original function, as if nothing had been grafted.
 Passes = Callable[..., bool] | Watched
-#: With how many parameters that are given by keyword only a stub still names each.
+#: The most keyword-only parameters that a stub names individually.
 _MOST_KEYWORDS = 8
-#: The flags by which `inspect` and others tell what a function returns. A plain function may have them, too: since
-#: Python 3.11 it is an instruction that makes a coroutine. So there is none more to be awaited.
+#: The flags by which `inspect` and others determine what a function returns. A plain function may have them, too: since
+#: Python 3.11 it is an instruction that creates a coroutine. The stub thus needs no extra coroutine.
 _RETURNS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 @functools.cache
 def _stub_code(free: tuple[str, ...], parameters: str, calls: str) -> CodeType:
-    """Return the code of a stub with these free variables, as those of the function whose place it takes.
+    """Return the code of a stub with the free variables of the function that it replaces.
 
-    A function's code has to have as many as its closure, and to begin with the instruction that brings them in:
-    without it, whoever looks at the local variables of its frame (debuggers, error reporters) would crash the
-    interpreter. So the compiler makes it.
+    A function's code must have as many free variables as its closure has cells, and must begin with the instruction
+    that copies them: without it, inspecting the local variables of its frame, as debuggers and error reporters do,
+    would crash the interpreter. The code is therefore produced by the compiler.
     """
     source = _STUB.format(
         variables="; ".join(f"{name} = None" for name in free) or "pass",
@@ -66,15 +66,15 @@ def _stub_code(free: tuple[str, ...], parameters: str, calls: str) -> CodeType:
         calls=calls,
     )
     namespace: dict[str, Any] = {}
-    exec(compile(source, __file__, "exec"), namespace)  # noqa: S102 - of the names of variables alone
+    exec(compile(source, __file__, "exec"), namespace)  # noqa: S102 - made of names of variables only
     stub: FunctionType = namespace["make"]()
     return stub.__code__
 
 
 def _parameters(function: FunctionType) -> tuple[str, str, str]:
-    """Return the parameters of a stub, those that have no default, and how all are handed on, as source.
+    """Return, as source, a stub's parameters, those without a default, and the arguments that it passes on.
 
-    Under their own names nothing has to be packed. But to name dozens takes longer than to pack the few that are given.
+    Named parameters need no packing, but naming dozens of them takes longer than packing the few that are given.
     """
     code = function.__code__
     positional, optional = code.co_varnames[: code.co_argcount], len(function.__defaults__ or ())
@@ -92,11 +92,11 @@ def _parameters(function: FunctionType) -> tuple[str, str, str]:
 
 
 class Graft:
-    """A function that calls `wrapper` instead, until `remove()`.
+    """Makes a function call `wrapper` instead of its own code, until `remove()`.
 
-    Its identity, name, annotations, signature and source stay what they were. The wrapper calls what `copy_function`
-    made before. What `passes` says yes to, given the arguments that have no default, does not get there; if it is
-    `Watched`, nothing does while that is empty.
+    The function's identity, name, annotations, signature and source are unchanged. The wrapper calls a copy made with
+    `copy_function` beforehand. Calls for which `passes` returns true, given the arguments without defaults, bypass the
+    wrapper; if `passes` is `Watched`, all calls do while that is empty.
     """
 
     def __init__(self, function: FunctionType, wrapper: Callable[..., Any], passes: Passes | None = None) -> None:
@@ -115,14 +115,14 @@ class Graft:
         function.__code__ = self._stub = stub.replace(
             co_consts=tuple(given.get(value, value) if type(value) is str else value for value in stub.co_consts),
             co_flags=stub.co_flags | code.co_flags & _RETURNS,
-            co_filename=code.co_filename,  # by this and what follows its source is found, and profiles name it
+            co_filename=code.co_filename,  # this and the following locate its source, and name it in profiles
             co_firstlineno=code.co_firstlineno,
             co_name=code.co_name,
             co_qualname=code.co_qualname,
         )
 
     def remove(self) -> None:
-        """Give the function its own code back; one that has been grafted again since stays as it is."""
+        """Restore the function's own code, unless it has been grafted again since."""
         if self._function.__code__ is not self._stub:
             return
         self._function.__code__ = self._code
@@ -131,7 +131,7 @@ class Graft:
 
 
 def copy_function(function: FunctionType) -> FunctionType:
-    """Return a function of its own that does what this one does now."""
+    """Return an independent copy of a function in its current state."""
     copy = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -142,17 +142,17 @@ def copy_function(function: FunctionType) -> FunctionType:
 
 
 def innermost(method: Any, file: str | None) -> FunctionType | None:
-    """Return the function out of `file` that a method calls in the end, through the wrappers of others.
+    """Return the function from `file` that a method ultimately calls, through the wrappers of other tools.
 
-    Without one it is the first function on the way, if there is any. A wrapper tells what it wraps by `__wrapped__`, or
-    holds it in its closure.
+    If there is none, return the first function on the way, if any. A wrapper has the function it wraps in `__wrapped__`
+    or in its closure.
     """
     first: FunctionType | None = None
     seen: list[Any] = []
     waiting = [method]
     while waiting:
         found = waiting.pop()
-        if type(found) is FunctionType:  # a proxy of wrapt's says that it is an instance, too
+        if type(found) is FunctionType:  # `isinstance` is also true for wrapt's proxies
             if found.__code__.co_filename == file:
                 return found
             first = first or found
@@ -165,5 +165,5 @@ def innermost(method: Any, file: str | None) -> FunctionType | None:
 
 
 _EMPTY = CellType()
-#: How many wrappers, and what else is callable in their closures, are looked into.
+#: The most wrappers, and other callables in their closures, that are examined.
 _MOST_WRAPPERS = 100

@@ -1,15 +1,15 @@
-"""The wrappers that catch a provider call as it passes over the wire, written once for every SDK.
+"""The wrappers that capture a provider call as HTTP, written once for all SDKs.
 
-The openai and anthropic SDKs are generated from one base. Every HTTP call of theirs goes through three methods of
+The openai and anthropic SDKs are generated from one base. All of their HTTP calls go through three methods of
 `SyncAPIClient` / `AsyncAPIClient`:
 
 - `request`: the logical call, with its start, its end, its exception and its retries;
 - `_build_request`: one HTTP request for every attempt, its body already serialised by the SDK;
 - `_process_response`: the final response, before it is parsed or handed to the caller.
 
-`request` opens an `Exchange`, the other two fill it in. A response whose body is not yet read gets its `stream`
-replaced by a tee, which keeps the very chunks that the SDK reads and ends the exchange when the response is closed,
-breaks or is abandoned. Nothing is copied, walked or parsed here: that is work for `_processing`, on another thread.
+`request` opens an `Exchange`, and the other two fill it in. If a response's body has not been read yet, its `stream` is
+replaced by a tee, which keeps the chunks that the SDK reads, and ends the exchange when the response is closed, fails
+or is abandoned. Nothing is copied, walked or parsed here; `_processing` does that on another thread.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ if TYPE_CHECKING:
     from autolog.providers import SDK
 
 
-#: Returns what is reserved for a call, given the request that is about to be sent; None if no budget holds.
+#: Reserves the maximum cost of a call, given the request that is about to be sent; returns None if no budget holds.
 Reserve = Callable[["Exchange", Any], "Reservation | None"]
 
 
 class Outlet:
-    """Takes the exchanges of one applied patch, and knows what it grafted; a no-op once the patch is removed.
+    """Receives the exchanges of one applied patch, and keeps its grafts; does nothing once the patch is removed.
 
     Attributes:
-        live: whether the patch is in force. asks_usage: whether streams are to be asked for their usage.
-        recorded: how many calls were recorded.
-        reserve: holds back what a call may cost; raises what the user wants raised when a budget does not allow it.
-        unrecorded: how many requests were built for calls that did not pass through `request`.
+        live: whether the patch is in force.
+        asks_usage: whether to request the usage of streams.
+        recorded: the number of calls recorded.
+        reserve: reserves the maximum cost of a call; raises the user's exception if a budget refuses the call.
+        unrecorded: the number of requests built for calls that did not go through `request`.
     """
 
     def __init__(self, emit: Emit, asks_usage: bool) -> None:
@@ -63,19 +64,19 @@ class Outlet:
             self._emit(span)
 
     def admit(self, exchange: Exchange, request: Any) -> None:
-        """Reserve what a call may cost, once, before its request is sent.
+        """Reserve the maximum cost of a call, once, before its request is sent.
 
         Raises:
-            BaseException: the user's own, if a budget does not allow the call.
+            BaseException: the user's exception, if a budget refuses the call.
         """
         if self.reserve is None or exchange.reservation is not None:
             return
         if exchange.record_id is None:
-            exchange.record_id = new_record_id(time_ns() // 1_000_000)  # by which a server knows the call's record
+            exchange.record_id = new_record_id(time_ns() // 1_000_000)  # identifies the call's record to a server
         try:
             exchange.reservation = self.reserve(exchange, request)
         except BaseException:
-            exchange.request = None  # nothing is sent: there is no call to record
+            exchange.request = None  # nothing is sent, so there is no call to record
             raise
 
     def graft(
@@ -85,22 +86,22 @@ class Outlet:
         *given: Any,
         passes: Passes | None = None,
     ) -> None:
-        """Make a function pass through `wrap(original, *given)`, until `restore`; harmless if it does already.
+        """Graft `wrap(original, *given)` onto a function, until `restore`; does nothing if it is grafted already.
 
-        Calls that `passes` says yes to go straight to the original, or all while it is `Watched` and empty.
+        Calls for which `passes` is true go straight to the original, as do all calls while it is `Watched` and empty.
         """
         if function not in self._grafts:
             self._grafts[function] = Graft(function, wrap(copy_function(function), *given), passes)
 
     def restore(self) -> None:
-        """Make the functions what they were. One that somebody else has grafted since passes through."""
+        """Restore the functions, except those grafted again since, whose calls now just pass through."""
         self.live = False
         for graft in self._grafts.values():
             graft.remove()
         self._grafts.clear()
 
     def missed(self, sdk: str) -> None:
-        """Note a call that did not pass through `request`: something has taken the place of the SDK's own method."""
+        """Note a call that did not go through `request`, because other code has replaced the SDK's method."""
         if not self.unrecorded:
             logger.warning(
                 "autolog does not record calls of %s that pass by its client's own request(): what else instruments "
@@ -116,10 +117,10 @@ _GETS = frozenset({"get", "GET"})
 
 
 class RecordedCall:
-    """A block around a call of the SDK: inside, its exchange is the current one; leaving it records how it ended.
+    """A block around a call of the SDK, which makes its exchange the current one, and records how the call ended.
 
-    Leaving also ends the error, and with it the call, that only our request for usage caused: then the call is to be
-    made again, outside the block, so that the program finds no trace of that error.
+    An error that only our request for usage caused is suppressed; the caller then repeats the call after the block, so
+    that the program does not see the error.
     """
 
     __slots__ = ("_exchange", "_token")
@@ -136,10 +137,10 @@ class RecordedCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        exchange = current_exchange.get()  # it may be another by now: see `followed_by`
+        exchange = current_exchange.get()  # may have been replaced: see `followed_by`
         try:
             current_exchange.reset(self._token)
-        except ValueError as elsewhere:  # a coroutine that is closed in another context than it ran in
+        except ValueError as elsewhere:  # a coroutine closed in another context than it ran in
             pass_on(elsewhere)
             exchange = self._exchange
         if exchange is None:
@@ -155,13 +156,13 @@ class RecordedCall:
 def _end(exchange: Exchange) -> None:
     try:
         if exchange.status_code is not None and not exchange.streaming:
-            exchange.end()  # a body that is still being read ends it later
+            exchange.end()  # a body still being read ends it later
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("ending a call", error)
 
 
 def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any) -> RecordedCall | None:
-    """Return the block for a call that is about to be made, or None if there is nothing to record."""
+    """Return the block for a call that is about to be made; None if there is nothing to record."""
     if not emit.live:
         return None
     exchange = open_exchange(sdk, emit, client, options, kwargs)
@@ -169,7 +170,7 @@ def recorded_call(sdk: SDK, emit: Outlet, client: Any, options: Any, kwargs: Any
 
 
 def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) -> Exchange | None:
-    """Return an exchange for the call that is about to be made, or None if it is not to be recorded."""
+    """Return an exchange for a call that is about to be made; None if it is not to be recorded."""
     try:
         if sdk.format.billable(options.method, options.url):
             exchange = Exchange(emit, sdk.name, type(client), bool(kwargs.get("stream")))
@@ -217,7 +218,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
 
 
 def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `BaseClient._build_request`, which keeps the request of every attempt, and an upload's bytes with it."""
+    """Return `BaseClient._build_request`, extended to keep the request of every attempt, including uploads."""
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -232,7 +233,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
         request = original(self, options, *args, **kwargs)
         try:
             if asked:
-                request.headers["accept-encoding"] = "identity"  # what is compressed could not be hidden
+                request.headers["accept-encoding"] = "identity"  # usage could not be hidden in compressed data
             if not hasattr(request, "_content"):
                 tee_upload(request)
             if exchange.status_code is not None:
@@ -248,14 +249,14 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
 
 
 def _check_missed(sdk: SDK, emit: Outlet, options: Any) -> None:
-    """Note a request that is built outside of any exchange, unless its call costs nothing."""
+    """Note a request that is built outside any exchange, unless its call is free."""
     with guard("looking for calls that are missed"):
         if sdk.format.billable(options.method, options.url):
             emit.missed(sdk.name)
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `SyncAPIClient._process_response`, which keeps the response before the caller gets it."""
+    """Return `SyncAPIClient._process_response`, extended to keep the response before the caller gets it."""
 
     @functools.wraps(original)
     def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -266,7 +267,7 @@ def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) 
 
 
 def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `AsyncAPIClient._process_response`, which keeps the response before the caller gets it."""
+    """Return `AsyncAPIClient._process_response`, extended to keep the response before the caller gets it."""
 
     @functools.wraps(original)
     async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:

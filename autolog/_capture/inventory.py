@@ -1,4 +1,4 @@
-"""What is installed that talks to models, and how its calls are recorded, if they are."""
+"""List the installed SDKs and HTTP libraries that call models, and how their calls are recorded, if at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from autolog.providers import SDKS
 
-#: SDKs that are recorded by the HTTP libraries which they send with, by distribution.
+#: SDKs that are recorded through the HTTP libraries that they use, by distribution.
 THROUGH: Mapping[str, tuple[str, ...]] = {
     "google-genai": ("httpx2", "aiohttp"), "boto3": ("botocore",), "mistralai": ("httpx2",), "cohere": ("httpx",),
     "ollama": ("httpx",), "huggingface-hub": ("httpx2",), "voyageai": ("requests", "aiohttp"),
@@ -17,7 +17,7 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
     "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"),
 }  # fmt: skip
-#: SDKs that send by gRPC, which passes by everything here, and what to do instead.
+#: SDKs that use gRPC, which cannot be recorded here, and what to do instead.
 OUT_OF_REACH: Mapping[str, str] = {
     "xai-sdk": "autolog.opentelemetry() records the spans that it makes; or call https://api.x.ai/v1 with openai's SDK",
     "google-cloud-aiplatform": "use google-genai, genai.Client(vertexai=True); or vertexai.init(api_transport='rest')",
@@ -26,14 +26,16 @@ OUT_OF_REACH: Mapping[str, str] = {
 
 
 class Installed(msgspec.Struct, frozen=True):
-    """An SDK or an HTTP library that is installed.
+    """An installed SDK or HTTP library.
 
     Attributes:
-        name: its distribution. version: the one that is installed.
-        layer: `sdk` if its own methods are patched, `http` if it is recorded by the HTTP library below it, `library`
-            for such a library, `none` if it is out of reach.
-        patched: its calls are recorded. calls: how many were, in this process; None where the layer cannot tell.
-        note: what it goes through, why it is not patched, or how to have its calls recorded all the same.
+        name: the name of its distribution.
+        version: the installed version.
+        layer: `sdk` if its own methods are patched, `http` if it is recorded through the HTTP library below it,
+            `library` for such a library, `none` if it cannot be recorded.
+        patched: whether its calls are recorded.
+        calls: the number of calls recorded in this process; None if the layer cannot tell.
+        note: the libraries it goes through, why it is not patched, or how to have its calls recorded otherwise.
     """
 
     name: str
@@ -46,8 +48,8 @@ class Installed(msgspec.Struct, frozen=True):
 
 @functools.cache
 def version_of(distribution: str) -> str | None:
-    """Return the installed version; None if it is not installed."""
-    from importlib import metadata  # a quarter of what importing autolog would take
+    """Return the installed version of a distribution; None if it is not installed."""
+    from importlib import metadata  # would otherwise be a quarter of autolog's import time
 
     try:
         return metadata.version(distribution)
@@ -58,12 +60,12 @@ def version_of(distribution: str) -> str | None:
 def inventory(
     patched: Mapping[str, int], problems: Mapping[str, str], libraries: Mapping[str, int] | None
 ) -> list[Installed]:
-    """Return what is installed, layer by layer.
+    """Return the installed SDKs and libraries, layer by layer.
 
     Args:
-        patched: the SDKs that are patched, and how many calls of each were recorded.
-        problems: why an SDK could not be patched.
-        libraries: the HTTP libraries and how many calls through each were recorded; None if they are not patched.
+        patched: the patched SDKs, with the number of calls recorded for each.
+        problems: the reasons why SDKs could not be patched, by SDK.
+        libraries: the HTTP libraries, with the number of calls recorded through each; None if they are not patched.
     """
     return [*_sdks(patched, problems), *_below(libraries), *_out_of_reach()]
 

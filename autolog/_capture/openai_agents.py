@@ -1,8 +1,8 @@
-"""The OpenAI Agents SDK: what its tracing tells of workflows, agents, tools, handoffs and guardrails becomes spans.
+"""The OpenAI Agents SDK: record the workflows, agents, tools, handoffs and guardrails in its tracing as spans.
 
-Its own processors are told of each trace and span at one place, the methods of `SynchronousMultiTracingProcessor`
-(`agents.tracing.provider`); these are listened to, so the program's list of processors stays as it is. What the SDK
-says is current is a parent like a span of ours. Its spans around a call to a model give way to the call's own record.
+The SDK notifies its processors of every trace and span in one place, the methods of `SynchronousMultiTracingProcessor`
+(`agents.tracing.provider`). Listening there leaves the program's list of processors unchanged. The SDK's current span
+becomes a parent like one of ours. Its spans around a call to a model are replaced by the call's own record.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from autolog._guard import report
 
 MODULE = "agents.tracing.provider"
 _SCOPE = "agents.tracing.scope"
-#: How many traces and spans are remembered at once; the oldest are forgotten.
+#: The most traces and spans that are remembered; the oldest are forgotten.
 _MOST = 10_000
-#: Our kinds, by the SDK's types of spans; others are `span`.
+#: Record kinds by the SDK's span types; others are `span`.
 _KINDS = {"agent": "agent", "function": "tool", "mcp_tools": "tool", "guardrail": "guardrail", "handoff": "handoff"}
-#: Types that stand around one call to a model.
+#: Types of spans around a single call to a model.
 _CALLS = frozenset({"generation", "response", "transcription", "speech"})
-#: Types that say nothing that the spans around and below them do not.
+#: Types of spans without information beyond that of the spans above and below them.
 _FRAMES = frozenset({"task", "turn"})
-#: Instrumentations that hear of the same spans, and make OpenTelemetry's of them.
+#: Instrumentations that turn the same spans into OpenTelemetry spans.
 _OTHERS = ("openinference.", "opentelemetry.", "traceloop.")
 
 
 class AgentsTracing:
-    """Listens to the SDK's tracing, and makes spans of what it hears."""
+    """Listens to the SDK's tracing, and records its spans."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -70,7 +70,7 @@ class AgentsTracing:
                 self._grafts[function] = Graft(function, _heard(copy_function(function), hear))
 
     def leave(self) -> None:
-        """Stop listening, and give the SDK's methods their own code back."""
+        """Stop listening, and restore the SDK's methods."""
         if self in opentelemetry.companions:
             opentelemetry.companions.remove(self)
         for graft in self._grafts.values():
@@ -79,19 +79,19 @@ class AgentsTracing:
         self._spans.clear()
 
     def enclosing(self, ours: Parent | None) -> Parent | None:
-        """Return the SDK's current span if it began later than the given one, else that one."""
+        """Return the SDK's current span if it began later than `ours`, else `ours`."""
         span = self._spans.get(_current_id()) if self._spans else None
         return ours if span is None or getattr(ours, "start_ns", 0) > span.start_ns else span
 
     def claim(self, exchange: Any) -> None:
-        """Give a call the place of the span that stands around it, which is not recorded then."""
+        """Let a call replace the SDK's span around it, which is then not recorded."""
         around = self._around.get(exchange.parent_span)
         if around is not None:
             around.claimed = True
             exchange.parent_span, exchange.caller = around.span.parent_span, around.span.caller
         self._add_session(exchange)
 
-    # What the SDK tells
+    # Notifications of the SDK
 
     def _begin_trace(self, processor: Any, trace: Any) -> None:
         if _is_instrumented(processor):
@@ -114,7 +114,7 @@ class AgentsTracing:
             self._remember(told.span_id, parent)
             return
         span = Span(self._emit, _name(told.span_data), _KINDS.get(kind, "span"))
-        if around != _current_id():  # the program named its parent
+        if around != _current_id():  # the program has specified the parent
             span.trace, span.parent_span, span.caller = parent.trace, parent.span, parent.name
         self._add_session(span)
         self._remember(told.span_id, span)
@@ -127,7 +127,7 @@ class AgentsTracing:
             return
         around = self._around.pop(span.span, None)
         if around is not None and around.claimed:
-            return  # the call's own record says it all
+            return  # the call's own record replaces it
         span.name = _name(told.span_data)
         _add_data(span, told.span_data)
         if told.error:
@@ -154,7 +154,7 @@ class AgentsTracing:
 
 
 class _AroundCall:
-    """A span of the SDK's around a call to a model, and whether that call has been seen."""
+    """An SDK span around a call to a model, and whether that call has been captured."""
 
     __slots__ = ("claimed", "span")
 
@@ -182,7 +182,7 @@ def _current_id() -> str:
 
 
 def _is_instrumented(processor: Any) -> bool:
-    """Return whether somebody makes OpenTelemetry's spans of the same, in whose tree the calls are then."""
+    """Return whether another tool turns the SDK's spans into OpenTelemetry spans, which then form the tree."""
     return any(type(one).__module__.startswith(_OTHERS) for one in getattr(processor, "_processors", ()))
 
 
@@ -195,7 +195,7 @@ def _name(data: Any) -> str:
 
 
 def _add_data(span: Span, data: Any) -> None:
-    """Add what the SDK kept: input and output, and all else as metadata."""
+    """Add the span's data: input and output, and everything else as metadata."""
     facts = {key: value for key, value in data.export().items() if value is not None and key not in {"type", "name"}}
     given, result = facts.pop("input", None), getattr(data, "output", facts.pop("output", None))  # of tools as it is
     if data.type == "guardrail":
@@ -209,7 +209,7 @@ def _add_data(span: Span, data: Any) -> None:
 
 
 def _value(text: Any) -> Any:
-    """Return the value of a JSON text, as tools get and give them; all else as it is."""
+    """Return the value of a JSON text, as used for tools; anything else unchanged."""
     if isinstance(text, str) and text[:1] in ("{", "["):
         try:
             return json.loads(text)

@@ -1,8 +1,8 @@
 """OpenTelemetry in the same program: its current span is a parent like ours, and its spans become records.
 
-Which of two current spans is nearer, ours or OpenTelemetry's, is told by which began later. A call that a span of
-OpenTelemetry's describes too, as instrumentations of SDKs make them, becomes one record: the call takes the span's
-place in the tree, and the span fills the gaps of the call's record.
+If both we and OpenTelemetry have a current span, the one that began later is the inner one. A call that is also
+described by an OpenTelemetry span, as created by instrumentations of SDKs, becomes a single record: the call takes the
+span's place in the tree, and the span fills the gaps in the call's record.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from autolog._capture.graft import Graft, copy_function, innermost
 from autolog._guard import report
 from autolog._record.ids import new_record_id
 
-#: How many spans and traces are remembered at once; the oldest are forgotten.
+#: The most spans and traces that are remembered; the oldest are forgotten.
 _MOST = 10_000
-#: How attributes of spans about models begin, whoever sets them.
+#: Prefixes of the attributes of spans about models, from all instrumentations.
 _KNOWN = ("gen_ai.", "llm.", "openinference.", "traceloop.", "ai.", "langfuse.", "langsmith.", "mlflow.", "tool.",
           "retrieval.", "embedding.", "input.value", "output.value", "logfire.msg_template", "agent", "pydantic_ai.",
           "db.system.name", "session.id", "user.id")  # fmt: skip
-#: Attributes that say that a span is one call to a model, and their values.
+#: Attributes that mark a span as a single call to a model, and their values.
 _CALLS: Mapping[str, frozenset[str]] = {
     "openinference.span.kind": frozenset({"LLM", "EMBEDDING"}),
     "gen_ai.operation.name": frozenset({"chat", "text_completion", "embeddings", "generate_content"}),
@@ -34,23 +34,23 @@ _CALLS: Mapping[str, frozenset[str]] = {
 
 
 class Companion(Protocol):
-    """Somebody else who knows of current spans: a framework with tracing of its own."""
+    """Another source of current spans: a framework with its own tracing."""
 
     def enclosing(self, ours: Parent | None) -> Parent | None:
-        """Return the span that the caller is in there if it is nearer than the given one, else that one."""
+        """Return the framework's current span if it is inside `ours`, else `ours`."""
         ...
 
     def claim(self, exchange: Any) -> None:
-        """Give a call the place of the span that describes it, if there is one."""
+        """Let a call replace the framework's span that describes it, if there is one."""
         ...
 
 
-#: Those that are there.
+#: The companions in use.
 companions: list[Companion] = []
 
 
 class OTelParent:
-    """A span of OpenTelemetry's that ours are made in."""
+    """An OpenTelemetry span that is the parent of spans of ours."""
 
     __slots__ = ("name", "span", "trace")
 
@@ -61,13 +61,13 @@ class OTelParent:
 
 
 def enclosing_span() -> Parent | None:
-    """Return the span that the caller is in, ours, a framework's or OpenTelemetry's; None outside of any."""
+    """Return the caller's innermost span, be it ours, a framework's or OpenTelemetry's; None outside any span."""
     ours = _ours() if companions else current_span.get()
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
         return ours
     try:
-        # To ask for its span takes half a microsecond, which costs every span: the SDKs import its API.
+        # Asking for its span would cost every span half a microsecond, even if the program only imports the API.
         if not sys.modules["opentelemetry.context"].get_current():
             return ours
         return _nearer(api.get_current_span(), ours)
@@ -78,7 +78,7 @@ def enclosing_span() -> Parent | None:
 
 
 def _ours() -> Parent | None:
-    """Return the current span among ours and the frameworks', which are made ours."""
+    """Return the innermost span among ours and those of frameworks."""
     ours = current_span.get()
     for companion in companions:
         try:
@@ -89,7 +89,7 @@ def _ours() -> Parent | None:
 
 
 def claim(exchange: Any) -> None:
-    """Give a call the place of the span that describes it, whoever made that."""
+    """Let a call replace the span that describes it, whichever tool created that span."""
     try:
         if bridge is not None:
             bridge.claim(exchange)
@@ -116,11 +116,12 @@ def _on_our_clock(epoch_ns: int) -> int:
 
 
 class EndedOTelSpan:
-    """A span of OpenTelemetry's that has ended, and its place among ours.
+    """An OpenTelemetry span that has ended, and its place among our spans.
 
     Attributes:
         ended: OpenTelemetry's own object, which does not change any more.
-        fills: the id of the record whose call it describes. step: calls below it bear the bill.
+        fills: the id of the record of the call that the span describes, if any.
+        step: whether the calls below the span are billed, and not the span itself.
     """
 
     in_order = False
@@ -144,7 +145,7 @@ def _failed(span: Any) -> bool:
 
 
 class _Live:
-    """A span of OpenTelemetry's that has not ended."""
+    """An OpenTelemetry span that has not ended."""
 
     __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")
 
@@ -164,23 +165,23 @@ class _Live:
 
 
 class Bridge:
-    """A span processor of OpenTelemetry's that hands spans about models, and those around them, to the recorder."""
+    """An OpenTelemetry span processor that passes spans about models, and those around them, to the recorder."""
 
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
         self.keep_all = False
         self._live: OrderedDict[int, _Live] = OrderedDict()
         self._traces: OrderedDict[int, int] = OrderedDict()
-        #: Instrumentations of which a span described a call that was recorded.
+        #: The instrumentations with a span that described a recorded call.
         self._describing: set[str | None] = set()
         self.enabled = True
 
     def trace(self, theirs: int) -> int:
-        """Return the trace that a trace of OpenTelemetry's is part of: ours, where it began inside a span of ours."""
+        """Return the trace to which an OpenTelemetry trace belongs: ours, if it began inside one of our spans."""
         return self._traces.get(theirs, theirs)
 
     def claim(self, exchange: Any) -> None:
-        """Give a call the place of the span that describes it, if it was made in such a one."""
+        """Let a call replace the span that describes it, if it was made inside one."""
         live = self._live.get(exchange.parent_span)
         if live is None:
             return
@@ -193,15 +194,15 @@ class Bridge:
         self._keep_around(live.parent if live.is_call else exchange.parent_span)
 
     def _keep_around(self, span: int | None) -> None:
-        """Keep the spans around a call: whatever says that it is a call, too, is a step that leads to one."""
+        """Keep the spans around a call; those that claim to be calls themselves are treated as steps leading to it."""
         while span is not None and (live := self._live.get(span)) is not None and not live.kept:
             live.kept, live.outer = True, live.is_call
             span = live.parent
 
-    # What OpenTelemetry calls
+    # OpenTelemetry's interface
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 - OpenTelemetry's signature
-        """Note a span that begins, and what it is inside of."""
+        """Note a span that begins, and its parent."""
         try:
             self._begin(span)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
@@ -221,12 +222,12 @@ class Bridge:
                 _remember(self._traces, context.trace_id, ours.trace)
         live = _Live(span, inside)
         if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
-            live.inside = exchange  # an SDK's own span, begun inside of the call
+            live.inside = exchange  # an SDK's own span, begun inside the call
             _number(exchange)
         _remember(self._live, context.span_id, live)
 
     def on_end(self, span: Any) -> None:
-        """Hand a span over that has ended, if it is about models or around a call."""
+        """Emit a span that has ended, if it is about models or around a call."""
         try:
             context = span.get_span_context()
             live = self._live.pop(context.span_id, None)
@@ -244,7 +245,7 @@ class Bridge:
             report("recording a span of OpenTelemetry's", error)
 
     def _repeats(self, span: Any) -> bool:
-        """Return whether a span says again what is recorded: Logfire's at a span's beginning, and at a stream's end."""
+        """Return whether a span repeats recorded data, as Logfire's do at a span's beginning and at a stream's end."""
         attributes = span.attributes or {}
         if attributes.get("logfire.span_type") == "pending_span":
             return True
@@ -254,15 +255,15 @@ class Bridge:
     def _on_ending(self, span: Any) -> None: ...
 
     def shutdown(self) -> None:
-        """Do nothing: the recorder has its own end."""
+        """Do nothing; the recorder has its own shutdown."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - OpenTelemetry's signature
-        """Return True: `autolog.flush()` waits for what was recorded."""
+        """Return True; `autolog.flush()` waits for recorded spans."""
         return True
 
 
 def _number(exchange: Any) -> None:
-    """Give a call its record's id, by which what describes it finds that."""
+    """Assign the id of a call's record now, so that spans describing the call can refer to it."""
     exchange.record_id = exchange.record_id or new_record_id(time_ns() // 1_000_000)
 
 
@@ -277,15 +278,15 @@ def _remember(known: OrderedDict[Any, Any], key: Any, value: Any) -> None:
         known.popitem(last=False)
 
 
-#: The bridge that is in force, once there is one.
+#: The bridge in use, once there is one.
 bridge: Bridge | None = None
 
 
 def install(emit: Callable[[Any], None], keep_all: bool, provider: Any = None) -> Bridge:
-    """Add the bridge to a tracer provider: the given one, the program's, or, if there is none, one that is made.
+    """Add the bridge to a tracer provider: the given one, or the program's, which is created if there is none.
 
     Raises:
-        ImportError: OpenTelemetry's SDK is not installed.
+        ImportError: if OpenTelemetry's SDK is not installed.
     """
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
@@ -302,7 +303,7 @@ def install(emit: Callable[[Any], None], keep_all: bool, provider: Any = None) -
 
 
 def follow(emit: Callable[[Any], None]) -> None:
-    """Add the bridge to the program's tracer provider, now or when it sets one."""
+    """Add the bridge to the program's tracer provider, now or when one is set."""
     api = sys.modules.get("opentelemetry.trace")
     if api is not None:
         _follow(api, emit)

@@ -1,4 +1,4 @@
-"""Put the wrappers of `http` into an SDK's classes, now or when it is imported, and take them out again."""
+"""Install the wrappers of `http` in an SDK's classes, now or when it is imported, and remove them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autolog.providers import SDK, SDKS
 
 
 class ChokePoint(msgspec.Struct, frozen=True):
-    """A method that every call of an SDK passes through, and the parameters that we rely on."""
+    """A method that every call of an SDK goes through, and the parameters that we rely on."""
 
     owner: str
     method: str
@@ -38,7 +38,7 @@ CHOKE_POINTS = (
 
 
 def socket_points(classes: tuple[str, str]) -> tuple[ChokePoint, ...]:
-    """Return the constructors of a module's WebSocket connections, sync and async."""
+    """Return choke points for the constructors of a module's WebSocket connections, sync and async."""
     return tuple(ChokePoint(owner, "__init__", ("self", "connection"), _wrap_connection) for owner in classes)
 
 
@@ -49,9 +49,9 @@ def _wrap_connection(original: Callable[..., Any], sdk: SDK, emit: http.Outlet) 
 
 
 class Patch:
-    """The wrappers in one SDK. Patching twice is harmless; unpatching restores what was there.
+    """The wrappers in one SDK. Patching twice is harmless; unpatching restores the original methods.
 
-    `prepare` is called when the SDK has been imported, on the thread that did so or that patches.
+    `prepare` is called once the SDK has been imported, on the thread that imports or patches it.
     """
 
     def __init__(self, sdk: SDK, emit: Emit, prepare: Callable[[], None]) -> None:
@@ -59,7 +59,7 @@ class Patch:
         self._emit = emit
         self._prepare = prepare
         self._wanted = False
-        #: Why the SDK, which is installed, could not be patched; None if it is, or nobody has tried.
+        #: Why the SDK, which is installed, could not be patched; None if it is patched, or has not been tried.
         self.problem: str | None = None
         self._hooked: set[str] = set()
         self._points: dict[str, tuple[ChokePoint, ...]] = {sdk.base: CHOKE_POINTS}
@@ -75,19 +75,19 @@ class Patch:
 
     @property
     def recorded(self) -> int:
-        """How many calls were recorded since the SDK was patched."""
+        """The number of calls recorded since the SDK was patched."""
         return self._outlet.recorded
 
     @property
     def unrecorded(self) -> int:
-        """How many requests the SDK has built, since it was patched, for calls that did not pass through us."""
+        """The number of requests that the SDK has built since it was patched for calls that bypassed the wrappers."""
         return self._outlet.unrecorded
 
     def apply(self) -> None:
-        """Wrap the SDK's choke points: now if it is imported, else when it is.
+        """Wrap the SDK's choke points, now if it has been imported, else when it is.
 
         Raises:
-            PatchError: the SDK is not installed, too old, or has other choke points than we know.
+            PatchError: if the SDK is not installed, too old, or lacks the expected choke points.
         """
         if self._wanted:
             return
@@ -113,18 +113,18 @@ class Patch:
                 register_post_import_hook(self._on_import, name)
 
     def instruct(self, ask_usage: bool, reserve: http.Reserve | None) -> None:
-        """Say whether streams are asked for the usage that they would not report, and what may forbid a call."""
+        """Set whether to request the usage of streams, and the function that reserves the cost of a call."""
         self._asks_usage = self._outlet.asks_usage = ask_usage
         self._reserve = self._outlet.reserve = reserve
 
     def remove(self) -> None:
-        """Give the SDK's methods their own code back; calls that are under way are not recorded any more."""
+        """Restore the SDK's methods; calls in progress are no longer recorded."""
         self._wanted = False
         self.problem = None
         self._outlet.restore()
 
     def _on_import(self, module: ModuleType) -> None:
-        """Patch an SDK that has just been imported, which goes on whatever happens here: it is too late to raise."""
+        """Patch an SDK that has just been imported; problems are only reported, as the import must not fail."""
         if not self._wanted:
             return
         try:
@@ -135,7 +135,7 @@ class Patch:
             report(f"patching {self._sdk.name}", error)
 
     def _check_version(self) -> None:
-        from importlib import metadata  # a quarter of what importing autolog would take
+        from importlib import metadata  # would otherwise be a quarter of autolog's import time
 
         name, oldest, distribution = self._sdk.name, self._sdk.oldest, self._sdk.distribution
         wanted = f"install {distribution} {'.'.join(map(str, oldest))} or newer: pip install -U {distribution}"
@@ -144,7 +144,7 @@ class Patch:
         try:
             version = metadata.version(distribution)
         except metadata.PackageNotFoundError:
-            return  # on the path without its metadata: its choke points decide
+            return  # importable without metadata: rely on the choke points
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if numbers < oldest:
             raise PatchError(name, f"version {version} is too old; {wanted}")
@@ -163,14 +163,14 @@ class Patch:
             outlet.graft(function, point.wrap, self._sdk, outlet)
 
     def _find(self, module: ModuleType, point: ChokePoint) -> FunctionType:
-        """Return the SDK's own function at a choke point, from under what others have put around it."""
+        """Return the SDK's own function at a choke point, from underneath the wrappers of other tools."""
         owner = getattr(module, point.owner, None)
         method = vars(owner).get(point.method) if isinstance(owner, type) else None
         function = innermost(method, module.__file__)
         if function is not None:
             parameters = inspect.signature(function).parameters
             takes_all = {"VAR_POSITIONAL", "VAR_KEYWORD"} <= {item.kind.name for item in parameters.values()}
-            if takes_all or all(name in parameters for name in point.parameters):  # somebody's wrapper takes all
+            if takes_all or all(name in parameters for name in point.parameters):  # another tool's wrapper takes all
                 return function
         oldest, distribution = self._sdk.oldest, self._sdk.distribution
         raise PatchError(
@@ -182,15 +182,15 @@ class Patch:
 
 
 def _is_there(package: str) -> bool:
-    """Return whether a package is installed, or is imported already."""
+    """Return whether a package is installed or imported."""
     if package in sys.modules:
         return True
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # not even the package that it is in
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
 def make_patches(emit: Emit, prepare: Callable[[], None]) -> dict[str, Patch]:
-    """Return one patch for every SDK that we know, none applied."""
+    """Return an unapplied patch for every known SDK."""
     return {name: Patch(sdk, emit, prepare) for name, sdk in SDKS.items()}

@@ -39,7 +39,7 @@ def _patching(sdk: str) -> tuple[Callable[[Patching], None], Callable[[Patching]
 
 
 class Patching:
-    """Patches and unpatches. The recorder, which derives from it, says how calls are recorded."""
+    """Patches and unpatches; the recorder derives from this, and defines how calls are recorded."""
 
     def __init__(self, import_prices: Callable[[], None]) -> None:
         self._import_prices = import_prices
@@ -50,15 +50,15 @@ class Patching:
         self._reserve: Reserve | None = None
 
     def _use_config(self) -> None:
-        """Read the configuration, if nothing has, and call `_instruct_patches`."""
+        """Read the configuration, unless that has been done, and call `_instruct_patches`."""
         raise NotImplementedError
 
     def _emit(self, span: Any) -> None:
-        """Take an ended span."""
+        """Receive an ended span."""
         raise NotImplementedError
 
     def _instruct_patches(self, ask_usage: bool, hosts: Mapping[str, str], reserve: Reserve | None) -> None:
-        """Say whether to ask streams for their usage, which hosts are the user's, and what may forbid a call."""
+        """Set whether to request stream usage, the user's own hosts, and the function that reserves a call's cost."""
         self._hosts, self._reserve = hosts, reserve
         for patch in self._patches.values():
             patch.instruct(ask_usage, reserve)
@@ -66,9 +66,12 @@ class Patching:
             self._libraries.instruct(hosts, reserve)
 
     def patch(self) -> list[str]:
-        """Record the calls of every known SDK that is installed, and all that `patch_http` does; returns their names.
+        """Record the calls of every known installed SDK, and everything that `patch_http` records.
 
-        An SDK that cannot be patched is left alone, with a warning in the log and its reason in `status()`.
+        An SDK that cannot be patched is left alone, with a warning in the log and the reason in `status()`.
+
+        Returns:
+            The names of the patched SDKs.
         """
         self._use_config()
         patched = []
@@ -99,20 +102,20 @@ class Patching:
             self._agents.leave()
 
     def opentelemetry(self, provider: Any = None, *, keep_all: bool = False) -> Any:
-        """Record the spans of OpenTelemetry in this program: agents, chains, tools, retrievals of any framework.
+        """Record this program's OpenTelemetry spans: the agents, chains, tools and retrievals of any framework.
 
-        Kept are spans about models and those around calls. A call that a span describes, too, is one record.
-        `patch()` does this for the program's tracer provider, when it has one.
+        Spans about models and those around calls are kept. A call that is also described by a span becomes one record.
+        `patch()` does this for the program's tracer provider, once it has one.
 
         Args:
-            provider: a tracer provider of OpenTelemetry's SDK; None for the program's, or one that is made for it.
-            keep_all: keep all spans, also those of web servers and databases.
+            provider: a tracer provider of OpenTelemetry's SDK; None for the program's, which is created if necessary.
+            keep_all: keep all spans, including those of web servers and databases.
 
         Returns:
             The span processor that was added to the provider.
 
         Raises:
-            ImportError: OpenTelemetry's SDK is not installed: `pip install opentelemetry-sdk`.
+            ImportError: if OpenTelemetry's SDK is not installed (`pip install opentelemetry-sdk`).
         """
         self._use_config()
         return opentelemetry.install(self._emit, keep_all, provider)
@@ -120,8 +123,8 @@ class Patching:
     def patch_http(self) -> None:
         """Record calls to models through httpx, httpx2, requests, aiohttp, botocore and lm15, whichever SDK makes them.
 
-        They are known by host and path; `configure(hosts=...)` names more hosts. What an SDK that is patched itself
-        sends is recorded once. Libraries that are not there yet are patched when they are imported.
+        Calls are recognised by host and path; `configure(hosts=...)` adds hosts. The calls of an SDK that is patched
+        itself are recorded only once. Libraries that have not been imported yet are patched when they are.
         """
         self._use_config()
         if self._libraries is None:

@@ -1,4 +1,4 @@
-"""`with autolog.context(...)`: what is true of every call inside it."""
+"""`with autolog.context(...)`: attributes for all calls inside a block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ContextScope:
-    """`with` / `async with` block inside which calls carry a user, session, tags and metadata."""
+    """A `with` / `async with` block whose calls are recorded with a user, session, tags and metadata."""
 
     __slots__ = ("_given", "_parent", "_tokens")
 

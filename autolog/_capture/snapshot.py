@@ -1,8 +1,8 @@
-"""Keep a Python value as it is now, at the least cost to the thread that owns it.
+"""Take a snapshot of a Python value, at the least cost to the calling thread.
 
 `freeze` runs on the caller's thread: immutable scalars are kept as they are, plain containers are copied by `marshal`
-in C, and only what marshal cannot hold is walked in Python. `thaw` runs on the worker thread and gives plain JSON
-data. Objects that have no plain form are kept as their type and a short `repr`, taken at the time of the call.
+in C, and only values that marshal does not support are walked in Python. `thaw` runs on the worker thread and returns
+plain JSON data. Objects without a plain form are represented by their type and a short `repr`, taken by `freeze`.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ import msgspec
 
 from autolog._guard import pass_on
 
-#: Immutable and small, or shared without harm: no copy is needed.
+#: Immutable types, which need no copy.
 _ATOMS = frozenset({str, int, float, bool, type(None), bytes, complex})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
-#: What marshal writes as what it is, or nearly: a bytearray as its bytes.
+#: The types that marshal preserves, or nearly so: a bytearray becomes bytes.
 PLAIN = _ATOMS | _CONTAINERS | {bytearray}
-#: From a value of a subclass to the plain one.
+#: Converts values of subclasses to the plain type.
 _EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__), (int, int.__int__), (float, float.__float__),
 )  # fmt: skip
-#: So many values are looked at one by one; more than that, level by level.
+#: Up to this many values are checked one by one; more are checked level by level.
 _FEW = 16
 
 _DEPTH = 32
 _VALUES = 10_000
 _REPR = 1_000
-#: Arrays and tables of at most so many values are kept with their values, others by type and shape.
+#: Arrays and tables with more values than this are represented by their type and shape only.
 _ARRAY = 100
 
-#: Marshal format 4 writes a value that stands in several places once, so shared and cyclic values stay small.
+#: Marshal format 4 writes a value with several references only once, so that shared and cyclic values stay small.
 _MARSHAL = 4
-#: How much of a value is written out at the end; and of containers that stand in several places of it, how many again.
+#: The most values, repeated containers, and levels that `thaw` writes.
 _JSON_VALUES = 500_000
 _JSON_REPEATS = 50_000
 _JSON_DEPTH = 100
-#: Longer integers are written in hexadecimal: decimal digits take quadratic time, and Python refuses many.
+#: Integers of more bits are written in hexadecimal: decimal takes quadratic time, and Python limits its digits.
 _LONG = 10_000
 
 
 class Frozen(msgspec.Struct, frozen=True, gc=False):
-    """Marshalled bytes."""
+    """A marshalled value."""
 
     data: bytes
 
 
 def freeze(value: Any) -> Any:
-    """Return `value` as it is now; later changes to it do not show. Never raises an `Exception` of its own."""
+    """Return a snapshot of `value`, unaffected by later changes to it. Never raises an `Exception` of its own."""
     kind = type(value)
     if kind in _ATOMS:
         return value
@@ -78,9 +78,9 @@ def thaw(value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a container and all inside it are of the types that marshal writes as what they are.
+    """Return whether a container and all values in it are of types that marshal preserves.
 
-    Marshal itself does not tell: of whatever has a buffer, a number or an array of numpy's say, it writes the bytes.
+    Marshal itself does not complain: it writes the bytes of anything with a buffer, such as numpy's arrays and numbers.
     """
     found = [value]
     for item in found:
@@ -100,9 +100,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _are_many_plain(value: Any) -> bool:
-    """Return the same of many values, which may be shared by many others, or contain themselves.
+    """Do the same as `_is_plain` for many values, which may be shared, or contain themselves.
 
-    The garbage collector gives all that stands one level deeper at once, which takes about as long as marshalling.
+    The garbage collector returns all values of the next level at once, which takes about as long as marshalling.
     """
     seen: set[int] = set()
     level = [value]
@@ -117,7 +117,7 @@ def _are_many_plain(value: Any) -> bool:
 
 
 def weigh(value: Any) -> int:
-    """Return about how many bytes a frozen value holds."""
+    """Return the approximate size of a frozen value, in bytes."""
     kind = type(value)
     if kind is Frozen:
         return len(value.data)
@@ -132,9 +132,9 @@ def weigh(value: Any) -> int:
 
 
 class _Writer:
-    """Writes plain data as JSON data, bounded in depth and in the number of values.
+    """Converts plain data to JSON data, with limits on the depth and the number of values.
 
-    What contains itself is not written inside itself; what stands in many places, in a limited number of them.
+    A container is not written inside itself, and repeated containers are written a limited number of times.
     """
 
     __slots__ = ("left", "repeats", "written")
@@ -143,7 +143,7 @@ class _Writer:
         self.left = _JSON_VALUES
         self.repeats = _JSON_REPEATS
         self.written: dict[int, bool] = {}
-        """The containers that were written, by id; False while one is being written."""
+        """The containers written so far, by id; False while one is being written."""
 
     def json(self, value: Any, depth: int) -> Any:
         if value is None or value is True or value is False or type(value) is str:
@@ -188,7 +188,7 @@ def _text(value: bytes) -> str:
 
 
 class _Walk:
-    """One walk over a value that marshal cannot hold, bounded in depth and in the number of values."""
+    """One walk over a value that marshal does not support, with limits on the depth and the number of values."""
 
     __slots__ = ("left",)
 
@@ -240,7 +240,7 @@ class _Walk:
         return text if len(text) <= _REPR else text[:_REPR] + "…"
 
     def _array(self, value: Any, depth: int) -> Any:
-        """Return the values of a small array, series, tensor or table; of a large one the type and shape."""
+        """Return the values of a small array, series, tensor or table, or the type and shape of a large one."""
         shape = tuple(value.shape)
         table = hasattr(value, "dtypes") and hasattr(value, "columns")
         if math.prod(shape) <= _ARRAY and "cpu" in str(getattr(value, "device", "cpu")).lower():

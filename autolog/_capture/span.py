@@ -1,4 +1,4 @@
-"""Span: one thing in flight, ended once. `with autolog.span(...)`, `@autolog` and provider calls all make these."""
+"""The span, a piece of work that ends once; created by `with autolog.span(...)`, `@autolog` and provider calls."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from autolog._record.record import Record
 
-#: Takes a span that has ended: the queue.
+#: Receives an ended span, to put it into the queue.
 Emit = Callable[["Span"], None]
 
-#: Changes in a forked child: what was begun before the fork is the parent's to end and to record.
+#: A token that changes in a forked child, because spans begun before the fork are ended and recorded by the parent.
 _process = object()
 
 
@@ -35,23 +35,23 @@ def _renew_process() -> None:
 
 
 class Span:
-    """A stretch of the program's work: a name, a start, an end, and its place in the trace.
+    """A piece of the program's work, with a name, a start, an end, and a place in the trace.
 
     Attributes:
-        name: what it is called in tables and trees.
-        kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent`, ...; any text; `llm` for provider calls.
+        name: the name shown in tables and trees.
+        kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent` or any other text; `llm` for provider calls.
     """
 
-    # Most spans never have these; a default in the class costs a call nothing.
+    # Most spans never have these; defaults in the class cost a call nothing.
     metadata: dict[str, Any] | None = None
     input: Any = None
     output: Any = None
     error: tuple[str, str] | None = None
     status_code: int | None = None
     record_id: str | None = None
-    """The id of its record, if that is known before the record is made."""
+    """The id of the span's record, if it is assigned before the record is made."""
     in_order = False
-    """Whether it must be processed after those that were emitted before it."""
+    """Whether the span must be processed after those emitted before it."""
     size = 1_000
     end_ns = 0
     parent_span: int | None = None
@@ -73,7 +73,7 @@ class Span:
         self.context: Context = current_context.get()
         self.start_ns = perf_counter_ns()
 
-    # What the user may ask of it and say of it
+    # The user's interface
 
     @property
     def trace_id(self) -> str:
@@ -86,9 +86,9 @@ class Span:
         return format_span(self.span)
 
     def set(self, *, input: Any = None, output: Any = None, **metadata: Any) -> Self:  # noqa: A002 - the field's word
-        """Add metadata to the span's record; `input` and `output` are kept as its request and response bodies.
+        """Add metadata to the span's record; `input` and `output` become its request and response bodies.
 
-        Values are copied as they are now. Returns the span.
+        Values are copied, so that later changes to them have no effect. Returns the span.
         """
         with guard("adding to a span"):
             if input is not None:
@@ -102,7 +102,7 @@ class Span:
                 }
         return self
 
-    # Being entered and left
+    # Start and end
 
     def __enter__(self) -> Self:
         follow_threads()
@@ -127,11 +127,11 @@ class Span:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it was begun in another process, which this one was forked from: the parent process ends it."""
+        """Whether the span was begun in a process from which this one was forked, which also ends it."""
         return self._process is not _process
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the span and hand it over to be recorded. Ending it again does nothing. Never raises."""
+        """End the span and emit it to be recorded. Further calls do nothing. Never raises."""
         if self.end_ns or self._process is not _process:
             return
         self.end_ns = perf_counter_ns()
@@ -148,7 +148,7 @@ class Span:
 
 
 class ContextSpan(Span):
-    """A span whose context is that of everything inside it."""
+    """A span whose context applies to everything inside it."""
 
     _context_token: Token[Context] | None = None
 
@@ -164,7 +164,7 @@ class ContextSpan(Span):
 
 
 class PrivateSpan(ContextSpan):
-    """A span that records metrics only, as does everything inside it: no prompts or outputs."""
+    """A span that records metrics only, without prompts or outputs, as does everything inside it."""
 
     def __init__(self, emit: Emit, name: str, kind: str) -> None:
         super().__init__(emit, name, kind)
@@ -185,7 +185,7 @@ class FinishedRecord:
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    """Return the type's name and the message of an exception, which itself is not kept, for it keeps its frames."""
+    """Return the type's name and the message of an exception, which are kept in place of it and its frames."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:

@@ -1,7 +1,7 @@
-"""Requesting usage of chat streams without the caller noticing: `configure(stream_usage="request")`.
+"""Request the usage of chat streams without the caller noticing: `configure(stream_usage="request")`.
 
-`stream_options.include_usage` adds one chunk to the end of the stream, which is taken out of the bytes that the caller
-reads. A host that refuses the option, or sends usage without it, is not sent it.
+`stream_options.include_usage` adds one chunk to the end of the stream, which is removed from the bytes that the caller
+reads. The option is not sent to hosts that refuse it, or that send usage without it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autolog._record.bodies import decode_object
 
 
 def ask(options: Any, client: Any) -> tuple[Any, bool]:
-    """Return the options of a streaming call, with the request for usage added if it lacks it; and whether it was."""
+    """Add a request for usage to the options of a streaming call that lacks it; return them, and whether it did so."""
     with guard("asking for usage"):
         body, extra = options.json_data, getattr(options, "extra_json", None) or {}
         if isinstance(body, dict) and client.base_url.host not in _refusing | _UNASKED:
@@ -32,14 +32,14 @@ def ask(options: Any, client: Any) -> tuple[Any, bool]:
     return options, False
 
 
-#: Hosts that refuse `stream_options`: they are not sent it again.
+#: Hosts that have refused `stream_options`, which is not sent to them again.
 _refusing: set[str] = set()
-#: Hosts that send usage to everybody: their chunk is the caller's (openrouter.ai/docs, Usage Accounting, read 2026-11).
+#: Hosts that always send usage, which is therefore not hidden (openrouter.ai/docs, Usage Accounting, read 2026-11).
 _UNASKED = frozenset({"openrouter.ai"})
 
 
 def refused(request: Any, error: BaseException) -> bool:
-    """Return whether a call failed only because we asked for its usage; it is then to be made again without."""
+    """Return whether a call failed only because of our request for usage, and should be repeated without it."""
     response = getattr(error, "response", None)
     if response is None:
         return False
@@ -50,7 +50,7 @@ def refused(request: Any, error: BaseException) -> bool:
     return False
 
 
-# Hiding what the caller did not ask for
+# Hiding the usage that the caller did not request
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
@@ -59,7 +59,7 @@ _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
 def hide(response: Any) -> None:
-    """Take the usage that we asked for out of an event stream, read or unread, before the caller gets the response."""
+    """Remove the usage that we requested from an event stream before the caller gets the response."""
     if "event-stream" not in response.headers.get("content-type", "") or isinstance(response.stream, Hider):
         return
     if response.is_closed:
@@ -70,20 +70,20 @@ def hide(response: Any) -> None:
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in _GZIP | {"identity"}:
         return
-    response.headers = response.headers.copy()  # the recorded ones say what was on the wire
-    response.headers.pop("content-encoding", None)  # it was compressed all the same: undone here
+    response.headers = response.headers.copy()  # the record keeps the original headers
+    response.headers.pop("content-encoding", None)  # the server compressed it anyway, which is undone here
     response.stream = _hiding(response.stream, encoding)
 
 
 def _hiding(tee: Any, encoding: str) -> Any:
-    """Return a stream that gives what `tee` gives, decoded, but for the usage."""
+    """Return a stream that yields the decoded chunks of `tee` without the usage."""
     hider = _SyncHider if hasattr(tee, "__iter__") else _AsyncHider
     bases = tuple(base for base in type(tee).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
     return type(hider.__name__.strip("_"), (hider, *bases), {})(tee, encoding)
 
 
 class UsageFilter:
-    """Takes out of server-sent events what `stream_options.include_usage` adds to them."""
+    """Removes the additions of `stream_options.include_usage` from server-sent events."""
 
     def __init__(self, encoding: str = "") -> None:
         self._rest = bytearray()
@@ -91,7 +91,7 @@ class UsageFilter:
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress if encoding in _GZIP else bytes
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return the events that are complete with this chunk, less what is to be hidden."""
+        """Return the events completed by this chunk, without the parts to be hidden."""
         self._rest += self._inflate(chunk)
         kept = []
         begin = 0
@@ -101,7 +101,7 @@ class UsageFilter:
             if not self._is_usage(event):
                 kept.append(_NO_USAGE.sub(b"", event))
         del self._rest[:begin]
-        self._seen = max(0, len(self._rest) - 3)  # an end may stand across two chunks
+        self._seen = max(0, len(self._rest) - 3)  # an end may be split between two chunks
         return b"".join(kept)
 
     def rest(self) -> bytes:
@@ -111,7 +111,7 @@ class UsageFilter:
 
     @staticmethod
     def _is_usage(event: bytes) -> bool:
-        """Return whether this is the chunk with usage and no choices; Azure's first has no choices, but no usage."""
+        """Return whether this is the chunk with usage and without choices; Azure's first chunk has neither."""
         if not _NO_CHOICES.search(event) or b'"usage"' not in event:
             return False
         data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
@@ -120,7 +120,7 @@ class UsageFilter:
 
 
 class Hider:
-    """Wraps a tee: the tee records the wire, the caller sees only what it requested."""
+    """Wraps a tee: the tee records everything, and the caller sees only what it requested."""
 
     def __init__(self, stream: Any, encoding: str) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Stand-ins for byte streams: pass every chunk on, and keep it."""
+"""Stand-ins for byte streams, which pass every chunk on and keep it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from autolog._guard import guard
 if TYPE_CHECKING:
     from autolog._capture.exchange import Exchange
 
-#: A stream longer than this is no longer kept, only counted; the record says that it was cut.
+#: The most bytes of a stream that are kept; the record says if more were received.
 MAX_STREAM_BYTES = 64 * 1024 * 1024
 
 
 class Tee:
     """Stands in for a response's stream, passes every chunk on, and keeps it."""
 
-    #: Found on whatever wraps a tee, too: a stream is kept once.
+    #: Also visible on wrappers of a tee, so that a stream is kept only once.
     is_tee = True
-    #: anthropic asks for this at every event of a stream; that it is not there must not cost an exception each time.
+    #: anthropic reads this at every event of a stream, where its absence must not cost an exception each time.
     stream_observer: Any = None
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:
@@ -41,10 +41,10 @@ class Tee:
             self._exchange.end()
 
     def _start(self, read: Callable[[Any], Any]) -> tuple[Any, Callable[[bytes], None], int]:
-        """Return the iterator, what keeps a chunk of it, and how many bytes there is room for.
+        """Return the iterator, the function that keeps a chunk, and the number of bytes for which there is room.
 
-        At first there is none: the first chunk, as all that are too much, goes through `_exceeded`. So keeping the
-        others, by the thousand in a long stream, is an addition and an append.
+        Initially there is no room: the first chunk goes through `_exceeded`, as do those beyond the limit. Keeping all
+        others, of which a long stream has thousands, then only takes an addition and an append.
         """
         chunks = self._exchange.chunks
         if self._iterator is None:
@@ -52,7 +52,7 @@ class Tee:
         return self._iterator, chunks.append, MAX_STREAM_BYTES - sum(map(len, chunks)) if chunks else 0
 
     def _exceeded(self, chunk: bytes) -> int:
-        """Keep the first chunk, and return how much room there is for more; any other is not kept."""
+        """Keep the chunk if it is the first one, and return the room for more; do not keep any other."""
         exchange = self._exchange
         if exchange.first_chunk_ns:
             exchange.truncated = True
@@ -63,7 +63,7 @@ class Tee:
 
 
 class _Failing:
-    """A block that reads a stream: an error of the stream ends the exchange. Whoever stops reading may go on later."""
+    """A block that reads a stream, whose errors end the exchange; a reader that stops may continue later."""
 
     __slots__ = ("_exchange",)
 
@@ -119,7 +119,7 @@ class _AsyncTee(Tee):
 
 @functools.cache
 def _tee_class(tee: type[Tee], stream: Hashable) -> type:
-    """Return `tee` as a subclass of the byte-stream interface that `stream` has, be it httpx2's or httpx's."""
+    """Return `tee` as a subclass of the byte-stream interface of `stream`, which is httpx's or httpx2's."""
     wanted = "SyncByteStream" if tee is _SyncTee else "AsyncByteStream"
     bases = [base for base in cast("type", stream).__mro__ if base.__name__ == wanted]
     return type(tee.__name__.strip("_"), (tee, *bases[:1]), {})
@@ -131,12 +131,12 @@ def sync_tee(stream: Any, exchange: Exchange) -> Any:
 
 
 def async_tee(stream: Any, exchange: Exchange) -> Any:
-    """Return the same for an asynchronous stream."""
+    """Return a stand-in for a response's asynchronous stream that keeps its chunks in `exchange`."""
     return _tee_class(_AsyncTee, type(stream))(stream, exchange)  # type: ignore[arg-type]
 
 
 class _UploadTee(Tee):
-    """Stands in for a request's stream (a multipart upload): both kinds, for httpx's own is both."""
+    """Stands in for a request's stream (a multipart upload), both sync and async, as httpx's own stream is."""
 
     def __del__(self) -> None:
         pass
@@ -154,13 +154,13 @@ class _UploadTee(Tee):
             yield chunk
 
     def _restart(self) -> list[bytes]:
-        """Begin anew: a redirect or an authentication round sends the body again, and the last one counts."""
+        """Start over, because a redirect or an authentication round sends the body again, and the last one counts."""
         self.sent: list[bytes] = []
         return self.sent
 
 
 def tee_upload(request: Any) -> None:
-    """Replace a request's stream by one that keeps what is sent."""
+    """Replace a request's stream by one that keeps the bytes sent."""
     stream = request.stream
     bases = tuple(base for base in type(stream).__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
     request.stream = type("UploadTee", (_UploadTee, *bases), {})(stream, None)

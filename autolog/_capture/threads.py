@@ -1,4 +1,4 @@
-"""Threads and pools that carry the span and the context of where they were started."""
+"""Make threads and thread pools carry the span and the context from where their work was started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _renew_lock() -> None:
 
 
 def follow_threads() -> None:
-    """Carry the current span and context into threads and thread pools, from now on. Cheap when already done."""
+    """Make new threads and thread-pool jobs inherit the current span and context. Cheap if already done."""
     global _followed
     if _followed:
         return
@@ -72,7 +72,7 @@ def _wrap_pool_submit() -> None:
         if span is None and context is EMPTY:
             plain: Future[Any] = original(self, fn, *args, **kwargs)
             return plain
-        # The pool may start a worker now: that thread is not a child of this span, only the job is.
+        # The pool may start a thread now, which must not inherit this span; only the job does.
         span_token, context_token = current_span.set(None), current_context.set(EMPTY)
         try:
             future: Future[Any] = original(self, _carried_call, span, context, fn, args, kwargs)

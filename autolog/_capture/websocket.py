@@ -1,10 +1,10 @@
-"""WebSockets of the openai SDK: what passes over a connection, kept frame by frame.
+"""WebSockets of the openai SDK, captured frame by frame.
 
-Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.connect`, ...) is made by one constructor,
-or by one of two older ones. Wrapped, it gives each connection a `Channel`, and wraps the class's `recv_bytes`, `_send`
-(`send` in the older classes) and `close`, which note every frame and its time; the connection stays the SDK's object.
-Frames of audio are counted and not kept. Nothing is parsed here: when a frame may end a response, the frames so far go
-to the queue, and `_processing.websocket` reads them on the worker thread.
+Every connection of the SDK (`responses.connect`, `realtime.connect`, `live.connect`, ...) is created by one
+constructor, or by one of two older ones. The wrapped constructor gives each connection a `Channel`, and wraps the
+class's `recv_bytes`, `_send` (`send` in the older classes) and `close`, to note every frame and its time. The
+connection remains the SDK's own object. Frames of audio are counted but not kept. Nothing is parsed here: when a frame
+may end a response, the frames so far go to the queue, and `_processing.websocket` reads them on the worker thread.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from autolog._record.bodies import encode_json
 if TYPE_CHECKING:
     from autolog.providers import SDK
 
-#: Frames wait for the end of a response, but no more bytes of them than this.
+#: The most bytes of frames that wait for the end of a response.
 MAX_WAITING = 1024 * 1024
-#: What stands early in a frame that holds nothing but audio.
+#: Markers near the beginning of frames that contain only audio.
 _AUDIO_OUT = (b"input_audio_buffer.append", b"input_audio.append")
 _AUDIO_IN = (b"audio.delta", b"input_audio.append")
-#: What stands somewhere in a frame that ends something; elsewhere it does no harm.
+#: Markers in frames that end something; false matches are harmless.
 _ENDINGS = (b"response.done", b"response.completed", b"response.failed", b"response.incomplete", b'"error"',
             b"transcription.completed", b"session.closed", b"decision.completed")  # fmt: skip
 _HEAD = 300
 
 
 class Frame:
-    """One message: when, which way, its bytes; of one that requests a response, `span` is its place in the trace."""
+    """One message, with its time and direction; `span` is the place in the trace of one that requests a response."""
 
     __slots__ = ("audio", "data", "ns", "sent", "span")
 
@@ -56,9 +56,9 @@ class Frame:
 
 
 class Frames(Span):
-    """Frames on their way to the worker, handed over as a span is."""
+    """Frames on their way to the worker, queued like a span."""
 
-    in_order = True  # one connection's frames are read in the order in which they passed
+    in_order = True  # a connection's frames must be read in order
 
     def __init__(self, emit: Emit, channel: Channel, frames: list[Frame], closed: bool) -> None:
         super().__init__(emit, "", "llm")
@@ -68,7 +68,7 @@ class Frames(Span):
 
 
 class Channel:
-    """One connection: where it leads, the frames that wait, and what the worker knows of the conversation."""
+    """One connection: its URL, the waiting frames, and the worker's state of the conversation."""
 
     def __init__(self, emit: Outlet, sdk: str, url: str) -> None:
         self._emit = emit
@@ -80,11 +80,11 @@ class Channel:
         self.url = url
         self.span = Span(emit, "", "llm")
         self.conversation: Any = None
-        """The worker's; made and read by `_processing.websocket`."""
+        """The worker's state, created and used by `_processing.websocket`."""
         open_channels.add(self)
 
     def sent(self, given: tuple[Any, ...]) -> None:
-        """Keep a message that is about to be sent: the only argument. Never raises."""
+        """Keep a message that is about to be sent, which is the only argument of the call. Never raises."""
         with guard("keeping a frame"):
             (message,) = given
             data = _as_bytes(message)
@@ -95,7 +95,7 @@ class Channel:
                 self._add(Frame(data, True, Span(self._emit, "", "llm") if b"response.create" in data else None))
 
     def received(self, message: Any) -> None:
-        """Keep a message that has arrived; one that may end a response goes to the worker. Never raises."""
+        """Keep a message that has arrived; if it may end a response, hand over all frames. Never raises."""
         with guard("keeping a frame"):
             data = _as_bytes(message)
             head = data[:_HEAD]
@@ -118,7 +118,7 @@ class Channel:
             self.hand_over()
 
     def hand_over(self, closed: bool = False, error: BaseException | None = None) -> None:
-        """Hand what has passed so far to the worker."""
+        """Hand the frames so far to the worker."""
         with self._lock:
             frames, self._frames, waiting, self._waiting = self._frames, [], self._waiting, 0
             if (not frames and not closed) or self.span.elsewhere:
@@ -129,13 +129,13 @@ class Channel:
             batch.end()  # within the lock, so that the queue gets them in order
 
     def lost(self, error: BaseException) -> None:
-        """Hand over what has passed if the connection is gone (no timeout, no cancellation); it may come back."""
+        """Hand over the frames so far if the connection is lost, and not for timeouts or cancellation."""
         if "ConnectionClosed" in type(error).__name__:
             with guard("ending a connection"):
                 self.hand_over(closed=True, error=error)
 
     def close(self) -> None:
-        """End the channel of a connection that is closed, by whichever side. Never raises."""
+        """End the channel of a connection that either side has closed. Never raises."""
         with guard("ending a connection"):
             with self._lock:
                 closed, self._closed = self._closed, True
@@ -144,20 +144,20 @@ class Channel:
                 self.hand_over(closed=True)
 
 
-#: Channels whose connections are open; the recorder ends them at exit.
+#: The channels of open connections; they are ended at exit.
 open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 after_fork_in_child(open_channels.clear)  # they are the parent's to end
 
 
 @before_exit
 def close_open_channels() -> None:
-    """End the channels that are still open, with what has arrived."""
+    """End the channels that are still open, keeping what has arrived."""
     for channel in list(open_channels):
         channel.close()
 
 
 def _as_bytes(message: Any) -> bytes:
-    """Return a message as it goes over the wire; the older classes' `send` takes an event, as a mapping or a model."""
+    """Return a message as bytes; the older classes' `send` takes an event as a mapping or a model."""
     if isinstance(message, str):
         return message.encode()
     if isinstance(message, (bytes, bytearray, memoryview)):
@@ -166,7 +166,7 @@ def _as_bytes(message: Any) -> bytes:
 
 
 def _url(connection: Any) -> str:
-    """Return where a `websockets` connection leads."""
+    """Return the URL of a `websockets` connection."""
     request = getattr(connection, "request", None)
     path = getattr(request, "path", "") or ""
     headers = getattr(request, "headers", None)
@@ -180,7 +180,7 @@ def _url(connection: Any) -> str:
 
 
 def wrap_connection(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `WebSocketConnectionBase.__init__`, or its asynchronous twin, whose connections are recorded."""
+    """Return `WebSocketConnectionBase.__init__`, or its asynchronous counterpart, extended to record connections."""
 
     @functools.wraps(original)
     def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
@@ -195,20 +195,20 @@ def wrap_connection(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Cal
     return __init__
 
 
-#: Where a connection has its channel.
+#: The attribute in which a connection keeps its channel.
 _CHANNEL = "_autolog_channel"
-#: The channel whose message is passing: a method that calls the one that it overrides passes it once.
+#: The channel whose message is being sent or received, so that a method calling the one it overrides counts once.
 _passing: ContextVar[Channel | None] = ContextVar("autolog_channel", default=None)
 
 
 def _channel(connection: Any) -> Channel | None:
-    """Return a connection's channel; None if it has none, or if a wrapper further out is at work already."""
+    """Return a connection's channel; None if it has none, or if an outer wrapper is already active."""
     channel: Channel | None = vars(connection).get(_CHANNEL)
     return None if channel is None or channel is _passing.get() else channel
 
 
 class _Passing:
-    """A block in which a message passes over a connection: the channel hears what it raises."""
+    """A block in which a message is sent or received, whose errors are reported to the channel."""
 
     __slots__ = ("_channel", "_token")
 
@@ -227,7 +227,7 @@ class _Passing:
 
 
 def _wrap_methods(kind: type, emit: Outlet) -> None:
-    """Wrap the methods of a class through which all its messages pass, where they are not yet."""
+    """Wrap the methods of a class that all its messages go through, unless they are wrapped already."""
     sending = "_send" if hasattr(kind, "_send") else "send"
     for name, wrap in (("recv_bytes", _wrap_receive), (sending, _wrap_send), ("close", _wrap_close)):
         owner = next(base for base in kind.__mro__ if name in vars(base))

@@ -1,1 +1,1 @@
-"""The worker thread's part: turn a span that has ended into records."""
+"""Processing on the worker thread: turn ended spans into records."""

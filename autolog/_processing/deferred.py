@@ -1,4 +1,4 @@
-"""The pipeline, made late, and what it uses of other libraries, imported early."""
+"""Create the pipeline late, on the worker thread, and import the libraries it needs early, on the program's thread."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from autolog._record.record import Record
 
 
-# A module stands in `sys.modules` from the moment its import begins, and some SDKs look there on every call (openai for
-# httpx2): a library that a thread of ours is halfway through importing would make the program's call fail. So those
-# threads import nothing but our own modules, and what these use of others is imported on the program's thread: prices
-# with the SDK, all else with the first `configure()`, `patch()` or span.
+# A module is in `sys.modules` from the moment its import begins, and some SDKs look there on every call (openai for
+# httpx2). A library that one of our threads is in the middle of importing would therefore make the program's call fail.
+# Our threads import only our own modules; the libraries that these need are imported on the program's thread: prices
+# together with the SDK, everything else at the first `configure()`, `patch()` or span.
 
 
 def import_prices() -> None:
-    """Import the prices; never raises."""
+    """Import genai-prices. Never raises."""
     with guard("importing genai-prices"):
         from autolog._pricing import tariff
 
@@ -29,7 +29,7 @@ def import_prices() -> None:
 
 
 def import_ahead(config: Config) -> None:
-    """Import what the options need."""
+    """Import the libraries that the options need."""
     if config.update_prices:
         from autolog._pricing import tariff
 
@@ -41,9 +41,10 @@ def import_ahead(config: Config) -> None:
 
 
 def describes_here(config: Config) -> bool:
-    """Return whether calls are read and priced in this process; else our server does it as they arrive there.
+    """Return whether calls are described and priced in this process, and not by autolog's server when they arrive.
 
-    That takes half of the work off this process. Not if an option needs to know before what a call says or costs.
+    Leaving that to the server halves this process's work. It is not possible if an option depends on the contents or
+    the cost of calls.
     """
     to_server = config.endpoint is not None and config.dialect == "native" and not config.sinks
     needed = config.budgets or config.prices or config.redact or config.hosts or config.max_field_chars
@@ -57,7 +58,7 @@ def describes_here(config: Config) -> bool:
 
 
 class DeferredPipeline:
-    """The pipeline, made with the first span: on the worker thread, for importing all that it needs takes 0.1 s."""
+    """A pipeline that is created with the first span, on the worker thread, because its imports take 0.1 s."""
 
     def __init__(self, config: Config, budgets: Budgets | None, describes: bool) -> None:
         self._config = config
@@ -70,7 +71,7 @@ class DeferredPipeline:
         return 0 if self._pipeline is None else self._pipeline.sampled_out
 
     def prepare(self) -> None:
-        """Import and make the pipeline."""
+        """Import and create the pipeline."""
         self._made()
 
     def __call__(self, span: Span | FinishedRecord) -> list[Record]:

@@ -1,4 +1,4 @@
-"""Make records of ended spans: functions, provider calls, frames of a WebSocket, each with what capture kept of it."""
+"""Turn ended spans (functions, provider calls, WebSocket frames) into records with their captured bodies."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class Draft:
     """A record on its way through the pipeline.
 
     Attributes:
-        facts: what a provider call's bodies say, once they are described.
-        follow_up: it is a call that tells more of what an earlier call began.
-        repeats: reading the same again makes the same record again.
-        sampled: it is kept. bodies: its bodies are kept.
-        redacted: those of its texts that need no redaction any more.
-        reservation: what is reserved for the call. budgets: those of the run that it is of.
+        record: the record.
+        facts: the facts in a provider call's bodies, once it has been described.
+        follow_up: whether it is a call that completes something begun by an earlier call.
+        repeats: whether reading the same thing again creates the same record again.
+        sampled: whether the record is kept.
+        bodies: whether its bodies are kept.
+        redacted: the texts that have been redacted already.
+        reservation: the budget reservation for the call.
+        budgets: the budgets of the enclosing `autolog.budget()` blocks.
     """
 
     record: Record
@@ -52,10 +55,11 @@ class Draft:
 
 
 def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls) -> list[Draft]:
-    """Return the records of an ended span, their bodies as captured: usually one, many for a batch's results.
+    """Return the records of an ended span with their captured bodies: usually one, many for a batch's results.
 
     Args:
-        learn: is told the headers of every request, as `plain_headers`: they hold keys, to be redacted elsewhere.
+        span: the ended span.
+        learn: called with the headers of every request (see `plain_headers`), whose keys must be redacted elsewhere.
         long_running: knows which batch a file of results belongs to.
     """
     if isinstance(span, Exchange):
@@ -69,12 +73,12 @@ def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_runni
 
 
 def add_previews(record: Record) -> None:
-    """Set the previews of a function's or span's record."""
+    """Set the input and output preview of a function's or span's record."""
     record.input_preview, record.output_preview = _shown(record.request_body), _shown(record.response_body)
 
 
 def _shown(body: bytes | None) -> str | None:
-    """Return the beginning of a body for lists: a text as it is, all else as JSON."""
+    """Return the beginning of a body for lists: texts as they are, anything else as JSON."""
     if body is None:
         return None
     text = decode_json(body) if body.startswith(b'"') else None
@@ -130,7 +134,7 @@ def _add_exchange(
     record.request_content_type = sent.get("content-type")
     record.request_body = request.content
     record.request_stream = exchange.stream or None
-    record.retries = max(0, exchange.attempts - 1)  # none if no connection was made
+    record.retries = max(0, exchange.attempts - 1)  # `attempts` is 0 if no connection was made
     record.status_code = exchange.status_code
     record.truncated = exchange.truncated
     record.sdk = exchange.sdk
@@ -148,7 +152,7 @@ def _add_exchange(
 
 
 class _Address(NamedTuple):
-    """An address without credentials, its path, and who answers there, None if nobody that is known."""
+    """A URL without credentials, its path, and the provider that answers there; None if unknown."""
 
     url: str
     path: str
@@ -164,7 +168,7 @@ def _address(url: str) -> _Address:
 
 @functools.lru_cache(maxsize=256)
 def _provider_by_client(name: str, client: type) -> str:
-    """Return who answers a client of an SDK, or of an HTTP library by the name of a format."""
+    """Return the provider for a client of an SDK or, if `name` is a format's, of an HTTP library."""
     sdk = SDKS.get(name)
     by_client = {} if sdk is None else sdk.client_providers
     for word, provider_name in by_client.items():

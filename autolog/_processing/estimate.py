@@ -1,4 +1,4 @@
-"""Count the tokens of a stream with tiktoken where its provider does not, and mark them as estimated."""
+"""Count the tokens of streams without usage with tiktoken, and mark them as estimated."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from autolog.providers._fields import mapping, objects
 
 #: The encoding of models that tiktoken does not know by name.
 ENCODING = "o200k_base"
-#: What a message costs beside its words, and what begins the answer
+#: The extra tokens of each message, and of the beginning of the answer
 #: (https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken, read 2026-11).
 PER_MESSAGE = 3
 PER_ANSWER = 3
 
 
 def import_ahead() -> None:
-    """Import tiktoken with its encodings, and requests, by which it fetches their tables (see `_recorder`)."""
+    """Import tiktoken with its encodings, and requests, with which it fetches their tables (see `deferred`)."""
     with contextlib.suppress(ImportError):
         import tiktoken
 
         tiktoken.list_encoding_names()
         importlib.import_module("requests")
-        importlib.import_module("netrc")  # requests looks for passwords there with its first request
+        importlib.import_module("netrc")  # imported by the first request of requests
 
 
 def estimate(record: Record, facts: Facts) -> None:
-    """Fill in the tokens of a chat stream without usage; `extra["usage_estimated"]` then says with what.
+    """Fill in the tokens of a chat stream without usage, and name the tokenizer in `extra["usage_estimated"]`.
 
-    Where they cannot be counted, `facts.unbilled_reason` says why.
+    If they cannot be counted, `facts.unbilled_reason` says why.
     """
     if record.sdk is None or format_named(record.sdk).name != "openai":
         return
@@ -50,7 +50,7 @@ def estimate(record: Record, facts: Facts) -> None:
         record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in made)
     except ImportError:
         facts.unbilled_reason = "estimating needs tiktoken: pip install 'autolog-llm[estimate]'"
-    except Exception as error:  # noqa: BLE001 - its tables come over the network, and its regular expressions may fail
+    except Exception as error:  # noqa: BLE001 - tables are fetched over the network, and regular expressions may fail
         logger.debug("cannot estimate tokens", exc_info=error)
         facts.unbilled_reason = f"tiktoken failed: {type(error).__name__}: {error}"
     else:
@@ -72,7 +72,7 @@ def _frame(facts: Facts) -> int:
 
 
 def _texts(facts: Facts) -> tuple[list[str], list[str]]:
-    """Return the texts of both sides. Images and audio are left out: their tokens follow other rules."""
+    """Return the texts of input and output, without images and audio, whose tokens follow other rules."""
     given = [*_said(facts.request.get("messages")), *_said(facts.request.get("prompt"))]
     if facts.request.get("tools"):
         given.append(encode_json(facts.request["tools"]).decode())

@@ -1,8 +1,8 @@
-"""Complete the records of calls that outlive their request: background responses, batches, videos, runs, sessions.
+"""Complete the records of operations that outlive their request: background responses, batches, videos, runs, sessions.
 
-What outlives its call has a record id that follows from its own id, so that whoever reads of it later, in whatever
-process, completes the same record: one generation, one bill. Each result of a batch is a record for itself, whose id
-follows from the result's; reading the results again changes nothing.
+The record id of such an operation is derived from the operation's own id, so that any later call that reads its result,
+in any process, completes the same record: one generation, one cost. Each result of a batch gets its own record, whose
+id is derived from the result's; reading the results again changes nothing.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from autolog._record.record import Record
 from autolog.providers import BatchResult, Facts, Format, format_named
 from autolog.providers._fields import mapping, text
 
-#: How many things are remembered, and how large what is remembered of them may be together, in bytes.
+#: The most operations that are remembered, and the most bytes that they may take together.
 MAX_THINGS, MAX_BYTES = 10_000, 4 * 1024 * 1024
-#: Of a request's parameters only numbers and short words are remembered, in characters.
+#: Of a request's parameters, only numbers and texts of up to this many characters are remembered.
 _SHORT = 100
 
 
 def record_id(key: str) -> str:
-    """Return the record id of a thing that outlives its call, by its key (see `providers.LongRunning`)."""
+    """Return the record id of a long-running operation, derived from its key (see `providers.LongRunning`)."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"autolog:{key}"))
 
 
 def span_id(key: str) -> str:
-    """Return the span id of a thing that outlives its call: 16 hexadecimal digits."""
+    """Return the span id of a long-running operation, derived from its key: 16 hexadecimal digits."""
     return record_id(f"span:{key}").replace("-", "")[:16]
 
 
 class _Begun(msgspec.Struct, omit_defaults=True):
-    """What later calls need to know of the call that began a thing, and the thing's key if they read it by another."""
+    """The facts about the call that began an operation which later calls need, and the operation's main key."""
 
     key: str = ""
     name: str | None = None
@@ -50,7 +50,7 @@ class _Begun(msgspec.Struct, omit_defaults=True):
 
 
 class _Memory:
-    """Values by key, encoded; the oldest go when there are too many, or they are too large together."""
+    """Encoded values by key; the oldest are dropped when there are too many, or they take too many bytes."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
@@ -72,19 +72,19 @@ class _Memory:
 
 
 class LongRunningCalls:
-    """The calls of this process that began something, as far as they are remembered. For one thread at a time."""
+    """Remembers the calls of this process that began long-running operations. For use by one thread at a time."""
 
     def __init__(self) -> None:
         self._begun = _Memory()
         self._batches = _Memory()
-        """The batch that a file of results belongs to, by the file's id."""
+        """The batch to which a file of results belongs, by the file's id."""
         self._counted = _Memory()
-        """Costs that were counted already, by record id."""
+        """The costs that have been counted against budgets, by record id."""
 
-    # The call that begins something
+    # The call that begins an operation
 
     def begin(self, record: Record, facts: Facts) -> None:
-        """Give the record of a call that began something the id by which later calls find it, and remember it."""
+        """Give the record of a call that began an operation the id that later calls derive, and remember the call."""
         thing = facts.long_running
         if thing is None or not (thing.certain or facts.request.get("background") is True):
             return
@@ -102,10 +102,10 @@ class LongRunningCalls:
         for key in (thing.key, *thing.other_keys):
             self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(begun, key=thing.key)))
 
-    # Calls that read of it later
+    # Later calls that read its result
 
     def resume(self, record: Record, facts: Facts) -> bool:
-        """Add to a later call's record what is known of how it began; False if it completes nothing."""
+        """Add the facts about the operation's beginning to a later call's record; return False if it completes none."""
         thing = facts.long_running
         if thing is None or not thing.final:
             return False
@@ -119,21 +119,21 @@ class LongRunningCalls:
         record.response_model = record.response_model or begun.model
         named = (record.operation_name, record.request_model or record.response_model)
         record.name = begun.name or " ".join(filter(None, named)) or None
-        if begun.request:  # what was asked for may be a part of the bill, as is the length of a video's extension
+        if begun.request:  # the bill may depend on the request, such as on the length of a video's extension
             facts.request = {**begun.request, **facts.request}
             provider = format_named(record.sdk or "")
             facts.usage.units = provider.billable_units(begun.path, facts.request, facts.response)
         return True
 
     def uncounted(self, record: Record) -> float:
-        """Return how much of a record's cost, in dollars, was not counted when it was read before."""
+        """Return how much of a record's cost, in dollars, has not been counted in earlier readings."""
         cost, before = record.cost or 0.0, float(self._counted.get(record.id) or 0.0)
         self._counted.put(record.id, str(cost).encode())
         return max(0.0, cost - before)
 
     @staticmethod
     def completion(read: Record, facts: Facts) -> Record:
-        """Reduce a resumed record to what it adds to the record of the call that began the thing."""
+        """Reduce a resumed record to the fields that it adds to the record of the call that began the operation."""
         completed = Record(id=read.id, name=read.name, end_time=read.end_time, sdk=read.sdk)
         completed.extra = {**read.extra, "completed": True}
         for name in (*DERIVED, "response_body", "response_content_type", "cost", "cost_details", "status"):
@@ -154,7 +154,7 @@ class LongRunningCalls:
                 self._batches.put(file, batch.encode())
 
     def batch_results(self, read: Record, provider: Format, path: str) -> Iterator[Record]:
-        """Yield a record for each of a batch's results, from the call that read them; none if it read another file."""
+        """Yield a record for each of a batch's results, given the call that read them; none if it read another file."""
         holder = provider.results_id(path)
         if holder is None or not read.response_body or (read.status_code or 0) >= 400:
             return
@@ -172,7 +172,7 @@ class LongRunningCalls:
 
 
 def _short_part(request: dict[str, Any]) -> dict[str, Any]:
-    """Return a request's numbers and short words, and those of the objects in it."""
+    """Return the numbers and short texts in a request and in its objects."""
     inner = {name: _short_fields(value) for name, value in request.items() if isinstance(value, dict)}
     return _short_fields(request) | {name: fields for name, fields in inner.items() if fields}
 
@@ -210,7 +210,7 @@ def _result_record(read: Record, result: BatchResult) -> Record:
 
 
 def _instant(answer: dict[str, Any], *names: str) -> datetime | None:
-    """Return a time as the providers give it (seconds since 1970, or RFC 3339); None if it is none."""
+    """Return the first of the named times (seconds since 1970, or RFC 3339) in an answer; None if it is not a time."""
     value = next((answer[name] for name in names if answer.get(name) is not None), None)
     try:
         if isinstance(value, str):

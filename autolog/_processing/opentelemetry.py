@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry's as records, read as the server reads them when they come over the wire."""
+"""Turn OpenTelemetry spans into records, in the same way as the server does with spans from the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autolog.dialects.otlp._spans import decode_span
 from autolog.dialects.otlp._wire import Event, Scope, Span
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: What a span that describes a call tells of it that the wire does not.
+#: Fields that a span describing a call may have, and the captured request does not.
 _GAPS = (
     "user",
     "session",
@@ -30,7 +30,7 @@ _GAPS = (
 
 
 def read_otel_span(span: EndedOTelSpan) -> Record | None:
-    """Return the record of a span, or what it adds to the record of the call that it describes; None for nothing."""
+    """Return a span's record, or just its additions to the record of the call that it describes, if there are any."""
     context = span.context
     record = decode_span(_wire_span(span))
     record.user, record.session = record.user or context.user, record.session or context.session

@@ -1,4 +1,4 @@
-"""The way of an ended span to its records: one list of stages, in order."""
+"""The pipeline that turns an ended span into records: a list of stages, in order."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from autolog.providers import Facts, format_named
 if TYPE_CHECKING:
     from autolog._pricing.budgets import Budgets
 
-#: Takes a draft one step further; False to drop it.
+#: Processes a draft; returns False to drop it.
 Stage = Callable[[Draft], bool]
 
-#: How many of a trace id's bits decide about sampling: those that W3C Trace Context Level 2 asks to be random.
+#: The number of low bits of a trace id that decide about sampling: those which W3C Trace Context Level 2 makes random.
 _RANDOM_BITS = 56
 
 
@@ -36,11 +36,13 @@ class Pipeline:
     """Turns ended spans into records, as configured. Called on a worker thread, one call at a time.
 
     Args:
-        describes: read and price calls here; if not, that is left to the server that gets the records (see
-            `describes_here`), which takes half of the work from this process.
+        config: the configuration.
+        budgets: the configured budgets, if any.
+        describes: whether to describe and price calls here; otherwise that is left to the server that receives the
+            records (see `describes_here`), which halves this process's work.
 
     Attributes:
-        sampled_out: how many records sampling has left out.
+        sampled_out: the number of spans and records dropped by sampling.
     """
 
     def __init__(self, config: Config, budgets: Budgets | None, describes: bool = True) -> None:
@@ -67,16 +69,16 @@ class Pipeline:
 
     @property
     def _shipping_stages(self) -> tuple[Stage, ...]:
-        """The stages of a call that the server describes and prices."""
+        """The stages for a call that the server will describe and price."""
         return self._redact_bodies, self._leave_sampled, self._trim, *self._final_stages
 
     @property
     def _final_stages(self) -> tuple[Stage, ...]:
-        """The stages that every record goes through, even one that came finished."""
+        """The stages that every record goes through, including records that need no other processing."""
         return self._redact_fields, self._apply_function
 
     def __call__(self, span: Span | FinishedRecord | EndedOTelSpan) -> list[Record]:
-        """Return the records of an ended span: usually one, none if it holds nothing, many for a batch's results."""
+        """Return the records of an ended span: usually one, none if it is dropped, many for a batch's results."""
         if isinstance(span, FinishedRecord):
             return self._run(self._final_stages, [Draft(span.record)])
         sampled = self._samples(span)
@@ -98,10 +100,10 @@ class Pipeline:
             return self._run(self._shipping_stages if shipped else self._stages, drafts)
         finally:
             if reservation is not None:
-                reservation.settle(None, (span.status_code or 599) >= 400)  # if no stage came as far as that
+                reservation.settle(None, (span.status_code or 599) >= 400)  # in case no stage has settled it
 
     def _read_otel_span(self, span: EndedOTelSpan, sampled: bool) -> list[Record]:
-        """Return the record of a span that came with its facts, described and priced as the server would."""
+        """Return the record of an OpenTelemetry span, described and priced as the server would do it."""
         from autolog._processing.opentelemetry import read_otel_span
 
         record = read_otel_span(span)
@@ -113,7 +115,7 @@ class Pipeline:
 
     @staticmethod
     def _run(stages: Iterable[Stage], drafts: Iterable[Draft]) -> list[Record]:
-        """Return the records of those drafts that no stage drops."""
+        """Run drafts through stages, and return the records of those that no stage drops."""
         records = []
         for draft in drafts:
             for stage in stages:
@@ -134,7 +136,7 @@ class Pipeline:
     # The stages
 
     def _samples(self, span: Span | EndedOTelSpan) -> bool:
-        """Return whether to keep a span: the same for a whole trace, in every process; failures and slow ones stay."""
+        """Return whether to keep a span: the same for a whole trace in every process, except failed and slow spans."""
         config = self._config
         if config.sample >= 1 or span.in_order:
             return True
@@ -146,12 +148,12 @@ class Pipeline:
         return slow is not None and (span.end_ns - span.start_ns) / 1e9 >= slow
 
     def _redact_bodies(self, draft: Draft) -> bool:
-        """Redact before anything is read, so that previews, tool calls and errors hold nothing else."""
+        """Redact the bodies before anything is read from them, so that previews, tool calls and errors are redacted."""
         draft.redacted = self._redactor.bodies(draft.record)
         return True
 
     def _describe(self, draft: Draft) -> bool:
-        """Read the facts in the bodies of a provider call; show the beginnings of a function's input and output."""
+        """Read the facts in a provider call's bodies, or set the previews of a function's input and output."""
         record = draft.record
         if record.sdk is not None:
             draft.facts = describe(record, format_named(record.sdk))
@@ -160,33 +162,33 @@ class Pipeline:
         return True
 
     def _follow_up(self, draft: Draft) -> bool:
-        """Note what began here and outlives its call; drop a later call that completes nothing."""
+        """Remember a call that began a long-running operation; drop a follow-up that completes none."""
         if draft.follow_up:
-            draft.redacted = ()  # what is known of how it began comes from another record
+            draft.redacted = ()  # fields are going to be added from another record
             return draft.facts is not None and self._long_running.resume(draft.record, draft.facts)
         if draft.facts is not None:
             self._long_running.begin(draft.record, draft.facts)
         return True
 
     def _estimate(self, draft: Draft) -> bool:
-        """Count the tokens of a stream whose provider did not."""
+        """Estimate the tokens of a stream whose provider has not reported them."""
         if draft.facts is not None:
             estimate(draft.record, draft.facts)
         return True
 
     def _price(self, draft: Draft) -> bool:
-        """Set the cost, once: by the user's prices, else by the table."""
+        """Set the cost by the user's prices or the price table."""
         record, own = draft.record, self._config.prices
         if draft.facts is not None:
             price_record(record, draft.facts, own)
         elif record.sdk is not None:
             record.cost_details = unknown("the answer could not be read").details
-        elif record.kind == "llm" and callable(own):  # a span of the user's that stands for a call
+        elif record.kind == "llm" and callable(own):  # a user's span that represents a call
             price_record(record, Facts(), own)
         return True
 
     def _spend(self, draft: Draft) -> bool:
-        """Count the cost against the budgets; of a record that was counted before, only what is new."""
+        """Count the cost against the budgets, except for what has been counted in an earlier reading."""
         record, budgets = draft.record, self._budgets
         if budgets is None and not draft.budgets:
             return True
@@ -201,18 +203,18 @@ class Pipeline:
         return True
 
     def _leave_sampled(self, draft: Draft) -> bool:
-        """Drop what sampling leaves out; it came this far only to be counted against the budgets."""
+        """Drop records that are not sampled, which came this far only to be counted against the budgets."""
         self.sampled_out += not draft.sampled
         return draft.sampled
 
     def _complete(self, draft: Draft) -> bool:
-        """Reduce a follow-up to what it adds to the record of the call that began it."""
+        """Reduce a follow-up to the fields that it adds to the record of the call that began the operation."""
         if draft.follow_up and draft.facts is not None:
             draft.record = self._long_running.completion(draft.record, draft.facts)
         return True
 
     def _trim(self, draft: Draft) -> bool:
-        """Strip or shorten the bodies, then note their media, and leave out the large ones."""
+        """Remove or shorten the bodies, note their media, and remove large media."""
         record, config = draft.record, self._config
         if not draft.bodies:
             _strip(record)
@@ -234,12 +236,12 @@ class Pipeline:
         return changed is not None
 
 
-#: The paths of calls that begin nothing which outlives them.
+#: The paths of calls that never begin a long-running operation.
 _WHOLE_CALLS = re.compile(r"/(?:chat/completions|completions|embeddings|messages)(?:\?|\Z)")
 
 
 def _is_whole(draft: Draft) -> bool:
-    """Return whether a draft is a call that can be read from its record alone, by whoever gets that."""
+    """Return whether a draft is a call that a server can describe from its record alone."""
     record = draft.record
     return bool(
         record.sdk is not None
@@ -253,7 +255,7 @@ def _is_whole(draft: Draft) -> bool:
 
 
 def _strip(record: Record) -> None:
-    """Keep metrics only: no prompts, no outputs."""
+    """Remove all prompts and outputs, leaving only metrics."""
     record.request_body = record.response_body = record.input_preview = record.output_preview = None
     record.media = record.prompt_variables = record.prompt_template = None
     if record.tool_calls:

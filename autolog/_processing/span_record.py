@@ -1,4 +1,4 @@
-"""Make the record of a span: its place in the trace, its times and its context, without the bodies."""
+"""Create the record of a span, with its place in the trace, its times and its context, but without bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None) -> Record:
-    """Return the record of a span without its bodies; `start_ns` and `end_ns` (perf_counter) if not the span's own."""
+    """Return the record of a span without bodies; `start_ns` and `end_ns` (`perf_counter_ns`) override the span's."""
     start_ns = span.start_ns if start_ns is None else start_ns
     end_ns = span.end_ns if end_ns is None else end_ns
     start_epoch = time_ns() - perf_counter_ns() + start_ns

@@ -1,9 +1,9 @@
-"""Read the frames of a WebSocket into records, one for each response. Runs on the worker thread.
+"""Turn the frames of a WebSocket into records, one for each response. Runs on the worker thread.
 
-A response begins with the client's `response.create`, or by the server itself when it detects the end of a turn;
-it ends with `response.done` (Realtime) or `response.completed`, `.failed`, `.incomplete` (Responses). Live sessions
-wrap the events of the Responses API in theirs. A transcription of the user's speech is billed by its own model and is
-a record of its own; so is the session, where seconds are what is billed.
+A response begins with the client's `response.create`, or with the server's detection of the end of a turn. It ends with
+`response.done` (Realtime) or `response.completed`, `.failed` or `.incomplete` (Responses). Live sessions wrap the
+events of the Responses API in their own. A transcription of the user's speech, which is billed by its own model, gets a
+separate record; so does a session that is billed by the second.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from autolog.providers import SDKS, provider_at
 from autolog.providers._fields import mapping, seconds, text
 
 _ENDED = {"response.done", "response.completed", "response.failed", "response.incomplete"}
-#: How many items of the conversation before a response are kept.
+#: The most items of the conversation before a response that are kept.
 MAX_ITEMS = 200
-#: PCM of 16 bits at 24 kHz, one channel, in base64: how many characters a second of audio takes.
+#: The characters of one second of audio: 16-bit PCM at 24 kHz, one channel, in base64.
 _CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
 
 
 class _Turn:
-    """A response that was requested, and may have begun."""
+    """A response that has been requested, and may have begun."""
 
     def __init__(self, span: Span, ns: int, request: dict[str, Any], lane: str | None, parent: int | None) -> None:
         self.span = span
@@ -61,7 +61,7 @@ class Conversation:
         self._session_recorded = False
 
     def read(self, batch: Frames) -> list[Record]:
-        """Return the records that these frames complete, with the bodies that the frames amount to."""
+        """Read frames, and return the records that they complete."""
         records: list[Record] = []
         for frame in batch.frames:
             with guard("reading a frame"):
@@ -86,7 +86,7 @@ class Conversation:
         elif self._open and not self._open[-1].first_ns:
             self._open[-1].first_ns = frame.ns
 
-    # What the client sent
+    # Events from the client
 
     def _on_sent(self, event: dict[str, Any], frame: Frame) -> None:
         kind = event.get("type")
@@ -102,11 +102,11 @@ class Conversation:
     def _add_item(self, item: Any) -> None:
         self._items = [*self._items[-MAX_ITEMS:], item]
 
-    # What the server sent
+    # Events from the server
 
     def _on_received(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
         kind = str(event.get("type"))
-        if kind == "response.event":  # a Live session passes on what a model that it asked says
+        if kind == "response.event":  # a Live session passes on the events of another model
             return self._on_received(mapping(event.get("event")), ns, text(event.get("delegation_id")))
         if kind == "decision.event":
             return self._decided(mapping(mapping(event.get("event")).get("decision")), ns)
@@ -137,7 +137,7 @@ class Conversation:
         self._open.append(turn)
 
     def _of(self, response_id: str | None, lane: str | None) -> _Turn | None:
-        """Return the open response with this id; without an id, the one in this lane."""
+        """Return the open response with this id or, without an id, the one in this lane."""
         for turn in self._open:
             if turn.id == response_id if response_id is not None else turn.lane == lane:
                 return turn
@@ -158,14 +158,14 @@ class Conversation:
         return [self._record(turn, response, ns)]
 
     def _fail(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
-        """Record the response that an error ends: the one that it names, or the one in its lane; it may end none."""
+        """Record the response that an error ends, if any: the one that it names, or the one in its lane."""
         error = mapping(event.get("error"))
         named = text(error.get("event_id"))
         if named is not None:
             waiting = [turn for turn in self._requested if turn.request.get("event_id") == named]
         elif "/responses" in self._path:
             waiting = [turn for turn in (*self._open, *self._requested) if turn.lane == lane][:1]
-        else:  # of a Realtime session most errors end nothing
+        else:  # most errors in a Realtime session end nothing
             refused = error.get("code") == "conversation_already_has_active_response"
             waiting = self._requested[-1:] if refused else []
         for turn in waiting:
@@ -219,7 +219,7 @@ class Conversation:
         return record
 
     def _side(self, operation: str, model: Any, response: dict[str, Any], ns: int) -> Record:
-        """Return the record of something that is billed beside the responses."""
+        """Return the record of something that is billed separately from the responses."""
         span = self._channel.span
         record = self._common(span, ns, ns, span.parent_span)
         record.duration = None
@@ -239,7 +239,7 @@ class Conversation:
         return [self._side("decision", decision.get("model"), decision, ns)]
 
     def _session_record(self, now: int) -> list[Record]:
-        """Return the record of a session that is billed by the second: Live, or a translation."""
+        """Return the record of a session that is billed by the second (Live or translation), or none."""
         span = self._channel.span
         if not self._session_ns:
             return []
@@ -257,7 +257,7 @@ class Conversation:
 
 
 def read_frames(batch: Frames) -> list[Record]:
-    """Return the records that a batch of frames completes, with all that came before it over the same connection."""
+    """Return the records that a batch of frames completes, given the earlier frames of the same connection."""
     channel = batch.channel
     if channel.conversation is None:
         channel.conversation = Conversation(channel)

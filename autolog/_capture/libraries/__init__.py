@@ -1,1 +1,1 @@
-"""Calls to models that pass through an HTTP library, whichever SDK or program makes them."""
+"""Capture of calls to models through HTTP libraries, whichever SDK or program makes them."""

@@ -1,4 +1,4 @@
-"""aiohttp: `ClientSession._request`, and the bytes that its responses are fed with."""
+"""aiohttp: wrap `ClientSession._request`, and the methods that feed bytes to its responses."""
 
 from __future__ import annotations
 
@@ -45,23 +45,23 @@ def _open(calls: LibraryCalls, session: Any, method: Any, str_or_url: Any) -> Ex
     parts = call_parts(calls, method, url)
     exchange = None if parts is None else calls.open(session, *parts)
     if exchange is not None:
-        exchange.request = Outgoing(method.upper(), url, {}, None)  # until it is made: see `wrap_client_send`
+        exchange.request = Outgoing(method.upper(), url, {}, None)  # a placeholder: see `wrap_client_send`
         exchange.library_calls = calls
     return exchange
 
 
 def send_passes(calls: LibraryCalls) -> Watched:
-    """Return the calls whose requests go out: while there is none, what goes out is something else."""
+    """Return the calls in progress; while there are none, all requests are other traffic."""
     return calls.under_way
 
 
-def feed_passes(calls: LibraryCalls) -> Watched:  # noqa: ARG001 - all are made alike
-    """Return the readers of the responses of calls."""
+def feed_passes(calls: LibraryCalls) -> Watched:  # noqa: ARG001 - all have the same signature
+    """Return the readers of the responses to calls."""
     return _fed
 
 
 def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `ClientRequest.send`, which keeps the request as it goes out."""
+    """Return `ClientRequest.send`, extended to keep the request that is sent."""
 
     @functools.wraps(original)
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -95,7 +95,7 @@ def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
         exchange.chunks.extend(bytes(chunk) for chunk in getattr(content, "_buffer", ()))
         if exchange.chunks:
             exchange.first_chunk_ns = perf_counter_ns()
-        if (error := content.exception()) is not None:  # what came with the head was broken
+        if (error := content.exception()) is not None:  # the part of the body received so far is broken
             exchange.end(error)
             return
         key = id(content)
@@ -114,7 +114,7 @@ def _close(key: int, exchange: Exchange) -> None:
 
 
 def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `StreamReader.feed_data`, which keeps what the responses of calls are fed with."""
+    """Return `StreamReader.feed_data`, extended to keep the data of responses to calls."""
 
     @functools.wraps(original)
     def feed_data(self: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,7 +126,7 @@ def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 
 
 def wrap_set_exception(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `StreamReader.set_exception`: the response is broken, closed or released before its end."""
+    """Return `StreamReader.set_exception`, extended to end calls whose response fails or is closed early."""
 
     @functools.wraps(original)
     def set_exception(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:

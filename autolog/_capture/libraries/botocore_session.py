@@ -1,4 +1,4 @@
-"""botocore, under boto3: `URLLib3Session.send`, one attempt of a call to AWS."""
+"""botocore, under boto3: wrap `URLLib3Session.send`, which makes one attempt of a call to AWS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
                 calls.answered(exchange, response.status_code, response.headers)
                 if request.stream_output:
                     tee_response(response.raw, exchange)
-                else:  # the library has read it already, and decodes nothing
+                else:  # the library has already read the body, and does not decode it
                     exchange.streaming = True
                     exchange.chunks.append(response.content)
                     exchange.end()

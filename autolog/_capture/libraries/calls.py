@@ -1,8 +1,8 @@
-"""Which requests of an HTTP library are calls to a model, and how each becomes an exchange.
+"""Determine which requests of an HTTP library are calls to a model, and turn them into exchanges.
 
-An SDK that is patched at its own choke points goes through the same libraries: inside a call of its own nothing is
-recorded a second time. Here every attempt is a request by itself. One that repeats a request which has just failed
-becomes one record with it: it has the same id, and says how many attempts there were.
+An SDK that is patched itself uses the same libraries; nothing is recorded a second time inside its calls. At this
+level, every attempt is a separate request. A request that repeats one which has just failed shares its record: it has
+the same id, and the record says how many attempts there were.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from autolog._record.ids import new_record_id
 from autolog.providers import Format, format_for, format_named, provider_at
 from autolog.providers._table import ROWS
 
-#: Paths that are told at any host.
+#: Paths that identify calls at any host.
 _ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere))
-#: Ports that are told at any host.
+#: Ports that identify calls at any host.
 _PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
-#: Statuses after which SDKs try again (besides those of 500 and more).
+#: Statuses below 500 after which SDKs retry.
 _RETRIED = frozenset({408, 409, 425, 429})
-#: For how long a failed request waits for its repetition, in nanoseconds, and how many do.
+#: The nanoseconds for which a failed request is remembered as possibly being retried, and the most such requests.
 _PATIENCE_NS = 120 * 10**9
 _MOST_FAILED = 64
 
 
 class Outgoing:
-    """A request of a library whose own object is not like httpx's."""
+    """A request of a library whose own request object differs from httpx's."""
 
     __slots__ = ("_content", "headers", "method", "url")
     stream = None
@@ -50,17 +50,17 @@ class Outgoing:
 
 
 class CallRules:
-    """Tells which requests are calls to a model, by host and path.
+    """Recognises calls to a model by host and path.
 
-    `hosts` are the user's: the format that is spoken there, by host, with or without a port.
+    `hosts` maps the user's hosts, with or without a port, to the names of their wire formats.
     """
 
     def __init__(self, hosts: Mapping[str, str]) -> None:
         self._hosts = {host.lower(): name for host, name in hosts.items()}
         self._names = {host.partition(":")[0] for host in self._hosts}
-        #: Whether whatever is asked for at a host, without its port, is worth a look; the port is None for the default.
+        #: Whether requests to a host (without its port) may be calls; the port is None for the default.
         self.knows = functools.lru_cache(maxsize=4096)(self._knows)
-        #: The same of a URL without its path; of one that is relative it is not known.
+        #: The same for a URL without its path; true if the URL is relative.
         self.knows_origin = functools.lru_cache(maxsize=4096)(self._knows_origin)
         self.reader = functools.lru_cache(maxsize=4096)(self._find)
 
@@ -79,7 +79,7 @@ class CallRules:
         return self._hosts.get(host) or self._hosts.get(host.partition(":")[0])
 
     def _find(self, method: str, host: str, path: str) -> Format | None:
-        """Return who reads a call, by host and port and by path; None if the request is none."""
+        """Return the format of a call, by host (with port) and path; None if the request is not a call."""
         given = self._given(host)
         if given is not None:
             spoken = any(row.module == given and re.search(row.paths, path) for row in ROWS)
@@ -91,18 +91,18 @@ class CallRules:
 
 @functools.lru_cache(maxsize=4096)
 def is_told_anywhere(path: str) -> bool:
-    """Return whether a path without its query is that of a call, whatever the host."""
+    """Return whether a path, given without its query, identifies a call at any host."""
     return _ANYWHERE.search(path.partition("#")[0]) is not None
 
 
 class FailedCalls:
-    """Remembers the requests that failed a moment ago, so that their repetition is known for what it is."""
+    """Remembers requests that failed recently, to recognise their retries."""
 
     def __init__(self) -> None:
         self._failed: OrderedDict[Hashable, Exchange] = OrderedDict()
 
     def note(self, key: Hashable, exchange: Exchange) -> None:
-        """Remember a request that an SDK may repeat."""
+        """Remember a failed request that may be retried."""
         if exchange.record_id is None:
             exchange.record_id = new_record_id(time_ns() // 1_000_000)
         self._failed[key] = exchange
@@ -110,7 +110,7 @@ class FailedCalls:
             self._failed.popitem(last=False)
 
     def continued_by(self, key: Hashable, exchange: Exchange) -> None:
-        """Make an exchange one more attempt of the call that failed with the same request, if there is one."""
+        """Make an exchange another attempt of the call that failed with the same request, if there is one."""
         before = self._failed.pop(key, None)
         if before is None or perf_counter_ns() - before.start_ns > _PATIENCE_NS:
             return
@@ -123,8 +123,8 @@ class LibraryCalls:
     """Opens and closes the exchanges of one HTTP library.
 
     Attributes:
-        seen: how many calls were recorded.
-        under_way: the calls whose responses have not begun, where a library has to know.
+        seen: the number of calls recorded.
+        under_way: the calls whose responses have not begun, for libraries that need to know.
     """
 
     def __init__(self, outlet: Outlet, rules: CallRules) -> None:
@@ -135,9 +135,9 @@ class LibraryCalls:
         self._failed = FailedCalls()
 
     def open(self, client: Any, method: str, host: str, path: str) -> Exchange | None:
-        """Return the exchange of a request that is about to be sent; None if it is none that is recorded.
+        """Return the exchange for a request that is about to be sent; None if it is not to be recorded.
 
-        `host` is with its port, if the URL has one.
+        `host` includes the port, if the URL has one.
         """
         try:
             reader = self.rules.reader(method, host, path)
@@ -150,10 +150,10 @@ class LibraryCalls:
         return Exchange(self.outlet, reader.name, type(client), False)
 
     def sends(self, exchange: Exchange, request: Any, key: Hashable) -> None:
-        """Keep the request, which may repeat one that failed.
+        """Keep the request, which may be a retry of a failed one.
 
         Raises:
-            BaseException: the user's own, if a budget does not allow the call.
+            BaseException: the user's exception, if a budget refuses the call.
         """
         try:
             exchange.retry_key = key
@@ -164,18 +164,18 @@ class LibraryCalls:
         self.outlet.admit(exchange, request)
 
     def answered(self, exchange: Exchange, status: int, headers: Any) -> None:
-        """Keep the head of the response."""
+        """Keep the status and the headers of the response."""
         exchange.status_code, exchange.response_headers = status, headers
         if status >= 500 or status in _RETRIED:
             self._failed.note(exchange.retry_key, exchange)
 
     def block(self, exchange: Exchange) -> RecordedCall:
-        """Return the block around the library's own sending: what it calls in turn is part of it."""
+        """Return the block around the library's own sending, so that requests made inside it are part of the call."""
         return _Attempt(self._failed, exchange)
 
 
 class _Attempt(RecordedCall):
-    """A block around one attempt; one that raises may be repeated."""
+    """A block around one attempt, which may be retried if it raises."""
 
     __slots__ = ("_attempt", "_failed")
 
@@ -191,13 +191,13 @@ class _Attempt(RecordedCall):
 
 
 def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
-    """Return what tells that a request is certainly no call. All traffic of a program pays for the answer."""
+    """Return a function that tells whether a request is certainly not a call; it runs for all HTTP traffic."""
 
     def passes(client: Any, method: Any, url: Any) -> bool:
         try:
             if type(url) is not str:
                 url = str(url)
-            end = url.find("/", 8)  # behind "https://", or "http://" and one character of the host
+            end = url.find("/", 8)  # after "https://", or "http://" and a character of the host
             if calls.rules.knows_origin(url if end < 0 else url[:end]):
                 base = None if "://" in url else getattr(client, "_base_url", None)
                 return base is not None and passes(client, method, f"{_text(base)}/{url}")
@@ -205,7 +205,7 @@ def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
                 return True
             query = url.find("?", end)
             return not is_told_anywhere(url[end:] if query < 0 else url[end:query])
-        except (ValueError, TypeError, AttributeError):  # no request: the library says so better
+        except (ValueError, TypeError, AttributeError):  # not a request: let the library report it
             return False
 
     return passes
@@ -215,7 +215,7 @@ _text = functools.lru_cache(maxsize=256)(str)
 
 
 def prepared_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
-    """Return what tells that a request of requests, botocore or lm15 is certainly no call."""
+    """Return a function that tells whether a request of requests, botocore or lm15 is certainly not a call."""
     tells = other_traffic(calls)
 
     def passes(client: Any, request: Any) -> bool:
@@ -228,18 +228,18 @@ def prepared_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
 
 
 def call_parts(calls: LibraryCalls, method: Any, url: Any) -> tuple[str, str, str] | None:
-    """Return method, host and path of a request that may be a call; None of one inside a call, or if it has none."""
+    """Return the method, host and path of a request that may be a call; None inside a call, or if it is invalid."""
     if current_exchange.get() is not None or not calls.outlet.live:
         return None
     try:
         split = urlsplit(url)
         return method.upper(), split.netloc.rpartition("@")[2], unquote(split.path)
-    except (ValueError, TypeError, AttributeError):  # no request: the library says so better
+    except (ValueError, TypeError, AttributeError):  # not a request: let the library report it
         return None
 
 
 def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
-    """Return the exchange of a request of requests, botocore or lm15, with what is sent; None if there is none."""
+    """Return the exchange for a request of requests, botocore or lm15; None if it is not to be recorded."""
     parts = call_parts(calls, getattr(request, "method", None), getattr(request, "url", None))
     exchange = None if parts is None else calls.open(client, *parts)
     if exchange is not None:
@@ -252,7 +252,7 @@ def open_prepared(calls: LibraryCalls, client: Any, request: Any) -> Exchange | 
 
 
 def keep_chunk(exchange: Exchange, chunk: Any) -> None:
-    """Keep a piece of a response's body, as long as it is not too much."""
+    """Keep a piece of a response's body, up to a total of `MAX_STREAM_BYTES`."""
     if exchange.end_ns:
         return
     try:

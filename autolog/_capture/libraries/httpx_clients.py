@@ -1,4 +1,4 @@
-"""httpx and httpx2: `send` of their clients, which every request goes through."""
+"""httpx and httpx2: wrap the clients' `send`, which every request goes through."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from autolog._guard import report
 
 
 def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
-    """Return what tells that a request is certainly no call; all traffic of a program pays for the answer."""
+    """Return a function that tells whether a request is certainly not a call; it runs for all HTTP traffic."""
 
-    def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - it is asked about all that is given
+    def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - gets all arguments of `send`
         try:
             url = request.url
-            parts = getattr(url, "_uri_reference", url)  # takes a third of what the URL's properties do
+            parts = getattr(url, "_uri_reference", url)  # takes a third of the time of the URL's properties
             return not calls.rules.knows(parts.host, parts.port) and (
                 request.method != "POST" or not is_told_anywhere(parts.path)
             )
@@ -67,7 +67,7 @@ def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
     try:
         url, method = request.url, request.method
         host, path = url.netloc.decode("ascii", "replace"), url.path
-    except AttributeError:  # not a request: the library says so better
+    except AttributeError:  # not a request: let the library report it
         return None
     exchange = calls.open(client, method, host, path)
     if exchange is not None:

@@ -1,4 +1,4 @@
-"""lm15, in DSPy and by itself: `StdlibTransport.stream` and its asynchronous twin, which speak HTTP over sockets."""
+"""lm15, in DSPy or on its own: wrap `StdlibTransport.stream` and its async counterpart, which use sockets directly."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
 
 
 class _KeptChunks:
-    """Passes the chunks of a response on, keeps them, and ends the exchange when they end or nobody wants them."""
+    """Passes the chunks of a response on, keeps them, and ends the exchange when they end or are abandoned."""
 
     def __init__(self, chunks: Any, exchange: Exchange) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""Put the wrappers into the HTTP libraries, now or when each is imported, and take them out again."""
+"""Install the wrappers in the HTTP libraries, now or when each is imported, and remove them again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autolog._guard import logger
 
 
 class _Point(NamedTuple):
-    """A method that is wrapped: where it is, what wraps it, and what tells that a call of it can go straight on."""
+    """A wrapped method: its location, its wrapper, and the test for calls that bypass the wrapper."""
 
     module: str
     owner: str
@@ -31,7 +31,7 @@ class _Point(NamedTuple):
     passes: Callable[[LibraryCalls], Passes]
 
 
-#: What is wrapped of each library; of methods that a version does not have, it does without.
+#: The wrapped methods of each library; methods that a version lacks are skipped.
 _POINTS: dict[str, tuple[_Point, ...]] = {
     **{
         library: (
@@ -59,13 +59,13 @@ _POINTS: dict[str, tuple[_Point, ...]] = {
         )
     ),
 }  # fmt: skip
-#: Whose a module is that is wrapped.
+#: The library to which each module belongs.
 _LIBRARY_OF = {point.module: name for name, points in _POINTS.items() for point in points}
 LIBRARIES = tuple(_POINTS)
 
 
 class LibraryPatch:
-    """The wrappers in the HTTP libraries. Patching twice is harmless; unpatching restores what was there."""
+    """The wrappers in the HTTP libraries. Patching twice is harmless; unpatching restores the original methods."""
 
     def __init__(self, emit: Emit, prepare: Callable[[], None]) -> None:
         self._emit = emit
@@ -79,18 +79,18 @@ class LibraryPatch:
 
     @property
     def seen(self) -> dict[str, int]:
-        """How many calls were recorded, by library."""
+        """The number of calls recorded, by library."""
         return {name: calls.seen for name, calls in self._calls.items() if calls.seen}
 
     def instruct(self, hosts: Mapping[str, str], reserve: Reserve | None) -> None:
-        """Set the user's hosts, by what is spoken there, and what may forbid a call."""
+        """Set the wire formats of the user's hosts, and the function that reserves the cost of a call."""
         self._hosts, self._reserve = hosts, reserve
         self._outlet.reserve = reserve
         for calls in self._calls.values():
             calls.rules = CallRules(hosts)
 
     def apply(self) -> None:
-        """Wrap the libraries that are imported, and the others when they are."""
+        """Wrap the libraries that have been imported, and the others when they are."""
         if self.active:
             return
         self.active = True
@@ -108,7 +108,7 @@ class LibraryPatch:
                     register_post_import_hook(self._on_import, module)
 
     def remove(self) -> None:
-        """Give the libraries' methods their own code back."""
+        """Restore the libraries' methods."""
         self.active = False
         self._outlet.restore()
 
@@ -126,5 +126,5 @@ class LibraryPatch:
             if function is None:
                 logger.info("calls by %s may not be recorded: %s.%s is not there", library, point.owner, point.method)
             else:
-                own = function.__code__.co_filename == module.__file__  # a mock's takes whatever parameters it likes
+                own = function.__code__.co_filename == module.__file__  # a mock may have any parameters
                 self._outlet.graft(function, point.wrap, calls, passes=point.passes(calls) if own else None)

@@ -1,4 +1,4 @@
-"""requests: `HTTPAdapter.send`, which every request goes through unless its session has an adapter of its own."""
+"""requests: wrap `HTTPAdapter.send`, which every request goes through unless its session has a custom adapter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses of urllib3, under requests and botocore: what is read of them is kept."""
+"""Keep the bytes that are read from urllib3's responses, under requests and botocore."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from autolog._capture.libraries.calls import keep_chunk
 
 
 def tee_response(raw: Any, exchange: Exchange) -> None:
-    """Keep the bytes that are read of a response, and end the exchange when it is read, closed or abandoned.
+    """Keep the bytes that are read from a response, and end the exchange when it is read, closed or abandoned.
 
-    Its methods are replaced on the object; each calls the library's own, and they call one another.
+    The methods are replaced on the object. Each calls the library's own method, and these call one another.
     """
     exchange.streaming = True
     open_exchanges.add(exchange)
@@ -57,7 +57,7 @@ class _Reader:
             try:
                 return method(*args, **kwargs)
             finally:
-                self._over = True  # the library closes it by itself while it reads the end
+                self._over = True  # the library itself closes it while reading the end
                 if not self._inside:
                     self._exchange.end()
 
