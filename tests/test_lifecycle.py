@@ -486,4 +486,4 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         silent=False,  # it says where the record waits
     )
     assert code == 0
-    assert took < 4
+    assert took < 9  # a store waits 10 seconds for its lock; the machine may be busy
