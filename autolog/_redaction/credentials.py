@@ -315,7 +315,19 @@ _OTHER_SIGNS = (
     rb"k(?<=psk)(?:=?\"| )", rb"_(?<=wpa_)passphrase ",
     rb">(?= auth )",
 )  # fmt: skip
-_SIGNS = tuple(_by_first([*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]))
+#: Those that are looked for only where a word is that the quick look has found.
+_BY_WORD = {
+    rb"\"auth": b"auth", rb":(?= psk )": b"psk", rb"b(?<=identified b)y " + _QUOTE: b"identified by",
+    rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:", _OTHER_SIGNS[0]: b"kind:",
+    _OTHER_SIGNS[1]: b"variable", rb"=(?<=psk=)": b"psk", rb"k(?<=psk)(?:=?\"| )": b"psk",
+    rb"_(?<=wpa_)passphrase ": b"pass",
+}  # fmt: skip
+_ALL_SIGNS = [*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]
+_WORD_SIGNS = tuple((_BY_WORD[sign], re.compile(sign)) for sign in _ALL_SIGNS if sign in _BY_WORD)
+_SIGNS = tuple(_by_first(sign for sign in _ALL_SIGNS if sign not in _BY_WORD))
+#: The words that `may_hold_credential` wants to know of.
+_WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw"})
+WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES})
 _PASSWORD = re.compile(rb"passw(?:or)?d")
 #: Such a line after the end of one, escaped or not, or where a text begins.
 _LINE_BEGUN = re.compile(rb"(?:\n|\\n|\")" + _LINE)
@@ -323,24 +335,32 @@ _LINE_BEGUN = re.compile(rb"(?:\n|\\n|\")" + _LINE)
 _LINE_AFTER = 70
 
 
-def may_hold_credential(body: bytes, lowered: bytes) -> bool:
-    """Return whether there may be one in a body, whose texts may be escaped."""
+def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
+    """Return whether there may be one in a body, whose texts may be escaped.
+
+    Args:
+        lowered: the body in small letters.
+        words: those of `WORDS` that may be in it.
+    """
     lowered = b'"' + lowered  # where a text begins that is no JSON
-    passwords = list(_PASSWORD.finditer(lowered))
+    passwords = list(_PASSWORD.finditer(lowered)) if b"pass" in words else []
     searches: list[_Search] = []
-    for first, sign in _SIGNS:
-        if first in lowered and sign.search(lowered):
-            searches += (credentials_in, blocks_in)
-            break
-    if _may_be_line(lowered):
-        searches.append(_lines_in_quotes)
-    if any(map(_is_said, passwords)):
+    if _has_sign(lowered, words) or (words & _WORDS_OF_LINES and _may_be_line(lowered)):
+        searches += (credentials_in, blocks_in, _lines_in_quotes)
+    elif any(map(_is_said, passwords)):
         searches += (_assigned, _networks)
     for text in unescaped(body) if searches else ():
         small = text.lower()
         if any(next(search(text, small), None) for search in searches):
             return True
     return any(map(may_be_column, passwords))
+
+
+def _has_sign(lowered: bytes, words: frozenset[bytes]) -> bool:
+    for word, sign in _WORD_SIGNS:
+        if word in words and sign.search(lowered):
+            return True
+    return bool([sign for first, sign in _SIGNS if first in lowered and sign.search(lowered)])
 
 
 def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:

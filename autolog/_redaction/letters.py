@@ -19,15 +19,53 @@ def patterns(words: Mapping[bytes, bytes]) -> Iterator[re.Pattern[bytes]]:
     Args:
         words: what is to follow each word, as a regular expression. One that has groups is to be that of all words.
     """
-    left = dict(words)
-    for letter in _LETTERS:
+    yield from (pattern for _, pattern in patterns_by_words(words))
+
+
+def patterns_by_words(words: Mapping[bytes, bytes]) -> Iterator[tuple[frozenset[bytes], re.Pattern[bytes]]]:
+    """Yield the same patterns, each with the words that it finds."""
+    for letter, ones in _by_letter(words):
         begun: dict[bytes, list[bytes]] = {}
-        for word in [word for word in left if letter in word]:
+        for word in ones:
             before, _, rest = word.partition(letter)
-            begun.setdefault(left.pop(word), []).append(rest + (rb"(?<=%s)" % word if before else b""))
-        if begun:
-            leads = (b"(?:" + b"|".join(rests) + b")" + follows for follows, rests in begun.items())
-            yield re.compile(letter + b"(?:" + b"|".join(leads) + b")")
+            begun.setdefault(words[word], []).append(rest + (rb"(?<=%s)" % word if before else b""))
+        leads = (b"(?:" + b"|".join(rests) + b")" + follows for follows, rests in begun.items())
+        yield frozenset(ones), re.compile(letter + b"(?:" + b"|".join(leads) + b")")
+
+
+def _by_letter(words: Iterable[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    left = list(words)
+    for letter in _LETTERS:
+        ones, left = [word for word in left if letter in word], [word for word in left if letter not in word]
+        if ones:
+            yield letter, ones
+
+
+_NONE: frozenset[bytes] = frozenset()
+
+
+class Words:
+    """Tells which of many words a text may have, by one search for each rare letter of theirs.
+
+    Args:
+        words: in small letters, and what is to follow each, as a regular expression that takes no characters.
+    """
+
+    def __init__(self, words: Mapping[bytes, bytes]) -> None:
+        self._patterns = [pattern for _, pattern in patterns_by_words(words)]
+        ends = {word: word[word.index(letter) :] for letter, ones in _by_letter(words) for word in ones}
+        #: By the part of a word that a search finds: the words that it may be of, or of which another begins so.
+        self._words = {
+            end: frozenset(word for word, other in ends.items() if end.startswith(other) or other.startswith(end))
+            for end in ends.values()
+        }
+
+    def __call__(self, text: bytes) -> frozenset[bytes]:
+        """Return the words that a text may have: all that it has, and such as begin like one of them."""
+        found: list[bytes] = []
+        for pattern in self._patterns:
+            found += pattern.findall(text)
+        return frozenset().union(*(self._words[end] for end in {*found})) if found else _NONE
 
 
 def alternatives(choices: Iterable[bytes]) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import re
 
-from autolog._redaction.credentials import may_hold_credential
+from autolog._redaction.credentials import WORDS, may_hold_credential
 from autolog._redaction.encoded import holds_within
 from autolog._redaction.keys import may_hold_key
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import Words, patterns_by_words
 from autolog._redaction.names import (
     PARAMETERS,
     holds_code,
@@ -21,12 +21,12 @@ from autolog._redaction.names import (
 )
 from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import ends_in_code, may_hold_password
-from autolog._redaction.spoken import ASCII_WORDS, may_speak
+from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
 
 #: What stands between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _SIGN = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
-_SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\?[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
+_SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
 _LISTED_AFTER = rb"\\*+[\"'`]" + _BLANKS + rb"," + _BLANKS + rb"\\*[\"'`]"
 _ASSIGNED_AFTER = rb"(?:\\*+[\"'`])?" + _BLANKS + _SIGN
 _DEFAULT_AFTER = (
@@ -49,7 +49,11 @@ _LEADS = {
     **dict.fromkeys((b"otp", b"pin", b"cv", b"code"), _NUMBERED),
     **dict.fromkeys(ASCII_WORDS, rb"(?:" + _NAMED + rb"|(?=[^\d\n]{0,160}+\d))"),
 }  # fmt: skip
-_LEADING = tuple(patterns(_LEADS))
+_LEADING = tuple(patterns_by_words(_LEADS))
+#: One search for all words finds most texts without any, and saves some twenty for what may follow each.
+_find_words = Words({
+    **dict.fromkeys((*_LEADS, *WORDS, b"bearer", b"basic", BEFORE_CODE), b""), b"token": rb"(?!s)",
+})  # fmt: skip
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
@@ -72,15 +76,16 @@ def _may_hold(body: bytes) -> bool:
     if b"\0" in body or (b"@" in body and (_LOGIN.search(body) or b"jdbc:" in body)):  # zeros: UTF-16
         return True
     lowered = body.lower()
+    words = _find_words(lowered)
     return (
         b"PRIVATE KEY" in body
         or may_hold_key(body)
-        or _leads(lowered, body)
-        or _SCHEMES.search(lowered) is not None
+        or _leads(lowered, body, words)
+        or ((b"bearer" in words or b"basic" in words) and _SCHEMES.search(lowered) is not None)
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
-        or may_hold_password(body, lowered)
-        or may_hold_credential(body, lowered)
-        or may_speak(body, lowered)
+        or may_hold_password(body, lowered, b"login" in words)
+        or may_hold_credential(body, lowered, words)
+        or may_speak(body, lowered, words)
     )
 
 
@@ -91,11 +96,11 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 _NAME = re.compile(rb"[\w.-]*+")
 
 
-def _leads(lowered: bytes, body: bytes) -> bool:
+def _leads(lowered: bytes, body: bytes, words: frozenset[bytes]) -> bool:
     """Return whether the name of a secret stands somewhere, and something after it."""
     tried = 0
-    for pattern in _LEADING:
-        for found in pattern.finditer(lowered):
+    for ones, pattern in _LEADING:
+        for found in pattern.finditer(lowered) if words & ones else ():
             if tried == _PATIENCE or _is_in_name(body, *found.span()):
                 return True
             tried += 1

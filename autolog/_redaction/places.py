@@ -72,12 +72,17 @@ def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
                 break
 
 
-def may_hold_password(body: bytes, lowered: bytes) -> bool:
-    """Return whether there may be one in a body that follows no name of a secret and sign, as in an assignment."""
+def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
+    """Return whether there may be one in a body that follows no name of a secret and sign, as in an assignment.
+
+    Args:
+        lowered: the body in small letters.
+        login: whether that word may be in it.
+    """
     searches: list[_Search] = []
     if _DASH.search(body):
         searches += (_commands, _long_options, _piped, _listed_options)
-    if _LOGIN.search(body) or _PORT.search(body):
+    if login or _PORT.search(body):
         searches.append(_files)
     for search in searches:
         if next(search(body, lowered), None):
@@ -235,8 +240,8 @@ _FILES = {
     b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
     b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
 }  # fmt: skip
-#: Signs of the first and third in the body that a text is in: a rare letter first, for which `re` looks quickly.
-_LOGIN, _PORT = re.compile(rb"g(?<=log)in"), re.compile(rb":(?:\*:|54)")
+#: A sign of the third in the body that a text is in; of the first it is the word login.
+_PORT = re.compile(rb":(?:\*:|54)")
 #: Those of them whose password has to be more than a word.
 _PLAIN_FILES = (b"password", b":")
 

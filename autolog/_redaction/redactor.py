@@ -38,6 +38,7 @@ class Redactor:
 
     def __init__(self, given: Any, secrets: bool) -> None:
         self._rules = read_rules(given)
+        self._looks_at_all = bool(self._rules.patterns or self._rules.fields or self._rules.pii)
         self._secrets = secrets
         environment = (value for name, value in os.environ.items() if name.endswith("_API_KEY") and len(value) >= 16)
         self._known: list[str] = list(dict.fromkeys(environment))[:_KNOWN] if secrets else []
@@ -116,10 +117,6 @@ class Redactor:
             new = scrub_value(value, self._own_data, (name,))
             if new is not value:
                 setattr(record, name, new)
-
-    @property
-    def _looks_at_all(self) -> bool:
-        return bool(self._rules.patterns or self._rules.fields or self._rules.pii)
 
     def _may_concern(self, body: bytes, kind: str) -> bool:
         return self._looks_at_all or (self._secrets and self._may_hold_key([_searched(body, kind)]))

@@ -78,6 +78,8 @@ _FOR = re.compile(
     rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
     rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
 )
+#: What stands in every such message.
+BEFORE_CODE = b" is your "
 _CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\Z")
 
 
@@ -98,10 +100,15 @@ _ESCAPED = re.compile(
 )
 
 
-def may_speak(body: bytes, lowered: bytes) -> bool:
-    """Return whether there may be a code before what it is for, or a name of a password that is not ASCII."""
+def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
+    """Return whether there may be a code before what it is for, or a name of a password that is not ASCII.
+
+    Args:
+        lowered: the body in small letters.
+        words: has `BEFORE_CODE` if that may be in it.
+    """
     return (
-        next(codes_given(lowered), None) is not None
+        (BEFORE_CODE in words and next(codes_given(lowered), None) is not None)
         or (not body.isascii() and _BEYOND_ASCII.search(body) is not None)
         or (b"\\" in lowered and b"\\u" in lowered and _ESCAPED.search(lowered) is not None)
     )

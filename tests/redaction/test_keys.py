@@ -16,6 +16,7 @@ def found(text: str) -> list[str]:
 
 @pytest.mark.parametrize(("text", "keys"), [
     (KEY, [KEY]), (f"{KEY} ", [KEY]), (f"/{KEY}", [KEY]), (f"a{KEY}", []), (f"{KEY}/{KEY}", [KEY, KEY]),
+    (f"SharedAccessKey={'aB3/' * 11}={KEY}", [f"SharedAccessKey={'aB3/' * 11}=", KEY]),
     (f"\\n{KEY}", [KEY]), (f"\\u65e5{KEY}", [KEY]), (f"\\d{KEY}", []), ("sk-learn-is-a-package-of-many-words", []),
 ])  # fmt: skip
 def test_a_key_stands_where_no_letter_is_before_it_but_an_escape(text: str, keys: list[str]) -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from autolog._redaction.letters import patterns
+from autolog._redaction.letters import Words, patterns
 
 WORDS = {
     b"key": b"=",
@@ -31,3 +31,16 @@ def test_each_word_is_found_with_what_follows_it_and_not_without(word: bytes) ->
 def test_each_pattern_begins_with_one_letter_and_has_all_words_with_it() -> None:
     starts = [pattern.pattern[:1] for pattern in patterns(WORDS)]
     assert starts == [b"k", b"p", b"g", b"s"]
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (b"", set()), (b"a pass", {b"pass"}), (b"my passport", {b"pass"}), (b"monkeys", {b"key"}), (b"cookie", {b"cookie"}),
+    (b"kie", set()), (b"three tokens", set()), (b"a token", {b"token"}), (b"key cookie token", {b"key", b"cookie", b"token"}),
+])  # fmt: skip
+def test_the_words_of_a_text_are_found_by_their_letters(text: bytes, words: set[bytes]) -> None:
+    find = Words({b"pass": b"", b"key": b"", b"cookie": b"", b"token": rb"(?!s)"})
+    assert find(text) == words
+
+
+def test_words_that_begin_like_one_that_is_there_may_be_there() -> None:
+    assert Words({b"pass": b"", b"passport": b""})(b"passport") == {b"pass", b"passport"}
