@@ -345,8 +345,10 @@ def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) ->
     lowered = b'"' + lowered  # where a text begins that is no JSON
     passwords = list(_PASSWORD.finditer(lowered)) if b"pass" in words else []
     searches: list[_Search] = []
-    if _has_sign(lowered, words) or (words & _WORDS_OF_LINES and _may_be_line(lowered)):
-        searches += (credentials_in, blocks_in, _lines_in_quotes)
+    if _has_sign(lowered, words):
+        searches += (credentials_in, blocks_in)
+    if words & _WORDS_OF_LINES and _may_be_line(lowered):
+        searches += (_assigned, _networks, _lines_in_quotes)
     elif any(map(_is_said, passwords)):
         searches += (_assigned, _networks)
     for text in unescaped(body) if searches else ():

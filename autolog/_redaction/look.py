@@ -50,10 +50,10 @@ _LEADS = {
     **dict.fromkeys(ASCII_WORDS, rb"(?:" + _NAMED + rb"|(?=[^\d\n]{0,160}+\d))"),
 }  # fmt: skip
 _LEADING = tuple(patterns_by_words(_LEADS))
-#: One search for all words finds most texts without any, and saves some twenty for what may follow each.
-_find_words = Words({
-    **dict.fromkeys((*_LEADS, *WORDS, b"bearer", b"basic", BEFORE_CODE), b""), b"token": rb"(?!s)",
-})  # fmt: skip
+_WANTED = {**dict.fromkeys((*_LEADS, *WORDS, b"bearer", b"basic", BEFORE_CODE), b""), b"token": rb"(?!s)"}
+#: One search for all words finds most texts without any, and saves some twenty for what may follow each. A long text
+#: has most of them.
+_find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 32_768
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
@@ -75,12 +75,12 @@ def _may_hold(body: bytes) -> bool:
         body = _ESCAPED.sub(_unescaped, body)
     if b"\0" in body or (b"@" in body and (_LOGIN.search(body) or b"jdbc:" in body)):  # zeros: UTF-16
         return True
+    if b"PRIVATE KEY" in body or may_hold_key(body):
+        return True
     lowered = body.lower()
-    words = _find_words(lowered)
+    words = _find_words(lowered) if len(body) < _LONG else _ALL_WORDS
     return (
-        b"PRIVATE KEY" in body
-        or may_hold_key(body)
-        or _leads(lowered, body, words)
+        _leads(lowered, body, words)
         or ((b"bearer" in words or b"basic" in words) and _SCHEMES.search(lowered) is not None)
         or (b"=" in body and any(sign in body and names.search(lowered) for sign, names in _QUERIES.items()))
         or may_hold_password(body, lowered, b"login" in words)

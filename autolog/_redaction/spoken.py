@@ -94,10 +94,18 @@ def codes_given(lowered: bytes) -> Iterator[Span]:
 # Before a body is decoded
 
 _BEYOND_ASCII = re.compile("|".join(_from_first_letter(_OTHER_WORDS)).encode())
-#: Their escapes in JSON, and in JSON that is a text in JSON.
-_ESCAPED = re.compile(
-    "|".join(sorted({json.dumps(word)[1:-1].lower().replace("\\", r"\\++") for word in _OTHER_WORDS})).encode()
-)
+
+
+def _escaped(word: str) -> str:
+    """Return the pattern of a word as JSON may write it, and JSON that is a text in JSON, from its first `\\u` on."""
+    at = next(place for place, letter in enumerate(word) if not letter.isascii())
+    codes = json.dumps(word[at:]).lower()[3:-1]
+    first, rest = codes[:4], codes[4:].replace("\\", r"\\++")
+    befores = [f"(?<={word[:at].lower()}{slashes}u{first})" for slashes in (r"\\", r"\\\\", r"\\\\\\\\")]
+    return first + (f"(?:{'|'.join(befores)})" if at else "") + rest
+
+
+_ESCAPED = re.compile(rf"\\u(?:{'|'.join(sorted({_escaped(form) for form in _OTHER_WORDS}))})".encode())
 
 
 def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
