@@ -112,10 +112,10 @@ class Config(msgspec.Struct, frozen=True):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(name, f"{value!r} is less than 1")
         if not 0 <= self.sample <= 1:
-            raise ConfigError("sample", f"{self.sample!r} is not a share from 0 to 1")
+            raise ConfigError("sample", f"{self.sample!r} is not a fraction from 0 to 1")
         for name in ("journal_max_age", "sample_keep_slow"):
             if (value := getattr(self, name)) is not None and not 0 <= value < float("inf"):
-                raise ConfigError(name, f"{value!r} is not a time in seconds")
+                raise ConfigError(name, f"{value!r} is not a number of seconds")
         if self.durable and not self.journal:
             raise ConfigError("durable", "needs a journal")
         if self.redact is not None:
@@ -155,7 +155,7 @@ def check_hosts(hosts: Mapping[str, str]) -> None:
             raise ConfigError("hosts", f"{host!r} is not a host; write for example 'llm.internal' or 'localhost:8000'")
         formats = [row.module for row in ROWS]
         if spoken not in formats:
-            raise ConfigError("hosts", f"{spoken!r} at {host!r} is not a format; there are {', '.join(formats)}")
+            raise ConfigError("hosts", f"{spoken!r} at {host!r} is not a format; choose one of {', '.join(formats)}")
 
 
 PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
@@ -176,7 +176,9 @@ def check_prices(prices: Any) -> None:
             raise ConfigError("prices", f"{model!r}: {entry!r} is not a mapping with some of {', '.join(PRICE_NAMES)}")
         for name, value in entry.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-                raise ConfigError("prices", f"{model!r}: {name} {value!r} is not dollars for a million tokens")
+                raise ConfigError(
+                    "prices", f"{model!r}: {name} {value!r} is not an amount in dollars per million tokens"
+                )
 
 
 def check_sink(sink: Any) -> None:
@@ -212,7 +214,7 @@ def config_from(
             import difflib
 
             close = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(NAMES)}"
+            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(NAMES)}"
             raise ConfigError(name, f"no such option; {hint}")
         checked[name] = _typed(name, value, _KINDS.get(name, str))
     return msgspec.structs.replace(base, **checked)

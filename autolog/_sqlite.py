@@ -48,7 +48,7 @@ def _translate(url: str, error: sqlite3.Error) -> StoreError:
     if name.startswith("SQLITE_NOTADB"):
         return StoreError(url, "the file is not a SQLite database; choose another path")
     if name.startswith("SQLITE_CORRUPT"):
-        return Damaged(url, f"the file is damaged ({error}); move it away and a new one will be made")
+        return Damaged(url, f"the file is damaged ({error}); move it away and a new one will be created")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StoreError(url, f"cannot be written ({error}); check the path and its permissions")
     if name.startswith("SQLITE_FULL"):

@@ -41,14 +41,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     group.addoption(
         "--autolog-replay", choices=["strict", "once"], default="strict",
-        help="once: a test whose cassette is not there yet makes its calls, and they are recorded.",
+        help="once: a test without a cassette makes its calls, and they are recorded.",
     )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "autolog_budget(dollars): fail the test if its LLM calls cost more than this")
     config.addinivalue_line(
-        "markers", "autolog_replay(source, **options): what the fixture autolog_replay plays, as autolog.testing.replay"
+        "markers",
+        "autolog_replay(source, **options): what the fixture autolog_replay replays, as autolog.testing.replay",
     )
 
 
@@ -82,7 +83,7 @@ def autolog_replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
         try:
             playing = stack.enter_context(replay(source, **options))
         except AutologError as error:
-            pytest.fail(f"{error}; --autolog-replay=once records what is not there", pytrace=False)
+            pytest.fail(f"{error}; --autolog-replay=once records what is missing", pytrace=False)
         yield playing
 
 

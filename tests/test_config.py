@@ -22,7 +22,7 @@ from autolog.errors import ConfigError, StoreError
         ({"enabled": "maybe"}, "enabled: 'maybe' is not true or false"),
         ({"prices": 3}, "prices: 3 is neither a mapping of models to prices nor a function"),
         ({"prices": {"m": {"inptu": 1}}}, "prices: 'm': {'inptu': 1} is not a mapping with some of input"),
-        ({"prices": {"m": {"input": -1}}}, "prices: 'm': input -1 is not dollars for a million tokens"),
+        ({"prices": {"m": {"input": -1}}}, "prices: 'm': input -1 is not an amount in dollars per million tokens"),
         ({"max_queue_records": 0}, "max_queue_records: 0 is less than 1"),
         ({"max_queue_bytes": "lots"}, "max_queue_bytes: 'lots' is not of type int"),
     ],

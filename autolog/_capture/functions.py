@@ -149,7 +149,7 @@ def decorate(
         inner = decorate(function.__func__, emit, name, kind, capture_input, capture_output, make_budget)
         return type(function)(inner)
     if inspect.isclass(function) or not callable(function):
-        raise TypeError(f"@autolog goes on functions and methods, not on {function!r}")
+        raise TypeError(f"@autolog decorates functions and methods, not {function!r}")
     options = _options(function, name, kind, capture_input, capture_output)
     if make_budget is not None:
         options = msgspec.structs.replace(options, make_budget=make_budget)

@@ -104,8 +104,8 @@ class Outlet:
         """Note a call that did not go through `request`, because other code has replaced the SDK's method."""
         if not self.unrecorded:
             logger.warning(
-                "autolog does not record calls of %s that pass by its client's own request(): what else instruments "
-                "the SDK has put a method of its own there; status()['unrecorded'] counts them", sdk,
+                "autolog does not record calls of %s that bypass its client's request(): another "
+                "instrumentation has replaced it; status()['unrecorded'] counts them", sdk,
             )  # fmt: skip
         self.unrecorded += 1
 

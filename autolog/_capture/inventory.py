@@ -19,7 +19,7 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 #: SDKs that use gRPC, which cannot be recorded here, and what to do instead.
 OUT_OF_REACH: Mapping[str, str] = {
-    "xai-sdk": "autolog.opentelemetry() records the spans that it makes; or call https://api.x.ai/v1 with openai's SDK",
+    "xai-sdk": "autolog.opentelemetry() records its spans; or call https://api.x.ai/v1 with openai's SDK",
     "google-cloud-aiplatform": "use google-genai, genai.Client(vertexai=True); or vertexai.init(api_transport='rest')",
     "google-generativeai": "use google-genai; or genai.configure(transport='rest')",
 }
@@ -91,4 +91,4 @@ def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
 def _out_of_reach() -> Iterator[Installed]:
     for name, way in OUT_OF_REACH.items():
         if version := version_of(name):
-            yield Installed(name, version, "none", False, None, f"it sends by gRPC: {way}")
+            yield Installed(name, version, "none", False, None, f"it uses gRPC: {way}")

@@ -175,7 +175,7 @@ class Patch:
         oldest, distribution = self._sdk.oldest, self._sdk.distribution
         raise PatchError(
             self._sdk.name,
-            f"{point.owner}.{point.method}({', '.join(point.parameters)}) is not there in this version; "
+            f"{point.owner}.{point.method}({', '.join(point.parameters)}) does not exist in this version; "
             f"versions from {'.'.join(map(str, oldest))} to the current one work: "
             f"pip install -U {distribution} autolog-llm",
         )

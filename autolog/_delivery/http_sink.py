@@ -107,7 +107,7 @@ class HTTPSink:
             refused = None if reply is None and response.content.strip() else self._dialect.refused(reply, len(records))
             if refused is not None:
                 return refused
-            problem += "; which does not say that the records were stored. Is this the backend's address?"
+            problem += ", which does not confirm that the records were stored; is this the backend's address?"
         elif response.status_code == 413:
             raise _TooLargeError
         elif response.status_code in _REFUSALS and self._dialect.is_fault(reply):
@@ -134,7 +134,7 @@ class HTTPSink:
         try:
             return dialects.get_binary(self._dialect.name)
         except ImportError as error:
-            advice = f"it may take protobuf alone, which needs {error.name}: pip install 'autolog-llm[otlp]'"
+            advice = f"it may accept only protobuf, which needs {error.name}: pip install 'autolog-llm[otlp]'"
             raise Undelivered(self._endpoint, f"{_problem(response)}; {advice}") from error
 
 

@@ -95,7 +95,7 @@ class JournalFile:
             with immediate(db):
                 yield db
             if identity_of(self.path) != self._local.opened[1]:
-                raise Replaced(str(self.path), "the file was deleted or replaced while it was written to")
+                raise Replaced(str(self.path), "the file was deleted or replaced while it was being written")
 
     def wait_up_to(self, seconds: float) -> None:
         """Set how many seconds each operation waits for other processes to finish writing."""

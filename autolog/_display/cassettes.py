@@ -127,7 +127,7 @@ def read_cassette(text: str, name: str) -> list[Record]:
     try:
         return [_read_interaction(number, each) for number, each in enumerate(data["interactions"], 1)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AutologError(f"{name} is no cassette of vcrpy's form: {type(error).__name__}: {error}") from error
+        raise AutologError(f"{name} is not a vcrpy cassette: {type(error).__name__}: {error}") from error
 
 
 def _load_yaml(text: str, name: str) -> Any:
@@ -138,7 +138,7 @@ def _load_yaml(text: str, name: str) -> Any:
     try:
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     except (yaml.YAMLError, ValueError) as error:
-        raise AutologError(f"{name} is no YAML: {error}") from error
+        raise AutologError(f"{name} is not valid YAML: {error}") from error
 
 
 def _read_interaction(number: int, interaction: Mapping[str, Any]) -> Record:

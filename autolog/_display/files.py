@@ -186,13 +186,13 @@ def read_record(data: dict[str, Any], where: str) -> Record:
     try:
         record = msgspec.convert(known, Record)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise AutologError(f"{where} is no record: {error}") from error
+        raise AutologError(f"{where} is not a record: {error}") from error
     for name in TIMES:
         at = getattr(record, name)
         if at is not None and at.tzinfo is None:
             setattr(record, name, at.replace(tzinfo=UTC))
     if record.status not in {"ok", "error"}:
-        raise AutologError(f"{where} is no record: status is neither ok nor error")
+        raise AutologError(f"{where} is not a record: status is neither ok nor error")
     check_media(record)
     return record
 

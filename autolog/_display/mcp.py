@@ -90,7 +90,7 @@ def _call(params: dict[str, Any], logs: Logs, _: str) -> dict[str, Any]:
     told: tuple[type[Exception], ...] = (ToolError, *logs.failures)
     try:
         if not isinstance(name, str) or not isinstance(arguments, dict):
-            raise ToolError("name must be a text, and arguments an object")
+            raise ToolError("name must be a string, and arguments an object")
         said, failed = tools.call(name, arguments, logs), False
     except told as error:
         said, failed = str(error), True

@@ -39,13 +39,13 @@ def page_of(store: str | None, record_id: str | None) -> Page:
         StoreError: if the store cannot be opened.
     """
     if store is None:
-        raise AutologError("the records go to a server: look at them on its pages, or with `autolog show --server URL`")
+        raise AutologError("the records are on a server: see them on its pages, or with `autolog show --server URL`")
     opened = open_store(store)
     try:
         if record_id is None:
             found = opened.find(Query({"kind": "llm"}), 1, bodies=True)
             if not found:
-                raise AutologError(f"no call is recorded yet in {opened.url}")
+                raise AutologError(f"no call has been recorded yet in {opened.url}")
         else:
             found = list(opened.with_bodies(find_by_part(opened, record_id, limit=2)))
             if len(found) != 1:

@@ -127,7 +127,7 @@ def call(name: str, arguments: dict[str, Any], logs: Logs) -> str:
     """
     tool = available(logs).get(name)
     if tool is None:
-        raise ToolError(f"there is no tool {name!r}; there are {', '.join(available(logs))}")
+        raise ToolError(f"there is no tool {name!r}; choose one of {', '.join(available(logs))}")
     takes = tool.takes()
     for given, value in arguments.items():
         if given not in takes:
@@ -259,7 +259,7 @@ def _cache(logs: Logs, given: dict[str, Any]) -> str:
         lines += [f"- {example.before}", f"+ {example.after}"] if example.before or example.after else []
     if len(found) == _JUDGED:
         lines.append(f"… only the newest {_JUDGED:,} calls; narrow the filters")
-    return "\n".join(lines) if total.calls else "nothing matches that has a prompt cache"
+    return "\n".join(lines) if total.calls else "no matching call uses a prompt cache"
 
 
 def _sql(logs: Logs, given: dict[str, Any]) -> str:

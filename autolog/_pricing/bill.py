@@ -25,8 +25,8 @@ from autolog.providers._fields import count, mapping, text
 #: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
     "batch": "billed with its items, when its results are read",
-    "count_tokens": "counting tokens has no published price; believed free",
-    "moderation": "moderation has no published price; believed free",
+    "count_tokens": "token counting has no published price; believed to be free",
+    "moderation": "moderation has no published price; believed to be free",
 }
 
 
@@ -76,7 +76,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if why := _NOT_BILLED.get(record.operation_name or ""):
         return unknown(why)
     if record.status == "error" and usage.input is None:
-        return unknown("the call failed, and the answer says nothing of a bill")
+        return unknown("the call failed, and the response does not say whether it was billed")
     problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
     terms = _terms(record, facts)
     untold = partial(_untold, record, facts, usage)
@@ -92,7 +92,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     if (host := _unknown_host(record)) is not None:
-        doubts.append(f"seller: nobody says who charges for what {host} answers; a published price was taken")
+        doubts.append(f"seller: it is not known who charges for calls to {host}; a published price was used")
     return priced.doubted(doubts) if facts.reported_cost is None else priced
 
 
@@ -182,7 +182,7 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     ):  # genai-prices' message for the user's own server, or for a provider without a price list
         return f"no price list has {record.provider_name}; configure(prices=...) can give its models prices"
     if record.request_stream and facts.raw_usage is None and facts.format == "openai":
-        return f"{why}; a chat stream tells it with {_USAGE_OPTION} or configure(stream_usage=...)"
+        return f"{why}; a chat stream reports it with {_USAGE_OPTION} or configure(stream_usage=...)"
     return why
 
 
@@ -198,7 +198,7 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
     if whole is not None and None not in (usage.input, usage.output):
         more = whole - (usage.input or 0) - (usage.output or 0)
         if more > 0 and record.operation_name == "chat":
-            yield f"the total says {more} tokens more than input and output together"
+            yield f"the total is {more} tokens more than input and output together"
 
 
 def _half(record: Record, usage: Usage) -> str | None:

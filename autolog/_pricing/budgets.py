@@ -119,13 +119,16 @@ def read_budget(given: Any) -> Budget:
     if unknown:
         raise ConfigError(
             "budgets",
-            f"{', '.join(sorted(map(str, unknown)))}: there are limit, per, then, unpriced, server, {', '.join(KINDS)}",
+            f"{', '.join(sorted(map(str, unknown)))}: choose from limit, per, then, unpriced, server, "
+            f"{', '.join(KINDS)}",
         )
     per, then = given.get("per", "day"), given.get("then", "log")
     unpriced = check_unpriced("budgets", given.get("unpriced", "allow"))
     if given.get("server"):
         if set(given) - {"server", "then", "unpriced"}:
-            raise ConfigError("budgets", "server: those have limits of their own; only then and unpriced go with it")
+            raise ConfigError(
+                "budgets", "server: the server sets the limits; only then and unpriced can be combined with it"
+            )
         then = check_exception(given.get("then", BudgetExceeded))
         return Budget(float("inf"), PERIODS["day"], None, None, then, unpriced, server=True)
     limit = check_limit("budgets", given.get("limit"))
@@ -140,7 +143,7 @@ def read_budget(given: Any) -> Budget:
     kind = kinds[0] if kinds else None
     if kind == "project" and isinstance(then, type):
         raise ConfigError(
-            "budgets", "project: a program's calls are of one project; leave it out, or set it on the server"
+            "budgets", "project: a program's calls belong to one project; leave it out, or set it on the server"
         )
     return Budget(limit, period, kind, None if kind is None else str(given[kind]), then, unpriced)
 

@@ -161,7 +161,7 @@ def price(
     if usage.units:
         priced.append(_by_unit(usage.units))
     if not priced:
-        return unknown("the response says nothing of its usage")
+        return unknown("the response does not report its usage")
     return _summed(priced)
 
 
@@ -210,9 +210,9 @@ def _tokens(
 def _of_another(tariff: Tariff, seller: str | None, by: str | None, name: str) -> Iterator[str]:
     """Yield the reasons why a tariff may not be the one that the call was charged by."""
     if seller != by:
-        yield f"no price list of {by or 'the seller'} has the model; that of its maker was taken"
+        yield f"no price list of {by or 'the seller'} has the model; its maker's price was used"
     if tariff.model.startswith("regional.") and not names_profile(name):
-        yield "the answer does not say by which inference profile it was served; the regional price was taken"
+        yield "the response does not say which inference profile served it; the regional price was used"
 
 
 def _by_unit(units: dict[str, float]) -> Priced:
@@ -283,19 +283,19 @@ def _calculate(tariff: Tariff, usage: Usage, terms: Terms) -> Priced:
             halved = True
             continue
         words = key.replace("_", " ")
-        doubts.append(f"no published price for {words} {value!r} then; the standard one was taken")
+        doubts.append(f"no published price for {words} {value!r} then; the standard price was used")
     doubts += [
-        f"no published price for {kind.replace('_', ' ')} tokens; that of text was taken"
+        f"no published price for {kind.replace('_', ' ')} tokens; the text price was used"
         for kind in ("input_audio", "output_audio")
         if counts.get(f"{kind}_tokens") and f"{kind}_mtok" not in tariff.unit_prices
     ]
     doubts += [
-        f"no published price for {words}; that of input was taken"
+        f"no published price for {words}; the input price was used"
         for words, unit in (("cached tokens", "cache_read"), ("cache writes", "cache_write"))
         if counts.get(f"{unit}_tokens") and not any(name.startswith(unit) for name in tariff.unit_prices)
     ]
     doubts += [
-        f"the response does not say how many of the cached tokens are {kind}; none was taken"
+        f"the response does not say how many of the cached tokens are {kind}; none were assumed"
         for kind in _CACHED_KINDS
         if usage.cache_read
         and counts.get(f"input_{kind}_tokens")
@@ -330,11 +330,11 @@ def _surcharges(parts: dict[str, float], tariff: Tariff, usage: Usage, terms: Te
                 + usage.cache_creation_12h * twelve_hours / 1_000_000
             )
         else:
-            doubts.append("no published price for 12-hour cache writes; that of 30 minutes was taken")
+            doubts.append("no published price for 12-hour cache writes; the 30-minute price was used")
     if terms.geo not in _STANDARD | {"global", "not_available"}:
         factor = geo_factor(tariff.provider, tariff.model, terms.geo or "")
         if factor is None:
-            doubts.append(f"no published price for inference in {terms.geo!r}; the standard one was taken")
+            doubts.append(f"no published price for inference in {terms.geo!r}; the standard price was used")
         for part in parts.keys() & _PARTS_OF_TOKENS:
             parts[part] *= factor or 1.0
     return doubts

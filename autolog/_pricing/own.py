@@ -39,13 +39,13 @@ def price_by_mapping(
     counts = _counts(usage, entry)
     missing = [name for name, count in counts.items() if count and name not in entry]
     if missing:
-        return unknown(f"your prices do not say what {', '.join(missing)} costs")
+        return unknown(f"your prices do not cover {', '.join(missing)}")
     parts = {name: count * entry[name] / 1_000_000 for name, count in counts.items() if count}
     uncovered = []
     if terms.name != "standard":
-        uncovered.append(f"your prices do not tell of {terms.name}")
+        uncovered.append(f"your prices do not cover {terms.name}")
     if usage.units or usage.web_searches or usage.file_searches or usage.audio_seconds or usage.input_characters:
-        uncovered.append("your prices do not tell of tools and other units")
+        uncovered.append("your prices do not cover tools and other units")
     details: dict[str, Any] = {
         **parts,
         "certainty": "exact",

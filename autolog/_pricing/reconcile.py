@@ -115,7 +115,7 @@ def _line(day: str, model: str, key: str, ours: Sum | None, theirs: Sum | None, 
     if ours is None:
         return Line(day, model, "missing", 0.0, they.cost, _why_missing(model, they, known), key)
     if theirs is None or not they.cost:
-        why = "the provider reports none: its report may lag, or the key is another organisation's"
+        why = "the provider reports none: its report may lag, or the key belongs to another organisation"
         return Line(day, model, "unbilled", we.cost, 0.0, why, key)
     verdict = "dearer" if difference > 0 else "cheaper"
     return Line(day, model, verdict, we.cost, they.cost, _why(we, they, difference > 0), key)
@@ -124,7 +124,7 @@ def _line(day: str, model: str, key: str, ours: Sum | None, theirs: Sum | None, 
 def _why_missing(model: str, they: Sum, known: bool) -> str:
     if model == FEES:
         told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
-        return "tools and storage are billed beside the calls" + (f": {told}" if told else "")
+        return "tools and storage are billed separately from the calls" + (f": {told}" if told else "")
     if not known:
         return "nothing at all was logged with this key: another program uses it"
     return "none of these calls was logged: another program or key made them"
@@ -137,8 +137,12 @@ def _why(we: Sum, they: Sum, dearer: bool) -> str:
         return _why_by_calls(we, they)
     extra = they.tokens - we.tokens
     if abs(extra) <= SHARE * max(we.tokens, they.tokens):
-        other = "a dearer tier, tools, or a surcharge" if dearer else "a batch, flex or contract discount, or credits"
-        return f"the tokens agree and the price does not: {other}; or a price table that is out of date"
+        other = (
+            "a more expensive tier, tools, or a surcharge"
+            if dearer
+            else "a batch, flex or contract discount, or credits"
+        )
+        return f"the tokens agree but the price does not: {other}; or an outdated price table"
     if extra > 0:
         return f"the provider counts {extra:,} more tokens: some calls were not logged"
     return f"the provider counts {-extra:,} fewer tokens: some calls were logged twice, or are billed on another day"
@@ -151,6 +155,6 @@ def _why_by_calls(we: Sum, they: Sum) -> str:
     if not they.calls:
         return f"the report says nothing of tokens{told}: calls that one side lacks, or another price"
     if they.calls == we.calls:
-        return f"the calls agree{told} and the price does not: another size or quality, or a price that is out of date"
+        return f"the calls agree{told} but the price does not: another size or quality, or an outdated price"
     more = "more" if they.calls > we.calls else "fewer"
     return f"the provider counts {abs(they.calls - we.calls):,} {more} calls{told}"

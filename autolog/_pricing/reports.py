@@ -191,7 +191,7 @@ def _column(row: Mapping[str, str], names: tuple[str, ...]) -> str:
     for name in names:
         if row.get(name) is not None:
             return row[name]
-    raise ValueError(f"no column is called {', '.join(names[:-1])} or {names[-1]}; there are {', '.join(row)}")
+    raise ValueError(f"no column is called {', '.join(names[:-1])} or {names[-1]}; the columns are {', '.join(row)}")
 
 
 # Pages

@@ -95,7 +95,7 @@ class Gate:
         try:
             for holder in holders:
                 if bound is None and holder.unpriced == "refuse":
-                    raise holder.raises("nobody knows what this call may cost: its model has no price that is known")
+                    raise holder.raises("it is not known what this call may cost: its model has no known price")
                 if (refused := self._reserve(holder, number, bound or 0.0, exchange)) is not None:
                     raise holder.raises(refused)
                 taken.append(holder)

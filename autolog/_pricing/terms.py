@@ -70,7 +70,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
         Term("web searches", (("request.tools.type", r"web_search_preview"),), models=r".*gpt-4",
              why="this tool's fee for models that do not reason is not in the price list"),
         Term("content of searches", (("response.output.type", r"web_search_call"),), models=r".*gpt-4(o|\.1)-mini",
-             why="a fixed number of tokens is charged for each search, which the answer does not count"),
+             why="each search is charged a fixed number of tokens, which the response does not report"),
         Term("image generation", (("response.output.type", r"image_generation_call"),)),
         Term("container", (("request.tools.environment.type", r"container"),)),
         Term("tools of the provider", (
@@ -122,7 +122,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
         Term("guardrails", (("request.guardrailConfig.guardrailIdentifier", r""),
                             ("response.amazon-bedrock-guardrailAction", r""))),
         Term("provisioned throughput", (("model", r"arn:.*:(provisioned-model|custom-model|imported-model)"),),
-             why="it is paid by the hour"),
+             why="it is billed by the hour"),
     ),
     "mistral": (
         Term("service tier", (("request.service_tier", _STANDARD),),
@@ -140,24 +140,24 @@ TERMS: dict[str, tuple[Term, ...]] = {
 #: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models.
 SELLERS: dict[str, tuple[Term, ...]] = {
     "azure": (
-        Term("deployment type", _ANY, why="the answer does not say whether the deployment is global, of a data zone, "
-             "regional or provisioned; the global price was taken"),
+        Term("deployment type", _ANY, why="the response does not say whether the deployment is global, data-zone, "
+             "regional or provisioned; the global price was used"),
     ),
     "openrouter": (
-        Term("route", _ANY, why="each provider behind it has its price, and the answer does not say the cost"),
+        Term("route", _ANY, why="each provider behind it has its own price, and the response does not report the cost"),
     ),
     "deepseek": (
         Term("time of day", _ANY, affects=frozenset({HOURS}), models=r"deepseek-(flash|v4)",
-             why="peak prices hold on workdays only, and the price list does not know holidays"),
+             why="peak prices apply on workdays only, and the price list does not cover holidays"),
     ),
     "": (
         Term("fee by the request", _ANY, affects=frozenset({"requests_kcount"}),
-             why="it depends on how much was searched, and the answer does not say"),
-        Term("kind of search", _ANY, affects=frozenset({"search_type"}), why="the answer does not say which it was"),
+             why="it depends on how much was searched, which the response does not say"),
+        Term("kind of search", _ANY, affects=frozenset({"search_type"}), why="the response does not say which it was"),
         Term("citations", _ANY, affects=frozenset({"output_citation_mtok"}), why="they have a price of their own"),
         Term("reasoning", _ANY, affects=frozenset({"output_reasoning_mtok"}), why="it has a price of its own"),
-        Term("messages", _ANY, affects=frozenset({"input_text_messages_kcount"}), why="they are charged by the piece"),
-        Term("route", _ANY, affects=frozenset({"route"}), why="the answer does not say by which the call went"),
+        Term("messages", _ANY, affects=frozenset({"input_text_messages_kcount"}), why="they are billed per item"),
+        Term("route", _ANY, affects=frozenset({"route"}), why="the response does not say which route was used"),
     ),
 }  # fmt: skip
 
@@ -175,8 +175,8 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
         if _walks(term) and _is_told(call, term):
             continue
         if (asked := _unusual(call, term)) is not None and not _is_told(call, term):
-            words = f"{asked} was asked for" if asked else "used"
-            yield f"{term.name}: {term.why or f'{words}, and the answer does not say what was charged'}"
+            words = f"{asked} was requested" if asked else "used"
+            yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
 
 @functools.lru_cache(maxsize=1024)

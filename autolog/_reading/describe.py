@@ -55,7 +55,7 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     record.input_preview = record.input_preview or preview(last_user_text(asked))
     record.output_preview = record.output_preview or preview(facts.output_text)
     if streamed and record.operation_name in {"chat", "text_completion"} and not facts.finish_reasons:
-        facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the whole usage is told"
+        facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the full usage is reported"
     _add_facts(record, facts)
     _add_error(record, facts, answer)
     model = record.response_model or record.request_model

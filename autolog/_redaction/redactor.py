@@ -219,7 +219,7 @@ _READ_FROM_BODIES = frozenset({"name", "error_type", "error_message", "input_pre
 def _leave_out(record: Record) -> None:
     record.request_body = record.response_body = record.input_preview = record.output_preview = None
     record.media = record.tool_calls = record.prompt_variables = record.prompt_template = None
-    record.extra = {**record.extra, "redaction": "failed; what was said is left out"}
+    record.extra = {**record.extra, "redaction": "failed; the content is left out"}
 
 
 def _leave_out_all(record: Record) -> None:

@@ -39,7 +39,7 @@ def read_rules(given: Any) -> RedactionRules:
     """
     rules = given if isinstance(given, Mapping) else _sorted_out(_several(given))
     if unknown := set(rules) - {"patterns", "fields", "function"}:
-        raise ConfigError("redact", f"{', '.join(map(str, unknown))}: there are patterns, fields and function")
+        raise ConfigError("redact", f"{', '.join(map(str, unknown))}: choose from patterns, fields and function")
     function = rules.get("function")
     if function is not None and not callable(function):
         raise ConfigError("redact", f"function: {function!r} is not callable")

@@ -86,7 +86,7 @@ class ColumnNames(click.ParamType[tuple[str, ...]]):
         names = tuple(name.strip() for name in value.split(",") if name.strip())
         for name in names:
             if name not in COLUMNS and not name.startswith("metadata."):
-                self.fail(f"{name!r} is no column; there are {', '.join(COLUMNS)}, metadata.KEY", param, ctx)
+                self.fail(f"{name!r} is not a column; choose from {', '.join(COLUMNS)}, metadata.KEY", param, ctx)
         if not names:
             self.fail(f"name some of {', '.join(COLUMNS)}, metadata.KEY", param, ctx)
         return names

@@ -44,9 +44,9 @@ def compare(store: ReadableStore, query: Query, by: str | None) -> list[Pair]:
         UsageError: no range to compare, or a group that is a time.
     """
     if query.since is None:
-        raise click.UsageError("--compare needs a range, --since 1d, to compare with the one before it")
+        raise click.UsageError("--compare needs a range such as --since 1d, to compare with the period before it")
     if by in TIME_GROUPS:
-        raise click.UsageError("--compare sets two times beside each other; group by something that is in both")
+        raise click.UsageError("--compare compares two periods; group by something that occurs in both")
     until = query.until or datetime.now(UTC)
     earlier = replace(query, since=max(_FIRST, query.since - (until - query.since)), until=query.since)
     now = {row.group: row for row in store.aggregate(query, by)}

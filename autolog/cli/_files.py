@@ -21,7 +21,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
-        raise AutologError(f"{path} is no Parquet file: {error}") from error
+        raise AutologError(f"{path} is not a Parquet file: {error}") from error
     number = 0
     for batch in file.iter_batches(ROWS):
         for row in batch.to_pylist():

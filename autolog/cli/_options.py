@@ -55,7 +55,7 @@ class Size(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", str(value).lower())
         if not found:
-            self.fail(f"{value!r} is no size such as 500MB or 2G", param, ctx)
+            self.fail(f"{value!r} is not a size such as 500MB or 2G", param, ctx)
         return int(float(found[1]) * _SIZES[found[2]])
 
 
@@ -72,7 +72,7 @@ class BudgetOption(click.ParamType[dict[str, Any]]):
             given |= dict(part.partition("=")[::2] for part in rest)
             read_budget(given)
         except (ValueError, ConfigError) as error:
-            self.fail(f"{value!r} is no budget such as 5/day,user=*: {error}", param, ctx)
+            self.fail(f"{value!r} is not a budget such as 5/day,user=*: {error}", param, ctx)
         return given
 
 
@@ -88,11 +88,15 @@ def age_of(text: str) -> timedelta:
         raise click.BadParameter(str(error)) from None
 
 
-_STORE = click.option("--store", metavar="URL", help="The store; else AUTOLOG_STORE, else sqlite:///.autolog/logs.db.")
-_SERVER = click.option(
-    "--server", metavar="URL", help="Read from a server instead, with AUTOLOG_API_KEY; else AUTOLOG_ENDPOINT, if set."
+_STORE = click.option(
+    "--store", metavar="URL", help="The store. [default: AUTOLOG_STORE, or sqlite:///.autolog/logs.db]"
 )
-_FILTER_HELP = FILTERS | {"dialect": f"The format that it came in: {', '.join(NAMES)}."}
+_SERVER = click.option(
+    "--server",
+    metavar="URL",
+    help="Read from this server instead, with the key in AUTOLOG_API_KEY. [default: AUTOLOG_ENDPOINT]",
+)
+_FILTER_HELP = FILTERS | {"dialect": f"The format it arrived in: {', '.join(NAMES)}."}
 
 
 def needs_server(what: str, error: ImportError) -> AutologError:
@@ -123,7 +127,7 @@ def administration_options(command: F) -> F:
     server = click.option(
         "--server",
         metavar="URL",
-        help="Over HTTP instead, with an admin key in AUTOLOG_API_KEY; else AUTOLOG_ENDPOINT.",
+        help="Use this server over HTTP instead, with an admin key in AUTOLOG_API_KEY. [default: AUTOLOG_ENDPOINT]",
     )
     return server(_STORE(command))
 
@@ -188,7 +192,7 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
     if len(found) == 1:
         return next(iter(store.with_bodies(found)))
     if found:
-        click.echo(f"autolog: no single record has an id that begins or ends with {part!r}; there are", err=True)
+        click.echo(f"autolog: several records have an id that begins or ends with {part!r}:", err=True)
         for one in found:
             click.echo(f"  {safe(one.id)}  {moment(one.created_at)}  {safe(one.name or '?')}", err=True)
         if len(found) >= lookup.CANDIDATES:

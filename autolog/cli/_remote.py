@@ -45,7 +45,7 @@ class RemoteStore:
         try:
             self._client = httpx2.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
         except (httpx2.InvalidURL, ValueError) as error:
-            raise AutologError(f"{self.url} is no address of a server such as http://logs:8790") from error
+            raise AutologError(f"{self.url} is not the address of a server such as http://logs:8790") from error
         self._failed = httpx2.HTTPError, httpx2.InvalidURL
 
     # What commands ask
@@ -155,7 +155,7 @@ class RemoteStore:
         if not answer.is_success:
             raise AutologError(f"{self.url}: HTTP {answer.status_code}: {_reason(answer)}")
         if answer.headers.get("content-type", "").partition(";")[0] != accept:
-            raise AutologError(f"{self.url} is no autolog server of this version: it answers with other content")
+            raise AutologError(f"{self.url} is not an autolog server of this version: its reply has other content")
 
 
 def _parameters(query: Query) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Source:
         for place, row in self._rows():
             try:
                 if not isinstance(row, dict):
-                    raise Fault(400, "it is no JSON object")
+                    raise Fault(400, "it is not a JSON object")
                 if self.form is None:
                     self.form = exports.detect(row) or OWN
                 yield from self._decode(row, place)
@@ -70,7 +70,7 @@ class Source:
         self.skipped += 1
         if len(self.problems) < self.MOST:
             told = error.message if isinstance(error, Fault) else str(error)
-            own = f"{place} is no record"
+            own = f"{place} is not a record"
             self.problems.append(told if told.startswith(own) else f"{own}: {told}")
 
     # Rows

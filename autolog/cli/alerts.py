@@ -24,7 +24,7 @@ _EVENTS = 10
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @administration_options
 @click.pass_context
 def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | None) -> None:
@@ -82,13 +82,11 @@ def _local(at: str) -> str:
 @click.argument("alert", metavar="NAME")
 @click.option("--when", required=True, metavar="CONDITION",
               help="error_rate > 5% over 15m, p95 > 20s over 1h, cost > 50 over 1d, calls < 1 over 1h.")  # fmt: skip
-@click.option("--project", default="default", show_default=True, help="Whose calls; * for all projects'.")
+@click.option("--project", default="default", show_default=True, help="The project whose calls are watched; * for all.")
 @click.option("--min-calls", default=1, show_default=True, type=click.IntRange(min=1),
-              help="With fewer in the window, an error rate or latency says nothing.")  # fmt: skip
-@click.option("--webhook", metavar="URL", help="Where to post JSON, with a text that Slack shows.")
-@click.option(
-    "--mail", multiple=True, metavar="ADDRESS", help="Who gets a message; may be repeated. Needs serve --smtp."
-)
+              help="With fewer calls in the window, an error rate or latency is not evaluated.")  # fmt: skip
+@click.option("--webhook", metavar="URL", help="Where to post JSON, including a text that Slack shows.")
+@click.option("--mail", multiple=True, metavar="ADDRESS", help="Who gets a mail; may be repeated. Needs serve --smtp.")
 @options_for(RULE_FILTERS)
 @administration_options
 def set_(alert: str, store: str | None, server: str | None, mail: tuple[str, ...], **options: Any) -> None:

@@ -13,7 +13,7 @@ from autolog.errors import AutologError
 
 @click.command()
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @store_option
 def backup(target: Path, force: bool, store: str | None) -> None:
     """Copy the store into one file while programs and servers go on writing; checked before it gets its name.
@@ -24,7 +24,7 @@ def backup(target: Path, force: bool, store: str | None) -> None:
     autolog backup /backups/logs-2026-11-21.db
     """
     if target.exists() and not force:
-        raise AutologError(f"{target} is there already; --force replaces it")
+        raise AutologError(f"{target} already exists; --force replaces it")
     opened = open_local(store)
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)

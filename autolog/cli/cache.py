@@ -29,7 +29,7 @@ _CAUSES = (
 
 @click.command()
 @filter_options
-@click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to sum up by.")
+@click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
 @click.option("--misses", is_flag=True, help="Each miss with what changed, instead of sums.")
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1), help="How many causes or misses.")
 @click.option("--json", "as_json", is_flag=True, help="Sums, causes and misses as one JSON object.")
@@ -63,7 +63,7 @@ def cache(
         )
         return
     if not made.total.calls:
-        click.echo("Nothing matches that has a prompt cache.")
+        click.echo("No matching call uses a prompt cache.")
         return
     screen = console()
     if misses:

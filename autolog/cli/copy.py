@@ -18,7 +18,7 @@ from autolog.stores.query import Query
 @click.command()
 @click.argument("source")
 @click.argument("target")
-@click.option("--again", is_flag=True, help="From the beginning, and not from where an earlier run stopped.")
+@click.option("--again", is_flag=True, help="Start from the beginning, not where an earlier run stopped.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """Move to another store: all records with their bodies, all keys and other documents.

@@ -74,7 +74,7 @@ def _store(url: str) -> Check:
     try:
         store = open_store(url, create=False)
         if store is None:
-            return "store", None, f"{shown(url)}: nothing yet; it is made with the first record"
+            return "store", None, f"{shown(url)}: nothing yet; it is created with the first record"
         newest = store.find(Query(), 1)
         at = newest[0].created_at if newest else None
         when = "" if at is None else f", the newest {at:%Y-%m-%d %H:%M} UTC"
@@ -89,7 +89,7 @@ def _store(url: str) -> Check:
 def _journal(config: Config) -> Iterator[Check]:
     """Report what waits on disk for a sink that was away, and what processes had to drop; a running one knows more."""
     if not config.journal:
-        yield "journal", None, "switched off: what cannot be delivered when a program ends is lost"
+        yield "journal", None, "switched off: records that cannot be delivered when a program ends are lost"
         return
     journal = journal_for(config, config.store)
     try:
@@ -128,7 +128,10 @@ def _server(config: Config) -> Check:
         answer = httpx2.get(f"{address}/api/v1/records", params={"limit": "0"}, headers=headers, timeout=5)
     except httpx2.HTTPError as error:
         return "server", False, f"{address} cannot be reached: {error}"
-    problems = {401: "the API key is not known there", 403: "the API key may not read (it may still send)"}
+    problems = {
+        401: "the server does not know the API key",
+        403: "the API key lacks the read scope (it may still send)",
+    }
     if answer.is_success:
         return _protocol(address, answer.headers.get(native.PROTOCOL_HEADER))
     return (
@@ -149,21 +152,25 @@ def _probe(config: Config, address: str) -> Check:
     try:
         refused = sink.write([span])
     except AutologError as error:
-        return "server", False, f"{address} did not take a span: {error}"
+        return "server", False, f"{address} did not accept a span: {error}"
     finally:
         sink.close()
     if refused:
-        return "server", False, f"{address} speaks OTLP, but refused a span"
-    return "server", True, f"{address} took a span, named {span.name!r}, as {sink.encoding}"
+        return "server", False, f"{address} accepts OTLP, but refused a span"
+    return "server", True, f"{address} accepted a span named {span.name!r} as {sink.encoding}"
 
 
 def _protocol(address: str, version: str | None) -> Check:
     """Check the version of the protocol that a server speaks; the first releases did not say it."""
     if version is None:
-        return "server", True, f"{address} takes records"
+        return "server", True, f"{address} accepts records"
     ours = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
     spoken = f"protocol {version} there, {native.PROTOCOL} here"
-    return "server", ours, f"{address} {'takes records' if ours else 'must be upgraded, or this side'}: {spoken}"
+    return (
+        "server",
+        ours,
+        f"{address} {'accepts records' if ours else 'or this installation must be upgraded'}: {spoken}",
+    )
 
 
 def _sdks(calls: Counter[str]) -> Iterator[Check]:
@@ -193,9 +200,9 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
         elif one.layer == "library":
             yield one.name, True, f"{one.version} can be patched, for model calls by any SDK"
         elif one.layer == "none":
-            yield one.name, None, f"{one.version} is out of reach: {one.note}"
+            yield one.name, None, f"{one.version} cannot be recorded: {one.note}"
     if missing:
-        yield "not installed", None, f"{', '.join(missing)}, which could be patched, too"
+        yield "not installed", None, f"{', '.join(missing)}; they could be patched, too"
 
 
 def _seen(calls: Counter[str], name: str) -> str:

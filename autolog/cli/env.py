@@ -50,7 +50,7 @@ def _claude_code(endpoint: str, key: str) -> Settings:
         "OTEL_LOG_TOOL_DETAILS": "1",
         "OTEL_LOG_RAW_API_BODIES": "1",
     }
-    note = "Prompts, tool inputs and whole requests are sent; leave out OTEL_LOG_* for figures alone."
+    note = "Prompts, tool inputs and whole requests are sent; omit OTEL_LOG_* to send only figures."
     return Settings({**switches, **_otel(endpoint, key)}, note=note)
 
 
@@ -143,9 +143,9 @@ PROGRAMS: dict[str, Callable[[str, str], Settings]] = {
 
 @click.command()
 @click.argument("program", type=click.Choice(sorted(PROGRAMS)))
-@click.option("--endpoint", metavar="URL", help=f"Where the server is. [default: AUTOLOG_ENDPOINT, else {ENDPOINT}]")
+@click.option("--endpoint", metavar="URL", help=f"The server's URL. [default: AUTOLOG_ENDPOINT, or {ENDPOINT}]")
 @click.option("--key", help="The server's key. [default: AUTOLOG_API_KEY]")
-@click.option("--shell", "as_shell", is_flag=True, help="The variables alone, for eval.")
+@click.option("--shell", "as_shell", is_flag=True, help="Only the variables, for eval.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def env(program: str, endpoint: str | None, key: str | None, as_shell: bool, as_json: bool) -> None:
     """Print the settings that point another program here: a coding agent, a library, anything with OpenTelemetry.
@@ -158,7 +158,7 @@ def env(program: str, endpoint: str | None, key: str | None, as_shell: bool, as_
     config = config_from({})
     given = key or config.api_key
     settings = PROGRAMS[program]((endpoint or config.endpoint or ENDPOINT).rstrip("/"), given or NO_KEY)
-    note = settings.note if given else f"{settings.note} Make a key: autolog keys create --scope ingest".strip()
+    note = settings.note if given else f"{settings.note} Create a key: autolog keys create --scope ingest".strip()
     if as_json:
         file = {"path": settings.path, "text": settings.text} if settings.path else None
         echo_json({"program": program, "env": dict(settings.variables), "file": file, "note": note or None})

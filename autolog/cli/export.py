@@ -33,12 +33,17 @@ MOST = 100_000
 
 @click.command()
 @filter_options
-@click.option("--format", "-f", "form", type=click.Choice(files.FORMATS), help="Else by the file's name, else jsonl.")
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where to; else standard output.")
-@click.option("--id", "ids", multiple=True, help="Only these records, by their ids or parts of them; may be repeated.")
 @click.option(
-    "--where", metavar="SQL", help="Only calls for which this holds of their columns; see autolog sql --views."
+    "--format", "-f", "form", type=click.Choice(files.FORMATS), help="[default: by the file's name, or jsonl]"
 )
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write. [default: standard output]",
+)
+@click.option("--id", "ids", multiple=True, help="Only these records, by their ids or parts of them; may be repeated.")
+@click.option("--where", metavar="SQL", help="Only calls for which this SQL condition holds; see autolog sql --views.")
 @reading_options
 def export(
     form: str | None,
@@ -65,7 +70,7 @@ def export(
     query = query_from(options, opened)
     if where is not None:
         if ids:
-            raise click.UsageError("--id and --where both say which records: give one of them")
+            raise click.UsageError("--id and --where both select records: give only one of them")
         ids = _where(opened, where, query)
     records = _chosen(opened, ids) if ids or where is not None else opened.scan(query)
     total = len(ids) if ids or where is not None else opened.count(query)

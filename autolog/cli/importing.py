@@ -31,7 +31,7 @@ BATCH = 500
     metavar="FORMAT",
     help=f"One of {', '.join(FORMATS)}; else each file's first row says which.",
 )
-@click.option("--project", help="Put all into this project.")
+@click.option("--project", help="Put everything into this project.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option

@@ -25,7 +25,7 @@ _COLUMNS = (
 def keys() -> None:
     """Create, list and revoke the API keys of a server.
 
-    They are in its store; over HTTP, with --server and an admin key in AUTOLOG_API_KEY, it does the same.
+    They are kept in the server's store. With --server and an admin key in AUTOLOG_API_KEY it works over HTTP.
 
     \b
     autolog keys create --name web --project shop --scope ingest
@@ -36,15 +36,15 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--name", required=True, help="What it is for.")
-@click.option("--project", default="default", show_default=True, help=f"Which project; {ANY_PROJECT} for all.")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--project", default="default", show_default=True, help=f"The key's project; {ANY_PROJECT} for all.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires", metavar="AGE", help="Valid for so long: 12h, 90d; else it never expires.")
+@click.option("--expires", metavar="AGE", help="How long the key is valid: 12h, 90d. [default: for ever]")
 @administration_options
 def create(
     name: str, project: str, scopes: tuple[str, ...], expires: str | None, store: str | None, server: str | None
 ) -> None:
-    """Create a key and show it, once. Without --scope it may ingest and read."""
+    """Create a key and show it once. Without --scope it may ingest and read."""
     expires_at = None if expires is None else datetime.now(UTC) + age_of(expires)
     of = administration(store, server, create=True)
     click.echo(of.create_key(name, project, scopes or ("ingest", "read"), expires_at))
@@ -53,7 +53,7 @@ def create(
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @administration_options
 def list_(as_json: bool, store: str | None, server: str | None) -> None:
     """List all keys; the keys themselves are not stored, only their hashes."""

@@ -14,13 +14,15 @@ from autolog.cli._render import console, echo_record, print_lines, table_width
 
 @click.command()
 @filter_options
-@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="How many at most.")
+@click.option(
+    "--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="The maximum number of records."
+)
 @click.option("--sort", type=click.Choice(["time", "oldest", "latency", "cost", "tokens"]), default="time",
-              help="Newest or largest first; or the oldest.")  # fmt: skip
-@click.option("--roots", is_flag=True, help="Only what no other record is the parent of: turns, runs, single calls.")
+              help="Newest or largest first, or oldest first.")  # fmt: skip
+@click.option("--roots", is_flag=True, help="Only records without a parent: turns, runs, single calls.")
 @click.option("--columns", type=ColumnNames(), default=DEFAULT, help=f"Of {', '.join(COLUMNS)}, metadata.KEY.")
 @click.option("--wide", is_flag=True, help="All columns and whole texts, however wide the terminal is.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @reading_options
 def logs(
     limit: int, sort: str, roots: bool, columns: tuple[str, ...], wide: bool, as_json: bool, store: str | None,

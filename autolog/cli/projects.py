@@ -31,7 +31,7 @@ class ProjectBudget(click.ParamType[dict[str, Any]]):
         try:
             return {"limit": float(limit), "per": period or "day"}
         except ValueError:
-            self.fail(f"{value!r} is no budget such as 5/day; periods are {', '.join(PERIODS)}", param, ctx)
+            self.fail(f"{value!r} is not a budget such as 5/day; periods are {', '.join(PERIODS)}", param, ctx)
 
 
 @click.group()
@@ -45,10 +45,10 @@ def projects() -> None:
 
 
 @projects.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @administration_options
 def list_(as_json: bool, store: str | None, server: str | None) -> None:
-    """List projects: records, calls, cost, how long records are kept, budgets and what is spent of them."""
+    """List projects: records, calls, cost, how long records are kept, budgets and how much of them is spent."""
     found = administration(store, server).projects()
     if as_json:
         for project in found:

@@ -15,9 +15,11 @@ from autolog.stores.retention import prune_store
 @click.command()
 @filter_options
 @click.option("--older-than", type=Time(), help="30d, 12h, or a time.")
-@click.option("--max-size", type=Size(), help="Delete the oldest until the store is no larger: 500MB, 2G.")
-@click.option("--dry-run", is_flag=True, help="Say how many, and delete none.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--max-size", type=Size(), help="Delete the oldest records until the store is no larger than this: 500MB, 2G."
+)
+@click.option("--dry-run", is_flag=True, help="Say how many records would be deleted, and delete none.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
 def prune(
@@ -29,7 +31,7 @@ def prune(
     store: str | None,
     **options: Any,
 ) -> None:
-    """Delete old records, and give their space back.
+    """Delete old records, and free their space.
 
     \b
     autolog prune --older-than 30d

@@ -41,15 +41,15 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.command()
 @click.argument("provider", type=click.Choice(list(PROVIDERS)))
 @click.option("--from", "start", type=_DAY, required=True, help="The first day (UTC): 2026-11-01.")
-@click.option("--to", "end", type=_DAY, required=True, help="The last day (UTC), which is included.")
+@click.option("--to", "end", type=_DAY, required=True, help="The last day (UTC), inclusive.")
 @click.option(
     "--csv",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A report that you downloaded, instead of asking the provider.",
+    help="A downloaded report, instead of asking the provider.",
 )
 @click.option("--base-url", help="Another address of the provider's API.")
-@click.option("--all", "everything", is_flag=True, help="Show what agrees, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show what agrees.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
 def reconcile(
@@ -58,7 +58,7 @@ def reconcile(
 ) -> None:  # fmt: skip
     """Compare what was logged with the provider's own cost and usage reports, by day, model and key.
 
-    The admin key is read from OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, and sent to the provider alone. Exits with 1 if
+    The admin key is read from OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, and sent only to the provider. Exits with 1 if
     anything differs.
 
     \b

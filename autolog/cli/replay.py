@@ -93,7 +93,7 @@ def send_again(
         AutologError: there is no request or no key, or nobody answers.
     """
     if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
-        raise AutologError(f"{record.id} has no request that could be sent again")
+        raise AutologError(f"{record.id} has no request that can be sent again")
     body = _changed(record.request_body, model, changes)
     address = _address(record.request_url, base_url)
     made = _send(record, body, address, _key(address, key_env), timeout)
@@ -109,23 +109,23 @@ def _key(address: str, key_env: str | None) -> str:
     """
     found = _ADDRESS.match(address)
     if not found:
-        raise AutologError(f"{shown(address)} is no address such as https://host:443/v1")
+        raise AutologError(f"{shown(address)} is not an address such as https://host:443/v1")
     scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
     if scheme != "https" and host not in _LOOPBACK:
-        raise AutologError(f"the key for {host} would be sent in the clear: use https")
+        raise AutologError(f"the key for {host} would be sent unencrypted: use https")
     own = next((name for pattern, name in _KEYS if pattern.fullmatch(host)), None)
     if scheme != "https" or port not in {None, "443"}:
         own = None
     name = key_env or own
     if name is None:
         raise AutologError(
-            f"it is not known which API key {host} takes: name the variable that holds it with --key-env"
+            f"it is not known which API key {host} accepts: name the variable that holds it with --key-env"
         )
     key = os.environ.get(name, "").strip()
     if not key:
         raise AutologError(f"no API key: set {name}, or name another variable with --key-env")
     if not key.isascii() or not key.isprintable():
-        raise AutologError(f"the key in {name} has characters that no header can have")
+        raise AutologError(f"the key in {name} has characters that are not allowed in a header")
     return key
 
 

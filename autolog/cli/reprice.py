@@ -19,7 +19,7 @@ from autolog.cli._render import counted, echo_json
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option
 def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> None:
-    """Compute costs again from the bodies, with today's price table.
+    """Recompute costs from the bodies, with today's price table.
 
     The old figures stay in `cost_details.before`. Costs that a caller gave, or that your own prices made, are left
     alone, and so are records without bodies.
@@ -55,7 +55,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
     sums = f", in sum from {dollars(before)} to {dollars(after)}" if changed else ""
     click.echo(f"{would} {number(changed)} of {counted(seen, 'cost')}{sums}")
     if bodiless:
-        click.echo(f"{bodiless} left as they are, for their bodies were not kept")
+        click.echo(f"{bodiless} left unchanged, because their bodies were not kept")
 
 
 def _price_again(record: Record) -> None:

@@ -17,7 +17,7 @@ import autolog
 @click.argument("program")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
-    """Run a program with every installed SDK patched, without touching its code.
+    """Run a program with every installed SDK patched, without changing its code.
 
     \b
     autolog run app.py --port 8000

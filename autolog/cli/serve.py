@@ -21,41 +21,66 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Which address to listen on; 0.0.0.0 for all.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8790, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--max-body", default=32, show_default=True, type=click.IntRange(min=1), help="Request body, in MiB.")
+@click.option(
+    "--max-body",
+    default=32,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maximum size of a request body, in MiB.",
+)
 @click.option("--max-decompressed", default=128, show_default=True, type=click.IntRange(min=1), help="In MiB.")
-@click.option("--max-batch", default=10_000, show_default=True, type=click.IntRange(min=1), help="Items in one call.")
+@click.option(
+    "--max-batch",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maximum number of items in one call.",
+)
 @click.option("--max-connections", default=1_000, show_default=True, type=click.IntRange(min=1))
-@click.option("--max-memory", default=512, show_default=True, type=click.IntRange(min=1), help="All bodies, in MiB.")
-@click.option("--rate", default=0.0, type=click.FloatRange(min=0), help="Requests a second for each key; 0: no limit.")
+@click.option(
+    "--max-memory",
+    default=512,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maximum size of all bodies in memory, in MiB.",
+)
+@click.option(
+    "--rate",
+    default=0.0,
+    type=click.FloatRange(min=0),
+    help="Maximum requests per second for each key; 0 for no limit.",
+)
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
 @click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h.")
-@click.option("--max-size", type=Size(), help="Delete the oldest beyond this: 500MB, 20G.")
+@click.option("--max-size", type=Size(), help="Delete the oldest records beyond this size: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
-              help="Warn when spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
-@click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="The mail server for alerts, else "
-              "AUTOLOG_SMTP: smtp://user:password@host:587?from=ADDRESS, or smtps://.")  # fmt: skip
+              help="Warn when this is spent: 5/day, 20/week,project=*, 1/hour,user=u1,then=https://hook.")  # fmt: skip
+@click.option("--smtp", envvar="AUTOLOG_SMTP", metavar="URL", help="The mail server for alerts: "
+              "smtp://user:password@host:587?from=ADDRESS, or smtps://. [default: AUTOLOG_SMTP]")  # fmt: skip
 @click.option("--allow-private-webhooks", is_flag=True, help="Alerts' webhooks may be in private networks.")
 @click.option("--address", metavar="URL", help="The public address of the pages, for links in alerts.")
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
-@click.option("--root-path", default="", metavar="PATH", help="The path that a proxy serves this under: /logs.")
+@click.option("--root-path", default="", metavar="PATH", help="The path under which a proxy serves this: /logs.")
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="A proxy whose X-Forwarded-* headers count: an address or network; may be repeated. "
+    help="A proxy whose X-Forwarded-* headers are trusted: an address or network; may be repeated. "
     "[default: FORWARDED_ALLOW_IPS, else this machine]",
 )
 @click.option("--login-header", metavar="NAME", help="The header in which a trusted proxy names the user, "
               "who is then signed in to the pages.")  # fmt: skip
 @click.option("--login-groups-header", default="X-Forwarded-Groups", show_default=True, metavar="NAME")
 @click.option("--login-role", "login_roles", multiple=True, metavar="WHO=SCOPE[,project=NAME]",
-              help="What users may do; the first that fits: ann@example.com=admin, group:ops=admin.")  # fmt: skip
-@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate in PEM: serves HTTPS.")
-@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key in PEM.")
+              help="What users may do; the first match applies: ann@example.com=admin, group:ops=admin.")  # fmt: skip
+@click.option(
+    "--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate in PEM format, to serve HTTPS."
+)
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key in PEM format.")
 @click.option(
     "--log-level",
     default="warning",
@@ -68,7 +93,7 @@ if TYPE_CHECKING:
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     """Run the server: OTLP, other loggers' APIs and our own over one store.
 
-    The first start makes an admin key and shows it once; AUTOLOG_SERVER_API_KEY sets a fixed one instead.
+    The first start creates an admin key and shows it once; AUTOLOG_SERVER_API_KEY sets a fixed one instead.
 
     \b
     autolog serve --host 0.0.0.0 --store sqlite:////var/lib/autolog/logs.db
@@ -85,7 +110,7 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
 
     root_path, proxied = _proxied(options)
     if bool(options["tls_cert"]) != bool(options["tls_key"]):
-        raise click.UsageError("--tls-cert and --tls-key belong together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     mail = read_mail_server(options["smtp"]) if options["smtp"] else None
     notifier = Notifier(options["allow_private_webhooks"], mail, options["address"])
     set_up(options["log_level"], options["log_format"] == "json")
@@ -140,16 +165,18 @@ def _login(options: dict[str, Any]) -> HeaderLogin | None:
     header, proxies = options["login_header"], options["trusted_proxies"]
     if header is None:
         if options["login_roles"]:
-            raise ValueError("--login-role belongs to --login-header")
+            raise ValueError("--login-role needs --login-header")
         return None
     if not proxies or "*" in proxies:
         raise ValueError(
             "--login-header needs the addresses of the proxies that may name users: --trusted-proxy 10.0.0.7; "
-            "whoever else reaches the server could claim to be anybody"
+            "otherwise anyone who reaches the server could claim to be anybody"
         )
     roles = tuple(read_role(one) for one in options["login_roles"])
     if not roles:
-        raise ValueError("--login-header needs roles, or nobody may do anything: --login-role '*=read'")
+        raise ValueError(
+            "--login-header needs roles, because without one nobody may do anything: --login-role '*=read'"
+        )
     return HeaderLogin(header.lower(), options["login_groups_header"].lower(), roles)
 
 

@@ -30,9 +30,11 @@ _PROMPT, _MORE = "sql> ", "...> "
 @click.option("--project", help="One project only.")
 @click.option("--since", type=Time(), help="Only records from this time on: 2h, yesterday, 2026-11-20.")
 @click.option("--until", type=Time(), help="Only records before this time.")
-@click.option("--limit", "-n", default=ROWS, show_default=True, type=click.IntRange(1), help="How many rows at most.")
+@click.option(
+    "--limit", "-n", default=ROWS, show_default=True, type=click.IntRange(1), help="The maximum number of rows."
+)
 @click.option("--timeout", default=SECONDS, show_default=True, type=click.FloatRange(0.1), help="In seconds.")
-@click.option("--json", "form", flag_value="json", help="One JSON object a row.")
+@click.option("--json", "form", flag_value="json", help="One JSON object per row.")
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--views", is_flag=True, help="List the views and their columns.")
 @reading_options
@@ -86,7 +88,7 @@ def _converse(answer: Any) -> None:
         except EOFError:
             click.echo(err=True)
             if lines:
-                complain("the last statement was not run, for no ; ended it")
+                complain("the last statement was not run, because no ; ended it")
             return
         except KeyboardInterrupt:
             click.echo(err=True)

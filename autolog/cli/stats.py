@@ -50,20 +50,20 @@ _MOST_BARS = 100
     metavar="FIELD",
     help=f"What to group by: {', '.join(GROUPS)}.",
 )
-@click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first; else most calls, or in order of time.")
-@click.option("--compare", "beside", is_flag=True, help="Beside the range before, which is as long as this one.")
-@click.option("--scores", is_flag=True, help="Sum up scores instead: how many, mean, lowest and highest of each name.")
+@click.option("--sort", type=click.Choice([*_FIGURES]), help="Largest first. [default: most calls first, or by time]")
+@click.option("--compare", "beside", is_flag=True, help="Compare with the period before, of the same length.")
+@click.option("--scores", is_flag=True, help="Summarise scores instead: count, mean, lowest and highest of each name.")
 @click.option("--wide", is_flag=True, help="All columns, however wide the terminal is.")
 @click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet.")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Draw a chart for a slide: of cost, or of what --sort names.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+              help="Draw a chart for a slide, of cost or of what --sort names.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @reading_options
 def stats(
     by: str, sort: str | None, beside: bool, scores: bool, wide: bool, as_csv: bool, svg: Path | None, as_json: bool,
     store: str | None, server: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Sum up calls, errors, tokens, cost and latency.
+    """Summarise calls, errors, tokens, cost and latency.
 
     Hours, days, weeks (by their Monday) and months are those of your time zone. A call that failed counts for the
     model that it asked for. `unpriced` are calls without a cost that should have one.
@@ -118,7 +118,7 @@ def _show_comparison(opened: ReadableStore, query: Query, by: str, wide: bool, a
 
 def _score_group(by: str) -> str:
     if by not in SCORE_GROUPS:
-        raise click.UsageError(f"scores are summed up by {', '.join(SCORE_GROUPS)}, not by {by}")
+        raise click.UsageError(f"scores can be grouped by {', '.join(SCORE_GROUPS)}, not by {by}")
     return by
 
 

@@ -29,11 +29,11 @@ _LEAST_TEXT = 12
 
 @click.command()
 @filter_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--limit", "-n", type=click.IntRange(min=1), help="Stop after so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("--limit", "-n", type=click.IntRange(min=1), help="Stop after this many records.")
 @reading_options
 def tail(as_json: bool, limit: int | None, store: str | None, server: str | None, **options: Any) -> None:
-    """Watch records as they arrive. With --since, what came before is shown first. Ctrl-C ends it.
+    """Watch records as they arrive. With --since, earlier records are shown first. Ctrl-C ends it.
 
     \b
     autolog tail --errors

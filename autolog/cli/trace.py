@@ -31,7 +31,7 @@ MAX_SPANS = 2_000
 def trace(some_id: str, as_json: bool, project: str | None, store: str | None, server: str | None) -> None:
     """Show a trace as a tree with durations and cost.
 
-    ID is a trace's, or that of any record in it; the beginning or the end is enough.
+    ID is the id of a trace, or of any record in it; the beginning or the end is enough.
 
     \b
     autolog trace 0199d2c1-7e4a

@@ -12,7 +12,7 @@ from autolog.cli._options import needs_server, open_local, store_option
 
 
 @click.command()
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 for any that is free.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 for any free one.")
 @click.option("--no-browser", is_flag=True, help="Print the address only.")
 @store_option
 def ui(port: int, no_browser: bool, store: str | None) -> None:

@@ -109,7 +109,7 @@ def get_shipping(name: str) -> ShippingDialect:
         LookupError: there is none of this name, or it takes no records; the message says which.
     """
     if why_not := get(name).why_not_shipped:
-        raise LookupError(f"{name!r} takes no records: {why_not}; there are {', '.join(shipping())}")
+        raise LookupError(f"{name!r} cannot be shipped to: {why_not}; choose one of {', '.join(shipping())}")
     dialect: ShippingDialect = _module(name)
     return dialect
 

@@ -32,7 +32,7 @@ MISREAD = (Fault, ArithmeticError, AttributeError, LookupError, RecursionError, 
 
 def why_misread(error: Exception) -> str:
     """Return what to tell of an item that could not be read, for the sake of which nothing else is refused."""
-    return error.message if isinstance(error, Fault) else f"an item is not of the shape of one: {type(error).__name__}"
+    return error.message if isinstance(error, Fault) else f"an item has the wrong shape: {type(error).__name__}"
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -73,7 +73,7 @@ def _parse_slowly(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
-        packed = ": it is gzip, which the header content-encoding has to say" if data[:2] == b"\x1f\x8b" else ""
+        packed = ": it is gzip, which the content-encoding header must say" if data[:2] == b"\x1f\x8b" else ""
         raise Fault(400, f"the body is not UTF-8{packed}") from error
     except RecursionError as error:
         raise Fault(400, "the JSON is nested too deeply") from error

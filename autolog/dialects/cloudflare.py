@@ -20,7 +20,7 @@ from autolog.dialects._schema import Body
 from autolog.stores.query import Condition, Query
 
 name = "cloudflare"
-why_not_shipped = "that vendor's API has no call that inserts"
+why_not_shipped = "that vendor's API has no call to insert logs"
 key_headers = ("x-auth-key", "x-auth-user-service-key")
 prefixes = ("/client/v4", "/accounts/")
 
@@ -246,7 +246,7 @@ def _parallel(keys: list[str], operators: list[str], values: list[str]) -> list[
     if len(keys) == 1:
         return [_condition(keys[0], operators[0], list(values))]
     if len(values) != len(keys):
-        raise Fault(400, "filters: which values belong to which filter cannot be told; send filters as a JSON array")
+        raise Fault(400, "filters: it is ambiguous which values belong to which filter; send filters as a JSON array")
     return [_condition(key, operator, [value]) for key, operator, value in zip(keys, operators, values, strict=True)]
 
 
@@ -277,9 +277,9 @@ def _bracketed(given: dict[str, list[str]]) -> list[Condition]:
 
 def _condition(key: Any, operator: Any, values: list[Any]) -> Condition:
     if not isinstance(key, str) or key not in FILTERS:
-        raise Fault(400, f"filters: {str(key)[:50]!r} is not a key; there are {', '.join(FILTERS)}")
+        raise Fault(400, f"filters: {str(key)[:50]!r} is not a key; choose one of {', '.join(FILTERS)}")
     if operator not in OPERATORS:
-        raise Fault(400, f"filters: {str(operator)[:50]!r} is not an operator; there are {', '.join(OPERATORS)}")
+        raise Fault(400, f"filters: {str(operator)[:50]!r} is not an operator; choose one of {', '.join(OPERATORS)}")
     values = [value for value in values if value is not None]
     if not values and FILTERS[key] != "nothing":
         raise Fault(400, f"filters: {key} has no value")

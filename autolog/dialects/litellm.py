@@ -18,7 +18,7 @@ from autolog.dialects._providers import provider_called
 from autolog.providers._fields import count, mapping, text, texts
 
 name = "litellm"
-why_not_shipped = "its payload is for loggers, and LiteLLM itself takes none"
+why_not_shipped = "its payload is for loggers, and LiteLLM itself accepts none"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/litellm",)
 

@@ -25,7 +25,7 @@ from autolog.providers import provider_at
 from autolog.providers._fields import count, mapping, text
 
 name = "openai_agents"
-why_not_shipped = "its endpoint takes the spans of that SDK alone"
+why_not_shipped = "its endpoint accepts only that SDK's spans"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/v1/traces/ingest",)
 
@@ -78,7 +78,7 @@ def _add(item: Json, upload: Upload) -> None:
     if item.get("object") not in {"trace", "trace.span"}:
         raise Fault(400, "object: is neither 'trace' nor 'trace.span'")
     if not isinstance(item_id, str) or not 0 < len(item_id) <= 200:
-        raise Fault(400, "id: has 1 to 200 characters")
+        raise Fault(400, "id: must have 1 to 200 characters")
     if item["object"] == "trace":
         upload.traces[item_id] = _trace(item_id, item)
     else:

@@ -163,7 +163,7 @@ def _read_response(record: Record, response: Json) -> None:
     if isinstance(status, bool) or not isinstance(status, (int, float)):
         raise Fault(400, "response.status: is not a number")
     if not 0 <= status <= 9999:
-        raise Fault(400, f"response.status: {str(status)[:20]} is no HTTP status")
+        raise Fault(400, f"response.status: {str(status)[:20]} is not an HTTP status")
     record.status_code = int(status)
     if isinstance(response.get("headers"), dict):
         record.response_headers = redacted_headers(response["headers"])

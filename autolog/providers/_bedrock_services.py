@@ -32,8 +32,8 @@ def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
     kind = operation_of(path)
     if kind in {"invoke_agent", "retrieval"}:
-        return "billed with the models that it asked, which the answer does not tell"
-    return "billed by what was made, which is written to a storage" if kind == "video_generation" else None
+        return "billed with the models it called, which the response does not report"
+    return "billed by its output, which is written to cloud storage" if kind == "video_generation" else None
 
 
 def guardrail_units(response: dict[str, Any]) -> dict[str, float]:

@@ -122,7 +122,7 @@ def cost_uncertainty(usage: dict[str, Any]) -> str | None:
     if usage.get("is_byok") is True and reported_cost(usage) is None:
         return "billed to your own key at the model's provider, and the response does not say how much"
     if count(usage.get("num_sources_used")) and reported_cost(usage) is None:
-        return "sources of a live search are billed besides, and the response does not say how much"
+        return "sources of a live search are billed separately, and the response does not say how much"
     return None
 
 

@@ -117,7 +117,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         models = {text(entry.get("model")) for entry in objects(body["usage"].get("iterations"))}
         kinds = {kind_of(entry) for entry in objects(body["usage"].get("iterations"))}
         if "fallback_message" in kinds or models - {None, facts.model} - {model for model, _ in facts.additional_usage}:
-            facts.uncertainty = "several models took part, and the totals do not say who used what"
+            facts.uncertainty = "several models were used, and the totals are not broken down by model"
     return facts
 
 

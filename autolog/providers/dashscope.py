@@ -76,7 +76,7 @@ def guess_path(request: dict[str, Any]) -> str:
 def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
     if operation(path) in {"image_generation", "video_generation", "speech", "transcription", "task"}:
-        return "billed by the piece, for which no price is known here"
+        return "billed per item, for which no price is known"
     return None
 
 

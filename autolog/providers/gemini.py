@@ -138,15 +138,15 @@ def streams(path: str) -> bool:
 def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
     if operation(path) == "video_generation":
-        return "billed by the second of video, when it is made; it is told if the request says `durationSeconds`"
+        return "billed by the second of video, when it is made; it is known if the request has `durationSeconds`"
     if _verb(path) in predictions.VERBS and "/endpoints/" in path:
-        return "billed by the hour of the endpoint's machines"
+        return "billed by the machine hours of the endpoint"
     if operation(path) in {"image_generation", "music_generation"}:
-        return "billed by the piece"
+        return "billed per item"
     if path.rstrip("/").endswith("/cachedContents"):
-        return "a cache is billed by the hour that it is kept"
+        return "a cache is billed by the hour"
     if path.rstrip("/").endswith("/batchPredictionJobs"):
-        return "billed with its items, whose results are written to a storage that is not seen here"
+        return "billed with its items, whose results are written to storage that autolog does not see"
     return None
 
 

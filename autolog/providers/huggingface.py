@@ -73,7 +73,7 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
-    return None if path.endswith("/chat/completions") else "billed by the time that it took to compute"
+    return None if path.endswith("/chat/completions") else "billed by compute time"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:

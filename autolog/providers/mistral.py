@@ -100,7 +100,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if tokens := count(usage.get("connector_tokens")):  # what tools brought into the prompt
         facts.usage.input = total(facts.usage.input, tokens)
     if used := mapping(usage.get("connectors")):
-        facts.uncertainty = f"{', '.join(sorted(used))} is billed by the call, besides the tokens"
+        facts.uncertainty = f"{', '.join(sorted(used))} is billed per call, in addition to the tokens"
     if seconds := count(usage.get("prompt_audio_seconds")):
         facts.usage.audio_seconds = seconds
     return facts

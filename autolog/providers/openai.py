@@ -200,9 +200,9 @@ def _read_models(facts: Facts, body: dict[str, Any]) -> None:
 
 
 _UNSEEN = (
-    (r"/(realtime|live|chatkit)/", "spent over WebRTC, SIP or in a browser, out of this program's sight"),
-    (r"/live$", "spent over WebRTC, SIP or in a browser, out of this program's sight"),
-    (r"/vector_stores/", "vector stores are billed by storage, not by the call"),
+    (r"/(realtime|live|chatkit)/", "spent over WebRTC, SIP or in a browser, which this program cannot see"),
+    (r"/live$", "spent over WebRTC, SIP or in a browser, which this program cannot see"),
+    (r"/vector_stores/", "vector stores are billed by storage, not per call"),
     (r"/agents/(sessions/[^/]+/events|automations)", "billed with its session"),
     (r"/(voices|content_provenance_checks|characters)$", "no price is published"),
 )

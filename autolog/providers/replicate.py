@@ -72,7 +72,7 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why a call has no bill that could be read."""
-    return "billed by the second of its machine, which the answer does not name"
+    return "billed by the second of its machine, which the response does not name"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:

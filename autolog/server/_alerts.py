@@ -180,7 +180,9 @@ def check_rule(rule: Rule) -> None:
     condition = read_when(rule.when)
     wrong = [word for word in rule.filters if word not in RULE_FILTERS]
     if wrong:
-        raise AutologError(f"filters: {wrong[0][:50]!r} is none of those that an alert has: {', '.join(RULE_FILTERS)}")
+        raise AutologError(
+            f"filters: {wrong[0][:50]!r} is not a filter of alerts; choose one of {', '.join(RULE_FILTERS)}"
+        )
     if condition.measure == "error_rate" and "status" in rule.filters:
         raise AutologError("filters: the error rate of calls with one status is 0 or 100%; leave status out")
     try:
@@ -190,10 +192,10 @@ def check_rule(rule: Rule) -> None:
     if rule.webhook is not None and (
         urlsplit(rule.webhook).scheme not in {"http", "https"} or not urlsplit(rule.webhook).hostname
     ):
-        raise AutologError("webhook: it is no address that begins with http:// or https://")
+        raise AutologError("webhook: it does not begin with http:// or https://")
     strange = next((address for address in rule.mail if not _MAIL.fullmatch(address)), None)
     if strange is not None:
-        raise AutologError(f"mail: {strange[:100]!r} is no address such as ops@example.com")
+        raise AutologError(f"mail: {strange[:100]!r} is not an address such as ops@example.com")
 
 
 @dataclass(frozen=True, slots=True)

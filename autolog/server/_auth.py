@@ -67,7 +67,7 @@ def authorise(principal: Principal | None, scope: str, rates: RateLimiter, probl
         Fault: 401, there is none; 403, not for this; 429, too often.
     """
     if principal is None:
-        raise Fault(401, problem or "the API key is missing or not known")
+        raise Fault(401, problem or "the API key is missing or unknown")
     if not principal.may(scope):
         raise Fault(403, f"{principal.words} does not have the scope {scope!r}")
     wait = rates.wait(principal.key_id)

@@ -135,7 +135,7 @@ def _zlib_parts(data: bytes) -> Iterator[bytes]:
             part = inflater.decompress(data, _STEP)
             data = inflater.unconsumed_tail
             if not part and not data and not inflater.eof:
-                raise EOFError("it is cut off")
+                raise EOFError("it is truncated")
             yield part
         data = inflater.unused_data.lstrip(b"\0")  # some pad it
 
@@ -148,6 +148,6 @@ def _zstd_parts(data: bytes) -> Iterator[bytes]:
             part = inflater.decompress(data, max_length=_STEP)
             data = b""  # it keeps what it has not used yet
             if not part and not inflater.eof:
-                raise EOFError("it is cut off")
+                raise EOFError("it is truncated")
             yield part
         data = inflater.unused_data

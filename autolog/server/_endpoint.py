@@ -70,7 +70,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     principal, named, wanted = _NOBODY, None, headers.get("x-autolog-project")
     if route.signed:
         found, wanted = await services.in_thread(False, holder, services, request, route)
-        principal = authorise(found, route.scope, services.rates, "this address is not valid, or no longer")
+        principal = authorise(found, route.scope, services.rates, "this address is not valid, or has expired")
     elif not route.open:
         named = request.scope.get(NAMED) if route.session and key is None else None
         found = named or await _find(services, key, token)
@@ -169,7 +169,7 @@ def _fault_of(error: Exception, route: Route) -> Fault:
         logger.error("%s %s: %s", route.method, route.path, error)
         return Fault(503, "the store cannot be used", retry_after=5)
     if isinstance(error, ClientDisconnect):
-        return Fault(400, "the client went away")
+        return Fault(400, "the client disconnected")
     logger.error("%s %s", route.method, route.path, exc_info=error)
     return Fault(500, "the server failed; its log says why")
 

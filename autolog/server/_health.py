@@ -24,7 +24,7 @@ async def ready(call: Call) -> Reply:
 def metrics(call: Call) -> Reply:
     """Return figures for Prometheus; needs a key that may read all projects."""
     if call.principal.project != ANY_PROJECT:
-        raise Fault(403, "these figures are of all projects, and this key is for one")
+        raise Fault(403, "these figures cover all projects, and this key is for one")
     text, kind = call.services.metrics.text()
     return Reply(200, text, kind)
 

@@ -50,7 +50,7 @@ def read_role(text: str) -> Role:
     given = dict(part.partition("=")[::2] for part in rest)
     if not who or scope not in SCOPES or set(given) - {"project"} or not all(given.values()):
         raise ValueError(
-            f"{text[:100]!r} is no role such as ann@example.com=admin, *=read,project=shop or group:ops=admin; "
+            f"{text[:100]!r} is not a role such as ann@example.com=admin, *=read,project=shop or group:ops=admin; "
             f"scopes are {', '.join(SCOPES)}"
         )
     return Role(who, scope, given.get("project", ANY_PROJECT))

@@ -14,9 +14,9 @@ from autolog.server._auth import KEY_HEADERS
 from autolog.server._call import Parameter, Reply, Route
 
 _ERRORS = {
-    400: "The request is malformed", 401: "The key is missing or not known", 403: "The key is not for this",
-    404: "There is no such thing", 409: "Its name is taken", 408: "The body did not arrive in time",
-    413: "Too large", 415: "A content type or coding that is not understood",
+    400: "The request is malformed", 401: "The key is missing or unknown", 403: "The key does not allow this",
+    404: "Not found", 409: "The name is taken", 408: "The body did not arrive in time",
+    413: "Too large", 415: "An unsupported content type or coding",
     422: "A field is missing or of the wrong type", 429: "Too many requests", 503: "Try again later",
     507: "The store has no space left",
 }  # fmt: skip

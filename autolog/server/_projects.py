@@ -62,7 +62,7 @@ def set_project(store: Store, name: str, retain: str | None, budgets: list[Any])
     except ValueError as error:
         raise AutologError(f"retain: {error}") from error
     if age == timedelta():
-        raise AutologError("retain: keeping records for no time is keeping none; leave it out to keep them")
+        raise AutologError("retain: must be more than zero; leave it out to keep records")
     store.put_document(_KIND, name, settings.as_dict())
     return settings
 

@@ -147,7 +147,7 @@ def _dialect_at(path: str) -> Dialect:
 
 async def _not_found(request: Request, error: Exception) -> ASGIApp:
     status = getattr(error, "status_code", 404)
-    message = f"{request.method} is not for this path" if status == 405 else "there is nothing at this path"
+    message = f"{request.method} is not allowed on this path" if status == 405 else "there is nothing at this path"
     reply = fault_reply(_dialect_at(request.url.path), Fault(status, message))
     return encode(replace(reply, headers={**reply.headers, **(getattr(error, "headers", None) or {})}))
 

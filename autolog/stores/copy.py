@@ -120,8 +120,9 @@ def _check(target: Store, batch: list[Record], done: Copied) -> None:
             )
             raise StoreError(
                 target.url,
-                f"what arrived of project {project!r} is not what was sent: {told}; if the store had other versions of "
-                f"these records before (ids from {sent[0].id} to {sent[-1].id}), delete them and copy again",
+                f"the records of project {project!r} that arrived differ from those sent: {told}; "
+                f"if the store had other versions of these records before (ids from {sent[0].id} to {sent[-1].id}), "
+                "delete them and copy again",
             )
         done.calls += wanted[1]
         done.input_tokens += wanted[2]

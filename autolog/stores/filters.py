@@ -10,7 +10,7 @@ from autolog.stores.query import Query, Scored
 
 #: Filters that compare one field: their word, the field (`Query.equal`), and the description in help pages.
 FIELDS = {
-    "model": ("model", "The model asked for, or the one that answered."),
+    "model": ("model", "The requested model, or the one that answered."),
     "provider": ("provider_name", "openai, anthropic, and so on."),
     "name": ("name", "The name of the span."),
     "function": ("caller", "The function or span that the call was made in."),
@@ -23,7 +23,7 @@ FIELDS = {
     "prompt": ("prompt_name", "The name of a prompt template."),
     "prompt_version": ("prompt_version", "The version of a prompt template."),
     "project": ("project", "One project only."),
-    "dialect": ("dialect", "Where it came from: native, portkey, otlp and so on."),
+    "dialect": ("dialect", "The format it arrived in: native, portkey, otlp and so on."),
 }
 #: Filters that may be repeated, in which case all of them must match.
 REPEATED = {
@@ -76,7 +76,7 @@ def read_query(pairs: Iterable[tuple[str, str]], zone: tzinfo | None = UTC) -> Q
     scores: list[Scored] = []
     for name, value in pairs:
         if name not in FILTERS:
-            raise FilterError(name[:50], f"there is no such filter; there are {', '.join(FILTERS)}")
+            raise FilterError(name[:50], f"there is no such filter; choose from {', '.join(FILTERS)}")
         if name == "tag":
             tags.append(value)
         elif name == "metadata":
@@ -140,7 +140,7 @@ def parse_time(text: str, zone: tzinfo | None = UTC, now: datetime | None = None
     at = _read_time(" ".join(text.lower().split()), zone, now or datetime.now(UTC))
     if at is None:
         raise ValueError(
-            f"{text[:50]!r} is no time such as 30m, '2 h ago', yesterday, 'this week', '14:05' or 2026-11-20T12:00"
+            f"{text[:50]!r} is not a time such as 30m, '2 h ago', yesterday, 'this week', '14:05' or 2026-11-20T12:00"
         )
     if not _EARLIEST <= at < _LATEST:
         raise ValueError(f"{text[:50]!r} is not a time of the years 1970 to 9998")
@@ -191,7 +191,7 @@ def parse_age(text: str) -> timedelta:
     """
     found = re.fullmatch(r"(\d{1,6}) ?([a-z]+)", text.strip().lower())
     if not found or found[2] not in _UNIT_BY_WORD:
-        raise ValueError(f"{text[:50]!r} is no length of time such as 30m, 12h or 7d")
+        raise ValueError(f"{text[:50]!r} is not a duration such as 30m, 12h or 7d")
     return timedelta(**{_UNIT_BY_WORD[found[2]]: int(found[1])})
 
 
@@ -212,4 +212,4 @@ def parse_zone(text: str) -> tzinfo:
     try:
         return ZoneInfo(text)
     except (LookupError, ValueError, OSError):
-        raise ValueError(f"{text[:50]!r} is no time zone such as Europe/Berlin, +02:00 or UTC") from None
+        raise ValueError(f"{text[:50]!r} is not a time zone such as Europe/Berlin, +02:00 or UTC") from None

@@ -139,7 +139,7 @@ class Query:
 def check_group(group: str | None) -> None:
     """Raise a ValueError if `group` is not one of GROUPS."""
     if group is not None and group not in GROUPS:
-        raise ValueError(f"cannot group by {group!r}; there are {', '.join(GROUPS)}")
+        raise ValueError(f"cannot group by {group!r}; choose one of {', '.join(GROUPS)}")
 
 
 #: The orders of groups in `summarise`, the greatest first.
@@ -149,9 +149,9 @@ SUMMARY_ORDERS = ("last", "turns", "calls", "errors", "tokens", "cost")
 def check_summarised(by: str | timedelta | None, order_by: str = "last") -> None:
     """Raise a ValueError if `by` is a field not in SUMMARISED, or `order_by` is not in SUMMARY_ORDERS."""
     if order_by not in SUMMARY_ORDERS:
-        raise ValueError(f"cannot order by {order_by!r}; there are {', '.join(SUMMARY_ORDERS)}")
+        raise ValueError(f"cannot order by {order_by!r}; choose one of {', '.join(SUMMARY_ORDERS)}")
     if isinstance(by, str) and by not in SUMMARISED:
-        raise ValueError(f"cannot summarise by {by!r}; there are {', '.join(SUMMARISED)}")
+        raise ValueError(f"cannot summarise by {by!r}; choose one of {', '.join(SUMMARISED)}")
 
 
 #: The groups of `scores`.
@@ -161,7 +161,7 @@ SCORE_GROUPS = ("model", "provider", "name", "user", "session", "project", "func
 def check_score_group(group: str | None) -> None:
     """Raise a ValueError if `group` is not one of SCORE_GROUPS."""
     if group is not None and group not in SCORE_GROUPS:
-        raise ValueError(f"cannot group scores by {group!r}; there are {', '.join(SCORE_GROUPS)}")
+        raise ValueError(f"cannot group scores by {group!r}; choose one of {', '.join(SCORE_GROUPS)}")
 
 
 def check_dimension(dimension: str) -> None:

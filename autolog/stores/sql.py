@@ -72,7 +72,7 @@ SAYS = {
     "messages": "What was said in the calls: side is request or response; kind text, tool_call, tool_result, image ...",
     "tool_calls": "The tools that models called.",
     "scores": "Scores; a record's main score has the name default.",
-    "cache_misses": "Tokens that the provider's prompt cache could have given, and why it did not: as autolog cache.",
+    "cache_misses": "Tokens that the provider's prompt cache could have served, and why it did not; see autolog cache.",
 }
 #: Views whose rows are computed from whole records, on every store.
 COMPUTED = ("cache_misses",)

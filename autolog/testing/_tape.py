@@ -130,11 +130,11 @@ class Tape:
         if equal:
             count = len(equal)
             return (
-                f"{asked} was asked once more than it was recorded, {count} time{'s' * (count > 1)}; "
+                f"{asked} was requested more often than it was recorded, {count} time{'s' * (count > 1)}; "
                 "replay(..., repeat=True) gives the last answer again"
             )
         if not len(self):
-            return f"{asked} was asked, and no call is recorded there"
+            return f"{asked} was requested, but the recording is empty"
         nearest = self._nearest(request)
         cut = " (of which only a part was kept, so that nothing can equal it)" if nearest.truncated else ""
         return "\n".join(

@@ -299,7 +299,7 @@ def test_a_decorated_function_is_what_it_was() -> None:
 
 @pytest.mark.parametrize("thing", [3, "text", Shop])
 def test_only_functions_can_be_decorated(thing: Any) -> None:
-    with pytest.raises(TypeError, match="goes on functions"):
+    with pytest.raises(TypeError, match="decorates functions"):
         autolog(thing)
 
 

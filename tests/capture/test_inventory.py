@@ -74,7 +74,7 @@ def test_doctor_lists_them_too(gone: Path) -> None:
     install(gone, "xai-sdk", "1.21")
     said = " ".join(run("doctor").output.split())
     assert "cohere: 7.3.1 is recorded through httpx" in said
-    assert "xai-sdk: 1.21 is out of reach: it sends by gRPC" in said
+    assert "xai-sdk: 1.21 cannot be recorded: it uses gRPC" in said
 
 
 def test_every_library_that_is_named_is_one_that_is_patched() -> None:

@@ -35,7 +35,7 @@ def test_sums_and_causes(cached: Store) -> None:
     assert "tools[1].function.description" in shown
     total = next(line for line in shown.splitlines() if line.startswith("total"))
     assert total.split()[1] == "4"
-    assert "Nothing matches" in output("cache", "--user", "nobody")
+    assert "No matching call" in output("cache", "--user", "nobody")
 
 
 def test_misses_show_what_changed(cached: Store) -> None:

@@ -61,4 +61,4 @@ def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.Monkey
             assert checks["server"]["ok"] is bool(takes)
             assert [span["name"] for span in backend.spans] == ["autolog doctor"] * len(takes)
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
-    assert "did not take a span" in run("doctor").output
+    assert "did not accept a span" in run("doctor").output

@@ -155,7 +155,7 @@ def test_a_condition_makes_a_test_data_set(store: Store) -> None:
     assert (example["id"], example["score"], example["tool_calls"]) == ("0001", 0.9, [])
     assert output("export", "--where", "score > 0.8", "--user", "nobody", "-f", "dataset") == ""
     assert output("export", "--where", "score > 0.95") == ""
-    assert "give one of them" in output("export", "--where", "cost > 0", "--id", "0001", code=2)
+    assert "give only one of them" in output("export", "--where", "cost > 0", "--id", "0001", code=2)
 
 
 def test_a_condition_can_only_read(store: Store) -> None:

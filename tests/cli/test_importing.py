@@ -53,7 +53,7 @@ def test_from_another_store_and_standard_input(ten_records: Store) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("x.parquet", "no parquet", "is no Parquet file"), ("missing.jsonl", None, "there is no file")],
+    [("x.parquet", "no parquet", "is not a Parquet file"), ("missing.jsonl", None, "there is no file")],
 )
 def test_what_cannot_be_brought_in(name: str, content: str | None, words: str) -> None:
     if content is not None:
@@ -75,7 +75,7 @@ def test_bad_lines_are_told_counted_and_left_out(lines: str) -> None:
     result = run("import", "x.jsonl", "--store", "sqlite:///copy.db")
     assert (result.exit_code, result.stdout) == (1, "2 records, 2 left out\n")
     bad = [number for number, line in enumerate(lines.split("\n"), 1) if line[:1] in {"n", "["} or line == '{"id": 5}']
-    assert [line.split(" is no record")[0] for line in result.stderr.splitlines()] == [
+    assert [line.split(" is not a record")[0] for line in result.stderr.splitlines()] == [
         f"x.jsonl: line {number}" for number in bad
     ]
     assert set(brought()) == {"a", "b"}
@@ -150,7 +150,7 @@ def test_several_files_a_named_format_and_a_trial_run() -> None:
         "import", "x.jsonl", "list.json", "--from", "helicone", "--dry-run", "--json", "--store", "sqlite:///copy.db"
     )
     assert json.loads(said.stdout) == {"imported": 2, "skipped": 1, "formats": {"helicone": 2}, "dry_run": True}
-    assert "list.json: item 2 is no record: request_created_at: 'soon' is not a time" in said.stderr
+    assert "list.json: item 2 is not a record: request_created_at: 'soon' is not a time" in said.stderr
     assert not Path("copy.db").exists()
     assert run("import", "x.jsonl", "--from", "nobody").exit_code == 2
     assert run("import").exit_code == 2

@@ -110,7 +110,7 @@ def test_columns_are_chosen(long_records: Store) -> None:
     shown = output("logs", "--columns", "id,metadata.tenant,score,prompt,tags").splitlines()
     assert shown[0].split() == ["id", "tenant", "score", "prompt", "tags"]
     assert shown[2].split() == ["beb60002", "t1", "tone=1", "0.5", "greet", "3", "t"]
-    assert "is no column; there are time, id" in output("logs", "--columns", "colour", code=2)
+    assert "is not a column; choose from time, id" in output("logs", "--columns", "colour", code=2)
     assert "name some of" in output("logs", "--columns", ",", code=2)
 
 

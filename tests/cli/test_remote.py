@@ -79,7 +79,7 @@ def test_bodies_come_in_pages_of_bounded_size(server: Live) -> None:
 def test_what_goes_wrong_is_said(server: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AutologError, match="cannot be reached"):
         run("logs", "--server", "http://127.0.0.1:9")
-    with pytest.raises(AutologError, match=r"is no autolog server|HTTP 404"):
+    with pytest.raises(AutologError, match=r"is not an autolog server|HTTP 404"):
         run("logs", "--server", f"{server.url}/elsewhere")
     with pytest.raises(AutologError, match=r"cannot be reached|no address"):
         run("logs", "--server", "nonsense")

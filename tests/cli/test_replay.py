@@ -75,13 +75,13 @@ def test_what_cannot_be_replayed(ten_records: Store, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("http://api.openai.com/v1", "in the clear"),
-        ("http://example.com/v1", "in the clear"),
+        ("http://api.openai.com/v1", "unencrypted"),
+        ("http://example.com/v1", "unencrypted"),
         ("https://api.openai.com:8443/v1", "which API key api.openai.com takes"),
         ("https://api.openai.com.example.com/v1", "which API key"),
-        ("https://api.openai.com@example.com/v1", "is no address"),
-        ("https://api.openai.com\\@example.com/v1", "is no address"),
-        ("ftp://api.openai.com/v1", "is no address"),
+        ("https://api.openai.com@example.com/v1", "is not an address"),
+        ("https://api.openai.com\\@example.com/v1", "is not an address"),
+        ("ftp://api.openai.com/v1", "is not an address"),
     ],
 )
 def test_a_key_goes_nowhere_but_to_its_own_host_over_tls(

@@ -95,7 +95,7 @@ def test_https(tmp_path: Path) -> None:
     [
         (["--root-path", "logs"], "not a path such as /logs"),
         (["--trusted-proxy", "proxy"], "proxy"),
-        (["--tls-cert", __file__], "belong together"),
+        (["--tls-cert", __file__], "must be given together"),
     ],
 )
 def test_options_that_make_no_sense(tmp_path: Path, options: list[str], says: str) -> None:
@@ -122,7 +122,7 @@ def test_the_examples_name_options_that_there_are() -> None:
         (["--login-header", "X-User", "--login-role", "*=read", "--trusted-proxy", "*"], "claim to be anybody"),
         (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7"], "--login-role"),
         (["--login-role", "*=read"], "--login-header"),
-        (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7", "--login-role", "ann=boss"], "is no role"),
+        (["--login-header", "X-User", "--trusted-proxy", "10.0.0.7", "--login-role", "ann=boss"], "is not a role"),
     ],
 )
 def test_a_login_that_is_not_safe_or_makes_no_sense_starts_nothing(

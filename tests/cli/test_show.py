@@ -46,4 +46,4 @@ def test_the_end_of_an_id_is_enough(store: Store) -> None:
     )
     assert "long" in output("show", "01a21d77")
     assert "long" in output("show", "98beb66115")
-    assert "no single record" in output("show", "beb66115", code=1)
+    assert "several records" in output("show", "beb66115", code=1)

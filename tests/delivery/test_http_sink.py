@@ -208,7 +208,7 @@ def test_scores(server: Live) -> None:
     ("options", "sentence"),
     [
         ({"endpoint": "localhost:8790"}, "is not an http:// or https:// URL"),
-        ({"dialect": "cloudflare"}, "has no call that inserts"),
+        ({"dialect": "cloudflare"}, "has no call to insert logs"),
         ({"dialect": "klingon"}, "is not one of native"),
         ({"sinks": [3]}, "is neither a store URL nor a mapping"),
         ({"sinks": [{"endpoint": "http://x", "key": "y"}]}, "is neither a store URL nor a mapping"),

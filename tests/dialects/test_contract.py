@@ -61,9 +61,9 @@ def test_a_name_that_is_none_is_refused_with_those_there_are() -> None:
 
 
 def test_a_vendor_that_takes_no_logs_says_why() -> None:
-    with pytest.raises(LookupError, match="no call that inserts; there are native"):
+    with pytest.raises(LookupError, match="no call to insert logs; choose one of native"):
         dialects.get_shipping("cloudflare")
-    with pytest.raises(autolog.errors.ConfigError, match="no call that inserts"):
+    with pytest.raises(autolog.errors.ConfigError, match="no call to insert logs"):
         autolog.configure(endpoint="http://127.0.0.1:9", dialect="cloudflare")
 
 

@@ -81,7 +81,7 @@ def test_a_body_that_cannot_be_read_has_no_key_in_it(server: Server) -> None:
 
 
 def test_a_method_that_a_path_does_not_have_gets_the_vendors_error(server: Server) -> None:
-    assert server.call("GET", "/log-request").json() == {"success": False, "message": "GET is not for this path"}
+    assert server.call("GET", "/log-request").json() == {"success": False, "message": "GET is not allowed on this path"}
 
 
 def test_a_score_is_the_only_one_whatever_its_name(server: Server) -> None:

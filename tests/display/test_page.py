@@ -60,7 +60,7 @@ def test_show_writes_what_waits_and_finds_by_a_part_of_the_id(recorder: Recorder
 
 
 def test_where_there_is_nothing_to_show_an_error_says_why(recorder: Recorder) -> None:
-    with pytest.raises(AutologError, match="no call is recorded yet"):
+    with pytest.raises(AutologError, match="no call has been recorded yet"):
         recorder.show()
     recorder.configure(endpoint="http://127.0.0.1:9", journal="")
     with pytest.raises(AutologError, match="autolog show --server"):

@@ -47,7 +47,7 @@ def test_usage_that_cannot_be_is_unknown(response: Any, why: str) -> None:
 @pytest.mark.parametrize(
     ("response", "request_body", "why"),
     [
-        (chat("gpt-4o", 10, 5), {"service_tier": "flex"}, "flex was asked for"),
+        (chat("gpt-4o", 10, 5), {"service_tier": "flex"}, "flex was requested"),
         ({**chat("gpt-4o", 10, 5), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 500}}, {}, "485 tokens more"),
         ({**answer("gpt-5", 10, 5), "output": [{"type": "code_interpreter_call", "container_id": "c"}]}, {}, "billed once"),
     ],

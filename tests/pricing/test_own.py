@@ -28,7 +28,7 @@ USED = {
     [
         ({"mine": {"input": 2, "output": 10, "cache_read": 1}}, 600 * 2e-6 + 400 * 1e-6 + 100 * 10e-6, None),
         ({"mine": {"input": 2, "output": 10}}, 1000 * 2e-6 + 100 * 10e-6, None),
-        ({"mine": {"input": 2}}, None, "do not say what output costs"),
+        ({"mine": {"input": 2}}, None, "do not cover output"),
         (lambda record: record.usage_output_tokens * 1.0, 100.0, None),
         (lambda record: -1, None, "returned -1"),
         (lambda record: record.nonsense, None, "raised AttributeError"),

@@ -22,7 +22,7 @@ PLANTED = {
     ("2026-11-03", "gpt-4o"): ("missing", "another program or key"),
     ("2026-11-05", "gpt-4o-mini"): ("unbilled", "may lag"),
     ("2026-11-09", "gpt-4o"): ("dearer", "more tokens"),
-    ("2026-11-12", "gpt-4o-mini"): ("dearer", "dearer tier"),
+    ("2026-11-12", "gpt-4o-mini"): ("dearer", "more expensive tier"),
     ("2026-11-17", "gpt-4o"): ("cheaper", "batch"),
     ("2026-11-21", "gpt-4o-mini"): ("cheaper", "fewer tokens"),
     ("2026-11-24", "gpt-4o"): ("dearer", "no known cost"),
@@ -63,7 +63,7 @@ def theirs(day: int, model: str, end: str) -> tuple[float, int]:
     return {
         ("unbilled", "may lag"): (0.0, 0),
         ("dearer", "more tokens"): (0.13, 13_000),
-        ("dearer", "dearer tier"): (0.2, 10_000),
+        ("dearer", "more expensive tier"): (0.2, 10_000),
         ("cheaper", "batch"): (0.05, 10_000),
         ("cheaper", "fewer tokens"): (0.08, 8_000),
     }.get((verdict, reason), (0.1, 10_000))

@@ -102,7 +102,7 @@ def test_who_charges_behind_an_unknown_host_is_a_guess(host: str, path: str, res
     details = record.cost_details or {}
     assert record.cost
     assert details["certainty"] == "estimated"
-    assert f"who charges for what {host} answers" in details["why"]
+    assert f"who charges for calls to {host}" in details["why"]
 
 
 def test_prices_of_ones_own_hold_at_any_host() -> None:

@@ -97,5 +97,5 @@ def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> 
 
 
 def test_only_then_and_unpriced_go_with_a_servers() -> None:
-    with pytest.raises(ConfigError, match="limits of their own"):
+    with pytest.raises(ConfigError, match="sets the limits"):
         autolog.configure(budgets=[{"server": True, "limit": 1}])

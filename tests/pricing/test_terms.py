@@ -42,7 +42,7 @@ def gemini() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("url", "request_body", "response", "why"),
     [
-        (CHAT, {"service_tier": "priority"}, chat("gpt-4o", 10, 5), "service tier: priority was asked for"),
+        (CHAT, {"service_tier": "priority"}, chat("gpt-4o", 10, 5), "service tier: priority was requested"),
         (CHAT, {"service_tier": "priority"}, chat("gpt-4o", 10, 5, "default"), None),
         (CHAT, {"service_tier": "auto"}, chat("gpt-4o", 10, 5), None),
         (CHAT, {"web_search_options": {}}, chat("gpt-4o-search-preview", 10, 5), "web searches: used"),

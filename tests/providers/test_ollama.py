@@ -30,7 +30,7 @@ def test_chat() -> None:
     assert (tokens(record)[:2], record.output_preview, record.response_finish_reasons) == ((9, 4), "So.", ["stop"])
     assert record.tool_calls == [{"id": None, "name": "f", "arguments": {"x": 1}}]
     assert (record.usage, record.cost) == ({"prompt_eval_count": 9, "eval_count": 4}, None)
-    assert "no price list has ollama" in str(record.cost_details)
+    assert "no price list covers ollama" in str(record.cost_details)
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", ""])

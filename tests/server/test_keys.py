@@ -56,7 +56,7 @@ def test_bad_keys(server: Server, store: Store) -> None:
     for key in (None, "", "wrong", "x" * 10_000, "unknown"):
         answer = server.call("POST", "/api/logs/insert", b"{malformed", key=key)
         assert answer.status_code == 401
-        assert answer.json() == {"error": "the API key is missing or not known"}
+        assert answer.json() == {"error": "the API key is missing or unknown"}
     with pytest.raises(AutologError, match="scopes are"):
         create_key(store, "x", scopes=["everything"])
     with pytest.raises(AutologError, match="no key"):

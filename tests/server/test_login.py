@@ -93,5 +93,5 @@ def test_roles_are_read() -> None:
     assert read_role("a=b@example.com=read,project=shop") == Role("a=b@example.com", "read", "shop")
     assert read_role("group:ops=admin") == Role("group:ops", "admin", "*")
     for wrong in ("", "ann", "ann=", "=read", "ann=everything", "ann=read,colour=red", "ann=read,project="):
-        with pytest.raises(ValueError, match="is no role"):
+        with pytest.raises(ValueError, match="is not a role"):
             read_role(wrong)

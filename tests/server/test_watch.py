@@ -207,7 +207,7 @@ def test_an_alert_that_is_made_anew_begins_anew(store: Store, watch: Watch) -> N
     [
         ({"when": "errors > 3"}, "is not of the form"), ({"when": "p95 > 5% over 1h"}, "p95 is in s"),
         ({"when": "error_rate > 0.05 over 1h"}, "in %"), ({"when": "cost > 5 over 1s"}, "a window has"),
-        ({"when": "cost > 5 over 90d"}, "a window has"), ({"when": "cost > 5 over a while"}, "length of time"),
+        ({"when": "cost > 5 over 90d"}, "a window has"), ({"when": "cost > 5 over a while"}, "is not a duration"),
         ({"filters": {"colour": "red"}}, "'colour'"), ({"filters": {"since": "1h"}}, "'since'"),
         ({"filters": {"status": "error"}}, "leave status out"), ({"filters": {"metadata": "plan"}}, "key=value"),
         ({"webhook": "file:///etc/passwd"}, "http://"), ({"webhook": "https://"}, "http://"),

@@ -98,7 +98,7 @@ def test_what_arrives_wrong_is_told(pair: tuple[Store, Store], small: None, monk
     monkeypatch.setattr(
         type(target), "write", lambda self, records, keep_seq=False: write(self, records[:-1], keep_seq)
     )
-    with pytest.raises(StoreError, match=r"project 'shop' is not what was sent: 4 records of 5"):
+    with pytest.raises(StoreError, match=r"project 'shop' that arrived differ from those sent: 4 records of 5"):
         copy(source, target)
 
 

@@ -115,7 +115,7 @@ def test_a_library_gets_the_recorded_bytes_and_its_call_is_recorded_as_ever(libr
 def test_an_unrecorded_request_is_refused_before_it_is_sent(library: str) -> None:
     with pytest.raises(NotRecorded, match="was not recorded"), replay(tape(call())):
         LIBRARIES[library]({**ASK, "temperature": 0})
-    with pytest.raises(NotRecorded, match="no call is recorded there"), replay(tape()):
+    with pytest.raises(NotRecorded, match="the recording is empty"), replay(tape()):
         LIBRARIES[library](ASK)
 
 
@@ -267,7 +267,7 @@ def test_equal_requests_get_their_answers_in_order_also_in_parallel() -> None:
 
 
 def test_what_was_asked_once_answers_once_or_again_and_again() -> None:
-    with pytest.raises(NotRecorded, match="asked once more than it was recorded, 1 time;"), replay(tape(call())):
+    with pytest.raises(NotRecorded, match="requested more often than it was recorded, 1 time;"), replay(tape(call())):
         client().chat.completions.create(**ASK)
         client().chat.completions.create(**ASK)
     with replay(tape(call()), repeat=True) as playing:
@@ -418,7 +418,12 @@ def test_a_cassette_of_vcrpy_plays_compressed_bodies_too() -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("", "no cassette"), ("[1]", "no cassette"), ("a: [", "no YAML"), ('{"interactions": [{}]}', "no cassette")],
+    [
+        ("", "not a vcrpy cassette"),
+        ("[1]", "not a vcrpy cassette"),
+        ("a: [", "not valid YAML"),
+        ('{"interactions": [{}]}', "not a vcrpy cassette"),
+    ],
 )
 def test_a_file_that_is_no_cassette_says_so(text: str, problem: str) -> None:
     Path("c.yaml").write_text(text)

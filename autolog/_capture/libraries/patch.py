@@ -124,7 +124,9 @@ class LibraryPatch:
                 continue
             function = innermost(vars(getattr(module, point.owner, object)).get(point.method), module.__file__)
             if function is None:
-                logger.info("calls by %s may not be recorded: %s.%s is not there", library, point.owner, point.method)
+                logger.info(
+                    "calls through %s may not be recorded: %s.%s does not exist", library, point.owner, point.method
+                )
             else:
                 own = function.__code__.co_filename == module.__file__  # a mock may have any parameters
                 self._outlet.graft(function, point.wrap, calls, passes=point.passes(calls) if own else None)

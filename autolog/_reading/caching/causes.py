@@ -171,7 +171,7 @@ def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
     if call.tier != earlier.tier:
         return _other(call, earlier, "tier_changed", "service_tier", tokens, earlier.tier, call.tier)
     if call.start < earlier.end:
-        says = "the earlier call had not ended: what it cached was not there yet"
+        says = "the earlier call had not ended, so its prompt was not cached yet"
         return _miss(call, earlier, "concurrent", "", tokens, says)
     if earlier.lives is not None and age > earlier.lives[0]:
         sure = "had" if age > earlier.lives[1] else "may have"

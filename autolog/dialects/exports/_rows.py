@@ -80,7 +80,7 @@ def require_id(row: Json, key: str) -> str:
     """
     found = name_of(row.get(key))
     if found is None or len(found) > 200:
-        raise Fault(400, f"{key}: has 1 to 200 characters")
+        raise Fault(400, f"{key}: must have 1 to 200 characters")
     return found
 
 

@@ -53,7 +53,7 @@ def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Reco
     """
     log = validate(LOGS[kind], body, 422)
     if log.path is None and log.id is None:
-        message = "one of path and id must name the file"
+        message = "path or id must name the file"
         raise Fault(422, message, [{"loc": ["body", "path"], "msg": message, "type": "missing"}])
     file = log.id or file_id(kind, project, log.path or "")
     settings = body.get(_SETTINGS[kind])

@@ -37,7 +37,7 @@ from autolog.dialects.langfuse._encode import (
 )
 
 name = "langfuse"
-why_not_shipped = "its server takes spans: ship to it with dialect='otlp'"
+why_not_shipped = "its server accepts spans: ship to it with dialect='otlp'"
 key_headers: tuple[str, ...] = ()
 #: All that Langfuse serves: PromptLayer's paths there begin with more.
 prefixes = (

@@ -88,7 +88,7 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
         raise Fault(400, f"type: {str(event.get('type'))[:50]!r} is not an event")
     thing_id = given.get("id")
     if not isinstance(thing_id, str) or not 0 < len(thing_id) <= 200:
-        raise Fault(400, "body.id: has 1 to 200 characters")
+        raise Fault(400, "body.id: must have 1 to 200 characters")
     for key in ("timestamp", "startTime", "endTime", "completionStartTime"):
         parse_time(given.get(key), key)
     if thing_id not in things:

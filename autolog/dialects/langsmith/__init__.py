@@ -34,7 +34,7 @@ from autolog.dialects.langsmith._encode import (
 from autolog.dialects.langsmith._filter import Filter as Filter, parse_filter as parse_filter
 
 name = "langsmith"
-why_not_shipped = "its backend takes runs and no calls; LangSmith takes OpenTelemetry, too: dialect='otlp'"
+why_not_shipped = "its backend accepts runs, not calls; LangSmith also accepts OpenTelemetry: dialect='otlp'"
 key_headers = ("x-api-key",)
 
 #: What stands before the paths: nothing, a name for those who serve several, and LangSmith's own.

@@ -92,14 +92,14 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
     bad: set[str] = set()
     parts = list(form_parts(data, content_type))
     if not parts:
-        raise Fault(422, "the body is no multipart form")
+        raise Fault(422, "the body is not a multipart form")
     check_count(len({".".join(part.name.split(".", 2)[:2]) for part in parts}), most)
     for part in parts:
         operation, _, rest = part.name.partition(".")
         run_id, _, key = rest.partition(".")
         content = data[part.start : part.end]
         if operation not in {"post", "patch", "feedback", "attachment"} or not run_id:
-            upload.reject(f"{part.name[:100]!r} is no part of a run")
+            upload.reject(f"{part.name[:100]!r} is not a part of a run")
         elif operation == "attachment":
             run, kind = upload.runs.setdefault(run_id, {"id": run_id}), part.content_type or "application/octet-stream"
             run.setdefault("attachments", {})[key] = {"content_type": kind, "size": len(content)}

@@ -66,7 +66,7 @@ def _parse(text: str) -> Filter:
     parser = _Parser(tokens)
     made = parser.call(0)
     if parser.place < len(tokens):
-        raise _FilterError(f"{tokens[parser.place][1]!r} comes after its end")
+        raise _FilterError(f"{tokens[parser.place][1]!r} comes after the end")
     return made
 
 
@@ -84,7 +84,7 @@ class _Parser:
     def _next(self, wanted: str = "") -> tuple[str, str]:
         kind, value = self._tokens[self.place] if self.place < len(self._tokens) else ("end", "its end")
         if wanted and value != wanted:
-            raise _FilterError(f"{value!r} stands where {wanted!r} should")
+            raise _FilterError(f"{value!r} found where {wanted!r} was expected")
         self.place += 1
         return kind, value
 
@@ -113,7 +113,7 @@ class _Parser:
             return lambda run: any(one(run) for one in found)
         _, field = self._next()
         if field not in _FIELDS:
-            raise _FilterError(f"{field!r} is no field of a run; there are {', '.join(sorted(_FIELDS))}")
+            raise _FilterError(f"{field!r} is not a field of a run; choose one of {', '.join(sorted(_FIELDS))}")
         self._next(",")
         value = self._value()
         self._next(")")
@@ -135,7 +135,7 @@ class _Parser:
             return float(value)
         if kind == "word" and value in {"true", "false", "null", "None"}:
             return {"true": True, "false": False}.get(value)
-        raise _FilterError(f"{value!r} is no value")
+        raise _FilterError(f"{value!r} is not a value")
 
 
 def _comparison(word: str, field: str, value: Any) -> Filter:
@@ -151,7 +151,7 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
     compare = _COMPARE.get(word)
     if compare is None:
         known = ", ".join(("and, or, not, has, in, search, like", *_COMPARE))
-        raise _FilterError(f"{word!r} is no comparison with {str(value)[:50]!r}; there are {known}")
+        raise _FilterError(f"{word!r} cannot compare with {str(value)[:50]!r}; choose one of {known}")
     if field in {"start_time", "end_time"}:
         value = parse_time(value, field, 422)
     if field == "latency" and isinstance(value, str):
@@ -169,7 +169,7 @@ def _one_by_one(part: str) -> str:
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text.strip())
     if found is None:
-        raise _FilterError(f"latency: {text[:50]!r} is no duration, such as 1.5s")
+        raise _FilterError(f"latency: {text[:50]!r} is not a duration such as 1.5s")
     return float(found[1]) * _SECONDS[found[2] or "s"]
 
 

@@ -48,10 +48,10 @@ def _read(message: Any, data: bytes, start: int, stop: int) -> list[str]:
     from google.protobuf.message import DecodeError
 
     if stop > len(data):
-        return ["an item is cut off"]
+        return ["an item is truncated"]
     try:
         message.ParseFromString(data[start:stop])
     except DecodeError:
         message.Clear()
-        return ["an item is no message, has text that is not UTF-8, or is nested too deeply"]
+        return ["an item is not a message, has text that is not UTF-8, or is nested too deeply"]
     return []

@@ -178,7 +178,9 @@ def _other(request: Json, signal: str) -> list[Any]:
     """
     for other, path in (("Spans", "/v1/traces"), ("Logs", "/v1/logs"), ("Metrics", "/v1/metrics")):
         if other != signal and any(request.get(name) for name in _names("resource", other)):
-            raise Fault(400, f"this is no export of {signal.lower()}: {_names('resource', other)[0]} go to {path}")
+            raise Fault(
+                400, f"this is not an export of {signal.lower()}: send {_names('resource', other)[0]} to {path}"
+            )
     return []
 
 
@@ -204,7 +206,7 @@ def _read(read: Callable[[Json, Scope], list[T]], item: Any, scope: Scope) -> li
 
 def _object(item: Any) -> Json:
     if not isinstance(item, dict):
-        raise Fault(400, f"{str(item)[:20]!r} stands where an object should")
+        raise Fault(400, f"{str(item)[:20]!r} found where an object was expected")
     return item
 
 
@@ -274,7 +276,7 @@ def _point(name: str, item: Any) -> Point:
     value = next((_object(item)[key] for key in ("asDouble", "asInt", "as_double", "as_int", "sum") if key in item), 0)
     at = nanoseconds(_either(item, "timeUnixNano", "time_unix_nano"))
     if not math.isfinite(number := float(value)):
-        raise Fault(400, f"the value of a data point of {name[:100]!r} is no finite number")
+        raise Fault(400, f"the value of a data point of {name[:100]!r} is not a finite number")
     return Point(name, attributes_of(item), number, at)
 
 
@@ -334,5 +336,5 @@ def _identifier(value: Any, size: int, base64_ids: bool = False) -> str | None:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != size:
-        raise Fault(400, f"{text[:50]!r} is no id of {size} bytes")
+        raise Fault(400, f"{text[:50]!r} is not an id of {size} bytes")
     return raw.hex() if any(raw) else None

@@ -65,7 +65,7 @@ def remove(request: PageRequest) -> Reply:
 
 
 def try_out(request: PageRequest) -> Reply:
-    """Tell of an alert as if it fired, to try where that arrives."""
+    """Send an alert as if it fired, to try where that arrives."""
     rule, now = _rule(request), datetime.now(UTC)
     value, calls = rule.figure(request.store, now)
     text = "TEST " + rule.words(True, value, calls).removeprefix("FIRING ")
@@ -118,7 +118,7 @@ def _rule(request: PageRequest) -> Rule:
 def _check(request: PageRequest, project: str) -> None:
     """Refuse a key that does not administer a project."""
     if not request.call.principal.may("admin") or request.project not in {None, project}:
-        raise Fault(403, "Alerts are changed with a key that has the scope admin.")
+        raise Fault(403, "Changing alerts needs a key with the scope admin.")
 
 
 def _filters(text: str) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _past(text: str | None) -> tuple[datetime, int] | None:
         return None
     found = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text)
     if not found:
-        raise Fault(400, f"past: {text[:50]!r} is no place in the list")
+        raise Fault(400, f"past: {text[:50]!r} is not a position in the list")
     return datetime.fromtimestamp(int(found[1]) / 1e6, UTC).replace(microsecond=int(found[1]) % 1_000_000), int(
         found[2]
     )

@@ -99,7 +99,7 @@ def _filters(request: PageRequest, recent: bool = False) -> Filters:
     """
     pairs = [(name, value) for name, value in request.call.query if name not in {"sort", "page", "id"}]
     if request.parameter("text"):
-        raise Fault(400, "text: sessions and users are not searched; search the logs, and go on from there.")
+        raise Fault(400, "text: sessions and users cannot be searched; search the logs instead.")
     given = pairs if request.parameter("since") or not recent else [*pairs, ("since", RECENT)]
     found = read_filters(given, request.project, request.frame.zone_name, request.frame.path, request.store)
     return replace(found, given=[pair for pair in request.call.query if pair[0] not in {"page", "id"}])

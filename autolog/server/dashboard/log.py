@@ -116,7 +116,7 @@ def raw(request: PageRequest) -> Reply:
 
 def score(request: PageRequest) -> Reply:
     if not request.may_write:
-        raise Fault(403, "This key may read and not score.")
+        raise Fault(403, "This key may read, but not score.")
     record = request.record(request.id, bodies=False)
     name = request.form.get("name", "").strip()[:200] or DEFAULT
     text, comment = request.form.get("value", ""), request.form.get("comment", "").strip()

@@ -82,9 +82,7 @@ def overview(request: PageRequest) -> Reply:
     by = request.parameter("by") or "model"
     only, _, value = request.parameter("only").partition(":")
     if by not in GROUPS or (only and only not in DIMENSIONS[1:]):
-        raise Fault(
-            400, f"by: there are sums by {', '.join(GROUPS)}; charts of one value by {', '.join(DIMENSIONS[1:])}"
-        )
+        raise Fault(400, f"by: choose one of {', '.join(GROUPS)}; charts of one value by {', '.join(DIMENSIONS[1:])}")
     query = _query(request)
     until = query.until or datetime.now(UTC)
     since = query.since or until - timedelta(days=7)

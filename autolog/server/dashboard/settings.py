@@ -103,7 +103,7 @@ def _changed(request: PageRequest, words: str, **fields: str) -> None:
 
 def _check(request: PageRequest) -> None:
     if not request.frame.may_admin:
-        raise Fault(403, "Settings are for keys of all projects with the scope admin.")
+        raise Fault(403, "Settings need a key for all projects with the scope admin.")
 
 
 def _show(request: PageRequest, code: int = 200, **values: Any) -> Reply:

@@ -50,7 +50,7 @@ def save(request: PageRequest) -> Reply:
     if not 1 <= len(name) <= LONGEST_NAME:
         raise Fault(400, f"A view's name has 1 to {LONGEST_NAME} characters.")
     if path not in LISTS or len(query) > LONGEST_QUERY:
-        raise Fault(400, "This is no list of which there are views.")
+        raise Fault(400, "This list has no views.")
     pairs = [pair for pair in _pairs(query) if pair[0] not in _PLACE]
     read_filters(pairs, request.project, request.frame.zone_name, path)
     kept = {key for key, data in request.store.documents(_KIND).items() if not data.get("removed_at")}
@@ -75,7 +75,7 @@ def remove(request: PageRequest) -> Reply:
 
 def _check(request: PageRequest) -> None:
     if not request.may_write:
-        raise Fault(403, "This key may read, and not save views; the page's address has all that is shown.")
+        raise Fault(403, "This key may read, but not save views; the page's URL holds everything shown.")
 
 
 def _project(request: PageRequest) -> str:

@@ -108,7 +108,7 @@ def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Quer
         one = {**given, "column": _ALIASES.get(str(given.get("column")), str(given.get("column")))}
         if one["column"] not in columns.all():
             known = ", ".join((*columns.all(), *_ALIASES))
-            raise Fault(400, f"filter: there is no column {one['column'][:50]!r} here; there are {known}")
+            raise Fault(400, f"filter: there is no column {one['column'][:50]!r} here; choose from {known}")
         accepts, stored = _accepting(one, columns), _stored(one, columns)
         query = query if stored is None else query.where(stored)
         if stored is None:

@@ -39,7 +39,7 @@ def media_id(sha256: str) -> str:
         if len(base64.b64decode(sha256, validate=True)) != 32:
             raise ValueError
     except (binascii.Error, ValueError) as error:
-        raise Fault(400, "sha256Hash: is no SHA-256 in Base64") from error
+        raise Fault(400, "sha256Hash: is not a SHA-256 in Base64") from error
     return sha256.replace("+", "-").replace("/", "_")[:22]
 
 
@@ -55,7 +55,9 @@ def ask(call: Call) -> Reply:
     found = media_id(str(given.get("sha256Hash")))
     most = call.services.limits.body_bytes
     if size > most:
-        raise Fault(413, f"media of {size} bytes are not taken: the most is {most}, `autolog serve --max-body` in MiB")
+        raise Fault(
+            413, f"media of {size} bytes are not accepted: the maximum is {most}, `autolog serve --max-body` in MiB"
+        )
     is_known = call.store.get(_record_id(found, place), call.project, bodies=False) is not None
     address = None if is_known else sign(call, "PUT", f"{_PATH}/{found}/content", **place, type=kind)
     return Reply(200, {"mediaId": found, "uploadUrl": address})
@@ -68,7 +70,7 @@ def _record_id(media: str, place: Mapping[str, str]) -> str:
 def put(call: Call) -> RecordWrite:
     place, media = dict(call.query), call.path["id"]
     if media_id(base64.b64encode(hashlib.sha256(call.body).digest()).decode()) != media:
-        raise Fault(400, "the content is not that of the hash")
+        raise Fault(400, "the content does not match the hash")
     now = parse_time(time())
     record = Record(
         id=_record_id(media, place),

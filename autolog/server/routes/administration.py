@@ -31,7 +31,9 @@ class NewKey(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(strict=True, extra="forbid")
 
     name: str = pydantic.Field(min_length=1, max_length=100)
-    project: str | None = pydantic.Field(default=None, max_length=64, description="`*` for all; else the key's own.")
+    project: str | None = pydantic.Field(
+        default=None, max_length=64, description="`*` for all; by default the key's own."
+    )
     scopes: list[Scope] = pydantic.Field(default=["ingest", "read"], min_length=1)
     expires_at: str | None = pydantic.Field(default=None, description="ISO 8601; null for never.")
 
@@ -91,7 +93,7 @@ def _project_for(call: Call, wanted: str | None) -> str:
     if wanted != ANY_PROJECT:
         return project_of(call.principal, wanted)
     if call.principal.project != ANY_PROJECT:
-        raise Fault(403, "a key for one project cannot make anything for all")
+        raise Fault(403, "a key for one project cannot create anything for all")
     return wanted
 
 
@@ -108,7 +110,9 @@ class Budget(pydantic.BaseModel):
 class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(strict=True, extra="forbid")
 
-    retain: str | None = pydantic.Field(default=None, description="How long records are kept: 30d; null: as others.")
+    retain: str | None = pydantic.Field(
+        default=None, description="How long records are kept: 30d; null: the server's default."
+    )
     budgets: list[Budget] = pydantic.Field(default=[], max_length=20)
 
 
@@ -122,7 +126,7 @@ def get_projects(call: Call) -> Reply:
 def put_project(call: Call) -> Reply:
     """Set what holds for a project; what is left out is no longer set."""
     if call.principal.project != ANY_PROJECT:
-        raise Fault(403, "a project's settings are changed with a key for all projects")
+        raise Fault(403, "changing a project's settings needs a key for all projects")
     given, name = validate(Settings, call.object()), call.path["name"]
     budgets = [budget.model_dump() for budget in given.budgets]
     try:
@@ -143,9 +147,11 @@ class Alert(pydantic.BaseModel):
     when: str = pydantic.Field(
         max_length=200, description="error_rate > 5% over 15m; p95 > 20s over 1h; cost > 50 over 1d."
     )
-    project: str | None = pydantic.Field(default=None, max_length=64, description="`*` for all; else the key's own.")
+    project: str | None = pydantic.Field(
+        default=None, max_length=64, description="`*` for all; by default the key's own."
+    )
     filters: dict[str, str | list[str]] = pydantic.Field(default={}, description="As everywhere: model, user, tag, ...")
-    min_calls: int = pydantic.Field(default=1, ge=1, description="With fewer, a rate or latency says nothing.")
+    min_calls: int = pydantic.Field(default=1, ge=1, description="With fewer, a rate or latency is not evaluated.")
     webhook: str | None = pydantic.Field(default=None, max_length=2_000)
     mail: list[str] = pydantic.Field(default=[], max_length=20)
 
@@ -179,7 +185,7 @@ def delete_alert(call: Call) -> Reply:
 
 
 async def try_alert(call: Call) -> Reply:
-    """Tell of an alert as if it fired, to try where that arrives; its state stays what it is."""
+    """Send an alert as if it fired, to try where that arrives; its state stays what it is."""
     reply: Reply = await call.services.in_thread(True, _tried, call)
     return reply
 
@@ -217,7 +223,7 @@ def _alert(call: Call, name: str) -> dict[str, Any]:
 
 ROUTES = [
     Route("GET", "/api/v1/keys", get_keys, dialect, "List the API keys: project, scopes, expiry, last use", "admin"),
-    Route("POST", "/api/v1/keys", create_key, dialect, "Make an API key; it is told this once", "admin", ok=(201,),
+    Route("POST", "/api/v1/keys", create_key, dialect, "Create an API key; it is shown only once", "admin", ok=(201,),
           model=NewKey),
     Route("DELETE", "/api/v1/keys/{id}", remove_key, dialect, "Revoke an API key", "admin"),
     Route("GET", "/api/v1/projects", get_projects, dialect, "List projects: retention, budgets, sums", "read"),
@@ -226,6 +232,6 @@ ROUTES = [
     Route("GET", "/api/v1/alerts", get_alerts, dialect, "List alerts: rules, states and last events", "read"),
     Route("PUT", "/api/v1/alerts/{name}", put_alert, dialect, "Set an alert", "admin", model=Alert),
     Route("DELETE", "/api/v1/alerts/{name}", delete_alert, dialect, "Remove an alert", "admin"),
-    Route("POST", "/api/v1/alerts/{name}/test", try_alert, dialect, "Tell of an alert as if it fired", "admin",
+    Route("POST", "/api/v1/alerts/{name}/test", try_alert, dialect, "Send an alert as if it fired", "admin",
           quick=True),
 ]  # fmt: skip

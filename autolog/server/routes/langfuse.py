@@ -84,7 +84,7 @@ def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
     given = call.parameters
     for name in _NOT_UNDERSTOOD:
         if given.has(name):
-            raise Fault(400, f"{name}: cannot be asked for here; {', '.join((*_EQUAL, since, until))} can")
+            raise Fault(400, f"{name}: is not supported here; choose from {', '.join((*_EQUAL, since, until))}")
     equal: dict[str, Any] = {"project": call.project}
     equal |= {field: value for name, field in _EQUAL.items() if (value := given.text(name)) is not None}
     return Query(equal, tuple(given.texts("tags")), since=given.time(since), until=given.time(until), roots=roots)
@@ -95,7 +95,7 @@ def _query_beside(call: Call) -> Query:
     given, query = call.parameters, _query(call, "fromTimestamp", "toTimestamp")
     for name in _CONDITIONS:
         if given.has(name):
-            raise Fault(400, f"{name}: sessions and scores cannot be asked for by it")
+            raise Fault(400, f"{name}: sessions and scores cannot be filtered by it")
     if given.texts("environment") and "default" not in given.texts("environment"):
         return query.where(Condition("nothing", "eq", ()))
     return query
@@ -147,7 +147,7 @@ def _page(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -> 
         return Reply(200, {"data": encode(found, False), "meta": _meta(page, limit, total)})
     if total > MAX_LOOKED_AT:
         raise Fault(
-            400, f"filter: {total} are to be looked through, {MAX_LOOKED_AT} can; add a userId, sessionId or tag"
+            400, f"filter: this would search {total} items, more than {MAX_LOOKED_AT}; add a userId, sessionId or tag"
         )
     rows, count = list[Json](), 0
     for offset in range(0, total, MAX_PAGE):
@@ -250,9 +250,9 @@ def _past(cursor: str) -> tuple[datetime, int]:
         at, _, seq = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
         past = datetime.fromisoformat(at), int(seq)
     except (binascii.Error, ValueError) as error:
-        raise Fault(400, "cursor: is none that a page has named") from error
+        raise Fault(400, "cursor: was not returned by any page") from error
     if past[0].tzinfo is None or not 0 <= past[1] < 2**63:
-        raise Fault(400, "cursor: is none that a page has named")
+        raise Fault(400, "cursor: was not returned by any page")
     return past
 
 

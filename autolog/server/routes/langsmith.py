@@ -97,7 +97,7 @@ def query_runs(call: Call) -> Reply:
     for key in ("query", "reference_example"):
         if wanted.get(key):
             known = "filter, trace_filter, tree_filter, id, trace, parent_run, run_type, is_root, error"
-            raise Fault(422, f"{key}: is not understood; {known} are")
+            raise Fault(422, f"{key}: is not supported; choose from {known}")
     limit = wanted.get("limit")
     most = min(limit, MAX_RUNS) if isinstance(limit, int) and limit > 0 else MAX_RUNS
     accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
@@ -120,7 +120,7 @@ def _offset(cursor: Any) -> int:
     if cursor is None:
         return 0
     if not isinstance(cursor, str) or not cursor.isdecimal() or len(cursor) > 12:
-        raise Fault(422, "cursor: is none that a page has named")
+        raise Fault(422, "cursor: was not returned by any page")
     return int(cursor)
 
 
@@ -192,7 +192,7 @@ def create_session(call: Call) -> Reply:
     """Answer with the project of a name: it is there once a run is."""
     name = call.object().get("name")
     if not isinstance(name, str) or not 0 < len(name) <= 200:
-        raise Fault(422, "name: has 1 to 200 characters")
+        raise Fault(422, "name: must have 1 to 200 characters")
     return Reply(200, dialect.encode_session(call.project, name))
 
 

@@ -260,7 +260,7 @@ def settle(call: Call) -> Reply:
 
 
 _TEXT = {"type": "string"}
-_ZONE = "The zone of times that say none: Europe/Berlin, +02:00; else UTC."
+_ZONE = "The zone of times without one: Europe/Berlin, +02:00; by default UTC."
 PARAMETERS = (
     *(Parameter(name, {**_TEXT, "description": says}) for name, says in FILTERS.items()),
     Parameter(ZONE, {**_TEXT, "description": _ZONE}),
@@ -274,7 +274,7 @@ _AFTER = "With sort=arrival: only records after this sequence number."
 _ID = "The beginning or the end of an id; then nothing is sorted."
 
 ROUTES = [
-    Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that is known is filled in",
+    Route("POST", "/api/v1/records", ingest, dialect, "Insert records; a record that exists is completed",
           keeps=True),
     Route("GET", "/api/v1/records", list_records, dialect, "Find records, newest first", "read", produces=_PRODUCED,
           parameters=(*PARAMETERS, Parameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}),

@@ -145,7 +145,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
         return ()
     filters = group.get("filters", [])
     if str(group.get("logic", "AND")).upper() != "AND" or not isinstance(filters, list):
-        raise Fault(400, "filter_group: only a flat list of filters joined by AND is understood")
+        raise Fault(400, "filter_group: only a flat list of filters joined by AND is supported")
     made = []
     for item in filters:
         field = _SORTS.get(str(item.get("field"))) if isinstance(item, dict) else None

@@ -180,7 +180,7 @@ def _check(there: dict[str, dict[str, str]], target: Target) -> None:
         if wrong:
             raise StoreError(
                 target.shown,
-                f"the table {table} is not that of this version (see {', '.join(wrong[:5])}): a development version of "
+                f"the table {table} does not match this version (see {', '.join(wrong[:5])}): a development version of "
                 "autolog made it; export with that one and import here, or choose another database",
             )
 

@@ -11,7 +11,7 @@ _FORM = "write clickhouse://user:password@host:8123/database"
 _OPTIONS = {
     "secure": "TLS: 1 or 0",
     "verify": "check the server's certificate: 1 or 0",
-    "cluster": "the cluster on which tables are made",
+    "cluster": "the cluster on which tables are created",
     "on_cluster": "make tables on all of it: 1, or 0 where the database sees to that",
     "replicated": "tables that copy themselves between a shard's replicas: 1 or 0",
     "quorum": "on how many replicas a write is before it is acknowledged; all reads then see it",
@@ -75,7 +75,7 @@ def read_url(url: str) -> Target:
     shown = f"clickhouse://{named}:{port or 8123}{parts.path}" if named else "clickhouse://"
     database = unquote(parts.path.strip("/"))
     if not host or not database or "/" in database or "`" in database:
-        raise StoreError(shown, f"it names no host, no port or no database; {_FORM}")
+        raise StoreError(shown, f"it lacks a host, a port or a database; {_FORM}")
     options = _Options(shown, dict(parse_qsl(parts.query, keep_blank_values=True)))
     secure = options.flag("secure", otherwise=False)
     target = Target(
@@ -124,7 +124,7 @@ class _Options:
         self._shown = shown
         for name in given.keys() - _OPTIONS.keys():
             known = "; ".join(f"{option} ({meaning})" for option, meaning in _OPTIONS.items())
-            raise StoreError(shown, f"there is no option {name!r}; there are {known}")
+            raise StoreError(shown, f"there is no option {name!r}; choose from {known}")
 
     def flag(self, name: str, otherwise: bool) -> bool:
         value = self.given.get(name)

@@ -60,7 +60,7 @@ def of_keys(keys: Any, values: Values, columns: str = "project, id") -> str:
 def expression(name: str) -> str:
     """Return a field of COMPARED_FIELDS in SQL."""
     if name not in COMPARED_FIELDS:
-        raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
+        raise ValueError(f"cannot compare {name!r}; choose one of {', '.join(COMPARED_FIELDS)}")
     return _FIELD_SQL.get(name, name)
 
 
@@ -87,7 +87,7 @@ def where(query: Query, values: Values) -> str:
         elif name in EQUAL_FIELDS:
             clauses.append(f"{name} IS NULL" if value is None else _comparison(name, name, "eq", (value,), values))
         else:
-            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+            raise ValueError(f"cannot filter by {name!r}; choose one of {', '.join(('model', *EQUAL_FIELDS))}")
     clauses += [f"has(tags, {values.mark(clean(tag))})" for tag in query.tags]
     clauses += [_scored(one, values) for one in query.scores]
     for key, value in query.metadata.items():
@@ -154,7 +154,7 @@ _SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 def _comparison(compared: str, field: str, operator: str, given: tuple[Any, ...], values: Values) -> str:
     if operator not in OPERATORS:
-        raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
+        raise ValueError(f"cannot compare with {operator!r}; choose one of {', '.join(OPERATORS)}")
     if operator == "contains":
         return _any(f"position(toString({compared}), {values.mark(clean(str(value)))}) > 0" for value in given)
     known = [typed for value in given if value is not None and (typed := _typed(field, value)) is not None]

@@ -148,7 +148,7 @@ class SQLiteFile:
             finally:
                 self._depth -= 1
             if not inner and identity_of(self.path) != self._identity:
-                raise StoreUnavailable(self.url, "the file was deleted or replaced while it was written to")
+                raise StoreUnavailable(self.url, "the file was deleted or replaced while it was being written")
             if not inner:
                 self.bodies.train(db, self.newest)  # after the commit, which need not wait for it
 

@@ -43,7 +43,7 @@ _FUNCTIONS = frozenset(
 """.split()  # noqa: SIM905 - a table
 )
 _TABLES_OF_FUNCTIONS = frozenset({"json_each", "json_tree"})
-_HELP = f"there are the views {', '.join(VIEWS)}"
+_HELP = f"the views are {', '.join(VIEWS)}"
 
 
 def main() -> None:

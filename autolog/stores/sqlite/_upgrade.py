@@ -79,10 +79,10 @@ def _migrate(db: sqlite3.Connection, url: str) -> None:
         except (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
             raise StoreError(
                 url,
-                f"its tables are those of no version of autolog, and cannot be read ({error}); choose another path, or "
-                "move this file away and a new one will be made",
+                f"its tables match no version of autolog, and cannot be read ({error}); choose another path, or "
+                "move this file away and a new one will be created",
             ) from error
-        logger.warning("the tables of %s were those of no release: its %s records have new ones", shown(url), count)
+        logger.warning("the tables of %s matched no release: its %s records were moved to new ones", shown(url), count)
     _mend_indexes(db)
 
 

@@ -32,7 +32,7 @@ _FIELD_SQL = {
 def expression(name: str) -> str:
     """Return a field of COMPARED_FIELDS in SQL."""
     if name not in COMPARED_FIELDS:
-        raise ValueError(f"cannot compare {name!r}; there are {', '.join(COMPARED_FIELDS)}")
+        raise ValueError(f"cannot compare {name!r}; choose one of {', '.join(COMPARED_FIELDS)}")
     return _FIELD_SQL.get(name, f'"{name}"')
 
 
@@ -166,7 +166,7 @@ def _equal(query: Query, project_alone: bool) -> tuple[list[str], list[Any]]:
             clauses.append(f"{column} IS NULL" if value is None else f"{column} = ?")
             values += [] if value is None else [_bindable(value)]
         else:
-            raise ValueError(f"cannot filter by {name!r}; there are {', '.join(('model', *EQUAL_FIELDS))}")
+            raise ValueError(f"cannot filter by {name!r}; choose one of {', '.join(('model', *EQUAL_FIELDS))}")
     return clauses, values
 
 
@@ -188,7 +188,7 @@ def _condition(condition: Condition) -> tuple[str, list[Any]]:
 
 def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str, list[Any]]:
     if operator not in OPERATORS:
-        raise ValueError(f"cannot compare with {operator!r}; there are {', '.join(OPERATORS)}")
+        raise ValueError(f"cannot compare with {operator!r}; choose one of {', '.join(OPERATORS)}")
     if operator == "contains":
         some = f"EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr({expression}, wanted.value))"  # noqa: S608
         return some, [json.dumps([str(value) for value in values])]

@@ -282,7 +282,7 @@ def test_a_budget_that_the_request_does_not_fit_forbids_it(
 
 
 def test_hosts_are_checked_where_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="'morse' at 'a' is not a format; there are openai"):
+    with pytest.raises(ConfigError, match="'morse' at 'a' is not a format; choose one of openai"):
         autolog.configure(hosts={"a": "morse"})
     with pytest.raises(ConfigError, match="is not a host"):
         autolog.configure(hosts={"http://a/v1": "openai"})
