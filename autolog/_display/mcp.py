@@ -53,7 +53,7 @@ def _error(request_id: Any, code: int, message: str) -> dict[str, Any]:
 
 def _answer(given: Any, logs: Logs, version: str) -> dict[str, Any] | None:
     if not isinstance(given, dict) or given.get("jsonrpc") != "2.0":
-        return _error(None, _REQUEST, "this is no JSON-RPC 2.0 message")
+        return _error(None, _REQUEST, "this is not a JSON-RPC 2.0 message")
     if "method" not in given or "id" not in given:  # a notification, or an unsolicited response
         return None
     request_id, method, params = given["id"], given["method"], given.get("params") or {}

@@ -180,7 +180,7 @@ def _explained(record: Record, facts: Facts, usage: Usage, why: str) -> str:
     if why.startswith(
         "Unable to find provider"
     ):  # genai-prices' message for the user's own server, or for a provider without a price list
-        return f"no price list has {record.provider_name}; configure(prices=...) can give its models prices"
+        return f"no price list covers {record.provider_name}; configure(prices=...) can set its models' prices"
     if record.request_stream and facts.raw_usage is None and facts.format == "openai":
         return f"{why}; a chat stream reports it with {_USAGE_OPTION} or configure(stream_usage=...)"
     return why

@@ -25,7 +25,7 @@ MAX_SPANS = 2_000
 
 @click.command()
 @click.argument("some_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, oldest first.")
 @project_option
 @reading_options
 def trace(some_id: str, as_json: bool, project: str | None, store: str | None, server: str | None) -> None:
