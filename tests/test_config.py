@@ -16,7 +16,7 @@ from autolog.errors import ConfigError, StoreError
     ("options", "sentence"),
     [
         ({"stor": "sqlite:///x.db"}, "stor: no such option; did you mean 'store'?"),
-        ({"zzz": 1}, "zzz: no such option; there are store, "),
+        ({"zzz": 1}, "zzz: no such option; choose from store, "),
         ({"store": "logs.db"}, "store: 'logs.db' is not a store URL; write for example"),
         ({"store": 3}, "store: 3 is not of type str"),
         ({"enabled": "maybe"}, "enabled: 'maybe' is not true or false"),

@@ -29,7 +29,7 @@ def test_replay_sends_the_very_request_again(monkeypatch: pytest.MonkeyPatch) ->
         store = open_store("sqlite:///.autolog/logs.db")
         (first,) = store.find(Query(), bodies=True)
         refused = CliRunner().invoke(cli, ["replay", first.id])
-        assert "which API key 127.0.0.1 takes" in str(refused.exception)
+        assert "which API key 127.0.0.1 accepts" in str(refused.exception)
         monkeypatch.setenv("MY_KEY", "sk-sec\rret")
         assert "sk-sec" not in str(CliRunner().invoke(cli, ["replay", first.id, "--key-env", "MY_KEY"]).exception)
         monkeypatch.setenv("MY_KEY", "sk-secret")
@@ -77,7 +77,7 @@ def test_what_cannot_be_replayed(ten_records: Store, monkeypatch: pytest.MonkeyP
     [
         ("http://api.openai.com/v1", "unencrypted"),
         ("http://example.com/v1", "unencrypted"),
-        ("https://api.openai.com:8443/v1", "which API key api.openai.com takes"),
+        ("https://api.openai.com:8443/v1", "which API key api.openai.com accepts"),
         ("https://api.openai.com.example.com/v1", "which API key"),
         ("https://api.openai.com@example.com/v1", "is not an address"),
         ("https://api.openai.com\\@example.com/v1", "is not an address"),

@@ -37,7 +37,7 @@ def test_find_gives_a_line_for_a_record_and_says_that_there_are_more(logs: Logs)
     assert len(lines) == 6
     assert lines[0].startswith("run-039 11-20T12:01:18 chat gpt-4o ERROR invalid_request 9,000 → 20 $0.01 1.50 s")
     assert lines[-1].startswith("… more")
-    assert ask(logs, "find", model="none") == "no matching call"
+    assert ask(logs, "find", model="none") == "nothing matches"
     with pytest.raises(ToolError, match="is not a time such as"):
         ask(logs, "find", since="soon")
 
