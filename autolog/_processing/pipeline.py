@@ -182,7 +182,7 @@ class Pipeline:
         if draft.facts is not None:
             price_record(record, draft.facts, own)
         elif record.sdk is not None:
-            record.cost_details = unknown("the answer could not be read").details
+            record.cost_details = unknown("the response could not be read").details
         elif record.kind == "llm" and callable(own):  # a user's span that represents a call
             price_record(record, Facts(), own)
         return True
