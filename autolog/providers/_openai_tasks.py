@@ -31,12 +31,12 @@ _TASK_STATES = {
 
 
 #: Where xAI answers what was deferred: the answer does not repeat its id.
-_DEFERRED = r"/(?:deferred-completion|videos)/([^/]+)$"
+_DEFERRED = re.compile(r"/(?:deferred-completion|videos)/([^/]+)$")
 
 
 def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return what xAI does later, by the id that it gave for that."""
-    found = re.search(_DEFERRED, path)
+    found = _DEFERRED.search(path)
     identity = text(body.get("request_id")) or (found[1] if found else None)
     named = "id" in body and "/deferred-completion/" not in path
     if identity is None or named or "error" in body:
