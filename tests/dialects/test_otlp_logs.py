@@ -334,3 +334,22 @@ def test_an_event_is_called_as_its_attribute_says_where_its_name_is_a_place_in_t
         100,
         10,
     )
+
+
+def test_gemini_cli_tells_the_details_of_a_response_without_its_prompt(server: Server) -> None:
+    """As Gemini CLI 0.61 does, with a span of the call that tells no tokens."""
+    common, model = {"session.id": "g-1"}, {"gen_ai.request.model": "gemini-2.5-pro"}
+    parts = [{"role": "model", "parts": [{"type": "text", "content": "Sunny."}]}]
+    counts = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10, "gen_ai.response.id": "r-1"}
+    sent = logs(
+        log("gen_ai.client.inference.operation.details", {**common, **model}),
+        log("gemini_cli.api_response", {**common, "prompt_id": "p-1", "model": "gemini-2.5-pro", "input_token_count": 100, "output_token_count": 10}),
+        log("gen_ai.client.inference.operation.details", {**common, **model, **counts, "gen_ai.output.messages": json.dumps(parts)}),
+    )  # fmt: skip
+    sent["resourceLogs"][0]["scopeLogs"][0]["scope"] = {"name": "gemini-cli"}
+    server.call("POST", "/v1/logs", sent)
+    server.call(
+        "POST", "/v1/traces", traces(span({"gen_ai.operation.name": "generate_content", **model}), scope="gemini-cli")
+    )
+    (call,) = (record for record in server.rows() if record.kind == "llm")
+    assert (call.usage_input_tokens, call.response_id, call.output_preview) == (100, "r-1", "Sunny.")

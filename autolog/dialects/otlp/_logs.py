@@ -24,8 +24,11 @@ from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
 from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import everywhere, present
+from autolog.dialects.otlp.families.gemini_cli import SCOPE as GEMINI_CLI
 
 _DETAILS = "gen_ai.client.inference.operation.details"
+#: Stands for the turn of a session's last call.
+_LAST = "last"
 
 
 def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
@@ -95,7 +98,7 @@ class _Reader:
             key = f"{event.trace_id}-{event.span_id}"
         elif (record := self.last.get(self._turn_of(event))) is not None:
             key = record.id  # Gemini CLI tells a response twice
-        elif event.name == _DETAILS:
+        elif event.name == _DETAILS and scope.name != GEMINI_CLI:
             key = _digest(32, event.name, str(event.at), event.attributes)
         else:
             return
@@ -108,8 +111,9 @@ class _Reader:
         self.events.setdefault(key, []).append(event)
 
     def _turn_of(self, event: Event) -> tuple[str, str]:
-        session = present(event.attributes, ("session.id",))
-        return str(session), str(present(event.attributes, ("prompt_id",)))
+        session, response = (present(event.attributes, (name,)) for name in ("session.id", "gen_ai.response.id"))
+        turn = present(event.attributes, ("prompt_id",)) or (_LAST if response is not None else None)
+        return str(session), str(turn)
 
     # Agents
 
@@ -132,7 +136,7 @@ class _Reader:
         record.extra |= {"resource": scope.resource, "scope": scope.name, "event": word}
         read_attributes(record, (agent.family,), event.attributes)
         if record.kind == "llm":
-            self.last[at] = record
+            self.last[at] = self.last[session, _LAST] = record
             if (waiting := self.waiting.pop(at, None)) is not None:
                 record.request_body = to_body(parsed(present(waiting.attributes, agent.body)))
         self._fill(agent, kind, record, event)

@@ -25,6 +25,7 @@ from autolog.dialects.otlp.families._family import Family
 
 FAMILIES: tuple[Family, ...] = (
     claude_code.FAMILY,
+    gemini_cli.SPANS,
     logfire.FAMILY,
     google.FAMILY,
     genai.FAMILY,

@@ -1,9 +1,8 @@
 """Codex CLI's log records (`[otel]` in its config.toml), by its `codex.*` event names.
 
 A model call is told when its stream has ended (`codex.sse_event`, `response.completed`; 0.171 sends it twice, first
-without counts); input holds the cached
-tokens, output the reasoning. What it cannot know: the cost, the service tier, bodies, and the prompt that a call
-belongs to, so all of a conversation's calls stand beside one another.
+without counts); input holds the cached tokens, output the reasoning. What it cannot know: the cost, the service tier,
+bodies, and the prompt that a call belongs to, so all of a conversation's calls stand beside one another.
 """
 
 from __future__ import annotations

@@ -9,6 +9,16 @@ from __future__ import annotations
 from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import Family
 
+#: What its spans and log records come from.
+SCOPE = "gemini-cli"
+
+#: Its spans of calls tell no tokens: its log records do, and are the calls (0.61).
+SPANS = Family(
+    name="gemini cli, spans",
+    applies=lambda span: span.scope.name == SCOPE,
+    step=lambda span: "gen_ai.usage.input_tokens" not in span.attributes,
+)
+
 FAMILY = Family(
     name="gemini cli",
     texts={
