@@ -153,7 +153,7 @@ def _why_by_calls(we: Sum, they: Sum) -> str:
     told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
     told = f" ({told})" if told else ""
     if not they.calls:
-        return f"the report says nothing of tokens{told}: calls that one side lacks, or another price"
+        return f"the report has no tokens{told}: calls are missing on one side, or the price differs"
     if they.calls == we.calls:
         return f"the calls agree{told} but the price does not: another size or quality, or an outdated price"
     more = "more" if they.calls > we.calls else "fewer"

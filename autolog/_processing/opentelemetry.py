@@ -41,7 +41,7 @@ def read_otel_span(span: EndedOTelSpan) -> Record | None:
         return Record(id=span.fills, **gaps) if gaps else None
     if span.step and record.kind == "llm":
         record.kind, record.cost, record.custom_cost = "chain", None, False
-        record.cost_details = unknown("billed with the call below it").details
+        record.cost_details = unknown("billed with the call it wraps").details
     return record
 
 

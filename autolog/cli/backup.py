@@ -16,7 +16,7 @@ from autolog.errors import AutologError
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @store_option
 def backup(target: Path, force: bool, store: str | None) -> None:
-    """Copy the store into one file while programs and servers go on writing; checked before it gets its name.
+    """Copy the store into one file while programs and servers keep writing; it is checked before it gets its name.
 
     To restore, put the file where the store was.
 

@@ -24,7 +24,7 @@ def copy(source: str, target: str, again: bool, as_json: bool) -> None:
     """Move to another store: all records with their bodies, all keys and other documents.
 
     Every batch is verified at the destination. An interrupted copy resumes where it stopped. Records added to the
-    source meanwhile are copied, too; changes to records already copied only with --again. Records that exist at the
+    source meanwhile are copied too; changes to records already copied need --again. Records that exist at the
     destination are merged, not duplicated.
 
     \b

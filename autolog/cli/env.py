@@ -120,8 +120,8 @@ def _openai_agents(endpoint: str, key: str) -> Settings:
         f"add_trace_processor(BatchTraceProcessor({exporter}))",
     )
     note = (
-        "set_trace_processors([...]) instead sends nothing to OpenAI. Of the Responses API the SDK tells tokens and no "
-        "model; autolog.patch() in the program records those calls whole."
+        "set_trace_processors([...]) instead sends nothing to OpenAI. For the Responses API the SDK reports tokens "
+        "but no model; autolog.patch() in the program records those calls in full."
     )
     return Settings(path="your program", text="\n".join(lines) + "\n", note=note)
 

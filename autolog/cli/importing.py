@@ -40,9 +40,9 @@ def importing(
 ) -> None:
     """Import records: files of ours, what another service exported, another store's URL, or - for standard input.
 
-    Files hold JSON (lines, a list, or what an API answered), CSV or Parquet, perhaps gzipped. Of LangSmith, Langfuse,
-    Phoenix, MLflow, Portkey, Helicone and PromptLayer the exports are known. Records that exist already are merged,
-    not duplicated. Rows that cannot be read are reported, counted and skipped; the exit code is 1 then.
+    Files hold JSON (lines, a list, or an API's response), CSV or Parquet, perhaps gzipped. Exports of LangSmith,
+    Langfuse, Phoenix, MLflow, Portkey, Helicone and PromptLayer are recognised. Existing records are merged, not
+    duplicated. Rows that cannot be read are reported, counted and skipped; the exit code is then 1.
 
     \b
     autolog import week.parquet

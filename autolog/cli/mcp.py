@@ -28,7 +28,7 @@ from autolog.stores.sql import SECONDS
 def mcp(project: str | None, allow_replay: bool, store: str | None, server: str | None) -> None:
     """Let an agent read the logs: a server of the Model Context Protocol on standard input and output.
 
-    Its tools only read: find, show, trace, diff, stats, cache, sql. A server of autolog has them at /mcp, too, for a
+    Its tools only read: find, show, trace, diff, stats, cache, sql. An autolog server also has them at /mcp, for a
     key with the scope `read`.
 
     \b
@@ -54,7 +54,9 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
         failures=(AutologError,),
     )
     if sys.stdin.isatty():
-        complain("waiting for an agent's messages, one JSON object a line; Ctrl-C ends it. For people: `autolog logs`")
+        complain(
+            "waiting for an agent's messages, one JSON object per line; Ctrl-C ends it. For people: `autolog logs`"
+        )
     for line in sys.stdin.buffer:
         if line.strip() and (said := protocol.reply(line, logs, __version__)) is not None:
             sys.stdout.buffer.write(said + b"\n")

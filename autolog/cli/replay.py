@@ -44,7 +44,10 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
     "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a parameter; the value is JSON or text."
 )
 @click.option("--base-url", help="Send it to this server instead, for example http://localhost:8000/v1.")
-@click.option("--key-env", help="The variable with the API key; of OpenAI, Anthropic and Azure the usual one.")
+@click.option(
+    "--key-env",
+    help="The environment variable with the API key. [default: the usual one of OpenAI, Anthropic or Azure]",
+)
 @click.option("--timeout", default=TIMEOUT, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
 @click.option("--keep/--no-keep", default=True, help="Write the new call to the store.")
 @click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")

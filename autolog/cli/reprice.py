@@ -21,7 +21,7 @@ from autolog.cli._render import counted, echo_json
 def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> None:
     """Recompute costs from the bodies, with today's price table.
 
-    The old figures stay in `cost_details.before`. Costs that a caller gave, or that your own prices made, are left
+    The old figures stay in `cost_details.before`. Costs given by a caller or computed from your own prices are left
     alone, and so are records without bodies.
 
     \b
@@ -52,7 +52,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
         echo_json({**counts, "before": before, "after": after})
         return
     would = "would change" if dry_run else "changed"
-    sums = f", in sum from {dollars(before)} to {dollars(after)}" if changed else ""
+    sums = f", in total from {dollars(before)} to {dollars(after)}" if changed else ""
     click.echo(f"{would} {number(changed)} of {counted(seen, 'cost')}{sums}")
     if bodiless:
         click.echo(f"{bodiless} left unchanged, because their bodies were not kept")

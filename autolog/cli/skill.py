@@ -20,7 +20,7 @@ description: {description}
 # Logs of LLM calls
 
 `autolog` has recorded every call: the exact request and answer, tokens, dollars, timing, and the functions around it.
-Each command has `--help`; with `--json` it prints JSON, one object a line.
+Each command has `--help`; with `--json` it prints JSON, one object per line.
 
 Begin small, and look closer:
 

@@ -44,7 +44,7 @@ def sql(
 ) -> None:  # fmt: skip
     """Query calls, spans, messages, tool calls and scores with SELECT; without a statement, line by line.
 
-    It is SQLite's SQL on every store, and reads only: it changes nothing, opens no file, and is stopped when it takes
+    It is SQLite's SQL on every store, and read-only: it changes nothing, opens no file, and is stopped when it takes
     too long. Times are texts in UTC, durations seconds, money US dollars.
 
     \b

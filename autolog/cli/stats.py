@@ -65,8 +65,8 @@ def stats(
 ) -> None:  # fmt: skip
     """Summarise calls, errors, tokens, cost and latency.
 
-    Hours, days, weeks (by their Monday) and months are those of your time zone. A call that failed counts for the
-    model that it asked for. `unpriced` are calls without a cost that should have one.
+    Hours, days, weeks (by their Monday) and months are those of your time zone. A failed call counts for the
+    model that it requested. `unpriced` are calls without a cost that should have one.
 
     \b
     autolog stats --by day --since 7d

@@ -238,7 +238,7 @@ def _derive(record: Record) -> None:
     derive(record)
     record.status, record.error_message = status, message
     if record.cost is None and record.request_model is None and record.response_model is None:
-        why = "the SDK does not tell the model of a response; autolog.patch() in the program records the call"
+        why = "the SDK does not report the model of a response; autolog.patch() in the program records the call"
         record.cost_details = {"certainty": "unknown", "unknown": why}
 
 

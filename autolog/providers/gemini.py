@@ -140,7 +140,7 @@ def unbilled_reason(path: str) -> str | None:
     if operation(path) == "video_generation":
         return "billed by the second of video, when it is made; it is known if the request has `durationSeconds`"
     if _verb(path) in predictions.VERBS and "/endpoints/" in path:
-        return "billed by the machine hours of the endpoint"
+        return "billed by the hour for the endpoint's machines"
     if operation(path) in {"image_generation", "music_generation"}:
         return "billed per item"
     if path.rstrip("/").endswith("/cachedContents"):

@@ -30,7 +30,7 @@ def metrics(call: Call) -> Reply:
 
 
 ROUTES = [
-    Route("GET", "/health", health, native, "Whether the process lives", "read", open=True, quick=True),
+    Route("GET", "/health", health, native, "Whether the process is alive", "read", open=True, quick=True),
     Route("GET", "/ready", ready, native, "Whether a log would be accepted now", "read", open=True, quick=True),
-    Route("GET", "/metrics", metrics, native, "Figures for Prometheus", "read"),
+    Route("GET", "/metrics", metrics, native, "Metrics for Prometheus", "read"),
 ]

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: `GET /metrics`, in the text format that its scrapers ask for."""
+"""Metrics for Prometheus: `GET /metrics`, in the text format that its scrapers ask for."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Tape:
         if not len(self):
             return f"{asked} was requested, but the recording is empty"
         nearest = self._nearest(request)
-        cut = " (of which only a part was kept, so that nothing can equal it)" if nearest.truncated else ""
+        cut = " (only part of it was kept, so no request can equal it)" if nearest.truncated else ""
         return "\n".join(
             [
                 f"{asked} was not recorded. The nearest recorded request is {nearest.id}{cut}:",

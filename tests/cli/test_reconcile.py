@@ -95,7 +95,7 @@ def test_a_downloaded_report(url: str, tmp_path: Path) -> None:
     differs = output("reconcile", "openai", *RANGE, "--csv", str(report), code=1).splitlines()
     assert differs[0].split() == ["day", "model", "verdict", "logged", "billed"]
     assert differs[2].split() == ["2026-11-01", "gpt-4o", "dearer", "$0.50", "$0.75"]
-    assert differs[3].strip().startswith("the report says nothing of tokens")
+    assert differs[3].strip().startswith("the report has no tokens")
 
 
 def test_a_key_that_is_missing_or_wrong_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

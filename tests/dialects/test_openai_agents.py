@@ -152,7 +152,7 @@ def test_a_response_tells_its_id_and_tokens_and_no_price_is_made_up(server: Serv
     send(server, span("one", {"type": "response", "response_id": "resp_1", "usage": USAGE}))
     record = next(record for record in server.rows() if record.kind == "llm")
     assert (record.response_id, record.usage_input_tokens, record.cost) == ("resp_1", 1000, None)
-    assert "does not tell the model" in (record.cost_details or {})["unknown"]
+    assert "does not report the model" in (record.cost_details or {})["unknown"]
 
 
 def test_what_failed_says_why(server: Server) -> None:

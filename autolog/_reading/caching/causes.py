@@ -85,7 +85,7 @@ def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
             return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are too few to be cached")
         return None
     if _short(call.read, could) and earlier.model != call.model:
-        says = f"asked {call.model}, after {earlier.model}"
+        says = f"the model is {call.model}; it was {earlier.model}"
         return _miss(call, earlier, "model_changed", "model", could - call.read, says)
     if call.rules.marked and (found := _unmarked(call, earlier, same)):
         return found
@@ -152,7 +152,10 @@ def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | Non
         return _miss(call, earlier, "mark_moved", where, tokens - call.read, says)
     far = min(mark.blocks for mark in after) - last.blocks
     if call.rules.lookback is not None and far > call.rules.lookback:
-        says = f"the next cache_control is {far} blocks after {where}; entries are looked for in {call.rules.lookback}"
+        says = (
+            f"the next cache_control is {far} blocks after {where}; the provider looks back only "
+            f"{call.rules.lookback} blocks"
+        )
         return _miss(call, earlier, "mark_too_far", where, tokens - call.read, says)
     return None
 
