@@ -1,8 +1,8 @@
-"""The providers: which calls are recorded, and how their bodies read.
+"""The providers: which of their calls are recorded, and how to read request and response bodies.
 
-A module here answers the same questions for each format (see `Format`); adding one is adding a file, its tests and a
-line in `_table`. SDKs that have choke points of their own are in `_sdks`, a line each. Nothing here imports an SDK:
-`_capture.patch` does, when the user's program has.
+There is one module per wire format, and each implements the functions of `Format`. To add a format, add a module, its
+tests and a row in `_table`. SDKs that are patched directly have a row each in `_sdks`. Nothing here imports an SDK;
+`_capture.patch` does, once the user's program has imported it.
 """
 
 from __future__ import annotations
@@ -36,82 +36,91 @@ __all__ = [
 
 
 class Format(Protocol):
-    """The questions that every provider's module answers. Paths are URL paths, unquoted, with or without a query."""
+    """The functions that every provider's module implements.
+
+    Paths are URL paths, unquoted, with or without a query.
+    """
 
     name: str
     """The module's name."""
     provider_name: str
-    """Who answers when the host does not say."""
+    """The provider that is assumed when the host does not tell which it is."""
 
     def billable(self, method: str, path: str) -> bool:
-        """Return whether a call is recorded: it costs money, is a model call all the same, or completes one."""
+        """Return whether a call is recorded: it costs money, is a free model call, or completes an earlier call."""
         ...
 
     def has_usage_option(self, path: str) -> bool:
-        """Return whether a stream tells its usage only if asked to by `stream_options.include_usage`."""
+        """Return whether a stream reports its usage only if `stream_options.include_usage` asks for it."""
         ...
 
     def is_follow_up(self, method: str, path: str) -> bool:
-        """Return whether a call tells more of what an earlier call began, which must not be billed twice."""
+        """Return whether a call reports on work that an earlier call began, which must not be billed twice."""
         ...
 
     def results_id(self, path: str) -> str | None:
-        """Return the id of the file or batch whose results this path returns, if any."""
+        """Return the id of the file or batch whose results are downloaded from this path; None for other paths."""
         ...
 
     def batch_results(self, path: str, body: bytes) -> Iterator[BatchResult]:
-        """Yield the responses in a body that holds the results of a batch."""
+        """Yield the individual responses in a body with the results of a batch."""
         ...
 
     def operation(self, path: str) -> str:
-        """Return the operation's name, as the GenAI conventions have it where they do, else the end of the path."""
+        """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
         ...
 
     def guess_path(self, request: dict[str, Any]) -> str:
-        """Return the path that a request of this shape goes to, for logs that do not say."""
+        """Return the path for a request of this shape, for logs that do not record one."""
         ...
 
     def model_in(self, path: str) -> str | None:
-        """Return the model that the path names, if it does."""
+        """Return the model named in the path; None if there is none."""
         ...
 
     def read(self, path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-        """Return the facts in a response: its JSON value, a stream assembled, and its headers in small letters."""
+        """Return the facts in a response.
+
+        Args:
+            path: the URL path of the request.
+            body: the decoded JSON of the response; of a stream, the result of `assemble`.
+            headers: the response headers, with names in lower case.
+        """
         ...
 
     def unbilled_reason(self, path: str) -> str | None:
-        """Return why a call to this path has no bill of its own; None if it has."""
+        """Return why a call to this path is not billed by itself; None if it is."""
         ...
 
     def billable_units(self, path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-        """Return what is billed by the piece, by the names in `_pricing.units.UNITS`."""
+        """Return the quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
         ...
 
     def streams(self, path: str) -> bool:
-        """Return whether a JSON array from this path is a stream of its elements."""
+        """Return whether a JSON array from this path is a stream, with one event per element."""
         ...
 
     def assemble(self, path: str, events: list[Event]) -> dict[str, Any]:
-        """Return the response that a stream amounts to, as far as it came."""
+        """Return the response assembled from a stream, as far as it arrived."""
         ...
 
 
 @functools.cache
 def format_named(name: str) -> Format:
-    """Return the module of that name, or that reads what the SDK of that name sends; imported when first needed.
+    """Return the module of a format or of an SDK, by name; it is imported when first needed.
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: if there is no format or SDK of that name.
     """
     name = SDKS[name].speaks if name in SDKS else name
     if not any(row.module == name for row in ROWS):
         raise KeyError(name)
-    # mypy does not see a module that is named at run time: a test says that each answers all questions.
+    # mypy cannot check a module that is imported by name; a test checks that each implements the protocol.
     return cast("Format", importlib.import_module(f"autolog.providers.{name}"))
 
 
 def format_of_sdk(name: str | None) -> Format | None:
-    """Return what reads the calls of an SDK, as a record names it; None if it names none that is known."""
+    """Return the format of an SDK, by its name in a record; None if the name is missing or unknown."""
     try:
         return None if name is None else format_named(name)
     except KeyError:
@@ -120,11 +129,11 @@ def format_of_sdk(name: str | None) -> Format | None:
 
 @functools.lru_cache(maxsize=4096)
 def format_for(host: str, path: str) -> Format | None:
-    """Return who reads a call by its host and its path, or None if it is to no provider that is known.
+    """Return the format of a call, by its host and path; None if it does not go to a known provider.
 
-    A path that belongs to another format at the same host, as Vertex has Claude's and Mistral's, goes before the host;
-    so does a path that is told anywhere, as most providers speak OpenAI's format beside their own. That the host is a
-    provider's does not say that a call is one to a model: ask `Format.billable`.
+    The path takes precedence over the host where a host serves several formats, as Vertex serves Claude's and
+    Mistral's, and for paths that are recognised at any host, as most providers serve OpenAI's format beside their own.
+    Not every call to a provider's host is a model call: see `Format.billable`.
     """
     path = path.partition("?")[0].rstrip("/")
     there = [row for row in ROWS if _name_at(row, host) is not None]
@@ -135,7 +144,7 @@ def format_for(host: str, path: str) -> Format | None:
 
 
 def format_of(host: str, path: str, request: dict[str, Any], response: dict[str, Any]) -> Format:
-    """Return who reads a call of unknown origin, by its address or by the shape of its bodies; else OpenAI."""
+    """Return the format of a logged call, by its address or by the shape of its bodies; OpenAI's if neither tells."""
     by_address = format_for(host, path)
     if by_address is not None and provider_at(host) is not None:
         return by_address
@@ -146,7 +155,7 @@ def format_of(host: str, path: str, request: dict[str, Any], response: dict[str,
 
 @functools.lru_cache(maxsize=1024)
 def provider_at(host: str) -> str | None:
-    """Return the provider's name at a host, with or without its port; None if the host is not a known one."""
+    """Return the name of the provider at a host, given with or without a port; None if the host is unknown."""
     return next((name for row in ROWS if (name := _name_at(row, host)) is not None), None)
 
 
@@ -169,6 +178,6 @@ _MODEL_PREFIXES = (
 
 
 def provider_of_model(model: str | None) -> str | None:
-    """Return who makes a model of this name, for logs that do not say who answered."""
+    """Return the provider that makes a model, by its name, for logs that do not name the provider; None if unknown."""
     name = (model or "").lower()
     return next((provider for prefix, provider in _MODEL_PREFIXES if name.startswith(prefix)), None)

@@ -1,8 +1,8 @@
-"""The models' own formats behind Bedrock's `invoke`: Titan, Llama, Mistral, Cohere, AI21, DeepSeek, Qwen, embeddings.
+"""The native formats of models called with Bedrock's `invoke`: Titan, Llama, Mistral, Cohere, AI21 and others.
 
-Told by what a body has, for an inference profile may hide which model it is. Each has its texts, its finish reasons
-and its counts under names of its own: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html,
-read 2026-11.
+A format is recognised by the keys of a body, because an inference profile may hide the model's name. Each format has
+its own keys for texts, finish reasons and token counts:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, read 2026-11.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autolog.providers._facts import Facts
 from autolog.providers._fields import count, mapping, objects, text, total
 from autolog.providers._pieces import add_text, joined
 
-#: Lists of answers by the model's maker: Titan, Mistral, Cohere, AI21.
+#: The keys of lists of answers, from Titan, Mistral, Cohere and AI21.
 _LISTS = ("results", "outputs", "generations", "completions")
 _TEXTS = ("outputText", "text", "generation", "completion")
 _REASONS = ("completionReason", "stop_reason", "finish_reason", "finishReason")
@@ -23,7 +23,7 @@ _OUTPUTS = ("generation_token_count", "totalOutputTextTokenCount")
 
 
 def read_invoke(body: dict[str, Any]) -> Facts:
-    """Return the facts in a response of a model's own format."""
+    """Return the facts in a response in a model's native format."""
     answers = next((objects(body[key]) for key in _LISTS if isinstance(body.get(key), list)), [body])
     answers = [{**answer, **mapping(answer.get("data"))} for answer in answers]  # AI21 has its text in `data`
     facts = Facts()
@@ -41,7 +41,7 @@ def read_invoke(body: dict[str, Any]) -> Facts:
 
 
 def _reason(answer: dict[str, Any]) -> str | None:
-    """Return why an answer ended: a word, or AI21's object with a `reason`."""
+    """Return an answer's finish reason, which is a string, or AI21's object with a `reason`."""
     for key in _REASONS:
         value = answer.get(key)
         if reason := text(value) or text(mapping(value).get("reason")):
@@ -54,14 +54,14 @@ def _first_text(answer: dict[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def assemble_invoke(events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream of such a format amounts to: texts grow, and what is not null stands."""
+    """Return the response assembled from a stream: texts are joined, other values are replaced by later ones."""
     body: dict[str, Any] = {}
     answers: dict[int, dict[str, Any]] = {}
     name = "results" if any("outputText" in event.data for event in events) else "generations"
     for event in events:
         listed = next((key for key in _LISTS if isinstance(event.data.get(key), list)), None)
         name = listed or name
-        if listed is None and "index" in event.data:  # Titan; Cohere's several generations, told apart by their index
+        if listed is None and "index" in event.data:  # Titan, or one of Cohere's interleaved generations
             _grow(answers.setdefault(count(event.data["index"]) or 0, {}), event.data)
         elif listed is not None:
             for position, part in enumerate(objects(event.data[listed])):
@@ -70,11 +70,11 @@ def assemble_invoke(events: list[Event]) -> dict[str, Any]:
             _grow(body, event.data)
     if answers:
         body[name] = [answers[index] for index in sorted(answers)]
-        for key in (*_INPUTS, *_OUTPUTS):  # Titan repeats its counts in its pieces
+        for key in (*_INPUTS, *_OUTPUTS):  # Titan repeats its counts in its chunks
             known = [answer[key] for answer in answers.values() if count(answer.get(key)) is not None]
             if known:
                 body[key] = known[-1]
-        if reason := _reason(body):  # Cohere says it once, for all
+        if reason := _reason(body):  # Cohere reports it once for all generations
             answers[max(answers)].setdefault("finish_reason", reason)
     return mapping(joined(body))
 

@@ -1,7 +1,8 @@
-"""What Bedrock does besides calling a model: guardrails, work in the background, agents, knowledge bases, flows.
+"""Bedrock's services besides model calls: guardrails, asynchronous invocations, agents, knowledge bases, flows.
 
 The API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
-.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not say which models they asked.
+.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not report which
+models they called.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _ROUTES = (
 
 
 def operation_of(path: str) -> str | None:
-    """Return the operation of a path that is not a model's; None if it is none of these."""
+    """Return the operation of a service's path; None if the path belongs to none of these services."""
     return next((name for pattern, name in _ROUTES if re.search(pattern, path)), None)
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call has no bill that could be read."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     kind = operation_of(path)
     if kind in {"invoke_agent", "retrieval"}:
         return "billed with the models it called, which the response does not report"
@@ -37,7 +38,7 @@ def unbilled_reason(path: str) -> str | None:
 
 
 def guardrail_units(response: dict[str, Any]) -> dict[str, float]:
-    """Return the units of text and images that a guardrail's policies looked at and charge for."""
+    """Return the billed text and image units of a guardrail, by policy."""
     usage = mapping(response.get("usage"))
     counted = {key.removesuffix("Units"): count(number) for key, number in usage.items() if key.endswith("Units")}
     return {f"unit of {policy}": number for policy, number in counted.items()
@@ -45,7 +46,7 @@ def guardrail_units(response: dict[str, Any]) -> dict[str, float]:
 
 
 def read_service(facts: Facts, body: dict[str, Any]) -> None:
-    """Add what such an answer says."""
+    """Fill in the facts in a service's response."""
     if arn := text(body.get("invocationArn")):
         status = text(body.get("status"))
         facts.id, facts.model = arn, (text(body.get("modelArn")) or "").rpartition("/")[2] or None
@@ -62,7 +63,7 @@ def read_service(facts: Facts, body: dict[str, Any]) -> None:
 
 
 def assemble_service(events: list[Event]) -> dict[str, Any]:
-    """Return what an agent, a flow or a knowledge base said in its stream."""
+    """Return the response assembled from the stream of an agent, a flow or a knowledge base."""
     said: list[str] = []
     body: dict[str, Any] = {}
     for event in events:

@@ -1,4 +1,4 @@
-"""Usage at Bedrock: in the body of Converse, in headers, or in the metrics of a stream's last chunk."""
+"""Token usage at Bedrock: from the body of Converse, from headers, or from the metrics in a stream's last chunk."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from autolog.providers._facts import Facts, Usage
 from autolog.providers._fields import count, mapping, objects, total
 
-#: Where the last chunk of a stream has its counts.
+#: The key of the token counts in the last chunk of a stream.
 METRICS = "amazon-bedrock-invocationMetrics"
-#: What headers and metrics call each count.
+#: The names of each of Converse's counts in headers and in metrics.
 _NAMES = {
     "inputTokens": ("x-amzn-bedrock-input-token-count", "inputTokenCount"),
     "outputTokens": ("x-amzn-bedrock-output-token-count", "outputTokenCount"),
@@ -20,7 +20,7 @@ _NAMES = {
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """Read a usage of Converse: the input without what was read from or written to the cache, as Anthropic has it."""
+    """Read a usage object of Converse, whose `inputTokens` exclude cache reads and writes, as Anthropic's do."""
     read = _first(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     written = _first(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     fresh = count(usage.get("inputTokens"))
@@ -36,7 +36,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def fill_usage(facts: Facts, body: dict[str, Any], headers: Mapping[str, str]) -> None:
-    """Take the usage of metrics or headers where the model itself reports none."""
+    """Fill in the usage from metrics or headers, unless the model itself reported it."""
     if facts.usage.input is not None or facts.usage.output is not None:
         return
     metrics = mapping(body.get(METRICS))

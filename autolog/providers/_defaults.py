@@ -1,6 +1,6 @@
-"""Answers to the questions of `Format` that most providers share; a module imports those that fit it.
+"""Default implementations of functions of `Format`, for the many providers that share them.
 
-Every one takes what the protocol says, whether it looks at it or not.
+A provider's module imports those that apply. Each takes the arguments of the protocol, whether it uses them or not.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from autolog.providers._facts import BatchResult
 
 
 def has_usage_option(path: str) -> bool:
-    """Return False: every stream tells its usage."""
+    """Return False: every stream reports its usage."""
     return False
 
 
 def is_follow_up(method: str, path: str) -> bool:
-    """Return False: no call tells more of an earlier one."""
+    """Return False: no call reports on an earlier one."""
     return False
 
 
 def results_id(path: str) -> str | None:
-    """Return None: no path holds a batch's results."""
+    """Return None: no path returns the results of a batch."""
     return None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """Yield nothing: there are no batches that are read over HTTP."""
+    """Yield nothing: no batches are read over HTTP."""
     yield from ()
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return None: every recorded call has a bill of its own."""
+    """Return None: every recorded call is billed by itself."""
     return None
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return nothing: all is billed by the token, or by what `Usage` counts."""
+    """Return an empty dict: everything is billed by the quantities in `Usage`, such as tokens."""
     return {}
 
 
 def model_in(path: str) -> str | None:
-    """Return None: the model is in the body."""
+    """Return None: the model is named in the body."""
     return None
 
 

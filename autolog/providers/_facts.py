@@ -1,4 +1,4 @@
-"""Describe what every provider's module reads from bodies of its own format."""
+"""The facts that a provider's module extracts from the bodies of a call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from autolog.providers._fields import MAX_COUNT, count, mapping, text
 
 
 class Usage(msgspec.Struct):
-    """Count what was used: `input` is the whole input, with all that was read from or written to the cache."""
+    """The tokens and other quantities that a call used.
+
+    `input` counts the whole input, including tokens read from and written to the cache; None means not reported.
+    """
 
     input: int | None = None
     output: int | None = None
@@ -31,17 +34,18 @@ class Usage(msgspec.Struct):
     cache_audio_read: int | None = None
     cache_image_read: int | None = None
     units: dict[str, float] = {}
-    """What is billed by the piece, by the names in `_pricing.units.UNITS`."""
+    """Quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
 
 
 class LongRunning(msgspec.Struct, frozen=True):
-    """A thing that outlives the call that made it: a background response, a batch, a run, a session.
+    """Work that outlives the call that began it: a background response, a batch, a run, a session.
 
     Attributes:
-        key: what it is and its id, the same in every answer that tells of it.
-        operation: the operation that it is. final: nothing more is to come, or what came stands for the whole so far.
-        certain: the answer says by itself that it outlives its call; else the request that began it says so.
-        other_keys: by what else a later answer may name it, that does not tell the id.
+        key: the kind of work and its id, the same in every response that reports on it.
+        operation: the operation's name.
+        final: whether no more is to come, or this response covers everything so far.
+        certain: whether the response alone shows that the work outlives its call; else the request must show it.
+        other_keys: other keys by which a later response without the id may refer to it.
     """
 
     key: str
@@ -52,11 +56,15 @@ class LongRunning(msgspec.Struct, frozen=True):
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """One answer out of many that came in one body: an item of a batch.
+    """One item of a batch, out of a body with many.
 
     Attributes:
-        key: its id, the same whenever it is read. custom_id: its name by the user. path: the path it was asked at.
-        answer: the response body. error: type and message, if there is no answer.
+        key: the item's id, the same whenever the results are read.
+        custom_id: the id given by the user.
+        path: the URL path of the item's request.
+        answer: the response body, or an error body.
+        status_code: the item's HTTP status, if reported.
+        error: the error's type and message, if the item failed.
     """
 
     key: str
@@ -71,8 +79,10 @@ class Facts(msgspec.Struct):
     """The facts in one request and its response.
 
     Attributes:
-        format: the name of the module that read them. path: the URL path that they were read by.
-        request, response: the bodies as data, a stream assembled.
+        format: the name of the module that read the bodies.
+        path: the URL path by which the bodies were read.
+        request: the decoded request body.
+        response: the decoded response body; of a stream, the assembled response.
     """
 
     format: str = ""
@@ -86,30 +96,33 @@ class Facts(msgspec.Struct):
     service_tier: str | None = None
     usage: Usage = msgspec.field(default_factory=Usage)
     billed_usage: Usage | None = None
-    """What is paid for, where that is told apart from what was used: Cohere's `billed_units`."""
+    """The billed quantities, where reported apart from the used ones: Cohere's `billed_units`."""
     raw_usage: dict[str, Any] | None = None
     speed: str | None = None
     geo: str | None = None
     reported_cost: float | None = None
     long_running: LongRunning | None = None
     additional_usage: list[tuple[str | None, Usage]] = []
-    """What was used beside `usage`, by model (None for the same): compactions, advisors, graders."""
+    """Usage that `usage` does not include, such as compactions, advisors and graders, each with its model.
+
+    The model is None if it is the call's own.
+    """
     uncertainty: str | None = None
-    """Why the usage may not be the whole bill."""
+    """Why the usage may not account for the whole cost."""
     unbilled_reason: str | None = None
-    """Why there may be no usage to bill."""
+    """Why the call may have no usage to bill."""
     operation: str | None = None
-    """The operation that the answer shows it to be, where its path leaves that open."""
+    """The operation as seen in the response, where the path does not determine it."""
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None
 
 
 def invalid_usage(usage: Any) -> str | None:
-    """Return what in a usage object cannot be: text where a number belongs, a negative count."""
+    """Return what is wrong in a usage object, such as text for a number, or a negative count; None if nothing is."""
     for key, value in mapping(usage).items():
         if type(value) is int and 0 <= value < MAX_COUNT and not key.endswith("_details"):
-            continue  # as nearly all are
+            continue  # a fast path: nearly all fields are valid counts
         if isinstance(value, dict):
             if inner := invalid_usage(value):
                 return inner
@@ -122,7 +135,7 @@ def invalid_usage(usage: Any) -> str | None:
 
 
 def read_error(body: Any) -> tuple[str | None, str | None]:
-    """Return the type and message of an error body, in any of the shapes that providers use."""
+    """Return the type and message in an error body, in any of the shapes that providers use."""
     if not isinstance(body, dict):
         return None, None
     inner = body.get("error")

@@ -1,4 +1,4 @@
-"""Read fields of foreign JSON: each is of its type, or None."""
+"""Read fields of JSON from outside: every function checks the type of the value that it is given."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from autolog._record.bodies import decode_object
 
-#: Larger counts are nobody's tokens, and no store's integers.
+#: Larger numbers are no plausible counts, and not all stores can hold them as integers.
 MAX_COUNT = 2**53
 
 
 def count(value: Any) -> int | None:
-    """Return a token count: a non-negative whole number, else None."""
+    """Return a value as a count if it is a non-negative whole number, else None."""
     if type(value) is int:
         return value if 0 <= value < MAX_COUNT else None
     if value is None or not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -24,13 +24,13 @@ def count(value: Any) -> int | None:
 
 
 def kind_of(item: Any, key: str = "type") -> str:
-    """Return the word that says what an object is; empty if there is none."""
+    """Return the string under `key` of a JSON object; empty if there is none."""
     value = mapping(item).get(key)
     return value if isinstance(value, str) else ""
 
 
 def money(value: Any) -> float | None:
-    """Return an amount of money; None if it is none."""
+    """Return a value as an amount of money if it is a non-negative number, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -41,40 +41,40 @@ def money(value: Any) -> float | None:
 
 
 def seconds(value: Any) -> float | None:
-    """Return a duration in seconds; None if it is none."""
+    """Return a value as seconds if it is a non-negative number, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if 0 <= value < MAX_COUNT else None
 
 
 def text(value: Any) -> str | None:
-    """Return a text that is not empty, else None."""
+    """Return `value` if it is a string that is not empty, else None."""
     return value if isinstance(value, str) and value else None
 
 
 def texts(value: Any) -> list[str]:
-    """Return the texts in `value`, if it is a JSON array."""
+    """Return the strings in `value` if it is a JSON array, else an empty list."""
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Return `value` if it is a JSON object, else an empty one."""
+    """Return `value` if it is a JSON object, else an empty dict."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """Return the JSON objects in `value`, if it is a list; else none."""
+    """Return the JSON objects in `value` if it is a JSON array, else an empty list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def total(*parts: int | None) -> int | None:
-    """Return the sum of what is known; None if nothing is."""
+    """Return the sum of the parts that are not None; None if all are."""
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
 
 
 def lines(body: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of JSON lines; other lines are left out."""
+    """Yield the objects in JSON lines, skipping all other lines."""
     for line in body.splitlines():
         if line[:1] == b"{" and (value := decode_object(line)):
             yield value

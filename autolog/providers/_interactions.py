@@ -1,7 +1,7 @@
-"""Gemini's Interactions API: answers made of steps, which may go on in the background, and their streams.
+"""Gemini's Interactions API: responses made of steps, which may continue in the background, and their streams.
 
 The format: https://ai.google.dev/api/interactions-api, read 2026-11, and google-genai 3.6; earlier releases have
-`outputs` in place of steps.
+`outputs` instead of `steps`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autolog.providers._facts import Facts, LongRunning, Usage
 from autolog.providers._fields import count, mapping, objects, text, total
 from autolog.providers._pieces import add_text, child, children
 
-#: The states in which an interaction goes on by itself.
+#: The statuses of an interaction that is still running.
 _GOES_ON = {"in_progress", "queued"}
 
 
@@ -24,7 +24,7 @@ def is_interaction(body: dict[str, Any]) -> bool:
 
 
 def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
-    """Add what an interaction says, as it is by now."""
+    """Fill in the facts in an interaction, in its current state."""
     said: list[str] = []
     steps = [*objects(body.get("outputs")), *objects(body.get("steps"))]
     for step in steps:
@@ -61,11 +61,13 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
-    """Fill in how many tokens are audio and how many are images.
+    """Fill in the numbers of audio and image tokens in `read`.
 
     Args:
-        details: of the prompt, the tools' prompt, the output and the cache, in this order: each a list of objects with
-            a `modality`, in whatever case, and its count under the name that `tokens` says.
+        read: the usage to fill in.
+        details: the details of the prompt, the tools' prompt, the output and the cache, in this order. Each is a list
+            of objects with a `modality`, in upper or lower case, and a token count.
+        tokens: the key of the token count in those objects.
     """
     prompt, beside, output, kept = (_by_modality(items, tokens) for items in details)
     read.input_audio = total(prompt.get("audio"), beside.get("audio"))
@@ -81,12 +83,12 @@ def _by_modality(items: Any, tokens: str) -> dict[str, int]:
 
 
 def is_stream(events: list[Event]) -> bool:
-    """Return whether events are an interaction's: each says what it is."""
+    """Return whether events are an interaction's, which have an `event_type`."""
     return any("event_type" in event.data for event in events)
 
 
 def assemble_interaction(events: list[Event]) -> dict[str, Any]:
-    """Return the interaction that a stream amounts to."""
+    """Return the interaction assembled from a stream."""
     body: dict[str, Any] = {}
     steps: dict[Any, dict[str, Any]] = {}
     for event in events:
@@ -105,9 +107,9 @@ def assemble_interaction(events: list[Event]) -> dict[str, Any]:
 
 
 def _grow(step: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Let a step grow by a piece of its text or of its arguments."""
+    """Add a delta to a step, such as a piece of its text or of its arguments."""
     if delta.get("type") == "arguments_delta":
-        if step.get("arguments") == {}:  # what it begins with
+        if step.get("arguments") == {}:  # the placeholder that a step begins with
             del step["arguments"]
         add_text(step, "arguments", text(delta.get("arguments")) or "")
     elif delta.get("type") == "text" and step.get("type") == "model_output":

@@ -1,7 +1,7 @@
-"""Assemble OpenAI's streams: the response that the events of each kind of stream amount to, as far as it came.
+"""Assemble responses from OpenAI's streams, as far as they arrived.
 
-Compatible vendors stray from the original in every way that its SDK forgives: what is empty never overwrites what is
-there, and nothing is lost where an index or an id is missing.
+Compatible vendors deviate from OpenAI in every way that its SDK tolerates. Therefore an empty value never overwrites
+one that is not, and nothing is lost if an index or an id is missing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from autolog.providers._pieces import Pieces, add_text, child, joined
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to, as far as it came."""
+    """Return the response assembled from a stream, as far as it arrived."""
     sessions = [event.data["session"] for event in events if "session" in event.data]
     sessions = [session for session in sessions if isinstance(session, dict)]
-    if sessions:  # an agent's: each tells all that it has used so far
+    if sessions:  # an agent's session; each event has its total usage so far
         return dict(sessions[-1])
     if any("choices" in event.data for event in events):
         return mapping(joined(_assemble_choices(events)))
@@ -42,7 +42,7 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
             elif key == "usage" and isinstance(value, dict):
                 body["usage"] = _later_usage(mapping(body.get("usage")), value)
             elif key == "id" and body.get("id"):
-                continue  # it is the first that the caller sees
+                continue  # the caller sees the first one
             elif value or key not in body or (value is not None and not body[key]):
                 body[key] = value
     body["choices"] = [_with_texts(choices, texts, index) for index in sorted({*choices, *texts})]
@@ -54,7 +54,7 @@ def _assemble_choices(events: list[Event]) -> dict[str, Any]:
 
 
 def _add_part(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], part: Any, position: int) -> None:
-    """Add a part to its choice, by its index or else its position; a part that is only text waits in `texts`."""
+    """Add a part to its choice, by its index or else its position; a part that is only text is buffered in `texts`."""
     match part:
         case {"index": int(index), "delta": {"content": str(words), **rest}, **others} if (
             index >= 0 and not rest and not any(others.values())
@@ -66,12 +66,12 @@ def _add_part(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], p
 
 
 def _later_usage(before: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
-    """Return the usage so far after one more; every one tells the whole so far, or some of it."""
+    """Return `before` updated by a later usage object, which has all or some of the totals so far."""
     return {**before, **{key: value for key, value in usage.items() if value or key not in before}}
 
 
 def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]], index: int) -> dict[str, Any]:
-    """Return a choice, grown by the texts that waited for it."""
+    """Return a choice, with the texts buffered for it added."""
     choice = choices.setdefault(index, {})
     if waiting := texts.pop(index, None):
         _grow_choice(choice, {"index": index, "delta": {"content": "".join(waiting)}, "finish_reason": None})
@@ -80,7 +80,7 @@ def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]],
 
 def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
     so_far = mapping(part.get("message"))
-    if so_far.get("content"):  # Perplexity repeats beside the delta the whole message as it is by then
+    if so_far.get("content"):  # Perplexity repeats the whole message so far with every delta
         choice["message"] = dict(so_far)
     for key, value in part.items():
         if key == "message" and so_far.get("content"):
@@ -98,12 +98,12 @@ def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
             choice[key] = value
 
 
-#: Texts that stand once, though they may be repeated; all others come in pieces.
+#: The keys of strings that are repeated whole; all others arrive in pieces.
 _WHOLE = frozenset({"role", "id", "type", "name"})
 
 
 def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Lay a delta over what is there: texts and lists grow, objects merge, empty values change nothing."""
+    """Merge a delta into a message: append to texts and lists, merge objects, and ignore empty values."""
     for key, value in delta.items():
         before = message.get(key)
         if key == "content" and (isinstance(before, list) or (before is not None and isinstance(value, list))):
@@ -121,7 +121,7 @@ def _grow_message(message: dict[str, Any], delta: dict[str, Any]) -> None:
 
 
 def _as_parts(content: Any) -> list[Any]:
-    """Return content as parts: a vendor may change from text to parts in the middle."""
+    """Return content as a list of parts, as a vendor may switch from text to parts in mid-stream."""
     if isinstance(content, list):
         return content
     said = joined(content)
@@ -129,7 +129,7 @@ def _as_parts(content: Any) -> list[Any]:
 
 
 def _add_parts(parts: list[Any], more: list[Any]) -> list[Any]:
-    """Add parts; what goes on with the part before, a text or a thought, becomes one with it."""
+    """Add parts, joining consecutive texts into one part, and consecutive thoughts."""
     for part in more:
         last, kind = mapping(parts[-1]) if parts else {}, kind_of(part)
         if kind not in {"text", "thinking"} or kind != last.get("type"):
@@ -146,7 +146,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _grow_calls(calls: list[Any], parts: list[dict[str, Any]]) -> list[Any]:
-    """Add the pieces in one delta to the calls so far."""
+    """Add the pieces of tool calls in one delta to the calls so far."""
     for position, part in enumerate(parts):
         index = count(part.get("index"))
         if index is None and len(parts) > 1:
@@ -164,10 +164,10 @@ def _grow_calls(calls: list[Any], parts: list[dict[str, Any]]) -> list[Any]:
 
 
 def _call_to_grow(calls: list[Any], part: dict[str, Any], index: int | None) -> dict[str, Any] | None:
-    """Return the call that a piece goes on with, or None if it begins one.
+    """Return the tool call that a piece continues; None if it begins a new one.
 
-    Calls are told apart by their index and by a new id that is not empty; where a vendor gives neither, by a name that
-    comes when the call before has its arguments.
+    A new index or a new id that is not empty begins a new call; if a vendor sends neither, a name does, if the call
+    before has its arguments already.
     """
     named = text(part.get("id"))
     for call in reversed(calls):
@@ -181,7 +181,7 @@ def _call_to_grow(calls: list[Any], part: dict[str, Any], index: int | None) -> 
 
 
 def _begins_another(call: dict[str, Any], part: dict[str, Any]) -> bool:
-    """Return whether a piece without an id begins a call: it has a name, and the call before is whole."""
+    """Return whether a piece without an id begins a new call: it has a name, and the call before is complete."""
     before, after = mapping(call.get("function")), mapping(part.get("function"))
     arguments, more = joined(before.get("arguments")), after.get("arguments")
     if text(after.get("name")) is None or not arguments:
@@ -195,8 +195,9 @@ def _begins_another(call: dict[str, Any], part: dict[str, Any]) -> bool:
 
 # Responses
 
-#: What comes in pieces, by the event's type without `response.` and `.delta`: the list in the item that holds it and
-#: the key of the place in that list (None: it stands in the item itself), what it is a piece of, and its key there.
+#: Texts that arrive in pieces, by the event's type without `response.` and `.delta`: the key of the list in the item
+#: (None: the text is in the item itself), the event's key of the index in that list, the type of the part, or of the
+#: item if there is no list, and the key of the text in it.
 _PIECES: dict[str, tuple[str | None, str, str, str]] = {
     "output_text": ("content", "content_index", "output_text", "text"),
     "refusal": ("content", "content_index", "refusal", "refusal"),
@@ -208,7 +209,7 @@ _PIECES: dict[str, tuple[str | None, str, str, str]] = {
     "custom_tool_call_input": (None, "", "custom_tool_call", "input"),
     "code_interpreter_call_code": (None, "", "code_interpreter_call", "code"),
 }
-#: The item that a piece of a list belongs to, where its beginning was not seen.
+#: The type of the item that has such a list, for items whose beginning is missing.
 _ITEM_OF = {"content": "message", "summary": "reasoning"}
 
 
@@ -218,7 +219,7 @@ def _is_of_response(event: Event) -> bool:
 
 
 def _assemble_response(events: list[Event]) -> dict[str, Any]:
-    """Return a response of the Responses API: its last event repeats the whole; without it, what was done so far."""
+    """Return a response of the Responses API: from the last event, which repeats it, or else from the items so far."""
     body: dict[str, Any] = {}
     items: dict[int, dict[str, Any]] = {}
     error: Any = None
@@ -240,7 +241,7 @@ def _assemble_response(events: list[Event]) -> dict[str, Any]:
 
 
 def _grow_item(items: dict[int, dict[str, Any]], name: str, data: dict[str, Any], step: str) -> None:
-    """Add a piece to its item (`step` is delta), or put the whole there that comes after the pieces (done)."""
+    """Add a piece of text to its item (`step` is `delta`), or set the whole text that follows the pieces (`done`)."""
     container, place, kind, key = _PIECES[name]
     begun = {"type": _ITEM_OF[container], "role": "assistant"} if container else {"type": kind}
     holder = items.setdefault(count(data.get("output_index")) or 0, begun)
@@ -255,7 +256,7 @@ def _grow_item(items: dict[int, dict[str, Any]], name: str, data: dict[str, Any]
 
 
 def _part_at(parts: list[Any], index: int, begun: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of that index, or one more if there are fewer."""
+    """Return the part at an index, appending `begun` if there are fewer parts."""
     if index >= len(parts):
         parts.append(begun)
         return begun
@@ -265,11 +266,11 @@ def _part_at(parts: list[Any], index: int, begun: dict[str, Any]) -> dict[str, A
     return part
 
 
-# All else
+# Other streams
 
 
 def _assemble_typed(path: str, events: list[Event]) -> dict[str, Any]:
-    """Streams whose last event says it all: transcriptions, speech, images, assistants' runs."""
+    """Return the response of a stream whose last event has everything: transcriptions, speech, images, runs."""
     body: dict[str, Any] = {}
     texts: list[str] = []
     for event in events:

@@ -1,4 +1,4 @@
-"""Tell what outlives its call at OpenAI's API and at those that speak it: background responses, batches, tasks.
+"""Recognise work that outlives its call at OpenAI and compatible APIs: background responses, batches, tasks.
 
 xAI's: https://docs.x.ai/docs/guides/deferred-chat-completions and .../video-generations, read 2026-11.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from autolog.providers._facts import LongRunning
 from autolog.providers._fields import kind_of, text
 
-#: What outlives its call, by its `object`: the operation that it is, and the states in which it stays.
+#: Work that outlives its call, by its `object`: the operation, and the final statuses.
 _LONG_RUNNING = {
     "response": ("chat", {"completed", "failed", "incomplete", "cancelled"}),
     "batch": ("batch", {"completed", "failed", "expired", "cancelled"}),
@@ -23,19 +23,19 @@ _LONG_RUNNING = {
 }
 
 
-#: Whether a task of Z.ai's or Perplexity's is over, by its state.
+#: Whether a task at Z.ai or Perplexity is over, by its status.
 _TASK_STATES = {
     **dict.fromkeys(("PROCESSING", "CREATED", "IN_PROGRESS"), False),
     **dict.fromkeys(("SUCCESS", "FAIL", "COMPLETED", "FAILED"), True),
 }
 
 
-#: Where xAI answers what was deferred: the answer does not repeat its id.
+#: The paths at which xAI returns deferred results, which do not repeat their id.
 _DEFERRED = re.compile(r"/(?:deferred-completion|videos)/([^/]+)$")
 
 
 def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
-    """Return what xAI does later, by the id that it gave for that."""
+    """Return xAI's deferred work, by the request id; None if the response is not about such work."""
     found = _DEFERRED.search(path)
     identity = text(body.get("request_id")) or (found[1] if found else None)
     named = "id" in body and "/deferred-completion/" not in path
@@ -61,5 +61,5 @@ def _named(body: dict[str, Any]) -> LongRunning | None:
 
 
 def long_running(path: str, body: dict[str, Any]) -> LongRunning | None:
-    """Return what goes on after the call that began it, as a response tells of it by now; None if nothing does."""
+    """Return the work that a response reports on and that outlives the call that began it; None if there is none."""
     return _deferred(path, body) or _named(body)

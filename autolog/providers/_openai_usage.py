@@ -1,4 +1,4 @@
-"""The usage objects of OpenAI and of those that speak its API, each with its own spelling and its own sums."""
+"""The usage objects of OpenAI and of compatible APIs, which differ in names and in what their totals include."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from autolog.providers._facts import Usage
 from autolog.providers._fields import count, mapping, money, objects, seconds, total
 
-#: Where DeepSeek, Mistral, Moonshot and Together have their cached tokens.
+#: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
 
 
 def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the usage object of a response; Groq's streams and Moonshot's have it elsewhere. None if there is none."""
+    """Return the usage object of a response, wherever it is, as in Groq's and Moonshot's streams; None if missing."""
     usage = body.get("usage")
     if isinstance(usage, dict) and usage:
         return usage
@@ -23,7 +23,7 @@ def usage_in(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """Read a usage object in either spelling (prompt/completion, input/output), or in both."""
+    """Read a usage object with either set of names (prompt/completion or input/output), or with both."""
     inner = _details(
         usage, "prompt_tokens_details", "prompt_token_details", "input_tokens_details", "input_token_details"
     )
@@ -34,7 +34,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     reasoning = count(usage.get("reasoning_tokens")) if reasoning is None else reasoning
     given, made = _pair(usage)
     if reasoning and None not in (given, made) and count(usage.get("total_tokens")) == total(given, made, reasoning):
-        made = total(made, reasoning)  # xAI counts reasoning beside the completion, most others inside it
+        made = total(made, reasoning)  # xAI excludes reasoning from the completion tokens; most others include it
     cached = count(inner.get("cached_tokens"))
     cache_writes = _first(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
@@ -55,7 +55,10 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Return input and output: of two spellings that differ, that which agrees with the total, else the larger."""
+    """Return the input and output tokens.
+
+    If both sets of names are present and differ, the one that adds up to the total wins, else the larger one.
+    """
     given, made = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     other_given, other_made = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if given is made is None:
@@ -73,7 +76,7 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return the details under any of their names as one; what is not 0 wins."""
+    """Return the details under any of `names`, merged; values that are not 0 win."""
     known = [usage[name] for name in names if name in usage and isinstance(usage[name], dict)]
     merged: dict[str, Any] = known.pop(0) if known else {}
     for details in known:
@@ -82,17 +85,17 @@ def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     return merged
 
 
-#: What `reported_cost` and `cost_uncertainty` read.
+#: The keys that `reported_cost` and `cost_uncertainty` read.
 STATED = frozenset({"cost", "cost_in_usd_ticks", "is_byok", "num_sources_used"})
-#: xAI states costs in ticks: this many are a dollar (https://docs.x.ai/docs/models, read 2026-11).
+#: The number of ticks, in which xAI reports costs, that make a dollar (https://docs.x.ai/docs/models, read 2026-11).
 _TICKS = 10_000_000_000
 
 
 def reported_cost(usage: dict[str, Any]) -> float | None:
-    """Return the cost in dollars as reported by the provider: OpenRouter, Perplexity, xAI; None if it does not say.
+    """Return the cost in dollars as reported by OpenRouter, Perplexity or xAI; None if it is not reported.
 
-    With one's own key OpenRouter's `cost` is its fee alone, and what the model's provider takes stands beside it
-    (https://openrouter.ai/docs/use-cases/usage-accounting, read 2026-11).
+    For calls with the user's own provider key, OpenRouter's `cost` is only its fee, and the provider's charge is
+    reported separately (https://openrouter.ai/docs/use-cases/usage-accounting, read 2026-11).
     """
     if (ticks := money(usage.get("cost_in_usd_ticks"))) is not None:
         return ticks / _TICKS
@@ -107,7 +110,7 @@ def reported_cost(usage: dict[str, Any]) -> float | None:
 
 
 def _upstream(details: dict[str, Any]) -> float | None:
-    """Return what the model's own provider takes, as OpenRouter reports it: as a sum, or for each side."""
+    """Return the charge of the model's provider as reported by OpenRouter, in total or per input and output."""
     whole = money(details.get("upstream_inference_cost"))
     sides = [
         money(details.get(f"upstream_inference_{side}"))
@@ -118,7 +121,7 @@ def _upstream(details: dict[str, Any]) -> float | None:
 
 
 def cost_uncertainty(usage: dict[str, Any]) -> str | None:
-    """Return why a price by the table may not be the bill, for what only the provider knows."""
+    """Return why the cost computed from the price table may be wrong, if a charge is known only to the provider."""
     if usage.get("is_byok") is True and reported_cost(usage) is None:
         return "billed to your own key at the model's provider, and the response does not say how much"
     if count(usage.get("num_sources_used")) and reported_cost(usage) is None:

@@ -1,4 +1,4 @@
-"""Responses that arrive in pieces. Texts are joined once at the end, for joining at every piece takes time squared."""
+"""Build JSON from pieces. Strings are joined once at the end, as appending each piece would take quadratic time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Pieces:
-    """A text that is still arriving."""
+    """A string that is still arriving."""
 
     __slots__ = ("_pieces",)
 
@@ -22,7 +22,7 @@ class Pieces:
 
 
 def add_text(holder: dict[str, Any], key: str, piece: str) -> None:
-    """Let the text under a key grow by a piece; what is no text makes room."""
+    """Append a piece to the string under a key, replacing a value that is not a string."""
     before = holder.get(key)
     if isinstance(before, Pieces):
         before.add(piece)
@@ -33,7 +33,7 @@ def add_text(holder: dict[str, Any], key: str, piece: str) -> None:
 
 
 def child(holder: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the object under a key; what is no object makes room for one."""
+    """Return the dict under a key, replacing a value that is not a dict by an empty one."""
     inner = holder.get(key)
     if not isinstance(inner, dict):
         inner = holder[key] = {}
@@ -41,7 +41,7 @@ def child(holder: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def children(holder: dict[str, Any], key: str) -> list[Any]:
-    """Return the list under a key; what is no list makes room for one."""
+    """Return the list under a key, replacing a value that is not a list by an empty one."""
     inner = holder.get(key)
     if not isinstance(inner, list):
         inner = holder[key] = []
@@ -49,7 +49,7 @@ def children(holder: dict[str, Any], key: str) -> list[Any]:
 
 
 def joined(value: Any) -> Any:
-    """Return a JSON value in which every text that arrived in pieces is one text."""
+    """Return a JSON value with all `Pieces` in it joined to strings."""
     if isinstance(value, Pieces):
         return value.text
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""Vertex AI's `predict`: embeddings, images, music, custom models; and videos, which are made in the background.
+"""Vertex AI's `predict`: embeddings, images, music and custom models; and videos, which take a long-running operation.
 
 The formats: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/predict,
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api and .../veo-video-generation, and
-https://ai.google.dev/gemini-api/docs/video for Gemini's own API, read 2026-11. A custom model answers in its own shape;
-servers such as vLLM answer chats in OpenAI's, behind `predict` under the key `predictions`.
+https://ai.google.dev/gemini-api/docs/video for Gemini's own API, read 2026-11. Custom models respond in their own
+formats; servers such as vLLM respond to chats in OpenAI's, which `predict` wraps under the key `predictions`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from autolog.providers import openai
 from autolog.providers._facts import Facts, LongRunning, read_error
 from autolog.providers._fields import count, mapping, objects, seconds, text, total
 
-#: The verbs by which a model answers at once. `rawPredict` of Claude and of Mistral is read by their modules.
+#: The verbs of synchronous calls. `rawPredict` of Claude and of Mistral is read by their own modules.
 VERBS = frozenset({
     "predict", "rawPredict", "streamRawPredict", "serverStreamingPredict", "streamingPredict", "directPredict",
     "directRawPredict", "explain",
 })  # fmt: skip
-#: What a published model makes, by its name.
+#: The operation of a published model, by its name.
 _KINDS = (
     (r"embed|gecko", "embeddings"),
     (r"imagen|image|virtual-try-on", "image_generation"),
@@ -31,24 +31,24 @@ _OPERATION = r"(?:^|/)models/([^/]+)/operations/([^/]+)$"
 
 
 def operation_of(model: str | None) -> str:
-    """Return what a model's predictions are, by its name; `prediction` if that does not tell, as an endpoint's."""
+    """Return the operation of a model, by its name; `prediction` if unknown, as for an endpoint."""
     return next((kind for pattern, kind in _KINDS if re.search(pattern, model or "")), "prediction")
 
 
 def reads_operation(method: str, path: str) -> bool:
-    """Return whether a call asks how far a video is: at Gemini's API, at Vertex AI."""
+    """Return whether a call polls the operation of a video, at Gemini's API or at Vertex AI."""
     if method.lower() == "post":
         return path.endswith(":fetchPredictOperation")
     return method.lower() == "get" and bool(re.search(_OPERATION, path))
 
 
 def is_operation(body: dict[str, Any]) -> bool:
-    """Return whether a response tells of something that is made in the background, and of a model's work at that."""
+    """Return whether a response is a long-running operation of a model."""
     return bool(re.search(_OPERATION, text(body.get("name")) or ""))
 
 
 def read_operation(facts: Facts, body: dict[str, Any]) -> None:
-    """Add what is known of a video by now."""
+    """Fill in the facts in the operation of a video, in its current state."""
     name = text(body.get("name")) or ""
     found = re.search(_OPERATION, name)
     if found is None:
@@ -62,7 +62,7 @@ def read_operation(facts: Facts, body: dict[str, Any]) -> None:
 
 
 def _videos(response: dict[str, Any]) -> int:
-    """Return how many videos were made; those that were filtered out are not among them, nor billed."""
+    """Return the number of videos made, without those filtered out, which are not billed."""
     made = mapping(response.get("response"))
     return len(
         objects(made.get("videos")) or objects(mapping(made.get("generateVideoResponse")).get("generatedSamples"))
@@ -70,7 +70,7 @@ def _videos(response: dict[str, Any]) -> int:
 
 
 def units(model: str | None, request: dict[str, Any], response: dict[str, Any]) -> dict[str, float]:
-    """Return the images or the seconds of video that were made, where the model's name and the request tell."""
+    """Return the images or seconds of video made, if the model's name and the request determine them."""
     asked = mapping(request.get("parameters"))
     length = seconds(asked.get("durationSeconds"))
     if is_operation(response):
@@ -84,7 +84,7 @@ def units(model: str | None, request: dict[str, Any], response: dict[str, Any]) 
 
 
 def read_predictions(facts: Facts, body: dict[str, Any], kind: str) -> None:
-    """Add what predictions say: of an embedding its tokens, of a custom model its text."""
+    """Fill in the facts in predictions: the tokens of embeddings, or the text of a custom model."""
     predictions = body["predictions"]
     facts.model = facts.model or text(body.get("modelDisplayName"))
     embedded = [mapping(one.get("embeddings")) for one in objects(predictions)]
@@ -107,7 +107,7 @@ def _texts(predictions: Any) -> Iterator[str]:
 
 
 def openai_answer(body: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the answer in OpenAI's shape that a custom model gave, bare or as its prediction; None if it gave none."""
+    """Return a custom model's response in OpenAI's format, bare or in `predictions`; None if in another format."""
     for answer in (body, mapping(body.get("predictions"))):
         if isinstance(answer.get("choices"), list):
             return answer
@@ -115,7 +115,7 @@ def openai_answer(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def read_openai(answer: dict[str, Any]) -> Facts:
-    """Return the facts in such an answer."""
+    """Return the facts in a custom model's response in OpenAI's format."""
     chat = any("message" in choice for choice in objects(answer["choices"]))
     facts = openai.read("/v1/chat/completions" if chat else "/v1/completions", answer, {})
     facts.operation = "chat" if chat else "text_completion"

@@ -1,6 +1,6 @@
-"""The SDKs that are patched at their own choke points: all are generated from the same base.
+"""The SDKs that are patched directly, at the same methods, because all are generated from the same base.
 
-One line an SDK. `oldest` is the oldest version that was seen to work (`python tests/beside/sdk_versions.py`).
+There is one row per SDK.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ class SDK:
     """One SDK.
 
     Attributes:
-        name: as in `patch_NAME()`, and in `Record.sdk`.
-        oldest: the oldest version that is supported, major and minor.
-        package: its import name; by default its name. distribution: what to install; by default its package.
-        base: the module with its `SyncAPIClient` and `AsyncAPIClient`; by default `_base_client` in the package.
-        speaks: the module in `autolog.providers` that reads its calls.
-        provider_name: who answers when the host does not say; by default its name.
-        client_providers: the same, by a word in the client class's name.
-        sockets: its classes of WebSocket connections, sync and async, by module; a version need not have all.
+        name: the name in `patch_NAME()` and in `Record.sdk`.
+        oldest: the oldest supported version, major and minor: the oldest with which `tests/beside/sdk_versions.py`
+            has passed.
+        package: the import name; by default `name`.
+        distribution: the name of the PyPI distribution; by default `package`.
+        base: the module with `SyncAPIClient` and `AsyncAPIClient`; by default `_base_client` in the package.
+        speaks: the module in `autolog.providers` that reads the SDK's calls.
+        provider_name: the provider that is assumed when the host does not tell which it is; by default `name`.
+        client_providers: such providers for particular client classes, by a word in the class's name.
+        sockets: the classes of WebSocket connections, sync and async, by module; a version need not have all.
     """
 
     name: str
@@ -53,7 +55,7 @@ class SDK:
 
     @functools.cached_property
     def format(self) -> Format:
-        """Who answers the questions about its calls."""
+        """The module that reads the SDK's calls."""
         from autolog.providers import format_named
 
         return format_named(self.speaks)

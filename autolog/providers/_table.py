@@ -1,9 +1,9 @@
-"""The table of providers: whose API answers at which host, and which module reads what is said there.
+"""The table of providers: which provider is at which host, and which module reads its calls.
 
-One line a module. Names of providers are those of the OpenTelemetry GenAI conventions where they have one:
+There is one row per module. Providers have their names in the OpenTelemetry GenAI conventions, if they have one there:
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/ lists `openai`, `anthropic`, `aws.bedrock`,
 `azure.ai.openai`, `azure.ai.inference`, `gcp.vertex_ai`, `gcp.gemini`, `deepseek`, `groq`, `mistral_ai`, `perplexity`,
-`x_ai`, `cohere`; the others are named after themselves.
+`x_ai`, `cohere`; all others are named by us.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One format: the module in this package that reads it, and where it is spoken.
+    """One format: the module in this package that reads it, and how its calls are recognised.
 
     Attributes:
         module: the module's name.
-        hosts: provider names by host; a host that begins with `.`, `-` or `:` stands for all that end so.
-        paths: a regular expression for the URL paths of its calls, without their query.
-        anywhere: the paths tell it at unknown hosts, too: gateways and servers of one's own speak it.
-        marks: keys that tell it in a request or a response of unknown origin; `type:X` is a response's `type`.
+        hosts: provider names by host; one that begins with `.`, `-` or `:` stands for all hosts that end with it.
+        paths: a regular expression for the URL paths of the format's calls, without their query.
+        anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
+        marks: keys that identify the format in requests or responses of unknown origin; `type:X` stands for a response
+            whose `type` is X.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""Tell Anthropic's calls, at its own API and on other platforms, and read and assemble their messages."""
+"""Anthropic's Messages API, at Anthropic itself and on other platforms, with its batches and agent sessions."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _ROUTES = (
     (r"/messages/count_tokens/?$|/count-tokens:rawPredict$", "count_tokens"),
     (_MESSAGES, "chat"),
 )
-#: Calls that create or change things and cost nothing by themselves.
+#: Paths of calls that manage resources and cost nothing by themselves.
 _FREE = (
     r"/(files|skills|models|organizations|environments|vaults|memory_stores|agents|user_profiles|webhooks|tunnels)(/|$)"
     r"|/batches/[^/]+/cancel$|/oauth/|/(cancel|archive|pause|interrupt|delete)/?$"
 )
 
 
-@functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
+@functools.lru_cache(maxsize=1024)  # runs on the program's thread for every call, mostly with the same few paths
 def billable(method: str, path: str) -> bool:
-    """Return whether a call costs money, or is a model call all the same, or completes one."""
+    """Return whether a call is recorded: it costs money, is a free model call, or completes an earlier call."""
     if is_follow_up(method, path):
         return True
     path = path.partition("?")[0]
-    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # whatever a platform puts before it
+    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # with whatever prefix a platform adds
     return method.lower() == "post" and (known or not re.search(_FREE, path))
 
 
-#: Calls that tell more of what an earlier call began.
+#: Paths of calls that report on work begun by an earlier call.
 _FOLLOW_UP = (
     r"/messages/batches/[^/]+(/results)?$|/v1/sessions/[^/]+$|/v1/sessions/[^/]+(/threads/[^/]+)?/events/stream$"
     r"|/v1/sessions/[^/]+/threads/[^/]+/stream$|/v1/dreams/[^/]+$"
@@ -49,7 +49,7 @@ _FOLLOW_UP = (
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call tells more of what an earlier call began, which must not be billed twice."""
+    """Return whether a call reports on work that an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     if method.lower() == "post":
         return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
@@ -57,13 +57,13 @@ def is_follow_up(method: str, path: str) -> bool:
 
 
 def has_usage_option(path: str) -> bool:
-    """Return False: all of Anthropic's streams tell their usage."""
+    """Return False: all of Anthropic's streams report their usage."""
     return False
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: `chat` as the conventions have it, else the end of the path."""
+    """Return the operation's name: `chat` as in the GenAI conventions, else the end of the path."""
     for pattern, operation_name in _ROUTES:
         if re.search(pattern, path):
             return operation_name
@@ -71,13 +71,13 @@ def operation(path: str) -> str:
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to, for logs that do not say."""
+    """Return the path for a request of this shape, for logs that do not record one."""
     return "/v1/messages"
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model that a Bedrock or Vertex path names."""
+    """Return the model named in a Bedrock or Vertex path; None for other paths."""
     found = re.search(r"/model/([^/]+)/invoke|/models/([^/:]+):(?:raw|streamRaw)Predict", path)
     return (found[1] or found[2]) if found else None
 
@@ -121,7 +121,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     return facts
 
 
-#: What outlives its call, by its `type`: the operation that it is, and the states in which it stays.
+#: Work that outlives its call, by its `type`: the operation, the key of its status, and the final statuses (None: any).
 _LONG_RUNNING = {
     "message_batch": ("batch", "processing_status", {"ended"}),
     "session": ("invoke_agent", "status", None),
@@ -138,7 +138,7 @@ def _long_running(body: dict[str, Any]) -> LongRunning | None:
 
 
 def _read_work(facts: Facts, body: dict[str, Any]) -> None:
-    """Read a session or a dream: its tokens so far, and for a session the cost as reported by Anthropic."""
+    """Fill in the facts in a session or a dream: the tokens so far and, for a session, the cost that it reports."""
     worker = body.get("model") or mapping(body.get("agent")).get("model")
     facts.model = text(worker) or text(mapping(worker).get("id"))
     usage = mapping(body.get("usage"))
@@ -150,18 +150,18 @@ def _read_work(facts: Facts, body: dict[str, Any]) -> None:
 
 @functools.lru_cache(maxsize=1024)
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call to this path has no bill of its own; None if it has."""
+    """Return why a call to this path is not billed by itself; None if it is."""
     return "billed with its session" if re.search(r"/sessions/[^/]+/events$|/v1/deployments", path) else None
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return what is billed by the piece, by the names in `_pricing.units.UNITS`."""
+    """Return the quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
     active = seconds(mapping(mapping(response).get("usage")).get("active_seconds"))
     return {"hour of session": active / 3600} if active else {}
 
 
 def _dollars(amount: Any) -> float | None:
-    """Return a BetaMonetaryAmount, which is a decimal in cents as text, in dollars."""
+    """Return a `BetaMonetaryAmount`, a decimal string in cents, as dollars; None if invalid or in another currency."""
     amount = mapping(amount)
     try:
         return money(float(amount["amount"]) / 100) if str(amount.get("currency", "USD")).upper() == "USD" else None
@@ -170,7 +170,7 @@ def _dollars(amount: Any) -> float | None:
 
 
 def _additional_usage(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
-    """Return what the top-level totals leave out: compactions, and advisors, which are billed as their own model."""
+    """Return the usage that the totals exclude: compactions, and advisors, which are billed by their own model."""
     return [
         (text(entry.get("model")), read_usage(entry))
         for entry in objects(usage.get("iterations"))
@@ -183,7 +183,7 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """Read a usage: its input leaves out what was read from or written to the cache; the whole is their sum."""
+    """Read a usage object, whose `input_tokens` exclude cache reads and writes; `Usage.input` includes them."""
     read, written = (
         count(usage.get("cache_read_input_tokens")),
         count(usage.get("cache_creation_input_tokens")),
@@ -205,7 +205,7 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def _session_in(path: str) -> str | None:
-    found = re.search(r"/sessions/([^/]+)/events/stream", path)  # a thread's stream tells of the thread alone
+    found = re.search(r"/sessions/([^/]+)/events/stream", path)  # a thread's stream reports on that thread only
     return found[1] if found else None
 
 
@@ -218,7 +218,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
         data = event.data
         kind = text(data.get("type")) or event.name
         ended = ended or kind in {"message_delta", "message_stop"}
-        if kind == "session.usage":  # a snapshot of all that the session has used
+        if kind == "session.usage":  # the session's total usage so far
             message = {"type": "session", "id": _session_in(path), "usage": data.get("usage")}
         elif kind == "content_block_start":
             blocks[_index(data)] = dict(mapping(data.get("content_block")))
@@ -233,7 +233,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     if blocks:
         message["content"] = [_whole(blocks[index]) for index in sorted(blocks)]
     if not ended and isinstance(message.get("usage"), dict) and message.get("type") == "message":
-        # The output that `message_start` counts is a placeholder, which `message_delta` replaces at the end.
+        # The output tokens in `message_start` are a placeholder, which `message_delta` replaces at the end.
         message["usage"] = {key: value for key, value in message["usage"].items() if key != "output_tokens"}
     return mapping(joined(message))
 
@@ -243,7 +243,7 @@ def _start(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """Add a `message_delta`: later counts that are not null win over earlier ones."""
+    """Add a `message_delta`; its counts replace earlier ones, unless they are null."""
     message.update(mapping(data.get("delta")))
     usage = {key: value for key, value in mapping(data.get("usage")).items() if value is not None}
     if usage:
@@ -251,7 +251,7 @@ def _finish(message: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _add_completion(message: dict[str, Any], data: dict[str, Any]) -> None:
-    """Add a piece of a text completion, the API before messages."""
+    """Add a piece of a text completion, from the API that preceded Messages."""
     message.update({key: value for key, value in data.items() if key != "completion" and value is not None})
     add_text(message, "completion", str(data.get("completion") or ""))
 
@@ -296,7 +296,7 @@ _RESULTS = r"/messages/batches/([^/]+)/results$"
 
 
 def results_id(path: str) -> str | None:
-    """Return the batch whose results a path returns."""
+    """Return the id of the batch whose results are downloaded from a path; None for other paths."""
     found = re.search(_RESULTS, path.rstrip("/"))
     return found[1] if found else None
 

@@ -1,8 +1,8 @@
-"""Amazon Bedrock: Converse, and the models' own formats behind `invoke`.
+"""Amazon Bedrock: Converse, and the models' native formats with `invoke`.
 
-Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html; the formats of models:
-https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, read 2026-11. Models that report no usage
-themselves have it in headers (`x-amzn-bedrock-input-token-count`, ...), or in the last chunk of their stream.
+Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html; the native formats:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html, read 2026-11. For models that report no
+usage in the body, it is in headers (`x-amzn-bedrock-input-token-count`, ...) or in the last chunk of a stream.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ name = "bedrock"
 provider_name = "aws.bedrock"
 
 _CALL = r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$"
-#: Models that embed, make images, or judge documents, by their names.
+#: The operations of models other than chat models, by their names.
 _KINDS = (
     (r"embed", "embeddings"),
     (r"rerank", "rerank"),
@@ -42,20 +42,20 @@ _KINDS = (
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model, or to what asks models, or reads what one makes in the background."""
+    """Return whether a call is a model call, uses a service that calls models, or polls an asynchronous invocation."""
     path = path.partition("?")[0].rstrip("/")
     known = bool(re.search(_CALL, path)) or services.operation_of(path) is not None
     return known if method.lower() == "post" else is_follow_up(method, path)
 
 
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call asks how far what is made in the background is."""
+    """Return whether a call polls an asynchronous invocation."""
     return method.lower() == "get" and bool(re.search(r"/async-invoke/.+$", path))
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: of `invoke`, what its model does."""
+    """Return the operation's name; for `invoke` it depends on the model."""
     path = path.partition("?")[0].rstrip("/")
     found = re.search(_CALL, path)
     if found is None:
@@ -69,18 +69,18 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model, inference profile or ARN that the path names."""
+    """Return the model, inference profile or ARN named in the path; None if there is none."""
     found = re.search(_CALL, path.partition("?")[0].rstrip("/"))
     return found[1] if found else None
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return what a guardrail charges for."""
+    """Return the billed units of a guardrail; an empty dict for all other calls."""
     return services.guardrail_units(mapping(response)) if operation(path) == "apply_guardrail" else {}
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path of Converse: only there is a request of Bedrock's own shape without its path."""
+    """Return the path of Converse, the only one that logs record without a path."""
     return "/model/-/converse"
 
 
@@ -88,13 +88,13 @@ def guess_path(request: dict[str, Any]) -> str:
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a response, and in its headers."""
+    """Return the facts in a response and its headers."""
     if _is_service(path):
         facts = Facts()
         services.read_service(facts, mapping(body))
     elif not _is_invoke(path) or isinstance(
         mapping(body).get("output"), dict
-    ):  # Nova answers `invoke` as Converse does
+    ):  # Nova responds to `invoke` in Converse's format
         facts = _read_converse(mapping(body))
     elif _speaks_anthropic(path, body):
         facts = anthropic.read("/v1/messages", body, headers)
@@ -126,7 +126,7 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def _speaks_anthropic(path: str, body: Any) -> bool:
-    """Return whether it is Claude: by the model, or, where that is an ARN, by the body."""
+    """Return whether a body is Claude's, by the model or, where that is an ARN, by the body itself."""
     if "anthropic" in (model_in(path) or ""):
         return True
     return kind_of(body) in {"message", "completion"}
@@ -134,7 +134,7 @@ def _speaks_anthropic(path: str, body: Any) -> bool:
 
 def _read_converse(body: dict[str, Any]) -> Facts:
     facts = Facts()
-    if operation_count := count(body.get("inputTokens")):  # of count-tokens
+    if operation_count := count(body.get("inputTokens")):  # a response of count-tokens
         facts.usage.input = operation_count
         return facts
     reason = text(body.get("stopReason"))
@@ -157,14 +157,14 @@ def _read_converse(body: dict[str, Any]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: of Converse, of Claude, or of another model's own format."""
+    """Return the response assembled from a stream, in the format of Converse, of Claude or of another model."""
     if _is_service(path):
         return services.assemble_service(events)
     if not _is_invoke(path):
         return _assemble_converse([(event.name or "", event.data) for event in events])
     metrics = next((event.data[METRICS] for event in reversed(events) if METRICS in event.data), None)
     named = [(key, mapping(value)) for event in events for key, value in event.data.items()]
-    if any(key in _CONVERSE_EVENTS for key, _ in named):  # Nova wraps the events of Converse in their names
+    if any(key in _CONVERSE_EVENTS for key, _ in named):  # Nova sends Converse's events, with their names as keys
         body = _assemble_converse(named)
     elif any("choices" in event.data for event in events):
         body = openai.assemble(path, events)
@@ -217,7 +217,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
 
 
 def _whole(block: dict[str, Any]) -> dict[str, Any]:
-    """Return a block whose tool's input, which arrives as text, is the JSON that it says."""
+    """Return a content block with its tool input, which arrives as text, decoded from JSON if possible."""
     used = mapping(block.get("toolUse"))
     if isinstance(used.get("input"), str):
         parsed = decode_json(used["input"])

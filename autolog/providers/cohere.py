@@ -1,7 +1,7 @@
-"""Cohere: chat in both its versions, embeddings, and reranking, which is billed by the search.
+"""Cohere: chat in versions 1 and 2, embeddings, and reranking, which is billed by the search.
 
-The format: https://docs.cohere.com/reference/chat, read 2026-11. `tokens` is what the model read and wrote, with the
-templates around it; `billed_units` is what is paid for.
+The format: https://docs.cohere.com/reference/chat, read 2026-11. `tokens` counts all tokens of the model, including
+those of prompt templates; `billed_units` counts those that are billed.
 """
 
 from __future__ import annotations
@@ -43,33 +43,33 @@ _ROUTES = (
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = path.partition("?")[0].rstrip("/")
     return next((kind for pattern, kind in _ROUTES if re.search(pattern, path)), path.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model."""
+    """Return whether a call is a model call."""
     path = path.partition("?")[0].rstrip("/")
     return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     if "query" in request and "documents" in request:
         return "/v2/rerank"
     return "/v1/chat" if "message" in request else "/v2/embed" if "texts" in request else "/v2/chat"
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return the searches of a reranking."""
+    """Return the searches of a rerank call, which are billed per search."""
     searches = count(mapping(_usage(mapping(response)).get("billed_units")).get("search_units"))
     return {f"search of {request.get('model')}": searches} if searches else {}
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a response of either version."""
+    """Return the facts in a response of either API version."""
     body = mapping(body)
     facts = Facts(id=text(body.get("response_id")) or text(body.get("id")) or text(body.get("generation_id")))
     if "message" in body and not isinstance(body["message"], dict):
@@ -97,7 +97,7 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usage(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the usage: v1 has it among other things in `meta`."""
+    """Return the usage object, which v1 puts into `meta` with other things."""
     if isinstance(body.get("usage"), dict):
         return mapping(body["usage"])
     return {
@@ -108,7 +108,7 @@ def _usage(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_usage(usage: dict[str, Any]) -> tuple[Usage, Usage | None]:
-    """Return what was used, and what is billed of it if that is told apart."""
+    """Return the used and the billed quantities; the latter are None if not reported separately."""
     tokens, billed = mapping(usage.get("tokens")), mapping(usage.get("billed_units"))
     images = count(billed.get("image_tokens"))
     paid = Usage(
@@ -130,7 +130,7 @@ def _read_usage(usage: dict[str, Any]) -> tuple[Usage, Usage | None]:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: v1 repeats the whole at its end, v2 does not."""
+    """Return the response assembled from a stream; v1 repeats the whole response at the end, v2 does not."""
     body: dict[str, Any] = {}
     for event in events:
         kind = str(event.data.get("type") or event.data.get("event_type") or event.name or "")
@@ -151,7 +151,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _add_delta(body: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
-    """Add an event of v2: a message that begins, parts of it that begin and grow, and its end."""
+    """Add an event of a v2 stream: the start, a piece or the end of the message or of one of its parts."""
     delta = mapping(data.get("delta"))
     more = mapping(delta.get("message"))
     message = child(body, "message")

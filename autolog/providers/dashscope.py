@@ -1,7 +1,7 @@
-"""Alibaba Cloud's DashScope (Qwen) in its own shape: generation, multimodal, embeddings, reranking, tasks.
+"""Alibaba Cloud's DashScope (Qwen) in its native format: text and multimodal generation, embeddings, reranking, tasks.
 
-The format: https://www.alibabacloud.com/help/en/model-studio/dashscope-api-reference, read 2026-11. What it answers at
-its OpenAI-compatible paths is read as OpenAI's.
+The format: https://www.alibabacloud.com/help/en/model-studio/dashscope-api-reference, read 2026-11. Responses of
+its OpenAI-compatible paths are read as OpenAI's.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _plain(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = _plain(path)
     if re.search(_TASK, path):
         return "task"
@@ -58,23 +58,23 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model, or reads what one made."""
+    """Return whether a call is a model call, or reads the result of one."""
     return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_CALL, _plain(path))))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads a task that an earlier one began."""
+    """Return whether a call reads a task that an earlier call began."""
     return method.lower() == "get" and bool(re.search(_TASK, _plain(path)))
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/api/v1/services/aigc/text-generation/generation"
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call has no bill that could be read."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     if operation(path) in {"image_generation", "video_generation", "speech", "transcription", "task"}:
         return "billed per item, for which no price is known"
     return None
@@ -102,7 +102,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if usage := mapping(body.get("usage")):
         facts.raw_usage, facts.usage = usage, read_usage(usage)
         used = [(text(one.get("model_id")), read_usage(one)) for one in objects(usage.get("models"))]
-        if len(used) == 1:  # an application's
+        if len(used) == 1:  # of an application
             ((facts.model, facts.usage),) = used
         facts.additional_usage = used if len(used) > 1 else []
         if facts.usage.input is None and facts.usage.output is None and operation(path) in {"embeddings", "rerank"}:
@@ -118,9 +118,10 @@ def _said(choice: dict[str, Any]) -> str | None:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to.
+    """Return the response assembled from a stream.
 
-    Events tell the whole text so far, or, if that was asked for, what is new: which of both, the texts say themselves.
+    Each event has the whole text so far or, if the request asked for incremental output, only the new text. A text that
+    does not begin with the one before is taken to be incremental.
     """
     body: dict[str, Any] = {}
     for event in events:
@@ -135,7 +136,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _keep_text(before: dict[str, Any], after: dict[str, Any], *keys: str) -> None:
-    """Put the text so far in front of a piece that does not begin with it, and keep the calls that it leaves out."""
+    """Prepend the text so far to a text that does not begin with it, and carry over tool calls that an event omits."""
     for key in keys or ("content", "reasoning_content"):
         old, new = joined(before.get(key)), after.get(key)
         if isinstance(old, list) or isinstance(new, list):

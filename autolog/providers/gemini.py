@@ -1,4 +1,4 @@
-"""Google's Gemini, at its own API and at Vertex AI: which calls are recorded, and how their bodies read.
+"""Google's Gemini, at the Gemini API and at Vertex AI: generation, embeddings, batches, caches and predictions.
 
 The format: https://ai.google.dev/api/generate-content and
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference, read 2026-11.
@@ -52,7 +52,7 @@ def _verb(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: `chat` and `embeddings` as the conventions have it, else the verb of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = path.partition("?")[0].rstrip("/")
     if path.endswith("/cachedContents"):
         return "create_cache"
@@ -69,7 +69,7 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model, stores a cache, or reads what a batch made."""
+    """Return whether a call is a model call, stores a cache, or reads the results of a batch or other work."""
     if is_follow_up(method, path):
         return True
     path = path.partition("?")[0].rstrip("/")
@@ -82,7 +82,7 @@ def billable(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads the results of a batch, or what goes on in the background, or ends that."""
+    """Return whether a call reads the results of a batch, or polls or cancels work in the background."""
     plain = path.partition("?")[0].rstrip("/")
     if predictions.reads_operation(method, plain):
         return True
@@ -92,13 +92,13 @@ def is_follow_up(method: str, path: str) -> bool:
 
 
 def results_id(path: str) -> str | None:
-    """Return the batch, or the file, whose results the path returns."""
+    """Return the batch or file whose results are downloaded from the path; None for other paths."""
     found = re.search(_RESULTS, path.partition("?")[0])
     return (found[1] or found[2]) if found else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """Yield the responses of a batch: in the batch itself, or by the line in its file.
+    """Yield the responses of a batch, from the batch object itself or from the lines of its file.
 
     The format: https://ai.google.dev/gemini-api/docs/batch-api, read 2026-11.
     """
@@ -119,24 +119,24 @@ def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path of a generation: only there is a request of Gemini's shape without its path."""
+    """Return the path of `generateContent`, the only one that logs record without a path."""
     return ":generateContent"
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model, the tuned model or the endpoint that the path names."""
+    """Return the model, tuned model or endpoint named in the path; None if there is none."""
     found = re.search(r"/(?:models|tunedModels|endpoints)/([^/:?]+)", path)
     return found[1] if found else None
 
 
 def streams(path: str) -> bool:
-    """Return whether an array is a stream: it is, where nothing was said of server-sent events."""
+    """Return whether a JSON array is a stream: `streamGenerateContent` sends one unless asked for server-sent events."""
     return _verb(path) == "streamGenerateContent"
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call has no bill that could be read."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     if operation(path) == "video_generation":
         return "billed by the second of video, when it is made; it is known if the request has `durationSeconds`"
     if _verb(path) in predictions.VERBS and "/endpoints/" in path:
@@ -151,7 +151,7 @@ def unbilled_reason(path: str) -> str | None:
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return the images and the seconds of video that were made."""
+    """Return the numbers of images and seconds of video made."""
     return predictions.units(model_in(path), request, mapping(response))
 
 
@@ -189,7 +189,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _read_error(body: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Google names its errors by `status`; `code` repeats the HTTP status."""
+    """Return the type and message of an error: Google's type is in `status`, while `code` repeats the HTTP status."""
     kind, message = read_error(body)
     return text(mapping(body["error"]).get("status")) or kind, message
 
@@ -208,7 +208,7 @@ def _read_candidates(facts: Facts, candidates: list[dict[str, Any]]) -> None:
     facts.output_text = "\n".join(filter(None, texts)) or None
 
 
-#: Traffic of Vertex AI by the names of tiers (https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo).
+#: Service tiers by Vertex AI's traffic types (https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo).
 _TRAFFIC = {
     "ON_DEMAND": "standard",
     "ON_DEMAND_PRIORITY": "priority",
@@ -218,13 +218,13 @@ _TRAFFIC = {
 
 
 def _tier(usage: dict[str, Any]) -> str | None:
-    """Return the tier that served the call, in the words of the prices."""
+    """Return the tier that served the call, as named in the price table."""
     traffic = text(usage.get("trafficType"))
     return text(usage.get("serviceTier")) or (_TRAFFIC.get(traffic, traffic.lower()) if traffic else None)
 
 
 def _searches(body: dict[str, Any]) -> int | None:
-    """Return the searches that grounded the answer: since Gemini 3 each query is billed, before it was each prompt."""
+    """Return the number of billed searches: one per query since Gemini 3, one per grounded prompt before."""
     grounded = [mapping(candidate.get("groundingMetadata")) for candidate in objects(body.get("candidates"))]
     queries = [
         query for one in grounded for query in one.get("webSearchQueries") or () if isinstance(query, str) and query
@@ -234,12 +234,15 @@ def _searches(body: dict[str, Any]) -> int | None:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """Read a `usageMetadata`: the prompt has the cache in it, but neither the tools' prompt nor the thoughts."""
+    """Read a `usageMetadata`.
+
+    Its prompt tokens include cached tokens, but exclude tool prompts, and its output tokens exclude thoughts.
+    """
     thoughts = count(usage.get("thoughtsTokenCount"))
     given = total(count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount")))
     output = total(count(usage.get("candidatesTokenCount")), count(usage.get("responseTokenCount")), thoughts)
     if output is None and given is not None and count(usage.get("totalTokenCount")) == given:
-        output = 0  # nothing was said: a zero is left out
+        output = 0  # there was no output: the API omits zero counts
     cached = count(usage.get("cachedContentTokenCount"))
     read = Usage(input=given, output=output, cache_read=cached, reasoning=thoughts)
     keys = (f"{part}TokensDetails" for part in ("prompt", "toolUsePrompt", "candidates", "cache"))
@@ -251,8 +254,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: every chunk is a response, whose parts go on with those before."""
-    if any("choices" in event.data for event in events):  # of a custom model
+    """Return the response assembled from a stream, in which every chunk is a response that continues the one before."""
+    if any("choices" in event.data for event in events):  # a custom model's
         return openai.assemble(path, events)
     if is_stream(events):
         return mapping(joined(assemble_interaction(events)))
@@ -265,7 +268,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
                     index = count(part.get("index"))
                     _grow(candidates.setdefault(position if index is None else index, {}), part)
             elif key == "usageMetadata" and isinstance(value, dict):
-                body[key] = {**mapping(body.get(key)), **value}  # every chunk tells the whole so far
+                body[key] = {**mapping(body.get(key)), **value}  # every chunk has the totals so far
             elif value not in (None, "", {}, []):
                 body[key] = value
     if candidates:
@@ -285,7 +288,7 @@ def _grow(candidate: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def _add_part(parts: list[dict[str, Any]], piece: dict[str, Any]) -> None:
-    """Add a piece: texts that follow one another are one part, thoughts apart from answers."""
+    """Add a piece, joining consecutive texts into one part; thoughts are kept apart from other texts."""
     last = parts[-1] if parts else {}
     goes_on = "text" in last and isinstance(piece.get("text"), str) and last.get("thought") == piece.get("thought")
     if not goes_on:

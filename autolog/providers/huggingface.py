@@ -1,4 +1,4 @@
-"""Hugging Face's inference API and its endpoints, in their own shape; chat is in OpenAI's.
+"""Hugging Face's inference API and endpoints, in their native formats; chat uses OpenAI's.
 
 The formats: https://huggingface.co/docs/inference-providers/tasks/index and
 https://huggingface.github.io/text-generation-inference, read 2026-11.
@@ -35,13 +35,13 @@ _OPERATIONS = {
     "text-to-speech": "speech",
     "text-to-video": "video_generation",
 }
-#: What servers of models answer besides calls.
+#: Paths of inference servers that are not model calls.
 _FREE = r"/(chat_)?(de)?tokenize$|/(info|health|metrics|decode)$"
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name, from the task that the path names; without one it is a text's completion."""
+    """Return the operation's name, from the task in the path; `text_completion` if there is none."""
     path = path.partition("?")[0].rstrip("/")
     if re.search(r"/chat/completions$", path):
         return "chat"
@@ -55,29 +55,29 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model: at these hosts all that is posted is, whoever serves it, to any path."""
+    """Return whether a call is a model call: at these hosts nearly every POST is, whatever its path."""
     return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0].rstrip("/"))
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model that the path names, `owner/name` or a name alone."""
+    """Return the model named in the path, as `owner/name` or just a name; None if there is none."""
     found = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", path.partition("?")[0].rstrip("/"))
     return found[1] if found else None
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/generate"
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call has no bill that could be read."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     return None if path.endswith("/chat/completions") else "billed by compute time"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a response: of a text, an object or a list of one."""
+    """Return the facts in a response, which is an object or a list of objects."""
     answers = objects(body) if isinstance(body, list) else [mapping(body)]
     if any("choices" in answer or "object" in answer for answer in answers):
         return openai.read(path, body, headers)
@@ -99,7 +99,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: a token an event, and the whole text in the last."""
+    """Return the response assembled from a stream, which has a token per event, and the whole text in the last one."""
     if any("choices" in event.data for event in events):
         return openai.assemble(path, events)
     body: dict[str, Any] = {}

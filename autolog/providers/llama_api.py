@@ -1,7 +1,7 @@
-"""Meta's Llama API in its own format; the paths under `/compat/` speak OpenAI's.
+"""Meta's Llama API in its native format; the paths under `/compat/` use OpenAI's.
 
-The format: types of the `llama-api-client` package 0.6, read 2026-11. Usage comes as a list of metrics, in streams with
-the last event.
+The format: the types of the `llama-api-client` package 0.6, read 2026-11. Usage is a list of metrics, which streams
+send with the last event.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ _CALL = r"(?:^|/)v1/(chat/completions|moderations)$"
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = path.partition("?")[0].rstrip("/")
     return next((said for end, said in _ROUTES.items() if path.endswith(end)), path.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model; the SDK's own paths begin with `/v1`."""
+    """Return whether a call is a model call; the paths begin with `/v1`, not with `/compat/v1`."""
     return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/v1/chat/completions"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a response; it does not name its model, which the request does."""
+    """Return the facts in a response, which usually does not name the model; the request does."""
     body = mapping(body)
     facts = Facts(id=text(body.get("id")), model=text(body.get("model")))
     message = mapping(body.get("completion_message"))
@@ -76,7 +76,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: the text and the arguments of calls grow, piece by piece."""
+    """Return the response assembled from a stream, in which texts and tool arguments arrive in pieces."""
     body: dict[str, Any] = {}
     for event in events:
         told = mapping(event.data.get("event"))

@@ -1,4 +1,4 @@
-"""Mistral's own API: OpenAI's shape, and what it has besides: conversations, documents, its names for cached tokens.
+"""Mistral's API: OpenAI's format, with Mistral's own conversations, OCR, batches and usage fields.
 
 The format: https://docs.mistral.ai/api, read 2026-11.
 """
@@ -43,13 +43,13 @@ _ROUTES = (
 
 
 def _plain(path: str) -> str:
-    """Return the path alone: the SDK marks its streams with `#stream`."""
+    """Return the path without its query, and without the `#stream` that the SDK appends to streams."""
     return re.split(r"[?#]", path, maxsplit=1)[0].rstrip("/")
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = _plain(path)
     return next(
         (kind for pattern, kind in _ROUTES if re.search(pattern, path)), re.split(r"/v\d+/", path)[-1].strip("/")
@@ -58,7 +58,7 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model, or reads of a batch or its results."""
+    """Return whether a call is a model call, or reads or cancels a batch."""
     if is_follow_up(method, path):
         return True
     path = _plain(path)
@@ -67,25 +67,25 @@ def billable(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads a batch or a file, which may hold its results, or cancels it."""
+    """Return whether a call reads or cancels a batch, or reads a file, which may have its results."""
     pattern = r"/batch/jobs/[^/]+$|/files/[^/]+/content$" if method.lower() == "get" else r"/batch/jobs/[^/]+/cancel$"
     return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model that a path of Vertex AI names."""
+    """Return the model named in a path of Vertex AI; None for other paths."""
     found = re.search(r"/models/([^/:]+):", path)
     return found[1] if found else None
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/v1/conversations" if "inputs" in request else openai.guess_path(request)
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return the pages that were read."""
+    """Return the pages processed by OCR, which are billed per page."""
     pages = count(mapping(mapping(response).get("usage_info")).get("pages_processed"))
     return {f"page of {mapping(response).get('model')}": pages} if pages else {}
 
@@ -97,7 +97,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if kind_of(body, "object") == "batch":
         facts.long_running = _batch(mapping(body))
     usage = mapping(facts.raw_usage)
-    if tokens := count(usage.get("connector_tokens")):  # what tools brought into the prompt
+    if tokens := count(usage.get("connector_tokens")):  # tokens that tools added to the prompt
         facts.usage.input = total(facts.usage.input, tokens)
     if used := mapping(usage.get("connectors")):
         facts.uncertainty = f"{', '.join(sorted(used))} is billed per call, in addition to the tokens"
@@ -132,7 +132,7 @@ def _said(content: Any) -> str:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to, a conversation's or a completion's."""
+    """Return the response assembled from a stream, of a conversation or of a completion."""
     if not any(_kind(event).startswith("conversation.response") for event in events):
         return openai.assemble(path, events)
     body: dict[str, Any] = {"object": "conversation.response"}

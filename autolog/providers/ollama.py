@@ -1,6 +1,6 @@
-"""Ollama's own API. Streams are JSON lines; local models have no price but the user's.
+"""Ollama's native API. Streams are JSON lines; local models have no prices except those that the user configures.
 
-The format: https://docs.ollama.com/api, read 2026-11. Its counts are missing where the whole prompt was cached.
+The format: https://docs.ollama.com/api, read 2026-11. Token counts are missing if the whole prompt was cached.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _CALL = r"/api/(chat|generate|embed|embeddings)$"
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     end = path.partition("?")[0].rstrip("/").rpartition("/")[2]
     return _ROUTES.get(end, end)
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model; pulling one is not."""
+    """Return whether a call is a model call; pulling a model is not."""
     return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/api/chat" if "messages" in request else "/api/embed" if "input" in request else "/api/generate"
 
 
@@ -70,7 +70,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: texts and calls grow, the last line has the figures."""
+    """Return the response assembled from a stream: texts and tool calls arrive in pieces, and counts at the end."""
     body: dict[str, Any] = {}
     for event in events:
         for key, value in event.data.items():

@@ -1,4 +1,4 @@
-"""Tell OpenAI's calls, and those of the many that speak its API, and read their responses."""
+"""OpenAI's API, and the many compatible APIs of other vendors."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _ROUTES = (
     (r"/agents/sessions$|/agents/automations/[^/]+/invocations$", "invoke_agent"),
     (r"/threads/runs$|/threads/[^/]+/runs(/[^/]+/submit_tool_outputs)?$", "invoke_agent"),
 )
-#: What vendors that speak OpenAI's API manage at the same hosts: accounts, keys, machines, settings.
+#: Path segments of management APIs, which compatible vendors serve at the same hosts: accounts, keys, machines.
 _MANAGED = (
     "admin|analytics|auth|byok|client|compute|external-users|guardrails|keys|oauth|observability|organization"
     "|private-endpoints|projects|scim|telemetry|traces|vault|webhooks|workspaces"
 )
-#: Calls that create or change things and cost nothing by themselves, or repeat what was billed before.
+#: Paths of calls that manage resources and cost nothing by themselves, or return what was billed before.
 _FREE = (
     rf"^/?(.*/)?(files|uploads|models|assistants|conversations|skills|{_MANAGED})(/|$)"
     r"|/deployments(/secrets|/storage/.*)?$|/(feedback|estimate|estimate-price|estimate-cost|tokenize|tokenize-text)$"
@@ -58,7 +58,7 @@ _FREE = (
 _VECTOR_STORE_FILES = r"/vector_stores/[^/]+/(files|file_batches)$"
 
 
-#: Calls that tell more of what an earlier call began: they read it, resume its stream, go on with it or end it.
+#: Paths of calls that read, resume, continue or end what an earlier call began, by HTTP method.
 _FOLLOW_UP = {
     "get": (
         r"/responses/[^/]+$|/batches/[^/]+$|/files/[^/]+/content$|/videos/[^/]+$|/threads/[^/]+/runs/[^/]+$"
@@ -75,21 +75,21 @@ _NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call tells more of what an earlier call began, which must not be billed twice."""
+    """Return whether a call reports on work that an earlier call began, which must not be billed twice."""
     path = path.partition("?")[0].rstrip("/")
     pattern = _FOLLOW_UP.get(method.lower())
     return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_FOLLOW_UP, path)
 
 
-@functools.lru_cache(maxsize=1024)  # the calling thread asks at every call, mostly for the same few paths
+@functools.lru_cache(maxsize=1024)  # runs on the program's thread for every call, mostly with the same few paths
 def billable(method: str, path: str) -> bool:
-    """Return whether a call costs money, or is a model call all the same, or completes one."""
+    """Return whether a call is recorded: it costs money, is a free model call, or completes an earlier call."""
     if is_follow_up(method, path):
         return True
     if method.lower() != "post":
         return False
     path = path.partition("?")[0].rstrip("/")
-    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # whatever prefix a vendor puts before it
+    known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # with whatever prefix a vendor adds
     return known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
 
 
@@ -97,13 +97,13 @@ _USAGE_OPTION = r"/completions$"
 
 
 def has_usage_option(path: str) -> bool:
-    """Return whether a stream from this path tells its usage only if asked to."""
+    """Return whether a stream from this path reports its usage only on request."""
     return bool(re.search(_USAGE_OPTION, path.partition("?")[0]))
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = path.rstrip("/")
     for pattern, operation_name in _ROUTES:
         if re.search(pattern, path):
@@ -112,7 +112,7 @@ def operation(path: str) -> str:
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to, for logs that do not say."""
+    """Return the path for a request of this shape, for logs that do not record one."""
     if "messages" in request:
         return "/v1/chat/completions"
     if "input" in request:
@@ -122,14 +122,14 @@ def guess_path(request: dict[str, Any]) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the deployment that an Azure path names."""
+    """Return the deployment named in an Azure path; None for other paths."""
     found = re.search(r"/deployments/([^/]+)/", path)
     return found[1] if found else None
 
 
 # Reading a whole response
 
-#: An error body without `error`, and what tells an answer from one.
+#: The keys of an error body without `error`, and the keys that rule one out.
 _MESSAGE_ALONE = {"message", "detail", "msg"}
 _ANSWER = {"object", "id", "model", "choices", "output", "data", "usage", "text", "messages", "content"}
 
@@ -139,7 +139,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts = Facts()
     body = mapping(body)
     if isinstance(body.get("response"), dict) and "status" in body and "choices" not in body:
-        body = {**body["response"], "id": body.get("id"), "status": body["status"]}  # Perplexity's, of a task
+        body = {**body["response"], "id": body.get("id"), "status": body["status"]}  # a task at Perplexity
     if not body:
         return facts
     if body.get("error") or (_MESSAGE_ALONE & body.keys() and not _ANSWER & body.keys()):
@@ -156,7 +156,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     else:
         _read_usage(facts, body)
     if operation(path) == "image_generation" and facts.usage.output_image is None:
-        facts.usage.output_image = facts.usage.output  # older answers do not say, but it is all images
+        facts.usage.output_image = facts.usage.output  # older models do not report it, but all output is images
     if _BY_MODEL & body.keys():
         _read_models(facts, body)
     if isinstance(body.get("last_error"), dict):
@@ -165,7 +165,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         _read_choices(facts, objects(body["choices"]))
     elif body.get("object") == "response" or isinstance(body.get("output"), list):
         _read_output(facts, body)
-    elif isinstance(body.get("messages"), list):  # a template of messages, as some loggers have it
+    elif isinstance(body.get("messages"), list):  # a list of messages, as some loggers store it
         _read_choices(facts, [{"message": message} for message in objects(body["messages"])])
     elif isinstance(body.get("text"), str):
         facts.output_text = body["text"]
@@ -185,7 +185,7 @@ _BY_MODEL = {"per_model_usage", "model_grader_token_usage_per_model", "svg_usage
 
 
 def _read_models(facts: Facts, body: dict[str, Any]) -> None:
-    """Read usage by model: of an evaluation's run, of a grader."""
+    """Read usage that is reported by model, in evaluation runs and graders."""
     by_model = objects(body.get("per_model_usage"))
     graded = mapping(body.get("model_grader_token_usage_per_model"))
     by_model += [{"model_name": name, **mapping(usage)} for name, usage in graded.items()]
@@ -210,19 +210,19 @@ _UNSEEN = (
 
 @functools.lru_cache(maxsize=1024)
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call to this path has no bill of its own; None if it has."""
+    """Return why a call to this path is not billed by itself; None if it is."""
     return next((why for pattern, why in _UNSEEN if re.search(pattern, path)), None)
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return what is billed by the piece, by the names in `_pricing.units.UNITS`."""
+    """Return the quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
     response = mapping(response)
     kind = response.get("object")
     if kind == "video" and response.get("status") == "completed":
         length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")
         made = seconds(_number(length))
         return {f"second of {response.get('model')}, {response.get('size')}": made} if made else {}
-    if length := seconds(mapping(response.get("video")).get("duration")):  # xAI's
+    if length := seconds(mapping(response.get("video")).get("duration")):  # xAI
         return {f"second of {response.get('model')}": length}
     if kind == "fine_tuning.job" and (trained := count(response.get("trained_tokens"))):
         model = re.sub(r"-(\d{4}-\d\d-\d\d|\d{4})$", "", str(response.get("model")))
@@ -234,7 +234,7 @@ def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[st
         containers = {str(call.get("container_id")) for call in calls}
         asked_for = [tool.get("container") for tool in objects(request.get("tools")) if tool.get("container")]
         if any(isinstance(container, str) for container in asked_for):
-            return {}  # one that exists already, and was billed when it was made
+            return {}  # a container that exists already, and was billed when it was created
         sizes = [size for container in asked_for if (size := kind_of(container, "memory_limit"))]
         return {f"container {(sizes or ['1g'])[0]}": len(containers)} if containers else {}
     if operation(path) == "image_generation" and str(request.get("model", "dall-e-2")).startswith("dall-e"):
@@ -246,7 +246,7 @@ def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[st
 
 
 def _number(value: Any) -> Any:
-    """Return the number that the API gives as text."""
+    """Return a number that may be given as text; None if it is no number."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -282,12 +282,12 @@ _BY_THE_CALL = {"web_search_call", "file_search_call"}
 
 
 def _searched(item: dict[str, Any]) -> bool:
-    """Return whether an item is a web search that is billed: opening a page, or looking in it, is not."""
+    """Return whether an item is a billed web search; opening a page and searching in it are free."""
     return item["type"] == "web_search_call" and kind_of(item.get("action")) in {"", "search"}
 
 
 def _read_output(facts: Facts, body: dict[str, Any]) -> None:
-    """Read a response of the Responses API: its finish reason is its status, or why it is incomplete."""
+    """Fill in the facts in a response of the Responses API; its finish reason is why it is incomplete, or its status."""
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
     facts.finish_reasons = [reason] if reason else None
     if body.get("status") == "failed" and not facts.error_message:
@@ -317,7 +317,7 @@ def _read_output(facts: Facts, body: dict[str, Any]) -> None:
 # The results of a batch
 
 _CONTENT = r"/files/([^/]+)/content$"
-#: The path that a line of results was asked at, by the `object` of its answer.
+#: The URL path of a batch item's request, by the `object` of its response.
 _PATHS = {
     "chat.completion": "/v1/chat/completions",
     "response": "/v1/responses",
@@ -327,13 +327,13 @@ _PATHS = {
 
 
 def results_id(path: str) -> str | None:
-    """Return the file whose content a path returns; it may be the output of a batch."""
+    """Return the id of the file downloaded from a path, which may be the output of a batch; None for other paths."""
     found = re.search(_CONTENT, path.rstrip("/"))
     return found[1] if found else None
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """Yield the responses in a batch's output or error file; none if the file is another.
+    """Yield the responses in a batch's output or error file; none if it is another kind of file.
 
     The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
     """

@@ -1,8 +1,8 @@
-"""Replicate: predictions, which may outlive the call that began them. Billed by the second of a machine, or by tokens.
+"""Replicate: predictions, which may outlive the call that began them, and are billed by machine time or by tokens.
 
-The format: https://replicate.com/docs/reference/http; of the stream of tokens that a prediction names in `urls.stream`:
-https://replicate.com/docs/topics/predictions/streaming, read 2026-11. That stream does not say whose it is; it is known
-by its address.
+The format: https://replicate.com/docs/reference/http, and for the token streams at a prediction's `urls.stream`
+https://replicate.com/docs/topics/predictions/streaming, read 2026-11. A stream does not contain the id of its
+prediction, and is matched by its URL.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _plain(path: str) -> str:
 
 
 def operation(path: str) -> str:
-    """Return the operation's name: the models are of every kind, and the path does not say which."""
+    """Return the operation's name: `prediction` for models of every kind, which the path does not reveal."""
     if re.search(r"/trainings(/|$)", _plain(path)):
         return "fine_tuning"
     return "prediction" if "/predictions" in path else _plain(path).rpartition("/")[2]
@@ -47,41 +47,41 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call begins a prediction, or reads one."""
+    """Return whether a call begins, reads or cancels a prediction or a training."""
     return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_BEGUN, _plain(path))))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads a prediction that an earlier one began, or its stream, or cancels it."""
+    """Return whether a call reads, streams or cancels a prediction that an earlier call began."""
     pattern = rf"{_READ}|{_STREAM}" if method.lower() == "get" else _READ
     return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
-    """Return the model or the deployment that the path names, `owner/name`."""
+    """Return the model or deployment named in the path, as `owner/name`; None if there is none."""
     found = re.search(r"/(?:models|deployments)/([^/]+/[^/]+)/predictions", path)
     return found[1] if found else None
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/v1/predictions"
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call has no bill that could be read."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     return "billed by the second of its machine, which the response does not name"
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a prediction, as it is by now."""
+    """Return the facts in a prediction, in its current state."""
     body = mapping(body)
     facts = Facts(model=text(body.get("model")), id=text(body.get("id")))
     status, output = text(body.get("status")), body.get("output")
     facts.finish_reasons = [status] if status in _ENDED else None
-    if facts.id is None and status is not None:  # a stream, as `assemble` made it
+    if facts.id is None and status is not None:  # a stream, from `assemble`
         facts.long_running = LongRunning(f"stream:{_plain(path)}", "prediction", final=True, certain=False)
     elif facts.id is not None and status is not None:
         stream = text(mapping(body.get("urls")).get("stream"))
@@ -103,9 +103,9 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return a prediction without its id: what its stream of tokens says of it.
+    """Return the prediction assembled from a stream of tokens, without its id.
 
-    A piece that is an object by itself, such as `{}`, was read as one and is written anew.
+    A piece of text that is a JSON object, such as `{}`, has been decoded as one, and is encoded again.
     """
     ends = {"done": "succeeded", "error": "failed"}
     body: dict[str, Any] = {"status": "processing", "output": []}

@@ -1,4 +1,4 @@
-"""Voyage AI: embeddings of texts, images and contexts, and reranking. All tokens are input.
+"""Voyage AI: text, multimodal and contextualized embeddings, and reranking. All tokens are input tokens.
 
 The format: https://docs.voyageai.com/reference/embeddings-api, read 2026-11.
 """
@@ -32,19 +32,19 @@ _CALL = r"/v1/(multimodal|contextualized)?embeddings$|/v1/rerank$"
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
-    """Return the operation's name: `embeddings`, of whatever is embedded, or `rerank`."""
+    """Return the operation's name: `embeddings`, for any kind of embedding, or `rerank`."""
     end = path.partition("?")[0].rstrip("/").rpartition("/")[2]
     return "embeddings" if end.endswith("embeddings") else end
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model."""
+    """Return whether a call is a model call."""
     return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/v1/rerank" if "query" in request and "documents" in request else "/v1/embeddings"
 
 
@@ -63,5 +63,5 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the last event: there are no streams."""
+    """Return the last event, or an empty dict: the API has no streams."""
     return events[-1].data if events else {}

@@ -1,6 +1,6 @@
-"""Writer's API: its chat is OpenAI's in all but its path, beside it are applications, translation, vision and others.
+"""Writer's API: chat in OpenAI's format at its own path, and applications, translation, vision and tools.
 
-The format: types of the `writer-sdk` package 3.0, read 2026-11. Only chat tells its usage.
+The format: the types of the `writer-sdk` package 3.0, read 2026-11. Only chat reports its usage.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROUTES = (
     (r"v1/vision$", "vision"),
     (r"v1/tools/[^/]+(/[^/]+)?$", "execute_tool"),
 )
-#: Where what was made stands in the answers that are not chat's.
+#: The keys of the output text in responses other than chat's.
 _TEXTS = ("data", "suggestion", "answer")
 
 
@@ -47,27 +47,27 @@ def _route(path: str) -> str | None:
 
 
 def operation(path: str) -> str:
-    """Return the operation's name: as the conventions have it where they do, else the end of the path."""
+    """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     return _route(path) or path.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is one to a model or to a tool; files and graphs cost nothing by the call."""
+    """Return whether a call is a model or tool call; file and graph management is not billed per call."""
     return method.lower() == "post" and _route(path) is not None
 
 
 def has_usage_option(path: str) -> bool:
-    """Return whether a stream from this path tells its usage only if asked to."""
+    """Return whether a stream from this path reports its usage only on request."""
     return operation(path) == "chat"
 
 
 def unbilled_reason(path: str) -> str | None:
-    """Return why a call to this path does not tell its bill; None if it does."""
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
     return None if operation(path) == "chat" else "the response does not say what was used"
 
 
 def guess_path(request: dict[str, Any]) -> str:
-    """Return the path that a request of this shape goes to."""
+    """Return the path for a request of this shape."""
     return "/v1/chat" if "messages" in request else "/v1/completions"
 
 
@@ -79,7 +79,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the response that a stream amounts to: one of chat, or the text of another that grows."""
+    """Return the response assembled from a stream, of chat or of another call that sends pieces of text."""
     if any("choices" in event.data for event in events):
         return openai.assemble(path, events)
     body: dict[str, Any] = {}
