@@ -131,7 +131,7 @@ def model_in(path: str) -> str | None:
 
 
 def streams(path: str) -> bool:
-    """Return whether a JSON array is a stream: `streamGenerateContent` sends one unless asked for server-sent events."""
+    """Return whether a JSON array is a stream: `streamGenerateContent` sends one unless asked for SSE."""
     return _verb(path) == "streamGenerateContent"
 
 

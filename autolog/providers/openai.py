@@ -287,7 +287,7 @@ def _searched(item: dict[str, Any]) -> bool:
 
 
 def _read_output(facts: Facts, body: dict[str, Any]) -> None:
-    """Fill in the facts in a response of the Responses API; its finish reason is why it is incomplete, or its status."""
+    """Read a response of the Responses API; the finish reason is its status, or why it is incomplete."""
     reason = text(mapping(body.get("incomplete_details")).get("reason")) or text(body.get("status"))
     facts.finish_reasons = [reason] if reason else None
     if body.get("status") == "failed" and not facts.error_message:
