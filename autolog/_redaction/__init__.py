@@ -1,1 +1,1 @@
-"""What is never kept: secrets, and what the user's own rules name."""
+"""Redaction: remove secrets, and whatever the user's own rules match, before anything is stored or sent."""

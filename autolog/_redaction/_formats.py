@@ -1,8 +1,8 @@
-"""Formats of keys, as those who issue them publish them or put them into secret scanners (read 2026-11).
+"""Formats of API keys, as published by their issuers or contributed by them to secret scanners (read 2026-11).
 
-Each is a regular expression of ASCII that begins with a letter or digit, if it can; before a key stands none. A format
-must not take longer than in proportion to the text: what follows a repetition never begins with what is repeated, or
-the repetition is bounded.
+Each format is an ASCII regular expression that, if possible, begins with a letter or digit; a key is never preceded by
+one. Matching must take linear time: either a repetition is bounded, or what follows it cannot begin with a character
+that it repeats.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 _HEX32, _HEX40, _HEX64 = "[0-9a-f]{32}", "[0-9a-f]{40}", "[0-9a-f]{64}"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
-#: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM and more; what else begins so is told apart elsewhere.
+#: OpenAI, Anthropic, OpenRouter, DeepSeek, Langfuse, LiteLLM and more; `keys` rules out other words with this prefix.
 SK_FORMAT = r"sk-[\w-]{16,}"
 SK_ISSUERS = ("proj-", "svcacct-", "admin-", "ant-", "or-v1-", "lf-", "None-")
 

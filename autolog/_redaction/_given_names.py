@@ -1,4 +1,4 @@
-"""Given names that are common where autolog's users are likely to be: written down by us, in small letters."""
+"""Lower-case given names that are common where autolog is likely to be used; a list of our own."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ rich rob robin roman rose ross roy salma sky stella tim tom tracy victoria viola
 """
 
 GIVEN_NAMES = frozenset(_NAMES.split())
-#: Names that are words, too: they count with a surname only.
+#: Names that are also ordinary words, so that they count only when a surname follows.
 AMBIGUOUS = frozenset(_WORDS.split())

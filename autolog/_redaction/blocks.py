@@ -1,4 +1,4 @@
-"""Secrets in what has a head, and may be of any length: private keys, blocks of YAML, Kubernetes' secrets, tables."""
+"""Secrets of any length that follow a header: private keys, YAML block scalars, Kubernetes secrets, tables."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
 
 
 def blocks_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return where a secret stands in such a block, in no order; the places may overlap.
+    """Return the spans of secrets in such blocks, in no particular order; spans may overlap.
 
     Args:
-        lowered: the text in small letters.
+        lowered: the text in lower case.
     """
     for search in (_private_keys, _yaml_blocks, _secret_manifests, _columns):
         yield from search(text, lowered)
@@ -34,13 +34,13 @@ def _private_keys(text: bytes, _: bytes) -> Iterator[Span]:
         yield from (found.span() for found in _PRIVATE_KEY.finditer(text))
 
 
-#: How a value that is a block of YAML begins: two searches for one character each are quicker than one for both.
+#: The start of a YAML block scalar; two searches for one character each are faster than one search for either.
 _BLOCKS = tuple(re.compile(sign + rb"[+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)") for sign in (rb"\|", rb">"))
 _BLOCK_NAME = re.compile(rb"(?:\A|\n)[ \t-]{0,40}[\"']?([\w.-]{3,80})[\"']?:[ \t]{0,4}\Z")
 
 
 def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find the lines of YAML under the name of a secret: as many as stand as deep as the first."""
+    """Find YAML block scalars under the name of a secret: all lines indented as deeply as the first."""
     at = 0
     blocks = (found for pattern in _BLOCKS for found in pattern.finditer(text))
     for found in sorted(blocks, key=re.Match.start):
@@ -57,12 +57,12 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
 _MANIFEST = re.compile(rb"kind: ?" + _MAYBE_QUOTE + rb"secret" + _MAYBE_QUOTE + rb"\s")
 _DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
 _ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
-#: The lines of a value of several.
+#: A multi-line value: a key, and the lines indented more deeply below it.
 _TEXT = re.compile(rb"(?:\A|\n)([ \t]*+)[\w.-]{1,100}:[ \t]++[|>][+-]?\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
 
 
 def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the values of Kubernetes' secrets, each in a document of its own."""
+    """Find the values of Kubernetes `Secret` manifests, each in its own YAML document."""
     if b"kind:" not in lowered or not _MANIFEST.search(lowered):
         return
     at = 0
@@ -75,16 +75,16 @@ def _secret_manifests(text: bytes, lowered: bytes) -> Iterator[Span]:
         at = end
 
 
-#: The head of a table with a column of passwords: CSV, tabs, or Markdown.
+#: The header row of a table with a password column: CSV, tab-separated or Markdown.
 _HEAD = re.compile(rb"passw(?:or)?d[^\n]{0,200}\n")
-#: How far in its line the column stands at most.
+#: The furthest into its line that the column's name is looked for, in bytes.
 _MOST_BEFORE = 200
 _SEPARATORS = (b"|", b"\t", b";", b",")
 _NAME_OF_COLUMN = re.compile(r"(?:[\w.-]{1,30}(?: [\w.-]{1,30}){0,2})?")
 
 
 def _columns(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords of a table, under the name of their column."""
+    """Find the cells of a table's password column."""
     at = 0
     while found := _HEAD.search(lowered, at):
         earliest = max(at, found.start() - _MOST_BEFORE - 1)
@@ -119,7 +119,7 @@ def _line_end(text: bytes, at: int) -> int:
 
 
 def may_be_column(found: re.Match[bytes]) -> bool:
-    """Return whether the name of a password stands beside what separates the cells of a table."""
+    """Return whether a password's name is next to a cell separator, and so may be a column heading."""
     text, (start, end) = found.string, found.span()
     before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
     after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")

@@ -1,8 +1,8 @@
-"""Credentials that protocols, tools and encodings tell: `Digest response="..."`, `IDENTIFIED BY '...'`, `$2b$12$...`.
+"""Credentials recognised by protocol, tool or encoding: `Digest response="..."`, `IDENTIFIED BY '...'`, `$2b$12$...`.
 
-Each place is a pattern whose first group is the secret, and what that has to look like; it stands under a sign that is
-quick to look for. The quotes and the ends of lines of a text may be escaped, for it may be JSON in a text. Every search
-takes time in proportion to the text: what may be repeated is bounded, or possessive.
+Each place is a pattern whose first group is the secret, paired with a check of that group, and is listed under a sign:
+a cheap pattern that has to match first. Quotes and line ends may be escaped, because the text may be JSON inside a
+string. Every search takes linear time: repetitions are bounded or possessive.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Span = tuple[int, int]
 
 _QUOTE = rb"\\{0,7}[\"'`]"
 _MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
-#: A word of a command, without its quotes, and what stands between two quotes.
+#: A word of a command, without its quotes; and the contents of a quoted string.
 _WORD = rb"((?![-/$<{])[^\s\"'`\\;|&]{4,256})"
 _QUOTED = _QUOTE + rb"([^\s\"'`\\]{4,256})" + _QUOTE
 _BASE64 = rb"([A-Za-z0-9+/_-]{8,8192}+={0,2})"
 
 
 def is_login(value: str) -> bool:
-    """Return whether a text is base64 of a user and a password, as `Basic` and Docker's `auth` have it."""
+    """Return whether a text is base64 of `user:password`, as in `Basic` authentication and Docker's `auth`."""
     plain = _decoded(value[:1000].encode()).strip(b"\0").replace(b"\0", b":")
     return 0 < plain.find(b":") < len(plain) - 1 and plain.isascii() and plain.decode().isprintable()
 
 
 def _decoded(text: bytes) -> bytes:
-    """Return what base64 of either alphabet stands for; nothing if it is none."""
+    """Decode base64 in the standard or the URL-safe alphabet; return `b""` if the text is neither."""
     plain = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
     try:
         return base64.b64decode(plain + b"=" * (-len(plain) % 4))
@@ -51,7 +51,7 @@ def _holds_private_key(value: str) -> bool:
 
 
 def _holds_named_secret(value: str) -> bool:
-    """Return whether a text is base64 of JSON with a text under the name of a secret."""
+    """Return whether a text is base64 of JSON in which a string is stored under the name of a secret."""
     try:
         left: list[Any] = [json.loads(_decoded(value.encode()))]
     except (ValueError, RecursionError):
@@ -71,15 +71,15 @@ def _anything(_: str) -> bool:
     return True
 
 
-#: Yields places in a text, which it gets as it is and in small letters.
+#: Yields spans of a text, which is passed unchanged and in lower case.
 _Search = Callable[[bytes, bytes], Iterator[Span]]
 _Check = Callable[[str], bool]
-#: A pattern whose first group is the secret, and what it has to look like.
+#: A pattern whose first group is the secret, and a check that the group has to pass.
 _Place = tuple[bytes, _Check]
 
-#: How a word begins that is no word of the language (see `is_given`).
+#: The beginning of a word that is not an ordinary word of a language (see `is_given`).
 _GIVEN = rb"[a-z._/:-]{0,256}+[^\sa-z._/:\"'`\\;|&-]"
-#: Commands whose options have a password, besides those of `places`.
+#: Commands that take a password as an option, in addition to those in `places`.
 _DASHED: tuple[_Place, ...] = (
     (rb"curl\b[^\n]{0,200}? -(?:[a-z]{1,5}u ?" + _MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:|b " + _MAYBE_QUOTE +
      rb"[\w.-]{0,40}sess[\w.-]{0,20}=)" + _WORD, is_given),
@@ -95,15 +95,15 @@ _DASHED: tuple[_Place, ...] = (
     (rb"securestring (?:-string )?" + _QUOTED, is_given),
 )  # fmt: skip
 _LINK = rb"/(?:(?:password-?)?reset(?:-?password)?|magic(?:-?link)?|invite|verify(?:-?email)?|activate)/"
-#: A call that gets a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
+#: A call or tuple with a user and a password: `auth("ada", "p4ss!")`, `login = ("ada", "p4ss!")`.
 _CALL = rb"\((?<=[hlns=\s]\()(?=\s?" + _QUOTE + rb")(?:" + b"|".join(
     rb"(?<=%s%s\()" % pair
     for pair in itertools.product((b"auth", b"credential", b"credentials", b"login"),
                                   (b"", b"=", rb"\s", rb"\s\s", rb"\s=", rb"=\s", rb"\s=\s"))
 ) + rb")\s?" + _QUOTE + rb"[^\s\"'`\\]{1,64}" + _QUOTE + rb"\s?,\s?" + _QUOTED  # fmt: skip
-#: By a sign that is there wherever one of the places is. It begins with a byte that is rare in prose.
+#: Signs, and the places for which to search when a sign matches. Each sign begins with a byte that is rare in prose.
 _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
-    # Links that are a login, and what Docker keeps of one
+    # Links that log a user in, and Docker's stored logins
     ((_LINK + rb"[\w-]{20}",), ((_LINK + rb"([\w-]{20,512})", looks_random),)),
     ((rb"\"auth",), ((rb"auth" + _QUOTE + rb"\s{0,8}:\s{0,8}" + _QUOTE + _BASE64, is_login),)),
     # Protocols and SQL
@@ -125,7 +125,7 @@ _PLACES: tuple[tuple[tuple[bytes, ...], tuple[_Place, ...]], ...] = (
        rb" ?\| ?(?:sudo -s|(?:sudo )?chpasswd|(?:sudo )?passwd --stdin)", is_given),)),
     # Code: a user and a password in one call
     ((_CALL,), ((_CALL, is_given),)),
-    # What is kept of a password, and keys
+    # Password hashes and keys
     ((rb"\$(?:1|2[abxy]|5|6|y|apr1|argon2|pbkdf2)",),
      ((rb"(\$(?:1|2[abxy]|5|6|y|apr1|argon2(?:id|i|d)|pbkdf2[\w-]{0,10})\$[\w./+=,$-]{20,200})", _anything),)),
     ((rb"j(?:(?<=eyj)|(?<=ls0tls1crudj))",),
@@ -145,10 +145,10 @@ _COMPILED = [
 
 
 def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return where a credential stands by what is around it, in no order; the places may overlap.
+    """Return the spans of credentials recognised by their surroundings, in no particular order; spans may overlap.
 
     Args:
-        lowered: the text in small letters.
+        lowered: the text in lower case.
     """
     for signs, places in _COMPILED:
         for pattern, check in places if any(sign.search(lowered) for sign in signs) else ():
@@ -159,7 +159,7 @@ def credentials_in(text: bytes, lowered: bytes) -> Iterator[Span]:
         yield from search(text, lowered)
 
 
-#: What proves a password or a key in a header with parameters, and the schemes of such headers.
+#: Parameters of an authorization header that prove knowledge of a password or key, and the schemes that have them.
 _PROVES = rb"=(?<=[cen]=)(?:(?<=response=)|(?<=nonce=)|(?<=mac=)|(?<=signature=)|(?<=oauth_token=))"
 _PROOF = re.compile(_PROVES + _MAYBE_QUOTE + rb"([\w+/.~%-]{16,1024}=*)")
 _PROOF_NAME = re.compile(rb"(?<![a-z0-9-])(?:response|c?nonce|mac|signature|oauth_(?:signature|token))\Z")
@@ -175,7 +175,7 @@ def _proofs(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(1)
 
 
-#: The end of a private key whose beginning is not there, and what stands before it.
+#: The end of a private key whose beginning is missing, and what comes before it.
 _KEY_END = re.compile(rb"-----end [a-z0-9 ]{0,40}private key")
 _KEY_LINES = re.compile(rb"[a-z0-9+/=\n\r\\ ]*+")
 
@@ -189,7 +189,7 @@ def _ends(_: bytes, lowered: bytes) -> Iterator[Span]:
         last = found.end()
 
 
-#: A line that is a command of a protocol, or a setting, and what ends in its password.
+#: A line that is a protocol command or a setting and ends in a password.
 _LINE = (
     rb"[ \t]{0,8}(?:[\w.:]{1,20}+> ?)?(?:config set |set |\w{1,6}+ )?"
     rb"(?:auth (?:\w{1,32} )?|login [^\s\"\\]{1,64} |pass |requirepass |masterauth |bindpw |(?:encrypted-)?password )"
@@ -198,7 +198,7 @@ _LINE_PATTERN = re.compile(
     rb"(?:\A|(?<=[\n\"])|(?<=\\n))" + _LINE + _MAYBE_QUOTE + _WORD + _MAYBE_QUOTE +
     rb"[ \t]{0,4}(?=;?(?:\\r|\r)?(?:\n|\\n|\\?\"|\Z))"
 )  # fmt: skip
-#: The words in such a line, and how far before them it may begin.
+#: The words that occur in such a line, and how many bytes before them the line may begin.
 _LINE_WORDS = tuple(patterns(dict.fromkeys((b"auth", b"login", b"pass", b"password", b"indpw"), b" ")))
 _LINE_BEFORE = 60
 
@@ -216,7 +216,7 @@ def _lines(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield line.span(1)
 
 
-#: A password behind its name, in quotes, or up to what no password has.
+#: A password after its name: in quotes, or up to a character that passwords do not contain.
 _ASSIGNED = re.compile(
     rb"(pass(?:word|wd|phrase|code)?|pwd|psk)" + _MAYBE_QUOTE + rb"(?: for \w{1,40})?"
     rb"(?:\*{0,2}\s{0,8}(?::=|=>|[:=>]|\bis:?|\bwas)\*{0,2}\s{0,8}(?:<\w{1,6}>)?"
@@ -226,7 +226,7 @@ _NAME_BEFORE = re.compile(rb"[\w.-]{1,60}\Z")
 
 
 def _assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords that look chosen behind the name of one: `password: 'p4ss!'`, `<password>p4ss!</password>`."""
+    """Find likely passwords after the name of one: `password: 'p4ss!'`, `<password>p4ss!</password>`."""
     if not any(word in lowered for word in (b"pass", b"pwd", b"psk")):
         return
     for found in _ASSIGNED.finditer(lowered):
@@ -239,7 +239,7 @@ def _assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(group)
 
 
-#: A JSON web token (RFC 7519) from its first dot on; its head stands before.
+#: A JSON Web Token (RFC 7519) from its first dot on; its header comes before.
 _TOKEN_TAIL = re.compile(rb"\.eyJ[\w-]{8,}+\.[\w-]{8,}+")
 _WORD_BEFORE = re.compile(rb"[\w-]*+")
 
@@ -256,7 +256,7 @@ def _web_tokens(text: bytes, _: bytes) -> Iterator[Span]:
         last = found.end()
 
 
-#: Such a token without its head, without its signature, or encrypted; a signed cookie.
+#: A token without its header or its signature, an encrypted token, or a signed cookie.
 _TOKENS = re.compile(rb"(?<![\w.-])eyJ[\w-]{12,}+((?:\.[\w-]*+){1,4})")
 
 
@@ -268,7 +268,7 @@ def _tokens(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span()
 
 
-#: A network and its password.
+#: The command that joins a wireless network, with the network's password.
 _NMCLI = 210
 _NETWORK = re.compile(rb"(?:nmcli\b[^\n]{0,200}? (?:password|[\w.-]{0,40}psk)|wpa_passphrase (?:\S{1,64}|" + _QUOTE +
                       rb"[^\"'`\n]{1,64}" + _QUOTE + rb")) " + _MAYBE_QUOTE + _WORD)  # fmt: skip
@@ -281,13 +281,13 @@ def _networks(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-#: A name, and its value: Terraform's variables, and constants of PHP.
+#: Definitions of a name and its value: Terraform variables and PHP constants.
 _PAIRS = (re.compile(rb"variable " + _QUOTED + rb"\s?\{[^{}]{0,400}?default\s{0,8}=\s{0,8}" + _QUOTED),
           re.compile(rb"define\(\s?" + _QUOTED + rb"\s?,\s?" + _QUOTE + rb"([^\"'`\\\n]{4,256})" + _QUOTE))  # fmt: skip
 
 
 def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords that stand behind their name in a definition."""
+    """Find the passwords in definitions of variables and constants."""
     if b"variable " in lowered or b"define(" in lowered:
         for found in itertools.chain.from_iterable(pattern.finditer(text) for pattern in _PAIRS):
             name = found[1].decode("latin-1")
@@ -299,7 +299,7 @@ def _pairs(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]]]:
-    """Return one pattern for all signs with the same first byte, and that byte, which is quicker to look for."""
+    """Combine signs with the same first byte; return each combined pattern with that byte, which is faster to find."""
     grouped: dict[bytes, list[bytes]] = {}
     for sign in signs:
         length = 2 if sign.startswith(b"\\") else 1
@@ -308,14 +308,14 @@ def _by_first(signs: Iterable[bytes]) -> Iterator[tuple[bytes, re.Pattern[bytes]
         yield first[-1:], re.compile(first + b"(?:" + b"|".join(rest) + b")")
 
 
-#: What leads to the other searches; for `_assigned` a name that other searches know is enough.
+#: Signs for the remaining searches; `_assigned` needs none, because `_is_said` checks each name of a password.
 _OTHER_SIGNS = (
     rb":(?<=kind:)(?= ?" + _MAYBE_QUOTE + rb"secret)", rb"v(?=ariable " + _QUOTE + rb")", rb"\((?<=define\()",
     _PROOF.pattern, rb"=(?<=psk=)",
     rb"k(?<=psk)(?:=?\"| )", rb"_(?<=wpa_)passphrase ",
     rb">(?= auth )",
 )  # fmt: skip
-#: Those that are looked for only where a word is that the quick look has found.
+#: Signs for which to search only if the quick check has found the given word.
 _BY_WORD = {
     rb"\"auth": b"auth", rb":(?= psk )": b"psk", rb"b(?<=identified b)y " + _QUOTE: b"identified by",
     rb"q(?<=sq)lplus ": b"sqlplus", rb"\"kty": b"kty", rb":(?<=phrase:)": b"phrase:", _OTHER_SIGNS[0]: b"kind:",
@@ -325,24 +325,24 @@ _BY_WORD = {
 _ALL_SIGNS = [*(sign for signs, _ in _PLACES for sign in signs), *_OTHER_SIGNS]
 _WORD_SIGNS = tuple((_BY_WORD[sign], re.compile(sign)) for sign in _ALL_SIGNS if sign in _BY_WORD)
 _SIGNS = tuple(_by_first(sign for sign in _ALL_SIGNS if sign not in _BY_WORD))
-#: The words that `may_hold_credential` wants to know of.
+#: The words whose occurrence `may_hold_credential` takes as an argument.
 _WORDS_OF_LINES = frozenset({b"auth", b"login", b"pass", b"indpw"})
 WORDS = frozenset({*_BY_WORD.values(), *_WORDS_OF_LINES})
 _PASSWORD = re.compile(rb"passw(?:or)?d")
-#: Such a line after the end of one, escaped or not, or where a text begins.
+#: A line as in `_LINE`, at the start of a text or after a line end, escaped or not.
 _LINE_BEGUN = re.compile(rb"(?:\n|\\n|\")" + _LINE)
-#: So far behind its word it goes on.
+#: How many bytes after its word such a line may continue.
 _LINE_AFTER = 70
 
 
 def may_hold_credential(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
-    """Return whether there may be one in a body, whose texts may be escaped.
+    """Return whether an undecoded body, whose texts may be escaped, may contain a credential.
 
     Args:
-        lowered: the body in small letters.
-        words: those of `WORDS` that may be in it.
+        lowered: the body in lower case.
+        words: the members of `WORDS` that may occur in it.
     """
-    lowered = b'"' + lowered  # where a text begins that is no JSON
+    lowered = b'"' + lowered  # marks the beginning of a body that is not JSON
     passwords = list(_PASSWORD.finditer(lowered)) if b"pass" in words else []
     searches: list[_Search] = []
     if _has_sign(lowered, words):
@@ -366,7 +366,7 @@ def _has_sign(lowered: bytes, words: frozenset[bytes]) -> bool:
 
 
 def _lines_in_quotes(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find what `_lines` does in the texts of a body, which begin and end with a quote."""
+    """Find what `_lines` finds, in the quoted texts of an undecoded body."""
     return _lines(text.replace(b'"', b"\n"), lowered.replace(b'"', b"\n"))
 
 
@@ -379,7 +379,7 @@ def _may_be_line(lowered: bytes) -> bool:
 
 
 def _is_said(found: re.Match[bytes]) -> bool:
-    """Return whether what follows the name of a password leads to one without a sign."""
+    """Return whether a password may follow its name without an assignment sign between them."""
     start, end = found.span()
     return found.string[end : end + 4].startswith((b"(", b" '", b' "', b' \\"', b" is", b" was", b" for")) or (
         found.string[end : end + 1] == b" " and b"nmcli" in found.string[max(0, start - _NMCLI) : start]

@@ -1,4 +1,4 @@
-"""What is encoded inside texts: URL-encoded JSON and forms, with the places of their bytes, and JSON's escapes."""
+"""Decode what is encoded inside texts: URL-encoded JSON and forms, with the original offsets, and JSON escapes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 
-#: What is URL-encoded may be so twice.
+#: How many levels of URL encoding are undone.
 TWICE = 2
 
 
 def url_decoded(text: bytes) -> Iterator[tuple[bytes, Callable[[int], int]]]:
-    """Return the words of a text that hold URL-encoded JSON or forms, decoded, and where each of their bytes stood."""
+    """Yield the decoded words of a text that contain URL-encoded JSON or forms.
+
+    Each comes with a function that maps an offset in the decoded word to an offset in the text.
+    """
     end = 0
     for sign in _URL_ENCODED.finditer(text):
         if sign.start() >= end:
@@ -28,7 +31,7 @@ _WORD = re.compile(rb"[^\s\"'<>]*+")
 
 
 def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]:
-    parts = re.split(rb"(%[0-9A-Fa-f]{2})", word)  # every second one is a byte
+    parts = re.split(rb"(%[0-9A-Fa-f]{2})", word)  # every second part is an encoded byte
     decoded = [bytes([int(part[1:], 16)]) if number % 2 else part for number, part in enumerate(parts)]
     starts = list(itertools.accumulate(map(len, decoded), initial=0))
     sources = list(itertools.accumulate(map(len, parts), initial=begin))
@@ -41,19 +44,20 @@ def _decoded_word(word: bytes, begin: int) -> tuple[bytes, Callable[[int], int]]
 
 
 def holds_within(body: bytes, holds: Callable[[bytes], bool], depth: int = TWICE) -> bool:
-    """Return whether something is true of a body, or of what is URL-encoded in it."""
+    """Return whether `holds` is true of a body, or of anything URL-encoded in it, up to `depth` levels."""
     return holds(body) or (depth > 0 and any(holds_within(inner, holds, depth - 1) for inner, _ in url_decoded(body)))
 
 
-#: So deep texts of JSON are looked for in texts of JSON.
+#: How many levels of JSON inside JSON strings are searched.
 _NESTED = 3
-#: What an escape stands for; that of a backslash comes first and last, in between a byte that UTF-8 has nowhere.
+#: Escapes and what they stand for. An escaped backslash is first replaced by a byte that never occurs in UTF-8, and
+#: that byte last by a backslash, so that it does not begin another escape.
 _ESCAPES = ((rb"\\", b"\xff"), (rb"\n", b"\n"), (rb"\r", b"\r"), (rb"\t", b"\t"), (rb"\"", b'"'), (rb"\/", b"/"),
             (b"\xff", b"\\"))  # fmt: skip
 
 
 def unescaped(body: bytes) -> Iterator[bytes]:
-    """Yield a body as it is, then with its escapes undone, level by level: JSON may be a text of JSON."""
+    """Yield a body as it is, then with its escapes undone level by level, because JSON strings may contain JSON."""
     yield body
     for _ in range(1, _NESTED):
         if b"\\" not in body:

@@ -1,4 +1,4 @@
-"""URLs and headers without the credentials in them."""
+"""Remove credentials from URLs and headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from autolog._redaction.names import PARAMETERS, suggests_secret
 
-#: Headers that are worth keeping and hold no secret.
+#: Headers that are worth keeping and contain no secrets.
 _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent", "date", "retry-after", "x-request-id", "request-id",
                  "apim-request-id", "x-amzn-requestid", "x-amzn-errortype", "x-inference-provider", "cf-ray",
                  "x-should-retry"}  # fmt: skip
@@ -23,9 +23,9 @@ _CREDENTIALS = ("auth", "cookie", "token", "secret", "password", "api-key", "api
 
 
 def clean_url(url: str) -> str:
-    """Return a URL without credentials: no user information, and no value of a parameter that grants access.
+    """Return a URL without user information and without the values of parameters that grant access.
 
-    Keys in other places are found with those in all texts of a record.
+    Keys elsewhere in the URL are found by the search through all texts of a record.
     """
     try:
         parts = urlsplit(url)
@@ -43,10 +43,11 @@ def _clean_parameter(parameter: str) -> str:
 
 
 def plain_headers(headers: Any) -> dict[str, str]:
-    """Return the headers that are worth keeping or may hold a key, with lower-case names; others are not decoded.
+    """Return the headers that are worth keeping or may contain a key, with lower-case names.
 
     Args:
-        headers: httpx's, which decode all of their own at every access, or any with `items()`: botocore's have bytes.
+        headers: httpx headers, which are read raw because httpx decodes all headers at every access, or any object
+            with `items()`; names and values may be bytes, as botocore's are.
     """
     raw = getattr(headers, "raw", None)
     if raw is None:
@@ -57,13 +58,13 @@ def plain_headers(headers: Any) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=1024)
 def _wanted(name: str | bytes) -> str | None:
-    """Return the name of a header in small letters, None if nobody reads that header."""
+    """Return the lower-case name of a header, or None if the header is not needed."""
     plain = (name if isinstance(name, str) else name.decode("latin-1")).lower()
     return plain if _keeps(plain) or plain in KEY_HEADERS else None
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return those of `plain_headers` that are worth keeping."""
+    """Return the headers out of `plain_headers` that are worth keeping."""
     return {name: value for name, value in headers.items() if _keeps(name)}
 
 

@@ -1,4 +1,4 @@
-"""Keys with a format: as their issuers publish them, in the long words of a text."""
+"""Find API keys of published formats (`_formats`) among the long words of a text."""
 
 from __future__ import annotations
 
@@ -12,26 +12,30 @@ from autolog._redaction.names import is_mixed, looks_random
 
 Span = tuple[int, int]
 
-#: A key has at least so many characters without a break.
+#: The least number of consecutive characters in a key.
 RUN = 16
 _LONG = b"a" * RUN
-#: Every character that may stand in a key as `a`, all else as a blank.
+#: A translation table: bytes that may occur in a key become `a`, all others a blank.
 _MARKS = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-.=+/:~%@" else 32 for byte in range(256))
 _ANY = alternatives(pattern.encode() for pattern in (*FORMATS, SK_FORMAT))
-#: What stands before a key. A search for one of a set of characters skips all others quickly.
+#: The character before a key. A pattern that begins with a character set skips all other characters quickly.
 _BEFORE_KEY = rb"[^A-Za-z0-9]"
-#: A letter before a key may belong to an escape, in text that is JSON and could not be parsed.
+#: The same in JSON that could not be parsed, where a letter before a key may belong to an escape.
 _BEFORE_KEY_IN_ESCAPES = rb"[^G-Zg-mo-qsu-z](?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
 
 
 @functools.cache
 def _keys(before: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of all formats, when it is wanted: it takes 4 ms to compile."""
+    """Compile the pattern of all formats, on first use because it takes 4 ms."""
     return re.compile(before + b"(" + _ANY + b")")
 
 
 def keys_in(text: bytes, words: Iterable[Span]) -> Iterator[Span]:
-    """Return where a key stands in those words of a text."""
+    """Return the spans of the keys in a text.
+
+    Args:
+        words: the spans of the words in which to search (`long_words`).
+    """
     pattern = _keys(_BEFORE_KEY_IN_ESCAPES if b"\\" in text else _BEFORE_KEY)
     for start, end in words:
         if start:
@@ -48,13 +52,13 @@ def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Ite
 
 
 def _is_sk_key(rest: str) -> bool:
-    """Return whether what follows `sk-` makes it a key: class names of style sheets begin like that, too."""
+    """Return whether what follows `sk-` makes it a key; CSS class names begin with `sk-`, too."""
     known = rest.startswith(SK_ISSUERS) or "-" not in rest
     return (known and is_mixed(rest)) or looks_random(rest)
 
 
 def long_words(text: bytes) -> Iterator[Span]:
-    """Return the places of the words of which a key could be one."""
+    """Return the spans of the words that are long enough to be a key."""
     marks, at = text.translate(_MARKS), 0
     while (at := marks.find(_LONG, at)) >= 0:
         end = marks.find(b" ", at)
@@ -64,20 +68,23 @@ def long_words(text: bytes) -> Iterator[Span]:
         at = end
 
 
-#: Longer words of base64 are data, and what looks like a key in their midst is chance.
+#: Longer base64 words are data, in which anything that looks like a key is there by chance.
 _BLOB = 400
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 
 
 # Before a body is decoded
 
-#: Long words that were searched in vain: names of fields, models and headers come again in every call.
+#: Long words without a key, remembered because names of fields, models and headers recur in every call.
 _known_words: set[bytes] = set()
 _MOST_KNOWN, _LONGEST_KNOWN = 4096, 64
 
 
 def may_hold_key(body: bytes) -> bool:
-    """Return whether a long word may be a key; of those that come again it is known (13 us a chat otherwise)."""
+    """Return whether a body may contain a key.
+
+    Words found to be none are remembered, which saves 13 us per chat.
+    """
     words = _words(body) - _known_words
     if not words:
         return False
@@ -91,10 +98,10 @@ def may_hold_key(body: bytes) -> bool:
 
 
 def _words(body: bytes) -> set[bytes]:
-    """Return the words of which a key could be one: in most texts there are few, and in streams they repeat."""
+    """Return the distinct words that are long enough to be a key: few in most texts, and repeated in streams."""
     words = set()
     for start, end in long_words(body):
         words.add(body[start:end])
-        if start and body[start - 1] == 92:  # its first letter belongs to an escape, or five of it: `\u65e5`
+        if start and body[start - 1] == 92:  # its first letter, or its first five as in `\u65e5`, belong to an escape
             words.update((body[start + 1 : end], body[start + 5 : end]))
     return words

@@ -1,6 +1,6 @@
-"""A quick look at a body before it is decoded: most hold nothing that could be a secret, and are left alone.
+"""A quick check of a body before it is decoded: most bodies contain nothing like a secret and are left alone.
 
-`may_hold_secret` may give false positives, never false negatives. It takes time in proportion to the body.
+`may_hold_secret` may give false positives, but never false negatives. It takes time linear in the length of the body.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from autolog._redaction.pieces import REPEATED
 from autolog._redaction.places import ends_in_code, may_hold_password
 from autolog._redaction.spoken import ASCII_WORDS, BEFORE_CODE, may_speak
 
-#: What stands between a name and its value.
+#: What may come between a name and its value.
 _BLANKS = rb"(?:\s|\\++[nrtf])*+"
 _SIGN = rb"(?::=|=>|[=:>]|,?" + _BLANKS + rb"(?:\\*+[\"'])?value(?:\\*+[\"'])?" + _BLANKS + rb"[=:])"
 _SAID_AFTER = rb"(?:[ \t]|\\++t){1,4}(?:is )?(?:\\{0,7}[\"'])?(?=[a-z_+/.~-]{0,512}+\d)[\w+/.~-]{16}"
@@ -33,13 +33,14 @@ _DEFAULT_AFTER = (
     rb"(?:\\*+[\"'`])?[\])]{0,2}" + _BLANKS +
     rb"(?:(?:\|\||\?\?|\?:|or\b|\{)" + _BLANKS + rb"(?:default|\\*+[\"'`])|,\s*default)"
 )  # fmt: skip
-#: How it goes on after a word in the name of a secret, and after the name of a code.
+#: What has to follow a word in the name of a secret, and the name of a code.
 _NAMED = rb"(?=[\w.-]{0,30}+(?:" + b"|".join((_SAID_AFTER, _ASSIGNED_AFTER, _LISTED_AFTER, _DEFAULT_AFTER)) + rb"))"
 _NUMBERED = (
     rb"(?=[\w.-]{0,20}+(?:\\*+[\"'`])?" + _BLANKS + rb"(?:(?:is\b|,|" + _SIGN + rb")" + _BLANKS +
     rb"\[?" + _BLANKS + rb"(?:\\*+[\"'`])?\d{2}|\d{6}))"
 )  # fmt: skip
-#: Words in the names of secrets, in small letters, and what follows; counts of tokens are in every response.
+#: Lower-case words in the names of secrets, each with what has to follow. `tokens` is excluded, because every response
+#: counts tokens.
 _LEADS = {
     **dict.fromkeys((b"key", b"secret", b"pass", b"pwd", b"bearer", b"credential", b"cookie", b"auth",
                      b"signature", b"salt", b"sess"), _NAMED),
@@ -57,16 +58,16 @@ _find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 32_768
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
-#: What stands before the host of a URL: a search by it reads no part of a text twice.
+#: The login in a URL, searched for from `://` on so that no part of a text is read twice.
 _LOGIN = re.compile(rb"://[^\s/@\"']++@")
-#: A character of ASCII as JSON may write it, too.
+#: An ASCII character that JSON has written as an escape.
 _ESCAPED = re.compile(rb"\\(?:/|u00([2-7][0-9a-fA-F]))")
-#: After so many names in vain a body is walked.
+#: How many names are checked before the body is walked anyway.
 _PATIENCE = 2000
 
 
 def may_hold_secret(body: bytes) -> bool:
-    """Return whether there may be something that looks like a key, or an object's key that names a secret."""
+    """Return whether a body may contain a secret, recognised by its format, its name or its place."""
     return holds_within(body, _may_hold)
 
 
@@ -97,7 +98,7 @@ _NAME = re.compile(rb"[\w.-]*+")
 
 
 def _leads(lowered: bytes, body: bytes, words: frozenset[bytes]) -> bool:
-    """Return whether the name of a secret stands somewhere, and something after it."""
+    """Return whether the name of a secret occurs anywhere with a value after it."""
     tried = 0
     for ones, pattern in _LEADING:
         for found in pattern.finditer(lowered) if words & ones else ():
@@ -108,11 +109,16 @@ def _leads(lowered: bytes, body: bytes, words: frozenset[bytes]) -> bool:
 
 
 def _is_in_name(body: bytes, start: int, end: int) -> bool:
-    """Return whether the name around a place suggests a secret."""
+    """Return whether the name around a word suggests a secret.
+
+    Args:
+        start: the offset of the word in the body.
+        end: the offset of its end.
+    """
     before, after = body[max(0, start - 60) : start], _NAME.match(body, end, end + 30)
     begun, rest = _NAME.match(before[::-1]), body[start : after.end() if after else end]
     name = (before[len(before) - (begun.end() if begun else 0) :] + rest).decode("latin-1")
-    words = before.rpartition(b'"')[2] + rest  # an object's key may be several
+    words = before.rpartition(b'"')[2] + rest  # an object's key may be several words
     return (
         _may_name(name)
         or (b"\\" in before and _may_name(name[1:]))  # its first letter may belong to an escape
@@ -128,21 +134,22 @@ def _may_name(name: str) -> bool:
 
 # Streams and lists
 
-#: A text of an object, and the key that it stands under.
+#: A key of an object and its string value.
 _PIECE = re.compile(rb'"([^"\\]{1,40})":\s*"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
-#: Several texts that come at once may be confused in `pieces_joined`.
+#: A sign of several texts streamed at once, which `pieces_joined` would mix up.
 _SEVERAL = re.compile(rb'"index":\s*[1-9]')
 
 
 def several_at_once(body: bytes) -> bool:
-    """Return whether a stream may bring several texts at the same time."""
+    """Return whether a stream may interleave the pieces of several texts."""
     return _SEVERAL.search(body) is not None
 
 
 def pieces_joined(body: bytes) -> bytes:
-    """Return what a stream says under each of its keys, put together without a look at which text a piece is of.
+    """Join all string values of a stream that have the same key, without regard to the text that each belongs to.
 
-    Left out are texts of one piece, which stand in the stream as they are, and what all events repeat.
+    Texts of a single piece are left out, because a search of the stream itself sees them, and so are values that all
+    events repeat.
     """
     texts: dict[bytes, list[bytes]] = {}
     for name, piece in _PIECE.findall(body):
@@ -155,14 +162,14 @@ def _is_whole(pieces: list[bytes]) -> bool:
     return pieces.count(b"") >= count - 1 or (len(first) >= REPEATED and pieces.count(first) == count)
 
 
-#: Several texts in one list, and what stands between them.
+#: A list of several strings, and the separators between them.
 _LISTED = re.compile(rb'\[\s*+"(?:[^"\\]++|\\.)*+"(?:\s*+,\s*+"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
 _BETWEEN = re.compile(rb'(?<![^\\]\\)"\s*+,\s*+"')
-#: The data of an event that is a text, as JSON or as it is.
+#: The data of an event that is a string, in JSON or bare.
 _BARE = re.compile(rb'^data: ?"?([^\r\n"{][^\r\n"]*+)', re.MULTILINE)
 
 
 def lists_joined(body: bytes) -> bytes:
-    """Return the texts of each list put together, and so those that are the data of a stream's events."""
+    """Join the strings of each list, and those that are themselves the data of a stream's events."""
     lists = [_BETWEEN.sub(b"", found[0]) for found in _LISTED.finditer(body)]
     return b"\n".join([*lists, b"".join(_BARE.findall(body)) if b"data:" in body else b""])

@@ -1,7 +1,7 @@
-"""Names under which secrets stand: `OPENAI_API_KEY`, `dbPassword`, `X-Auth-Token`.
+"""Recognise the names of secrets: `OPENAI_API_KEY`, `dbPassword`, `X-Auth-Token`.
 
-Names are compared without case and without separators, by how they end: whose key it is stands before it. What may
-follow says which of several it is (`API_KEY_2`, `password_old`); what else follows makes it another thing
+Names are compared by their ends, without case and separators, because the beginning only says whose key it is. A suffix
+that tells one of several apart is ignored (`API_KEY_2`, `password_old`); any other suffix names something else
 (`password_length`, `secret_name`).
 """
 
@@ -15,7 +15,7 @@ _WHICH = re.compile(
     r"(?:\d|old|new|prod|production|staging|dev|test|live|primary|secondary|backup|value|b64|base64)++\Z"
 )
 
-#: What these names hold is a secret, wherever they stand.
+#: Names whose values are secrets wherever they occur.
 _CERTAIN = (
     "apikey", "apikeys", "apitoken", "apisecret", "authorization", "accesskey", "secretkey", "secretaccesskey",
     "privatekey", "signingkey", "encryptionkey", "subscriptionkey", "accountkey", "masterkey", "sharedkey",
@@ -26,7 +26,7 @@ _CERTAIN = (
     "mistralkey", "coherekey", "groqkey", "azurekey", "awskey", "stripekey", "sendgridkey", "clientkeydata",
     "privatekeydata", "totpsecret", "otpsecret", "secretstring", "authkey", "privkey", "unsealkey", "presharedkey",
 )  # fmt: skip
-#: Whose password it is, where its name is short: `ssh_pass`, `DB_PASS`.
+#: Prefixes of `pass`, which alone is too short to be certain: `ssh_pass`, `DB_PASS`.
 _PASSES = tuple(
     f"{word}pass"
     for word in ("ssh", "become", "sudo", "root", "admin", "user", "service", "login", "db", "mysql", "pg", "postgres",
@@ -34,7 +34,7 @@ _PASSES = tuple(
                  "sftp", "proxy", "http", "basic", "auth", "wifi", "vpn", "rpc", "store", "keystore", "truststore",
                  "web")
 )  # fmt: skip
-#: The word for a password in other languages, with the accents that are often left out and without them.
+#: The word for a password in other languages, with and without the accents that are often left out.
 PASSWORD_ELSEWHERE = (
     "passwort", "kennwort", "contraseña", "contrasena", "contrasenha", "senha", "mot de passe", "wachtwoord",
     "lösenord", "losenord", "adgangskode", "passord", "salasana", "heslo", "hasło", "haslo", "jelszó", "jelszo",
@@ -42,77 +42,77 @@ PASSWORD_ELSEWHERE = (
     "비밀번호", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "पासवर्ड",
 )  # fmt: skip
 _ELSEWHERE = tuple(word.replace(" ", "") for word in PASSWORD_ELSEWHERE)
-#: What these hold is one in a program's own data. In a conversation with a model they may be its subject.
+#: Names whose values are secrets in a program's own data; in a conversation with a model they may be the topic.
 _LIKELY = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "cookie", "cookies",
     "token", "credential", "credentials", "xauth", "bearer", "rediscliauth", *_PASSES,
     *_ELSEWHERE, "passwordhash", "recoverycode", "recoverycodes", "backupcode", "backupcodes",
 )  # fmt: skip
-#: Those of them that people choose.
+#: Names of secrets that people choose themselves.
 _PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "psk", "presharedkey", *_PASSES, *_ELSEWHERE,
               "secretkey", "totpsecret", "otpsecret")  # fmt: skip
-#: What these hold is a secret if it looks drawn at random, and what these others hold if it is no word.
+#: Names whose values are secrets if they look random, and names whose values are secrets unless they are words.
 _RANDOM = frozenset({"salt", "passwordsalt", "phpsessid", "jsessionid"})
 _PERHAPS = frozenset({"pass", "auth"})
-#: Codes of a few digits.
+#: Names of codes of a few digits.
 _CODES = frozenset({"otp", "totp", "pin", "cvv", "cvv2", "cvc", "cvc2", "pincode", "securitycode", "verificationcode",
                     "mfacode", "otpcode", "onetimecode", "onetimepassword"})  # fmt: skip
 _SPLIT = re.compile(r"[-_. ]|(?<=[a-z])(?=[A-Z])")
-#: Tokens that nobody keeps secret: those of texts, and of pages.
+#: Tokens that are not secrets: those of texts, and those of pages.
 _HARMLESS = tuple(
     f"{word}token"
     for word in ("page", "next", "continuation", "stop", "start", "end", "bos", "eos", "pad", "mask", "unk", "sep",
                  "cls", "special", "first", "last", "cursor", "sync", "per", "text", "prompt", "image", "audio")
 )  # fmt: skip
-#: Parameters of a URL that grant access, besides those whose names say so.
+#: URL parameters that grant access, in addition to those whose names say so.
 PARAMETERS = frozenset({"key", "sig", "signature", "code", "token", "auth", "x-amz-signature", "x-amz-credential",
                         "x-amz-security-token", "x-goog-signature", "x-goog-credential"})  # fmt: skip
 
 
 @functools.lru_cache(maxsize=4096)
 def names_secret(name: str) -> bool:
-    """Return whether what stands under this name is a secret, whoever wrote it and whatever it looks like."""
+    """Return whether a value of this name is a secret wherever it occurs and whatever it looks like."""
     return _bare(name).endswith(_CERTAIN)
 
 
 @functools.lru_cache(maxsize=4096)
 def suggests_secret(name: str) -> bool:
-    """Return whether what stands under this name is a secret in a program's own data."""
+    """Return whether a value of this name is a secret in a program's own data."""
     bare = _bare(name)
     return bare.endswith(_CERTAIN) or (bare.endswith(_LIKELY) and not bare.endswith(_HARMLESS))
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_password(name: str) -> bool:
-    """Return whether what stands under this name is a password, which need not look drawn at random."""
+    """Return whether a value of this name is a password, which need not look random."""
     return _bare(name).endswith(_PASSWORDS)
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_code(name: str) -> bool:
-    """Return whether what stands under this name is a code for one login, or of a card."""
+    """Return whether a value of this name is a one-time code or the security code of a card."""
     return _SPLIT.split(name[-200:])[-1].lower() in _CODES or _bare(name) in _CODES
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_random(name: str) -> bool:
-    """Return whether what stands under this name is a secret if it looks drawn at random."""
+    """Return whether a value of this name is a secret if it looks random."""
     return _bare(name) in _RANDOM
 
 
 def perhaps_secret(name: str) -> bool:
-    """Return whether what stands under this name is a secret unless it is a word."""
+    """Return whether a value of this name is a secret unless it is an ordinary word."""
     return name.strip("_-").lower() in _PERHAPS
 
 
 @functools.lru_cache(maxsize=4096)
 def holds_token(name: str) -> bool:
-    """Return whether what stands under this name is a token: of a service, or of a text."""
+    """Return whether a value of this name is a token, either of a service or of a text."""
     return _bare(name).endswith(("token", "tokens"))
 
 
 def _bare(name: str) -> str:
-    """Return the name without case, separators, and what says which of several it is."""
+    """Return a name in lower case, without separators and without a suffix that tells one of several apart."""
     return _WHICH.sub("", name[:200].lower().translate(_SEPARATORS))
 
 
@@ -121,17 +121,17 @@ def _bare(name: str) -> str:
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _RUN = re.compile(r"[A-Za-z0-9]{10,}")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
-#: Words of an identifier in camel case, with small numbers between them.
+#: A camel-case identifier, possibly with short numbers between its words.
 _HUMPS = re.compile(r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{3,}+|\d{1,3}+(?!\d))++\Z")
 
 
 def looks_random(value: str) -> bool:
-    """Return whether a word looks drawn at random: letters and digits mixed in a way that no name or path has."""
+    """Return whether a word looks random: it mixes letters and digits as no name or path does."""
     if _UUID.fullmatch(value):
         return True
     return any(len(_CHANGES.findall(run)) >= 2 and not _HUMPS.match(run) for run in _RUN.findall(value[:512]))
 
 
 def is_mixed(value: str) -> bool:
-    """Return whether a value has letters and digits."""
+    """Return whether a value contains both letters and digits."""
     return any(sign.isdigit() for sign in value[:512]) and any(sign.isalpha() for sign in value[:512])

@@ -1,7 +1,7 @@
-"""Secrets in objects, by the keys that they lie under: `{"password": "x"}`, `{"password": {"value": "x"}}`.
+"""Find secrets in JSON objects by the keys above them: `{"password": "x"}`, `{"password": {"value": "x"}}`.
 
-In a program's own data what lies under the name of a secret is one. In a conversation with a model a password may be
-the subject, and counts as a secret only where the name leaves no doubt or the value looks drawn at random.
+In a program's own data, a value under the name of a secret is a secret. In a conversation with a model a password may
+be the topic, so that a value counts as a secret only if its name leaves no doubt or the value looks random.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from autolog._redaction.places import is_chosen, is_given
 
 Path = tuple[str, ...]
 
-#: A value that looks random has at least so many characters.
+#: The least length of a value that counts as random, in characters.
 _RUN = 16
-#: So far above a value the name may stand that it is for.
+#: How many levels above a value its name may be.
 _ABOVE = 3
-#: Under the name of a secret: what holds it.
+#: Keys below the name of a secret that contain the secret itself.
 _VALUES = frozenset({"value", "values", "default", "data", "secret", "string", "stringvalue", "string_value", "s",
                      "plain", "plaintext", "raw", "pem", "key", "current", "new", "old", "previous", "access",
                      "refresh", "pass", "content", "text", "bytes", "encoded", "base64"})  # fmt: skip
-#: And what tells of it only: whose it is, what it is for, what it has to look like.
+#: Keys below the name of a secret that only describe it: its owner, its purpose, its format.
 _ABOUT = frozenset({"type", "name", "title", "description", "format", "kind", "id", "label", "user", "username",
                     "login", "email", "host", "url", "uri", "region", "scope", "scopes", "expires", "expires_at",
                     "expires_in", "expiry", "created", "created_at", "updated_at", "token_type", "pattern", "help",
@@ -43,12 +43,12 @@ _ABOUT = frozenset({"type", "name", "title", "description", "format", "kind", "i
 
 
 def hides_secret(path: Path, value: Any, own: bool) -> bool:
-    """Return whether a value is a secret for the names that it stands under.
+    """Return whether a value is a secret according to the keys above it.
 
     Args:
-        path: the keys of the objects that hold it, outermost first.
-        value: a JSON value; texts are secrets, and the numbers that stand for a password or a code.
-        own: whether it is the program's own data, and no conversation with a model.
+        path: the keys of the objects that contain the value, outermost first.
+        value: a JSON value; only strings, and numbers that are passwords or codes, can be secrets.
+        own: whether the value is the program's own data rather than part of a conversation with a model.
     """
     name = path[-1]
     if own and holds_code(name) and _is_code(value):
@@ -59,7 +59,7 @@ def hides_secret(path: Path, value: Any, own: bool) -> bool:
 
 
 def is_hash(value: str) -> bool:
-    """Return whether a value looks like the hash of a commit or of a file."""
+    """Return whether a value looks like the hash of a commit or a file."""
     return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", value) is not None
 
 
@@ -82,7 +82,7 @@ def _is_drawn(value: str) -> bool:
 
 
 def _holds(path: Path, value: str, own: bool) -> bool:
-    """Return whether a value is the secret whose name stands above it."""
+    """Return whether a string is the secret that a key above it names."""
     below = path[-1].lower()
     if below in _ABOUT:
         return False

@@ -1,4 +1,4 @@
-"""Texts that come in pieces, spread over the events of a stream or the tokens of a list, edited as wholes."""
+"""Edit texts that arrive in pieces, spread over the events of a stream or the tokens of a list, as wholes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from autolog._record.bodies import decode_json
 from autolog._redaction.walk import LISTED, Edit, Path, Rules, Walk, apply, without_overlaps
 
-#: Fields of an event that tell which text its pieces belong to.
+#: Fields of an event that identify the text to which its pieces belong.
 _SOURCE = ("type", "index", "output_index", "content_index", "summary_index", "item_id")
-#: Texts of this length are no pieces if all events have the same.
+#: The least length of a text that, repeated by all events, is not a piece of a longer text.
 REPEATED = 8
-#: Shorter pieces hold no secret of their own.
+#: Shorter pieces are too short to contain a whole secret.
 _LONG = 16
 
-#: What tells the texts of a stream apart.
+#: The identity of a text in a stream: its path, the indexes of its owners, and its source.
 _Place = tuple[Any, ...]
 
 
 def edit_in_pieces(events: list[Any], rules: Rules, names: tuple[str, ...] | None = None) -> list[Any]:
-    """Return events after all edits; those without any are the very same objects.
+    """Return events after all edits; events without edits are the same objects.
 
     Args:
-        events: JSON values, in their order.
-        rules: what is to be changed.
-        names: the keys of the texts that come in pieces; None for all but the format's own words.
+        events: the events' JSON values, in order.
+        rules: the edits to make.
+        names: the keys of texts that arrive in pieces; None for all keys except those of the format's own words.
     """
     collector = _Collector(rules, names)
     found = collector.walk(events)
@@ -47,7 +47,7 @@ def edit_in_pieces(events: list[Any], rules: Rules, names: tuple[str, ...] | Non
 
 
 class _Collector:
-    """Walks over events, and keeps the pieces of each text and the numbers of the events that they are in."""
+    """Walks over events and collects the pieces of each text, with the numbers of the events that contain them."""
 
     def __init__(self, rules: Rules, names: tuple[str, ...] | None) -> None:
         self.texts: dict[_Place, list[str]] = {}
@@ -70,7 +70,7 @@ class _Collector:
 
 
 class _Replacer:
-    """Walks over the events that change, and puts the edited pieces of each text in the places of the old ones."""
+    """Walks over the events that change, and replaces the pieces of each text by the edited ones."""
 
     def __init__(self, rules: Rules, names: tuple[str, ...] | None, edited: dict[_Place, list[str]],
                  numbers: dict[_Place, list[int]]) -> None:  # fmt: skip
@@ -100,12 +100,15 @@ def _source(event: Any) -> _Place:
 
 
 def _edited(texts: list[str], rules: Rules) -> list[str] | None:
-    """Return pieces of one text after its edits, each replacement where its part began; None without edits."""
+    """Return the pieces of one text after its edits, or None if there are none.
+
+    A replacement goes into the piece in which the replaced part begins.
+    """
     whole = "".join(texts)
     if len(texts) == 1 or (whole[:1] in ("{", "[") and isinstance(decode_json(whole), (dict, list))):
         new = Walk(rules).text(whole)
         return None if new is whole else [new, *[""] * (len(texts) - 1)]
-    if len(texts[0]) >= REPEATED and texts.count(texts[0]) == len(texts):  # what all events repeat is no piece
+    if len(texts[0]) >= REPEATED and texts.count(texts[0]) == len(texts):  # repeated by all events, so not a piece
         new = Walk(rules).text(texts[0])
         return None if new is texts[0] else [new] * len(texts)
     if _grows(texts):
@@ -113,7 +116,7 @@ def _edited(texts: list[str], rules: Rules) -> list[str] | None:
         return [_beginning(text, edits) for text in texts] if edits else None
     edits = rules.edits(whole)
     at = 0
-    for text in texts:  # a text of its own may stand beside others of its name
+    for text in texts:  # a piece may also be a complete text
         if text[:1] in ("{", "[") and (new_text := Walk(rules).text(text)) is not text:
             edits.append((at, at + len(text), new_text))
         elif len(text) >= _LONG:
@@ -123,7 +126,7 @@ def _edited(texts: list[str], rules: Rules) -> list[str] | None:
 
 
 def _edited_list(texts: list[str], rules: Rules) -> list[str] | None:
-    """Return the texts of a list after the edits of each, and of what lies over several of them; None without edits."""
+    """Return the texts of a list after the edits of each and of all joined, or None if there are no edits."""
     new = [Walk(rules).text(text) for text in texts]
     if len(texts) > 1 and rules.joins_lists:
         whole = "".join(new)
@@ -132,17 +135,17 @@ def _edited_list(texts: list[str], rules: Rules) -> list[str] | None:
 
 
 def _grows(texts: list[str]) -> bool:
-    """Return whether each text says all of the one before again, and more, as some streams do."""
+    """Return whether each text repeats the previous one and extends it, as some streams do."""
     return len(texts) >= 3 and 0 < len(texts[0]) < len(texts[-1]) and all(map(str.startswith, texts[1:], texts))
 
 
 def _beginning(text: str, edits: list[Edit]) -> str:
-    """Return the beginning of a text after the edits of the whole: what its end cuts off is edited, too."""
+    """Return a beginning of a text after the edits of the whole; a secret that is cut off at its end is edited, too."""
     return apply(text, [(start, min(end, len(text)), instead) for start, end, instead in edits if start < len(text)])
 
 
 def _spread(whole: str, texts: list[str], edits: list[Edit]) -> list[str]:
-    """Return the pieces of a text with its edits in them."""
+    """Apply the edits of a whole text to its pieces, and return those."""
     pieces, at, number = [], 0, 0
     end = 0
     for text in texts:

@@ -1,7 +1,7 @@
 """Personal data in texts: e-mail addresses, telephone numbers, IBANs, card numbers, IP addresses, names.
 
-What has a checksum is checked: IBANs by ISO 13616 (mod 97), cards by ISO/IEC 7812 (Luhn). Names are recognised by a
-list of given names, so an unusual one is missed. Every search takes time in proportion to the text.
+Checksums are verified: of IBANs by ISO 13616 (mod 97), of cards by ISO/IEC 7812 (Luhn). Names are recognised by a list
+of given names, so unusual ones are missed. Every search takes time linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from autolog._redaction._given_names import AMBIGUOUS, GIVEN_NAMES
 from autolog._redaction.walk import Edit
 
-#: From where, to where.
+#: A start and an end offset.
 Span = tuple[int, int]
 
 _LOCAL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}")
@@ -65,7 +65,7 @@ def _cards(text: str) -> Iterator[Span]:
 
 
 def is_card(number: str) -> bool:
-    """Return whether digits, with blanks and dashes between them or not, pass the check of a card number."""
+    """Return whether digits, possibly separated by blanks and dashes, form a valid card number."""
     digits = [int(sign) for sign in number if sign.isdigit()]
     if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
         return False
@@ -115,7 +115,7 @@ def _names(text: str) -> Iterator[Span]:
     yield from (found.span() for found in _TITLE.finditer(text))
 
 
-#: What each kind is replaced by, and how it is found; of two that overlap the first of this list stands.
+#: The replacement for each kind of data, and its search; of two overlapping findings the earlier in this list wins.
 _SEARCHES: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
     ("[EMAIL]", _emails), ("[IBAN]", _ibans), ("[CARD]", _cards), ("[SSN]", _numbers_of_people), ("[IP]", _addresses),
     ("[PHONE]", _phones), ("[NAME]", _names),
@@ -123,7 +123,7 @@ _SEARCHES: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
 
 
 def personal_data(text: str) -> list[Edit]:
-    """Return the edits that replace personal data in a text by what kind it is of, such as `[EMAIL]`."""
+    """Return the edits that replace personal data in a text by its kind, such as `[EMAIL]`."""
     found: list[Edit] = []
     for label, search in _SEARCHES:
         found += [(start, end, label) for start, end in search(text)]
@@ -131,5 +131,5 @@ def personal_data(text: str) -> list[Edit]:
 
 
 def hides_number(value: Any) -> bool:
-    """Return whether a number is that of a card."""
+    """Return whether a JSON number is a card number."""
     return isinstance(value, int) and not isinstance(value, bool) and 10**12 <= value < 10**19 and is_card(str(value))

@@ -1,10 +1,11 @@
-"""Passwords that nothing but their place tells: in commands, in files of settings, in code.
+"""Passwords that are recognised by their place alone: in commands, in configuration files, in code.
 
-`sshpass -p hunter2`, `DB_PASSWORD=hunter2` on a line of its own, `getenv("DB_PASSWORD", "hunter2")`. They are short and
-may be words, so that a place has to be certain: a password's option of that very command, a whole line.
+`sshpass -p hunter2`, `DB_PASSWORD=hunter2` on a line of its own, `getenv("DB_PASSWORD", "hunter2")`. Such passwords are
+short and may be ordinary words, so the place has to be certain: the password option of a known command, or a whole
+line.
 
-Every search takes time in proportion to the text: a line is looked through once for each kind of place. The quotes of a
-text may be escaped, for it may be JSON that could not be parsed.
+Every search takes linear time: each line is scanned once for each kind of place. Quotes may be escaped, because a text
+may be JSON that could not be parsed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from autolog._redaction.letters import alternatives, patterns
 from autolog._redaction.names import holds_password, suggests_secret
 
 Span = tuple[int, int]
-#: Yields places in a text, which it gets as it is and in small letters.
+#: Yields spans of a text, which is passed unchanged and in lower case.
 _Search = Callable[[bytes, bytes], Iterator[Span]]
 
 _QUOTE = rb"\\{0,3}[\"'`]?"
@@ -30,11 +31,11 @@ _PLACEHOLDER = re.compile(
 
 
 def is_given(value: str) -> bool:
-    """Return whether a word may be a password, and is no placeholder and no word of the language."""
+    """Return whether a word may be a password, and is neither a placeholder nor an ordinary word."""
     return _PLACEHOLDER.match(value) is None and any(not sign.isalpha() and sign not in "._-/:" for sign in value)
 
 
-#: Names of algorithms, encodings and columns, which have digits, too.
+#: Names of algorithms, encodings and columns, which also contain digits.
 _KIND = re.compile(
     r"(?i)(?:base|utf|iso|sha|md|aes|rsa|des|argon|bcrypt|scrypt|pbkdf|oauth|u?int|float|varchar|char|str|text|v|x|pw|"
     r"var|arg|col|field|user|step|test)[-_]?\d{1,4}[-\w]{0,6}"
@@ -43,7 +44,7 @@ _CODE = re.compile(r"[()\[\]{}<>|]|://|^[~./]|[A-Za-z_]\w*(?:\.\w+)+\Z|[A-Z][A-Z
 
 
 def is_chosen(value: str) -> bool:
-    """Return whether a word looks like a password that somebody chose: letters and digits, no name and no code."""
+    """Return whether a word looks like a password that a person chose: letters and digits, but not a name or code."""
     return (
         len(value) >= 6
         and is_given(value)
@@ -55,15 +56,15 @@ def is_chosen(value: str) -> bool:
 
 
 def is_identifier(value: str) -> bool:
-    """Return whether a value without quotes may be a variable's name: its digits are together."""
+    """Return whether an unquoted value may be the name of a variable, with its digits in one place."""
     return value.isidentifier() and ("_" in value or len(re.findall(r"\d+", value)) < 2)
 
 
 def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return where a password stands by its place, in no order; the places may overlap.
+    """Return the spans of passwords recognised by their place, in no particular order; spans may overlap.
 
     Args:
-        lowered: the text in small letters.
+        lowered: the text in lower case.
     """
     for words, search in _SEARCHES:
         for word in words:
@@ -73,11 +74,11 @@ def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
-    """Return whether there may be one in a body that follows no name of a secret and sign, as in an assignment.
+    """Return whether a body may contain a password at such a place, other than as an assignment to a secret's name.
 
     Args:
-        lowered: the body in small letters.
-        login: whether that word may be in it.
+        lowered: the body in lower case.
+        login: whether the word `login` may occur in it.
     """
     searches: list[_Search] = []
     if _DASH.search(body):
@@ -87,10 +88,10 @@ def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
     for search in searches:
         if next(search(body, lowered), None):
             return True
-    return b"ENV " in body or b"Private-Lines" in body  # the walk over it finds those passwords
+    return b"ENV " in body or b"Private-Lines" in body  # the walk over the body finds those passwords
 
 
-# Commands, and where a password stands in their options
+# Commands, and their options that take a password
 
 _OPTIONS = (
     (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
@@ -108,37 +109,37 @@ _OPTIONS = (
     (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + _QUOTE + rb"[^\s%]{1,64}%" + _WORD),
 )  # fmt: skip
 _NAMES = [name for names, _ in _OPTIONS for name in names.split(b"|")]
-#: A command after what may stand before one, an escape of a blank or a line's end, too.
+#: A command, after anything that may precede one, including an escaped blank or line end.
 _COMMAND = re.compile(
     rb"[^\w.-](?:(?<=\\)[nrt])?(?=[%s])(%s)(?=[ \t])" % (b"".join({name[:1] for name in _NAMES}), alternatives(_NAMES))
 )
 _OPTION = [(re.compile(names), re.compile(rb"(?<=[ \t])" + option)) for names, option in _OPTIONS]
-#: Where a command ends; a backslash before the end of a line takes it on.
+#: The end of a command; a backslash before a line end continues it.
 _COMMAND_END = re.compile(rb"(?<!\\)\n|[ \t](?:&&|\|\|?)[ \t]|;[ \t\n]")
-#: Commands whose passwords may be words of the language: what they are given is nothing else.
+#: Commands whose argument is always a password, so that it may be an ordinary word.
 _ANY_WORD = frozenset({b"sshpass"})
-#: No command is longer; what follows is looked at as the next one.
+#: The greatest length of a command, in bytes; what follows is treated as the next one.
 _LONGEST = 4000
 
 
-#: How a body goes on after the dash of an option, if it may be a password's.
+#: What follows the dash of an option that may take a password.
 _DASH = re.compile(
     rb"-(?:(?<=[ \t]-)(?:[uUapPwkK]|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )|(?<=--)[A-Za-z]|(?<=\"-)[-a-zA-Z]|stdin|fd)"
 )
-#: What every such option begins with: a search for it is quicker than one for the commands.
+#: The beginning of every such option: searching for it is faster than searching for the commands.
 _HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
 
 
 def _commands(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the passwords in the options of commands, line by line."""
-    at, text = 0, b"\n" + text  # something stands before each command
+    at, text = 0, b"\n" + text  # so that something precedes every command
     while hint := _HINT.search(text, at):
         earliest = max(at, hint.start() - _LONGEST)
         start = max(earliest, text.rfind(b"\n", earliest, hint.start()) + 1)
         while start > earliest and text[start - 2 : start] == b"\\\n":
             start = max(earliest, text.rfind(b"\n", earliest, start - 1) + 1)
         end = text.find(b"\n", hint.end(), hint.end() + _LONGEST)
-        while end > 0 and text[end - 1 : end] == b"\\":  # the command goes on in the next line
+        while end > 0 and text[end - 1 : end] == b"\\":  # the command continues on the next line
             end = text.find(b"\n", end + 1, end + _LONGEST)
         at = end if end > 0 else min(len(text), hint.end() + _LONGEST)
         yield from ((first - 1, last - 1) for first, last in _options(text, start, at))
@@ -155,14 +156,14 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
                 yield value.span(1)
 
 
-#: An option of a command whose words are a list.
+#: An option in a list of a command's words.
 _LISTED_OPTION = re.compile(
     rb"-(?<=\"-)(?:[a-z]{0,5}[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
 )
 
 
 def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find options that may have a password after them, in a list; the walk over it finds the password itself."""
+    """Find options in a list that may take a password; the walk over the list finds the password itself."""
     yield from (found.span() for found in _LISTED_OPTION.finditer(text))
 
 
@@ -171,7 +172,7 @@ _LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + _QUOTE + _WORD)
 
 
 def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find what follows `--password` and `--api-key` in any command."""
+    """Find the values of `--password`, `--api-key` and the like in any command."""
     for found in _LONG_OPTION.finditer(text):
         name, value = found[1].decode(), found[2].decode()
         if suggests_secret(name) and is_given(value) and (holds_password(name) or _TOKEN.fullmatch(value)):
@@ -184,13 +185,13 @@ _PIPED = re.compile(
 
 
 def _piped(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find what is written into a command that reads its password."""
+    """Find what is piped into a command that reads its password from standard input."""
     yield from (found.span(1) for found in _PIPED.finditer(text) if is_given(found[1].decode()))
 
 
 # Files
 
-#: A setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties: how it begins, how it ends.
+#: The start and the end of a setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties files.
 _LINE_START = re.compile(
     rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG ))?" + _QUOTE + rb"([\w.-]{0,60}+)\Z"
 )
@@ -198,12 +199,12 @@ _LINE_END = rb"([\w.-]{0,20}+)" + _QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*
     rb"([^\s\"'`\\]{4,256}+)" + _QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
 )  # fmt: skip
 _LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pwd", b"secret"))
-#: How no value ends that is a part of code.
+#: Signs that a value is code and not a password.
 _IN_CODE = re.compile(r"[()\[\]{}<>]|[,;]\Z|[A-Za-z_]\w*(?:\.\w+)+\Z")
 
 
 def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the passwords among settings that have a line each."""
+    """Find the passwords among settings on lines of their own."""
     for pattern in _LINES:
         for found in pattern.finditer(lowered):
             begun = _LINE_START.search(text, max(0, found.start() - 90), found.start())
@@ -215,7 +216,7 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(4)
 
 
-#: Settings that stand beside others, as in a connection string of libpq; and what may stand before their names.
+#: Settings beside others on one line, as in a libpq connection string; and what may precede their names.
 _BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + _QUOTE + rb"([^\s\"'`\\;&]{4,256}+)")
 _BEFORE = re.compile(rb"(?:\A|[\s\"'`;,=]|\\n)[\w-]{0,40}\Z")
 
@@ -230,7 +231,7 @@ def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 _BLANK = rb"(?:\s|\\{1,3}[nrt])"
-#: Lines of .netrc, .npmrc and .pgpass, Oracle's addresses, and keys of PuTTY: what stands before the password, and it.
+#: Lines of .netrc, .npmrc and .pgpass, Oracle addresses and PuTTY keys: what precedes the password, and the password.
 _FILES = {
     b"password": (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
                   re.compile(rb"password" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})")),
@@ -240,9 +241,9 @@ _FILES = {
     b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
     b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
 }  # fmt: skip
-#: A sign of the third in the body that a text is in; of the first it is the word login.
+#: A sign of .pgpass in an undecoded body; the sign of .netrc is the word `login`.
 _PORT = re.compile(rb":(?:\*:|54)")
-#: Those of them whose password has to be more than a word.
+#: The files whose password must not be an ordinary word.
 _PLAIN_FILES = (b"password", b":")
 
 
@@ -254,7 +255,7 @@ def _files(text: bytes, lowered: bytes) -> Iterator[Span]:
                 yield found.span(1)
 
 
-#: A variable of an environment in a manifest: its name in one line, its value in the next.
+#: An environment variable in a manifest, with its name on one line and its value on the next.
 _NAME_AND_VALUE = re.compile(
     rb"name:[ \t]{1,4}" + _QUOTE + rb"([\w.-]{3,80})" + _QUOTE + _BLANK + rb"{1,40}value:[ \t]{1,4}" + _QUOTE + _WORD
 )
@@ -275,7 +276,7 @@ _AUTHORIZATION = re.compile(
 
 
 def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find the credentials of a header, however short they are."""
+    """Find the credentials in authorization headers, however short."""
     for found in _AUTHORIZATION.finditer(lowered):
         value = text[slice(*found.span(1))].decode()
         plain = value.title() == value or value.islower() or value.isupper()
@@ -283,7 +284,7 @@ def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(1)
 
 
-#: What stands in for a setting that is not there: `getenv("NAME", "...")`, `process.env.NAME || "..."`, `${NAME:-...}`.
+#: Defaults for a missing setting: `getenv("NAME", "...")`, `process.env.NAME || "..."`, `${NAME:-...}`.
 _DEFAULT = tuple(patterns(dict.fromkeys(
     (b"key", b"token", b"secret", b"pass", b"pwd", b"credential"),
     rb"((?:word|wd|phrase|s)?(?:_?[a-z0-9]{1,8})?)"
@@ -308,7 +309,7 @@ def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-#: A code behind its name, and a long one without a sign as well.
+#: A code after its name; a long one also without a sign between them.
 _IS = (rb"(?:" + _QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + _QUOTE + rb"(?=\d{3,8}(?!\d))|[ ](?=\d{6,8}(?!\d)))"
        rb"(\d{3,8})(?!\.)")  # fmt: skip
 _CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
@@ -319,19 +320,19 @@ _CODE_NAME = re.compile(
 
 
 def ends_in_code(words: bytes) -> bool:
-    """Return whether words end in the name of a code that is good for one login, or of a card's."""
+    """Return whether words end in the name of a one-time code or of a card's security code."""
     return _CODE_NAME.search(words.lower()) is not None
 
 
 def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find codes that are good for one login, and those of cards."""
+    """Find one-time codes and the security codes of cards."""
     for pattern in _CODES:
         for found in pattern.finditer(lowered):
             if ends_in_code(lowered[max(0, found.start() - 28) : found.end(1)]):
                 yield found.span(2)
 
 
-#: Each search, and texts of small letters of which one is there where it finds something.
+#: Each search, with lower-case strings of which at least one occurs in every text where the search finds something.
 _SEARCHES: tuple[tuple[tuple[bytes, ...], _Search], ...] = (
     ((b" -",), _commands), ((b"--",), _long_options), ((b"echo ",), _piped),
     ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), (tuple(_FILES), _files),

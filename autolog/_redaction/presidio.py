@@ -1,9 +1,10 @@
-"""Presidio's recognizers beside our own searches for personal data, where presidio-analyzer is installed.
+"""Presidio's recognizers in addition to our own searches for personal data, if presidio-analyzer is installed.
 
-They add the numbers that states and others give (passports, licences, tax and health numbers, bank accounts, crypto
-wallets), by their patterns, checksums and the words around them. Names and places are found by a spaCy model for
-English if one is installed; none is downloaded. What our own searches find is left to them; Presidio's for e-mail
-addresses and URLs would fetch a list of domains from the network. It takes seconds to import, which `load` does ahead.
+They add official and account numbers (passports, licences, tax and health numbers, bank accounts, crypto wallets),
+recognised by pattern, checksum and the words around them. Names and places are found by a spaCy model for English if
+one is installed; none is downloaded. Recognizers for data that our own searches find are not used; Presidio's for
+e-mail addresses and URLs would fetch a list of domains from the network. Importing Presidio takes seconds, so `load`
+does it ahead of time.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from typing import Any
 
 from autolog._redaction.walk import Edit
 
-#: What is taken for certain enough, of 1: what a pattern alone says little about counts with a word that suits it.
+#: The least score, out of 1, of a finding that counts; a weak pattern reaches it only with a fitting word nearby.
 _SCORE = 0.4
-#: Texts are read in pieces of so many characters, which overlap: what Presidio does for each finding takes time in
-#: proportion to the text.
+#: Texts are read in overlapping pieces of this many characters, because Presidio's work for each finding grows with the
+#: length of the text.
 _PIECE, _OVERLAP = 2_000, 200
 #: Spacy models for English, the best first.
 _MODELS = ("en_core_web_trf", "en_core_web_lg", "en_core_web_md", "en_core_web_sm")
-#: Recognizers that are not used: our own searches do that, or what they find is not about a person.
+#: Recognizers that our own searches replace, or that find nothing about a person.
 _LEFT_OUT = ("EmailRecognizer", "UrlRecognizer", "PhoneRecognizer", "IpRecognizer", "CreditCardRecognizer",
              "IbanRecognizer", "DateRecognizer")  # fmt: skip
 _NO_PERSONAL_DATA = frozenset({"DATE_TIME", "URL", "ORGANIZATION", "NRP", "UUID"})
-#: The names that our own searches have for the same.
+#: Presidio's kinds of data, and our labels for them.
 _LABELS = {"PERSON": "NAME", "US_SSN": "SSN"}
 
 
 @functools.cache
 def load() -> Any:
-    """Return Presidio's engine, made once; None if it is not installed.
+    """Return Presidio's engine, created once, or None if Presidio is not installed.
 
-    For the thread that configures: what is not ours is not imported on our own threads.
+    To be called on the thread that calls `configure`, because autolog's own threads do not import foreign packages.
     """
     if importlib.util.find_spec("presidio_analyzer") is None:
         return None
@@ -47,7 +48,7 @@ def load() -> Any:
 
 
 def _pipeline() -> Any:
-    """Return Presidio's view of a spaCy pipeline: a model that is installed, or one that only splits words."""
+    """Return Presidio's wrapper of a spaCy pipeline: an installed model, or one that only splits words."""
     engines, spacy = importlib.import_module("presidio_analyzer.nlp_engine"), importlib.import_module("spacy")
     model = next(filter(spacy.util.is_package, _MODELS), None)
     pipeline = spacy.load(model) if model else spacy.blank("en")
@@ -61,14 +62,17 @@ def _pipeline() -> Any:
 
 
 def _lowered(document: Any) -> Any:
-    """Let every word be its own lemma, in small letters: by these Presidio looks for the words around a number."""
+    """Make every word in lower case its own lemma, because Presidio finds the words around a number by lemma."""
     for token in document:
         token.lemma_ = token.text.lower()
     return document
 
 
 def recognized(text: str) -> list[Edit]:
-    """Return the edits that replace what Presidio recognizes by what it is, `[US_PASSPORT]`; none without Presidio."""
+    """Return the edits that replace what Presidio recognizes by its kind, such as `[US_PASSPORT]`.
+
+    Returns an empty list if Presidio has not been loaded.
+    """
     engine = load()
     if engine is None:
         return []

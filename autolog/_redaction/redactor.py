@@ -1,7 +1,7 @@
-"""Redact records: credentials in URLs and headers, keys wherever they stand, and what the user's own rules name.
+"""Redact records: credentials in URLs and headers, keys wherever they occur, and what the user's own rules match.
 
-Bodies are redacted before anything is read from them, so previews, tool calls and errors hold nothing else. A body
-without a finding stays byte for byte what it was.
+Bodies are redacted before anything is read from them, so previews, tool calls and errors contain no secrets either. A
+body without findings is kept byte for byte.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from autolog._redaction.secrets import secrets_in
 from autolog._redaction.walk import Edit, Path, scrub_value, without_overlaps
 
 REDACTED = "[REDACTED]"
-#: How many keys of requests are remembered, to be found again elsewhere.
+#: How many keys from request headers are remembered, to be found elsewhere in records.
 _KNOWN = 16
-#: How many clients' headers without a secret are remembered: they are a third of the text of a short chat.
+#: How many sets of headers without a secret are remembered; headers are a third of the text of a short chat.
 _CLEAN = 64
 
 
 class Redactor:
-    """Takes secrets, and what the user's rules name, out of records. For one thread at a time."""
+    """Removes secrets, and whatever the user's rules match, from records. Not thread-safe."""
 
     def __init__(self, given: Any, secrets: bool) -> None:
         self._rules = read_rules(given)
@@ -47,7 +47,7 @@ class Redactor:
         self._conversation = _WalkRules(self, own=False)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Remember the keys in a request's headers (as `plain_headers`): they are secrets wherever they stand."""
+        """Remember the keys in a request's headers (`plain_headers`), which are secrets wherever they occur."""
         if not self._secrets:
             return
         for name in KEY_HEADERS & headers.keys():
@@ -57,9 +57,9 @@ class Redactor:
                 self._clean.clear()
 
     def bodies(self, record: Record) -> tuple[Any, ...]:
-        """Redact a record's bodies; if that fails they are left out.
+        """Redact a record's bodies, or remove them if that fails.
 
-        Returns its other texts, for `fields`, if one look has found that neither they nor the bodies need it.
+        Returns the record's other texts, for `fields`, if one search has found nothing in them or the bodies.
         """
         try:
             texts = _texts_of(record)
@@ -72,10 +72,10 @@ class Redactor:
         return ()
 
     def fields(self, record: Record, done: tuple[Any, ...] = ()) -> None:
-        """Redact everything of a record but its bodies; if that fails all texts are left out.
+        """Redact everything in a record except its bodies, or remove all texts if that fails.
 
         Args:
-            done: what `bodies` returned: texts that need no second look. What has been read from the bodies since
+            done: the result of `bodies`: texts that need no second search. What has been read from the bodies since
                 needs none either.
         """
         try:
@@ -85,7 +85,7 @@ class Redactor:
             report("redacting a record", error)
 
     def user_function(self, record: Record) -> Record | None:
-        """Let the user's function see a record that is redacted already; None to drop it."""
+        """Pass a redacted record to the user's function; return its result, or None to drop the record."""
         if self._rules.function is None:
             return record
         try:
@@ -99,7 +99,10 @@ class Redactor:
         return changed
 
     def record(self, record: Record) -> Record | None:
-        """Redact everything of a record but its bodies, and let the user's function see it; None to drop it."""
+        """Redact everything in a record except its bodies, and pass it to the user's function.
+
+        Returns the function's result, or None to drop the record.
+        """
         self.fields(record)
         return self.user_function(record)
 
@@ -122,7 +125,7 @@ class Redactor:
         return self._looks_at_all or (self._secrets and self._may_hold_key([_searched(body, kind)]))
 
     def _needs_nothing(self, record: Record, texts: tuple[Any, ...]) -> bool:
-        """Return whether nothing in a record may concern the rules, by one search over all its texts."""
+        """Return whether the rules cannot match anything in a record, by one search of all its texts."""
         if self._looks_at_all:
             return False
         sent = tuple((record.request_headers or {}).items())
@@ -148,7 +151,7 @@ class Redactor:
         return any(known.encode() in text for known in self._known)
 
     def hides(self, path: Path, value: Any, own: bool) -> Any:
-        """Return what stands in place of a value: it may lie under a name of a secret, or in a field of the user's."""
+        """Return the replacement of a value under the name of a secret or in one of the user's fields, or the value."""
         if self._secrets and hides_secret(path, value, own):
             return REDACTED
         if self._rules.pii and hides_number(value):
@@ -160,7 +163,7 @@ class Redactor:
         return value
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
-        """Return what is secret in a text; the format's own words are not for the user's patterns."""
+        """Return the edits of a text; the user's patterns do not apply to the format's own words."""
         patterns = () if structural else self._rules.patterns
         spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
         if self._secrets:
@@ -175,7 +178,7 @@ class Redactor:
 
 
 class _WalkRules:
-    """The rules of one kind of walk: through the program's own data, or through a conversation with a model."""
+    """The rules for one kind of walk: through the program's own data, or through a conversation with a model."""
 
     joins_lists = True
 
@@ -189,7 +192,7 @@ class _WalkRules:
 
 
 def _searched(body: bytes, kind: str) -> bytes | None:
-    """Return the text in which a search finds the secrets of a body; None for a body that has to be walked."""
+    """Return the text to search for the secrets of a body, or None for a body that has to be walked."""
     if "amazon.eventstream" in kind:
         return None
     if not comes_in_pieces(body, kind):
@@ -201,7 +204,7 @@ def _searched(body: bytes, kind: str) -> bytes | None:
     return b"\n".join((text, pieces, pieces_joined(text), lists_joined(folded)))  # a key may come in pieces
 
 
-#: What of a record may hold words of the program or of the provider, besides the bodies.
+#: Fields of a record that may contain text of the program or the provider, in addition to the bodies.
 _TEXT_FIELDS = (
     "name", "caller", "user", "session", "tags", "metadata", "error_type", "error_message",
     "prompt_name", "prompt_variables", "prompt_template", "scores", "request_meta",
@@ -212,7 +215,7 @@ _TEXT_FIELDS = (
 
 _texts_of: Callable[[Record], tuple[Any, ...]] = attrgetter(*_TEXT_FIELDS)
 _NO_TEXTS = (None,) * len(_TEXT_FIELDS)
-#: Those of them that, where nothing was given, are read from the bodies.
+#: Text fields that are read from the bodies if the program has not set them.
 _READ_FROM_BODIES = frozenset({"name", "error_type", "error_message", "input_preview", "output_preview"})
 
 

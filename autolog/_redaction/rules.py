@@ -1,4 +1,4 @@
-"""The user's own redaction rules, checked where they are given."""
+"""The user's own redaction rules, and their validation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from autolog.errors import ConfigError
 
 
 class RedactionRules(msgspec.Struct, frozen=True):
-    """The user's rules: what is redacted besides secrets.
+    """The user's rules: what to redact in addition to secrets.
 
     Attributes:
-        patterns: regular expressions; what they match in any text is replaced.
-        fields: keys in bodies and metadata, or ends of paths (`messages.name`); their values are replaced.
-        pii: personal data is replaced by what kind it is of (`_redaction.pii`).
-        function: gets every record before it is sent, and returns it, changed or not, or None to drop it.
+        patterns: regular expressions, whose matches in any text are replaced.
+        fields: keys in bodies and metadata, or ends of paths (`messages.name`), whose values are replaced.
+        pii: replace personal data by its kind (`_redaction.pii`).
+        function: takes every record before it is sent, and returns it, changed or not, or None to drop it.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
@@ -29,13 +29,14 @@ class RedactionRules(msgspec.Struct, frozen=True):
 
 
 def read_rules(given: Any) -> RedactionRules:
-    """Return the rules in `configure(redact=...)`.
+    """Return the rules given to `configure(redact=...)`.
 
-    They are a pattern, the word `pii`, a function, a list of those, or a mapping with `patterns`, `fields` and
-    `function`.
+    Args:
+        given: a pattern, the word `pii`, a function, a list of those, or a mapping with `patterns`, `fields` and
+            `function`.
 
     Raises:
-        ConfigError: what is wrong with it.
+        ConfigError: if the rules are not valid; the message says why.
     """
     rules = given if isinstance(given, Mapping) else _sorted_out(_several(given))
     if unknown := set(rules) - {"patterns", "fields", "function"}:

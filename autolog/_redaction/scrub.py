@@ -1,7 +1,8 @@
-"""Texts inside bodies, changed without harm to what is around them: JSON stays JSON, a stream stays a stream.
+"""Edit texts inside bodies without harm to what surrounds them: JSON stays JSON, and a stream stays a stream.
 
-`scrub` walks a body, asks for the edits of every text, and returns a new body, or the very same bytes if there are
-none. A text that a stream brings in pieces is edited as one. JSON inside a text (a tool's arguments) is walked, too.
+`scrub` walks a body, asks the rules for the edits of every text, and returns a new body, or the same bytes if there are
+no edits. A text that a stream delivers in pieces is edited as a whole. JSON inside a text (a tool's arguments) is
+walked, too.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from autolog._redaction.pieces import edit_in_pieces
 from autolog._redaction.walk import TOKENS, Edit, Path, Rules, apply
 
 _LINE_END = re.compile(rb"[}\]][ \t\r]*+\n\s*+[{\[]")
-#: The field that server-sent events begin with; a comment has no name.
+#: The field with which server-sent events begin; a comment is a field without a name.
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:(?:data|event|id|retry):|: ?[^\r\n]*+\r?\n\r?\n?(?:data|event|id|:))")
-#: An event whose data is folded into several lines.
+#: An event whose data is spread over several lines.
 _FOLDED = re.compile(rb"(?:\A|[\r\n])data:[^\r\n]*+(?:\r\n|[\r\n])data:")
 _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/zip", "application/octet-stream")
 
@@ -29,7 +30,7 @@ _BINARY = ("image/", "audio/", "video/", "application/pdf", "application/zip", "
 def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
     """Return a body and its content type after all edits.
 
-    An AWS event stream becomes server-sent events if it has any.
+    An AWS event stream with edits becomes server-sent events.
     """
     if content_type.startswith("multipart/"):
         return _form(body, content_type, rules), content_type
@@ -55,19 +56,19 @@ def scrub(body: bytes, content_type: str, rules: Rules) -> tuple[bytes, str]:
 
 
 def _unfolded(body: bytes, content_type: str) -> bytes:
-    """Return a stream as server-sent events of one line of data each."""
+    """Return a stream of server-sent events with each event's data on one line."""
     return b"".join(map(_server_sent, read_events(body, content_type)))
 
 
 def _server_sent(event: Event) -> bytes:
-    """Return an event as a server-sent one, with its name if its data does not say it."""
+    """Return an event in the server-sent format, with its name unless its data contains that."""
     named = event.name is not None and event.name != event.data.get("type")
     head = f"event: {event.name}\n".encode() if named else b""
     return b"%sdata: %s\n\n" % (head, encode_json(event.data))
 
 
 def _json(body: bytes, value: Any, rules: Rules) -> bytes:
-    """Return JSON after all edits: the very same bytes, or the value written anew."""
+    """Return JSON after all edits: the same bytes if there are none, else the value encoded again."""
     changed = _walked(value, rules)
     if changed is value and not any(_walked(hidden, rules) is not hidden for hidden in _overwritten(body)):
         return body
@@ -75,7 +76,7 @@ def _json(body: bytes, value: Any, rules: Rules) -> bytes:
 
 
 def _overwritten(body: bytes) -> list[Any]:
-    """Return the values of keys that an object has once more: a reader sees only the last."""
+    """Return the values of duplicate keys that a JSON reader does not see, because the last one wins."""
     hidden: list[Any] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _overwritten(body: bytes) -> list[Any]:
 
 
 def _recoded(body: bytes, content_type: str, rules: Rules, coding: str) -> bytes:
-    """Return a body of UTF-16, UTF-32 or with a byte-order mark after all edits, in the same coding."""
+    """Return a body in UTF-16, UTF-32 or with a byte-order mark after all edits, in the same encoding."""
     try:
         plain = body.decode(coding).encode()
     except UnicodeError:
@@ -102,7 +103,11 @@ def _recoded(body: bytes, content_type: str, rules: Rules, coding: str) -> bytes
 
 
 def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], bool]) -> bool:
-    """Scrub those of a record's bodies that the rules may concern, by body and content type; whether one changed."""
+    """Scrub the bodies of a record to which the rules may apply, and return whether one changed.
+
+    Args:
+        concerns: returns whether the rules may apply to a body, given the body and its content type.
+    """
     changed = False
     for side in ("request", "response"):
         body: bytes | None = getattr(record, f"{side}_body")
@@ -117,7 +122,7 @@ def scrub_bodies(record: Record, rules: Rules, concerns: Callable[[bytes, str], 
 
 
 def is_streamed(body: bytes, content_type: str) -> bool:
-    """Return whether a body is one of lines: server-sent events, or JSON by the line."""
+    """Return whether a body consists of lines: server-sent events or JSON lines."""
     if _names_stream(content_type):
         return True
     if _FIELD.match(body):
@@ -131,17 +136,17 @@ def _names_stream(content_type: str) -> bool:
 
 
 def comes_in_pieces(body: bytes, content_type: str) -> bool:
-    """Return whether a text may be spread over several places of a body."""
+    """Return whether a text may be spread over several places in a body."""
     return is_streamed(body, content_type) or body[:4096].lstrip()[:1] == b"["
 
 
 def _may_be_stream(items: list[Any]) -> bool:
-    """Return whether an array may hold pieces of texts: Gemini streams one, and what a generator yielded is one."""
+    """Return whether an array may contain pieces of texts, as Gemini's streams and a generator's recorded items do."""
     return len(items) > 1 and all(isinstance(item, dict) for item in items)
 
 
 def _walked(value: Any, rules: Rules) -> Any:
-    """Return a JSON value after all edits; lists of texts, such as the tokens of one, are edited as one text."""
+    """Return a JSON value after all edits; a list of texts, such as a text's tokens, is edited as one text."""
     return edit_in_pieces([value], rules, TOKENS)[0]
 
 
@@ -150,7 +155,7 @@ def _plain(body: bytes, content_type: str, rules: Rules) -> bytes:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        if content_type.startswith(_BINARY):  # nothing that could be read
+        if content_type.startswith(_BINARY):  # contains no text
             return body
         text, coding = body.decode("latin-1"), "latin-1"
     edits = rules.edits(text)
@@ -158,7 +163,7 @@ def _plain(body: bytes, content_type: str, rules: Rules) -> bytes:
 
 
 def _form(body: bytes, content_type: str, rules: Rules) -> bytes:
-    """Return a form after the edits of its fields and files; as text if it has no parts that could be told."""
+    """Return a form after the edits of its fields and files, treating it as text if it cannot be split into parts."""
     done: list[bytes] = []
     at = 0
     for part in form_parts(body, content_type):
@@ -182,12 +187,12 @@ def _form(body: bytes, content_type: str, rules: Rules) -> bytes:
 
 
 def _lines(body: bytes, rules: Rules) -> bytes:
-    """Return server-sent events or JSON lines after all edits; what comes in pieces is edited as one text."""
-    lines = re.split(rb"(\r\n|\n|\r)", body)  # every second one is a line's end
+    """Return server-sent events or JSON lines after all edits; a text in pieces is edited as a whole."""
+    lines = re.split(rb"(\r\n|\n|\r)", body)  # every second item is a line end
     prefixes: list[bytes] = []
     values: list[Any] = []
     places: list[int] = []
-    bare: set[int] = set()  # lines whose data is text and no JSON, as Replicate sends it
+    bare: set[int] = set()  # lines whose data is bare text, as Replicate sends it
     changed = False
     for number in range(0, len(lines), 2):
         line = lines[number]
@@ -201,7 +206,7 @@ def _lines(body: bytes, rules: Rules) -> bytes:
             places.append(number)
             prefixes.append(prefix)
             values.append(value)
-        elif line:  # what is no JSON, or the beginning of some, is text
+        elif line:  # anything but complete JSON is text
             new = _plain(line, "text/plain", rules)
             if new is not line:
                 lines[number], changed = new, True
@@ -213,14 +218,14 @@ def _lines(body: bytes, rules: Rules) -> bytes:
 
 
 def _hides_more(line: bytes, rules: Rules) -> bool:
-    """Return whether a line of JSON has a finding where a reader of it sees nothing: under a doubled key."""
+    """Return whether a JSON line has a finding in the value of a duplicate key, which a JSON reader does not see."""
     return bool(rules.edits(line.decode(errors="replace"))) and any(
         _walked(hidden, rules) is not hidden for hidden in _overwritten(line)
     )
 
 
 def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
-    """Return a stream that is one JSON array, after all edits."""
+    """Return a stream in the form of one JSON array after all edits."""
     new = edit_in_pieces(values, rules)
     return body if all(one is other for one, other in zip(new, values, strict=True)) else encode_json(new)
 
@@ -229,7 +234,7 @@ def _array(body: bytes, values: list[Any], rules: Rules) -> bytes:
 
 
 class _Shorter:
-    """Cuts texts; what is one word of base64 is media, which has its own limit."""
+    """Rules that cut long texts; a text of one base64 word is media, which has its own limit."""
 
     joins_lists = False
 
@@ -247,5 +252,5 @@ class _Shorter:
 
 
 def shorten(record: Record, most: int) -> bool:
-    """Cut texts of more than `most` characters in a record's bodies; whether there were any."""
+    """Cut texts of more than `most` characters in a record's bodies, and return whether there were any."""
     return scrub_bodies(record, _Shorter(most), lambda body, _: len(body) > most)

@@ -1,6 +1,7 @@
-"""API keys, tokens and passwords, recognised by format, and by the name of the key that they stand under.
+"""Find API keys, tokens and passwords in texts by their format, their name or their surroundings.
 
-Every search takes time in proportion to the text, whatever the text is: on bytes, of which each is a character.
+Every search takes time linear in the length of the text, whatever it contains. Searches run on bytes, one for each
+character.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ Span = tuple[int, int]
 
 
 def secrets_in(text: str) -> Iterator[Span]:
-    """Return where something stands in a text that looks like a secret, in no order; the places may overlap."""
+    """Yield the spans in a text that look like secrets, in no particular order; spans may overlap."""
     if len(text) >= RUN // 2:
-        yield from _found(text.encode("ascii", "replace"))  # one byte for each character: a place is the same in both
+        yield from _found(text.encode("ascii", "replace"))  # one byte per character, so offsets are the same
         if not text.isascii():
             yield from spoken_beyond_ascii(text)
 
@@ -49,12 +50,12 @@ def _found(plain: bytes, depth: int = TWICE) -> Iterator[Span]:
         yield from ((place(start), place(end)) for start, end in _found(decoded, depth - 1))
 
 
-# Secrets without a format of their own, recognised by what stands around them
+# Secrets without a format of their own, recognised by their surroundings
 
-#: Two, for a search for a text is quicker than one for either of two.
+#: Two patterns, because a search for one literal is faster than a search for either of two.
 _AFTER_SCHEME = rb" {1,9}([a-z0-9._~+/-]{16,}+=*+)"
 _SCHEME = (re.compile(rb"bearer" + _AFTER_SCHEME), re.compile(rb"basic" + _AFTER_SCHEME))
-#: What stands before `://` in a URL, and what follows it if it holds a password.
+#: What precedes `://` in a URL, and what follows it if the URL contains a password.
 _URL_SCHEME = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}\Z")
 _USER_INFO = re.compile(rb"://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
 _SENTRY = re.compile(rb"://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{1,80}sentry")
@@ -64,7 +65,7 @@ _PLACEHOLDER = re.compile(
 
 
 def _credentials(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Find what follows `Bearer` and `Basic`, and the passwords of URLs."""
+    """Find the credentials after `Bearer` and `Basic`, and the passwords in URLs."""
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _SCHEME):
         value = text[slice(*found.span(1))].decode()
         alone = not text[found.start() - 1 : found.start()].isalnum()
@@ -84,7 +85,7 @@ _PARAMETERS = {
 
 
 def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find the values of a URL's parameters that grant access."""
+    """Find the values of URL parameters that grant access."""
     for found in itertools.chain.from_iterable(one.finditer(text) for sign, one in _PARAMETERS.items() if sign in text):
         name, value = found[1].decode().lower(), found[2].decode()
         likely = name in PARAMETERS or suggests_secret(name)
@@ -92,7 +93,7 @@ def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-#: What may stand between a name and its value where an element or an object has both: `name="KEY" value="..."`.
+#: What may come between a name and its value in an element or object that has both: `name="KEY" value="..."`.
 _ITS_VALUE = rb",?\s{0,8}\\{0,3}[\"']?value\\{0,3}[\"']?\s{0,8}[=:]"
 _ITS_SIGN = (
     rb"s?(?:[-_]?\w{1,10})?"
@@ -115,24 +116,24 @@ def _assigned(text: bytes, lowered: bytes) -> Iterator[Span]:
             yield found.span(2)
 
 
-#: The name of a secret, and what may stand between it and its value; the value itself.
+#: The name of a secret with what may come between it and its value, and the value itself.
 _SAID = re.compile(rb"(?<![\w.-])-{0,2}([A-Za-z_][\w-]{2,60}+)(?:\\t|[ \t]){1,4}(?:is )?[\"']?\Z")
 _SAID_VALUE = re.compile(rb"(?=[A-Za-z_+/.~-]{0,4096}+\d)[\w+/.~-]{16,4096}+(?![(\[])")
 _COOKIES = re.compile(rb"[Cc]ookie: ?([^\r\n\"'\\]{1,4096})")
 _COOKIE = re.compile(rb"([^\s=;]{1,60})=([^\s;,]{8,4096})")
-#: Cookies that stand for a login.
+#: Names of cookies that represent a login.
 _SESSION = re.compile(rb"(?i)sess|auth|token|sid\Z|csrf|xsrf|jwt")
 
 
 def _by_words(text: bytes, _: bytes) -> Iterator[Span]:
-    """Find the keys with a format, and what looks random behind the name of a secret: both are long words."""
+    """Find keys of known formats, and random-looking values after the name of a secret; both are long words."""
     words = list(long_words(text))
     yield from keys_in(text, words)
     yield from itertools.chain.from_iterable(_said(text, start) for start, end in words)
 
 
 def _said(text: bytes, start: int) -> Iterator[Span]:
-    """Find what follows the name of a secret, as in a command's options."""
+    """Find the value at `start` if the name of a secret precedes it, as in a command's options."""
     start += text[start - 1 : start] == b"\\"  # its first letter belongs to an escape
     value = _SAID_VALUE.match(text, start)
     name = _SAID.search(text, max(0, start - 80), start) if value else None
@@ -150,7 +151,7 @@ def _cookies(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 def _is_drawn(value: str) -> bool:
-    """Return whether a value looks drawn at random, and is no hash of a commit or a file."""
+    """Return whether a value looks random and is not the hash of a commit or a file."""
     return looks_random(value) and not is_hash(value)
 
 
@@ -163,19 +164,19 @@ def _is_assigned(name: str, value: str, quoted: bool) -> bool:
     return looks_random(value) and not (name.lower() == "token" and is_hash(value))
 
 
-#: Each gets a text as it is and in small letters.
+#: The searches; each takes a text unchanged and in lower case.
 _SEARCHES: tuple[Callable[[bytes, bytes], Iterator[Span]], ...] = (
     _by_words, _credentials, _parameters, _assigned, _cookies, passwords_in, credentials_in, spoken_in
 )  # fmt: skip
 
-#: A text is looked at in parts of so many bytes, each with as many of the next as one secret and what leads to it take.
+#: Long texts are checked in parts of this many bytes, each extended by enough for one secret and its surroundings.
 _PART, _AROUND = 65_536, 8192
 
 
 def _stretches(text: bytes) -> Iterator[Span]:
-    """Yield where the searches are to look: in a long text only where a quick look finds that there may be something.
+    """Yield the spans to search: in a long text only those in which the quick check (`look`) finds a possible secret.
 
-    All of them take 60 ms a megabyte, the quick look 8.
+    All searches together take 60 ms per megabyte, the quick check 8 ms.
     """
     if len(text) <= _PART:
         yield 0, len(text)

@@ -1,4 +1,4 @@
-"""Passwords and codes that are told in words: in languages besides English, and without a sign before them.
+"""Passwords and codes given in words: in languages other than English, or without a sign before them.
 
 `Das Passwort für das WLAN lautet p4ss-w0rt!`, `密码是p4ssw0rd!`, `482913 is your verification code`.
 """
@@ -16,7 +16,7 @@ from autolog._redaction.places import is_chosen, is_identifier
 
 Span = tuple[int, int]
 
-#: Those that can be written without accents are so in lists of words, too.
+#: The words for a password that are ASCII; most others are also listed without their accents.
 ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())
 _OTHER_WORDS = tuple(
     form
@@ -25,7 +25,7 @@ _OTHER_WORDS = tuple(
     for form in {word, word.capitalize(), word.title(), word.upper()}
 )
 
-#: What may follow the word: whose password it is, a sign or a verb, and the password. An accent is a question mark.
+#: What may follow the word: the password's owner, a sign or a verb, and the password. Non-ASCII letters appear as `?`.
 _VERBS = "es|ist|est|e|is|er|on|je|jest|lautet|lyder"
 _VALUE = r"([!#$%(*+./0-9:=>?@A-Z\[\]^_a-z{|}~-]{6,256})"
 _FOLLOWS = (
@@ -36,11 +36,11 @@ _ASCII = tuple(patterns(dict.fromkeys(ASCII_WORDS, _FOLLOWS)))
 
 
 def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return where a password stands behind its name in another language, and a code before what it is for.
+    """Return the spans of passwords after their name in another language, and of codes before their purpose.
 
     Args:
-        text: ASCII, all other characters as question marks.
-        lowered: the text in small letters.
+        text: the text in ASCII, with all other characters replaced by question marks.
+        lowered: the text in lower case.
     """
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _ASCII):
         if _is_password(text[slice(*found.span(1))].decode()):
@@ -53,7 +53,7 @@ def _is_password(value: str) -> bool:
 
 
 def _from_first_letter(words: Iterable[str]) -> Iterator[str]:
-    """Yield a pattern for each word that begins with its first letter beyond ASCII, which most texts have not."""
+    """Yield a pattern for each word, starting at its first non-ASCII letter, which most texts do not contain."""
     for word in words:
         at = next(place for place, letter in enumerate(word) if not letter.isascii())
         yield word[at:] + (f"(?<={word})" if at else "")
@@ -67,13 +67,13 @@ _OTHER = re.compile(
 
 
 def spoken_beyond_ascii(text: str) -> Iterator[Span]:
-    """Return where a password stands behind a name that cannot be written in ASCII."""
+    """Return the spans of passwords after a name that contains non-ASCII letters."""
     yield from (found.span(1) for found in _OTHER.finditer(text) if _is_password(found[1]))
 
 
 # Codes
 
-#: How a message tells what a code is for, and the code before it.
+#: The phrase in which a message says what a code is for, and the code before it.
 _FOR = re.compile(
     rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
     rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
@@ -84,7 +84,7 @@ _CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\
 
 
 def codes_given(lowered: bytes) -> Iterator[Span]:
-    """Return where a code stands before what it is for, in a text of small letters."""
+    """Return the spans of codes that are followed by their purpose, in a lower-case text."""
     for found in _FOR.finditer(lowered):
         code = _CODE.search(lowered, max(0, found.start() - 18), found.start())
         if code:
@@ -97,7 +97,7 @@ _BEYOND_ASCII = re.compile("|".join(_from_first_letter(_OTHER_WORDS)).encode())
 
 
 def _escaped(word: str) -> str:
-    """Return the pattern of a word as JSON may write it, and JSON that is a text in JSON, from its first `\\u` on."""
+    """Return a pattern of a word escaped by JSON, possibly JSON inside a JSON string, from its first `\\u` on."""
     at = next(place for place, letter in enumerate(word) if not letter.isascii())
     codes = json.dumps(word[at:]).lower()[3:-1]
     first, rest = codes[:4], codes[4:].replace("\\", r"\\++")
@@ -109,11 +109,11 @@ _ESCAPED = re.compile(rf"\\u(?:{'|'.join(sorted({_escaped(form) for form in _OTH
 
 
 def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
-    """Return whether there may be a code before what it is for, or a name of a password that is not ASCII.
+    """Return whether a body may contain a code before its purpose, or a password's name with non-ASCII letters.
 
     Args:
-        lowered: the body in small letters.
-        words: has `BEFORE_CODE` if that may be in it.
+        lowered: the body in lower case.
+        words: contains `BEFORE_CODE` if that may occur in it.
     """
     return (
         (BEFORE_CODE in words and next(codes_given(lowered), None) is not None)

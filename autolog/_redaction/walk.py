@@ -1,4 +1,4 @@
-"""A walk over JSON data that changes texts, and makes anew only what has changed."""
+"""Walk over JSON data and edit its texts, copying only the parts that change."""
 
 from __future__ import annotations
 
@@ -8,62 +8,63 @@ from typing import Any, Protocol
 
 from autolog._record.bodies import decode_json, encode_json
 
-#: From where, to where, and what stands there instead.
+#: A start offset, an end offset, and the replacement.
 Edit = tuple[int, int, str]
-#: Keys by which a value was reached, outermost first; lists leave no trace.
+#: The keys that lead to a value, outermost first; lists add nothing to a path.
 Path = tuple[str, ...]
-#: Gets a piece of a text and where it stands, and gives what is to stand there, or None to leave it.
+#: Takes the path of a piece of text, the indexes of its owners and the piece; returns its replacement, or None.
 OnPiece = Callable[[Path, tuple[Any, ...], str], "str | None"]
 
-#: Keys of the formats' own words, which tell models, kinds and prices.
+#: Keys of words that belong to the wire format, such as models and types.
 _STRUCTURE = frozenset({"model", "type", "object", "role", "finish_reason", "stop_reason", "service_tier", "status"})
-#: Keys of the tokens of a text, and of what tells their letters again beside them.
+#: Keys of a text's tokens, and keys beside them that repeat the tokens' characters.
 TOKENS = ("token", "tokens")
 _TOKENS_AGAIN = ("bytes", "top_logprobs")
-#: Stands at the end of the path of a text in a list.
+#: The end of the path of a text in a list.
 LISTED = ("[]",)
-#: What is deeper in a body is searched as text.
+#: Values nested more deeply are searched as text.
 _DEPTH = 100
-#: What the name of a value beside it stands under, and what the value does.
+#: Keys of a name and keys of the value that it names, in one object.
 _NAMES = frozenset({"name", "Name", "key", "Key", "field", "variable", "header", "param", "parameter", "option"})
 _VALUES = frozenset({"value", "Value", "default", "stringValue", "string_value"})
 _PRIVATE_PARTS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi"})
-#: So many words before an option say whose it is.
+#: How many words before an option are searched for the command to which it belongs.
 _COMMAND = 8
-#: The name of a pair.
+#: The name in a pair of name and value.
 _NAME = re.compile(r"[A-Za-z_][\w.-]{1,60}")
-#: Shorter keys of objects are no secrets.
+#: The least length of an object's key that may be a secret.
 _LONG = 16
 
 
 class Rules(Protocol):
-    """What is to be changed.
+    """The edits to make in JSON data.
 
     Attributes:
-        joins_lists: whether it may lie over several texts of a list.
+        joins_lists: whether an edit may span several texts of a list.
     """
 
     joins_lists: bool
 
     def hides(self, path: Path, value: Any) -> Any:
-        """Return what stands in place of a value, or the value itself."""
+        """Return the replacement of a value, or the value itself to keep it."""
         ...
 
     def edits(self, text: str, structural: bool = False) -> list[Edit]:
         """Return the edits of a text, in order and without overlap.
 
-        `structural` says that it is a word of the format.
+        Args:
+            structural: whether the text is a word of the wire format.
         """
         ...
 
 
 def scrub_value(value: Any, rules: Rules, path: Path = ()) -> Any:
-    """Return JSON data after all edits; the very same object if there are none."""
+    """Return JSON data after all edits; the same object if there are none."""
     return Walk(rules).walk(value, path)
 
 
 def without_overlaps(edits: list[Edit]) -> list[Edit]:
-    """Return edits in order; those that overlap are one, with what the first of them puts there."""
+    """Return edits in order, with overlapping ones merged into one that keeps the first one's replacement."""
     merged: list[Edit] = []
     for start, end, instead in sorted(edits):
         if merged and start < merged[-1][1]:
@@ -74,7 +75,7 @@ def without_overlaps(edits: list[Edit]) -> list[Edit]:
 
 
 def apply(text: str, edits: list[Edit]) -> str:
-    """Return a text after its edits."""
+    """Apply edits to a text; they must be in order and must not overlap."""
     parts: list[str] = []
     at = 0
     for start, end, instead in edits:
@@ -84,9 +85,10 @@ def apply(text: str, edits: list[Edit]) -> str:
 
 
 class Walk:
-    """One walk over a JSON value; what has changed is made anew, all else stays what it is.
+    """A walk over a JSON value that copies what changes and keeps every other object.
 
-    `on_piece` gets the texts in lists and under `pieces` keys, or all but the format's own words if that is None.
+    `on_piece` takes the texts in lists and under the keys in `pieces`; if `pieces` is None, all texts except words of
+    the wire format.
     """
 
     def __init__(self, rules: Rules, on_piece: OnPiece | None = None, pieces: tuple[str, ...] | None = None) -> None:
@@ -116,9 +118,9 @@ class Walk:
         return value
 
     def _hide_named(self, owner: dict[Any, Any], changed: dict[Any, Any], path: Path) -> None:
-        """Hide a value whose name stands beside it: a variable of an environment, a header, an attribute.
+        """Hide values named by another key of the same object: environment variables, headers, attributes.
 
-        So stand the private parts of a JSON Web Key (RFC 7518) beside its type.
+        The private parts of a JSON Web Key (RFC 7518), recognised by its `kty`, are hidden as well.
         """
         for part in owner.keys() & _PRIVATE_PARTS if "kty" in owner else ():
             changed[part] = self._rules.hides((*path, "private_key"), changed[part])
@@ -132,7 +134,7 @@ class Walk:
                     changed[key] = self.walk(changed[key], (*path, name))
 
     def _hide_listed(self, words: list[Any], items: list[Any], path: Path) -> None:
-        """Hide what follows its name in a list: the second of a pair, and what an option of a command stands before."""
+        """Hide values that follow their name in a list: the second item of a pair, the value of a command's option."""
         if len(words) == 2 and all(isinstance(word, str) for word in words):
             name, value = words
             if _NAME.fullmatch(name) and items[1] is value and not value.replace("_", "").isalpha():
@@ -147,12 +149,12 @@ class Walk:
                 items[at] = line[len(command) :]
 
     def key(self, key: Any) -> Any:
-        """Return a key of an object, which may be a secret, too."""
+        """Return an object's key after its edits, because keys may be secrets, too."""
         edits = self._rules.edits(key, True) if isinstance(key, str) and len(key) >= _LONG else None
         return apply(key, edits) if edits else key
 
     def text(self, value: str, structural: bool = False) -> str:
-        """Return a text after its edits: walked as JSON if that is what it holds."""
+        """Return a text after its edits; JSON in a text is walked."""
         if value[:1] in ("{", "["):
             inner = decode_json(value)
             if isinstance(inner, (dict, list)):
@@ -173,7 +175,7 @@ class Walk:
         return self.text(value, structural)
 
     def _deep(self, value: Any) -> Any:
-        """Return what lies too deep to be walked after the edits of its JSON; a text of it where that is spoilt."""
+        """Return a value nested too deeply to walk, edited as JSON text; the text itself if it is no longer JSON."""
         if not isinstance(value, (dict, list)):
             return value
         text = encode_json(value).decode()
@@ -185,7 +187,7 @@ class Walk:
 
 
 def _without_tokens_again(changed: dict[Any, Any], before: dict[Any, Any]) -> dict[Any, Any]:
-    """Take the letters of tokens, and the tokens that might have been, from beside tokens that have changed."""
+    """Remove the bytes and the alternatives of tokens that have changed, because they repeat the original text."""
     if any(name in before and changed.get(name) is not before[name] for name in TOKENS):
         for name in _TOKENS_AGAIN:
             if changed.get(name):
@@ -194,5 +196,5 @@ def _without_tokens_again(changed: dict[Any, Any], before: dict[Any, Any]) -> di
 
 
 def _numbered(item: Any, owner: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the indexes of the list items that a value is in, for those that say theirs."""
+    """Return the indexes of the list items that contain a value, for items that have an `index`."""
     return (*owner, item.get("index")) if isinstance(item, dict) and "index" in item else owner
