@@ -1,6 +1,7 @@
-"""Signed addresses: where a program puts or gets what belongs to a record without a key, such as media.
+"""Signed addresses, at which a client uploads or downloads something that belongs to a record, without an API key.
 
-An address stands for the key that asked for it, for one method and path; it is valid for an hour, and while the key is.
+An address is signed on behalf of the API key that asked for it, for one method and path. It is valid for an hour, or
+until that key expires or is revoked.
 """
 
 from __future__ import annotations
@@ -19,19 +20,27 @@ from autolog.server._keys import Principal
 from autolog.server._services import Services
 from autolog.stores._contract import Store
 
+#: How long an address is valid, in seconds.
 SECONDS = 3600
 _KIND = "signed-address"
 
 
 def sign(call: Call, method: str, path: str, **terms: str) -> str:
-    """Return the address where whoever holds the call's key may do this; `terms` are further parameters of it."""
+    """Return an address at which a client may call `method` on `path` with the rights of the call's key.
+
+    `terms` are added to the address as query parameters, and are covered by the signature.
+    """
     until = str(int(time()) + SECONDS)
     told = {**terms, "key": call.principal.key_id, "project": call.project, "until": until}
     return f"{call.base_url}{path}?{urlencode({**told, 'token': _token(_secret(call), method, path, told)})}"
 
 
 def holder(services: Services, request: Request, route: Route) -> tuple[Principal | None, str | None]:
-    """Return whom a request's address stands for, and in which project; nobody if it was not signed here for this."""
+    """Return the principal on whose behalf a request's address was signed, and the project.
+
+    Return (None, None) if the signature is not this server's, is for another method or path, or has expired; return
+    None as the principal if the key that asked for the address is no longer valid.
+    """
     told = dict(request.query_params)
     token, path = told.pop("token", ""), route.path.format(**request.path_params)
     secret = services.store.documents(_KIND).get("secret")
@@ -46,7 +55,7 @@ def holder(services: Services, request: Request, route: Route) -> tuple[Principa
 
 
 def _secret(call: Call) -> str:
-    """Return what addresses are signed with, the same on every server of one store."""
+    """Return the secret that addresses are signed with, creating it if needed; all servers on a store share it."""
 
     def make(store: Store) -> str:
         document = store.documents(_KIND).get("secret") or {"secret": secrets.token_urlsafe(32)}

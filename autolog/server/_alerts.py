@@ -1,7 +1,7 @@
-"""Rules of alerts, and what became of them. Both are documents in the store, the same for all servers on it.
+"""Alert rules and their states. Both are stored as documents, and so are shared by all servers on a store.
 
-A rule says when it fires: `error_rate > 5% over 15m`, `p95 > 20s over 1h`, `cost > 50 over 1d`, `calls < 1 over 1h`. It
-looks at the calls of a project, or of all, that its filters match.
+A rule has a condition: `error_rate > 5% over 15m`, `p95 > 20s over 1h`, `cost > 50 over 1d` or `calls < 1 over 1h`. It
+applies to the calls of one project, or of all, that match the rule's filters.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from autolog.stores._contract import Store
 from autolog.stores.filters import FILTERS, FilterError, parse_age, read_query
 from autolog.stores.query import Aggregate, Query
 
-#: What a rule may look at, and how its figures are shown.
+#: The measures that a condition may use, each with the function that formats its figures.
 MEASURES = {"error_rate": lambda value: f"{100 * value:.3g}%", "p95": seconds, "cost": dollars, "calls": number}
-#: The filters that a rule may have: its project and its window are its own.
+#: The filters that a rule may have; its project and time window are set separately.
 RULE_FILTERS = tuple(word for word in FILTERS if word not in {"project", "since", "until"})
-#: The longest window, which is summed up every time.
+#: The longest window of a condition; the window's calls are aggregated at each check.
 LONGEST_WINDOW = timedelta(days=31)
-#: How many firings and resolutions of a rule are kept.
+#: The number of events (firings and resolutions) that are kept for each rule.
 EVENTS = 20
 _RULES, _STATES = "alert", "alert_state"
 _WHEN = re.compile(
@@ -40,9 +40,10 @@ _MAIL = re.compile(r"[^@\s<>,\x00-\x1f]+@[^@\s<>,\x00-\x1f]+")
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A condition on the calls of a window: a measure is above, or below, a threshold.
+    """A condition on the calls of a time window: a measure is above, or below, a threshold.
 
-    Thresholds are shares of 1, seconds, dollars and calls.
+    The threshold is a fraction (0 to 1) for `error_rate`, seconds for `p95`, dollars for `cost` and a count for
+    `calls`.
     """
 
     measure: str
@@ -51,11 +52,11 @@ class When:
     window: timedelta
 
     def holds(self, value: float | None) -> bool:
-        """Return whether the condition holds for a figure; it does not for an unknown one."""
+        """Return whether the condition holds for a figure; False if the figure is None, that is, unknown."""
         return value is not None and (value > self.threshold if self.above else value < self.threshold)
 
     def figure(self, sums: Aggregate | None) -> float | None:
-        """Return the figure that the sums of a window amount to; None where they say nothing."""
+        """Return the condition's figure from the sums of a window; None if it cannot be told from them."""
         calls = sums.calls if sums else 0
         if self.measure == "calls":
             return float(calls)
@@ -67,10 +68,10 @@ class When:
 
 
 def read_when(text: str) -> When:
-    """Read a condition.
+    """Parse a condition such as `error_rate > 5% over 15m`.
 
     Raises:
-        AutologError: it is none.
+        AutologError: if the text is not a valid condition; the message says why.
     """
     found = _WHEN.fullmatch(" ".join(text.lower().split()))
     if found is None or found["measure"] not in MEASURES:
@@ -94,12 +95,16 @@ def read_when(text: str) -> When:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule.
+    """An alert rule.
 
     Attributes:
-        when: the condition, as `read_when` reads it. filters: their words and values, a list where they are repeated.
-        min_calls: with fewer in the window, an error rate or a latency says nothing.
-        webhook: where JSON is posted to, with a `text` as Slack reads it. mail: who gets a message.
+        name: the name, unique on the server.
+        project: the project whose calls it looks at; `*` for all.
+        when: the condition, in the form that `read_when` parses.
+        filters: filter words and their values; a list of values where a filter is repeated.
+        min_calls: the fewest calls in the window for which an error rate or a latency is judged.
+        webhook: the URL that events are POSTed to, as JSON with a `text` field as Slack expects it.
+        mail: the e-mail addresses that events are sent to.
     """
 
     name: str
@@ -122,7 +127,7 @@ class Rule:
         return replace(query, since=now - self.condition.window)
 
     def figure(self, store: Store, now: datetime) -> tuple[float | None, int]:
-        """Return the figure that decides, None where there is none to judge, and of how many calls it is."""
+        """Return the figure to judge, None if there is none, and the number of calls that it is based on."""
         sums = next(iter(store.aggregate(self.query(now))), None)
         calls, condition = sums.calls if sums else 0, self.condition
         if condition.measure in {"error_rate", "p95"} and calls < self.min_calls:
@@ -130,7 +135,7 @@ class Rule:
         return condition.figure(sums), calls
 
     def words(self, firing: bool, value: float | None, calls: int) -> str:
-        """Return the message for when the rule fires, or is over."""
+        """Return the message that says that the rule fires, or that it is resolved."""
         condition = self.condition
         shown = MEASURES[condition.measure]
         whose = "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
@@ -143,7 +148,7 @@ class Rule:
         return " ".join(words.split())
 
     def path(self, at: datetime) -> str:
-        """Return the page that lists what the rule looked at, at some time; of an error rate, what failed."""
+        """Return the path of the page that lists the window's calls up to `at`; for an error rate only failed ones."""
         pairs = [] if self.project == ANY_PROJECT else [("project", self.project)]
         pairs += filter_pairs(self.filters)
         pairs += [("status", "error")] if self.condition.measure == "error_rate" else []
@@ -167,14 +172,18 @@ def _length(window: timedelta) -> str:
 
 
 def filter_pairs(filters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the words and values of filters, one by one."""
+    """Yield filters as pairs of a word and a single value."""
     for word, value in filters.items():
         for one in value if isinstance(value, list) else [value]:
             yield word, str(one)
 
 
 def check_rule(rule: Rule) -> None:
-    """Raise an AutologError that says what is wrong with a rule."""
+    """Check a rule.
+
+    Raises:
+        AutologError: if the rule is invalid; the message says why.
+    """
     if not _NAME.fullmatch(rule.name) or rule.name in {".", ".."}:
         raise AutologError(f"name: {rule.name[:100]!r}: an alert's name has 1 to 100 characters, and no slash")
     condition = read_when(rule.when)
@@ -200,7 +209,16 @@ def check_rule(rule: Rule) -> None:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What became of a rule: whether it fires since when, the last figure, and its last events, the newest first."""
+    """The state of a rule.
+
+    Attributes:
+        firing: whether the rule is firing.
+        since: since when it has been, in ISO format.
+        value: the figure of the last check.
+        checked_at: the time of the last check, in ISO format.
+        problem: why the last notification was not delivered, or the rule could not be checked.
+        events: the last firings and resolutions, newest first.
+    """
 
     firing: bool = False
     since: str | None = None
@@ -216,11 +234,8 @@ class State:
         }  # fmt: skip
 
 
-# In the store
-
-
 def read_rules(store: Store) -> list[Rule]:
-    """Return all rules, in the order in which they were made."""
+    """Return all rules, in the order of their creation."""
     return [
         Rule(name, **{**data, "mail": tuple(data["mail"])})
         for name, data in store.documents(_RULES).items()
@@ -229,15 +244,15 @@ def read_rules(store: Store) -> list[Rule]:
 
 
 def read_states(store: Store) -> dict[str, State]:
-    """Return the states of rules by their names."""
+    """Return the states of all rules, by rule name."""
     return {name: State(**{**data, "events": tuple(data["events"])}) for name, data in store.documents(_STATES).items()}
 
 
 def put_rule(store: Store, rule: Rule) -> None:
-    """Set a rule, in the place of the one with its name; what that one was is kept.
+    """Create a rule, or replace the rule of the same name, whose state is kept.
 
     Raises:
-        AutologError: it makes no sense.
+        AutologError: if the rule is invalid.
     """
     check_rule(rule)
     if rule.name not in {known.name for known in read_rules(store)}:
@@ -249,7 +264,7 @@ def remove_rule(store: Store, name: str) -> None:
     """Remove a rule.
 
     Raises:
-        AutologError: there is none of this name.
+        AutologError: if there is no rule of this name.
     """
     if name not in {known.name for known in read_rules(store)}:
         raise AutologError(f"there is no alert {name[:100]!r}; see `autolog alerts`")
@@ -257,13 +272,13 @@ def remove_rule(store: Store, name: str) -> None:
 
 
 def put_states(store: Store, states: Mapping[str, State]) -> None:
-    """Keep states by the names of their rules."""
+    """Store states, by rule name."""
     for name, state in states.items():
         store.put_document(_STATES, name, state.as_document())
 
 
 def described(store: Store, projects: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Return rules with their states, of some projects or all, as they may be shown: of a webhook only the host."""
+    """Return rules with their states as JSON data, of the given projects or of all; webhooks are cut to their hosts."""
     states = read_states(store)
     rows = []
     for rule in read_rules(store):

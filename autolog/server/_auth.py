@@ -1,4 +1,4 @@
-"""Who a request comes from: the key in it, wherever it stands, and what that key may do."""
+"""Authentication: finds the API key in a request, and checks what that key may do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autolog.dialects._fault import Fault
 from autolog.server._keys import ANY_PROJECT, Principal
 from autolog.server._limits import RateLimiter
 
-#: The headers that hold a key, in any dialect; `Authorization: Bearer` does in all.
+#: The headers that may hold a key, in any dialect; all dialects also accept `Authorization: Bearer`.
 KEY_HEADERS = tuple(dict.fromkeys(header for name in dialects.NAMES for header in dialects.get(name).key_headers))
 
 _KEY_HEADERS = frozenset(KEY_HEADERS)
@@ -23,12 +23,12 @@ class _KeyInBody(msgspec.Struct):
     api_key: str | None = None
 
 
-#: Skips all other fields without making objects of them: whoever sends them has shown no key yet.
+#: Skips all other fields without building objects, because the sender has not shown a valid key yet.
 _decoder = msgspec.json.Decoder(_KeyInBody)
 
 
 def key_in_body(body: bytes) -> str | None:
-    """Return the `api_key` inside a JSON body; None if there is none, or the body cannot be read."""
+    """Return the `api_key` field of a JSON body; None if there is none, or the body cannot be parsed."""
     try:
         return _decoder.decode(body).api_key
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -36,12 +36,12 @@ def key_in_body(body: bytes) -> str | None:
 
 
 def headers_of(request: Request) -> dict[str, str]:
-    """Return a request's headers by their names, in lower case as ASGI has them; of several with one name the first."""
+    """Return a request's headers by name, which ASGI has in lower case; of several with the same name the first."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
 
 
 def key_of(headers: Mapping[str, str]) -> str | None:
-    """Return the key that a request carries, in any vendor's header."""
+    """Return the key in a request's headers, whichever vendor's header holds it; None if there is none."""
     if not _KEY_HEADERS.isdisjoint(headers):
         for name in KEY_HEADERS:
             if headers.get(name):
@@ -53,7 +53,7 @@ def key_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _password(token: str) -> str | None:
-    """Return the password of Basic credentials (RFC 7617), which is the key: Langfuse's secret one."""
+    """Return the password of Basic credentials (RFC 7617): Langfuse clients send their secret key in this way."""
     try:
         return base64.b64decode(token.strip(), validate=True).decode().partition(":")[2] or None
     except ValueError:
@@ -61,10 +61,12 @@ def _password(token: str) -> str | None:
 
 
 def authorise(principal: Principal | None, scope: str, rates: RateLimiter, problem: str = "") -> Principal:
-    """Return the principal if it may do what needs a scope, now. `problem` says why there is none, if that is known.
+    """Return the principal, if it has the scope and is within its rate limit.
+
+    `problem` says why there is no principal, if that is known.
 
     Raises:
-        Fault: 401, there is none; 403, not for this; 429, too often.
+        Fault: 401, if there is no principal; 403, if it does not have the scope; 429, if it makes too many requests.
     """
     if principal is None:
         raise Fault(401, problem or "the API key is missing or unknown")
@@ -77,10 +79,10 @@ def authorise(principal: Principal | None, scope: str, rates: RateLimiter, probl
 
 
 def project_of(principal: Principal, wanted: str | None) -> str:
-    """Return the project of a request: the key's; a key for all projects may name one.
+    """Return the project of a request: the key's own, or the wanted one if the key is for all projects.
 
     Raises:
-        Fault: 403, another key's project.
+        Fault: 403, if the key is for a single project and another one is wanted.
     """
     if principal.project == ANY_PROJECT:
         return wanted or "default"

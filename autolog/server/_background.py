@@ -1,4 +1,4 @@
-"""What an application does by itself, again and again, whether or not anybody asks something of it."""
+"""Periodic tasks that an application runs in the background, independently of requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autolog._guard import guard
 
 
 class Background:
-    """Calls a function now and every so many seconds on a thread of its own, from `start` to `stop`."""
+    """Calls a function at once and then every `every` seconds, on a thread of its own, from `start` to `stop`."""
 
     def __init__(self, name: str, every: float, act: Callable[[], None]) -> None:
         self._name = name
@@ -18,7 +18,7 @@ class Background:
         self._act = act
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._pid = 0  # whose thread it is; an application may be made before a fork
+        self._pid = 0  # the process that started the thread; the application may have been created before a fork
 
     def start(self) -> None:
         """Start the thread, unless it has been started in this process."""
@@ -29,7 +29,7 @@ class Background:
         self._thread.start()
 
     def pause(self, seconds: float) -> None:
-        """Wait so many seconds, or until the thread is to stop."""
+        """Wait for so many seconds, or until the thread is told to stop."""
         self._stopped.wait(seconds)
 
     def end(self) -> None:
@@ -37,7 +37,7 @@ class Background:
         self._stopped.set()
 
     def stop(self) -> None:
-        """Tell the thread to stop, and wait up to a second for what is under way."""
+        """Tell the thread to stop, and wait up to a second for it to finish."""
         self.end()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join(1)

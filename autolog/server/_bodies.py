@@ -1,4 +1,4 @@
-"""Request bodies: read within their limits, and decompressed."""
+"""Request bodies: reading them within the limits, and decompressing them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from autolog._record.zstd import zstd
 from autolog.dialects._fault import Fault
 from autolog.server._limits import ANONYMOUS_BODIES, Limits, Load, Share
 
-#: How many content codings a body may have, one inside the other.
+#: The most content codings that may be applied to a body.
 MAX_CODINGS = 2
-#: How much is decompressed before it is counted, in bytes.
+#: The most bytes that are decompressed before they are checked against the limit.
 _STEP = 1024 * 1024
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits, share: Share) -> bytes:
-    """Read a request's body and decompress it. What has arrived counts, not what was announced.
+    """Read a request's body and decompress it. The bytes received are limited, whatever Content-Length says.
 
     Raises:
-        Fault: 413, too large; 408, too slow; 503, no room; 400, malformed compression; 415, an unknown one.
+        Fault: 400, if the compressed data is malformed; 408, if the body arrives too slowly; 413, if it is too
+            large; 415, if its content coding is unknown; 503, if the server holds too many bodies.
     """
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.body_bytes:
@@ -39,7 +40,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits
 
 
 async def _arrived(receive: Receive, most: int, share: Share) -> bytes:
-    """Return a body as it was sent."""
+    """Return a body as it was received, still compressed."""
     chunks, size, more = [], 0, True
     while more:
         message = await receive()
@@ -55,7 +56,7 @@ async def _arrived(receive: Receive, most: int, share: Share) -> bytes:
 
 
 async def _decoded(body: bytes, encoding: str, limits: Limits, share: Share) -> bytes:
-    """Return a body without its content codings."""
+    """Return a body with its content codings removed."""
     codings = [coding.strip() for coding in encoding.lower().split(",")]
     if len(codings) > MAX_CODINGS:
         raise Fault(415, f"more than {MAX_CODINGS} content codings")
@@ -70,9 +71,10 @@ def _too_large(most: int) -> Fault:
 
 
 class Doorway:
-    """Reads the bodies of requests whose key is not known yet, a few at once, each small and soon.
+    """Reads the bodies of requests that have not shown a valid key: only a few at a time, with small size and time
+    limits.
 
-    When there are too many, the one that has taken longest is given up: slow senders keep nobody else out.
+    When there are too many, the read that started first is aborted, so that slow senders cannot keep others out.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -84,7 +86,7 @@ class Doorway:
         """Read a request's body.
 
         Raises:
-            Fault: as `read_body`; 408 also if it was given up for another.
+            Fault: as `read_body` raises, and 408, if the read was aborted in favour of another one.
         """
         if len(self._reading) >= ANONYMOUS_BODIES:
             oldest = next(iter(self._reading))
@@ -103,10 +105,11 @@ class Doorway:
 
 
 def decompress(data: bytes, coding: str, most: int, share: Share | None = None) -> bytes:
-    """Return `data` without one content coding, if that gives at most `most` bytes; count them as they appear.
+    """Return `data` with one content coding removed; count its bytes in `share` as they are produced.
 
     Raises:
-        Fault: 413, 400, 415 or 503.
+        Fault: 400, if the data is malformed; 413, if it decompresses to more than `most` bytes; 415, if the coding
+            is unknown; 503, if the server holds too many bodies.
     """
     if coding in {"", "identity"}:
         return data
@@ -128,7 +131,7 @@ def decompress(data: bytes, coding: str, most: int, share: Share | None = None) 
 
 
 def _zlib_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps; raise EOFError if it is cut off. gzip may have several members."""
+    """Yield the decompressed data in steps, of all gzip members; raise EOFError if the data is truncated."""
     while data:
         inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
         while not inflater.eof:
@@ -137,16 +140,16 @@ def _zlib_parts(data: bytes) -> Iterator[bytes]:
             if not part and not data and not inflater.eof:
                 raise EOFError("it is truncated")
             yield part
-        data = inflater.unused_data.lstrip(b"\0")  # some pad it
+        data = inflater.unused_data.lstrip(b"\0")  # some senders pad the data with zeros
 
 
 def _zstd_parts(data: bytes) -> Iterator[bytes]:
-    """Yield the decompressed data in steps; raise EOFError if it is cut off. There may be several frames."""
+    """Yield the decompressed data in steps, of all zstd frames; raise EOFError if the data is truncated."""
     while data:
         inflater = zstd.ZstdDecompressor()
         while not inflater.eof:
             part = inflater.decompress(data, max_length=_STEP)
-            data = b""  # it keeps what it has not used yet
+            data = b""  # the decompressor keeps the input that it has not used yet
             if not part and not inflater.eof:
                 raise EOFError("it is truncated")
             yield part

@@ -1,4 +1,4 @@
-"""Budgets of a server, or of several on one store: each knows what the others spend, and only one acts."""
+"""Budgets of a server. Servers on the same store take each other's spending into account, and only one of them acts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from autolog.server._writer import Writer
 from autolog.stores import ledger_path, shared_reservations
 from autolog.stores._contract import Store
 
-#: How often the others' spending is looked up, in seconds.
+#: How often the spending of the other servers is looked up, in seconds.
 EVERY = 15.0
 _KIND = "budget"
 
 
 class Spending:
-    """Counts what records cost; what other servers on the store spent is looked up from time to time.
+    """Charges the cost of records to budgets; the spending of other servers on the store is looked up periodically.
 
-    The budgets are those that the server was started with, and those that projects have in their settings.
+    The budgets are those that the server was started with, and those in the settings of projects.
     """
 
     def __init__(self, given: Sequence[Any], store: Store, keyring: Keyring, writer: Writer) -> None:
@@ -52,7 +52,7 @@ class Spending:
         return self._budgets is not None
 
     def follow(self, settings: Mapping[str, ProjectSettings]) -> None:
-        """Take over the budgets that projects have now. Never raises."""
+        """Adopt the budgets in the current settings of projects. Never raises."""
         wanted = [{**budget, "project": name} for name, one in settings.items() for budget in one.budgets]
         if wanted == self._of_projects:
             return
@@ -62,7 +62,7 @@ class Spending:
             self._of_projects = wanted
 
     def _begun(self, given: Sequence[Any]) -> Budgets:
-        """Return budgets that know what was spent before."""
+        """Return budgets that start from what has been spent already."""
         if self._ledger is None:
             self._ledger = _accounts(self._store)
         budgets = Budgets(given, ledger=self._ledger, hold_all=True)
@@ -72,7 +72,7 @@ class Spending:
         return budgets
 
     def spend(self, records: Sequence[Record]) -> None:
-        """Count records that were just written, by the cost that is new. Never raises."""
+        """Charge records that were just written, whose `cost` is only the cost added by the write. Never raises."""
         budgets = self._budgets
         if budgets is None:
             return
@@ -81,18 +81,20 @@ class Spending:
         if self._shared and monotonic() - self._looked > EVERY:
             self._looked = monotonic()
             with guard("looking up what was spent"):
-                budgets.begin(self._store, self._keyring.projects)  # these are among it
+                budgets.begin(self._store, self._keyring.projects)  # the store includes these records already
                 budgets.review()
                 return
         for record in records:
             budgets.spend(record, reserved=True)
 
     def reserve(self, number: str, call: Record, bound: float, seconds: float) -> str | None:
-        """Reserve dollars for a call that is about to be made; return why not, or None if that is done.
+        """Reserve dollars for a call that is about to be made; return why it is refused, or None if it is not.
 
         Args:
-            number: what `settle` names it by, within its project. call: the id that its record will have, and what
-                decides which budgets it counts towards.
+            number: the name of the reservation within its project, to be passed to `settle`.
+            call: a record with the id that the call's record will have, and the fields that select its budgets.
+            bound: the most that the call may cost, in dollars.
+            seconds: how long the reservation lasts if it is not settled.
         """
         if self._budgets is None or self._ledger is None:
             return None
@@ -106,12 +108,12 @@ class Spending:
         return budget.words(value, refused.spent) + also(refused.reserved, bound)
 
     def settle(self, number: str, project: str, cost: float) -> None:
-        """Put the cost of a call in the place of what was reserved for it; 0 releases it."""
+        """Replace a reservation by the call's actual cost in dollars; 0 releases it."""
         if self._ledger is not None:
             self._ledger.settle(f"{project}/{number}", cost)
 
     def _claim(self, budget: Budget, value: str) -> bool:
-        """Return whether this server is the one to act in this period: of several, the last writer acts."""
+        """Return whether this server is the one to act on a budget in this period: the last to write its claim is."""
         name, mine, now = f"{budget.kind}:{value}:{budget.limit}:{budget.period}", uuid.uuid4().hex, datetime.now(UTC)
         known = self._store.documents(_KIND).get(name)
         if known is not None and now - datetime.fromisoformat(known["at"]) < budget.period:
@@ -121,7 +123,7 @@ class Spending:
 
 
 def _accounts(store: Store) -> Accounts:
-    """Return where reservations are kept: in a file beside SQLite's, in the database that several servers share."""
+    """Return the ledger of reservations: in the servers' shared database, in a file beside SQLite's, or in memory."""
     shared = shared_reservations(store)
     if shared is not None:
         return SharedAccounts(shared)

@@ -1,4 +1,4 @@
-"""A request as a handler sees it, and what a route declares."""
+"""Requests and replies as handlers see them, and the declaration of a route."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from autolog.stores._contract import Store
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, and a body: JSON data, bytes with their type, or bytes that come piece by piece.
+    """A status, and a body: JSON data, bytes with a content type, or an iterator of bytes.
 
-    Pieces that come by an async iterator are a live stream, which ends when the client or its key goes; those that come
-    by an iterator are read on a thread, as fast as the client takes them.
+    An async iterator is a live stream, which ends when the client disconnects or its key becomes invalid. A plain
+    iterator is read on a thread, as fast as the client accepts its pieces.
     """
 
     status: int
@@ -35,7 +35,7 @@ class Reply:
 
     @property
     def comes_in_pieces(self) -> bool:
-        """Return whether the body is an iterator."""
+        """Whether the body is an iterator."""
         return not isinstance(self.body, (dict, bytes)) and isinstance(self.body, (AsyncIterator, Iterator))
 
 
@@ -49,7 +49,7 @@ class Parameter:
 
 
 class Interface(Protocol):
-    """What a route is part of: a dialect, or the pages. Its name is in the metrics, and its errors have its shape."""
+    """An interface that routes belong to: a dialect, or the pages. It gives metrics a name, and errors a shape."""
 
     @property
     def name(self) -> str: ...
@@ -59,7 +59,7 @@ class Interface(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path: who may call it, what it takes, and what it answers when all is well."""
+    """One method and path: who may call it, what it accepts, and what it returns on success."""
 
     method: str
     path: str
@@ -71,21 +71,21 @@ class Route:
     model: type[pydantic.BaseModel] | None = None
     parameters: tuple[Parameter, ...] = ()
     produces: tuple[str, ...] = ("application/json",)
-    """The types of the content that it answers with when all is well."""
+    """The content types of successful replies."""
     key_in_body: bool = False
-    """Whether the body may hold the key, and is read before it is checked: within the limits for anybody."""
+    """Whether the body may hold the key; it is then read before the key is checked, within the anonymous limits."""
     open: bool = False
-    """Whether no key is needed: its body is read within the limits for anybody."""
+    """Whether no key is needed; the body is then read within the anonymous limits."""
     signed: bool = False
-    """Whether the address stands for the key: it is one of `_addresses`."""
+    """Whether the route is called at a signed address (see `_addresses`) instead of with a key."""
     keeps: bool = False
-    """Whether the handler returns the change that answers, as a rule a `RecordWrite`: many are then written at once."""
+    """Whether the handler returns a change that produces the reply, usually a `RecordWrite`, written in groups."""
     quick: bool = False
-    """Whether the handler never waits, or is a coroutine function: it needs no thread, and answers under any load."""
+    """Whether the handler is a coroutine function or never blocks; it then needs no thread, and runs under any load."""
     session: bool = False
-    """Whether a browser's session serves as the key."""
+    """Whether a browser session is accepted instead of a key."""
     refuse: Callable[[Request, Fault], Reply] | None = None
-    """How a fault is answered, if not by the dialect's JSON."""
+    """Makes the reply to a fault, if it is not the dialect's JSON."""
 
 
 @dataclass(slots=True)
@@ -100,11 +100,11 @@ class Call:
     body: bytes
     request: Request
     still_valid: Callable[[], bool] = lambda: True
-    """Whether the key or session that the call came with is valid now: for replies that go on for long."""
+    """Returns whether the call's key or session is still valid; for replies that last long."""
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """Return the query's parameters, in order."""
+        """The query parameters, in order."""
         return self.request.query_params.multi_items()
 
     @property
@@ -114,34 +114,34 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Return the address that the server was called at."""
+        """The address at which the client called the server, without a trailing slash."""
         return str(self.request.base_url).rstrip("/")
 
     @property
     def batch_items(self) -> int:
-        """Return how many records, spans or feedbacks one call may bring, rejected ones included."""
+        """The most records, spans or feedbacks that a request may contain, rejected ones included."""
         return self.services.limits.batch_items
 
     @property
     def store(self) -> Store:
-        """Return the store, for reading. Changes go through `write`."""
+        """The store, for reading only; make changes with `write`."""
         return self.services.store
 
     def write(self, change: Callable[[Store], T]) -> T:
-        """Make a change; when it returns, it is on disk."""
+        """Make a change and return its result once it is on disk."""
         return self.services.writer.run(change)
 
     def stamp(self, record: Record) -> None:
-        """Set what the server knows of a record: its project, and when it was received."""
+        """Set the fields that the server decides: the record's project, and the time at which it was received."""
         record.project, record.received_at, record.seq = self.project, datetime.now(UTC), None
 
     def keep(self, records: Sequence[Record], reply: Callable[[list[int]], Reply]) -> RecordWrite:
-        """Return what a handler returns to have records written into the call's project.
+        """Return the change that writes records into the call's project; a handler returns it instead of a `Reply`.
 
-        `reply` is called with their sequence numbers, in the same order, once they are on disk.
+        Once they are on disk, `reply` is called with their sequence numbers, in the order of `records`.
 
         Raises:
-            Fault: 413, more than one call may bring.
+            Fault: 413, if there are more records than a request may contain.
         """
         check_count(len(records), self.batch_items)
         for record in records:
@@ -154,13 +154,17 @@ class Call:
         return RecordWrite(records, self.services.ingest.write, acknowledge)
 
     def json(self) -> Any:
-        """Parse the body as JSON."""
+        """Parse the body as JSON.
+
+        Raises:
+            Fault: 400, if it is not JSON.
+        """
         return parse_json(self.body)
 
     def object(self, prune: bool = False) -> Json:
-        """Parse the body as a JSON object; `prune` as `parse_object` has it."""
+        """Parse the body as a JSON object; `prune` is passed to `parse_object`."""
         return parse_object(self.body, prune)
 
     def parameter(self, name: str) -> str | None:
-        """Return the last value of a query parameter."""
+        """Return the last value of a query parameter, or None."""
         return dict(self.query).get(name)

@@ -1,10 +1,10 @@
-"""Calls, tokens, cost and errors for Prometheus, by project, provider and model, counted as records arrive.
+"""Prometheus metrics of calls, tokens, cost and errors, by project, provider and model, counted as records arrive.
 
-Labels are attributes of OpenTelemetry's conventions for generative AI, with underscores, and the histogram of durations
-is their `gen_ai.client.operation.duration` with its buckets:
+Labels are attributes of OpenTelemetry's semantic conventions for generative AI, with underscores, and the histogram of
+durations is their `gen_ai.client.operation.duration` with the buckets they recommend:
 https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
 
-Counting is a few additions to fields of ours; families are made of them when somebody asks.
+Counting only adds to plain fields; Prometheus metric families are built when they are scraped.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from autolog._record.record import Record
 
-#: How many sets of project, provider and model have series of their own, and how many types of error; all further ones
-#: are `other` together.
+#: The most combinations of project, provider and model with series of their own, and the most types of error; all
+#: others are counted together as `other`.
 MOST_SERIES, MOST_ERRORS = 500, 100
 OTHER = "other"
-#: How long a label may be, in characters.
+#: The most characters of a label.
 LONGEST_LABEL = 100
-#: Of so many calls it is remembered what was counted: what comes later of them, in parts, adds the rest.
+#: The number of recent calls whose counted figures are remembered, so that a later part of a call adds only the rest.
 RECENT = 10_000
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _LABELS = ("project", "gen_ai_provider_name", "gen_ai_request_model")
@@ -35,7 +35,7 @@ Labels = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Series:
-    """The sums of the calls of one project, provider and model; durations by the bucket of `_SECONDS`, in seconds."""
+    """The sums of the calls of one project, provider and model; `durations` counts them by bucket of `_SECONDS`."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class _Series:
 
 @dataclass(slots=True)
 class _Counted:
-    """What was counted of one call. It is counted itself, in its series, when it has ended."""
+    """The figures that were counted for one call. `series` is set once the call has ended and is itself counted."""
 
     series: _Series | None = None
     model: str | None = None
@@ -59,7 +59,7 @@ class _Counted:
 
 
 class CallMetrics:
-    """The series of one application, as a collector of Prometheus. For any thread."""
+    """The metrics of one application, as a Prometheus collector. Thread-safe."""
 
     def __init__(self) -> None:
         self._series: dict[Labels, _Series] = {}
@@ -68,14 +68,14 @@ class CallMetrics:
         self._lock = threading.Lock()
 
     def count(self, record: Record, seq: int, new: bool) -> None:
-        """Count what a record that was written adds; `new` says that its call was not known before."""
+        """Count what a written record adds; `new` says whether its call was unknown before."""
         if record.kind != "llm":
             return
         with self._lock:
             known = self._recent.get(seq)
             if known is None:
                 if not new:
-                    return  # it was counted before this process began, or long ago
+                    return  # the call was counted before this process started, or has been forgotten
                 known = self._recent[seq] = _Counted()
                 if len(self._recent) > RECENT:
                     self._recent.popitem(last=False)
@@ -110,7 +110,7 @@ class CallMetrics:
             series.durations[bisect_left(_SECONDS, record.duration)] += 1
 
     def _series_of(self, project: str, provider: str | None, model: str | None) -> _Series:
-        """Return the series of a call: its own, or that of all others if there are too many already."""
+        """Return the series of a call: its own, or that of `other` if there are too many."""
         labels = project[:LONGEST_LABEL], (provider or "unknown")[:LONGEST_LABEL], (model or "unknown")[:LONGEST_LABEL]
         if labels not in self._series and len(self._series) >= MOST_SERIES:
             labels = OTHER, OTHER, OTHER
@@ -127,7 +127,7 @@ class CallMetrics:
         return name
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families, as Prometheus' registry asks for them."""
+        """Yield the metric families; Prometheus' registry calls this for each scrape."""
 
         def counter(name: str, words: str, *labels: str) -> CounterMetricFamily:
             return CounterMetricFamily(name, words, labels=(*_LABELS, *labels))
@@ -155,13 +155,13 @@ class CallMetrics:
 
 
 def _cumulative(durations: list[int]) -> list[tuple[str, float]]:
-    """Return buckets as Prometheus has them: by their upper bound, each with all below it."""
+    """Return histogram buckets as Prometheus expects them: upper bounds with cumulative counts."""
     names = [*map(str, _SECONDS), "+Inf"]
     return [(name, float(sum(durations[: index + 1]))) for index, name in enumerate(names)]
 
 
 def _has_ended(record: Record) -> bool:
-    """Return whether a record tells how a call ended, and not only that it began."""
+    """Return whether a record says how a call ended, and not only that it began."""
     return (
         record.status == "error"
         or record.end_time is not None

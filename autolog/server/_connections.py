@@ -1,8 +1,8 @@
-"""Connections under uvicorn: bounded in number, in idle time, and in the size of a request's head.
+"""Connections under uvicorn, limited in their number, their idle time, and the size of a request's head.
 
-uvicorn times out a connection between two requests, but not one that never sends its first, nor one that sends its
-headers a byte at a time; it counts idle connections among those that it has too many of; and with httptools it holds
-headers of any size.
+uvicorn itself times out a connection between two requests, but not one that never sends its first request or sends its
+headers a byte at a time; it counts idle connections towards its limit; and with httptools it accepts headers of any
+size.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from autolog.server._limits import HEADER_BYTES, HEADERS, Limits
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
-except ImportError:  # no wheel for this machine
+except ImportError:  # httptools has no wheel for this platform
     from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol  # type: ignore[assignment]
 
-#: How many requests one connection may have waiting behind the one that is being answered.
+#: The most pipelined requests that may wait on a connection behind the one being answered.
 PIPELINED = 8
 _TOO_LARGE = b"the request's headers are too large"
 
 
-class _Refused(Exception):  # noqa: N818 - ends the parsing of what a connection sends
-    """A request whose head has too many bytes or headers, or one request too many."""
+class _Refused(Exception):  # noqa: N818 - not an error of ours: it makes httptools stop parsing
+    """Stops parsing a request whose head is too large, or that is one pipelined request too many."""
 
 
 class BoundedHeadProtocol(Protocol):
-    """A connection on which a request's head, and what is sent after its body, is bounded; more is answered 431."""
+    """A connection that limits a request's head, and what is sent after its body; anything larger is answered 431."""
 
-    _unparsed = 0  # bytes since the last that became part of a body or completed a head or a request
+    _unparsed = 0  # bytes received since the last body data, or since a head or request was completed
     _headers = 0
-    _head = 0  # bytes of the headers
+    _head = 0  # bytes of header names and values
     _too_large = False
 
     def data_received(self, data: bytes) -> None:
@@ -78,7 +78,7 @@ class BoundedHeadProtocol(Protocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that cannot be parsed."""
+        """Answer a request that cannot be parsed: with 431 if its head is too large, else with 400."""
         if self._too_large:
             self._refuse()
         else:
@@ -91,12 +91,12 @@ class BoundedHeadProtocol(Protocol):
         self.transport.close()
 
 
-#: h11 bounds the head by itself.
+#: h11 limits the size of the head by itself.
 _Bounded: Any = BoundedHeadProtocol if hasattr(Protocol, "on_header") else Protocol
 
 
 class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
-    """A connection that is closed if no request comes in time, or if others need its place more."""
+    """A connection that is closed if no request arrives in time, or if its place is needed for another one."""
 
     most: int
     idle_seconds: float
@@ -122,16 +122,16 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Return whether no request is being received or answered."""
+        """Whether no request is being received or answered."""
         return self.cycle is None or self.cycle.response_complete
 
     @property
     def may_go(self) -> bool:
-        """Return whether it may be closed in favour of others: no request on it has shown a valid key."""
+        """Whether the connection may be closed in favour of others: it is not serving a request with a valid key."""
         return self.idle or not self.cycle.scope.get("state", {}).get("admitted")
 
     def _time_out(self) -> None:
-        """Close the connection if it has been idle for that long, or look again then: a timer a request costs more."""
+        """Close the connection if it was idle for long enough, else later: a timer per request would cost more."""
         left = self.since + self.idle_seconds - self.loop.time() if self.idle else self.idle_seconds
         if left > 0:
             self._timer = self.loop.call_later(left, self._time_out)
@@ -140,7 +140,7 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
 
 def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
-    """Return the protocol for at most so many connections, each idle for at most so long."""
+    """Return the protocol class for at most `most` connections, each idle for at most `idle_seconds`."""
     made: type[asyncio.Protocol] = type(
         "IdleTimeoutProtocol", (IdleTimeoutProtocol,), {"most": most, "idle_seconds": idle_seconds}
     )
@@ -148,7 +148,7 @@ def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
 
 
 def config(app: Any, limits: Limits, **options: Any) -> Config:
-    """Return uvicorn's configuration for an application of ours; `BehindProxy` reads a proxy's headers, if anything."""
+    """Return uvicorn's configuration for an autolog application. Proxy headers are left to `BehindProxy`."""
     return Config(
         app,
         http=protocol(limits.connections, limits.idle_seconds),
@@ -165,7 +165,7 @@ def config(app: Any, limits: Limits, **options: Any) -> Config:
 
 
 class AnnouncedServer(Server):
-    """A server that says so once it serves."""
+    """A server that calls `announce` once it accepts connections."""
 
     def __init__(self, settings: Config, announce: Callable[[], None]) -> None:
         super().__init__(settings)
@@ -174,13 +174,13 @@ class AnnouncedServer(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()
-        gc.freeze()  # what is there now stays: collections need not look through it again and again
+        gc.freeze()  # objects that exist now live as long as the server: exempt them from further collections
         if self.started:
             self._announce()
 
 
 def raise_open_file_limit() -> None:
-    """Allow this process as many open files as it may have: each connection is one."""
+    """Raise the limit of open files to the highest allowed, since each connection is one."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -191,9 +191,9 @@ def raise_open_file_limit() -> None:
 
 
 def allow_hosts(hosts: set[str], app: ASGIApp) -> ASGIApp:
-    """Return an application that answers only requests which name one of these hosts.
+    """Return an application that answers only requests whose Host header names one of these hosts.
 
-    A page of another site could give its own name this machine's address, and read what is here (DNS rebinding); its
-    requests then name that site.
+    This prevents DNS rebinding, by which a page of another site points its own host name at this machine to read the
+    logs: the requests of such a page carry that host name.
     """
     return TrustedHostMiddleware(app, allowed_hosts=sorted(hosts), www_redirect=False)

@@ -1,15 +1,15 @@
 """Deduplicates calls that several layers report: autolog's patch, an instrumentation, the SDK's own spans.
 
-The anthropic SDK makes OpenTelemetry spans by itself, and so do LiteLLM, LangChain's instrumentations and others above
-the SDKs; a program that patches with autolog and exports such spans reports each call several times, in one trace or in
-several. Reports are matched by the response's id or, where one has none, by their place in the trace, or by the same
-model and tokens at the same time (`_reports`).
+The anthropic SDK emits OpenTelemetry spans by itself, and so do LiteLLM, LangChain's instrumentations and other layers
+above the SDKs. A program that is patched by autolog and also exports such spans reports each call several times, in one
+trace or in several. Reports are matched by the response id or, where one has none, by their place in the trace, or by
+having the same model and tokens at the same time (see `_reports`).
 
-What autolog saw on the wire stays; the first span of the call fills its gaps, gives it its place in the tree, and is
-named in `extra["otel"]`. Any other report stays where it is in its own tree, as a step without a bill: the one that
-says most bears that (`rank`), of spans in each other that say as much the innermost. `extra["reports"]` of the
-call's record has the ids of all its reports, by sender. All this is in the store, so the order of arrival does not
-matter, nor which server they come to.
+The record that autolog captured on the wire is kept. The first span of the call fills its gaps, gives it its place in
+the tree, and is named in `extra["otel"]`. Every other report stays in its own tree as a step without a cost. Without a
+record of autolog's, the cost stays with the report that says most (`rank`) or, of equal reports nested in each other,
+with the innermost. `extra["reports"]` of the call's record holds the ids of all its reports, by sender. All this is in
+the store, so it matters neither in which order reports arrive nor at which server.
 """
 
 from __future__ import annotations
@@ -30,43 +30,44 @@ from autolog.server._reports import is_call, is_one_call, join, may_be_layers, r
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: Of how many traces it is remembered which spans nobody else has reported, and of how many of a trace's latest spans.
+#: The number of recent traces whose lone spans (those without another report) are remembered, and of spans per trace.
 RECENT, EACH_RECENT = 1_000, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Records whose duplicates are folded, yet to be written."""
+    """Records whose duplicates have been folded, ready to be written."""
 
     records: Sequence[Record]
     order: Sequence[int]
-    """In which order they are to be written."""
+    """The positions of the records in the order in which to write them."""
     freed: Sequence[float]
-    """For each, the dollars that were on stored reports of the same call before."""
+    """For each record, the dollars that stored reports of the same call have given up."""
 
     def write(self, store: Store) -> list[int]:
-        """Write them and return their sequence numbers, in the order of `records`."""
+        """Write the records and return their sequence numbers, in the order of `records`."""
         written = dict(zip(self.order, store.write([self.records[position] for position in self.order]), strict=True))
         return [written[position] for position in range(len(self.records))]
 
 
 class Deduplicator:
-    """Folds each record that reports a known call into that call. For the writers' threads.
+    """Folds each record that reports a known call into that call. Runs on the writer's threads.
 
-    Nearly no call of autolog's stands in the place of a span that tells another response and other tokens, and looking
-    for one in the store takes longer than all else. So this remembers the ids of a bounded number of such spans, and
-    looks for these alone.
+    A call that autolog captured very rarely has the same place as a span with another response id and other tokens,
+    and searching the store for such a span takes longer than everything else. Instead the ids of a bounded number
+    of recent spans are remembered, and only these are looked up.
     """
 
     def __init__(self) -> None:
         self._lone_spans: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
-        """By project and trace, the ids of the latest spans of the latest traces."""
+        """The ids of the latest spans of the latest traces, by project and trace id."""
         self._lock = threading.Lock()
 
     def fold(self, store: Store, records: Sequence[Record]) -> Folded:
-        """Fold the reports of one call among records and in the store; the records themselves are still to be written.
+        """Fold reports of the same call, among `records` and in the store; the records are returned, still to be
+        written.
 
-        A record that is folded into another one gets that one's id.
+        A record that is folded into another one gets the other record's id.
         """
         candidates = [Candidate(record) for record in records]
         calls = [one for one in candidates if is_call(one.record)]
@@ -86,7 +87,7 @@ class Deduplicator:
         return Folded(records, order, [one.freed for one in candidates])
 
     def look_again(self, store: Store, project: str, ids: Sequence[str]) -> None:
-        """Fold calls that are in the store with reports of them that could not be read when they were written."""
+        """Fold stored calls with reports of them that were not visible when the calls were written."""
         query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
         for record in store.find(query, limit=len(ids)):
             name, before = record.id, pack([record])
@@ -99,17 +100,18 @@ class Deduplicator:
                 store.write([record])
 
     def _are_apart(self, calls: Sequence[Record]) -> bool:
-        """Return whether calls that nobody else has reported are surely different: one sender reports each once.
+        """Return whether calls without stored reports are certainly different: one sender reports each of them once.
 
-        So it is with nearly all that comes, and looking at each of them takes a sixth of the time of a small write.
+        This is the case for nearly all requests, and comparing the calls would take a sixth of the time of a small
+        write.
         """
         if calls[0].dialect == "otlp" or any(one.dialect != calls[0].dialect for one in calls):
-            return False  # spans may be layers of one call
+            return False  # spans may be layers of the same call
         reported = {(one.project, report) for one in calls for report in reports(one).values()}
         return len(reported) == len(calls)
 
     def remember(self, span: Record) -> None:
-        """Remember a span that nobody else has reported."""
+        """Remember a span that has no other report."""
         if span.trace_id is None:
             return
         with self._lock:
@@ -118,7 +120,7 @@ class Deduplicator:
                 self._lone_spans.popitem(last=False)
 
     def _remembered(self, calls: Sequence[Record]) -> dict[str, set[str]]:
-        """Return by project the ids of recent spans in whose place calls of autolog's may be, whatever they tell."""
+        """Return, by project, the ids of recent spans in the traces of calls that autolog captured."""
         found: dict[str, set[str]] = {}
         with self._lock:
             for project, trace_id in {(one.project, one.trace_id) for one in calls if one.dialect == "native"}:
@@ -136,21 +138,21 @@ class _Folding:
     memory: Deduplicator
 
     def fold(self, new: Candidate) -> None:
-        """Fold a call with every report of it that is known."""
+        """Fold a call with all known reports of it."""
         record = new.record
         again = self.known.reported(record)
-        if again is not None and again.record.id != record.id:  # a report that was folded before is sent again
+        if again is not None and again.record.id != record.id:  # a report that was folded earlier has been sent again
             self._fold_again(again, new)
             return
         if again is None or len(reports(again.record)) == 1:
             for other in list(self.known.matching(record)):
                 if record.seq is not None and other.record.dialect != "native" and (other.record.seq or 0) > record.seq:
-                    continue  # the later of two that are looked at again finds the other, and one alone decides
+                    continue  # of two stored records the later looks for the other, so that only one decides
                 joined = other.record.id in {*self.known.deleted, *reports(record).values()}
                 if joined or not is_call(other.record):
                     continue
                 if takes(other.record, record) and is_one_call(other.record, record) and not self._join(other, new):
-                    if again is not None:  # it was a call of its own until it told more
+                    if again is not None:  # the record was a call of its own until now
                         self._change(again, partial(_unbill, bearer=other.record))
                     return
         self.known.add(new)
@@ -166,7 +168,7 @@ class _Folding:
             _unbill(new.record, known.record)
 
     def _join(self, other: Candidate, new: Candidate) -> bool:
-        """Make one bill of two reports; return whether the new one bears it."""
+        """Leave the cost of a call with one of two reports; return whether that is the new one."""
         both = {other.record.dialect: other, new.record.dialect: new}
         if both.keys() == {"native", "otlp"} and "otel" not in both["native"].record.extra:
             return self._merge(other, new)
@@ -175,7 +177,7 @@ class _Folding:
         return winner is new
 
     def _merge(self, other: Candidate, new: Candidate) -> bool:
-        """Make one record of autolog's and a span of the same call; return whether it is the new one."""
+        """Merge a span into autolog's record of the same call; return whether that record is the new one."""
         if new.record.dialect == "otlp":
             _fill_gaps(other.record, new.record)
             self.known.add(other)
@@ -194,13 +196,13 @@ class _Folding:
         return True
 
     def _bill(self, winner: Candidate, loser: Candidate, new: Candidate) -> None:
-        """Leave the bill of a call to one of its reports."""
+        """Leave the cost of a call with the winner, and link its reports."""
         if loser.stored:
             new.freed += loser.record.cost or 0.0
         all_of_them = join(winner.record, loser.record)
 
         def note(record: Record) -> None:
-            record.extra.setdefault("reports", {}).update(all_of_them)  # a span that was folded into it has them, too
+            record.extra.setdefault("reports", {}).update(all_of_them)  # includes the reports folded into the loser
 
         self._change(loser, partial(_unbill, bearer=winner.record))
         self._change(winner, note)
@@ -212,23 +214,23 @@ class _Folding:
             self.store.update(one.record.id, one.record.project, change)
 
     def _unbill_layers(self, new: Candidate) -> None:
-        """Leave one bill to the spans of one call that lie in each other, each in that of the layer above."""
+        """Leave a single cost with spans of the same call that are nested in each other, one layer at a time."""
         for other, is_above in self.known.around(new.record):
             if other.folded or not is_call(other.record) or not may_be_layers(other.record, new.record):
                 continue
             inner, outer = (new, other) if is_above else (other, new)
             alike = used(inner.record) == used(outer.record)
             if not alike and len(reports(outer.record)) > 1 and outer.record.dialect != "native":
-                continue  # it bears the bill of another call
+                continue  # the outer span already bears the cost of another call
             if outer.record.dialect == "native" or (alike and rank(outer.record) > rank(inner.record)):
-                inner, outer = outer, inner  # the wire's word: what is in it is a step of the call
+                inner, outer = outer, inner  # the call is what was captured on the wire; spans inside it are its steps
             self._bill(inner, outer, new)
             if outer is new:
                 return
 
 
 def _unbill(record: Record, bearer: Record) -> None:
-    """Make a report a step beside the call, which bears the bill; one that names no model gets the call's."""
+    """Turn a report into a step without a cost; `bearer` bears it, and names the model if the report does not."""
     if record.request_model is None and record.response_model is None:
         record.request_model, record.response_model = bearer.request_model, bearer.response_model
         record.provider_name = record.provider_name or bearer.provider_name
@@ -245,7 +247,7 @@ def _place(span: Record) -> dict[str, str | None]:
 
 
 def _taken(known: Record, span: Record) -> dict[str, Any]:
-    """Return what the span knows better: its place in a tree, a fuller usage, and a cost where the record has none."""
+    """Return the fields that the span knows better: its place in a tree, fuller usage, and a cost if it is missing."""
     taken: dict[str, Any] = {}
     if known.trace_id == span.trace_id or known.parent_span_id is None:
         taken |= {name: getattr(span, name) for name in _PLACE}
@@ -257,14 +259,14 @@ def _taken(known: Record, span: Record) -> dict[str, Any]:
 
 
 def _fullness(record: Record) -> int:
-    """Return how many of the two counts that make a bill are told; estimates are not."""
+    """Return how many of the input and output token counts are known, 0 to 2; estimates do not count."""
     if record.extra.get("usage_estimated"):
         return 0
     return sum(count is not None for count in (record.usage_input_tokens, record.usage_output_tokens))
 
 
 def _fill_gaps(known: Record, span: Record) -> None:
-    """Make of a span what the known record lacks, or is better told by it, under that one's id."""
+    """Reduce a span to the fields that it adds to the known record, and give it that record's id, to be merged."""
     place, taken, both = _place(span), _taken(known, span), join(known, span)
     for name in FIELDS:
         if name not in {"metadata", "extra"} and getattr(known, name) != DEFAULTS[name]:

@@ -1,8 +1,8 @@
-"""From HTTP to a handler and back: keys, limits, bodies, and errors in the shape of the dialect that was spoken.
+"""The path of a request to its handler and back: keys, limits, bodies, and errors in the shape of the route's dialect.
 
-A handler is a plain function of a `Call` that returns a `Reply`, or the change that answers (`Call.keep` gives one), or
-raises a `Fault`. It runs on a thread, after the key was checked and the body read within its limits. Pages are routes
-like all others.
+A handler is a plain function of a `Call` that returns a `Reply`, or a change that produces the reply (see `Call.keep`),
+or raises a `Fault`. It runs on a thread, after the key has been checked and the body read within the limits. The
+dashboard's pages are routes, too.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from autolog.server._writer import DeferredChange
 
 logger = logging.getLogger("autolog.server")
 
-#: A larger body is decoded on a thread of its own, not on the writer's: others would wait.
+#: Larger bodies, in bytes, are decoded on a thread of their own: on the writer's thread they would delay other writes.
 ON_WRITER_THREAD = 256 * 1024
-#: Where the pages' session is; browsers share cookies among the ports of a host, and there may be several servers.
+#: The cookie of a browser session. Its name includes the port, because browsers share cookies among a host's ports.
 SESSION_COOKIE = "autolog_session_{port}"
 
 _NOBODY = Principal("", ANY_PROJECT, frozenset())
@@ -48,7 +48,7 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
         started = perf_counter()
         try:
             reply = await _reply_to(request, route, services)
-        except Exception as error:  # noqa: BLE001 - each becomes a reply in the route's shape
+        except Exception as error:  # noqa: BLE001 - every error becomes a reply in the route's shape
             fault = _fault_of(error, route)
             reply = route.refuse(request, fault) if route.refuse else fault_reply(route.dialect, fault)
         seconds = perf_counter() - started
@@ -74,14 +74,13 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     elif not route.open:
         named = request.scope.get(NAMED) if route.session and key is None else None
         found = named or await _find(services, key, token)
-        _state(request)["key_id"] = found.key_id if found else ""  # also of one who is refused
+        _state(request)["key_id"] = found.key_id if found else ""  # noted first, so that refusals are logged with it
         problem = services.keyring.problem(key) if found is None else ""
         principal = authorise(found, route.scope, services.rates, problem)
         if named is None:
             services.keyring.note_use(principal.key_id, services.writer.note)
-    _state(request)["admitted"] = (
-        route.signed or not route.open
-    )  # from now on its connection is not closed in favour of others
+    # An admitted request's connection is not closed in favour of others.
+    _state(request)["admitted"] = route.signed or not route.open
     call = Call(
         services=services,
         principal=principal,
@@ -107,13 +106,13 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
 
 
 def _state(request: Request) -> MutableMapping[str, Any]:
-    """Return what is noted of a request, for the log and its connection."""
+    """Return the mutable state of a request, which its log line and its connection read."""
     state: MutableMapping[str, Any] = request.scope.setdefault("state", {})
     return state
 
 
 async def _find(services: Services, key: str | None, token: str | None) -> Principal | None:
-    """Return who holds a key or a session; None for nobody."""
+    """Return the holder of a key or a session token; None if there is none."""
     if token is not None or not services.keyring.fresh:
         await services.refresh(sessions=token is not None)
     if key is not None:
@@ -128,7 +127,7 @@ async def _find(services: Services, key: str | None, token: str | None) -> Princ
 
 
 def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
-    """Return whether a key or a session is valid now. For threads."""
+    """Return whether a key or a session is valid now. Blocks, so it is to be called on a thread."""
     services.keyring.refresh()
     if token is not None:
         services.sessions.refresh()
@@ -137,7 +136,7 @@ def _is_valid(services: Services, key: str | None, token: str | None) -> bool:
 
 
 async def _run(route: Route, call: Call) -> Reply:
-    """Run a handler where it belongs: on the writer's thread, or on one of its own and then perhaps the writer's."""
+    """Run a handler: on the writer's thread if possible, else on one of its own; its change goes to the writer."""
     services, writes = call.services, route.scope != "read" and route.method != "GET"
     reply: Reply
     if writes and not route.open and len(call.body) <= ON_WRITER_THREAD and services.store.writers == 1:
@@ -158,7 +157,7 @@ def session_cookie(request: Request) -> str:
 
 
 def _fault_of(error: Exception, route: Route) -> Fault:
-    """Return what to tell the client about an error; log those that are not the client's."""
+    """Return the fault that tells the client about an error; log errors that are not the client's fault."""
     if isinstance(error, Fault):
         return error
     if isinstance(error, StoreFull):
@@ -175,7 +174,7 @@ def _fault_of(error: Exception, route: Route) -> Fault:
 
 
 def fault_reply(dialect: Interface, fault: Fault) -> Reply:
-    """Return a fault in the shape of a dialect."""
+    """Return the reply that tells of a fault in the shape of a dialect."""
     headers = {} if fault.retry_after is None else {"retry-after": str(max(1, round(fault.retry_after)))}
     if fault.status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -183,7 +182,7 @@ def fault_reply(dialect: Interface, fault: Fault) -> Reply:
 
 
 def encode(reply: Reply, services: Services | None = None, head: bool = False) -> ASGIApp:
-    """Turn a reply into a response. Every one says its content type: some clients fail without."""
+    """Turn a reply into an ASGI response. Every response has a content type, because some clients fail without one."""
     if reply.status == 204:
         return _Whole(reply, None)
     if services is not None and reply.comes_in_pieces:
@@ -192,7 +191,7 @@ def encode(reply: Reply, services: Services | None = None, head: bool = False) -
 
 
 class _Whole:
-    """A reply in one piece, or without content: Starlette's `Response` takes three times as long."""
+    """A response with a complete body, or with none; Starlette's `Response` takes three times as long."""
 
     __slots__ = ("_body", "_head")
 
@@ -211,13 +210,13 @@ class _Whole:
 
 @functools.cache
 def _content_type(told: str) -> bytes:
-    """Return a content type as it is sent: a text says that it is UTF-8."""
+    """Return a content type as it is sent: text types get a charset of UTF-8."""
     text = told.startswith("text/") and "charset=" not in told
     return f"{told}; charset=utf-8".encode() if text else told.encode()
 
 
 class _Streamed(StreamingResponse):
-    """A reply that comes piece by piece: a live stream, or the pieces of an iterator that is read on threads."""
+    """A response in pieces, from a live stream or from an iterator that is read on threads."""
 
     def __init__(self, reply: Reply, services: Services) -> None:
         pieces = reply.body if isinstance(reply.body, AsyncIterator) else _on_threads(reply.body, services)
@@ -228,12 +227,12 @@ class _Streamed(StreamingResponse):
         with self._load.stream():
             try:
                 await super().__call__(scope, receive, send)
-            except (StoreError, Fault) as error:  # the status is sent already: a reply without its end says the rest
+            except (StoreError, Fault) as error:  # after the status, only an incomplete body tells of it
                 logger.error("%s %s broke off: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - as above
 
 
 async def _on_threads(pieces: Iterator[bytes], services: Services) -> AsyncIterator[bytes]:
-    """Read an iterator on a few threads. Its pieces count among the bodies in memory until the client took them."""
+    """Read an iterator on a thread pool. A piece counts towards the bodies in memory until the client has taken it."""
     while (piece := await services.next_piece(pieces)) is not None:
         services.load.add(len(piece))
         try:

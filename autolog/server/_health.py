@@ -1,4 +1,4 @@
-"""The state of the server: alive, ready, and in figures."""
+"""Routes that report the server's health, its readiness and its metrics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from autolog.server._keys import ANY_PROJECT
 
 
 def health(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
-    """Say that the process lives; the store is not asked."""
+    """Say that the process is alive, without asking the store."""
     return Reply(200, {"status": "ok"})
 
 
 async def ready(call: Call) -> Reply:
-    """Say whether a log would be accepted now: the store has just written something."""
+    """Say whether the server would accept a log now, by whether the store could just be written."""
     problem = await call.services.readiness.problem()
     if problem is None:
         return Reply(200, {"status": "ok"})
@@ -22,7 +22,11 @@ async def ready(call: Call) -> Reply:
 
 
 def metrics(call: Call) -> Reply:
-    """Return figures for Prometheus; needs a key that may read all projects."""
+    """Return metrics in Prometheus' text format.
+
+    Raises:
+        Fault: 403, if the key is not for all projects.
+    """
     if call.principal.project != ANY_PROJECT:
         raise Fault(403, "these figures cover all projects, and this key is for one")
     text, kind = call.services.metrics.text()

@@ -1,4 +1,4 @@
-"""How records enter the store: deduplicated, written, then counted and charged once they are on disk."""
+"""Ingestion of records: they are deduplicated, written and, once on disk, counted and charged to budgets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from autolog.stores.query import Condition, Query
 
 
 class Written(NamedTuple):
-    """What a write did with one record.
+    """The result of writing one record.
 
     Attributes:
-        seq: its sequence number. added_cost: by how many dollars it raised the known costs. new: it was not known.
+        seq: its sequence number.
+        added_cost: the dollars by which it raised the known costs.
+        new: whether its call was unknown before.
     """
 
     seq: int
@@ -29,9 +31,9 @@ class Written(NamedTuple):
 
 
 class Ingest:
-    """Writes the records of calls and accounts for them. `write` runs inside a transaction, `acknowledged` after it.
+    """Writes records and accounts for them. `write` runs inside a transaction, `acknowledged` after its commit.
 
-    What a write found out travels with its result, so a transaction that fails leaves nothing behind here.
+    Everything that a write finds out is part of its result, so that a failed transaction leaves no trace here.
     """
 
     def __init__(self, duplicates: Deduplicator, spending: Spending, metrics: Metrics, second_look: SecondLook) -> None:
@@ -40,10 +42,10 @@ class Ingest:
         self._spending = spending
         self._metrics = metrics
         self._newest: int | None = None
-        """The highest sequence number before the records that are being written."""
+        """The highest sequence number before the current write."""
 
     def write(self, store: Store, records: Sequence[Record]) -> list[Written]:
-        """Write records, perhaps of several calls, and return the result for each in the same order."""
+        """Write records, possibly those of several requests, and return a result for each, in the same order."""
         folded = self._duplicates.fold(store, records)
         costs = _added_costs(store, folded) if self._spending.active else [0.0] * len(records)
         if self._newest is None:
@@ -53,7 +55,7 @@ class Ingest:
         return [Written(seq, cost, seq > newest) for seq, cost in zip(seqs, costs, strict=True)]
 
     def acknowledged(self, records: Sequence[Record], written: Iterable[Written]) -> None:
-        """Count one call's records, which are on disk now, and charge what they add to the costs."""
+        """Count one request's records, which are now on disk, and charge the costs that they added."""
         results = list(written)
         self._second_look.note(records)
         if records:
@@ -72,7 +74,7 @@ class Ingest:
 
 
 def _added_costs(store: Store, folded: Folded) -> list[float]:
-    """Return by how much each record raises the known costs: a log may be sent twice, in parts, or by two layers."""
+    """Return the dollars that each record adds to the known costs: logs may come twice, in parts, or from two layers."""
     records, added = folded.records, [-freed for freed in folded.freed]
     known: dict[tuple[str, str], float] = {}
     for project in {record.project for record in records}:

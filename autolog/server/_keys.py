@@ -1,7 +1,7 @@
-"""API keys: made once and shown once, stored as hashes, each for one project and a set of scopes.
+"""API keys: each is for one project and a set of scopes, is shown once, and is stored as a hash.
 
-A key is 32 random bytes, so a plain SHA-256 of it is safe to store: there is nothing to guess. A key whose project is
-`*` is for all projects. When a key was last used is a document of its own: to write it never undoes a revocation.
+A key is 32 random bytes, which cannot be guessed, so that a plain SHA-256 is safe to store. A key whose project is `*`
+is for all projects. The time of a key's last use is a separate document, so that writing it never undoes a revocation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 ANY_PROJECT = "*"
 PREFIX = "alk_"
 
-#: The id of the key that a server was started with.
+#: The id of the fixed key that a server is started with.
 FIXED = "fixed"
 _KIND = "key"
 _USE = "key_use"
@@ -35,7 +35,7 @@ _USE = "key_use"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request comes from: a key by its id, or `user:` and the name that a trusted proxy gives."""
+    """The holder of a request's rights: a key, by its id, or `user:` and the user name that a trusted proxy gives."""
 
     key_id: str
     project: str
@@ -43,11 +43,11 @@ class Principal:
 
     @property
     def words(self) -> str:
-        """Return how a refusal speaks of it."""
+        """The principal as it is called in a refusal."""
         return self.key_id.removeprefix("user:") if self.key_id.startswith("user:") else "this key"
 
     def may(self, scope: str) -> bool:
-        """Return whether the key has a scope; `admin` has all."""
+        """Return whether the principal has a scope; `admin` includes all scopes."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -58,10 +58,10 @@ def create_key(
     scopes: Iterable[str] = ("ingest", "read"),
     expires_at: datetime | None = None,
 ) -> str:
-    """Make a key, store its hash, and return it: it cannot be shown again. From `expires_at` on it is not valid.
+    """Create a key, store its hash, and return the key, which cannot be shown again. It is valid until `expires_at`.
 
     Raises:
-        AutologError: an unknown scope, a project's name that cannot be one, or an expiry in the past.
+        AutologError: if a scope is unknown, the project's name is invalid, or `expires_at` is in the past.
     """
     return add_key(store, name, project, scopes, expires_at)[1]
 
@@ -69,7 +69,7 @@ def create_key(
 def add_key(
     store: Store, name: str, project: str, scopes: Iterable[str], expires_at: datetime | None
 ) -> tuple[str, str]:
-    """Make a key as `create_key` does, and return its id and itself."""
+    """Create a key as `create_key` does, and return its id and the key."""
     scopes = sorted(set(scopes))
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -96,7 +96,7 @@ def add_key(
 
 
 def list_keys(store: Store) -> dict[str, dict[str, Any]]:
-    """Return all keys by their id, without their hashes: with `last_used_at`, to about a minute."""
+    """Return all keys by id, without their hashes; `last_used_at` is accurate to about a minute."""
     used = store.documents(_USE)
     return {
         key_id: {
@@ -112,7 +112,7 @@ def revoke_key(store: Store, key_id: str) -> None:
     """Revoke a key.
 
     Raises:
-        AutologError: there is no such key.
+        AutologError: if there is no such key.
     """
     data = store.documents(_KIND).get(key_id)
     if data is None:
@@ -121,38 +121,38 @@ def revoke_key(store: Store, key_id: str) -> None:
 
 
 def hash_key(key: str) -> str:
-    """Return the hash that a key is kept as."""
+    """Return the hash under which a key is stored, in hexadecimal."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 class Keyring:
-    """The keys that open the server, read from the store again every few seconds."""
+    """The valid keys, read from the store every few seconds."""
 
-    #: How long a revoked key may still work, in seconds.
+    #: The longest that a revoked key still works, in seconds.
     REFRESH = 2.0
-    #: How often the use of a key is noted at most, in seconds.
+    #: The least time between two notes of a key's use, in seconds.
     NOTED = 60.0
 
     def __init__(self, store: Store, fixed: str | None) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._read_at = -math.inf
-        self._next_end = math.inf  # when the next key expires, in seconds since 1970
+        self._next_end = math.inf  # the Unix time at which the next key expires
         self._fixed = {} if fixed is None else {hash_key(fixed): Principal(FIXED, ANY_PROJECT, frozenset(SCOPES))}
         self._known: dict[str, Principal] = dict(self._fixed)
         self._invalid: dict[str, str] = {}
         self._noted: dict[str, float] = {}
         self.projects: frozenset[str] = frozenset({"default"})
-        #: The settings of the projects that have some, by their names.
+        #: The settings of projects that have any, by project name.
         self.settings: dict[str, ProjectSettings] = {}
 
     @property
     def fresh(self) -> bool:
-        """Return whether a key can be looked up without reading the store."""
+        """Whether a key can be looked up without reading the store."""
         return monotonic() - self._read_at < self.REFRESH and time() < self._next_end
 
     def find(self, key: str) -> Principal | None:
-        """Return who has this key, or None. Every known hash is compared, in constant time."""
+        """Return the holder of a key, or None. Every known hash is compared, each in constant time."""
         given = hash_key(key)
         found = None
         for known, principal in self._known.items():
@@ -161,11 +161,11 @@ class Keyring:
         return found
 
     def problem(self, key: str | None) -> str:
-        """Return why a key that was not found opens nothing; whoever holds one that was valid may know its end."""
+        """Return why a key is no longer valid, or an empty string; safe to tell anyone who holds the key."""
         return self._invalid.get(hash_key(key), "") if key else ""
 
     def note_use(self, key_id: str, write: Callable[[Callable[[Store], None]], object]) -> None:
-        """Have `write` note that a key was used now, once a minute at most."""
+        """Have `write` note that a key was used now, at most once a minute."""
         now = monotonic()
         if key_id == FIXED or now - self._noted.get(key_id, -math.inf) < self.NOTED:
             return
@@ -174,15 +174,15 @@ class Keyring:
         write(lambda store: store.put_document(_USE, key_id, {"at": at}))
 
     def is_fixed(self, key: str) -> bool:
-        """Return whether this is the key that the server was started with."""
+        """Return whether this is the fixed key that the server was started with."""
         return any(hmac.compare_digest(hash_key(key), known) for known in self._fixed)
 
     def by_id(self, key_id: str) -> tuple[str, Principal] | None:
-        """Return the hash and the holder of a key that is still valid, by the key's id."""
+        """Return the hash and the principal of a valid key, by the key's id; None if there is none."""
         return next(((known, holder) for known, holder in self._known.items() if holder.key_id == key_id), None)
 
     def refresh(self, at_once: bool = False) -> None:
-        """Read the keys again if that was long ago."""
+        """Read the keys again if they are out of date, or in any case with `at_once`."""
         with self._lock:
             if not at_once and self.fresh:
                 return
@@ -208,7 +208,7 @@ class Keyring:
 
 
 def _ended(key: dict[str, Any], now: str) -> str:
-    """Return how the validity of a key has ended; empty for one that is valid."""
+    """Return how a key has ceased to be valid; an empty string if it is valid."""
     if key.get("revoked_at"):
         return f"this API key was revoked at {key['revoked_at']}"
     if (end := key.get("expires_at")) and end <= now:
