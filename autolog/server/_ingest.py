@@ -74,7 +74,7 @@ class Ingest:
 
 
 def _added_costs(store: Store, folded: Folded) -> list[float]:
-    """Return the dollars that each record adds to the known costs: logs may come twice, in parts, or from two layers."""
+    """Return the dollars that each record adds to the known costs: logs may come twice, in parts, or by two layers."""
     records, added = folded.records, [-freed for freed in folded.freed]
     known: dict[tuple[str, str], float] = {}
     for project in {record.project for record in records}:

@@ -1,4 +1,4 @@
-"""The records that those of a batch may be reports of the same calls as: fetched once for the batch, and its own."""
+"""Looks up the records that may report the same calls as those of a batch: once for the batch, and among its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from autolog.server._reports import NEAR, id_kind, is_call, reports, sender, use
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: How many stored calls with one response id, or at least with the same tokens at one time, are compared.
+#: The most stored calls that are compared for each response id, and for the same tokens at the same time.
 EACH, EACH_USAGE = 20, 50
-#: How many of these on either side of a call's beginning.
+#: The most calls that are compared among those with the same tokens, before and after the start of a call each.
 NEAREST = 25
-#: How many records of a trace are looked at, and how many levels of it.
+#: The most records of a trace that are read, and the most levels of it that are followed.
 EACH_TRACE, MOST_DEEP = 500, 50
-#: In how many stretches of time the calls of a batch are looked for, which may come from a journal of days.
+#: The most time ranges in which the calls of a batch are searched: a batch from a journal may span days.
 STRETCHES = 20
 
 #: A project, a trace, and a span in it.
@@ -30,24 +30,24 @@ _Place = tuple[str, str, str | None]
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """A record that another one may turn out to be the same call as."""
+    """A record that may turn out to be the same call as another one."""
 
     record: Record
     stored: bool = False
-    """Whether it is in the store, and not only in the batch being written."""
+    """Whether the record is in the store, and not only in the batch being written."""
     folded: bool = False
-    """Whether it was folded into a later record of the batch, which has to be written before it."""
+    """Whether it was folded into a later record of the batch; it must then be written before that record."""
     start: Any = field(init=False)
-    """When the call began; that of a folded record is told by the other."""
+    """The time at which the call began, kept here because folding clears it in the record."""
     freed: float = 0.0
-    """The dollars of stored reports of the same call that it took the bill from."""
+    """The dollars taken from stored reports of the same call."""
 
     def __post_init__(self) -> None:
         self.start = self.record.start_time
 
 
 class Known:
-    """Finds candidates by the response's id, by what was used at one time, and by their place in a trace."""
+    """Finds candidates by response id, by the same usage at the same time, and by their place in a trace."""
 
     def __init__(self, store: Store, records: Sequence[Record]) -> None:
         self.deleted: set[str] = set()
@@ -55,15 +55,15 @@ class Known:
         self._by_report: dict[tuple[str, str], Candidate] = {}
         self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
         self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
-        """By project and what was used, and by the kind of the response's id."""
+        """By project and usage, and then by the kind of the response id."""
         self._by_span: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._native_by_parent: dict[_Place, dict[Candidate, None]] = defaultdict(dict)
         self._order: dict[Candidate, int] = {}
-        """How many were placed before."""
+        """The number of candidates that were placed before each."""
         for project in {record.project for record in records}:
             mine = [record for record in records if record.project == project]
-            for native in (True, False):  # a native record is never the same call as another one
+            for native in (True, False):  # two native records are never the same call
                 asking = mine if not native else [one for one in mine if one.dialect != "native"]
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
@@ -71,7 +71,7 @@ class Known:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether the store has nothing that may be the same call, or be in one trace with one."""
+        """Whether the store has nothing that may be the same call as one of the batch, or be in its trace."""
         return not self._by_id
 
     def _fetch_responses(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
@@ -87,7 +87,7 @@ class Known:
             self._note(store.by_usage(project, tokens, native, since, until, each))
 
     def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
-        """Fetch the trees of spans, and of calls that have no response id and may be in one."""
+        """Fetch the traces of spans, and those of calls that have a parent but no response id."""
         asking = (one for one in calls if one.dialect == "otlp" or (one.parent_span_id and not one.response_id))
         traces = tuple({one.trace_id for one in asking if one.trace_id})
         if traces:
@@ -96,7 +96,7 @@ class Known:
                 self.place(self._candidate(stored))
 
     def fetch(self, store: Store, project: str, ids: Collection[str]) -> None:
-        """Fetch records by their ids, those that are still there, with their place in their traces."""
+        """Fetch the records with these ids that are still stored, and place them in their traces."""
         query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
         for stored in store.find(query, limit=len(ids)):
             self.place(self._candidate(stored))
@@ -110,7 +110,7 @@ class Known:
                 self.put(self._candidate(stored))
 
     def put(self, one: Candidate) -> None:
-        """Note a call, or which reports it has now."""
+        """Add a call to the indexes, or update its entries after its reports have changed."""
         record = one.record
         for report in reports(record).values():
             self._by_report[record.project, report] = one
@@ -119,7 +119,7 @@ class Known:
         self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(one)
 
     def place(self, one: Candidate) -> None:
-        """Note where a record is in its trace."""
+        """Note a record's place in its trace."""
         record = one.record
         if record.trace_id:
             self._by_span[record.project, record.trace_id, record.span_id][one] = None
@@ -130,17 +130,17 @@ class Known:
             self._order.setdefault(one, len(self._order))
 
     def add(self, new: Candidate) -> None:
-        """Add a call of the batch: later ones may be the same."""
+        """Add a call of the batch, which later ones may turn out to be the same as."""
         self.place(new)
         self.put(new)
 
     def reported(self, record: Record) -> Candidate | None:
-        """Return the call of which a record is known to be a report."""
+        """Return the call that a record is already known to report, or None."""
         one = self._by_report.get((record.project, record.id))
         return one if one is not None and is_call(one.record) else None
 
     def around(self, record: Record) -> Iterator[tuple[Candidate, bool]]:
-        """Yield the records above and below a record, in the order they came, each with whether it is above."""
+        """Yield the ancestors and descendants of a record in order of arrival, each with whether it is an ancestor."""
         above = dict.fromkeys(self._above(record), True)
         found = {**dict.fromkeys(self._below(record), False), **above}
         for one in sorted(found, key=self._order.__getitem__):
@@ -166,14 +166,14 @@ class Known:
 
     def _at_span(self, record: Record, span: str | None) -> list[Candidate]:
         there = self._by_span.get((record.project, record.trace_id or "", span), ())
-        return [one for one in there if one.record.span_id == span]  # a fold may have moved it
+        return [one for one in there if one.record.span_id == span]  # folding may have moved a record
 
     def _at_parent(self, record: Record, span: str | None) -> list[Candidate]:
         there = self._by_parent.get((record.project, record.trace_id or "", span), ())
         return [one for one in there if one.record.parent_span_id == span]
 
     def _in_place(self, record: Record) -> list[Candidate]:
-        """Return the spans in whose place a call of the SDK's may stand, or the calls that may stand in a span's."""
+        """Return the spans that an SDK call may be the same as by its place in the trace, or vice versa."""
         above = record.parent_span_id
         if record.dialect == "native":
             return [*self._at_span(record, above), *self._at_parent(record, above)]
@@ -182,11 +182,11 @@ class Known:
         return [one for one, span in found if one.record.parent_span_id == span]
 
     def matching(self, record: Record) -> Iterator[Candidate]:
-        """Yield what may be the same call as a record: of those that are alike the nearest in time first."""
+        """Yield the calls that may be the same as a record; of similar ones those nearest in time first."""
         groups = [self._by_response[record.project, record.response_id]] if record.response_id else []
         kind = id_kind(record.response_id)
         alike = self._by_usage[record.project, used(record)]
-        groups += [group for other, group in alike.items() if kind is None or other != kind]  # else the ids decide
+        groups += [group for other, group in alike.items() if kind is None or other != kind]  # ids of one kind decide
         for others in (*(group.nearest(record) for group in groups), self._in_place(record)):
             found = [one for one in others if not one.folded and is_call(one.record) and one.record.id != record.id]
             for one in sorted(found, key=lambda one: _apart(one.record, record)):
@@ -195,14 +195,14 @@ class Known:
 
 
 class _Group:
-    """Calls that are alike, by who has reported them: there may be thousands, if one prompt is sent again and again."""
+    """Similar calls, grouped by their senders; there may be thousands, if the same prompt is sent again and again."""
 
     def __init__(self) -> None:
         self._by_senders: dict[frozenset[str], list[Candidate]] = defaultdict(list)
         self._senders: dict[Candidate, frozenset[str]] = {}
 
     def put(self, one: Candidate) -> None:
-        """Note a call under those who have reported it by now."""
+        """Add a call, or move it to the group of its current senders."""
         senders = frozenset(reports(one.record))
         before = self._senders.get(one)
         if before == senders:
@@ -213,7 +213,7 @@ class _Group:
         insort(self._by_senders[senders], one, key=attrgetter("start"))
 
     def nearest(self, record: Record) -> Iterator[Candidate]:
-        """Yield the calls that a record's sender has not reported, those that began nearest to it."""
+        """Yield those calls without a report by the record's sender that began nearest to the record."""
         name, at = sender(record), record.start_time
         for senders, some in self._by_senders.items():
             if name not in senders:
@@ -222,13 +222,13 @@ class _Group:
 
 
 def _apart(one: Record, other: Record) -> timedelta:
-    """Return by how much the beginnings and the ends of two calls differ."""
+    """Return the sum of the differences between the starts and between the ends of two calls."""
     begun: timedelta = abs(one.start_time - other.start_time)  # type: ignore[operator]
     return begun + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))
 
 
 def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], datetime, datetime]]:
-    """Yield the calls that were made at about the same time, and the times between which another may have begun."""
+    """Yield groups of calls made at about the same time, with the range in which a duplicate may have begun."""
     ordered = sorted(records, key=lambda one: one.start_time)  # type: ignore[arg-type,return-value]
     if not ordered:
         return
@@ -244,5 +244,5 @@ def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], dateti
 def _shifted(at: datetime, by: timedelta) -> datetime:
     try:
         return at + by
-    except OverflowError:  # the first or the last day that there is
+    except OverflowError:  # the result is before the first or after the last date that Python has
         return at.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""What the server accepts at most. All of `Limits` can be set: `Limits(...)`, `autolog serve --help`.
+"""The limits of the server. Those of `Limits` can be set: by `Limits(...)` or options of `autolog serve`.
 
-Whoever has shown no valid key yet gets a small fixed share, whatever the settings: the `ANONYMOUS_` constants, and
+Clients that have not shown a valid key get a small fixed share, whatever the settings: the `ANONYMOUS_` constants, and
 `HEADER_BYTES` and `HEADERS` for the head of any request.
 """
 
@@ -15,37 +15,38 @@ from typing import Self
 
 from autolog.dialects._fault import Fault
 
-#: The largest head of a request (request line and headers), in bytes, and how many headers it may have; more is 431.
+#: The largest head of a request (request line and headers), in bytes, and the most headers; more is answered with 431.
 HEADER_BYTES = 32 * 1024
 HEADERS = 200
-#: The largest body of a request whose key is not known before the body is read, as sent and decompressed, in bytes:
-#: a login form, or a PromptLayer call with the key inside.
+#: The largest body of a request that is read before its key is known, both as sent and decompressed, in bytes: a login
+#: form, or a PromptLayer call with the key inside.
 ANONYMOUS_BODY_BYTES = 1024 * 1024
-#: How many such bodies are read at once; when one more arrives, the one that has taken longest is given up.
+#: The most such bodies that are read at once; when another one arrives, the read that started first is aborted.
 ANONYMOUS_BODIES = 16
-#: How long such a body may take to arrive, in seconds.
+#: The longest that such a body may take to arrive, in seconds.
 ANONYMOUS_BODY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on requests.
+    """Limits on requests.
 
     Attributes:
-        body_bytes: the largest request body, as sent. decompressed_bytes: the largest after decompression.
+        body_bytes: the largest request body as sent, in bytes.
+        decompressed_bytes: the largest request body after decompression, in bytes.
         batch_items: the most records in one native batch, Portkey array or span batch, rejected ones included.
-        requests_per_second: for each key, with a burst of twice as many; 0 for no limit.
-        body_seconds: how long a client may take to send a body.
-        memory_bytes: how large all bodies that the server holds may be together, of requests and of replies that are
-            sent piece by piece; more are answered 503.
-        requests: how many requests may be served or wait at once before further ones are answered 503.
-        streams: how many replies may be sent piece by piece at once (`/api/v1/tail`, the live list of logs, lists and
-            exports with bodies) before further ones are answered 503.
-        pending_writes: how many writes may wait for the store before further ones are answered 503.
-        delete_all: whether Cloudflare's delete call without filters deletes everything, as with the vendor.
-        connections: how many connections at once (`autolog serve`); beyond, the one that is idle longest is closed,
-            or else the one that has waited longest without a valid key.
-        idle_seconds: how long a connection may stay open without a request on it (`autolog serve`).
+        requests_per_second: the rate for each key, with bursts of twice as many; 0 for no limit.
+        body_seconds: the longest that a client may take to send a body, in seconds.
+        memory_bytes: the total size of all bodies that the server holds, of requests and of streamed replies, in bytes;
+            requests beyond that are answered with 503.
+        requests: the most requests that are served or wait at the same time; further ones are answered with 503.
+        streams: the most replies that are streamed at the same time (`/api/v1/tail`, the live list of logs, lists and
+            exports with bodies); further ones are answered with 503.
+        pending_writes: the most writes that wait for the store; further ones are answered with 503.
+        delete_all: whether Cloudflare's delete call without filters deletes everything, as it does at the vendor.
+        connections: the most open connections (`autolog serve`); beyond that, the longest idle one is closed, or else
+            the one that has waited longest without a valid key.
+        idle_seconds: how long a connection may stay open without a request (`autolog serve`), in seconds.
     """
 
     body_bytes: int = 32 * 1024 * 1024
@@ -62,7 +63,7 @@ class Limits:
     idle_seconds: float = 15
 
     def anonymous(self) -> Limits:
-        """Return the bounds on a request whose key is not known before its body is read."""
+        """Return the limits for a request that is read before its key is known."""
         return replace(
             self,
             body_bytes=min(self.body_bytes, ANONYMOUS_BODY_BYTES),
@@ -73,7 +74,7 @@ class Limits:
 
 
 class RateLimiter:
-    """A token bucket for each key."""
+    """Limits the rate of requests, with a token bucket for each key."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -81,7 +82,7 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait(self, key: str) -> float:
-        """Return 0 if a request may pass now, else after how many seconds it may."""
+        """Return 0 if a request may pass now, else the seconds until it may."""
         if self._rate <= 0:
             return 0.0
         now, burst = monotonic(), self._rate * 2
@@ -98,7 +99,7 @@ class RateLimiter:
 
 
 class Load:
-    """The current load: requests, replies sent piece by piece, and the bytes of bodies in memory."""
+    """The current load: requests, streamed replies, and the bytes of bodies in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -108,10 +109,10 @@ class Load:
         self.bytes = 0
 
     def request(self) -> Share:
-        """Return the share of a request, which is counted while a `with` block serves it. For the event loop's thread.
+        """Return a context manager that counts a request. To be called on the event loop's thread.
 
         Raises:
-            Fault: 503, there are too many.
+            Fault: 503, if there are too many requests.
         """
         if self.requests >= self._limits.requests:
             raise Fault(503, "the server has too many requests at once; try again later", retry_after=1)
@@ -119,7 +120,7 @@ class Load:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a reply while the block sends it piece by piece. For the event loop's thread."""
+        """Count a streamed reply while the block sends it. To be called on the event loop's thread."""
         self.streams += 1
         try:
             yield
@@ -127,19 +128,19 @@ class Load:
             self.streams -= 1
 
     def check_streams(self) -> None:
-        """Refuse one more reply piece by piece if there are too many.
+        """Check that another reply may be streamed.
 
         Raises:
-            Fault: 503.
+            Fault: 503, if there are too many streams.
         """
         if self.streams >= self._limits.streams:
             raise Fault(503, "the server is sending too many long replies; try again later", retry_after=5)
 
     def add(self, size: int) -> None:
-        """Count bytes of a body, or no longer count them (negative). From any thread.
+        """Add to the bytes of bodies in memory; a negative size subtracts. Thread-safe.
 
         Raises:
-            Fault: 503, there are too many.
+            Fault: 503, if there would be too many bytes.
         """
         with self._lock:
             if size > 0 and self.bytes + size > self._limits.memory_bytes:
@@ -148,7 +149,7 @@ class Load:
 
 
 class Share:
-    """One request's part of the load."""
+    """The part of the load that one request causes."""
 
     __slots__ = ("_load", "bytes")
 
@@ -165,17 +166,17 @@ class Share:
         self.release()
 
     def hold(self, size: int) -> None:
-        """Say that this request's body has so many bytes in memory, before it has.
+        """Count `size` as the bytes of this request's body in memory, before they are allocated.
 
         Raises:
-            Fault: 503, with those of others that is too much.
+            Fault: 503, if all bodies together would be too large.
         """
         if size > self.bytes:
             self._load.add(size - self.bytes)
             self.bytes = size
 
     def release(self) -> None:
-        """Say that this request's body is gone."""
+        """Stop counting this request's body."""
         if self.bytes:
             self._load.add(-self.bytes)
             self.bytes = 0

@@ -1,4 +1,4 @@
-"""Live streams: new records as server-sent events, for `/api/v1/tail` and the pages' live list."""
+"""Live streams: new records as server-sent events, for `/api/v1/tail` and the dashboard's live list."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from autolog.stores.query import Query
 
 #: How often a stream looks for new records, in seconds.
 INTERVAL = 0.25
-#: How often its key is checked again, in seconds.
+#: How often the stream's key is checked again, in seconds.
 RECHECK = 2.0
-#: After how many seconds without a record a comment is sent, so that nothing in between takes the stream for dead.
+#: Seconds without a record after which a comment is sent, so that proxies do not consider the connection dead.
 KEEP_ALIVE = 15.0
 
 
 def follow(call: Call, query: Query, encode: Callable[[Record], str]) -> Reply:
-    """Return a stream of the records that match and arrive from now on, while the caller's key is valid.
+    """Return a stream of matching records that arrive from now on, which lasts as long as the caller's key is valid.
 
-    A client that comes back goes on where it was: by the header `Last-Event-ID`, which browsers send, or the parameter
-    `after`.
+    A reconnecting client continues where it left off, by the header `Last-Event-ID`, which browsers send, or by the
+    query parameter `after`.
     """
     given = call.headers.get("last-event-id") or call.parameter("after") or ""
     after = int(given) if re.fullmatch("[0-9]{1,18}", given) else call.store.last()

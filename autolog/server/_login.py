@@ -1,7 +1,7 @@
-"""Signing in to the pages by the word of a proxy that knows its users: oauth2-proxy, Authelia, a company's gateway.
+"""Sign-in to the dashboard through a proxy that authenticates its users, such as oauth2-proxy or Authelia.
 
-The proxy names the user in a header, and perhaps the user's groups in another; roles say what each may do. Headers of
-anybody but the trusted proxies are never looked at (`BehindProxy`), and the API takes keys only.
+The proxy names the user in one header, and optionally the user's groups in another; roles say what each user may do.
+The headers are read only from trusted proxies (see `BehindProxy`), and the API accepts only keys.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from fnmatch import fnmatchcase
 
 from autolog.server._keys import ANY_PROJECT, SCOPES, Principal
 
-#: Where in a request's scope the principal is whom a trusted proxy named.
+#: The key in a request's ASGI scope that holds the principal whom a trusted proxy named.
 NAMED = "autolog.principal"
 GROUP = "group:"
-#: The longest name of a user, in characters.
+#: The most characters of a user's name.
 LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What users may do.
+    """Rights of users.
 
     Attributes:
-        who: a user, `*` for every one, a pattern such as `*@example.com`, or `group:` and a group.
-        scope: read, ingest or admin. project: which one; `*` for all.
+        who: a user, `*` for everyone, a pattern such as `*@example.com`, or `group:` and the name of a group.
+        scope: read, ingest or admin.
+        project: the project that the scope is for; `*` for all.
     """
 
     who: str
@@ -40,10 +41,10 @@ class Role:
 
 
 def read_role(text: str) -> Role:
-    """Read a role: `ann@example.com=admin`, `*@example.com=read,project=shop`, `group:ops=admin`.
+    """Parse a role such as `ann@example.com=admin`, `*@example.com=read,project=shop` or `group:ops=admin`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: if the text is not a role; the message says what one looks like.
     """
     first, *rest = text.split(",")
     who, _, scope = first.rpartition("=")
@@ -58,11 +59,12 @@ def read_role(text: str) -> Role:
 
 @dataclass(frozen=True, slots=True)
 class HeaderLogin:
-    """Turns a trusted proxy's headers into a principal.
+    """Turns the headers of a trusted proxy into a principal.
 
     Attributes:
-        header, groups_header: names in lower case; groups are separated by commas. roles: the first that a user has
-            decides; without one nothing is allowed.
+        header: the name of the header with the user's name, in lower case.
+        groups_header: the name of the header with the user's groups, separated by commas, in lower case.
+        roles: the first role that a user has decides; a user without one has no rights.
     """
 
     header: str
@@ -70,7 +72,7 @@ class HeaderLogin:
     roles: tuple[Role, ...]
 
     def principal(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal | None:
-        """Return who the headers of a request name; None for nobody, also where two headers name users."""
+        """Return the principal that a request's headers name; None if they name none, or several."""
         users, groups = [], list[str]()
         for raw_name, raw in headers:
             name = raw_name.decode("latin-1").lower()

@@ -1,8 +1,8 @@
 """The server's own log: requests, refusals and changes of keys, as plain lines or as JSON.
 
-`autolog.server.access` has a line for each request (INFO), `autolog.server.audit` one for each that was refused for its
-key (WARNING) and for each change of keys, projects and alerts (INFO), `autolog.server.alerts` one for each alert that
-fires or is over (WARNING). No line has a query string, a key or a body.
+`autolog.server.access` logs each request (INFO). `autolog.server.audit` logs each request that was refused because of
+its key (WARNING), and each change of keys, projects and alerts (INFO). `autolog.server.alerts` logs each alert that
+fires or is resolved (WARNING). No line contains a query string, a key or a body.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ access = logging.getLogger("autolog.server.access")
 audit = logging.getLogger("autolog.server.audit")
 alerts = logging.getLogger("autolog.server.alerts")
 LEVELS = ("debug", "info", "warning", "error")
-#: How many refusals a second are logged; more are only counted: whoever has no key cannot fill a disk with lines.
+#: Refusals logged per second; further ones are only counted, so that clients without a key cannot fill the disk.
 REFUSALS_PER_SECOND = 10
 
 
 def set_up(level: str, as_json: bool) -> None:
-    """Send the log of the server, and of uvicorn, to standard error; audits and alerts whatever the level."""
+    """Send the logs of the server and of uvicorn to standard error; audits and alerts are logged at any level."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for name in ("autolog", "uvicorn"):
@@ -37,12 +37,12 @@ def set_up(level: str, as_json: bool) -> None:
 
 
 def note_change(key_id: str, words: str, **fields: str) -> None:
-    """Write a line of the audit log: which key changed what."""
+    """Log to the audit log that a key has changed something; `words` says what."""
     audit.info("key=%s %s", key_id, words, extra={"fields": {"key": key_id, **fields}})
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, and the fields of a request."""
+    """Formats a log record as one line of JSON: `time`, `level`, `logger`, `message`, and any fields of a request."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -58,7 +58,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLog:
-    """Writes the lines of one application's requests."""
+    """Logs the requests of one application."""
 
     def __init__(self) -> None:
         self._second = 0.0
@@ -66,7 +66,7 @@ class RequestLog:
         self._left_out = 0
 
     def served(self, request: Request, status: int, seconds: float, key_id: str) -> None:
-        """Log a request that was answered; `key_id` is empty if it showed no valid key."""
+        """Log a request that was answered; `key_id` is empty if the request had no valid key."""
         refused = status in {401, 403, 429}
         if not refused and not access.isEnabledFor(logging.INFO):
             return

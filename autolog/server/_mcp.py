@@ -1,7 +1,7 @@
-"""The Model Context Protocol at `/mcp`: agents read the logs of their key's project.
+"""The Model Context Protocol at `/mcp`, through which agents read the logs of their key's project.
 
-Streamable HTTP without its optional parts: every POST is answered with JSON at once, and there are no sessions. Nothing
-is replayed here: that would take the operator's keys.
+Implements streamable HTTP without its optional parts: every POST is answered at once with JSON, and there are no
+sessions. There is no tool to replay calls, which would use the operator's provider keys.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autolog.stores.query import Query
 
 
 def answer(call: Call) -> Reply:
-    """Answer a message; one that wants no answer gets 202."""
+    """Answer an MCP message; a notification, which has no answer, gets 202."""
     project = Query({"project": call.project})
     logs = Logs(
         store=call.store,

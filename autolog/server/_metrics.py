@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: `GET /metrics`, in the text format that its scrapers ask for."""
+"""Metrics for Prometheus: `GET /metrics`, in its text format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The figures of one application."""
+    """The metrics of one application."""
 
     def __init__(self, store: Store, writer: Writer, load: Load) -> None:
         self._registry = CollectorRegistry()
@@ -32,7 +32,7 @@ class Metrics:
         self._records = Counter(
             "autolog_records_written", "Records that were acknowledged.", ("dialect",), registry=self._registry
         )
-        #: As many as routes and statuses: looking up a label takes longer than counting.
+        #: Cached, because looking up labels takes longer than counting; bounded by the number of routes and statuses.
         self._of = functools.cache(self._labelled)
         self._records_of = functools.cache(self._records.labels)
         self.calls = CallMetrics()
@@ -59,5 +59,5 @@ class Metrics:
         self._records_of(dialect).inc(records)
 
     def text(self) -> tuple[bytes, str]:
-        """Return all figures, and their content type."""
+        """Return all metrics as text, and their content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

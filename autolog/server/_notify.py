@@ -1,7 +1,7 @@
-"""Telling people of an alert: the log, a webhook, mail.
+"""Notifications of alerts: by the log, a webhook, or mail.
 
-A webhook's address comes from whoever may set alerts, and the server stands where they may not reach: by default
-nothing is posted to addresses of private networks. The address that was looked at is the one that is connected to.
+The address of a webhook is chosen by whoever may set alerts, who may not have access to the server's network.
+Therefore nothing is posted to private addresses by default, and the address that was checked is the one that is used.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from autolog.errors import AutologError
 from autolog.server._alerts import Rule
 from autolog.server._logs import alerts
 
-#: How long one attempt may take, and after which pauses it is made again, in seconds.
+#: The timeout of one attempt, and the pauses before further attempts, in seconds.
 TIMEOUT = 5.0
 PAUSES = (1.0, 5.0)
 
 
-class Undeliverable(Exception):  # noqa: N818 - it says what happened
-    """A notification that could not be delivered. `final`: trying again is of no use."""
+class Undeliverable(Exception):  # noqa: N818 - named for what happened
+    """A notification could not be delivered. `final` says that trying again is useless."""
 
     def __init__(self, problem: str, final: bool = False) -> None:
         self.final = final
@@ -40,7 +40,7 @@ class Undeliverable(Exception):  # noqa: N818 - it says what happened
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mail is handed over: `smtp://user:password@host:587?from=alerts@example.com`, or `smtps://`."""
+    """The SMTP server for mail: `smtp://user:password@host:587?from=alerts@example.com`, or `smtps://`."""
 
     host: str
     port: int
@@ -51,10 +51,10 @@ class MailServer:
 
 
 def read_mail_server(url: str) -> MailServer:
-    """Read the address of a mail server.
+    """Parse the URL of a mail server.
 
     Raises:
-        AutologError: it is none.
+        AutologError: if the URL has the wrong form.
     """
     problem = AutologError(
         "--smtp is not of the form smtp://user:password@mail.example.com:587?from=alerts@example.com, or smtps://"
@@ -73,11 +73,12 @@ def read_mail_server(url: str) -> MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """How a server tells of alerts.
+    """Sends notifications of alerts.
 
     Attributes:
-        private: whether webhooks may be in private networks, or on this machine. mail: the server that takes mail.
-        address: where people reach the pages, `https://logs.example.com`: messages link there.
+        private: whether webhooks may be in private networks or on this machine.
+        mail: the server that sends mail; None for no mail.
+        address: the public address of the dashboard, `https://logs.example.com`, for links in messages.
     """
 
     private: bool = False
@@ -85,7 +86,7 @@ class Notifier:
     address: str | None = None
 
     def tell(self, rule: Rule, event: Mapping[str, Any]) -> list[str]:
-        """Log an event and send it wherever the rule says; return what could not be delivered, and why."""
+        """Log an event and send it to the rule's recipients; return a problem for each failed delivery."""
         text = str(event["text"])
         facts = {"alert": rule.name, "project": rule.project, "when": rule.when, "filters": dict(rule.filters), **event}
         if self.address is not None:
@@ -116,7 +117,7 @@ class Notifier:
 
 
 def _attempted(channel: str, deliver: Callable[[], None]) -> str | None:
-    """Deliver, trying again after a while; return why it did not work."""
+    """Deliver, with retries after `PAUSES`; return why it failed, or None."""
     for pause in (*PAUSES, None):
         try:
             deliver()
@@ -130,10 +131,10 @@ def _attempted(channel: str, deliver: Callable[[], None]) -> str | None:
 
 
 def post(url: str, body: bytes, private: bool) -> None:
-    """Post JSON to a URL, following nowhere else.
+    """Post JSON to a URL, without following redirects.
 
     Raises:
-        Undeliverable: it was not taken.
+        Undeliverable: if the request failed, or its status is not 2xx.
     """
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
@@ -154,10 +155,10 @@ def post(url: str, body: bytes, private: bool) -> None:
 
 
 def _address_of(host: str, port: int, private: bool) -> str:
-    """Return the address to connect to.
+    """Resolve a host name and return the IP address to connect to.
 
     Raises:
-        Undeliverable: it is of a private network, and that is not allowed.
+        Undeliverable: if the host has a private address, and `private` is False.
     """
     found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     inside = [address for address in found if not ip_address(address.partition("%")[0]).is_global]
@@ -167,7 +168,7 @@ def _address_of(host: str, port: int, private: bool) -> str:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to an address that was looked up before, by the name of its host."""
+    """A connection to a given IP address, for a host whose name has been resolved already."""
 
     def __init__(self, host: str, port: int, address: str, secure: bool) -> None:
         super().__init__(host, port, timeout=TIMEOUT)
@@ -182,10 +183,10 @@ class _Connection(http.client.HTTPConnection):
 
 
 def send_mail(server: MailServer, message: EmailMessage) -> None:
-    """Hand a message over to a mail server: over TLS, wherever a password is sent.
+    """Hand a message to a mail server; always over TLS if there is a password.
 
     Raises:
-        Undeliverable: it was not taken.
+        Undeliverable: if the server does not accept the message.
     """
     context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
     try:

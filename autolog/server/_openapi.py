@@ -1,4 +1,4 @@
-"""The OpenAPI document of all routes, made from the table that serves them."""
+"""The OpenAPI document of all routes, generated from the table of routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ERRORS = {
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """Return an OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document of the routes."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
     for route in routes:
@@ -98,7 +98,7 @@ The machine-readable document is <a href="openapi.json">openapi.json</a>.</p>
 
 
 def docs_page(routes: Sequence[Route]) -> str:
-    """Return a plain page of all routes, by vendor."""
+    """Return a plain HTML page that lists all routes, by vendor."""
     groups: dict[str, list[Route]] = {}
     for route in routes:
         vendor = route.summary.partition(":")[0] if ":" in route.summary else "autolog"
@@ -114,7 +114,7 @@ def docs_page(routes: Sequence[Route]) -> str:
 
 
 def routes(described: Sequence[Route]) -> list[Route]:
-    """Return the routes of the document and of the page, both made once."""
+    """Return the routes of the OpenAPI document and of its page, both of which are generated once."""
     specification = Reply(200, json.dumps(document(described)).encode())
     page = Reply(200, docs_page(described).encode(), "text/html; charset=utf-8")
     return [

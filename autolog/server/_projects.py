@@ -1,6 +1,6 @@
-"""Settings of projects: how long their records are kept, and what they may spend. They live in the store.
+"""Settings of projects: how long their records are kept, and what they may spend. They are documents in the store.
 
-A project needs none: it is there as soon as a key or a record names it.
+A project exists as soon as a key or a record names it, and needs no settings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autolog.stores._contract import Store
 from autolog.stores.filters import parse_age
 from autolog.stores.query import Hour
 
-#: The longest name of a project, in characters.
+#: The most characters of a project's name.
 LONGEST_NAME = 64
 _KIND = "project"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -24,11 +24,12 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """What is set for a project.
+    """The settings of a project.
 
     Attributes:
-        retain: how long its records are kept, such as `30d`; None for as long as the server keeps those of all.
-        budgets: the most it may spend, in dollars, and `per` which time: hour, day, week or month.
+        retain: how long its records are kept, such as `30d`; None for as long as the server keeps those of all
+            projects.
+        budgets: the most that it may spend, each with `limit` in dollars and `per` (hour, day, week or month).
     """
 
     retain: str | None = None
@@ -36,7 +37,7 @@ class ProjectSettings:
 
     @property
     def age(self) -> timedelta | None:
-        """Return how long records are kept."""
+        """How long records are kept; None if the project does not say."""
         return None if self.retain is None else parse_age(self.retain)
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,16 +45,20 @@ class ProjectSettings:
 
 
 def check_name(name: str) -> None:
-    """Raise an AutologError for a name that no project can have."""
+    """Check the name of a project.
+
+    Raises:
+        AutologError: if no project can have this name.
+    """
     if not 1 <= len(name) <= LONGEST_NAME or name == "*":
         raise AutologError(f"{name[:100]!r}: a project's name has 1 to {LONGEST_NAME} characters, and is not *")
 
 
 def set_project(store: Store, name: str, retain: str | None, budgets: list[Any]) -> ProjectSettings:
-    """Set what holds for a project, in the place of what did; None and no budgets remove it.
+    """Replace the settings of a project; None and no budgets clear them.
 
     Raises:
-        AutologError: the name, the length of time or a budget makes no sense.
+        AutologError: if the name, the time or a budget is invalid.
     """
     check_name(name)
     settings = ProjectSettings(retain, tuple(_checked(one) for one in budgets))
@@ -68,7 +73,7 @@ def set_project(store: Store, name: str, retain: str | None, budgets: list[Any])
 
 
 def _checked(budget: Any) -> dict[str, Any]:
-    """Return a budget of limit and period; what else there is on the server's command line is for its operator."""
+    """Return a budget with limit and period; the further options of a server's budgets are left to its operator."""
     if not isinstance(budget, dict) or set(budget) - {"limit", "per"} or budget.get("per", "day") not in PERIODS:
         raise AutologError(f"budgets: {str(budget)[:100]} is not of the form {{limit: 5, per: {'|'.join(PERIODS)}}}")
     try:
@@ -79,7 +84,7 @@ def _checked(budget: Any) -> dict[str, Any]:
 
 
 def read_projects(store: Store) -> dict[str, ProjectSettings]:
-    """Return the settings of all projects that have any, by name."""
+    """Return the settings of all projects that have any, by project name."""
     return {
         name: ProjectSettings(data.get("retain"), tuple(data.get("budgets") or ()))
         for name, data in store.documents(_KIND).items()
@@ -87,10 +92,10 @@ def read_projects(store: Store) -> dict[str, ProjectSettings]:
 
 
 def list_projects(store: Store, names: Iterable[str] = (), only: str | None = None) -> list[dict[str, Any]]:
-    """Return all projects that have records, settings or are among `names`, or `only` one, sorted by name.
+    """Return the projects that have records or settings or are among `names`, or `only` one, sorted by name.
 
-    Each has `name`, `retain`, `budgets` (with what is `spent` of them), `records`, `calls`, `cost`, and the time of its
-    `last` record. Amounts are dollars.
+    Each has `name`, `retain`, `budgets` (with the dollars `spent` so far), `records`, `calls`, `cost` in dollars, and
+    the time of its `last` record in ISO format.
     """
     settings = read_projects(store)
     volumes = store.volumes()

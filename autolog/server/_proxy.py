@@ -1,6 +1,6 @@
-"""Behind a reverse proxy: under which path the application is reached, and from which address.
+"""Support for reverse proxies: the path prefix of the application, and the address of the client.
 
-What a proxy says in its headers is believed only if it is trusted: anybody can send headers.
+Headers of a proxy are used only if the proxy is trusted, because any client can send them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _PREFIX = re.compile(r"(?:/[\w.~-]+)+", re.ASCII)
 
 
 def clean_prefix(path: str) -> str:
-    """Return a path to mount under, without a slash at its end; empty for none.
+    """Return a path prefix without a trailing slash; an empty string for none.
 
     Raises:
-        ValueError: it is no path of plain segments.
+        ValueError: if it is not a path of plain segments.
     """
     path = path.rstrip("/")
     if path and (not _PREFIX.fullmatch(path) or ".." in path.split("/")):
@@ -31,10 +31,10 @@ def clean_prefix(path: str) -> str:
 
 
 def trusted_networks(given: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the addresses and networks of trusted proxies: those given, else FORWARDED_ALLOW_IPS, else this machine.
+    """Return the addresses and networks of trusted proxies: `given`, else FORWARDED_ALLOW_IPS, else this machine.
 
     Raises:
-        ValueError: one is neither an address nor a network.
+        ValueError: if one is neither an address nor a network.
     """
     found = tuple(given or os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","))
     found = tuple(one.strip() for one in found if one.strip())
@@ -45,10 +45,10 @@ def trusted_networks(given: Sequence[str] | None = None) -> tuple[str, ...]:
 
 
 class BehindProxy:
-    """Serves an application under a path, and takes a trusted proxy's word for path, scheme and client address.
+    """Serves an application under a path prefix, and takes path, scheme and client address from trusted proxies.
 
-    The path is `root_path`, or what `X-Forwarded-Prefix` says. Requests may come with it or, where the proxy takes it
-    off, without. With `login` the proxy's word counts for who the user is, too.
+    The prefix is `root_path`, or a trusted proxy's `X-Forwarded-Prefix`. Requests may include it, or not, if the proxy
+    strips it. With `login`, a trusted proxy also says who the user is.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class BehindProxy:
             return True
         try:
             address = ip_address(client[0] if client else "")
-        except ValueError:  # a Unix socket, or a test
+        except ValueError:  # a Unix socket, or a test client
             return False
         return any(address in network for network in self._networks)
 
 
 def _under(prefix: str, scope: Scope) -> Scope:
-    """Return a scope whose root path begins with a prefix, and whose path begins with the root path."""
+    """Return a scope whose root path begins with the prefix, and whose path begins with that root path."""
     root = prefix + scope.get("root_path", "")
     path = scope["path"] if scope["path"].startswith(root + "/") else prefix + scope["path"]
     return {**scope, "root_path": root, "path": path}

@@ -1,4 +1,4 @@
-"""Whether the store can be written now."""
+"""The readiness of the server: whether the store can be written now."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from time import monotonic
 from autolog.errors import StoreError
 from autolog.server._writer import Writer
 
-#: How long a write may take before the server is not ready, in seconds.
+#: How long a test write may take until the server is considered not ready, in seconds.
 PATIENCE = 5.0
-#: How long one test write answers for, in seconds: anybody may ask, and as often as they like.
+#: How long the result of a test write is reused, in seconds, because anybody may ask at any rate.
 VALID_FOR = 1.0
 
 
 class Readiness:
-    """Tells whether a log would be accepted now, by one small write for all who ask."""
+    """Finds out whether a log would be accepted now, by one small write that all requests share."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -24,7 +24,7 @@ class Readiness:
         self._trial: asyncio.Task[str | None] | None = None
 
     async def problem(self) -> str | None:
-        """Return why nothing can be written; None if something can."""
+        """Return why nothing can be written; None if writing works."""
         if self._trial is None or (self._trial.done() and monotonic() - self._began > VALID_FOR):
             self._began = monotonic()
             self._trial = asyncio.create_task(self._write())

@@ -1,4 +1,4 @@
-"""Reading many records with their bodies, a few at a time, however large they are."""
+"""Reading of many records with their bodies, a few at a time, however large they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autolog.dialects._fault import Json
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
-#: How many records are looked up at once; their bodies are not among it.
+#: Records per query; queries do not include bodies.
 LOOK_UP = 200
 
 
@@ -23,7 +23,7 @@ def read_whole(
     newest_first: bool = True,
     order_by: str = "created_at",
 ) -> Iterator[Record]:
-    """Yield records with their bodies in order, and hold no more than a few of the bodies at once."""
+    """Yield records with their bodies, in order, holding only a few bodies in memory at once."""
     while limit > 0:
         page = store.find(query, min(limit, LOOK_UP), offset, newest_first, order_by)
         yield from store.with_bodies(page)
@@ -44,7 +44,7 @@ def json_lines(items: Iterable[Json]) -> Iterator[bytes]:
 
 
 def json_object(name: str, items: Iterable[Json], others: Json) -> Iterator[bytes]:
-    """Yield a JSON object in pieces: a list of items under a name, and then the other members."""
+    """Yield a JSON object in pieces: first the list of items under `name`, then the members of `others`."""
     yield b'{"%s": [' % name.encode()
     separator = b""
     for item in items:

@@ -1,8 +1,8 @@
-"""Decides whether two records report one call, and which of them says more about it.
+"""Decides whether two records report the same call, and which of them says more about it.
 
-A sender is a layer that reports calls: autolog, an instrumentation (by its OpenTelemetry scope), a logger's client. It
-reports each call once, so a call takes one report of each sender, and two reports of one sender are two calls: the same
-prompt sent twice at the same time stays two.
+A sender is a layer that reports calls: autolog, an instrumentation (by its OpenTelemetry scope), a logger's client. A
+sender reports each call once. So a call has at most one report of each sender, and two reports of one sender are two
+calls: the same prompt sent twice at the same time stays two calls.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 from autolog._record.record import USAGE_FIELDS, Record
 
-#: How far apart two layers may say that a call began: some servers give every response the same id.
+#: The most that the starts of a call may differ between two reports with the same id: some servers repeat their ids.
 APART = timedelta(seconds=60)
-#: The same without an id: a layer above the SDK begins a little earlier.
+#: The same for reports without comparable ids: a layer above the SDK starts a little earlier.
 NEAR = timedelta(seconds=5)
-#: The dialects in which layers report calls by themselves; in the others a program logs what it chooses to.
+#: The dialects in which layers report calls by themselves; in the other dialects a program logs calls explicitly.
 _REPORTING = frozenset({"native", "otlp", "litellm", "langsmith", "langfuse", "openai_agents"})
-#: What says that two reports come from different processes, by OpenTelemetry's names of a resource's attributes.
+#: OpenTelemetry resource attributes that tell processes apart.
 _PROCESS = ("service.name", "host.name", "process.pid")
-#: How ids of one kind begin: `chatcmpl-`, `msg_`, `resp_`.
+#: The prefix of a response id, which tells its kind: `chatcmpl-`, `msg_`, `resp_`.
 _ID_KIND = re.compile(r"(?:[A-Za-z]+[-_])?")
 _CERTAINTY = {"exact": 2, "estimated": 1}
 
@@ -31,35 +31,29 @@ def is_call(record: Record) -> bool:
     return record.kind == "llm" and record.dialect in _REPORTING and record.start_time is not None
 
 
-# Senders
-
-
 def sender(record: Record) -> str:
     """Return the name of the layer that a record came from."""
     return f"otlp {record.extra.get('scope') or ''}" if record.dialect == "otlp" else record.dialect
 
 
 def reports(record: Record) -> dict[str, str]:
-    """Return the id of each report of a record's call, by sender; its own is one of them."""
+    """Return the ids of all reports of a record's call, its own included, by sender."""
     return {sender(record): record.id, **record.extra.get("reports", {})}
 
 
 def takes(known: Record, new: Record) -> bool:
-    """Return whether two records may be of one call: no sender has reported both."""
+    """Return whether two records may be the same call, that is, no sender has reported both."""
     there = reports(known)
     return all(there.get(name, report) == report for name, report in reports(new).items())
 
 
 def join(record: Record, other: Record) -> dict[str, str]:
-    """Return the reports of both."""
+    """Return the reports of both records, by sender."""
     return {**reports(other), **reports(record)}
 
 
-# One call or two
-
-
 def is_one_call(one: Record, other: Record) -> bool:
-    """Return whether two records, of different senders, report the same call."""
+    """Return whether two records of different senders report the same call."""
     if one.start_time is None or other.start_time is None:
         return False
     if _are_comparable(one.response_id, other.response_id):
@@ -77,31 +71,31 @@ def is_one_call(one: Record, other: Record) -> bool:
 
 
 def may_be_layers(one: Record, other: Record) -> bool:
-    """Return whether nothing says that two records, one inside the other, are of different calls."""
+    """Return whether two records, one nested in the other, may be of the same call: nothing says that they are not."""
     different = _are_comparable(one.response_id, other.response_id) and one.response_id != other.response_id
     return "otlp" in (one.dialect, other.dialect) and not different and (_share_model(one, other) is not False)
 
 
 def used(record: Record) -> tuple[int | None, int | None, str]:
-    """Return what a record says was used, and how the call went."""
+    """Return the input tokens, the output tokens and the status of a record, by which reports are matched."""
     return record.usage_input_tokens, record.usage_output_tokens, record.status
 
 
 def rank(record: Record) -> tuple[Any, ...]:
-    """Return how much a record says about its bill, to be compared with another's: the wire says most."""
+    """Return a sort key for how much a record says about its cost; what was captured on the wire says most."""
     certainty = _CERTAINTY.get((record.cost_details or {}).get("certainty", ""), 0)
     counts = sum(getattr(record, name) is not None for name in USAGE_FIELDS)
     return record.dialect == "native", certainty, counts, record.response_id is not None
 
 
 def id_kind(response_id: str | None) -> str | None:
-    """Return how ids of a response's kind begin; None if it has none."""
+    """Return the prefix of a response id, which tells its kind; None if there is no id."""
     found = _ID_KIND.match(response_id) if response_id else None
     return None if found is None else found[0]
 
 
 def _are_comparable(one: str | None, other: str | None) -> bool:
-    """Return whether two ids of responses are of one kind: a layer that translates, as LiteLLM does, makes its own."""
+    """Return whether two response ids are of the same kind; layers that translate, such as LiteLLM, make their own."""
     return bool(one and other) and id_kind(one) == id_kind(other)
 
 
@@ -113,12 +107,12 @@ def _share_model(one: Record, other: Record) -> bool | None:
 
 
 def _bare(model: str) -> str:
-    """Return a model's name without who offers it: routers say `openai/gpt-5`."""
+    """Return a model's name in lower case without its vendor: routers say `openai/gpt-5`."""
     return model.rpartition("/")[2].lower()
 
 
 def _is_in_place(native: Record, span: Record) -> bool:
-    """Return whether autolog's record stands where a span stands, or in it, at the same time."""
+    """Return whether autolog's record is a sibling or a child of a span, at the same time."""
     if (native.dialect, span.dialect) != ("native", "otlp") or native.parent_span_id is None:
         return False
     if native.trace_id is None or native.trace_id != span.trace_id:
@@ -127,7 +121,7 @@ def _is_in_place(native: Record, span: Record) -> bool:
 
 
 def _overlap(one: Record, other: Record) -> bool:
-    """Return whether two calls begin near each other and share at least half of the shorter one's time."""
+    """Return whether two calls start near each other and overlap for at least half of the shorter one's duration."""
     if one.start_time is None or other.start_time is None or abs(one.start_time - other.start_time) > NEAR:
         return False
     end, other_end = one.end_time or one.start_time, other.end_time or other.start_time
@@ -142,7 +136,7 @@ def _may_be_of_one_process(one: Record, other: Record) -> bool:
 
 
 def _say_different(one: str | None, other: str | None) -> bool:
-    """Return whether two previews are of different texts; either may be cut off."""
+    """Return whether two previews are of different texts; either preview may be truncated."""
     if not one or not other:
         return False
     first, second = one.rstrip("…"), other.rstrip("…")

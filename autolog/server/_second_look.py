@@ -1,8 +1,8 @@
-"""Looks again for reports of one call that came to two servers at the same moment: neither saw the other's.
+"""Checks again for reports of the same call that two servers wrote at the same moment, without seeing each other's.
 
-A call's report is folded when it is written, with those that the store has then. Where several servers write to one
-store, each may write a report before the other's can be read. So every report of a layer above autolog that found no
-other is looked at once more, a little later, when all that came before it can be read.
+A report is folded, when it is written, with the reports that the store has at that moment. If several servers write to
+one store, each may write a report before the other's becomes visible. Therefore every report of a layer above autolog
+that found no other one is checked once more a little later, when everything written before it is visible.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from autolog.server._reports import is_call
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
 
-#: How long after its write a report is looked at again, and how often there is a look, in seconds.
+#: How long after its write a report is checked again, and the interval between checks, in seconds.
 AFTER, EVERY = 2.0, 1.0
-#: How many reports wait for it at most, and how many are looked at together.
+#: The most reports that wait to be checked, and the most that are checked together.
 MOST, TOGETHER = 10_000, 200
 
 
 class SecondLook:
-    """Remembers which reports to look at again. `shared`: whether several servers may write to the store."""
+    """Remembers which reports to check again. `shared` is whether several servers may write to the store."""
 
     def __init__(self, store: Store, writer: Writer, duplicates: Deduplicator) -> None:
         self.duplicates = duplicates
@@ -36,13 +36,13 @@ class SecondLook:
         self.background = Background("second look", EVERY, self.look)
 
     def note(self, records: Iterable[Record]) -> None:
-        """Note records that were written: those of autolog itself are found by the others."""
+        """Note records that were written; autolog's own need no check, as the reports of other layers find them."""
         if self.shared:
             now = monotonic()
             self._waiting += [(now, one.project, one.id) for one in records if one.dialect != "native" and is_call(one)]
 
     def look(self, after: float = AFTER) -> None:
-        """Look again at those reports that were written so many seconds ago."""
+        """Check the reports that were written at least `after` seconds ago."""
         while self._waiting and self._waiting[0][0] <= monotonic() - after:
             found: dict[str, list[str]] = {}
             for _ in range(TOGETHER):

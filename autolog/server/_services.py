@@ -1,4 +1,4 @@
-"""What handlers work with: made once for an application."""
+"""The services that handlers use: one set for each application."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
 T = TypeVar("T")
-#: Threads for requests that write outside the writer's thread, and as many for those that only read: a slow disk stops
-#: no page.
+#: The number of threads for requests that write outside the writer's thread, and again for those that only read, so
+#: that a slow disk does not hold up the dashboard.
 THREADS = 40
-#: Threads for replies that are read piece by piece: each may hold a whole record.
+#: The number of threads that read streamed replies; each may hold a whole record.
 READERS = 4
 
 
 class Services:
-    """What handlers work with: made once for an application."""
+    """The services that handlers use: one set for each application."""
 
     def __init__(
         self,
@@ -69,22 +69,23 @@ class Services:
         self._threads = (CapacityLimiter(THREADS), CapacityLimiter(THREADS))
 
     async def in_thread(self, writes: bool, function: Callable[..., T], *args: Any) -> T:
-        """Call a function on a thread for its kind of request."""
+        """Call a function on a thread of the pool for requests that write, or of the one for requests that read."""
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads[writes])
 
     async def next_piece(self, pieces: Iterator[bytes]) -> bytes | None:
-        """Return the next piece of a reply, or None after the last."""
+        """Return the next piece of a reply, or None at its end."""
         return await anyio.to_thread.run_sync(next, pieces, None, limiter=self._readers)
 
     def refresh_keys(self, at_once: bool = False) -> None:
-        """Read the keys and the settings of projects again, if that was long ago. For threads."""
+        """Read the keys and the settings of projects again if they are out of date. Blocks: call it on a thread."""
         self.keyring.refresh(at_once)
         self.spending.follow(self.keyring.settings)
 
     async def refresh(self, sessions: bool = False, unknown: bool = False) -> None:
-        """Read the keys, and the sessions, again if that was long ago: on one thread, whoever else is waiting.
+        """Read the keys, and with `sessions` the sessions, again if they are out of date; one task does so for all
+        waiting.
 
-        With `unknown`, a session was not found that another server may have just opened.
+        With `unknown`, a session was not found, and another server may have just opened it.
         """
         known = self.sessions.recent if unknown else self.sessions.fresh
         if self.keyring.fresh and (known or not sessions):

@@ -1,9 +1,9 @@
-"""Sessions of the dashboard: what a browser holds instead of an API key.
+"""Sessions of the dashboard, which a browser holds instead of an API key.
 
-A session is a random token in a cookie. The store has its hash, the id of the key that it was opened with, and a proof
-made of both, which only somebody who knows the token and the key's hash could make: with a revoked key its sessions
-end, and a copy of the store opens none. Each key has a few places for sessions, and a new one takes the place of the
-one that ends first, so that nobody can fill the store by signing in.
+A session is a random token in a cookie. The store has the token's hash, the id of the key that opened the session, and
+a proof that can be made only from the token and the key's hash. Therefore a key's sessions end when it is revoked, and
+a copy of the store does not open any. Each key has a few places for sessions, and a new session replaces the one that
+expires first, so that nobody can fill the store by signing in.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from autolog.stores._contract import Store
 
 #: How long a session lasts.
 LIFETIME = timedelta(days=7)
-#: How many sessions one key has at once.
+#: The most sessions of one key at the same time.
 EACH = 10
-#: How often the store is asked for a session that another server may have opened, in seconds.
+#: The least time between two lookups in the store for a session that another server may have opened, in seconds.
 _ASK_AGAIN = 0.25
 _KIND = "session"
 
@@ -52,10 +52,11 @@ class Sessions:
         self._unsaved: dict[str, _Session] = {}
 
     def open(self, key: str) -> str:
-        """Open a session for a valid key and return its token. It lasts here even if the store cannot be written.
+        """Open a session for a valid key and return its token. Without a writable store it is valid in this process
+        only.
 
         Raises:
-            LookupError: the key is not valid.
+            LookupError: if the key is not valid.
         """
         key_hash = hash_key(key)
         holder = self._keyring.find(key)
@@ -72,7 +73,7 @@ class Sessions:
         return token
 
     def find(self, token: str) -> Principal | None:
-        """Return who a session belongs to; None if it is not open, has expired, or its key is no longer valid."""
+        """Return the principal of a session; None if it is not open, has expired, or its key is no longer valid."""
         place = self._place_of(token)
         session = self._places.get(place) if place is not None else None
         if session is None or session.expires_at <= datetime.now(UTC):
@@ -98,11 +99,11 @@ class Sessions:
 
     @property
     def recent(self) -> bool:
-        """Whether the store was read so recently that an unknown session is none of another server's either."""
+        """Whether the store was read so recently that an unknown session is not another server's either."""
         return monotonic() - self._read_at < _ASK_AGAIN
 
     def refresh(self, at_once: bool = False) -> None:
-        """Read the sessions again if that was long ago."""
+        """Read the sessions again if they are out of date, or in any case with `at_once`."""
         with self._lock:
             if not at_once and self.fresh:
                 return
@@ -121,7 +122,7 @@ class Sessions:
         return next((place for place, one in self._places.items() if hmac.compare_digest(one.token_hash, given)), None)
 
     def _free_place(self, key_id: str) -> str:
-        """Return a place without a session, or that of the one which ends first."""
+        """Return a key's place without a session, or else the place of the session that expires first."""
         places = [f"{key_id}/{number}" for number in range(EACH)]
         never = datetime.min.replace(tzinfo=UTC)
         return min(places, key=lambda place: self._places[place].expires_at if place in self._places else never)

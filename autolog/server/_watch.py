@@ -1,8 +1,8 @@
-"""Watches the rules of alerts: on one of the servers of a store, which holds a lease, every half minute.
+"""Checks alert rules every half minute, on the one server of a store that holds a lease.
 
-Whoever finds the lease expired writes its own name, waits until everybody else who did so at the same time has written
-theirs, and watches only if its name is the one that stands. A rule's state is kept before anybody is told of it, so
-that a server which takes over tells nothing twice.
+A server that finds the lease expired writes its own name, waits until any server that did the same at that moment has
+written its name, and leads only if its own name is the one that remains. A rule's state is stored before notifications
+are sent, so that a server which takes over does not send them again.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from autolog.server._notify import Notifier
 from autolog.server._writer import Writer
 from autolog.stores._contract import Store
 
-#: How often rules are looked at, in seconds; a lease lasts three times as long.
+#: How often rules are checked, in seconds; a lease lasts three times as long.
 EVERY = 30.0
-#: How long after a claim of the lease all others' claims of the same moment can be read, in seconds.
+#: How long after claiming the lease the claims of other servers at that moment are certain to be visible, in seconds.
 SETTLED = 2.0
 _KIND, _LEASE = "alert_watch", "lease"
 
 
 class Watch:
-    """Looks at the rules on a thread of its own, from `start` to `stop`."""
+    """Checks the rules on a thread of its own, from `start` to `stop`."""
 
     def __init__(
         self, store: Store, writer: Writer, notifier: Notifier, every: float = EVERY, settled: float = SETTLED
@@ -46,11 +46,11 @@ class Watch:
         self.background = Background("alerts", every, self._look_if_leading)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start checking."""
         self.background.start()
 
     def stop(self) -> None:
-        """Stop watching; what is being sent may still arrive."""
+        """Stop checking; notifications that are being sent may still arrive."""
         self.background.stop()
 
     def _look_if_leading(self) -> None:
@@ -61,7 +61,7 @@ class Watch:
             alerts.warning("alerts could not be watched: %s", error)
 
     def _leads(self) -> bool:
-        """Return whether this server is the one that watches; renew or claim the lease."""
+        """Renew or claim the lease; return whether this server holds it."""
         lease = self._store.documents(_KIND).get(_LEASE)
         now = datetime.now(UTC)
         fresh = lease is not None and now - datetime.fromisoformat(lease["at"]) < timedelta(seconds=3 * self._every)
@@ -76,7 +76,7 @@ class Watch:
         return self._store.documents(_KIND).get(_LEASE, {}).get("by") == self._name
 
     def look(self, now: datetime | None = None) -> None:
-        """Look at every rule once: keep what became of it, and tell of what changed."""
+        """Check every rule once: store the new states, and send notifications of changes."""
         now = now or datetime.now(UTC)
         told: list[tuple[Rule, dict[str, Any]]] = []
         with self._keeping:
@@ -92,7 +92,7 @@ class Watch:
             threading.Thread(target=self._tell, args=(rule, event), name="autolog-alert", daemon=True).start()
 
     def _judged(self, rule: Rule, before: State, now: datetime) -> State:
-        """Return the state of a rule now; an event tells of a change."""
+        """Return the new state of a rule, with an event if it started or stopped firing."""
         at = now.isoformat(timespec="seconds")
         try:
             value, calls = rule.figure(self._store, now)
@@ -109,7 +109,7 @@ class Watch:
         self._writer.run(lambda store: put_states(store, states))
 
     def _tell(self, rule: Rule, event: dict[str, Any]) -> None:
-        """Tell of an event, and keep with it what could not be delivered."""
+        """Send notifications of an event, and store any failed delivery with it."""
         with guard("telling of an alert"):
             problems = self._notifier.tell(rule, event)
             if problems:

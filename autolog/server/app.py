@@ -1,4 +1,4 @@
-"""The application: all routes over one store."""
+"""The ASGI application, which serves all routes from one store."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from autolog.stores import open_store
 from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
-#: Answers a request.
+#: Handles a request and returns its response.
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
-#: The routes of every dialect, the module in `routes` of its name; and those that administer the server.
+#: The routes of every dialect, from the module of its name in `routes`, and those that administer the server.
 ROUTES: list[Route] = [
     route
     for name in (*dialects.NAMES, "administration")
@@ -63,16 +63,16 @@ def create_app(
 
     Args:
         store: an open store or its URL.
-        api_key: a fixed key with all scopes, for all projects; else AUTOLOG_SERVER_API_KEY, else only keys made with
-            `autolog keys create` open the server.
-        limits: bounds on requests.
-        budgets: limits in dollars, as in `configure(budgets=...)`, also by `project`; they warn, and refuse the calls
-            of programs that ask (`budgets=[{"server": True, ...}]`).
-        retain: how long records are kept, and how large the store may get.
-        notifier: how people are told of alerts; by the log, and by webhooks in public networks, if None.
+        api_key: a fixed key with all scopes, for all projects; by default AUTOLOG_SERVER_API_KEY. Without either, only
+            keys made with `autolog keys create` are valid.
+        limits: limits on requests.
+        budgets: limits in dollars, as in `configure(budgets=...)`, and also by `project`. They warn, and they refuse
+            the calls of programs that ask (`budgets=[{"server": True, ...}]`).
+        retain: how long records are kept, and how large the store may become.
+        notifier: sends notifications of alerts; by default to the log, and to webhooks in public networks.
 
     Raises:
-        StoreError: the store cannot be opened.
+        StoreError: if the store cannot be opened.
     """
     opened = open_store(store) if isinstance(store, str) else store
     fixed_key = api_key or os.environ.get("AUTOLOG_SERVER_API_KEY") or None
@@ -109,7 +109,7 @@ def _application(services: Services) -> FastPath:
 
 
 def _by_path(endpoints: Mapping[tuple[str, str], Endpoint]) -> list[StarletteRoute]:
-    """Return one Starlette route for each path: only then does a path with several methods answer 405 to others."""
+    """Return one Starlette route per path, because only then are other methods of a path answered with 405."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for (method, path), made in endpoints.items():
         paths.setdefault(path, {})[method] = made
@@ -124,7 +124,7 @@ def _dispatcher(methods: Mapping[str, Endpoint]) -> Endpoint:
 
 
 def _prune(services: Services) -> None:
-    """Delete what is too old or too much."""
+    """Delete the records that retention no longer allows."""
     try:
         deleted = _delete_old(services.store, services.retain)
     except StoreError as error:
@@ -140,7 +140,7 @@ def _delete_old(store: Store, retain: Retain) -> int:
 
 
 def _dialect_at(path: str) -> Dialect:
-    """Return the dialect whose shape an error has on a path that no route has."""
+    """Return the dialect for errors on an unknown path, by the path's prefix."""
     found = [(prefix, name) for name in dialects.NAMES for prefix in dialects.get(name).prefixes]
     return dialects.get(max(((p, n) for p, n in found if path.startswith(p)), default=("", "native"))[1])
 
@@ -153,13 +153,13 @@ async def _not_found(request: Request, error: Exception) -> ASGIApp:
 
 
 class FastPath:
-    """The application's outermost part: straight to the routes without parameters, through Starlette to all else.
+    """The outermost layer: calls routes without path parameters directly, and passes all other requests to Starlette.
 
-    Logs are sent to a few fixed paths, which need no search through the others. Double slashes at the start of a path
-    become one: clients join base URL and path by plain concatenation.
+    Logs are sent to a few fixed paths, which thus need no search through the other routes. Several slashes at the
+    start of a path become one, because clients join the base URL and the path by plain concatenation.
 
-    An application that is mounted in another one hears nothing of its start: what it does by itself begins with the
-    first request.
+    Background tasks start with the first request, because an application that is mounted in another one gets no
+    lifespan events.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The routes of each dialect: which call does what with the store. Codecs are in `autolog.dialects`."""
+"""The routes of each dialect: what each request does with the store. The codecs are in `autolog.dialects`."""

@@ -1,7 +1,7 @@
-"""Portkey's exports: a query that is kept for some days, and a file of what it finds, made while it is downloaded.
+"""Portkey's exports: a stored query, and a file of the logs that match it, generated while it is downloaded.
 
-Nothing is stored but the query. Each project has a fixed number of places for exports, and a new one takes the place of
-the oldest, so that nobody can fill the store with them.
+Only the query is stored, for some days. Each project has a fixed number of places for exports, and a new export
+replaces the oldest, so that nobody can fill the store with them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from autolog.server._reading import json_lines, read_whole
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: How many exports a project has at once, how large the description of one may be, in bytes, and how long it lasts.
+#: The most exports of a project, the largest description of one in bytes, and how long it is kept.
 MOST = 50
 MAX_BYTES = 16 * 1024
 LIFETIME = timedelta(days=7)
-#: How long the address of a file is valid, in seconds; the key that it was made with has to be so, too.
+#: How long the address of a file is valid, in seconds, provided that the key which asked for it is valid, too.
 ADDRESS_SECONDS = 3600
 #: The most rows of a file.
 MAX_PAGE = 50_000
@@ -56,13 +56,13 @@ def _check_size(export: Json) -> None:
 
 
 def _free_place(store: Store, project: str) -> str:
-    """Return a place without an export, or that of the oldest."""
+    """Return a place without an export, or else the place of the oldest one."""
     taken = {place: str(export["created_at"]) for place, export in store.documents(_KIND).items()}
     return min((f"{project}/{number}" for number in range(MOST)), key=lambda place: taken.get(place, ""))
 
 
 def _exports(store: Store) -> dict[str, tuple[str, Json]]:
-    """Return the exports that have not expired by their ids, each with its place."""
+    """Return the exports that have not expired by id, each with its place."""
     oldest = (datetime.now(UTC) - LIFETIME).isoformat()
     return {
         export.get("id", place): (place, export)
@@ -72,10 +72,10 @@ def _exports(store: Store) -> dict[str, tuple[str, Json]]:
 
 
 def _find(call: Call, store: Store) -> tuple[str, Json]:
-    """Return the export of the call's path, and its place.
+    """Return the export that the path names, and its place.
 
     Raises:
-        Fault: 404.
+        Fault: 404, if there is none in the call's project.
     """
     found = _exports(store).get(call.path["id"])
     if found is None or found[1]["project"] != call.project:
@@ -131,7 +131,11 @@ def cancel_export(call: Call) -> Reply:
 
 
 def download_export(call: Call) -> Reply:
-    """Return the address of the file: for an hour, and while the key that asks for it is valid."""
+    """Return the signed address of the file, valid for an hour and while the key that asks for it is.
+
+    Raises:
+        Fault: 400, if the export has not been started; 404, if there is none.
+    """
     _, export = _find(call, call.store)
     if export["status"] != "success":
         raise Fault(400, "this export has not been started")
@@ -146,7 +150,12 @@ def _signature(export: Json, key_id: str, until: str) -> str:
 
 
 def export_file(call: Call) -> Reply:
-    """Send the file to whoever has its address, which stands for the key that it was made with."""
+    """Send the file to a client that has its signed address, with the rights of the key that asked for the address.
+
+    Raises:
+        Fault: 401, if that key is no longer valid; 403, if the address has expired, or the key is for another project;
+            404, if the address is wrong.
+    """
     _, export = _exports(call.store).get(call.path["id"], ("", {}))
     key_id, until, given = [*(call.parameter("token") or "").split("."), "", "", ""][:3]
     if not export or not hmac.compare_digest(given.encode(), _signature(export, key_id, until).encode()):
@@ -199,7 +208,11 @@ def _query(project: str, filters: Json) -> Query:
 
 
 def _paging(filters: Json) -> tuple[int, int]:
-    """Return page size and page number, which clients send as numbers and as text."""
+    """Return the page size and the page number, which clients send as numbers or as text.
+
+    Raises:
+        Fault: 400, if they are not whole numbers.
+    """
     size, page = (str(filters.get(key, value)) for key, value in (("page_size", MAX_PAGE), ("current_page", 0)))
     if not re.fullmatch("[0-9]{1,9}", size) or not re.fullmatch("[0-9]{1,9}", page):
         raise Fault(400, "filters.page_size and filters.current_page are whole numbers")

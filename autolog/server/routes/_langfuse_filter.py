@@ -1,8 +1,8 @@
 """Langfuse's `filter=`: a JSON array of conditions, each with its type, column, operator and value.
 
-As `langfuse.api` of langfuse 3 to 5 documents it, for lists of traces and of observations. The store narrows by what it
-compares exactly; every other condition is compared with each item as clients read it. A condition on a column that
-there is not is refused, for a list that ignored it would hold more than was wanted.
+The format is documented in `langfuse.api` of langfuse 3 to 5, for lists of traces and of observations. The store
+evaluates the conditions that it can compare exactly; the others are evaluated on each item as clients read it.
+Conditions on unknown columns are refused, because a list that ignored them would contain too much.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autolog.dialects._fault import Fault, Json, parse_json
 from autolog.stores._texts import clean
 from autolog.stores.query import Condition, Query
 
-#: Says whether an item, with its columns, is wanted.
+#: Returns whether an item, given by its columns, matches.
 Accepts = Callable[[Json], bool]
 
 _MOST, _MOST_VALUES, _LARGEST = 50, 500, 2**53
@@ -25,10 +25,16 @@ _MOST, _MOST_VALUES, _LARGEST = 50, 500, 2**53
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the items of a list can be asked for by.
+    """The columns by which the items of a list can be filtered, grouped by type.
 
-    `stored` are texts that the store compares exactly, with its fields; `numbers`, `times`, `flags` and `lists` are of
-    these types; `objects` are compared by one of their keys; `texts` are all others.
+    Attributes:
+        stored: text columns that the store compares exactly, with the names of their fields in the store.
+        texts: all other text columns.
+        numbers: columns of numbers.
+        times: columns of times.
+        flags: columns of booleans.
+        lists: columns of lists of texts.
+        objects: columns of objects, each compared by the value of one key.
     """
 
     stored: Mapping[str, str]
@@ -62,7 +68,7 @@ TRACES = Columns(
     flags=("bookmarked",),
     objects=("metadata", "scores_avg", "score_categories", "score_booleans"),
 )
-#: Other names of columns.
+#: Alternative names of columns.
 _ALIASES = {"providedModelName": "model", "traceTags": "tags", "tokens": "totalTokens", "scores": "scores_avg"}
 
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
@@ -85,10 +91,10 @@ _IS_SET = {"is null": False, "is not null": True, "is not set": False, "is set":
 
 
 def parse_conditions(given: str) -> list[Json]:
-    """Return the conditions that a filter says.
+    """Parse the conditions of a filter.
 
     Raises:
-        Fault: 400, it is not a list of at most 50 objects.
+        Fault: 400, if it is not a list of at most 50 objects.
     """
     conditions = parse_json(clean(given).encode())
     are_objects = isinstance(conditions, list) and all(isinstance(one, dict) for one in conditions)
@@ -98,10 +104,10 @@ def parse_conditions(given: str) -> list[Json]:
 
 
 def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Query, Accepts | None]:
-    """Return a query with the conditions that the store compares, and what says whether an item fits the others.
+    """Return a query with the conditions that the store compares, and a function that checks items for the others.
 
     Raises:
-        Fault: 400, a condition that cannot be asked for.
+        Fault: 400, if a condition is not supported.
     """
     others = []
     for given in conditions:
@@ -117,7 +123,7 @@ def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Quer
 
 
 def _stored(one: Json, columns: Columns) -> Condition | None:
-    """Return the condition as the store compares it; None if it does not, or not exactly so."""
+    """Return a condition as the store compares it; None if the store cannot compare it exactly."""
     field = columns.stored.get(one["column"])
     if field is not None and one["operator"] == "=":
         return Condition(field, "eq", (clean(one["value"]),))
@@ -127,10 +133,10 @@ def _stored(one: Json, columns: Columns) -> Condition | None:
 
 
 def _accepting(one: Json, columns: Columns) -> Accepts:
-    """Return what says whether an item fits a condition.
+    """Return a function that checks whether an item matches a condition.
 
     Raises:
-        Fault: 400, the operator or the value is none for this column.
+        Fault: 400, if the operator or the value does not suit the column.
     """
     column, operator, key = one["column"], str(one.get("operator")), str(one.get("key"))
     if column in columns.objects and not isinstance(one.get("key"), str):
@@ -152,7 +158,7 @@ def _accepting(one: Json, columns: Columns) -> Accepts:
 
 
 def _comparison(one: Json, columns: Columns) -> Callable[[Any], bool] | None:
-    """Return the comparison that a condition says, of a value that may be None; None if there is none such."""
+    """Return a function that compares a value, perhaps None, as a condition says; None if there is no comparison."""
     column, operator, wanted = one["column"], str(one.get("operator")), one.get("value")
     is_flag = isinstance(wanted, bool)
     is_number = isinstance(wanted, (int, float)) and not is_flag and abs(wanted) < _LARGEST
@@ -181,10 +187,10 @@ def _texts(value: Any) -> set[str]:
 
 
 def _values(value: Any) -> list[str]:
-    """Return the texts in a list of them.
+    """Return a value that is a list of texts.
 
     Raises:
-        Fault: 400, something else.
+        Fault: 400, if the value is anything else.
     """
     if not isinstance(value, list) or len(value) > _MOST_VALUES or not all(isinstance(item, str) for item in value):
         raise Fault(400, f"filter: value is not a list of at most {_MOST_VALUES} texts")

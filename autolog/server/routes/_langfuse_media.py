@@ -1,7 +1,7 @@
-"""Langfuse's media: images, audio and files, which its SDKs send beside the bodies that refer to them.
+"""Langfuse's media: images, audio and files, which its SDKs send separately from the bodies that refer to them.
 
-An SDK asks for an address, puts the content there without a key, and says how that went. What is put there is a record
-of its own, below the observation that it is part of.
+An SDK asks for an address, uploads the content there without a key, and reports the outcome. The content is stored as a
+record of its own, a child of the observation that it belongs to.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 def media_id(sha256: str) -> str:
-    """Return the id of a content, as the SDKs make it of its hash.
+    """Return the media id for a content hash, computed as the SDKs do.
 
     Raises:
-        Fault: 400, no SHA-256 in Base64.
+        Fault: 400, if the hash is not a SHA-256 in Base64.
     """
     try:
         if len(base64.b64decode(sha256, validate=True)) != 32:
@@ -44,7 +44,11 @@ def media_id(sha256: str) -> str:
 
 
 def ask(call: Call) -> Reply:
-    """Reply with the address for a content; none for one that is here."""
+    """Reply with the upload address for a content; with null for content that is stored already.
+
+    Raises:
+        Fault: 400, if the description is malformed; 413, if the content is too large.
+    """
     given = call.object()
     size, kind = given.get("contentLength"), given.get("contentType")
     if not isinstance(size, int) or not isinstance(kind, str) or not _TYPE.fullmatch(kind):

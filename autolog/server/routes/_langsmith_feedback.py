@@ -1,4 +1,4 @@
-"""LangSmith's feedback: scores of runs, each found by an id of its own."""
+"""LangSmith's feedback: scores of runs, each of which has an id of its own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
 from autolog.stores.query import Condition, Query
 
-#: How many runs a list may be asked for, and how much feedback one page of it holds.
+#: The most runs that a list may be requested for, and the most feedback on one page.
 MAX_RUNS = 100
 MAX_PAGE = 100
-#: How many records are read from the store at once, and looked at for one feedback.
+#: The records per query, and the most records that are searched for a single feedback.
 PAGE = 200
 MAX_LOOKED_AT = 5_000
 
@@ -25,7 +25,7 @@ def create(call: Call) -> RecordWrite:
 
 
 def list_all(call: Call) -> Reply:
-    """Reply with a page of the feedback on runs, of all keys or of those that are asked for."""
+    """Reply with a page of the feedback on the requested runs, of all keys or of the requested ones."""
     given = call.parameters
     keys, first, limit = given.texts("key"), given.integer("offset", 0), given.integer("limit", MAX_PAGE, 1, MAX_PAGE)
     ids = given.texts("run")[:MAX_RUNS]
@@ -39,10 +39,10 @@ def get(call: Call) -> Reply:
 
 
 def _find(call: Call) -> tuple[Record, Json]:
-    """Return a feedback by its id, and its run, among those of the runs that came last.
+    """Return the feedback with the id in the path, and its run, searching the most recent runs.
 
     Raises:
-        Fault: 404, it is not there.
+        Fault: 404, if it is not found.
     """
     query = Query({"project": call.project}, conditions=(Condition("dialect", "eq", (dialect.name,)),))
     for offset in range(0, MAX_LOOKED_AT, PAGE):
@@ -57,7 +57,7 @@ def _find(call: Call) -> tuple[Record, Json]:
 
 
 def update(call: Call) -> Reply:
-    """Change what is told of a feedback, and nothing else of it."""
+    """Change the given fields of a feedback, and leave the others."""
     record, item = _find(call)
     known = {name: item[name] for name in ("id", "key", "run_id", "score", "value", "comment")}
     (changed,) = dialect.decode_feedback([{**known, **call.object(), "id": item["id"], "run_id": record.id}])
@@ -79,7 +79,7 @@ def _change(call: Call, record: Record, change: Any) -> None:
 
 
 def routes(base: str) -> list[Route]:
-    """Return the routes below one of the dialect's bases."""
+    """Return the feedback routes below a base path."""
 
     def read(path: str, handler: Any, summary: str) -> Route:
         return Route("GET", base + path, handler, dialect, f"LangSmith: {summary}", "read")

@@ -1,7 +1,7 @@
-"""Keys, projects and alerts over HTTP: what `autolog keys`, `projects` and `alerts` do to a store.
+"""Administration of keys, projects and alerts over HTTP, as `autolog keys`, `projects` and `alerts` do on a store.
 
-A key with the scope `admin` administers its own project, and one for all projects everything. No key makes another that
-may do more than itself.
+A key with the scope `admin` administers its own project; one for all projects administers everything. A key cannot make
+another key with more rights than its own.
 """
 
 from __future__ import annotations

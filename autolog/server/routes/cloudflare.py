@@ -1,4 +1,4 @@
-"""Cloudflare AI Gateway: reading, feedback and deletion. A gateway is a project."""
+"""Cloudflare AI Gateway: reading, feedback and deletion. A gateway corresponds to a project."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autolog.stores.query import Query
 
 
 def _project(call: Call) -> str:
-    """Return the project that a gateway id names. While there is only one project, every gateway is that one.
+    """Return the project for a gateway id. As long as there is only one project, it is used for every id.
 
     Raises:
-        Fault: 404, none that this key may see.
+        Fault: 400, if the id is too long; 404, if there is no such project that the key may see.
     """
     gateway = call.path["gateway_id"]
     if not 1 <= len(gateway) <= 64:
