@@ -42,7 +42,7 @@ def test_bad_stores(url: str) -> None:
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot make the folder"):
+    with pytest.raises(StoreError, match="cannot create the folder"):
         autolog.configure(store=f"sqlite:///{tmp_path}/file/logs.db")
     assert autolog.status()["store"] == Config().store
 

@@ -30,9 +30,16 @@ _CAUSES = (
 @click.command()
 @filter_options
 @click.option("--by", default="model", show_default=True, type=click.Choice(GROUPS), help="What to group by.")
-@click.option("--misses", is_flag=True, help="Each miss with what changed, instead of sums.")
-@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1), help="How many causes or misses.")
-@click.option("--json", "as_json", is_flag=True, help="Sums, causes and misses as one JSON object.")
+@click.option("--misses", is_flag=True, help="Each miss with what changed, instead of totals.")
+@click.option(
+    "--limit",
+    "-n",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The maximum number of causes or misses.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Totals, causes and misses as one JSON object.")
 @reading_options
 def cache(
     by: str, misses: bool, limit: int, as_json: bool, store: str | None, server: str | None, **options: Any

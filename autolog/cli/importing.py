@@ -29,7 +29,7 @@ BATCH = 500
     "form",
     type=click.Choice(FORMATS),
     metavar="FORMAT",
-    help=f"One of {', '.join(FORMATS)}; else each file's first row says which.",
+    help=f"One of {', '.join(FORMATS)}. [default: recognised by each file's first row]",
 )
 @click.option("--project", help="Put everything into this project.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and write nothing.")

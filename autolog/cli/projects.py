@@ -75,7 +75,7 @@ def _budget(budget: dict[str, Any]) -> Text:
 
 @projects.command("set")
 @click.argument("name")
-@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h; else the server's default.")
+@click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h. [default: the server's]")
 @click.option("--budget", "budgets", multiple=True, type=ProjectBudget(), metavar="LIMIT/PERIOD",
               help="What it may spend: 5/day, 300/month; may be repeated.")  # fmt: skip
 @administration_options

@@ -48,7 +48,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A downloaded report, instead of asking the provider.",
 )
-@click.option("--base-url", help="Another address of the provider's API.")
+@click.option("--base-url", help="A different address of the provider's API.")
 @click.option("--all", "everything", is_flag=True, help="Also show what agrees.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @store_option

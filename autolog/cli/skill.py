@@ -72,11 +72,9 @@ Records go to `.autolog/logs.db`, or to a server: `AUTOLOG_ENDPOINT`, `AUTOLOG_A
 
 
 @click.command()
-@click.option(
-    "--llms-txt", is_flag=True, help="Print llms.txt instead: what autolog is, for a model that is to use it."
-)
+@click.option("--llms-txt", is_flag=True, help="Print llms.txt instead: a description of autolog for models.")
 def skill(llms_txt: bool) -> None:
-    """Print a skill file for coding agents: how to read the logs, and what to begin with.
+    """Print a skill file for coding agents: how to read the logs, and where to begin.
 
     \b
     autolog skill > .claude/skills/autolog/SKILL.md

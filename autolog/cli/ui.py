@@ -13,7 +13,7 @@ from autolog.cli._options import needs_server, open_local, store_option
 
 @click.command()
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port; 0 for any free one.")
-@click.option("--no-browser", is_flag=True, help="Print the address only.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
 @store_option
 def ui(port: int, no_browser: bool, store: str | None) -> None:
     """Open the dashboard in the browser. Only this machine can reach it; Ctrl-C stops it.

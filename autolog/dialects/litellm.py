@@ -85,7 +85,9 @@ def _line(line: bytes) -> Any:
 
 def _object(payload: Any) -> Json:
     if not isinstance(payload, dict):
-        raise Fault(400, f"{str(payload)[:20]!r} is no payload: the body is one, an array of them, or one on each line")
+        raise Fault(
+            400, f"{str(payload)[:20]!r} is not a payload: the body is one, an array of them, or one on each line"
+        )
     return payload
 
 

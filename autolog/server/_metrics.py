@@ -37,10 +37,10 @@ class Metrics:
         self._records_of = functools.cache(self._records.labels)
         self.calls = CallMetrics()
         self._registry.register(self.calls)
-        self._gauge("autolog_pending_writes", "Changes that wait for the store.", lambda: writer.pending)
-        self._gauge("autolog_requests_in_flight", "Requests that are served or wait.", lambda: load.requests)
+        self._gauge("autolog_pending_writes", "Changes waiting for the store.", lambda: writer.pending)
+        self._gauge("autolog_requests_in_flight", "Requests being served or waiting.", lambda: load.requests)
         self._gauge("autolog_body_bytes", "Bytes of request bodies in memory.", lambda: load.bytes)
-        self._gauge("autolog_store_bytes", "How large the store is.", store.size)
+        self._gauge("autolog_store_bytes", "The size of the store.", store.size)
 
     def _gauge(self, name: str, words: str, read: Any) -> None:
         Gauge(name, words, registry=self._registry).set_function(read)

@@ -58,7 +58,7 @@ class Watch:
             if read_rules(self._store) and self._leads():
                 self.look()
         except StoreError as error:
-            alerts.warning("alerts could not be watched: %s", error)
+            alerts.warning("alerts could not be evaluated: %s", error)
 
     def _leads(self) -> bool:
         """Renew or claim the lease; return whether this server holds it."""

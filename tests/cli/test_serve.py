@@ -146,7 +146,7 @@ def test_changes_of_keys_are_logged_at_any_level(tmp_path: Path) -> None:
         httpx2.post(f"{url[0]}/api/v1/keys", json={"name": "k"}, headers=headers).raise_for_status()
         line = json.loads(process.stderr.readline())
         assert line["logger"] == "autolog.server.audit"
-        assert "made the key" in line["message"]
+        assert "created the key" in line["message"]
         assert line["key"] in line["message"]
     finally:
         process.terminate()

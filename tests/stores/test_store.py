@@ -442,7 +442,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot make the folder"):
+    with pytest.raises(StoreError, match="cannot create the folder"):
         open_store(f"sqlite:///{tmp_path}/file/logs.db")
 
 

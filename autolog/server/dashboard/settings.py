@@ -48,7 +48,7 @@ def add_key(request: PageRequest) -> Reply:
         key_id, key = request.call.write(lambda store: make_key(store, name, project, scopes, expires_at))
     except AutologError as error:
         return _show(request, 400, wrong=str(error))
-    _changed(request, f"made the key {key_id} for {project}: {', '.join(scopes)}", made=key_id)
+    _changed(request, f"created the key {key_id} for {project}: {', '.join(scopes)}", made=key_id)
     return _show(request, made=key, form={})  # the next key is another one
 
 

@@ -136,8 +136,8 @@ def _route(method: str, path: str, handler: Any, summary: str, **more: Any) -> R
 
 _CONTENT = "the content of media, at a signed address"
 ROUTES = [
-    _route("POST", "", ask, "where media are to be put"),
-    _route("PATCH", "/{id}", told, "how an upload went"),
+    _route("POST", "", ask, "the upload address for media"),
+    _route("PATCH", "/{id}", told, "the result of an upload"),
     _route("GET", "/{id}", get, "media", scope="read"),
     _route("PUT", "/{id}/content", put, _CONTENT, open=True, signed=True, keeps=True),
     _route("GET", "/{id}/content", content, _CONTENT, open=True, signed=True, scope="read", produces=(_ANY,)),

@@ -90,5 +90,5 @@ def routes(base: str) -> list[Route]:
         read("/feedback", list_all, "feedback on runs"),
         read("/feedback/{id}", get, "one feedback"),
         Route("PATCH", base + "/feedback/{id}", update, dialect, "LangSmith: change a feedback"),
-        Route("DELETE", base + "/feedback/{id}", delete, dialect, "LangSmith: take a feedback back"),
+        Route("DELETE", base + "/feedback/{id}", delete, dialect, "LangSmith: remove a feedback"),
     ]

@@ -58,7 +58,9 @@ def create_key(call: Call) -> Reply:
         key_id, key = call.write(change)
     except AutologError as error:
         raise Fault(400, str(error)) from error
-    note_change(call.principal.key_id, f"made the key {key_id} for {project}: {', '.join(given.scopes)}", made=key_id)
+    note_change(
+        call.principal.key_id, f"created the key {key_id} for {project}: {', '.join(given.scopes)}", made=key_id
+    )
     call.services.refresh_keys(at_once=True)
     return Reply(201, {"id": key_id, "key": key, **list_keys(call.store)[key_id]})
 
@@ -150,7 +152,9 @@ class Alert(pydantic.BaseModel):
     project: str | None = pydantic.Field(
         default=None, max_length=64, description="`*` for all; by default the key's own."
     )
-    filters: dict[str, str | list[str]] = pydantic.Field(default={}, description="As everywhere: model, user, tag, ...")
+    filters: dict[str, str | list[str]] = pydantic.Field(
+        default={}, description="The usual filters: model, user, tag, ..."
+    )
     min_calls: int = pydantic.Field(default=1, ge=1, description="With fewer, a rate or latency is not evaluated.")
     webhook: str | None = pydantic.Field(default=None, max_length=2_000)
     mail: list[str] = pydantic.Field(default=[], max_length=20)

@@ -282,7 +282,7 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     """Return the scores of the records that a list's parameters name, the newest first; else of the newest records."""
     given = call.parameters
     if given.has("filter"):
-        raise Fault(400, "filter: scores are asked for by their name, trace, observation, user, session and time")
+        raise Fault(400, "filter: scores can only be filtered by name, trace, observation, user, session and time")
     name, query = given.text("name"), _query_beside(call)
     equal = {key: value for key, value in query.equal.items() if key != "name"}
     if (observation := given.text("observationId")) is not None:

@@ -231,7 +231,7 @@ def _routes(base: str) -> list[Route]:
         return Route(method, base + path, handler, dialect, f"LangSmith: {summary}", "read")
 
     return [
-        Route("GET", base + "/info", info, dialect, "LangSmith: what the server takes"),
+        Route("GET", base + "/info", info, dialect, "LangSmith: the server's capabilities"),
         ingest("POST", "/runs", post_run, "a run that starts"),
         ingest("POST", "/runs/batch", batch, "runs in JSON"),
         ingest("POST", "/runs/multipart", multipart, "runs in a form"),

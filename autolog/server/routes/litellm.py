@@ -1,4 +1,4 @@
-"""LiteLLM: what its generic logger sends."""
+"""LiteLLM: payloads of its generic logger."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def log(call: Call) -> RecordWrite:
 
 
 ROUTES = [
-    Route("POST", path, log, dialect, "LiteLLM: what its generic logger sends", keeps=True)
+    Route("POST", path, log, dialect, "LiteLLM: payloads of its generic logger", keeps=True)
     for path in ("/litellm", "/litellm/")
 ]

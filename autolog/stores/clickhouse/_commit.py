@@ -88,7 +88,7 @@ class Commits:
                 self._merge_with_others(changed, bases, mine, round_)
             self._media.drop(set().union(*(lost(kept) for kept in changed)) - media.keys())
         except StoreError as error:
-            logger.warning("autolog could not look for changes by other servers: %s", error)
+            logger.warning("autolog could not check for changes by other servers: %s", error)
 
     def _mark_hours(self, changed: Sequence[Kept]) -> None:
         """Invalidate the sums of the hours that are about to change."""

@@ -65,7 +65,7 @@ class SQLiteFile:
         try:
             make_folder(self.path.parent)
         except OSError as error:
-            raise StoreError(self.url, f"cannot make the folder {self.path.parent}: {error.strerror}") from error
+            raise StoreError(self.url, f"cannot create the folder {self.path.parent}: {error.strerror}") from error
         with contextlib.suppress(OSError):  # if that fails, SQLite reports why
             make_private(self.path)
         self._pid, self._depth = os.getpid(), 0
@@ -139,7 +139,7 @@ class SQLiteFile:
                 self._follow()
             db = self._writer
             if inner and not db.in_transaction:  # SQLite rolled everything back, for a full disk
-                raise StoreUnavailable(self.url, "the transaction that this was a part of has failed")
+                raise StoreUnavailable(self.url, "the transaction that this was part of has failed")
             db.execute("SAVEPOINT change" if inner else "BEGIN IMMEDIATE")
             self._depth += 1
             self._owner = get_ident()
@@ -160,7 +160,9 @@ class SQLiteFile:
             ended = True
             if not db.in_transaction:
                 self.rollups.abandon()
-                raise StoreUnavailable(self.url, "a part of the transaction has failed, and all of it with that")
+                raise StoreUnavailable(
+                    self.url, "part of the transaction has failed, and with it the whole transaction"
+                )
             self.rollups.end(db)
             db.execute("RELEASE change" if inner else "COMMIT")
         except BaseException:

@@ -42,7 +42,7 @@ def test_a_key_is_made_told_once_used_and_revoked(server: Server, caplog: pytest
     assert refused.status_code == 401
     assert "revoked at" in refused.json()["error"]["message"]
     lines = [record.getMessage() for record in caplog.records]
-    assert any(f"made the key {key_id} for shop: read" in line for line in lines)
+    assert any(f"created the key {key_id} for shop: read" in line for line in lines)
     assert any(f"revoked the key {key_id}" in line for line in lines)
     assert not any(key in line for line in lines)
 
