@@ -186,7 +186,7 @@ def open_exchange(sdk: SDK, emit: Emit, client: Any, options: Any, kwargs: Any) 
 
 
 def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `SyncAPIClient.request`, recorded."""
+    """Wrap `SyncAPIClient.request` to record its calls."""
 
     @functools.wraps(original)
     def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -202,7 +202,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
 
 
 def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `AsyncAPIClient.request`, recorded."""
+    """Wrap `AsyncAPIClient.request` to record its calls."""
 
     @functools.wraps(original)
     async def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -218,7 +218,7 @@ def wrap_async_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
 
 
 def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `BaseClient._build_request`, extended to keep the request of every attempt, including uploads."""
+    """Wrap `BaseClient._build_request` to keep the request of every attempt, including uploads."""
 
     @functools.wraps(original)
     def _build_request(self: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
@@ -256,7 +256,7 @@ def _check_missed(sdk: SDK, emit: Outlet, options: Any) -> None:
 
 
 def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `SyncAPIClient._process_response`, extended to keep the response before the caller gets it."""
+    """Wrap `SyncAPIClient._process_response` to keep the response before the caller gets it."""
 
     @functools.wraps(original)
     def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -267,7 +267,7 @@ def wrap_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) 
 
 
 def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `AsyncAPIClient._process_response`, extended to keep the response before the caller gets it."""
+    """Wrap `AsyncAPIClient._process_response` to keep the response before the caller gets it."""
 
     @functools.wraps(original)
     async def _process_response(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -180,7 +180,7 @@ def _url(connection: Any) -> str:
 
 
 def wrap_connection(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callable[..., Any]:
-    """Return `WebSocketConnectionBase.__init__`, or its asynchronous counterpart, extended to record connections."""
+    """Wrap `WebSocketConnectionBase.__init__`, or its asynchronous counterpart, to record connections."""
 
     @functools.wraps(original)
     def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one

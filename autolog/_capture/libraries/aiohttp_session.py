@@ -20,7 +20,7 @@ _fed = Watched()
 
 
 def wrap_request(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `ClientSession._request`, recorded."""
+    """Wrap `ClientSession._request` to record its calls."""
 
     @functools.wraps(original)
     async def _request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ def feed_passes(calls: LibraryCalls) -> Watched:  # noqa: ARG001 - all have the 
 
 
 def wrap_client_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `ClientRequest.send`, extended to keep the request that is sent."""
+    """Wrap `ClientRequest.send` to keep the request that is sent."""
 
     @functools.wraps(original)
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ def _close(key: int, exchange: Exchange) -> None:
 
 
 def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `StreamReader.feed_data`, extended to keep the data of responses to calls."""
+    """Wrap `StreamReader.feed_data` to keep the data of responses to calls."""
 
     @functools.wraps(original)
     def feed_data(self: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,7 +126,7 @@ def wrap_feed(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 
 
 def wrap_set_exception(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:  # noqa: ARG001 - all wrappers are made alike
-    """Return `StreamReader.set_exception`, extended to end calls whose response fails or is closed early."""
+    """Wrap `StreamReader.set_exception` to end calls whose response fails or is closed early."""
 
     @functools.wraps(original)
     def set_exception(self: Any, error: Any, *args: Any, **kwargs: Any) -> Any:

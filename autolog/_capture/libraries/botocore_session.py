@@ -12,7 +12,7 @@ from autolog._guard import report
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `URLLib3Session.send`, recorded."""
+    """Wrap `URLLib3Session.send` to record its calls."""
 
     @functools.wraps(original)
     def send(self: Any, request: Any) -> Any:

@@ -30,7 +30,7 @@ def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `Client.send`, recorded."""
+    """Wrap `Client.send` to record its calls."""
 
     @functools.wraps(original)
     def send(self: Any, request: Any, **kwargs: Any) -> Any:
@@ -46,7 +46,7 @@ def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[...
 
 
 def wrap_async_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `AsyncClient.send`, recorded."""
+    """Wrap `AsyncClient.send` to record its calls."""
 
     @functools.wraps(original)
     async def send(self: Any, request: Any, **kwargs: Any) -> Any:

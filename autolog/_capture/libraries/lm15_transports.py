@@ -12,7 +12,7 @@ from autolog._guard import report
 
 
 def wrap_stream(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `StdlibTransport.stream`, recorded."""
+    """Wrap `StdlibTransport.stream` to record its calls."""
 
     @functools.wraps(original)
     def stream(self: Any, request: Any) -> Any:
@@ -28,7 +28,7 @@ def wrap_stream(original: Callable[..., Any], calls: LibraryCalls) -> Callable[.
 
 
 def wrap_do_stream(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `StdlibAsyncTransport._do_stream`, recorded."""
+    """Wrap `StdlibAsyncTransport._do_stream` to record its calls."""
 
     @functools.wraps(original)
     async def _do_stream(self: Any, request: Any) -> Any:

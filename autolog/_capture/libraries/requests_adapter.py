@@ -12,7 +12,7 @@ from autolog._guard import report
 
 
 def wrap_send(original: Callable[..., Any], calls: LibraryCalls) -> Callable[..., Any]:
-    """Return `HTTPAdapter.send`, recorded."""
+    """Wrap `HTTPAdapter.send` to record its calls."""
 
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
