@@ -165,6 +165,7 @@ def decorate(
 def _options(
     function: Callable[..., Any], name: str | None, kind: str, capture_input: bool, capture_output: bool
 ) -> Options:
+    """Return how to record a function, from its signature and the arguments of the decorator."""
     qualified = getattr(function, "__qualname__", type(function).__qualname__)
     try:
         signature = inspect.signature(function)
@@ -189,6 +190,7 @@ def _options(
 
 
 def _begin(emit: Emit, options: Options, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCall | None:
+    """Return the span of a call that is about to be made; None if it could not be created."""
     try:
         return (FunctionCall if options.make_budget is None else PaidCall)(emit, options, args, kwargs)
     except Exception as error:  # noqa: BLE001 - ours, never the program's
@@ -320,6 +322,7 @@ def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
 
 
 def _drive(inner: Generator[Any, Any, Any], run: _Run) -> Generator[Any, Any, Any]:
+    """Run a generator step by step in its own span and context, passing on what is sent or thrown in."""
     step: Callable[[], Any] = functools.partial(next, inner)
     with run:
         while True:
@@ -346,6 +349,7 @@ _drive_awaited: Callable[..., Any] = types.coroutine(FunctionType(_drive.__code_
 
 
 async def _drive_async(inner: AsyncGenerator[Any, Any], run: _Run) -> AsyncGenerator[Any, Any]:
+    """Run an asynchronous generator step by step, as `_drive` does."""
     step: Callable[[], Any] = inner.__anext__
     with run:
         while True:

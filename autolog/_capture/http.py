@@ -154,6 +154,7 @@ class RecordedCall:
 
 
 def _end(exchange: Exchange) -> None:
+    """End an exchange, unless its body is still being read."""
     try:
         if exchange.status_code is not None and not exchange.streaming:
             exchange.end()  # a body still being read ends it later
@@ -278,6 +279,7 @@ def wrap_async_process_response(original: Callable[..., Any], sdk: SDK, emit: Ou
 
 
 def _receive(emit: Outlet, kwargs: dict[str, Any], tee: Callable[[Any, Exchange], Any]) -> None:
+    """Hand the final response to the current exchange, if there is one."""
     exchange = current_exchange.get()
     if exchange is None or not emit.live:
         return

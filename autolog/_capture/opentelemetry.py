@@ -100,6 +100,7 @@ def claim(exchange: Any) -> None:
 
 
 def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
+    """Return the inner one of OpenTelemetry's current span and ours, which is the one that began later."""
     context = theirs.get_span_context()
     if not context.is_valid:
         return ours
@@ -112,6 +113,7 @@ def _nearer(theirs: Any, ours: Parent | None) -> Parent | None:
 
 
 def _on_our_clock(epoch_ns: int) -> int:
+    """Convert nanoseconds since 1970 to the clock of `perf_counter_ns`."""
     return epoch_ns - time_ns() + perf_counter_ns()
 
 
@@ -160,6 +162,7 @@ class _Live:
 
     @property
     def is_call(self) -> bool:
+        """Whether the span's attributes mark it as a single call to a model."""
         attributes = self.span.attributes or {}
         return any(attributes.get(key) in values for key, values in _CALLS.items())
 
@@ -314,6 +317,7 @@ def follow(emit: Callable[[Any], None]) -> None:
 
 
 def _follow(api: Any, emit: Callable[[Any], None]) -> None:
+    """Add the bridge to the current tracer provider, and to any that is set later."""
     try:
         _adopt(api._TRACER_PROVIDER, emit)
         function = innermost(api._set_tracer_provider, api.__file__)
@@ -345,11 +349,13 @@ def leave() -> None:
 
 
 def _adopt(provider: Any, emit: Callable[[Any], None]) -> None:
+    """Add the bridge to a provider, unless it is the API's placeholder, which takes no span processors."""
     if hasattr(provider, "add_span_processor"):
         _add_to(provider, _bridge(emit))
 
 
 def _bridge(emit: Callable[[Any], None]) -> Bridge:
+    """Return the bridge, creating it if necessary, and enable it."""
     global bridge
     if bridge is None:
         from opentelemetry.sdk.trace import SpanProcessor
@@ -360,6 +366,7 @@ def _bridge(emit: Callable[[Any], None]) -> Bridge:
 
 
 def _add_to(provider: Any, made: Bridge) -> None:
+    """Add the bridge to a provider, unless that has been done."""
     if vars(provider).get("_autolog") is not made:
         provider._autolog = made
         provider.add_span_processor(made)

@@ -135,6 +135,11 @@ class Patch:
             report(f"patching {self._sdk.name}", error)
 
     def _check_version(self) -> None:
+        """Check that the SDK is installed and recent enough.
+
+        Raises:
+            PatchError: if it is not.
+        """
         from importlib import metadata  # would otherwise be a quarter of autolog's import time
 
         name, oldest, distribution = self._sdk.name, self._sdk.oldest, self._sdk.distribution
@@ -150,6 +155,7 @@ class Patch:
             raise PatchError(name, f"version {version} is too old; {wanted}")
 
     def _wrap(self, module: ModuleType, points: tuple[ChokePoint, ...]) -> None:
+        """Wrap the choke points of a module; without those of WebSockets, the rest is recorded all the same."""
         try:
             found = [(point, self._find(module, point)) for point in points]
         except PatchError as error:

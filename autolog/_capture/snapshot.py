@@ -146,6 +146,7 @@ class _Writer:
         """The containers written so far, by id; False while one is being written."""
 
     def json(self, value: Any, depth: int) -> Any:
+        """Return the JSON data of a plain value, down to `depth` more levels."""
         if value is None or value is True or value is False or type(value) is str:
             return value
         self.left -= 1
@@ -181,6 +182,7 @@ class _Writer:
 
 
 def _text(value: bytes) -> str:
+    """Return bytes as text: decoded if they are UTF-8, else in base64."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -196,6 +198,7 @@ class _Walk:
         self.left = _VALUES
 
     def plain(self, value: Any, depth: int) -> Any:
+        """Return a plain copy of a value, down to `depth` more levels; never raises the value's own errors."""
         kind = type(value)
         if kind in _ATOMS:
             return value
@@ -209,6 +212,7 @@ class _Walk:
             return f"<{kind.__qualname__}: {type(error).__qualname__} while reading it>"
 
     def _object(self, value: Any, depth: int) -> Any:
+        """Return a plain copy of a value that is no atom, or a short text in place of it."""
         kind = type(value)
         if isinstance(value, Mapping):
             return {

@@ -35,6 +35,7 @@ def follow_threads() -> None:
 
 
 def _wrap_thread_start() -> None:
+    """Wrap `Thread.start` so that the thread runs with the starter's span and context."""
     original = threading.Thread.start
 
     @functools.wraps(original)
@@ -48,6 +49,7 @@ def _wrap_thread_start() -> None:
 
 
 def _carrying_run(thread: threading.Thread, span: Parent | None, context: Context) -> Callable[[], None]:
+    """Return a `run` for a thread that sets the span and the context, restores the original `run`, and calls it."""
     had_own = "run" in thread.__dict__
     run = thread.run
 
@@ -64,6 +66,7 @@ def _carrying_run(thread: threading.Thread, span: Parent | None, context: Contex
 
 
 def _wrap_pool_submit() -> None:
+    """Wrap `ThreadPoolExecutor.submit` so that the job runs with the submitter's span and context."""
     original: Callable[..., Any] = ThreadPoolExecutor.submit
 
     @functools.wraps(original)
@@ -91,6 +94,7 @@ def _carried_call(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
+    """Call `fn` with the given span and context as the current ones."""
     span_token, context_token = current_span.set(span), current_context.set(context)
     try:
         return fn(*args, **kwargs)

@@ -237,6 +237,8 @@ def _wrap_methods(kind: type, emit: Outlet) -> None:
 
 
 def _wrap_receive(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the method that receives a message, sync or async, to note the message."""
+
     @functools.wraps(original)
     def receive(self: Any, *args: Any, **kwargs: Any) -> Any:
         if (channel := _channel(self)) is None:
@@ -259,6 +261,8 @@ def _wrap_receive(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap_send(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the method that sends a message, sync or async, to note the message."""
+
     @functools.wraps(original)
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         if (channel := _channel(self)) is None:
@@ -279,6 +283,8 @@ def _wrap_send(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap_close(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the method that closes a connection, sync or async, to end its channel."""
+
     @functools.wraps(original)
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -89,6 +89,7 @@ def _shown(body: bytes | None) -> str | None:
 
 
 def _add_values(record: Record, span: Span) -> None:
+    """Add the arguments and the result of a function, or the input and output of a span."""
     if span.kind == "tool":
         record.operation_name = "execute_tool"
     elif span.kind == "agent":
@@ -107,6 +108,7 @@ def _add_values(record: Record, span: Span) -> None:
 def _call_drafts(
     exchange: Exchange, learn: Callable[[Mapping[str, str]], None], long_running: LongRunningCalls
 ) -> list[Draft]:
+    """Return the draft of a provider call, or one for each result in a batch's results."""
     provider = format_named(exchange.sdk)
     address = _address(str(exchange.request.url))
     path = address.path
@@ -123,6 +125,7 @@ def _call_drafts(
 def _add_exchange(
     record: Record, exchange: Exchange, address: _Address, learn: Callable[[Mapping[str, str]], None]
 ) -> None:
+    """Add the request and the response of a provider call."""
     request = exchange.request
     sent = plain_headers(request.headers)
     learn(sent)

@@ -148,6 +148,7 @@ class LongRunningCalls:
     # Batches
 
     def _learn_files(self, facts: Facts) -> None:
+        """Remember the files with a batch's results."""
         answer = mapping(facts.response)
         for name in ("output_file_id", "error_file_id", "output_file", "error_file"):  # OpenAI's and Mistral's
             if (file := text(answer.get(name))) and (batch := text(answer.get("id"))):
@@ -183,6 +184,7 @@ def _short_fields(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result_record(read: Record, result: BatchResult) -> Record:
+    """Return the record of one result of a batch, given the record of the call that read it."""
     address = urlsplit(read.request_url or "")
     created = _instant(result.answer, "created", "created_at") or read.start_time
     record = Record(

@@ -46,6 +46,7 @@ def read_otel_span(span: EndedOTelSpan) -> Record | None:
 
 
 def _wire_span(span: EndedOTelSpan) -> Span:
+    """Return an ended span in the form in which spans from the network are decoded."""
     ended = span.ended
     context, scope = ended.get_span_context(), ended.instrumentation_scope
     return Span(

@@ -81,6 +81,7 @@ class Conversation:
         return self._on_received(event, frame.ns, text(event.get("stream_id")))
 
     def _hear(self, frame: Frame) -> None:
+        """Count sent audio, and note the first audio of a response."""
         if frame.sent:
             self._audio_sent += frame.audio
         elif self._open and not self._open[-1].first_ns:
@@ -89,6 +90,7 @@ class Conversation:
     # Events from the client
 
     def _on_sent(self, event: dict[str, Any], frame: Frame) -> None:
+        """Process an event from the client."""
         kind = event.get("type")
         if kind == "session.update":
             self._session = {**self._session, **mapping(event.get("session"))}
@@ -105,6 +107,7 @@ class Conversation:
     # Events from the server
 
     def _on_received(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        """Process an event from the server, and return the records that it completes."""
         kind = str(event.get("type"))
         if kind == "response.event":  # a Live session passes on the events of another model
             return self._on_received(mapping(event.get("event")), ns, text(event.get("delegation_id")))
@@ -128,6 +131,7 @@ class Conversation:
         return []
 
     def _begin(self, response: dict[str, Any], ns: int, lane: str | None) -> None:
+        """Open the response that the server has begun, matching it to the earliest request in its lane."""
         turn = next((turn for turn in self._requested if turn.lane == lane), None)
         if turn is None:
             turn = _Turn(self._channel.span, ns, {}, lane, self._channel.span.parent_span)
@@ -144,11 +148,13 @@ class Conversation:
         return None
 
     def _first(self, event: dict[str, Any], ns: int, lane: str | None) -> None:
+        """Note the time of a response's first output."""
         turn = self._of(text(event.get("response_id")), lane)
         if turn is not None and not turn.first_ns:
             turn.first_ns = ns
 
     def _finish(self, response: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
+        """Close the response that the server has finished, and return its record."""
         response_id = text(response.get("id"))
         turn = self._of(response_id, lane)
         if turn is None:
@@ -189,6 +195,7 @@ class Conversation:
     # Records
 
     def _record(self, turn: _Turn, response: dict[str, Any], ns: int) -> Record:
+        """Return the record of a response; in Realtime sessions, its input is the conversation since the last one."""
         record = self._common(turn.span, turn.start_ns, ns, turn.parent)
         request = {key: value for key, value in turn.request.items() if key not in {"type", "event_id", "stream_id"}}
         if "/responses" not in self._path:
@@ -207,6 +214,7 @@ class Conversation:
         return record
 
     def _common(self, span: Span, start_ns: int, end_ns: int, parent: int | None) -> Record:
+        """Return a record with the fields that all records of a connection share."""
         record = record_of(span, start_ns, end_ns)
         record.name = None
         record.span_id = format_span(new_span())
@@ -228,6 +236,7 @@ class Conversation:
         return record
 
     def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
+        """Return the record of a transcription of the user's speech, and add its text to the conversation."""
         content = {"type": "input_audio", "transcript": event.get("transcript")}
         self._add_item({"type": "message", "role": "user", "content": [content]})
         listening = mapping(mapping(mapping(self._session.get("audio")).get("input")).get("transcription"))
@@ -236,6 +245,7 @@ class Conversation:
         return [self._side("transcription", model, response, ns)]
 
     def _decided(self, decision: dict[str, Any], ns: int) -> list[Record]:
+        """Return the record of a decision, which is billed separately."""
         return [self._side("decision", decision.get("model"), decision, ns)]
 
     def _session_record(self, now: int) -> list[Record]:

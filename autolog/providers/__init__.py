@@ -160,6 +160,7 @@ def provider_at(host: str) -> str | None:
 
 
 def _name_at(row: Row, host: str) -> str | None:
+    """Return the provider's name at a host according to one row; None if the row does not list the host."""
     bare, colon, port = host.lower().partition(":")
     bare = bare.rstrip(".")
     if bare in row.hosts:

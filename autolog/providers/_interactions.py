@@ -46,6 +46,7 @@ def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
 
 
 def _read_usage(usage: dict[str, Any]) -> Usage:
+    """Read an interaction's usage, in which output tokens exclude reasoning, and input tokens exclude tool use."""
     thoughts = count(usage.get("total_reasoning_tokens", usage.get("total_thought_tokens")))
     searches = [tool for tool in objects(usage.get("grounding_tool_count")) if tool.get("type") == "google_search"]
     read = Usage(
@@ -78,6 +79,7 @@ def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
 
 
 def _by_modality(items: Any, tokens: str) -> dict[str, int]:
+    """Return token counts by modality, in lower case."""
     counted = [(str(item.get("modality")).lower(), count(item.get(tokens))) for item in objects(items)]
     return {modality: number for modality, number in counted if number is not None}
 

@@ -31,6 +31,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _assemble_choices(events: list[Event]) -> dict[str, Any]:
+    """Return a chat completion or text completion, assembled from its chunks."""
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     texts: dict[int, list[str]] = {}
@@ -79,6 +80,7 @@ def _with_texts(choices: dict[int, dict[str, Any]], texts: dict[int, list[str]],
 
 
 def _grow_choice(choice: dict[str, Any], part: dict[str, Any]) -> None:
+    """Merge a part of a chunk into its choice."""
     so_far = mapping(part.get("message"))
     if so_far.get("content"):  # Perplexity repeats the whole message so far with every delta
         choice["message"] = dict(so_far)
@@ -214,6 +216,7 @@ _ITEM_OF = {"content": "message", "summary": "reasoning"}
 
 
 def _is_of_response(event: Event) -> bool:
+    """Return whether an event belongs to a stream of the Responses API."""
     kind = str(event.data.get("type") or event.name or "")
     return isinstance(event.data.get("response"), dict) or kind.startswith("response.output_item.")
 

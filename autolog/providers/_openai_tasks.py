@@ -47,6 +47,7 @@ def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
 
 
 def _named(body: dict[str, Any]) -> LongRunning | None:
+    """Return work that a response reports on by its `object` or its task status, and its id; None if it does not."""
     kind, identity = str(body.get("object")), text(body.get("id"))
     told = text(body.get("task_status")) or text(body.get("status"))
     if told in _TASK_STATES and identity is not None:

@@ -130,6 +130,7 @@ _LONG_RUNNING = {
 
 
 def _long_running(body: dict[str, Any]) -> LongRunning | None:
+    """Return the batch, session or dream that a response is about; None for other responses."""
     kind, identity = str(body.get("type")), text(body.get("id"))
     if kind not in _LONG_RUNNING or identity is None:
         return None
@@ -179,6 +180,7 @@ def _additional_usage(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
 
 
 def _is_error(body: dict[str, Any]) -> bool:
+    """Return whether a body is an error, in the format of Anthropic or of a platform."""
     return body.get("type") == "error" or "error" in body or ("message" in body and "content" not in body)
 
 
@@ -239,6 +241,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _start(message: dict[str, Any], data: dict[str, Any]) -> None:
+    """Add a `message_start`, which has the message without its content."""
     message.update(mapping(data.get("message")))
 
 
@@ -267,6 +270,7 @@ def _index(data: dict[str, Any]) -> int:
 
 
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta to a content block: texts and partial JSON are appended, other values replaced."""
     kind = kind_of(delta)
     if kind == "input_json_delta":
         add_text(block, "_json", str(delta.get("partial_json") or ""))
@@ -283,6 +287,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
 
 
 def _whole(block: dict[str, Any]) -> dict[str, Any]:
+    """Return a content block with its tool input, which arrives as partial JSON, decoded if possible."""
     partial = joined(block.pop("_json", None))
     if isinstance(partial, str) and partial:
         parsed = decode_json(partial)

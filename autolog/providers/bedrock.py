@@ -113,6 +113,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _is_service(path: str) -> bool:
+    """Return whether a path is a service's, and not a model's."""
     path = path.partition("?")[0].rstrip("/")
     return re.search(_CALL, path) is None and services.operation_of(path) is not None
 
@@ -133,6 +134,7 @@ def _speaks_anthropic(path: str, body: Any) -> bool:
 
 
 def _read_converse(body: dict[str, Any]) -> Facts:
+    """Return the facts in a response of Converse, or of `count-tokens`."""
     facts = Facts()
     if operation_count := count(body.get("inputTokens")):  # a response of count-tokens
         facts.usage.input = operation_count
@@ -181,6 +183,7 @@ _CONVERSE_EVENTS = {"messageStart", "contentBlockStart", "contentBlockDelta", "m
 
 
 def _assemble_converse(events: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return the response of Converse, assembled from its named events."""
     body: dict[str, Any] = {}
     message: dict[str, Any] = {"role": "assistant"}
     blocks: dict[int, dict[str, Any]] = {}
@@ -203,6 +206,7 @@ def _assemble_converse(events: list[tuple[str, dict[str, Any]]]) -> dict[str, An
 
 
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta to a content block: texts are appended, objects merged, other values replaced."""
     for key, value in delta.items():
         if isinstance(value, str) and key not in {"signature", "redactedContent"}:
             add_text(block, key, value)

@@ -88,6 +88,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool call of either API version in autolog's form."""
     called = mapping(call.get("function")) or call
     return {
         "id": call.get("id"),
@@ -172,6 +173,7 @@ def _add_delta(body: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
 
 
 def _part(message: dict[str, Any], key: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a message that an event belongs to, appending one if there are fewer."""
     parts = children(message, key)
     index = min(count(data.get("index")) or 0, len(parts))
     if index == len(parts):

@@ -44,6 +44,7 @@ _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"}
 
 
 def _plain(path: str) -> str:
+    """Return the path without its query."""
     return path.partition("?")[0].rstrip("/")
 
 
@@ -111,6 +112,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _said(choice: dict[str, Any]) -> str | None:
+    """Return the text of a choice, which is a string or a list of parts."""
     content = mapping(choice.get("message")).get("content", choice.get("text"))
     if isinstance(content, list):
         return "".join(part["text"] for part in objects(content) if text(part.get("text")))

@@ -47,6 +47,7 @@ _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
 
 
 def _verb(path: str) -> str:
+    """Return the verb at the end of a path, after the colon; the whole path if there is none."""
     return path.partition("?")[0].rstrip("/").rpartition(":")[2]
 
 
@@ -195,6 +196,7 @@ def _read_error(body: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _read_candidates(facts: Facts, candidates: list[dict[str, Any]]) -> None:
+    """Fill in the texts, without thoughts, the tool calls and the finish reasons of candidates."""
     facts.finish_reasons = [reason for one in candidates if (reason := text(one.get("finishReason")))] or None
     texts = []
     for candidate in candidates:
@@ -277,6 +279,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _grow(candidate: dict[str, Any], part: dict[str, Any]) -> None:
+    """Merge a chunk's candidate into the candidate so far."""
     for key, value in part.items():
         if key == "content" and isinstance(value, dict):
             content = child(candidate, "content")

@@ -95,6 +95,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
 
 
 def _grow(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta to the message: text, or the start or a piece of a tool call."""
     if isinstance(words := delta.get("text"), str):
         add_text(message, "content", words)
     called = mapping(delta.get("function"))

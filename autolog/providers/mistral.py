@@ -112,6 +112,7 @@ def _batch(body: dict[str, Any]) -> LongRunning:
 
 
 def _read_conversation(body: dict[str, Any]) -> Facts:
+    """Return the facts in a response of the Conversations API."""
     facts = Facts(id=text(body.get("conversation_id")))
     outputs = objects(body.get("outputs"))
     facts.model = next((model for item in outputs if (model := text(item.get("model")))), None)
@@ -157,6 +158,7 @@ def _kind(event: Event) -> str:
 
 
 def _grow(output: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
+    """Add a delta to an output item: texts and arguments are appended, other values replaced."""
     for key, value in data.items():
         if key in {"content", "arguments"}:
             add_text(output, key, _said(value))

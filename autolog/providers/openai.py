@@ -173,6 +173,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 
 def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
+    """Fill in the usage, and the cost and the service tier that some vendors report with it."""
     usage = usage_in(body)
     if usage is not None:
         facts.raw_usage, facts.usage = usage, read_usage(usage)
@@ -254,6 +255,7 @@ def _number(value: Any) -> Any:
 
 
 def _read_choices(facts: Facts, choices: list[dict[str, Any]]) -> None:
+    """Fill in the texts, tool calls and finish reasons of choices."""
     reasons = [reason for choice in choices if (reason := text(choice.get("finish_reason")))]
     facts.finish_reasons = reasons or None
     texts = []
@@ -355,6 +357,7 @@ def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
 
 
 def _path_of(answer: dict[str, Any]) -> str:
+    """Return the URL path of a batch item's request, judging by its response."""
     if "object" not in answer and isinstance(answer.get("data"), list):
         return "/v1/images/generations"
     if "results" in answer and "object" not in answer:

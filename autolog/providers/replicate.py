@@ -35,6 +35,7 @@ _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
 def _plain(path: str) -> str:
+    """Return the path without its query."""
     return path.partition("?")[0].rstrip("/")
 
 

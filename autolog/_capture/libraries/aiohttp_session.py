@@ -88,6 +88,7 @@ def _outgoing(request: Any) -> Outgoing | None:
 
 
 def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
+    """Keep the response, whose body is fed to its reader from now on, after the part that has arrived."""
     try:
         calls.answered(exchange, response.status, response.headers)
         content = response.content
@@ -108,6 +109,7 @@ def _receive(calls: LibraryCalls, exchange: Exchange, response: Any) -> None:
 
 
 def _close(key: int, exchange: Exchange) -> None:
+    """Stop keeping the data of a response, and end its exchange."""
     if _fed.get(key) is exchange:
         del _fed[key]
     exchange.end()

@@ -62,6 +62,7 @@ def wrap_async_send(original: Callable[..., Any], calls: LibraryCalls) -> Callab
 
 
 def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
+    """Return the exchange for a request that is about to be sent; None if it is not to be recorded."""
     if current_exchange.get() is not None or not calls.outlet.live:
         return None
     try:
@@ -83,6 +84,7 @@ def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
 
 
 def _receive(calls: LibraryCalls, exchange: Exchange, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
+    """Keep the response: its body if that has been read already, else through a tee."""
     try:
         calls.answered(exchange, response.status_code, response.headers)
         if response.is_closed:

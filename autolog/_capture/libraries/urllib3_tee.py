@@ -27,6 +27,11 @@ def tee_response(raw: Any, exchange: Exchange) -> None:
 
 
 class _Reader:
+    """Wraps the methods that read or close a response of urllib3.
+
+    Only the outermost call keeps its data, because the methods call one another.
+    """
+
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._inside = False
@@ -66,6 +71,7 @@ class _Reader:
     release_conn = close
 
     def _kept(self, method: Callable[..., Any], args: Any, kwargs: Any = MappingProxyType({})) -> Any:
+        """Call a reading method, and keep the data that it returns, unless another one is calling it."""
         if self._inside:
             return method(*args, **kwargs)
         self._inside = True
