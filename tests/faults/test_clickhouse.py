@@ -254,7 +254,7 @@ def test_bad_places(engine: Engine, clickhouse_server: str) -> None:
     base = url.removesuffix("/autolog")
     cases = [
         ("clickhouse://host", "it lacks a host, a port or a database"),
-        ("clickhouse://host/db?color=1", "there is no option 'color'; there are"),
+        ("clickhouse://host/db?color=1", "there is no option 'color'; choose from"),
         ("clickhouse://host/db?secure=yes", "secure=yes: write 1 or 0"),
         ("clickhouse://host/db?timeout=0", "timeout=0: write a whole number above 0"),
         ("clickhouse://host/db?distributed=1", "distributed=1 needs cluster="),
