@@ -118,7 +118,7 @@ def reading_options(command: F) -> F:
 
 def project_option(command: F) -> F:
     """Gives the command `project`, for `require_one`."""
-    says = "Only in this project; of a server, with a key for all projects, else in `default`."
+    says = "Look only in this project. On a server, a key for all projects looks in `default` otherwise."
     return click.option("--project", help=says)(command)
 
 
