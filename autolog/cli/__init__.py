@@ -25,7 +25,7 @@ COMMANDS = {
     "export": ("export", "Export records: JSON lines, CSV, Parquet, vcrpy cassettes."),
     "import": ("importing", "Import records: JSON lines, Parquet, another store."),
     "keys": ("keys", "Create, list and revoke the API keys of a server."),
-    "logs": ("logs", "List what was recorded, newest first."),
+    "logs": ("logs", "List records, newest first."),
     "mcp": ("mcp", "Let a coding agent read the logs: a Model Context Protocol server on stdio."),
     "projects": ("projects", "List a server's projects; set their retention and budgets."),
     "prune": ("prune", "Delete old records: by age, size, project or any filter."),

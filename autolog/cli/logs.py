@@ -28,7 +28,7 @@ def logs(
     limit: int, sort: str, roots: bool, columns: tuple[str, ...], wide: bool, as_json: bool, store: str | None,
     server: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """List what was recorded, newest first.
+    """List records, newest first.
 
     \b
     autolog logs --errors --since yesterday

@@ -48,7 +48,13 @@ _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
     "--key-env",
     help="The environment variable with the API key. [default: the usual one of OpenAI, Anthropic or Azure]",
 )
-@click.option("--timeout", default=TIMEOUT, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@click.option(
+    "--timeout",
+    default=TIMEOUT,
+    show_default=True,
+    type=click.FloatRange(min=0.1),
+    help="How long to wait for the response, in seconds.",
+)
 @click.option("--keep/--no-keep", default=True, help="Write the new call to the store.")
 @click.option("--json", "as_json", is_flag=True, help="The new record as JSON instead of the difference.")
 @store_option

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Maximum size of a request body, in MiB.",
 )
-@click.option("--max-decompressed", default=128, show_default=True, type=click.IntRange(min=1), help="In MiB.")
+@click.option(
+    "--max-decompressed",
+    default=128,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maximum size of a decompressed body, in MiB.",
+)
 @click.option(
     "--max-batch",
     default=10_000,
@@ -53,7 +59,13 @@ if TYPE_CHECKING:
     help="Maximum requests per second for each key; 0 for no limit.",
 )
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
-@click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1), help="In seconds.")
+@click.option(
+    "--body-timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0.1),
+    help="How long a body may take to arrive, in seconds.",
+)
 @click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h.")
 @click.option("--max-size", type=Size(), help="Delete the oldest records beyond this size: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",

@@ -22,7 +22,7 @@ description: {description}
 `autolog` has recorded every call: the exact request and answer, tokens, dollars, timing, and the functions around it.
 Each command has `--help`; with `--json` it prints JSON, one object per line.
 
-Begin small, and look closer:
+Start with an overview, then look closer:
 
 1. `autolog logs --errors --since 1d` or `autolog stats --by model --since 7d`: what is there. The end of an id is
    enough to name a record.
@@ -30,9 +30,9 @@ Begin small, and look closer:
 3. `autolog show ID`: the whole conversation of one call; `--json` for its fields and bodies.
 4. `autolog diff ID ID`: what changed between two calls.
 5. `autolog cache --since 7d`: why prompts were not read from the provider's cache; `--misses` shows what changed.
-6. `autolog sql "select ..."`: all else, read-only, in SQLite's SQL.
+6. `autolog sql "select ..."`: anything else, read-only, in SQLite's SQL.
 
-`autolog replay ID` sends a request again and is billed: ask first. `autolog prune` and `autolog keys` change things.
+`autolog replay ID` sends a request again and is billed: ask first. `autolog prune` and `autolog keys` change data.
 Long conversations take many tokens: before `show`, ask sql for their sizes and for the messages that matter.
 
 ## Views for sql
@@ -67,7 +67,7 @@ Records go to `.autolog/logs.db`, or to a server: `AUTOLOG_ENDPOINT`, `AUTOLOG_A
 ## For agents
 
 - `autolog skill`: a skill file for coding agents.
-- `autolog mcp`: a server of the Model Context Protocol on stdio; a server of autolog has the same tools at `/mcp`.
+- `autolog mcp`: a server of the Model Context Protocol on stdio; an autolog server has the same tools at `/mcp`.
 """
 
 

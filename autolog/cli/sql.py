@@ -33,7 +33,13 @@ _PROMPT, _MORE = "sql> ", "...> "
 @click.option(
     "--limit", "-n", default=ROWS, show_default=True, type=click.IntRange(1), help="The maximum number of rows."
 )
-@click.option("--timeout", default=SECONDS, show_default=True, type=click.FloatRange(0.1), help="In seconds.")
+@click.option(
+    "--timeout",
+    default=SECONDS,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="How long the statement may take, in seconds.",
+)
 @click.option("--json", "form", flag_value="json", help="One JSON object per row.")
 @click.option("--csv", "form", flag_value="csv", help="As CSV.")
 @click.option("--views", is_flag=True, help="List the views and their columns.")
