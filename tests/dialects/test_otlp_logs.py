@@ -353,3 +353,60 @@ def test_gemini_cli_tells_the_details_of_a_response_without_its_prompt(server: S
     )
     (call,) = (record for record in server.rows() if record.kind == "llm")
     assert (call.usage_input_tokens, call.response_id, call.output_preview) == (100, "r-1", "Sunny.")
+
+
+CONTENTS = [{"role": "user", "parts": [{"text": "Weather in Lund?"}]}]
+USAGE = {"promptTokenCount": 100, "candidatesTokenCount": 10, "totalTokenCount": 110}
+
+
+def chunk(part: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}, **more}], "responseId": "r-1"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {**chunk({"text": "Sunny."}, finishReason="STOP"), "usageMetadata": USAGE},
+        [chunk({"text": "Sun"}), {**chunk({"text": "ny."}, finishReason="STOP"), "usageMetadata": USAGE}],
+    ],
+    ids=["whole", "stream"],
+)
+def test_gemini_cli_logs_what_went_over_the_wire_as_text(server: Server, answer: Any) -> None:
+    """As Gemini CLI 0.61 does, with `logPrompts`."""
+    common = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro"}
+    counts = {"input_token_count": 100, "output_token_count": 10}
+    server.call("POST", "/v1/logs", logs(
+        log("gemini_cli.user_prompt", {**common, "prompt": "Weather in Lund?"}),
+        log("gemini_cli.api_request", {**common, "request_text": json.dumps(CONTENTS)}),
+        log("gemini_cli.api_response", {**common, **counts, "finish_reasons": ["stop"], "response_text": json.dumps(answer)}),
+    ))  # fmt: skip
+    found = by_name(server)
+    call = found["ok"]
+    assert (call.input_preview, call.output_preview) == ("Weather in Lund?", "Sunny.")
+    assert (call.response_id, call.usage_input_tokens, call.response_finish_reasons) == ("r-1", 100, ["stop"])
+    assert found["gemini_cli.user_prompt"].input_preview in {None, "Weather in Lund?"}
+    assert len(found) == 2
+
+
+def test_a_tool_call_in_a_stream_of_gemini_cli_is_read(server: Server) -> None:
+    asked = chunk({"functionCall": {"name": "weather", "args": {"city": "Lund"}}}, finishReason="STOP")
+    told = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro", "response_text": json.dumps([asked])}
+    server.call("POST", "/v1/logs", logs(log("gemini_cli.api_response", told)))
+    assert [called["name"] for called in server.only().tool_calls or []] == ["weather"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked"),
+    [
+        (log("gemini_cli.api_request", {"session.id": "g-1", "prompt_id": "p", "request_text": json.dumps(CONTENTS)}), "Lund"),
+        (claude("api_request_body", {"body": json.dumps(REQUEST)}), "Mend"),
+    ],
+    ids=["gemini", "claude"],
+)  # fmt: skip
+def test_a_request_whose_call_comes_in_another_export_is_kept_as_a_step(
+    server: Server, sent: dict[str, Any], asked: str
+) -> None:
+    for _ in range(2):
+        server.call("POST", "/v1/logs", logs(sent))
+    record = server.only()
+    assert (record.kind, asked in (record.request_body or b"").decode()) == ("span", True)

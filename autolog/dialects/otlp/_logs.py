@@ -42,6 +42,7 @@ def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
     reader = _Reader()
     for event, scope in read.items:
         batch.add(partial(reader.read, event, scope))
+    reader.keep_waiting()
     for record in reader.records.values():
         batch.add(partial(reader.finish, record))
     return batch
@@ -63,7 +64,7 @@ class _Reader:
     records: dict[str, Record] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)
     """Record id -> the conventions' events about it."""
-    waiting: dict[tuple[str, str], Event] = field(default_factory=dict)
+    waiting: dict[tuple[str, str], tuple[Agent, Event, Scope]] = field(default_factory=dict)
     """Session and prompt -> the raw request that was logged before its call, which alone has an id."""
     last: dict[tuple[str, str], Record] = field(default_factory=dict)
     """Session and prompt -> the last call."""
@@ -130,7 +131,7 @@ class _Reader:
         turn = present(event.attributes, agent.turn)
         at = (session, str(turn))
         if kind == "request":
-            self.waiting[at] = event
+            self.waiting[at] = (agent, event, scope)
             return
         record = self._partner(agent, kind, event, at) or self._record(agent, kind, event, session, turn)
         record.extra |= {"resource": scope.resource, "scope": scope.name, "event": word}
@@ -138,8 +139,18 @@ class _Reader:
         if record.kind == "llm":
             self.last[at] = self.last[session, _LAST] = record
             if (waiting := self.waiting.pop(at, None)) is not None:
-                record.request_body = to_body(parsed(present(waiting.attributes, agent.body)))
+                record.request_body = to_body(agent.read_request(present(waiting[1].attributes, agent.body)))
         self._fill(agent, kind, record, event)
+
+    def keep_waiting(self) -> None:
+        """Make a step of each raw request whose call did not come in the same export."""
+        for (session, _), (agent, event, scope) in self.waiting.items():
+            if (body := present(event.attributes, agent.body)) is None:
+                continue
+            record = self._record(agent, "body", event, session, present(event.attributes, agent.turn))
+            record.session, record.name, record.created_at = session, _name(event), event.at
+            record.extra |= {"resource": scope.resource, "scope": scope.name, "attributes": event.attributes}
+            record.request_body = to_body(agent.read_request(body))
 
     def _partner(self, agent: Agent, kind: str, event: Event, at: tuple[str, str]) -> Record | None:
         """Return the call that a response without an id is of, if it came in the same request: the turn's last."""
@@ -183,7 +194,7 @@ class _Reader:
         if kind == "prompt":
             record.request_body = to_body(request_of(present(attributes, agent.prompt)))
         elif kind == "answer" or (kind == "call" and present(attributes, agent.answer)):
-            record.response_body = to_body(_answer(present(attributes, agent.answer)))
+            record.response_body = to_body(_answer(agent.read_answer(present(attributes, agent.answer))))
         elif kind == "response":
             record.response_body = to_body(parsed(present(attributes, agent.body)))
         elif kind == "tool":
@@ -198,8 +209,7 @@ class _Reader:
 
 
 def _answer(value: Any) -> Any:
-    """Return what an agent says that the model answered: a text, or the response itself."""
-    value = parsed(value)
+    """Return the response's body of what an agent says that the model answered: that itself, messages, or a text."""
     return value if isinstance(value, dict) else response_of(value)
 
 
@@ -224,5 +234,5 @@ def _add_messages(record: Record, events: list[Event]) -> None:
     read_attributes(record, families, attributes)
     for side, found in (("request", "gen_ai.input.messages"), ("response", "gen_ai.output.messages")):
         wrap = request_of if side == "request" else response_of
-        if attributes.get(found):
+        if attributes.get(found) and getattr(record, f"{side}_body") is None:
             setattr(record, f"{side}_body", to_body(wrap(attributes[found])))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from autolog.dialects._chat import parsed
 from autolog.dialects.otlp.families._family import Family
 
 
@@ -27,6 +29,10 @@ class Agent:
     prompt: tuple[str, ...] = ("prompt",)
     answer: tuple[str, ...] = ("response",)
     body: tuple[str, ...] = ("body",)
+    read_request: Callable[[Any], Any] = parsed
+    """Return the body that the attribute of a `request` holds."""
+    read_answer: Callable[[Any], Any] = parsed
+    """Return what the attribute of an `answer` holds: a response's body, messages, or a text."""
     tool: tuple[str, ...] = ("tool_name",)
     tool_id: tuple[str, ...] = ()
     tool_input: tuple[str, ...] = ()

@@ -1,13 +1,20 @@
 """Gemini CLI's log records (`telemetry` in its settings.json), by its `gemini_cli.*` event names.
 
 Thoughts are counted beside the output, cached tokens inside the input. The same response is told again as
-`gen_ai.client.inference.operation.details`, of which the messages are taken. What it cannot know: the service tier.
+`gen_ai.client.inference.operation.details`, of which the messages are taken where the prompts are not logged with the
+request and the response (`logPrompts`; 0.61 logs both as they went over the wire, older ones only the answer's text).
+What it cannot know: the service tier.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from autolog._record.streams import Event as Chunk
+from autolog.dialects._chat import parsed
 from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import Family
+from autolog.providers import gemini
 
 #: What its spans and log records come from.
 SCOPE = "gemini-cli"
@@ -25,7 +32,7 @@ FAMILY = Family(
         "request_model": ("model", "model_name"),
         "user": ("user.email", "installation.id"),
         "session": ("session.id",),
-        "error_type": ("error_type",),
+        "error_type": ("error_type", "error.type"),
     },
     counts={
         "usage_input_tokens": ("input_token_count",),
@@ -34,8 +41,27 @@ FAMILY = Family(
         "usage_reasoning_output_tokens": ("thoughts_token_count",),
         "status_code": ("status_code", "http.status_code"),
     },
+    reasons=("finish_reasons",),
     reasoning_beside=True,
 )
+
+
+def _read_request(value: Any) -> Any:
+    contents = parsed(value)
+    return {"contents": contents} if isinstance(contents, list) else contents
+
+
+def _read_answer(value: Any) -> Any:
+    """Return a response, of a stream the one that its chunks amount to; a text that is none stays a text."""
+    found = parsed(value)
+    chunks = found if isinstance(found, list) else [found]
+    if not chunks or not all(isinstance(chunk, dict) and _PARTS & chunk.keys() for chunk in chunks):
+        return value
+    return gemini.assemble("", [Chunk(None, chunk) for chunk in chunks])
+
+
+#: One of these is in each response, and in each chunk of one.
+_PARTS = {"candidates", "usageMetadata", "promptFeedback"}
 
 AGENT = Agent(
     prefix="gemini_cli.",
@@ -43,10 +69,13 @@ AGENT = Agent(
     provider="gcp.gemini",
     events={
         "user_prompt": "prompt", "api_response": "call", "api_error": "call", "tool_call": "tool",
-        "api_request": "skip", "config": "skip",
+        "api_request": "request", "config": "skip",
     },
     turn=("prompt_id",),
     answer=("response_text",),
+    body=("request_text",),
+    read_request=_read_request,
+    read_answer=_read_answer,
     tool=("function_name",),
     tool_input=("function_args",),
 )  # fmt: skip
