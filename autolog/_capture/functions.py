@@ -3,8 +3,8 @@
 The decorated function is a plain function of the same kind (sync, async, generator, async generator) with the same
 name, signature and module, so that it inspects, documents and pickles like the original.
 
-A generator belongs to the trace and the context in which it was created, no matter when and by whom it is consumed: a
-web framework reads a streamed response long after the function that returned it has ended.
+A generator belongs to the trace and the context in which it was created, no matter when and where it is consumed: a web
+framework reads a streamed response long after the function that returned it has ended.
 """
 
 from __future__ import annotations
@@ -33,9 +33,18 @@ _STREAMS = ("body_iterator", "response")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a function is recorded. `signature` excludes `self` and `cls`.
+    """How a decorated function is recorded.
 
-    `make_budget` creates the budget of one call.
+    Attributes:
+        name: the name of its spans.
+        kind: the kind of its spans.
+        capture_input: whether to keep the arguments.
+        capture_output: whether to keep the result.
+        signature: the signature without `self` or `cls`; None if it cannot be determined.
+        skip_first: whether the first argument is `self` or `cls`.
+        defaults: the default values of parameters, by name.
+        defaults_change: whether any default is mutable, and has to be copied at each call.
+        make_budget: creates the budget of one call; None for no such budget.
     """
 
     name: str
@@ -99,13 +108,13 @@ class FunctionCall(Span):
         signature = self.options.signature
         try:
             bound = signature.bind(*args, **kwargs) if signature else None
-        except TypeError:  # invalid arguments, for which the call itself has raised the same
+        except TypeError:  # invalid arguments, for which the call itself has raised a TypeError, too
             bound = None
         if bound is None or signature is None:
             return {"args": args, "kwargs": kwargs}
         defaults = thaw(freeze(self.options.defaults) if self.defaults is None else self.defaults)
         given = dict(bound.arguments)
-        bound.apply_defaults()  # for the order, and for *args and **kwargs that are missing
+        bound.apply_defaults()  # puts parameters in order, and adds missing *args and **kwargs
         return {
             name: given.get(name, defaults.get(name, list(value) if isinstance(value, tuple) else value))
             for name, value in bound.arguments.items()
@@ -255,11 +264,11 @@ class _Run:
         with guard("ending a generator's span"):
             if self._values is not None:
                 self._call.output = [thaw(value) for value in self._values]
-        self._call.end(None if isinstance(error, GeneratorExit) else error)  # closing early is no failure
+        self._call.end(None if isinstance(error, GeneratorExit) else error)  # closing a generator early is no failure
 
 
 class _Current:
-    """A block with a current span and context of its own, which are saved at its end for the next time."""
+    """A block with its own current span and context, which it keeps until it is entered again."""
 
     __slots__ = ("_context", "_context_token", "_span", "_span_token")
     _span_token: Token[Parent | None]
@@ -313,8 +322,8 @@ def _flags_of(generator: Any) -> int:
 def _flagged(wrapper: FunctionType, flag: int) -> FunctionType:
     """Return `wrapper` marked for `inspect` as a function that returns a generator or an asynchronous generator.
 
-    It cannot be a generator function itself, because nothing of one runs before the generator is first consumed. Since
-    CPython 3.11, an instruction creates the generator, and the flag is merely informative.
+    The wrapper cannot be a generator function itself, because the body of one does not run until the generator is first
+    consumed. Since CPython 3.11 an instruction creates the generator, and the flag is merely informative.
     """
     code = wrapper.__code__
     flagged = code.replace(co_flags=code.co_flags | flag)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from autolog.providers import SDK
 
 
-#: Reserves the maximum cost of a call, given the request that is about to be sent; returns None if no budget holds.
+#: Reserves the maximum cost of a call, given the request that is about to be sent; returns None if no budget applies.
 Reserve = Callable[["Exchange", Any], "Reservation | None"]
 
 
@@ -42,7 +42,7 @@ class Outlet:
     """Receives the exchanges of one applied patch, and keeps its grafts; does nothing once the patch is removed.
 
     Attributes:
-        live: whether the patch is in force.
+        live: whether the patch is installed.
         asks_usage: whether to request the usage of streams.
         recorded: the number of calls recorded.
         reserve: reserves the maximum cost of a call; raises the user's exception if a budget refuses the call.
@@ -132,7 +132,7 @@ class RecordedCall:
     def __enter__(self) -> None:
         self._token = current_exchange.set(
             self._exchange
-        )  # None for a free call inside a billed one, whose place it must not take
+        )  # None for a free call inside a billed one, whose exchange must not record it
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -157,7 +157,7 @@ def _end(exchange: Exchange) -> None:
     """End an exchange, unless its body is still being read."""
     try:
         if exchange.status_code is not None and not exchange.streaming:
-            exchange.end()  # a body still being read ends it later
+            exchange.end()  # if the body is still being read, the tee ends the exchange
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("ending a call", error)
 
@@ -196,7 +196,7 @@ def wrap_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Callab
             return original(self, cast_to, options, *args, **kwargs)
         with call:
             return original(self, cast_to, options, *args, **kwargs)
-        with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):  # once more, without the request for usage
+        with RecordedCall(open_exchange(sdk, emit, self, options, kwargs)):  # repeat it without the request for usage
             return original(self, cast_to, options, *args, **kwargs)
 
     return request
@@ -234,7 +234,7 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
         request = original(self, options, *args, **kwargs)
         try:
             if asked:
-                request.headers["accept-encoding"] = "identity"  # usage could not be hidden in compressed data
+                request.headers["accept-encoding"] = "identity"  # usage cannot be removed from compressed data
             if not hasattr(request, "_content"):
                 tee_upload(request)
             if exchange.status_code is not None:

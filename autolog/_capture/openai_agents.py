@@ -2,7 +2,7 @@
 
 The SDK notifies its processors of every trace and span in one place, the methods of `SynchronousMultiTracingProcessor`
 (`agents.tracing.provider`). Listening there leaves the program's list of processors unchanged. The SDK's current span
-becomes a parent like one of ours. Its spans around a call to a model are replaced by the call's own record.
+becomes a parent like one of ours. The record of a call to a model replaces the SDK's span around that call.
 """
 
 from __future__ import annotations

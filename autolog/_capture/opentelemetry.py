@@ -50,7 +50,7 @@ companions: list[Companion] = []
 
 
 class OTelParent:
-    """An OpenTelemetry span that is the parent of spans of ours."""
+    """An OpenTelemetry span as the parent of one of our spans."""
 
     __slots__ = ("name", "span", "trace")
 
@@ -67,7 +67,7 @@ def enclosing_span() -> Parent | None:
     if api is None:
         return ours
     try:
-        # Asking for its span would cost every span half a microsecond, even if the program only imports the API.
+        # An empty context has no span. Asking for it anyway would cost half a microsecond per span of ours.
         if not sys.modules["opentelemetry.context"].get_current():
             return ours
         return _nearer(api.get_current_span(), ours)
@@ -78,7 +78,7 @@ def enclosing_span() -> Parent | None:
 
 
 def _ours() -> Parent | None:
-    """Return the innermost span among ours and those of frameworks."""
+    """Return the innermost of our own and the companions' current spans."""
     ours = current_span.get()
     for companion in companions:
         try:
@@ -121,9 +121,9 @@ class EndedOTelSpan:
     """An OpenTelemetry span that has ended, and its place among our spans.
 
     Attributes:
-        ended: OpenTelemetry's own object, which does not change any more.
+        ended: OpenTelemetry's own span object, which is immutable once it has ended.
         fills: the id of the record of the call that the span describes, if any.
-        step: whether the calls below the span are billed, and not the span itself.
+        step: whether the span is only a step around calls, which are billed instead of it.
     """
 
     in_order = False
@@ -147,7 +147,17 @@ def _failed(span: Any) -> bool:
 
 
 class _Live:
-    """An OpenTelemetry span that has not ended."""
+    """An OpenTelemetry span that has not ended, and the calls made in it.
+
+    Attributes:
+        span: OpenTelemetry's own object.
+        parent: the number of the parent span; None if there is none.
+        call: the last call that the span describes.
+        calls: the number of calls that the span describes.
+        inside: the call in progress when the span began, if any.
+        kept: whether the span is kept because it is around a call.
+        outer: whether the span claims to be a call itself, but is around another.
+    """
 
     __slots__ = ("call", "calls", "inside", "kept", "outer", "parent", "span")
 
@@ -197,7 +207,7 @@ class Bridge:
         self._keep_around(live.parent if live.is_call else exchange.parent_span)
 
     def _keep_around(self, span: int | None) -> None:
-        """Keep the spans around a call; those that claim to be calls themselves are treated as steps leading to it."""
+        """Keep the spans around a call; those that claim to be calls themselves are treated as steps."""
         while span is not None and (live := self._live.get(span)) is not None and not live.kept:
             live.kept, live.outer = True, live.is_call
             span = live.parent
@@ -225,7 +235,7 @@ class Bridge:
                 _remember(self._traces, context.trace_id, ours.trace)
         live = _Live(span, inside)
         if (exchange := current_exchange.get()) is not None and not exchange.end_ns:
-            live.inside = exchange  # an SDK's own span, begun inside the call
+            live.inside = exchange  # a span that the SDK itself begins during the call
             _number(exchange)
         _remember(self._live, context.span_id, live)
 

@@ -149,7 +149,7 @@ class Patch:
         try:
             version = metadata.version(distribution)
         except metadata.PackageNotFoundError:
-            return  # importable without metadata: rely on the choke points
+            return  # importable but without metadata: the choke points decide
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if numbers < oldest:
             raise PatchError(name, f"version {version} is too old; {wanted}")
@@ -193,7 +193,7 @@ def _is_there(package: str) -> bool:
         return True
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # its parent package is missing
+    except ModuleNotFoundError:  # the parent package is missing
         return False
 
 

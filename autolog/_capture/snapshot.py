@@ -65,7 +65,7 @@ def freeze(value: Any) -> Any:
     if kind in _CONTAINERS and _is_plain(value):
         try:
             return Frozen(marshal.dumps(value, _MARSHAL))
-        except ValueError as error:  # too deep
+        except ValueError as error:  # nested too deeply for marshal
             pass_on(error)
     return _Walk().plain(value, _DEPTH)
 
@@ -80,7 +80,7 @@ def thaw(value: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     """Return whether a container and all values in it are of types that marshal preserves.
 
-    Marshal itself does not complain: it writes the bytes of anything with a buffer, such as numpy's arrays and numbers.
+    Marshal itself raises no error: it writes the bytes of any object with a buffer, such as numpy's arrays and numbers.
     """
     found = [value]
     for item in found:
@@ -100,9 +100,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _are_many_plain(value: Any) -> bool:
-    """Do the same as `_is_plain` for many values, which may be shared, or contain themselves.
+    """Return the same as `_is_plain`, for containers of many values, which may be shared or contain themselves.
 
-    The garbage collector returns all values of the next level at once, which takes about as long as marshalling.
+    `gc.get_referents` returns all values of the next level at once, and takes about as long as marshalling.
     """
     seen: set[int] = set()
     level = [value]

@@ -71,7 +71,7 @@ def hide(response: Any) -> None:
     if encoding not in _GZIP | {"identity"}:
         return
     response.headers = response.headers.copy()  # the record keeps the original headers
-    response.headers.pop("content-encoding", None)  # the server compressed it anyway, which is undone here
+    response.headers.pop("content-encoding", None)  # compressed chunks are decompressed here
     response.stream = _hiding(response.stream, encoding)
 
 
@@ -101,7 +101,7 @@ class UsageFilter:
             if not self._is_usage(event):
                 kept.append(_NO_USAGE.sub(b"", event))
         del self._rest[:begin]
-        self._seen = max(0, len(self._rest) - 3)  # an end may be split between two chunks
+        self._seen = max(0, len(self._rest) - 3)  # a blank line may be split between two chunks
         return b"".join(kept)
 
     def rest(self) -> bytes:
@@ -111,7 +111,7 @@ class UsageFilter:
 
     @staticmethod
     def _is_usage(event: bytes) -> bool:
-        """Return whether this is the chunk with usage and without choices; Azure's first chunk has neither."""
+        """Return whether an event is the chunk with usage but no choices; Azure's first chunk has neither."""
         if not _NO_CHOICES.search(event) or b'"usage"' not in event:
             return False
         data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))

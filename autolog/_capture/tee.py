@@ -22,7 +22,7 @@ class Tee:
 
     #: Also visible on wrappers of a tee, so that a stream is kept only once.
     is_tee = True
-    #: anthropic reads this at every event of a stream, where its absence must not cost an exception each time.
+    #: anthropic reads this attribute at every event of a stream; its absence would cost an exception each time.
     stream_observer: Any = None
 
     def __init__(self, stream: Any, exchange: Exchange) -> None:
@@ -43,8 +43,8 @@ class Tee:
     def _start(self, read: Callable[[Any], Any]) -> tuple[Any, Callable[[bytes], None], int]:
         """Return the iterator, the function that keeps a chunk, and the number of bytes for which there is room.
 
-        Initially there is no room: the first chunk goes through `_exceeded`, as do those beyond the limit. Keeping all
-        others, of which a long stream has thousands, then only takes an addition and an append.
+        Initially there is no room, so that the first chunk goes through `_exceeded`, as do chunks beyond the limit.
+        Keeping any other chunk, of which a long stream has thousands, only takes an addition and an append.
         """
         chunks = self._exchange.chunks
         if self._iterator is None:

@@ -43,7 +43,7 @@ _HEAD = 300
 
 
 class Frame:
-    """One message, with its time and direction; `span` is the place in the trace of one that requests a response."""
+    """One message, with its time and direction; if it requests a response, `span` is its place in the trace."""
 
     __slots__ = ("audio", "data", "ns", "sent", "span")
 
@@ -129,7 +129,7 @@ class Channel:
             batch.end()  # within the lock, so that the queue gets them in order
 
     def lost(self, error: BaseException) -> None:
-        """Hand over the frames so far if the connection is lost, and not for timeouts or cancellation."""
+        """Hand over the frames so far if an error ended the connection, unlike a timeout or a cancellation."""
         if "ConnectionClosed" in type(error).__name__:
             with guard("ending a connection"):
                 self.hand_over(closed=True, error=error)
@@ -146,7 +146,7 @@ class Channel:
 
 #: The channels of open connections; they are ended at exit.
 open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
-after_fork_in_child(open_channels.clear)  # they are the parent's to end
+after_fork_in_child(open_channels.clear)  # the parent ends them
 
 
 @before_exit

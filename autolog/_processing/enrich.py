@@ -33,9 +33,9 @@ class Draft:
 
     Attributes:
         record: the record.
-        facts: the facts in a provider call's bodies, once it has been described.
-        follow_up: whether it is a call that completes something begun by an earlier call.
-        repeats: whether reading the same thing again creates the same record again.
+        facts: the facts in a provider call's bodies; None until the call has been described.
+        follow_up: whether the record is of a call that reports on work begun by an earlier call.
+        repeats: whether the same record is created again each time the program reads the same result.
         sampled: whether the record is kept.
         bodies: whether its bodies are kept.
         redacted: the texts that have been redacted already.
@@ -67,7 +67,7 @@ def to_drafts(span: Span, learn: Callable[[Mapping[str, str]], None], long_runni
     if isinstance(span, Frames):
         return [Draft(record) for record in read_frames(span)]
     record = record_of(span)
-    with guard("reading a call"):  # what cannot be read costs its part of the record, not the record
+    with guard("reading a call"):  # an error loses a part of the record, but not the record
         _add_values(record, span)
     return [Draft(record)]
 
@@ -78,7 +78,7 @@ def add_previews(record: Record) -> None:
 
 
 def _shown(body: bytes | None) -> str | None:
-    """Return the beginning of a body for lists: texts as they are, anything else as JSON."""
+    """Return the preview of a body: of a text as it is, of anything else as JSON."""
     if body is None:
         return None
     text = decode_json(body) if body.startswith(b'"') else None
@@ -155,7 +155,7 @@ def _add_exchange(
 
 
 class _Address(NamedTuple):
-    """A URL without credentials, its path, and the provider that answers there; None if unknown."""
+    """A URL without credentials, its path, and the provider at its host; None if unknown."""
 
     url: str
     path: str

@@ -24,7 +24,7 @@ from autolog.providers._fields import mapping, text
 
 #: The most operations that are remembered, and the most bytes that they may take together.
 MAX_THINGS, MAX_BYTES = 10_000, 4 * 1024 * 1024
-#: Of a request's parameters, only numbers and texts of up to this many characters are remembered.
+#: Only those parameters of a request are remembered that are numbers, or texts of up to this many characters.
 _SHORT = 100
 
 
@@ -119,14 +119,14 @@ class LongRunningCalls:
         record.response_model = record.response_model or begun.model
         named = (record.operation_name, record.request_model or record.response_model)
         record.name = begun.name or " ".join(filter(None, named)) or None
-        if begun.request:  # the bill may depend on the request, such as on the length of a video's extension
+        if begun.request:  # the price may depend on the request, as for the extension of a video
             facts.request = {**begun.request, **facts.request}
             provider = format_named(record.sdk or "")
             facts.usage.units = provider.billable_units(begun.path, facts.request, facts.response)
         return True
 
     def uncounted(self, record: Record) -> float:
-        """Return how much of a record's cost, in dollars, has not been counted in earlier readings."""
+        """Return the part of a record's cost, in dollars, that has not been counted when the result was read before."""
         cost, before = record.cost or 0.0, float(self._counted.get(record.id) or 0.0)
         self._counted.put(record.id, str(cost).encode())
         return max(0.0, cost - before)

@@ -69,7 +69,7 @@ class Pipeline:
 
     @property
     def _shipping_stages(self) -> tuple[Stage, ...]:
-        """The stages for a call that the server will describe and price."""
+        """The stages for a call that is described and priced by the server."""
         return self._redact_bodies, self._leave_sampled, self._trim, *self._final_stages
 
     @property
@@ -122,7 +122,7 @@ class Pipeline:
                 try:
                     if not stage(draft):
                         break
-                except Exception as error:  # noqa: BLE001 - what cannot be read costs its part of the record, not the record
+                except Exception as error:  # noqa: BLE001 - loses a part of the record only
                     report("processing a record", error)
             else:
                 records.append(draft.record)
@@ -183,12 +183,12 @@ class Pipeline:
             price_record(record, draft.facts, own)
         elif record.sdk is not None:
             record.cost_details = unknown("the response could not be read").details
-        elif record.kind == "llm" and callable(own):  # a user's span that represents a call
+        elif record.kind == "llm" and callable(own):  # a span with which the user records a call
             price_record(record, Facts(), own)
         return True
 
     def _spend(self, draft: Draft) -> bool:
-        """Count the cost against the budgets, except for what has been counted in an earlier reading."""
+        """Count the cost against the budgets, except for the part counted when the result was read before."""
         record, budgets = draft.record, self._budgets
         if budgets is None and not draft.budgets:
             return True

@@ -109,7 +109,7 @@ class Conversation:
     def _on_received(self, event: dict[str, Any], ns: int, lane: str | None) -> list[Record]:
         """Process an event from the server, and return the records that it completes."""
         kind = str(event.get("type"))
-        if kind == "response.event":  # a Live session passes on the events of another model
+        if kind == "response.event":  # a Live session wraps the events of another model
             return self._on_received(mapping(event.get("event")), ns, text(event.get("delegation_id")))
         if kind == "decision.event":
             return self._decided(mapping(mapping(event.get("event")).get("decision")), ns)
@@ -141,7 +141,7 @@ class Conversation:
         self._open.append(turn)
 
     def _of(self, response_id: str | None, lane: str | None) -> _Turn | None:
-        """Return the open response with this id or, without an id, the one in this lane."""
+        """Return the open response with this id or, if there is no id, the one in this lane."""
         for turn in self._open:
             if turn.id == response_id if response_id is not None else turn.lane == lane:
                 return turn
@@ -227,7 +227,7 @@ class Conversation:
         return record
 
     def _side(self, operation: str, model: Any, response: dict[str, Any], ns: int) -> Record:
-        """Return the record of something that is billed separately from the responses."""
+        """Return the record of an operation that is billed separately from the responses."""
         span = self._channel.span
         record = self._common(span, ns, ns, span.parent_span)
         record.duration = None

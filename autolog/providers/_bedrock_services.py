@@ -1,8 +1,7 @@
 """Bedrock's services besides model calls: guardrails, asynchronous invocations, agents, knowledge bases, flows.
 
 The API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
-.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not report which
-models they called.
+.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not report which models they called.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ def _session_in(path: str) -> str | None:
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:
-    """Return the message that a stream amounts to, as far as it came."""
+    """Return the message, session or completion assembled from a stream, as far as it arrived."""
     message: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
     ended = False

@@ -52,7 +52,7 @@ def guess_path(request: dict[str, Any]) -> str:
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
-    """Return the facts in a response, which usually does not name the model; the request does."""
+    """Return the facts in a response; the model is usually named only in the request."""
     body = mapping(body)
     facts = Facts(id=text(body.get("id")), model=text(body.get("model")))
     message = mapping(body.get("completion_message"))
