@@ -24,7 +24,7 @@ def patterns(words: Mapping[bytes, bytes]) -> Iterator[re.Pattern[bytes]]:
 
 
 def patterns_by_words(words: Mapping[bytes, bytes]) -> Iterator[tuple[frozenset[bytes], re.Pattern[bytes]]]:
-    """Yield the same patterns, each with the words that it finds."""
+    """Yield the patterns of `patterns`, each with the words that it finds."""
     for letter, ones in _by_letter(words):
         begun: dict[bytes, list[bytes]] = {}
         for word in ones:
@@ -46,23 +46,23 @@ _NONE: frozenset[bytes] = frozenset()
 
 
 class Words:
-    """Tells which of many words a text may have, by one search for each rare letter of theirs.
+    """Determines which of many words may occur in a text, with one search for each of their rare letters.
 
     Args:
-        words: in small letters, and what is to follow each, as a regular expression that takes no characters.
+        words: each lower-case word, with a regular expression of zero width that has to match after it.
     """
 
     def __init__(self, words: Mapping[bytes, bytes]) -> None:
         self._patterns = [pattern for _, pattern in patterns_by_words(words)]
         ends = {word: word[word.index(letter) :] for letter, ones in _by_letter(words) for word in ones}
-        #: By the part of a word that a search finds: the words that it may be of, or of which another begins so.
+        #: For each word's part from its rare letter on, which a search finds: the words to which it may belong.
         self._words = {
             end: frozenset(word for word, other in ends.items() if end.startswith(other) or other.startswith(end))
             for end in ends.values()
         }
 
     def __call__(self, text: bytes) -> frozenset[bytes]:
-        """Return the words that a text may have: all that it has, and such as begin like one of them."""
+        """Return the words that occur in a text, and possibly others that a search cannot tell from them."""
         found: list[bytes] = []
         for pattern in self._patterns:
             found += pattern.findall(text)

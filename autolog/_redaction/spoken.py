@@ -78,7 +78,7 @@ _FOR = re.compile(
     rb"u(?<=[0-9] is you)r (?:(?!to |in |for |of )[\w-]{1,20} ){0,3}?"
     rb"(?:[\w-]{0,20}code|t?otp|pin|(?:one[- ]time|temporary) password)\b"
 )
-#: What stands in every such message.
+#: Words that occur in every such message.
 BEFORE_CODE = b" is your "
 _CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\Z")
 

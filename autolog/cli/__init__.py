@@ -1,4 +1,4 @@
-"""The `autolog` command. Each command is a module here, imported when it is called."""
+"""The `autolog` command line. Each command is a module of this package, imported when it is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from autolog._version import __version__
 from autolog.errors import AutologError
 
-#: Command names, the module that each is in, and the line that `autolog --help` says of it.
+#: The commands: name, module, and description in `autolog --help`.
 COMMANDS = {
     "alerts": ("alerts", "List alerts and their events; set, test and remove them."),
     "backup": ("backup", "Copy the store into one file while programs keep writing."),
@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A command group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(COMMANDS)
@@ -66,8 +66,8 @@ class Commands(click.Group):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:  # `autolog logs | head`: whoever reads has enough, and that is no error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is written at exit
+        except BrokenPipeError:  # `autolog logs | head`: the reader has closed the pipe, which is not an error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
             ctx.exit(0)
         return result
 
@@ -88,7 +88,7 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line. Exit codes: 0 done, 1 not found or failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit with 0 for success, 1 for failure, 2 for wrong usage, 130 if interrupted."""
     try:
         result: Any = cli.main(args=args, prog_name="autolog", standalone_mode=False)
     except click.exceptions.Abort:

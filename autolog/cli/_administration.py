@@ -1,4 +1,4 @@
-"""What `autolog keys`, `projects` and `alerts` administer: a store, or a server through its API."""
+"""The backends of `autolog keys`, `projects` and `alerts`: a store, or a server through its API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autolog.stores._contract import Store
 
 
 class Administration(Protocol):
-    """What can be administered. Every method raises an AutologError for what makes no sense, or is refused."""
+    """The operations of a backend. Every method raises AutologError if its arguments are invalid or it is refused."""
 
     def keys(self) -> list[dict[str, Any]]: ...
 
@@ -36,17 +36,20 @@ class Administration(Protocol):
 
 
 def administration(url: str | None, server: str | None, create: bool = False) -> Administration:
-    """Return what to administer: the store at `url`, or a server; with `create`, a store that is not there is made.
+    """Return the backend: the store at `url`, or a server.
+
+    Args:
+        create: create the store if it does not exist.
 
     Raises:
-        AutologError: there is no store yet.
+        AutologError: if there is no store yet.
     """
     opened = open_for_reading(url, server, create)
     return OfServer(opened) if isinstance(opened, RemoteStore) else OfStore(opened)
 
 
 class OfStore:
-    """Administers a store itself, as whoever may open it can."""
+    """Administers a store directly, without an access check beyond those of its file or database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -78,7 +81,7 @@ class OfStore:
 
 
 class OfServer:
-    """Administers a server over HTTP, as far as the key in AUTOLOG_API_KEY may."""
+    """Administers a server over HTTP, as far as the key in AUTOLOG_API_KEY permits."""
 
     def __init__(self, server: RemoteStore) -> None:
         self._server = server
@@ -119,6 +122,6 @@ class OfServer:
         self._server.call("DELETE", f"/api/v1/alerts/{quote(name, safe='')}")
 
     def try_alert(self, name: str) -> list[str]:
-        """Have the server tell of an alert as if it fired; return what could not be delivered."""
+        """Have the server send an alert's notifications as if it fired, and return the failures."""
         problems: list[str] = self._server.call("POST", f"/api/v1/alerts/{quote(name, safe='')}/test")["problems"]
         return problems

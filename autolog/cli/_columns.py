@@ -1,4 +1,4 @@
-"""The columns that records can be listed by."""
+"""The columns of a list of records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Cell = Callable[[Record], Text]
 
 
 def _says(record: Record) -> Text:
-    """Return what went wrong, or was said, in one line."""
+    """Return the error message, the output or the input of a record, on one line."""
     words = record.error_message or record.output_preview or record.input_preview or ""
     return text(" ".join(words.split()), "dim")
 
@@ -40,7 +40,7 @@ def _score(record: Record) -> Text:
     return text(" ".join(str(value) if name == "default" else f"{name}={value}" for name, value in values.items()))
 
 
-#: By name: how the column is drawn, and what stands in it.
+#: For each column's name, how it is drawn, and a function that returns its cell for a record.
 COLUMNS: dict[str, tuple[Column, _Cell]] = {
     "time": (Column("time"), lambda record: Text(moment(record.created_at), style="dim")),
     "id": (Column("id"), lambda record: Text(short_id(record.id), style="bright_blue")),
@@ -76,7 +76,7 @@ DEFAULT = ("time", "id", "name", "status", "latency", "first", "tokens", "cost",
 
 
 class ColumnNames(click.ParamType[tuple[str, ...]]):
-    """Names of columns, separated by commas; metadata.KEY is one for each key."""
+    """A comma-separated list of column names; `metadata.KEY` is the column of a metadata key."""
 
     name = "columns"
 
@@ -93,7 +93,10 @@ class ColumnNames(click.ParamType[tuple[str, ...]]):
 
 
 def record_lines(records: Sequence[Record], names: Sequence[str] = DEFAULT, width: int | None = None) -> list[Text]:
-    """Return the lines of a table of records; what is asked for by name is never left out, even where it is empty."""
+    """Return the lines of a table of records.
+
+    Columns that the user names are always drawn, even if they are empty or there is no room for them.
+    """
     chosen = [_column(name) for name in names]
     columns = [column for column, _ in chosen]
     rows = [[cell(record) for _, cell in chosen] for record in records]
@@ -117,7 +120,11 @@ def _column(name: str) -> tuple[Column, _Cell]:
 
 
 def total_line(records: Sequence[Record], matching: int | None = None) -> Text:
-    """Return the sums of the records that are listed, and how many match."""
+    """Return the totals of the listed records.
+
+    Args:
+        matching: how many records match the query in all, to be shown if it is more than are listed.
+    """
     calls = [record for record in records if record.kind == "llm"]
     costs = [record.cost for record in calls if record.cost is not None]
     used = sum((record.usage_input_tokens or 0) + (record.usage_output_tokens or 0) for record in calls)

@@ -1,4 +1,4 @@
-"""Sums of a range of time beside those of the range before it, which is as long."""
+"""Compare the sums of a time range with those of the equally long range before it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from autolog.stores.query import TIME_GROUPS, Aggregate, Query
 
 _COLUMNS = (Column("calls", right=True), Column("errors", right=True), Column("cost", right=True),
             Column("p95", right=True, leave=1))  # fmt: skip
-#: A share of errors that has risen by so much is marked.
+#: The increase in the share of errors from which on it is marked.
 _RISEN = 0.01
 
 
 class Pair(NamedTuple):
-    """The sums of a group, now and before; None where it had no calls."""
+    """The sums of a group now and before; None if it had no calls then."""
 
     group: str | None
     now: Aggregate | None
@@ -38,10 +38,10 @@ class Pair(NamedTuple):
 
 
 def compare(store: ReadableStore, query: Query, by: str | None) -> list[Pair]:
-    """Return the groups of a range, and of the range before it, those with most calls first.
+    """Return the groups of a time range and of the range before it, those with the most calls first.
 
     Raises:
-        UsageError: no range to compare, or a group that is a time.
+        UsageError: if the query has no range, or groups by time.
     """
     if query.since is None:
         raise click.UsageError("--compare needs a range such as --since 1d, to compare with the period before it")
@@ -58,7 +58,7 @@ _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def comparison_lines(pairs: Sequence[Pair], total: Pair, by: str, width: int | None) -> Iterator[Text]:
-    """Yield the lines of a table: each figure before and now."""
+    """Yield the lines of a table that shows each figure before and now."""
     rows = [[text("–" if pair.group is None else pair.group), *_cells(pair)] for pair in pairs]
     return draw([Column(by, least=16, most=40), *_COLUMNS], rows, width, [Text("total"), *_cells(total)])
 

@@ -1,4 +1,4 @@
-"""Rows out of Parquet files, those of `autolog._display.files` and others."""
+"""Read rows from Parquet files, written by `autolog._display.files` or by other programs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autolog.errors import AutologError
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows of a Parquet file, numbered from 1, with the structures parsed that we write as texts.
+    """Yield the rows of a Parquet file, numbered from 1; columns that we write as JSON text are parsed.
 
     Raises:
-        AutologError: it is none.
+        AutologError: if the file is not a Parquet file, or pyarrow is not installed.
     """
     _, parquet = require_pyarrow()
     try:
@@ -35,7 +35,7 @@ def require_pyarrow() -> tuple[Any, Any]:
     """Return pyarrow and its Parquet module.
 
     Raises:
-        AutologError: it is not installed.
+        AutologError: if pyarrow is not installed.
     """
     try:
         import pyarrow

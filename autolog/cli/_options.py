@@ -1,4 +1,4 @@
-"""What commands share: which store, which records."""
+"""Options that commands share, and the stores and records that they select."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Time(click.ParamType[datetime]):
-    """A time as `parse_time` reads it, in this machine's zone."""
+    """A time in the formats of `parse_time`, in this machine's time zone."""
 
     name = "time"
 
@@ -48,7 +48,7 @@ _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 
 
 class Size(click.ParamType[int]):
-    """A number of bytes: 500MB, 2G."""
+    """A number of bytes, such as 500MB or 2G."""
 
     name = "size"
 
@@ -60,7 +60,7 @@ class Size(click.ParamType[int]):
 
 
 class BudgetOption(click.ParamType[dict[str, Any]]):
-    """LIMIT/PERIOD, and for whom and what then after commas."""
+    """A budget, LIMIT/PERIOD, optionally followed by KEY=VALUE pairs that say whose it is and what happens then."""
 
     name = "budget"
 
@@ -77,10 +77,10 @@ class BudgetOption(click.ParamType[dict[str, Any]]):
 
 
 def age_of(text: str) -> timedelta:
-    """Return a length of time such as 30d.
+    """Parse a length of time such as 30d.
 
     Raises:
-        BadParameter: it is none.
+        BadParameter: if it is not a length of time.
     """
     try:
         return parse_age(text)
@@ -100,30 +100,30 @@ _FILTER_HELP = FILTERS | {"dialect": f"The format it arrived in: {', '.join(NAME
 
 
 def needs_server(what: str, error: ImportError) -> AutologError:
-    """Return the error for a command that needs the packages of the server, of which one is not installed."""
+    """Return the error for a command that needs the server's packages when one of them is missing."""
     return AutologError(
         f"{what} needs more packages ({(error.name or '?').partition('.')[0]}): pip install 'autolog-llm[server]'"
     )
 
 
 def store_option(command: F) -> F:
-    """Gives the command `store`, a store's URL."""
+    """Add the parameter `store`, a store's URL, to a command."""
     return _STORE(command)
 
 
 def reading_options(command: F) -> F:
-    """Gives the command `store` and `server`, for `open_for_reading`."""
+    """Add the parameters `store` and `server`, for `open_for_reading`, to a command."""
     return _SERVER(_STORE(command))
 
 
 def project_option(command: F) -> F:
-    """Gives the command `project`, for `require_one`."""
+    """Add the parameter `project`, for `require_one`, to a command."""
     says = "Look only in this project. On a server, a key for all projects looks in `default` otherwise."
     return click.option("--project", help=says)(command)
 
 
 def administration_options(command: F) -> F:
-    """Gives the command `store` and `server`, for `administration`."""
+    """Add the parameters `store` and `server`, for `administration`, to a command."""
     server = click.option(
         "--server",
         metavar="URL",
@@ -133,12 +133,12 @@ def administration_options(command: F) -> F:
 
 
 def filter_options(command: F) -> F:
-    """Gives the command the options that `query_from` reads: one for each of `FILTERS`, and --errors."""
+    """Add the options that `query_from` reads to a command: one for each of `FILTERS`, and --errors."""
     return options_for(FILTERS)(click.option("--errors", is_flag=True, help="The same as --status error.")(command))
 
 
 def options_for(filters: Iterable[str]) -> Callable[[F], F]:
-    """Return a decorator that gives a command an option for each of some filters."""
+    """Return a decorator that adds an option for each of the given filters to a command."""
 
     def add(command: F) -> F:
         for word in reversed([*filters]):
@@ -150,12 +150,13 @@ def options_for(filters: Iterable[str]) -> Callable[[F], F]:
 
 
 def query_from(options: dict[str, Any], store: ReadableStore) -> Query:
-    """Return the query that the filter options amount to; their times are in this machine's zone.
+    """Return the query for the values of the filter options; times are in this machine's time zone.
 
-    `store` tells which trace is meant by a part of its id; a server tells itself.
+    Args:
+        store: completes a trace id of which only a part is given; a server does so itself.
 
     Raises:
-        BadParameter: a value that makes no sense.
+        BadParameter: if a value is not valid.
     """
     pairs = [("status", "error")] if options["errors"] else []
     for word in FILTERS:
@@ -168,23 +169,23 @@ def query_from(options: dict[str, Any], store: ReadableStore) -> Query:
 
 
 def with_whole_trace(store: ReadableStore, query: Query) -> Query:
-    """Return a query with the whole id of the trace that it names by a part.
+    """Return a query with its trace id, of which a part may be given, completed.
 
     Raises:
-        FilterError: several traces have such an id.
+        FilterError: if several traces match.
     """
     return query if isinstance(store, RemoteStore) else lookup.with_whole_trace(store, query)
 
 
 def find_by_part(store: ReadableStore, part: str, project: str | None = None) -> list[Record]:
-    """Return records, without bodies, by their id, its beginning or its end."""
+    """Return the records, without bodies, whose id equals, begins with or ends with `part`."""
     if isinstance(store, RemoteStore):
         return store.find_by_part(part, project)
     return lookup.find_by_part(store, part, Query({} if project is None else {"project": project}))
 
 
 def require_one(store: ReadableStore, part: str, project: str | None = None) -> Record:
-    """Return a record by its id, or the beginning or the end of it; else the command ends with exit code 1."""
+    """Return the one record whose id equals, begins with or ends with `part`; exit with code 1 if there is none."""
     record = store.get(part, project)
     if record is not None:
         return record
@@ -203,14 +204,14 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
 
 
 def mention_journal() -> None:
-    """Say on standard error what waits in the journal: it was recorded, and is in no store yet."""
+    """Report on standard error records that wait in the journal and are not in any store yet."""
     config = config_from({})
     if not config.journal or (not Path(config.journal).exists() and os.access(Path.cwd(), os.W_OK)):
-        return  # the one in the temporary folder is of programs whose folder cannot be written
+        return  # do not look in the temporary folder, which is for programs with a read-only folder
     from autolog._delivery.journal import journal_for
 
     journal = journal_for(config, config.store)
-    with contextlib.suppress(AutologError):  # `doctor` tells of it
+    with contextlib.suppress(AutologError):  # `doctor` reports it
         for waiting in journal.all_waiting():
             click.echo(
                 f"{waiting.records:,} more in the journal {safe(journal.path)}, for {safe(waiting.target)}:"
@@ -220,12 +221,15 @@ def mention_journal() -> None:
 
 
 def open_for_reading(url: str | None, server: str | None = None, create: bool = False) -> ReadableStore:
-    """Return what to read: a store, or a server's logs; with `create`, a store that is not there yet is made.
+    """Return the store to read, or a server's logs.
 
-    A server is what --server names, or AUTOLOG_ENDPOINT if neither a store is named nor another dialect spoken.
+    The server is that of --server, or of AUTOLOG_ENDPOINT if no store is named and its dialect is autolog's own.
+
+    Args:
+        create: create the store if it does not exist.
 
     Raises:
-        AutologError: there is none yet.
+        AutologError: if there is no store yet.
     """
     config = config_from({})
     if server is None and url is None and config.endpoint and config.dialect == "native":
@@ -236,10 +240,13 @@ def open_for_reading(url: str | None, server: str | None = None, create: bool = 
 
 
 def open_local(url: str | None, create: bool = False) -> Store:
-    """Return the store to read and change; with `create`, one that is not there yet is made.
+    """Return the local store, to read and change.
+
+    Args:
+        create: create the store if it does not exist.
 
     Raises:
-        AutologError: there is none yet.
+        AutologError: if there is no store yet.
     """
     url = url or config_from({}).store
     store = open_store(url, create=create)

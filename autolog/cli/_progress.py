@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where somebody sees it."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def counted(items: Iterable[T], total: int | None, words: str) -> Iterator[T]:
-    """Yield the items, with a bar while they pass."""
+    """Yield the items, with a progress bar meanwhile."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -23,7 +23,7 @@ def counted(items: Iterable[T], total: int | None, words: str) -> Iterator[T]:
 
 @contextmanager
 def bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives a function that hears how many are done."""
+    """Show a progress bar for the block; yield a function to call with the number of items done so far."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

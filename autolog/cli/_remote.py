@@ -1,4 +1,4 @@
-"""A server's logs, read through its API as if they were a store: what `--server` names."""
+"""A server's logs, read through its API as if they were a store, for `--server`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from autolog.stores.query import Aggregate, Query, ScoreSum
 if TYPE_CHECKING:
     from autolog.stores.sql import Answer
 
-#: How long an answer may take, in seconds.
+#: The timeout for a response, in seconds.
 TIMEOUT = 60.0
-#: How many records are asked for at once.
+#: How many records are requested at once.
 PAGE = 500
 _WORDS = {field: word for word, (field, _) in FIELDS.items()}
 _SORTS = {"created_at": "time", "duration": "latency", "cost": "cost", "tokens": "tokens"}
@@ -27,10 +27,12 @@ _decode = msgspec.msgpack.Decoder(list[Record]).decode
 
 
 class RemoteStore:
-    """The methods of a store that read, answered by a server. A key for all projects reads `default`, or --project.
+    """The reading methods of a store, answered by a server.
+
+    With a key for all projects, the project read is `default` unless --project names another.
 
     Raises:
-        AutologError: from every method: the server cannot be reached, or refuses.
+        AutologError: from every method, if the server cannot be reached or refuses.
     """
 
     def __init__(self, address: str, key: str | None) -> None:
@@ -48,14 +50,14 @@ class RemoteStore:
             raise AutologError(f"{self.url} is not the address of a server such as http://logs:8790") from error
         self._failed = httpx2.HTTPError, httpx2.InvalidURL
 
-    # What commands ask
+    # Reading
 
     def get(self, record_id: str, project: str | None = None, bodies: bool = True) -> Record | None:  # noqa: ARG002 - as Store
         answer = self._get(f"/api/v1/records/{quote(record_id, safe='')}", {"project": project}, missing=True)
         return None if answer is None else _decode(answer.content)[0]
 
     def find_by_part(self, part: str, project: str | None = None, limit: int = 10) -> list[Record]:
-        """Return records by the beginning or the end of their id."""
+        """Return the records whose id begins or ends with `part`, at most `limit`."""
         return self._page({"id": part, "project": project, "limit": limit})[0]
 
     def find(
@@ -113,10 +115,10 @@ class RemoteStore:
         answer = self._get("/api/v1/sql", _parameters(query) | asked, accept="application/json").json()
         return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
 
-    # What changes the server, for a key with the scope `admin`
+    # Administration, for a key with the scope `admin`
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return the JSON that a route of the server's administration answers with."""
+        """Call a route of the server's administration API and return the JSON of its response."""
         content = None if body is None else msgspec.json.encode(body)
         answer = self._request(method, path, content=content, headers={"accept": "application/json"})
         self._check(answer, "application/json", may="administer")
@@ -125,7 +127,7 @@ class RemoteStore:
     # Over HTTP
 
     def _page(self, asked: dict[str, Any]) -> tuple[list[Record], bool]:
-        """Return a page of records, and whether there are more."""
+        """Return a page of records, and whether more follow."""
         answer = self._get("/api/v1/records", asked)
         return _decode(answer.content), answer.headers.get("x-autolog-more") == "1"
 
@@ -149,7 +151,7 @@ class RemoteStore:
             raise AutologError(f"{self.url} cannot be reached: {error}") from error
 
     def _check(self, answer: Any, accept: str, may: str) -> None:
-        """Raise an AutologError for an answer that is a refusal, or none of a server of ours."""
+        """Raise an AutologError if a response is a refusal, or does not come from an autolog server."""
         if answer.status_code in {401, 403}:
             raise AutologError(f"{self.url}: {_reason(answer)}; set AUTOLOG_API_KEY to a key that may {may}")
         if not answer.is_success:
@@ -159,7 +161,7 @@ class RemoteStore:
 
 
 def _parameters(query: Query) -> dict[str, Any]:
-    """Return a query as parameters of the API."""
+    """Return a query as URL parameters of the API."""
     return {
         **{_WORDS[field]: value for field, value in query.equal.items() if value is not None},
         "tag": list(query.tags),
@@ -173,7 +175,7 @@ def _parameters(query: Query) -> dict[str, Any]:
 
 
 def _reason(answer: Any) -> str:
-    """Return what a server says of an error, in one line."""
+    """Return a server's error message on one line."""
     try:
         given = answer.json()
         words = given.get("error") or given.get("message") or given.get("detail") or given

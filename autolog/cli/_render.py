@@ -1,4 +1,4 @@
-"""Records on a terminal. Whatever a log contains is shown as text: no markup, no control sequences."""
+"""Print records on a terminal. Contents of logs are shown as plain text, without markup or control sequences."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ class _Console(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """Return where commands print."""
+    """Return the console on which commands print: standard output, or standard error."""
     return _Console(highlight=False, markup=False, emoji=False, stderr=stderr)
 
 
 def table_width(screen: Console, wide: bool = False) -> int | None:
-    """Return how wide a table may be: as a terminal is, or as COLUMNS says; else as wide as it takes."""
+    """Return the width of tables: that of the terminal or of COLUMNS; None for as wide as necessary."""
     known = screen.is_terminal or os.environ.get("COLUMNS", "").isdigit()
     return screen.width if known and not wide else None
 
 
 def print_lines(screen: Console, lines: Iterable[Text]) -> None:
-    """Print lines of text as they are, never folded."""
+    """Print lines of text without wrapping them."""
     for line in lines:
         screen.print(line, soft_wrap=True)
 
 
 def print_prose(screen: Console, said: Text) -> None:
-    """Print a sentence: folded between words on a terminal, on one line elsewhere."""
+    """Print a sentence, wrapped between words on a terminal, on one line elsewhere."""
     screen.print(said, soft_wrap=table_width(screen) is None)
 
 
 def complain(error: object) -> None:
-    """Say on standard error what is wrong."""
+    """Print an error message on standard error."""
     print_prose(console(stderr=True), Text(f"autolog: {safe(error)}"))
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number of things, in words."""
+    """Return a count with its noun in the singular or plural."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def moment(at: datetime | None) -> str:
-    """Return local time, with the day if it is not today, and the year if it is another."""
+    """Return a local time, with the day unless it is today, and with the year unless it is this year."""
     if at is None:
         return "–"
     local, now = at.astimezone(), datetime.now().astimezone()
@@ -70,24 +70,24 @@ def moment(at: datetime | None) -> str:
 
 
 def echo_json(data: Any) -> None:
-    """Print data as a line of JSON."""
+    """Print data as one line of JSON."""
     click.echo(safe_json(json.dumps(data)))
 
 
 def echo_record(record: Record, bodies: bool = False) -> None:
-    """Print a record as a line of JSON."""
+    """Print a record as one line of JSON."""
     click.echo(safe_json(to_json(record, bodies)))
 
 
 # One trace
 
 
-#: Deeper spans are drawn as if they were here.
+#: The greatest depth of a span in the drawing; deeper ones are drawn at this depth.
 MAX_DEPTH = 20
 
 
 def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
-    """Return the spans of one trace as lines, children under their parents, with a bar for each: when, and how long."""
+    """Return the spans of one trace as lines, children below their parents, with bars for their times."""
     nodes = span_tree(records)
     bar = 24 if width is None else max(8, min(28, width // 4))
     columns = [
@@ -100,9 +100,9 @@ def trace_lines(records: Sequence[Record], width: int | None) -> list[Text]:
 
 
 def _guides(nodes: Sequence[Node]) -> list[str]:
-    """Return what stands before each span: lines from its parent."""
+    """Return the tree lines to draw before each span."""
     guides: list[str] = []
-    open_below: list[bool] = []  # by depth: whether another one comes there, below the line that is drawn
+    open_below: list[bool] = []  # for each depth, whether another span follows below
     for node in reversed(nodes):
         depth = min(node.depth, MAX_DEPTH)
         del open_below[depth + 1 :]

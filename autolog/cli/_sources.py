@@ -1,4 +1,4 @@
-"""What is imported: files in our own format or a vendor's, as records, and what cannot be read of them."""
+"""Read records from files to import, in our own format or a vendor's, and collect what could not be read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from autolog.dialects import exports
 from autolog.dialects._fault import Fault
 from autolog.errors import AutologError, shown
 
-#: Our own format, beside those of `autolog.dialects.exports`.
+#: The name of our own format; those of `autolog.dialects.exports` are the others.
 OWN = "autolog"
 FORMATS = (OWN, *exports.NAMES)
-#: Keys under which APIs hand out lists of rows.
+#: Keys under which APIs return lists of rows.
 _LISTS = ("data", "runs", "traces", "items", "spans", "requests", "logs", "observations")
-#: The largest cell of a CSV file, in characters: conversations are long.
+#: The largest cell of a CSV file, in characters; conversations are long.
 _MAX_CELL = 256 * 1024 * 1024
 
 Row = dict[str, Any]
@@ -34,22 +34,22 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Source:
-    """A file, read row by row; what a row lacks is told in `problems`, with its place, and the row left out."""
+    """A file read row by row; a row that cannot be read is left out, and reported in `problems` with its position."""
 
     path: Path | None
     form: str | None = None
-    """The format; None until the first row says which."""
+    """The format of the file; None until the first row has been recognised."""
     problems: list[str] = field(default_factory=list)
     skipped: int = 0
 
-    #: How many problems are kept to be told.
+    #: How many problems are kept.
     MOST = 20
 
     def records(self) -> Iterator[Record]:
         """Yield the records of all rows that can be read.
 
         Raises:
-            AutologError: the file cannot be read at all.
+            AutologError: if the file cannot be read at all.
         """
         for place, row in self._rows():
             try:
@@ -107,7 +107,7 @@ def _csv_rows(file: IO[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _json_rows(file: IO[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the rows of JSON lines, or of one JSON value: a list, an object with a list of rows, or one row."""
+    """Yield the rows, with their positions, of JSON lines or of one JSON value: a list, an API's reply, or one row."""
     lines: Iterator[tuple[int, str]] = ((number, line) for number, line in enumerate(file, 1) if line.strip())
     number, first = next(lines, (0, ""))
     row = decode_json(first)
@@ -124,7 +124,7 @@ def _json_rows(file: IO[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _unwrapped(value: Any) -> list[Any]:
-    """Return the rows in a JSON value: of a list its items, of an API's reply what it lists."""
+    """Return the rows in a JSON value: the items of a list or those that an API's reply lists, else the value."""
     if isinstance(value, dict) and "id" not in value and exports.detect(value) is None:
         for key in _LISTS:
             if isinstance(value.get(key), list):
@@ -133,7 +133,7 @@ def _unwrapped(value: Any) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of Parquet's as JSON has it: times as texts, without what is nothing."""
+    """Return a Parquet value as JSON: times as strings, and without empty values."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

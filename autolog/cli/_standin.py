@@ -1,7 +1,7 @@
-"""A stand-in for OpenAI and Anthropic on a loopback port: enough of their wire formats to run apps without a key.
+"""A stand-in for OpenAI and Anthropic on a loopback port, with enough of their APIs to run apps without a key.
 
-It answers from a small script: the first user message that asks for weather gets a tool call, tool results get a
-summary, a model called `no-such-model` gets a 404. Token counts are words, roughly; they only need to be plausible.
+It follows a small script: the first user message about the weather gets a tool call, tool results get a summary, and
+the model `no-such-model` gets a 404. Token counts are roughly counts of words; they only need to be plausible.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 Json = dict[str, Any]
 
-#: The pause between two pieces of a streamed answer, in seconds.
+#: The pause between two chunks of a streamed response, in seconds.
 PACE = 0.015
 
 
 @contextmanager
 def standin() -> Iterator[str]:
-    """Run the stand-in for the block; gives its address, such as `http://127.0.0.1:54321`."""
+    """Run the stand-in for the block, and yield its base URL, such as `http://127.0.0.1:54321`."""
     server = _Server(("127.0.0.1", 0), _Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that goes away in the middle of a stream."""
+        """Ignore a client that disconnects in the middle of a stream."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _no_such_model(path: str) -> Json:
@@ -96,7 +96,7 @@ def _count(value: Any) -> int:
 
 
 def _said(messages: list[Json]) -> str:
-    """Return the answer of the script to what was said last."""
+    """Return the script's answer to the last message."""
     last = messages[-1] if messages else {}
     if last.get("role") == "tool":
         return f"It is {last.get('content')}: take the coast path in the morning and a museum after lunch."

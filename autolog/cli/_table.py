@@ -1,4 +1,4 @@
-"""Tables as wide as the terminal: what must be whole is whole, other columns are left out in turn, text is cut last."""
+"""Tables that fit the terminal: expendable columns are left out in turn, then texts are cut; other cells stay whole."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column is drawn.
+    """The layout of a column.
 
     Attributes:
-        heading: its name. right: figures, to be compared by their last digits. point: figures, to be compared by their
-            decimal points. least, most: how narrow it may become where room is short, and how wide where others want
-            room, too; None is as wide as what stands in it. leave: columns with the highest number are left out
-            first; 0 is never.
+        heading: the name of the column.
+        right: align the cells on the right.
+        point: align the cells at their decimal points.
+        least: the least width when room is short; None for the width of the widest cell.
+        most: the greatest width while other columns need room; None for the width of the widest cell.
+        leave: the order in which columns are left out, the highest number first; 0 for never.
     """
 
     heading: str
@@ -32,7 +34,7 @@ class Column:
 def draw(
     columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int | None, total: Sequence[Text] | None = None
 ) -> Iterator[Text]:
-    """Yield the lines of a table that is no wider than `width`, or as wide as it is for None; the total comes last."""
+    """Yield the lines of a table no wider than `width`, or as wide as necessary for None; the total comes last."""
     cells = [list(row) for row in rows] + ([list(total)] if total is not None else [])
     for index, column in enumerate(columns):
         if column.point:
@@ -48,12 +50,12 @@ def draw(
 
 
 def fits(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> bool:
-    """Return whether all columns have room, each as narrow as it may become."""
+    """Return whether all columns fit into `width` at their least widths."""
     return sum(_least(columns, _usual(columns, _natural(columns, rows)))) + len(_GAP) * (len(columns) - 1) <= width
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list[int]:
-    """Return how wide each column is as it stands."""
+    """Return the natural width of each column."""
     return [max([len(column.heading), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
 
 
@@ -66,7 +68,7 @@ def _least(columns: Sequence[Column], usual: Sequence[int]) -> list[int]:
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None) -> dict[int, int]:
-    """Return how wide each column is that there is room for, by its index."""
+    """Return the widths, by index, of the columns for which there is room."""
     natural = _natural(columns, cells)
     if width is None:
         return dict(enumerate(natural))
@@ -87,7 +89,7 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: i
 
 
 def _align_points(cells: Sequence[Text]) -> None:
-    """Pad figures so that their decimal points stand under each other."""
+    """Pad figures so that their decimal points are aligned."""
     after = [len(cell.plain.partition(".")[2]) + ("." in cell.plain) if cell.plain else 0 for cell in cells]
     for cell, digits in zip(cells, after, strict=True):
         if any(char.isdigit() for char in cell.plain):

@@ -1,4 +1,4 @@
-"""`autolog alerts`"""
+"""The `autolog alerts` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog backup`"""
+"""The `autolog backup` command."""
 
 from __future__ import annotations
 

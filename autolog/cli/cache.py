@@ -1,4 +1,4 @@
-"""`autolog cache`"""
+"""The `autolog cache` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog copy`"""
+"""The `autolog copy` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog demo`: a small app, run through the real SDKs against a stand-in provider, and what is then to be seen."""
+"""The `autolog demo` command: run a small app through the real SDKs against a stand-in provider, and show its log."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def demo(store: str | None) -> None:
     if store:
         autolog.configure(store=store)
     opened = open_store(config_from({"store": store} if store else {}).store)
-    opened.write([])  # a store that cannot be written is better known before the app runs
+    opened.write([])  # fail before the app runs if the store cannot be written
     autolog.patch()
     screen.print("Running a small app against a stand-in provider on this machine ...", style="dim")
     with standin() as address:
@@ -77,7 +77,7 @@ def demo(store: str | None) -> None:
 
 
 class App:
-    """The example: what a user's program might look like. Nothing in it is particular to the stand-in but addresses."""
+    """An example of a user's program; only its base URLs refer to the stand-in."""
 
     def __init__(self, address: str) -> None:
         import anthropic
@@ -88,7 +88,7 @@ class App:
 
     @autolog
     def plan_trip(self, city: str, days: int = 1) -> str:
-        """Ask, let the model call a tool, stream the plan."""
+        """Ask for a plan, let the model call a tool, and stream the plan."""
         with autolog.span("retrieve", kind="retrieval", index="guides") as span:
             time.sleep(0.02)
             span.set(documents=3)
@@ -106,7 +106,7 @@ class App:
 
     @autolog(kind="tool")
     def get_weather(self, city: str) -> str:
-        """Return the weather: a tool of the app's own."""
+        """Return the weather; the tool that the model calls."""
         time.sleep(0.03)
         return f"sunny and 24 degrees in {city}"
 
@@ -120,7 +120,7 @@ class App:
 
     @autolog
     def packing_list(self, plan: str) -> str:
-        """Stream a message of the other provider."""
+        """Stream a message from the other provider."""
         with self.anthropic.messages.stream(
             model="claude-sonnet-5", max_tokens=200, messages=[{"role": "user", "content": plan}]
         ) as stream:
@@ -128,7 +128,7 @@ class App:
 
     @autolog
     def ask_in_vain(self) -> None:
-        """Make a call that fails, as some do."""
+        """Make a call that fails."""
         import openai
 
         with contextlib.suppress(openai.NotFoundError):

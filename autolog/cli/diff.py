@@ -1,4 +1,4 @@
-"""`autolog diff`"""
+"""The `autolog diff` command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def diff(left: str, right: str, as_json: bool, project: str | None, store: str |
 
 
 def show_difference(left: Record, right: Record, as_json: bool) -> None:
-    """Print what differs."""
+    """Print the differences between two records."""
     figures = compare_figures(left, right)
     asked = compare_lines(request_lines(left), request_lines(right))
     answered = compare_lines(answer_lines(left), answer_lines(right))

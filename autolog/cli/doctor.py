@@ -1,4 +1,4 @@
-"""`autolog doctor`"""
+"""The `autolog doctor` command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autolog.providers import SDKS
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
-#: A check's name, whether all is well (None: nothing to check), and what there is to say.
+#: The name of a check, whether it passed (None if there was nothing to check), and a message.
 Check = tuple[str, bool | None, str]
 
 
@@ -44,7 +44,7 @@ def doctor(as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for name, ok, words in _checks():
         rows.append({"check": name, "ok": ok, "says": words})
-        if not as_json:  # at once: an SDK may take seconds to import
+        if not as_json:  # print immediately, because importing an SDK may take seconds
             mark = Text("– ", "dim") if ok is None else Text("✓ ", "green") if ok else Text("✗ ", "bold red")
             print_prose(screen, mark + Text(f"{name}: ", "bold") + Text(safe(words)))
     well = all(row["ok"] is not False for row in rows)
@@ -78,7 +78,7 @@ def _store(url: str) -> Check:
         newest = store.find(Query(), 1)
         at = newest[0].created_at if newest else None
         when = "" if at is None else f", the newest {at:%Y-%m-%d %H:%M} UTC"
-        with store.transaction():  # can it be written?
+        with store.transaction():  # check that the store can be written
             pass
         said = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
         return "store", True, f"{shown(url)}: {said}; schema version {store.schema}"
@@ -87,7 +87,7 @@ def _store(url: str) -> Check:
 
 
 def _journal(config: Config) -> Iterator[Check]:
-    """Report what waits on disk for a sink that was away, and what processes had to drop; a running one knows more."""
+    """Report records that wait on disk for an unreachable sink, and records that other processes have dropped."""
     if not config.journal:
         yield "journal", None, "switched off: records that cannot be delivered when a program ends are lost"
         return
@@ -142,7 +142,7 @@ def _server(config: Config) -> Check:
 
 
 def _probe(config: Config, address: str) -> Check:
-    """Send a span, for OpenTelemetry backends have nothing that could be asked."""
+    """Send a test span, because OpenTelemetry backends have no endpoint for a check."""
     from autolog._delivery.http_sink import HTTPSink
 
     now = datetime.now(UTC)
@@ -161,7 +161,7 @@ def _probe(config: Config, address: str) -> Check:
 
 
 def _protocol(address: str, version: str | None) -> Check:
-    """Check the version of the protocol that a server speaks; the first releases did not say it."""
+    """Check the protocol version of a server; the first releases did not report one."""
     if version is None:
         return "server", True, f"{address} accepts records"
     ours = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
@@ -190,7 +190,7 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
                 missing.append(name)
             else:
                 yield name, False, error.problem
-        except Exception as error:  # noqa: BLE001 - whatever an SDK raises that cannot be imported
+        except Exception as error:  # noqa: BLE001 - an SDK may raise anything on import
             yield name, False, f"importing it raises {type(error).__name__}: {error}"
         finally:
             patch.remove()
@@ -210,10 +210,10 @@ def _seen(calls: Counter[str], name: str) -> str:
 
 
 def _newest_calls(config: Config) -> Counter[str]:
-    """Count the newest calls in the local store by SDK or, for those that were seen below one, by format."""
+    """Count the newest calls in the local store by SDK or, for calls captured below an SDK, by wire format."""
     try:
         store = None if config.endpoint else open_store(config.store, create=False)
         newest = store.find(Query({"kind": "llm"}), 1000) if store is not None else []
-    except AutologError:  # of which the check of the store tells
+    except AutologError:  # reported by the check of the store
         newest = []
     return Counter(record.sdk for record in newest if record.sdk)

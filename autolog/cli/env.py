@@ -1,4 +1,4 @@
-"""`autolog env`"""
+"""The `autolog env` command."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import click
 from autolog._config import config_from
 from autolog.cli._render import echo_json
 
-#: Where `autolog serve` listens, if nobody says otherwise.
+#: The address on which `autolog serve` listens by default.
 ENDPOINT = "http://127.0.0.1:8790"
-#: What stands for the key where there is none.
+#: The placeholder for a key that was not given.
 NO_KEY = "YOUR-KEY"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What points a program here: environment variables, text for a file of its settings, and what else to do."""
+    """How to point a program here: environment variables, text for its configuration file, and further instructions."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
@@ -29,7 +29,7 @@ class Settings:
 
 
 def _otel(endpoint: str, key: str) -> dict[str, str]:
-    """Return the standard variables of OpenTelemetry's exporters, for all three signals."""
+    """Return the standard environment variables of OpenTelemetry's exporters for traces, metrics and logs."""
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -37,7 +37,7 @@ def _otel(endpoint: str, key: str) -> dict[str, str]:
     }
 
 
-#: The conventions' switch for messages, which most instrumentations leave out by default.
+#: Turns on the capture of message content, which most instrumentations leave off by default.
 _MESSAGES = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
 
 
@@ -111,7 +111,7 @@ def _langfuse(endpoint: str, key: str) -> Settings:
 
 
 def _openai_agents(endpoint: str, key: str) -> Settings:
-    """Return the lines that add an exporter: the SDK has no setting for the address of its own."""
+    """Return the lines that add an exporter, because the SDK has no setting for the address of its own exporter."""
     exporter = f"BackendSpanExporter(api_key={json.dumps(key)}, endpoint={json.dumps(f'{endpoint}/v1/traces/ingest')})"
     lines = (
         "from agents import add_trace_processor",

@@ -1,4 +1,4 @@
-"""`autolog export`"""
+"""The `autolog export` command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autolog.errors import AutologError
 from autolog.stores.query import Query
 from autolog.stores.sql import SECONDS
 
-#: How many calls --where gives at most.
+#: The most calls that --where selects.
 MOST = 100_000
 
 
@@ -94,7 +94,7 @@ def export(
 
 
 def _open_private(path: Path, newline: str | None = None) -> IO[str]:
-    """Open a file for writing that only this user may read, for it holds prompts."""
+    """Open a file for writing that only this user may read, because it contains prompts."""
     make_private(path)
     return path.open("w", encoding="utf-8", newline=newline)
 
@@ -110,7 +110,7 @@ def _chosen(store: ReadableStore, ids: tuple[str, ...]) -> Iterator[Record]:
 
 
 def _where(store: ReadableStore, condition: str, query: Query) -> tuple[str, ...]:
-    """Return the ids of the calls for which a condition holds, the oldest first; the filters must hold, too."""
+    """Return the ids of the calls that match both an SQL condition and the filters, oldest first."""
     statement = f"SELECT id FROM calls WHERE ({condition}\n) ORDER BY created_at, id"  # noqa: S608 - it reads only
     found = run_select(store, statement, query, SECONDS, MOST)
     if found.more or found.only:

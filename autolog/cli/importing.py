@@ -1,4 +1,4 @@
-"""`autolog import`"""
+"""The `autolog import` command."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def importing(
 
 
 def _take(records: Iterator[Record], target: Store | None, project: str | None) -> int:
-    """Write records into a store, if there is one; return how many there are."""
+    """Write records to the target store, or to none for a dry run, and return their number."""
     count = 0
     for batch in batches(counted(records, None, "importing"), BATCH):
         for record in batch:

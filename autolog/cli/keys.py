@@ -1,4 +1,4 @@
-"""`autolog keys`"""
+"""The `autolog keys` command."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _state(key: dict[str, str | None]) -> Text:
 
 
 def _day(at: str | None) -> str:
-    """Return a time in this machine's zone, to the minute."""
+    """Return a time in this machine's time zone, to the minute."""
     return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M}" if at else ""
 
 

@@ -1,4 +1,4 @@
-"""`autolog logs`"""
+"""The `autolog logs` command."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def logs(
     elif records:
         screen = console()
         print_lines(screen, record_lines(records, columns, table_width(screen, wide)))
-        # To count what a text is in, all bodies would be read
+        # Counting the matches of a text search would read all bodies
         matching = opened.count(query) if len(records) == limit and query.text is None else None
         screen.print(total_line(records, matching))
     else:

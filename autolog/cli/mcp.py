@@ -1,4 +1,4 @@
-"""`autolog mcp`"""
+"""The `autolog mcp` command."""
 
 from __future__ import annotations
 

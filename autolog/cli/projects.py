@@ -1,4 +1,4 @@
-"""`autolog projects`"""
+"""The `autolog projects` command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 class ProjectBudget(click.ParamType[dict[str, Any]]):
-    """LIMIT/PERIOD."""
+    """The parameter type of a project's budget: LIMIT/PERIOD."""
 
     name = "budget"
 
@@ -67,7 +67,7 @@ def list_(as_json: bool, store: str | None, server: str | None) -> None:
 
 
 def _budget(budget: dict[str, Any]) -> Text:
-    """Return a budget and what is spent of it; red where it is used up."""
+    """Return a budget and how much of it is spent, in red if it is used up."""
     used_up = budget["spent"] >= budget["limit"]
     words = f"{dollars(budget['spent'])} of {dollars(budget['limit'])} a {budget['per']}"
     return Text(words, "red" if used_up else "")

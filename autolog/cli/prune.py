@@ -1,4 +1,4 @@
-"""`autolog prune`"""
+"""The `autolog prune` command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog reconcile`"""
+"""The `autolog reconcile` command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autolog.cli._table import Column, draw
 from autolog.errors import AutologError
 from autolog.stores.query import Query
 
-#: Where the reports are, the variable with the admin key, how it is sent, and who reads them.
+#: For each provider: the base URL of its API, the variable with the admin key, and the function that reads its reports.
 PROVIDERS: dict[str, Any] = {
     "openai": ("https://api.openai.com", "OPENAI_ADMIN_KEY", reports.openai_report),
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_ADMIN_KEY", reports.anthropic_report),
@@ -124,7 +124,7 @@ def _show(lines: list[compare.Line], everything: bool, as_json: bool) -> None:
 
 
 def _draw(lines: list[compare.Line]) -> None:
-    """Print a table: the reasons below their rows on a terminal, as the last column elsewhere."""
+    """Print a table, with the reasons below their rows on a terminal, and as the last column elsewhere."""
     screen = console()
     width = table_width(screen)
     rows = [

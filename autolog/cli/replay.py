@@ -1,4 +1,4 @@
-"""`autolog replay`"""
+"""The `autolog replay` command."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from autolog.cli._render import echo_record
 from autolog.cli.diff import show_difference
 from autolog.errors import AutologError, shown
 
-#: Whose key may be sent where without being asked: to nobody but who gave it.
+#: The vendors' hosts and the variables with their keys; without --key-env, a key is sent to its own vendor only.
 _KEYS = (
     (re.compile(r"(\w+\.)?api\.openai\.com"), "OPENAI_API_KEY"),
     (re.compile(r"api\.anthropic\.com"), "ANTHROPIC_API_KEY"),
     (re.compile(r"[\w-]+\.openai\.azure\.com"), "AZURE_OPENAI_API_KEY"),
 )
-#: Plain enough that nobody reads another host in it.
+#: Addresses so plain that every URL parser finds the same host in them.
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>\d{1,5}))?(?=[/?]|$)", re.IGNORECASE
 )
-#: How long an answer may take, in seconds.
+#: The timeout for a response, in seconds.
 TIMEOUT = 600.0
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
@@ -96,10 +96,10 @@ def send_again(
     key_env: str | None = None,
     timeout: float = TIMEOUT,
 ) -> Record:
-    """Send the request of a record again, as the options of `autolog replay` say; returns the new record.
+    """Send the request of a record again and return the new record; the arguments are the options of `autolog replay`.
 
     Raises:
-        AutologError: there is no request or no key, or nobody answers.
+        AutologError: if the record has no request, there is no key, or the provider cannot be reached.
     """
     if not record.request_url or record.request_body is None or record.request_method not in {None, "POST"}:
         raise AutologError(f"{record.id} has no request that can be sent again")
@@ -111,10 +111,13 @@ def send_again(
 
 
 def _key(address: str, key_env: str | None) -> str:
-    """Return the API key for an address: a vendor's own goes to its host and port alone, any over TLS alone.
+    """Return the API key for an address.
+
+    A vendor's key is sent only to its own host and port unless `key_env` names it, and any key only by TLS or to this
+    machine.
 
     Raises:
-        AutologError: it is not known which one, there is none, or it would be sent in the clear.
+        AutologError: if it is unclear which key to send, the key is not set, or it would be sent unencrypted.
     """
     found = _ADDRESS.match(address)
     if not found:
@@ -139,7 +142,7 @@ def _key(address: str, key_env: str | None) -> str:
 
 
 def _changed(body: bytes, model: str | None, changes: tuple[str, ...]) -> bytes:
-    """Return the request's body: the very bytes if nothing is to change."""
+    """Return the request's body with the changes made; the same bytes if there are none."""
     if model is None and not changes:
         return body
     fields = decode_object(body)

@@ -1,4 +1,4 @@
-"""`autolog reprice`"""
+"""The `autolog reprice` command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
             continue
         seen += 1
         if record.response_body is None and record.response_headers is not None:
-            bodiless += 1  # the bodies said more of it than the record does
+            bodiless += 1  # the record alone does not contain enough to compute the cost
             continue
         old = record.cost
         _price_again(record)

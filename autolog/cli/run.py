@@ -1,4 +1,4 @@
-"""`autolog run`"""
+"""The `autolog run` command."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def run(module: bool, program: str, arguments: tuple[str, ...]) -> None:
             runpy.run_path(program, run_name="__main__")
     except (SystemExit, KeyboardInterrupt):
         raise
-    except BaseException:  # noqa: BLE001 - the program's own: it ends as it would have without us
+    except BaseException:  # noqa: BLE001 - the program's own error, which ends it as without us
         traceback.print_exc()
         sys.exit(1)

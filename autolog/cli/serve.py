@@ -1,4 +1,4 @@
-"""`autolog serve`"""
+"""The `autolog serve` command."""
 
 from __future__ import annotations
 
@@ -151,10 +151,10 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
 
 
 def _proxied(options: dict[str, Any]) -> tuple[str, Callable[[Any], Any]]:
-    """Return the path that the server is reached under, and what stands before its application.
+    """Return the path under which a proxy serves the application, and the middleware to wrap it in.
 
     Raises:
-        UsageError: an option that makes no sense.
+        UsageError: if an option is not valid.
     """
     from autolog.server._proxy import BehindProxy, clean_prefix, trusted_networks
 
@@ -167,10 +167,10 @@ def _proxied(options: dict[str, Any]) -> tuple[str, Callable[[Any], Any]]:
 
 
 def _login(options: dict[str, Any]) -> HeaderLogin | None:
-    """Return who may sign in by a proxy's header.
+    """Return the configuration of sign-in by a proxy's header, or None if it is off.
 
     Raises:
-        ValueError: the options make no sense together, or are not safe.
+        ValueError: if the options contradict one another or are not safe.
     """
     from autolog.server._login import HeaderLogin, read_role
 
@@ -196,7 +196,7 @@ def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address.
 
     Raises:
-        AutologError: the address cannot be had.
+        AutologError: if it cannot listen on the address.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]

@@ -1,4 +1,4 @@
-"""`autolog show`"""
+"""The `autolog show` command."""
 
 from __future__ import annotations
 

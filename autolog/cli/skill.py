@@ -1,4 +1,4 @@
-"""`autolog skill`"""
+"""The `autolog skill` command."""
 
 from __future__ import annotations
 

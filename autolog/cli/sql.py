@@ -1,4 +1,4 @@
-"""`autolog sql`"""
+"""The `autolog sql` command."""
 
 from __future__ import annotations
 
@@ -76,14 +76,19 @@ def sql(
 
 
 def run_select(store: ReadableStore, statement: str, query: Query, seconds: float, rows: int) -> Answer:
-    """Answer a SELECT over a store's or a server's views."""
+    """Run a SELECT over the views of a store or a server.
+
+    Args:
+        seconds: the timeout.
+        rows: the most rows to return.
+    """
     if isinstance(store, RemoteStore):
         return store.select(statement, query, seconds, rows)
     return select(store, statement, query, seconds, rows)
 
 
 def _converse(answer: Any) -> None:
-    """Read statements from a terminal until its end; each ends with a semicolon."""
+    """Read statements, each ended by a semicolon, from the terminal until end of file."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its history
     click.echo("A statement ends with ;   .views lists the views, .quit or Ctrl-D leaves.", err=True)
@@ -139,7 +144,7 @@ def _show(answer: Answer, form: str | None) -> None:
 
 
 def _draw(answer: Answer) -> None:
-    """Print a table or, where there is no room for all columns, one row after another, a line for each value."""
+    """Print a table or, if the columns do not fit, each row with one line per value."""
     screen = console()
     width = table_width(screen)
     columns = [_column(name, [row[place] for row in answer.rows]) for place, name in enumerate(answer.columns)]
@@ -163,5 +168,5 @@ def _column(name: str, values: list[Any]) -> Column:
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.12g}"  # sums of floats end in noise
+        return f"{value:.12g}"  # hides the rounding errors of float sums
     return "" if value is None else " ".join(str(value).split())

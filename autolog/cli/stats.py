@@ -1,4 +1,4 @@
-"""`autolog stats`"""
+"""The `autolog stats` command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
     Column("output", right=True, leave=2), Column("cost", point=True), Column("unpriced", right=True, leave=4),
     Column("p50", right=True, leave=3), Column("p95", right=True, leave=1), Column("p99", right=True, leave=5),
 )  # fmt: skip
-#: The figures that groups can be sorted by and drawn: their values, and how these are written.
+#: The figures by which groups can be sorted and drawn, each with a function for its value and one to format it.
 _FIGURES: dict[str, tuple[Callable[[Aggregate], float], Callable[[float], str]]] = {
     "calls": (lambda row: row.calls, number),
     "errors": (lambda row: row.errors, number),
@@ -36,7 +36,7 @@ _FIGURES: dict[str, tuple[Callable[[Aggregate], float], Callable[[float], str]]]
     "cost": (lambda row: row.cost or 0.0, dollars),
     "latency": (lambda row: row.p95 or 0.0, seconds),
 }
-#: More bars than this are not drawn.
+#: The most bars in a chart.
 _MOST_BARS = 100
 
 
@@ -175,7 +175,7 @@ def _write_chart(path: Path, rows: Sequence[Aggregate], by: str, figure: str) ->
 
 
 def _days(first: str, last: str) -> Iterator[str]:
-    """Yield all days from one to another, those without calls included."""
+    """Yield all days from `first` to `last`, including those without calls."""
     day = date.fromisoformat(first)
     while day <= date.fromisoformat(last):
         yield day.isoformat()

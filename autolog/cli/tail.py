@@ -1,4 +1,4 @@
-"""`autolog tail`"""
+"""The `autolog tail` command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from autolog._record.record import Record
 from autolog.cli._options import filter_options, open_for_reading, query_from, reading_options
 from autolog.cli._render import console, echo_record, moment, print_lines, table_width
 
-#: How often the store is asked, in seconds.
+#: The interval between queries of the store, in seconds.
 INTERVAL = 0.2
-#: How long a span waits for the one that it is a part of, which ends after it, in seconds.
+#: How long a span waits for its parent, which ends after it, in seconds.
 PATIENCE = 1.0
-#: How wide names are, and all that stands beside them and must be whole.
+#: The width of names, and the total width of the columns beside them that are never cut.
 _NAME, _FIGURES = 30, 65
-#: Less room than this is not used for what was said.
+#: The least width of the text column; with less room it is left out.
 _LEAST_TEXT = 12
 
 
@@ -61,13 +61,13 @@ def tail(as_json: bool, limit: int | None, store: str | None, server: str | None
 
 
 class Waiting:
-    """Spans whose parents have not come yet: a span arrives when it ends, so those inside it come first."""
+    """Spans whose parents have not arrived yet: a span arrives when it ends, so its children arrive first."""
 
     def __init__(self) -> None:
         self._traces: dict[str, tuple[float, list[Record]]] = {}
 
     def ready(self, found: Sequence[Record]) -> list[Record]:
-        """Take what has arrived, and return what can be shown: whole traces, and what has waited for long enough."""
+        """Add spans that have arrived, and return those to show: whole traces, and spans that have waited enough."""
         now = time.monotonic()
         for record in found:
             key = record.trace_id or record.id
@@ -81,7 +81,7 @@ class Waiting:
 
 
 def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[Text]:
-    """Yield a line for each record, in columns that do not move, children under their parents."""
+    """Yield a line for each record in columns of fixed width, children below their parents."""
     traces: dict[str, list[Record]] = {}
     for record in records:
         traces.setdefault(record.trace_id or record.id, []).append(record)
@@ -96,7 +96,13 @@ def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[
 
 
 def _line(record: Record, depth: int, width: int, said: bool) -> Text:
-    """Return the line of a record whose name is so wide; of one that failed it always says why."""
+    """Return the line of a record; that of a failed one always includes the error.
+
+    Args:
+        depth: the depth of the record in its trace.
+        width: the width of the name, in columns.
+        said: whether to append the output.
+    """
     name = Text("  " * min(depth, 8) + ("└ " if depth else "") + safe(record.name or "?"))
     name.stylize("" if record.status == "ok" else "red")
     name.truncate(width, overflow="ellipsis", pad=True)

@@ -1,4 +1,4 @@
-"""`autolog trace`"""
+"""The `autolog trace` command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autolog.errors import AutologError
 from autolog.stores.filters import FilterError
 from autolog.stores.query import Query
 
-#: More spans than this are not drawn in a terminal.
+#: The most spans that are drawn on a terminal.
 MAX_SPANS = 2_000
 
 
@@ -50,10 +50,10 @@ def trace(some_id: str, as_json: bool, project: str | None, store: str | None, s
 
 
 def _spans(store: ReadableStore, some_id: str, project: str | None) -> list[Record]:
-    """Return the spans of the trace that an id or a part of it means, oldest first.
+    """Return the spans of the trace that an id, or a part of one, identifies, oldest first.
 
     Raises:
-        AutologError: it may mean several traces.
+        AutologError: if several traces match.
     """
     record = store.get(some_id, project, bodies=False)
     if record is None:

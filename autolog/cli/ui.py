@@ -1,4 +1,4 @@
-"""`autolog ui`"""
+"""The `autolog ui` command."""
 
 from __future__ import annotations
 
