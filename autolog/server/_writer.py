@@ -1,9 +1,9 @@
 """Group commit: changes that arrive together share one transaction, and each caller gets its result after the commit.
 
-One thread writes, or as many as the store prefers (`Store.writers`). It takes all that is queued, writes the records of
-all `RecordWrite`s at once, runs every other change in a savepoint of its own, commits, and only then answers. A change
-that fails rolls back its own part and no other. A change may be a whole request: on this thread it is decoded, written
-and answered with a single thread switch, which costs more than all the rest.
+There is one writing thread, or as many as the store prefers (`Store.writers`). It takes all queued changes, writes the
+records of all `RecordWrite`s at once, runs every other change in a savepoint of its own, commits, and only then
+answers. A change that fails rolls back only its own part. A change may be a whole request, which is then decoded,
+written and answered with a single thread switch; switching threads costs more than everything else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autolog.stores._contract import Store
 T = TypeVar("T")
 
 Change = Callable[[Store], Any]
-#: Who waits for a change: a thread, or a task of an event loop.
+#: The future that a thread, or a task of an event loop, waits for.
 Waiter = Future[Any] | asyncio.Future[Any]
 #: A change in the queue, and its waiter.
 Queued = tuple[Change, Waiter]
@@ -35,16 +35,16 @@ Applied = tuple[Queued, Any, BaseException | None]
 #: A waiter, and the result or error that it gets.
 Answer = tuple[Waiter, Any, BaseException | None]
 
-#: How many changes share a transaction at most.
+#: The most changes in one transaction.
 GROUP = 256
 
 
 @dataclass(frozen=True, slots=True)
 class RecordWrite:
-    """A change that only writes records: several of them may be made as one.
+    """A change that only writes records, so that several such changes can be made as one.
 
-    `write` gets the records of all and returns one result for each, in the same order. `answer` turns the results of
-    this change's own records into what its waiter gets, once they are on disk.
+    `write` gets the records of all of them and returns one result for each record, in the same order. Once they are on
+    disk, `answer` turns the results of this change's own records into the change's result.
     """
 
     records: Sequence[Record]
@@ -57,7 +57,7 @@ class RecordWrite:
 
 @dataclass(frozen=True, slots=True)
 class DeferredChange:
-    """A change yet to be decoded from its request: on the writer's thread, but outside of any transaction."""
+    """A change that is still to be decoded from its request: on the writer's thread, but outside any transaction."""
 
     prepare: Callable[[], Any]
 
@@ -66,28 +66,28 @@ class DeferredChange:
 
 
 class Busy(StoreUnavailable):
-    """More changes are queued than the server is set to hold."""
+    """Too many changes are queued already."""
 
 
 class Writer:
-    """Makes changes to a store, in order, many to a transaction."""
+    """Makes changes to a store, in order, and many in one transaction."""
 
     def __init__(self, store: Store, most_pending: int) -> None:
         self._store = store
         self._most_pending = most_pending
         self._starting = threading.Lock()
-        self._pid = 0  # whose threads these are; an application may be made before a fork
+        self._pid = 0  # the process that started the threads; the application may have been created before a fork
         self._changes: SimpleQueue[Queued | None] = SimpleQueue()
         self._record_writes = self._changes
         self._threads: dict[threading.Thread, SimpleQueue[Queued | None]] = {}
 
     def _start(self) -> None:
-        """Start the threads: at the first change, in the process that makes it."""
+        """Start the threads. Called at the first change, in the process that makes it."""
         with self._starting:
             if self._pid == os.getpid():
                 return
             self._changes = SimpleQueue()
-            # Record writes share one thread, so that they are made together and see what came just before
+            # Record writes share one thread, so that they are written together and see those just before them.
             self._record_writes = SimpleQueue() if self._store.writers > 1 else self._changes
             queues = [self._record_writes, *[self._changes] * (self._store.writers - 1)]
             self._threads = {
@@ -100,35 +100,35 @@ class Writer:
 
     @property
     def pending(self) -> int:
-        """About how many changes are queued."""
+        """The approximate number of queued changes."""
         return self._size() if self._pid == os.getpid() else 0
 
     def submit(self, change: Callable[[Store], T]) -> Future[T]:
-        """Queue a change; the future has its result once it is on disk.
+        """Queue a change; the future gets its result once it is on disk.
 
         Raises:
-            Busy: too many are queued already.
+            Busy: if too many changes are queued already.
         """
         future: Future[T] = Future()
         self._enqueue(change, future)
         return future
 
     def run(self, change: Callable[[Store], T]) -> T:
-        """Make a change and wait for its result. Inside another change it is a part of that one."""
+        """Make a change and wait for its result. When called inside another change, it becomes part of that one."""
         if self._pid == os.getpid() and threading.current_thread() in self._threads:
             return change(self._store)
         return self.submit(change).result()
 
     def note(self, change: Callable[[Store], Any]) -> None:
-        """Queue a change that nobody waits for, and that is not missed where the store has no room or no time."""
+        """Queue a change whose result is not needed, and which may be dropped if the store has no room or no time."""
         with contextlib.suppress(Busy):
             self.submit(change)
 
     async def perform(self, change: Change) -> Any:
-        """Make a change and wait for its result in a task of an event loop.
+        """Make a change and await its result, in a task of an event loop.
 
         Raises:
-            Busy: too many are queued already.
+            Busy: if too many changes are queued already.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._enqueue(change, future)
@@ -146,7 +146,7 @@ class Writer:
         return self._changes.qsize() + (self._record_writes.qsize() if apart else 0)
 
     def close(self) -> None:
-        """Make all changes that were accepted, then stop."""
+        """Make all queued changes, then stop the threads."""
         if self._pid == os.getpid():
             for queue in self._threads.values():
                 queue.put(None)
@@ -182,15 +182,15 @@ class Writer:
             with self._store.transaction():
                 if len(group) == 1:
                     applied.append((group[0], group[0][0](self._store), None))
-                elif len(writes := _record_writes(group)) == len(group):  # in no savepoint: if one fails, all do
+                elif len(writes := _record_writes(group)) == len(group):  # needs no savepoint: all fail together
                     applied = self._written(writes)
                 else:
                     applied, rest = self._write_together(group)
                     applied += [self._attempt(item) for item in rest]
-        except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is kept, and every waiter is told
+        except BaseException as error:  # noqa: BLE001 - the commit failed: nothing is stored, and every waiter is told
             if len(group) == 1:
                 return [*answers, (group[0][1], None, error)]
-            return [*answers, *(answer for item in group for answer in self._commit([item]))]  # one may be to blame
+            return [*answers, *(answer for item in group for answer in self._commit([item]))]  # isolate the bad one
         return [*answers, *map(_answer, applied)]
 
     def _write_together(self, group: list[Queued]) -> tuple[list[Applied], list[Queued]]:
@@ -201,11 +201,11 @@ class Writer:
         try:
             with self._store.transaction():
                 return self._written(writes), [item for item in group if not isinstance(item[0], RecordWrite)]
-        except Exception:  # noqa: BLE001 - one of them may be to blame: each by itself
+        except Exception:  # noqa: BLE001 - one change may be at fault, so each is then made by itself
             return [], group
 
     def _written(self, writes: list[tuple[RecordWrite, Waiter]]) -> list[Applied]:
-        """Make record writes as one."""
+        """Make several record writes as one."""
         every = [record for change, _ in writes for record in change.records]
         results = iter(writes[0][0].write(self._store, every))
         return [(item, list(islice(results, len(item[0].records))), None) for item in writes]
@@ -214,7 +214,7 @@ class Writer:
         try:
             with self._store.transaction():
                 return item, item[0](self._store), None
-        except Exception as error:  # noqa: BLE001 - its waiter gets it
+        except Exception as error:  # noqa: BLE001 - passed on to the waiter
             return item, None, error
 
 
@@ -229,24 +229,24 @@ def _prepare(group: list[Queued]) -> tuple[list[Queued], list[Answer]]:
     for change, waiter in group:
         try:
             ready.append((change.prepare() if isinstance(change, DeferredChange) else change, waiter))
-        except Exception as error:  # noqa: BLE001 - its waiter gets it
+        except Exception as error:  # noqa: BLE001 - passed on to the waiter
             failed.append((waiter, None, error))
     return ready, failed
 
 
 def _answer(applied: Applied) -> Answer:
-    """Make the answer to a change that is on disk."""
+    """Return the answer to a change that is on disk."""
     (change, waiter), result, failure = applied
     if failure is None and isinstance(change, RecordWrite):
         try:
             result = change.answer(result)
-        except Exception as error:  # noqa: BLE001 - its waiter gets it
+        except Exception as error:  # noqa: BLE001 - passed on to the waiter
             failure = error
     return waiter, result, failure
 
 
 def _deliver(answers: list[Answer]) -> None:
-    """Give every waiter its answer; wake each event loop once, for all of its own."""
+    """Give every waiter its answer, waking each event loop only once."""
     tasks: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
     for answer in answers:
         waiter = answer[0]
@@ -255,13 +255,13 @@ def _deliver(answers: list[Answer]) -> None:
         else:
             tasks.setdefault(waiter.get_loop(), []).append(answer)
     for loop, its in tasks.items():
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
             loop.call_soon_threadsafe(_resolve, its)
 
 
 def _resolve(answers: list[Answer]) -> None:
     for waiter, result, failure in answers:
-        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):  # its request was cancelled
+        with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):  # the waiting request was cancelled
             if failure is not None:
                 waiter.set_exception(failure)
             else:

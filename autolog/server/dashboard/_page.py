@@ -1,4 +1,4 @@
-"""What all pages share: the request as a page sees it, the templates, the headers, and what is said to a refusal."""
+"""What all pages share: access to the request, the templates, the headers, and the replies to faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autolog.server.dashboard.frame import PRESETS, Frame, frame_of, reader_zone
 from autolog.stores._contract import Store
 
 HERE = Path(__file__).parent
-#: Nothing but our own files, and media that came inside a body.
+#: The content security policy: only the dashboard's own files, and media that are embedded in a body.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -40,13 +40,13 @@ HEADERS = {
     "cache-control": "no-store",
 }
 HTML = "text/html; charset=utf-8"
-#: The largest form, in bytes, and how many fields it may have.
+#: The largest form, in bytes, and the most fields in it.
 FORM_BYTES = 100_000
 FORM_FIELDS = 50
 
 
 class Pages:
-    """The pages as an interface beside the dialects."""
+    """The pages as an interface of routes, beside the dialects."""
 
     name = "dashboard"
 
@@ -56,30 +56,30 @@ class Pages:
 
 @dataclass
 class PageRequest:
-    """One request for a page, and what pages need to answer it."""
+    """A request for a page, with everything that a page needs to answer it."""
 
     call: Call
     form: dict[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> str:
-        """Return the path that the application is mounted under; empty if it is not."""
+        """The path that the application is mounted under; empty if it is not mounted."""
         return root_of(self.call.request)
 
     @cached_property
     def frame(self) -> Frame:
-        """Return what stands around the page."""
+        """The frame around the page."""
         return frame_of(self.call, self.root)
 
     @property
     def project(self) -> str | None:
-        """Return the project that the reader's key is for; None for all."""
+        """The project that the reader's key is for; None for all."""
         principal = self.call.principal
         return None if principal.project == ANY_PROJECT else principal.project
 
     @property
     def may_write(self) -> bool:
-        """Return whether the reader may score."""
+        """Whether the reader may score logs."""
         return self.call.principal.may("ingest")
 
     @property
@@ -91,34 +91,34 @@ class PageRequest:
 
     @property
     def id(self) -> str:
-        """Return the id that the path, a parameter or the form names."""
+        """The id in the path, in a parameter or in the form."""
         return self.call.path.get("id") or self.parameter("id") or self.form.get("id", "")
 
     def record(self, record_id: str, bodies: bool = True, project: str | None = None) -> Record:
         """Return a record by its id.
 
         Raises:
-            Fault: 404.
+            Fault: 404, if there is none that the reader may see.
         """
         project = self.project or project or self.parameter("project") or self.form.get("project") or None
         record = self.store.get(record_id, project, bodies=bodies)
         if record is None and project is None:
-            record = self.store.get(record_id, "default", bodies=bodies)  # it is in several projects
+            record = self.store.get(record_id, "default", bodies=bodies)  # several projects have the id
         if record is None:
             raise Fault(404, f"There is no log with the id {record_id[:100]!r}; it may have been deleted.")
         return record
 
     def render(self, template: str, code: int = 200, **values: Any) -> Reply:
-        """Return a page in its frame."""
+        """Return a whole page in its frame."""
         return render(self.root, template, code, frame=self.frame, zone=self.frame.zone, **values)
 
     def fragment(self, template: str, **values: Any) -> Reply:
-        """Return a part of a page, which the script puts in its place."""
+        """Return a part of a page, which the script inserts into the page."""
         zone, name = reader_zone(self.call)
         return render(self.root, template, zone=zone, zone_name=name, **values)
 
     def redirect(self, path: str, cookie: str | None = None) -> Reply:
-        """Return a redirect to a page of ours, which may set a cookie."""
+        """Return a redirect to another page of the dashboard, which may set a cookie."""
         return redirect(self.root + path, cookie)
 
 
@@ -126,7 +126,7 @@ Page = Callable[[PageRequest], Reply]
 
 
 def page(method: str, path: str, answer: Page, summary: str, **options: Any) -> Route:
-    """Return the route of a page. What is sent by POST is a form of our own pages."""
+    """Return the route of a page. A page with method POST accepts only forms of the dashboard's own pages."""
 
     def handler(call: Call) -> Reply:
         if method != "POST":
@@ -138,10 +138,10 @@ def page(method: str, path: str, answer: Page, summary: str, **options: Any) -> 
 
 
 def check_same_site(call: Call) -> None:
-    """Refuse what a page of another site sends. Browsers that do not say so send at least the origin of a form.
+    """Refuse requests from pages of other sites, by `Sec-Fetch-Site`, or in older browsers by `Origin`.
 
     Raises:
-        Fault: 403.
+        Fault: 403, if the request comes from another site.
     """
     site, origin = call.headers.get("sec-fetch-site"), call.headers.get("origin")
     if site is not None:
@@ -154,10 +154,10 @@ def check_same_site(call: Call) -> None:
 
 
 def _parse_form(body: bytes) -> dict[str, str]:
-    """Return a form's fields; of several with one name the last.
+    """Parse a form; of several fields with the same name the last one counts.
 
     Raises:
-        Fault: 413, too large; 400, too many fields.
+        Fault: 400, if the form has too many fields; 413, if it is too large.
     """
     if len(body) > FORM_BYTES:
         raise Fault(413, "This form is too large.")
@@ -184,7 +184,7 @@ def redirect(location: str, cookie: str | None = None) -> Reply:
 
 
 def refuse(request: Request, fault: Fault) -> Reply:
-    """Return the page that says what is wrong; whoever has to sign in is sent to do so."""
+    """Return the page that tells of a fault, or a redirect to the sign-in page if the reader has not signed in."""
     root = root_of(request)
     if fault.status == 401:
         path = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
@@ -193,7 +193,7 @@ def refuse(request: Request, fault: Fault) -> Reply:
 
 
 def refuse_here(request: Request, fault: Fault) -> Reply:
-    """Return the page that says what is wrong, also to whoever has to sign in."""
+    """Return the page that tells of a fault, even if the reader has not signed in."""
     root = root_of(request)
     typed = request.query_params.multi_items()[:FORM_FIELDS] if fault.status == 400 and request.method == "GET" else []
     reply = render(
@@ -206,7 +206,7 @@ def refuse_here(request: Request, fault: Fault) -> Reply:
 
 
 def root_of(request: Request) -> str:
-    """Return the path that the application is mounted under; empty if it is not."""
+    """Return the path that the application is mounted under; empty if it is not mounted."""
     return str(request.scope.get("root_path", ""))
 
 
@@ -215,7 +215,7 @@ def root_of(request: Request) -> str:
 
 @cache
 def templates() -> jinja2.Environment:
-    """Return the templates, with what they may call."""
+    """Return the template environment with its functions and filters."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -231,14 +231,15 @@ def templates() -> jinja2.Environment:
 
 
 def _quoted(value: object) -> str:
-    """Return text as a parameter of a URL, slashes included."""
+    """Return text quoted for a URL parameter, slashes included."""
     return quote(str(value).encode(errors="replace"), safe="")
 
 
 def log_url(record: Record, origin: str = "") -> str:
-    """Return where a record's page is: its id in the path where it can be, its project unless it is the default.
+    """Return the URL of a record's page: with the id in the path if possible, and with the project unless it is the
+    default.
 
-    `origin` is the query of the list that it is opened from.
+    `origin` is the query of the list from which the page is opened.
     """
     pairs = [("project", record.project)] if record.project != "default" else []
     pairs += [("from", origin)] if origin else []
@@ -249,13 +250,13 @@ def log_url(record: Record, origin: str = "") -> str:
 
 @jinja2.pass_context
 def _moment(context: jinja2.runtime.Context, at: datetime | None) -> str:
-    """Return a time in the reader's zone."""
+    """Format a time in the reader's zone."""
     return "–" if at is None else at.astimezone(context.get("zone") or UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @jinja2.pass_context
 def _brief(context: jinja2.runtime.Context, at: datetime | None) -> str:
-    """Return a time in the reader's zone, as short as it can be told: no day today, no year this year."""
+    """Format a time in the reader's zone as briefly as possible: without the day if today, the year if this year."""
     if at is None:
         return "–"
     zone = context.get("zone") or UTC
@@ -267,24 +268,24 @@ def _brief(context: jinja2.runtime.Context, at: datetime | None) -> str:
 
 @jinja2.pass_context
 def _when(context: jinja2.runtime.Context, text: str | None) -> str:
-    """Return a time given as ISO 8601, as `brief` does."""
+    """Format a time given in ISO 8601 as `brief` does."""
     return _brief(context, datetime.fromisoformat(text) if text else None)
 
 
 def _bytes(size: float) -> str:
-    """Return a number of bytes in the unit that fits."""
+    """Format a number of bytes in a suitable unit."""
     power = min(4, int(math.log(size, 1024))) if size >= 1 else 0
     amount, unit = size / 1024**power, ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
     return f"{amount:.0f} {unit}" if amount >= 100 or not power else f"{amount:.1f} {unit}"
 
 
 def _score(value: object) -> str:
-    """Return a score with no more digits than it has."""
+    """Format a score without superfluous digits."""
     return f"{value:.6g}" if isinstance(value, (int, float)) else figures.safe(value)
 
 
 def _asked(preview: str | None) -> str:
-    """Return what was asked, of the preview of an input: the one argument of a function that takes a text."""
+    """Return the question in an input preview: for a function with a single text argument, that argument."""
     found = re.match(r'\{"[^"]*": ?"(.*?)("\}?)?$', preview or "", re.DOTALL)
     return found[1] if found else preview or ""
 

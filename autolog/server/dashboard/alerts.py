@@ -1,4 +1,4 @@
-"""Alerts: the rules with what became of them, the last that fired, and a form for one more."""
+"""Alerts: the rules with their states, the latest events, and a form for a new rule."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from autolog.server._logs import note_change
 from autolog.server.dashboard._page import PageRequest
 from autolog.stores.filters import REPEATED
 
-#: What may be alerted on, for the form to suggest.
+#: Example conditions that the form suggests.
 EXAMPLES = ("error_rate > 5% over 15m", "p95 > 20s over 1h", "cost > 50 over 1d", "calls < 1 over 1h")
-#: How many of the last events are listed.
+#: The most events that are listed.
 EVENTS = 30
 
 
 def alerts(request: PageRequest) -> Reply:
-    """Show the alerts; a link from a list brings its filters into the form."""
+    """Show the alerts; a link from a list fills the list's filters into the form."""
     return _show(request)
 
 
 def save(request: PageRequest) -> Reply:
-    """Set an alert, in the place of the one with its name."""
+    """Create an alert, or replace the one of the same name."""
     form = request.form
     name = form.get("name", "").strip()
     known = next((rule for rule in read_rules(request.store) if rule.name == name), None)
@@ -65,7 +65,7 @@ def remove(request: PageRequest) -> Reply:
 
 
 def try_out(request: PageRequest) -> Reply:
-    """Send an alert as if it fired, to try where that arrives."""
+    """Send an alert's notifications as if it fired, to test their delivery."""
     rule, now = _rule(request), datetime.now(UTC)
     value, calls = rule.figure(request.store, now)
     text = "TEST " + rule.words(True, value, calls).removeprefix("FIRING ")
@@ -92,7 +92,7 @@ def _show(request: PageRequest, code: int = 200, **values: Any) -> Reply:
 
 
 def _changed(request: PageRequest, rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the form's values for the alert that is to be changed, if the URL names one."""
+    """Return the form's values for the alert to be changed, if the URL names one."""
     rule = next((rule for rule in rules if rule["name"] == request.parameter("change")), None)
     if rule is None:
         return {}
@@ -106,7 +106,7 @@ def _rule(request: PageRequest) -> Rule:
     """Return the alert that the form names.
 
     Raises:
-        Fault: 404, there is none that the key administers.
+        Fault: 404, if there is none that the key administers.
     """
     rule = next((rule for rule in read_rules(request.store) if rule.name == request.form.get("name")), None)
     if rule is None:
@@ -116,16 +116,16 @@ def _rule(request: PageRequest) -> Rule:
 
 
 def _check(request: PageRequest, project: str) -> None:
-    """Refuse a key that does not administer a project."""
+    """Raise a Fault with status 403 if the key does not administer a project."""
     if not request.call.principal.may("admin") or request.project not in {None, project}:
         raise Fault(403, "Changing alerts needs a key with the scope admin.")
 
 
 def _filters(text: str) -> dict[str, Any]:
-    """Return filters given as in a URL: `model=gpt-4o&tag=web`.
+    """Parse filters written as in a URL: `model=gpt-4o&tag=web`.
 
     Raises:
-        AutologError: they are not of this form.
+        AutologError: if they do not have this form.
     """
     pairs = parse_qsl(text.strip().removeprefix("?"), keep_blank_values=True)
     if text.strip() and not pairs:

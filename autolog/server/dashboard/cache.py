@@ -13,20 +13,20 @@ from autolog.server.dashboard.frame import RECENT
 from autolog.stores.lookup import calls_before
 from autolog.stores.query import Query
 
-#: How many of the newest calls are judged, for which their bodies are read; and how many the rate alone is of.
+#: The number of newest calls that are analysed with their bodies, and the number that the hit rate alone is based on.
 JUDGED, RATED = 1_000, 2_000
-#: How many causes and misses are listed.
+#: The most causes and the most misses that are listed.
 CAUSES, MISSES = 20, 30
 
 
 def cache(request: PageRequest) -> Reply:
-    """Show the frame of the page at once; `judged` fills it."""
+    """Show the page's outline at once; the script then inserts the contents from `judged`."""
     _query(request)
     return request.render("cache.html", place="cache", recent=RECENT, by=_by(request), groups=GROUPS)
 
 
 def judged(request: PageRequest) -> Reply:
-    """Return the sums, the causes and the misses of the newest calls."""
+    """Return the totals, the causes and the misses of the newest calls."""
     by = _by(request)
     found = request.store.find(_query(request), JUDGED)
     made = report(request.store.with_bodies(reversed(found)), by)
@@ -38,7 +38,7 @@ def judged(request: PageRequest) -> Reply:
 
 
 def rate(request: PageRequest) -> Reply:
-    """Return the share of the input that the cache gave, for the overview."""
+    """Return the share of input tokens that were read from the cache, for the overview."""
     calls = [one for one in request.store.find(_query(request), RATED) if one.usage_input_tokens]
     given = sum(one.usage_input_tokens or 0 for one in calls)
     read = sum(one.usage_cache_read_input_tokens or 0 for one in calls)
@@ -49,7 +49,7 @@ def rate(request: PageRequest) -> Reply:
 
 
 def line_of(request: PageRequest) -> Reply:
-    """Return in a line what the cache did for one call."""
+    """Return a line that says what the cache did for one call."""
     record = request.record(request.id)
     return request.fragment("line.html", said=line(record, calls_before(request.store, record)))
 
@@ -67,6 +67,6 @@ def _by(request: PageRequest) -> str:
 
 
 def _day(day: str) -> dict[str, str]:
-    """Return the filters of a day of UTC."""
+    """Return the filters that select a day in UTC."""
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)
     return {"since": start.isoformat(), "until": (start + timedelta(days=1)).isoformat()}

@@ -1,4 +1,4 @@
-"""The overview's sums and charts: hourly sums gathered into points, drawn as SVG that needs no script."""
+"""The overview's totals and charts: hourly sums are combined into points and drawn as SVG, which needs no script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 190, 66, 24, 10
 
 @dataclass(slots=True)
 class Total:
-    """Sums over some time: of everything, or of one value of a dimension."""
+    """The sums of a time range, of all calls or of those with one value of a dimension."""
 
     value: str = ""
     calls: int = 0
@@ -27,9 +27,9 @@ class Total:
     cost: float = 0.0
     priced: int = 0
     durations: list[Mapping[float, int]] = field(default_factory=list)
-    """How many calls took about so long, of each part: put together when a percentile is asked for."""
+    """Counts of calls by approximate duration, one mapping for each part; merged when a percentile is requested."""
     percentiles: dict[float, float | None] = field(default_factory=dict)
-    """Those that are known without the durations."""
+    """Percentiles that are known without the durations."""
 
     def add(self, part: Hour | Total) -> None:
         self.calls += part.calls
@@ -50,11 +50,11 @@ class Total:
 
     @property
     def known_cost(self) -> float | None:
-        """Return the cost in dollars, or None if none of the calls has one."""
+        """The cost in dollars, or None if no call has a known cost."""
         return self.cost if self.priced else None
 
     def percentile(self, share: float) -> float | None:
-        """Return the duration that this share of the calls did not exceed, in seconds; within five per cent."""
+        """Return the duration that this share of the calls did not exceed, in seconds, accurate to five per cent."""
         if share in self.percentiles:
             return self.percentiles[share]
         whole: Counter[float] = Counter()
@@ -70,7 +70,7 @@ class Total:
 
 
 def totals(hours: Iterable[Hour]) -> list[Total]:
-    """Return sums by value, most calls first."""
+    """Return the sums by value, most calls first."""
     found: dict[str, Total] = {}
     for hour in hours:
         found.setdefault(hour.value, Total(hour.value)).add(hour)
@@ -79,7 +79,7 @@ def totals(hours: Iterable[Hour]) -> list[Total]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One step of a chart's time axis."""
+    """One step on a chart's time axis."""
 
     start: datetime
     label: str
@@ -87,7 +87,7 @@ class Point:
 
 
 def points(hours: Iterable[Hour], since: datetime, until: datetime, step: timedelta, zone: tzinfo = UTC) -> list[Point]:
-    """Return sums by steps of time, empty ones included; days are those of UTC, as the sums are."""
+    """Return the sums of each time step, empty ones included; days are UTC days, as in the hourly sums."""
     begin = datetime.fromtimestamp(since.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
     count = max(1, min(400, -((begin - until) // step)))
     sums = [Total() for _ in range(count)]
@@ -133,7 +133,7 @@ Show = Callable[[float | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What a chart shows. `kind`: bars, one before the other; stack, one on the other; lines."""
+    """The contents of a chart. `kind` is `bars` (one in front of the other), `stack` or `lines`."""
 
     title: str
     series: Sequence[Series]
@@ -141,7 +141,7 @@ class Chart:
     kind: str
 
     def draw(self, steps: Sequence[Point], link: Callable[[Point], str]) -> Markup:
-        """Return the chart as SVG; each step says its figures and leads to its logs."""
+        """Return the chart as SVG; each step shows its figures and links to its logs."""
         figures = [[figure(step.total) for step in steps] for _, _, figure in self.series]
         top = _round_up(max(_heights(figures, self.kind), default=0.0))
         wide = (WIDTH - LEFT) / len(steps)
@@ -178,7 +178,7 @@ def _heights(figures: list[list[float | None]], kind: str) -> list[float]:
 
 
 def _labels(steps: Sequence[Point], wide: float) -> Markup:
-    """Return the labels of the time axis, those at its ends inside of it."""
+    """Return the labels of the time axis; the outermost ones are aligned to stay inside the chart."""
     count = min(len(steps), 5)
     drawn = Markup("")
     for number in range(count):
@@ -205,7 +205,7 @@ def _grid(share: float, top: float, show: Show) -> Markup:
 
 
 def _tick(value: float, show: Show) -> str:
-    """Return a figure of an axis, short enough for its margin: 2M, $1,500k, 0.5 s."""
+    """Format a figure on an axis, short enough for the margin: 2M, $1,500k, 0.5 s."""
     words = re.sub(r"\.?0+ s$", " s", show(value))
     if value < 1_000_000 or " " in words:
         return words
@@ -224,7 +224,7 @@ def _bars(row: Sequence[float | None], style: str, top: float, wide: float, belo
 
 
 def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> Markup:
-    """Draw a line through the known values: a gap where one is missing, a dot where one stands alone."""
+    """Draw a line through the known values, with gaps for missing values and dots for isolated ones."""
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(row):
         if value is None:
@@ -241,14 +241,14 @@ def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> M
     return drawn
 
 
-#: What stands for the thousands of large figures.
+#: The suffixes of large figures.
 _LARGE = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
-#: Where an axis may end, in tenths of a power of ten.
+#: The values at which an axis may end, as multiples of a power of ten.
 _ENDS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 def _round_up(value: float) -> float:
-    """Round up to the next number that is good for the end of an axis."""
+    """Round up to the next value at which an axis may end."""
     if value <= 0:
         return 1.0
     power = 1.0

@@ -1,4 +1,4 @@
-"""Two logs side by side, and what else a log may be compared with."""
+"""Two logs side by side, and suggestions of logs to compare with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autolog.server.dashboard._page import PageRequest
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: How many others are offered, and how many are looked through for those that were asked the same.
+#: The most suggestions, and the most logs that are searched for the same input.
 OFFERED, LOOKED_THROUGH = 12, 200
 
 
@@ -29,7 +29,7 @@ def compare(request: PageRequest) -> Reply:
 
 
 def offered(store: Store, record: Record) -> list[Record]:
-    """Return what a log may be compared with: those asked the same, and other versions or models, first."""
+    """Return logs to compare with: first those with the same input, other versions or other models."""
     same = {"project": record.project, "kind": record.kind}
     if record.prompt_name:
         same["prompt_name"] = record.prompt_name

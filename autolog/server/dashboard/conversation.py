@@ -1,4 +1,4 @@
-"""A record's conversation for a page: messages, their parts, and what of them a browser may show."""
+"""A record's conversation as a page shows it: messages, their parts, and media that are safe to show in a browser."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from autolog._record.record import Record
 from autolog.server.dashboard.markdown import markdown
 from autolog.server.dashboard.markup import MAX_TEXT, json_tree, text
 
-#: Media that a browser shows without running anything in them.
+#: Media types that a browser shows without running anything in them.
 SHOWN = re.compile(r"(image/(png|jpeg|gif|webp)|audio/[\w.+-]+|video/(mp4|webm))")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,]{0,100};base64,[A-Za-z0-9+/=\s]+")
-#: So many messages of the history are drawn, the newest; the raw body has all.
+#: The most messages that are shown, the newest ones; the raw body has all.
 MAX_MESSAGES = 300
-#: What parameters are not: the conversation itself.
+#: Fields of a request that are part of the conversation, and not parameters.
 _SAID = {"messages", "input", "prompt", "system", "instructions", "tools", "contents", "systemInstruction"}
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _INSTRUCTIONS = ("system", "developer")
@@ -33,7 +33,7 @@ _RETURNS = Markup('<div class="returns"><small>returned</small>{}</div>')
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message for the template: its parts as HTML, and what of it is copied."""
+    """A message for the template: its parts as HTML, and the text for copying."""
 
     role: str
     parts: list[Markup]
@@ -49,10 +49,10 @@ class Shown:
 
 
 def contents(record: Record) -> dict[str, Any]:
-    """Read the bodies of a record once, and return what its page shows of them.
+    """Parse the bodies of a record once, and return what its page shows of them.
 
-    `answer` came back; `instructions`, `earlier` and `turn` were sent: what the system says, the history, and what
-    is new since the user spoke last.
+    `answer` is from the response. From the request come `instructions`, which is the system prompt, `earlier`, the
+    history, and `turn`, the messages since the user's last one.
     """
     request, response = bodies(record)
     if record.kind != "llm":
@@ -79,7 +79,7 @@ def contents(record: Record) -> dict[str, Any]:
 
 
 def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
-    """Return what the user said last and what came back, cut after `most` characters; a function's input and output."""
+    """Return the user's last message and the answer, or a function's input and output, each cut at `most`."""
     request, response = bodies(record)
     if record.kind != "llm":
         asked, answer = (None if body is None else _only_text(body) for body in (request, response))
@@ -91,7 +91,7 @@ def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
 
 
 def _turn_begins(messages: Sequence[Message]) -> int:
-    """Return where the newest turn begins: at what the user said last, results of tools apart."""
+    """Return the index of the user's last message, not counting tool results, at which the newest turn begins."""
     begin = max(0, len(messages) - MAX_MESSAGES // 2)
     for index in range(len(messages) - 1, begin - 1, -1):
         if messages[index].role == "user" and any(part.kind != "tool_result" for part in messages[index].parts):
@@ -100,7 +100,7 @@ def _turn_begins(messages: Sequence[Message]) -> int:
 
 
 def _show(message: Message, results: Mapping[str | None, Part], beside: AbstractSet[str | None]) -> Shown | None:
-    """Return a message to show; None if all of it stands beside the tool calls that it answers."""
+    """Return a message to show; None if all its parts are tool results shown with their calls."""
     parts = [
         _part(part, results.get(part.id) if part.kind == "tool_call" else None)
         for part in message.parts
@@ -110,12 +110,12 @@ def _show(message: Message, results: Mapping[str | None, Part], beside: Abstract
 
 
 def _parameters(request: Any) -> dict[str, Any]:
-    """Return the request's other parameters: model, temperature, ..."""
+    """Return the request's parameters apart from the conversation: model, temperature, ..."""
     return {key: value for key, value in request.items() if key not in _SAID} if isinstance(request, dict) else {}
 
 
 def _tools(request: Any) -> list[Any]:
-    """Return the tools that the model was offered."""
+    """Return the tools that the request offered to the model."""
     tools = request.get("tools") if isinstance(request, dict) else None
     return tools if isinstance(tools, list) else []
 
@@ -138,7 +138,7 @@ def _part(part: Part, result: Part | None = None) -> Markup:
 
 
 def _text(said: str, most: int = MAX_TEXT) -> Markup:
-    """Return what was said: JSON as a tree, all else as Markdown."""
+    """Render a text: as a tree if it is JSON, else as Markdown."""
     value = decode_json(said) if said[:1] in {"{", "["} else None
     if isinstance(value, (dict, list)):
         return Markup('<div class="json">{}</div>').format(json_tree(value))
@@ -146,24 +146,24 @@ def _text(said: str, most: int = MAX_TEXT) -> Markup:
 
 
 def _only_text(body: Any) -> Any:
-    """Return the one argument of a function that takes a text, or the body as it is."""
+    """Return the single text argument of a function, or else the body unchanged."""
     values = list(body.values()) if isinstance(body, dict) else []
     return values[0] if len(values) == 1 and isinstance(values[0], str) else body
 
 
 def _value_of(body: Any, most: int = MAX_TEXT) -> Markup:
-    """Return what went into a function, or came out: text as Markdown, all else as a tree."""
+    """Render the input or output of a function: text as Markdown, everything else as a tree."""
     return _text(body, most) if isinstance(body, str) else Markup('<div class="json">{}</div>').format(json_tree(body))
 
 
 def _value(part: Part) -> Markup:
-    """Return a tool's arguments or result."""
+    """Render the arguments or the result of a tool."""
     value = decode_json(part.text) if part.text else part.value
     return json_tree(value) if isinstance(value, (dict, list)) else text(part.text or part.value or "")
 
 
 def _media(part: Part) -> Markup:
-    """Show an image or sound that is inside the body; name one that is elsewhere, and do not fetch it."""
+    """Render an image or sound that is embedded in the body; others are only named, and not fetched."""
     url, kind = _source(part.value)
     if url is not None and kind is not None and SHOWN.fullmatch(kind):
         if kind.startswith("image/"):
@@ -173,7 +173,7 @@ def _media(part: Part) -> Markup:
 
 
 def _source(value: Any) -> tuple[str | None, str | None]:
-    """Return a data URL for the media in a part, in any provider's format, and its type."""
+    """Return a data URL for the media in a part, in any provider's format, and the media type."""
     if not isinstance(value, dict):
         return None, None
     source = value.get("source")

@@ -1,4 +1,4 @@
-"""What a list shows as a file: JSON lines, CSV, Parquet or a vcrpy cassette."""
+"""Export of a list as a file: JSON lines, CSV, Parquet or a vcrpy cassette."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autolog.server.dashboard._page import HEADERS, PageRequest
 from autolog.server.dashboard.filters import LOGS, TRACES, read_filters
 from autolog.stores.query import Query
 
-#: The forms: the ending of the file, its type and its words.
+#: The file formats: extension, media type and label.
 FORMS = {
     "csv": ("csv", "text/csv; charset=utf-8", "CSV for a spreadsheet"),
     "jsonl": ("jsonl", "application/jsonl", "JSON lines with everything"),
@@ -25,14 +25,14 @@ FORMS = {
 _WRITERS: dict[str, Callable[..., Any]] = {
     "csv": files.write_csv, "jsonl": files.write_lines, "vcr": cassettes.write_cassette,
 }  # fmt: skip
-#: The size of the pieces that a file is sent in, in bytes.
+#: The size of the pieces in which a file is sent, in bytes.
 PIECE = 256 * 1024
 
 
 def export(request: PageRequest) -> Reply:
-    """Send all that matches the filters, oldest first, however much there is.
+    """Send all records that match the filters as a file, oldest first, without a limit.
 
-    It is written to a temporary file first, so that an error is an answer and no file that ends in the middle.
+    The export is written to a temporary file first, so that an error results in an error page, not a truncated file.
     """
     form = request.parameter("form")
     if form not in FORMS:

@@ -1,4 +1,4 @@
-"""The pages' own files, read once."""
+"""The dashboard's static files, which are read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of a list's URL: filters, order, page. The names are those of the command line."""
+"""The parameters of a list's URL: filters, order and page. They are named as on the command line."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from autolog.stores.filters import parse_zone, read_query
 from autolog.stores.lookup import with_whole_trace
 from autolog.stores.query import Query
 
-#: What the table can be sorted by: the parameter, the field, the heading.
+#: The orders of the table: the value of the parameter, and the field.
 SORTS = {"time": "created_at", "latency": "duration", "cost": "cost", "tokens": "tokens"}
 PAGE = 50
-#: The two lists.
+#: The paths of the two lists.
 LOGS, TRACES = "/ui/", "/ui/traces"
-#: What the form has fields for, and the kinds that it offers.
+#: The filters that have a field in the form, and the kinds that the form offers.
 FIELDS = frozenset({
     "text", "model", "provider", "function", "name", "status", "kind", "user", "session", "tag", "metadata", "error",
     "prompt", "prompt_version", "score",
 })  # fmt: skip
-#: Parameters that narrow nothing: order, place, columns, and the zone of times.
+#: Parameters that do not filter: order, page, columns, and the time zone.
 _OTHERS = frozenset({"sort", "past", "offset", "after", "zone", "column", "roots", "step"})
-#: What the frame shows: the project and the time range are no chips.
+#: Filters that the frame shows; they get no chips.
 _FRAMED = frozenset({"project", "since", "until"})
-#: The columns that there are, and their headings.
+#: The available columns, and their headings.
 COLUMNS = {
     "time": "Time", "name": "Name", "kind": "Kind", "model": "Model", "status": "Status", "latency": "Latency",
     "first": "First chunk", "tokens": "Tokens", "cost": "Cost", "user": "User", "session": "Session", "tags": "Tags",
@@ -40,7 +40,7 @@ KINDS = ("llm", "function", "span", "tool", "agent", "retrieval", "chain")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The parameters of a list's URL, parsed. `given` has them as they are, without empty ones."""
+    """The parsed parameters of a list's URL. `given` are the parameters as written, without empty ones."""
 
     query: Query
     given: Pairs
@@ -52,38 +52,38 @@ class Filters:
 
     @property
     def first_page(self) -> bool:
-        """Return whether this is the newest page, to which new records are added live."""
+        """Whether this is the page with the newest records, to which new ones are added live."""
         return self.query.past is None and self.offset == 0 and self.sort == "time" and self.descending
 
     @property
     def shown(self) -> Pairs:
-        """Return the filters alone, without order and page, and without what the frame shows."""
+        """The filters without order and page, and without those that the frame shows."""
         return [(name, value) for name, value in self.given if name not in _OTHERS | _FRAMED]
 
     @property
     def columns(self) -> list[str]:
-        """Return the columns to show."""
+        """The columns to show."""
         return [value for name, value in self.given if name == "column"] or list(DEFAULT_COLUMNS)
 
     @property
     def origin(self) -> str:
-        """Return the filters as a query, for the page of a log to go back to; `step` tells the list of traces."""
+        """The filters as a query string, with which a log's page links back; `step` marks the list of traces."""
         kept = [pair for pair in self.given if pair[0] not in {"past", "offset", "column", "step"}]
         return urlencode([*kept, ("step", "traces")] if self.path == TRACES else kept)
 
     @property
     def query_string(self) -> str:
-        """Return all parameters but the place in the list: what a saved view keeps."""
+        """All parameters except the page, as saved views store them."""
         return urlencode([pair for pair in self.given if pair[0] not in {"past", "offset"}])
 
     @property
     def unfiltered(self) -> str:
-        """Return this list's URL without filters; project and time range stay."""
+        """This list's URL without filters, but with project and time range."""
         return with_query(self.path, [pair for pair in self.given if pair[0] in _FRAMED | {"zone", "column", "roots"}])
 
     @property
     def others(self) -> Pairs:
-        """Return what the form has no field for, to be kept in hidden ones: repeated filters, and the rest."""
+        """Parameters without a field in the form, kept in hidden fields: repeated filters, order and the like."""
         seen: set[str] = set()
         left = []
         for name, value in reversed(self.given):
@@ -94,7 +94,7 @@ class Filters:
         return left[::-1]
 
     def url(self, path: str | None = None, **changes: str | None) -> str:
-        """Return this list's URL with parameters changed, or removed by None; a change goes to the first page."""
+        """Return this list's URL with parameters changed, or removed if None; a change leads to the first page."""
         kept = [(name, value) for name, value in self.given if name not in changes and name not in {"past", "offset"}]
         pairs = kept + [(name, value) for name, value in changes.items() if value]
         return with_query(path or self.path, pairs)
@@ -108,12 +108,12 @@ class Filters:
 def read_filters(
     pairs: Pairs, project: str | None, zone: str = "UTC", path: str = LOGS, store: Store | None = None
 ) -> Filters:
-    """Parse the parameters of a list; `zone` is that of times, unless a parameter names one.
+    """Parse the parameters of a list. `zone` is the time zone of times, unless a parameter names another.
 
-    `store` tells which trace is meant by a part of its id.
+    `store` is needed to find the trace that is meant by a part of its id.
 
     Raises:
-        Fault: 400, naming the parameter that is invalid; 403, another key's project.
+        Fault: 400, if a parameter is invalid, which is named; 403, if the project is not the key's.
     """
     pairs = [(name, value.strip()) for name, value in pairs if value.strip()]
     given = dict(pairs)
@@ -142,7 +142,7 @@ def read_filters(
 
 
 def read_range(pairs: Pairs, project: str | None, zone: str, recent: str = "") -> Query:
-    """Parse the project and the time range alone; `recent` is where it begins if `pairs` do not say.
+    """Parse only the project and the time range; `recent` is the default of `since`.
 
     Raises:
         Fault: as `read_filters` does.
@@ -154,14 +154,14 @@ def read_range(pairs: Pairs, project: str | None, zone: str, recent: str = "") -
 
 
 def _pair(name: str, value: str) -> tuple[str, str]:
-    """Return a filter as it is meant: blanks around metadata's key and value are none of them."""
+    """Return a filter with the spaces around the key and value of metadata removed."""
     if name == "metadata":
         value = "=".join(part.strip() for part in value.split("=", 1))
     return name, value
 
 
 def _past(text: str | None) -> tuple[datetime, int] | None:
-    """Parse where the last page ended: microseconds since 1970, and the record's sequence number."""
+    """Parse the position at which the last page ended: microseconds since 1970, and the record's sequence number."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,16})\.(\d{1,18})", text)
@@ -173,5 +173,5 @@ def _past(text: str | None) -> tuple[datetime, int] | None:
 
 
 def place(at: datetime, seq: int) -> str:
-    """Return a position in the list, for `past`."""
+    """Return a position in the list for the parameter `past`."""
     return f"{int(at.timestamp()) * 1_000_000 + at.microsecond}.{seq}"

@@ -1,4 +1,4 @@
-"""What stands around every page: where one is, the project, the time range, and the reader's zone."""
+"""The frame around every page: navigation, project, time range, and the reader's time zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autolog.stores.filters import parse_zone
 
 Pairs = list[tuple[str, str]]
 
-#: The pages of the navigation: their place, path and heading. Settings is for keys with the scope `admin`.
+#: The pages in the navigation: name, path and heading. Settings is only for keys with the scope `admin`.
 PLACES = (
     ("overview", "/ui/overview", "Overview"),
     ("logs", "/ui/", "Logs"),
@@ -25,7 +25,7 @@ PLACES = (
     ("compare", "/ui/compare", "Compare"),
     ("settings", "/ui/settings", "Settings"),
 )
-#: The ranges of time that are offered: the value of `since`, and its words.
+#: The time ranges that are offered: the value of `since`, and the label.
 PRESETS = {
     "1h": "Last hour",
     "24h": "Last 24 hours",
@@ -33,19 +33,19 @@ PRESETS = {
     "30d": "Last 30 days",
     "90d": "Last 90 days",
 }
-#: Which of them pages of sums have unless another is chosen.
+#: The default range of pages with totals.
 RECENT = "7d"
-#: The cookie in which the script says the browser's time zone.
+#: The cookie in which the script stores the browser's time zone.
 ZONE_COOKIE = "autolog_zone"
-#: What goes along from page to page.
+#: Parameters that links to other pages keep.
 _CARRIED = ("project", "since", "until", "zone")
-#: Where in a list one is: a change of the range or project begins it anew.
+#: Parameters of the position in a list, which a change of range or project resets.
 _PLACE = frozenset({"past", "offset", "page"})
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame around a page of somebody who has signed in."""
+    """The frame around a page for a reader who has signed in."""
 
     path: str
     given: Pairs
@@ -61,12 +61,12 @@ class Frame:
 
     @property
     def project(self) -> str:
-        """Return the chosen project; empty for all."""
+        """The chosen project; empty for all."""
         return self.own_project or self.parameters.get("project", "")
 
     @property
     def places(self) -> list[tuple[str, str, str]]:
-        """Return the navigation's place, URL and heading of every page that the reader may see."""
+        """The name, URL and heading of every page in the navigation that the reader may see."""
         carried = [(name, value) for name, value in self.given if name in _CARRIED]
         return [
             (place, with_query(path, carried), words)
@@ -75,7 +75,7 @@ class Frame:
         ]
 
     def range_words(self, recent: str = "") -> str:
-        """Return the chosen time range in words; `recent` is the one that holds unless another is chosen."""
+        """Return the label of the chosen time range; `recent` is the default range of the page."""
         since, until = self.parameters.get("since", recent), self.parameters.get("until", "")
         since, until = self._told(since, "%d %b %H:%M"), self._told(until, "%d %b %H:%M")
         if not until:
@@ -83,11 +83,11 @@ class Frame:
         return f"{since or 'Beginning'} – {until}"
 
     def end(self, name: str) -> str:
-        """Return one end of the time range as a field has it, in the reader's zone."""
+        """Return one end of the time range for a form field, in the reader's zone."""
         return self._told(self.parameters.get(name, ""), "%Y-%m-%dT%H:%M:%S")
 
     def _told(self, text: str, form: str) -> str:
-        """Return an exact time, as a bar of a chart leads to, in the reader's zone; what was typed stays as it is."""
+        """Return an exact time, as in links from charts, in the reader's zone; return typed text unchanged."""
         try:
             at = datetime.fromisoformat(text)
             return text if at.tzinfo is None else at.astimezone(self.zone).strftime(form)
@@ -95,27 +95,27 @@ class Frame:
             return text
 
     def url(self, **changes: str | None) -> str:
-        """Return this page's URL with parameters changed, or removed by None."""
+        """Return this page's URL with parameters changed, or removed if None."""
         return self.at(self.path, **changes)
 
     def at(self, path: str, **changes: str | None) -> str:
-        """Return another page's URL with this one's parameters, changed."""
+        """Return another page's URL with this page's parameters, changed as given."""
         kept = [pair for pair in self.given if pair[0] not in changes and pair[0] not in _PLACE]
         return with_query(path, kept + [(name, value) for name, value in changes.items() if value])
 
     def to(self, path: str, **parameters: Any) -> str:
-        """Return another page's URL in the same project and time range."""
+        """Return another page's URL with the same project and time range."""
         kept = [pair for pair in self.given if pair[0] in _CARRIED and pair[0] not in parameters]
         return with_query(path, kept + [(name, str(value)) for name, value in parameters.items() if value is not None])
 
 
 def with_query(path: str, pairs: Pairs) -> str:
-    """Return a path with a query, if there is any."""
+    """Return a path with a query string, unless that is empty."""
     return path + ("?" + urlencode([(name, value.encode(errors="replace")) for name, value in pairs]) if pairs else "")
 
 
 def frame_of(call: Call, root: str) -> Frame:
-    """Return the frame of a page. Projects are those that have records or keys, if the key is for all of them."""
+    """Return the frame of a page. A key for all projects can choose among those with records or keys."""
     own = None if call.principal.project == ANY_PROJECT else call.principal.project
     projects = [own] if own else sorted({*call.services.keyring.projects, *call.store.projects()})
     zone, name = reader_zone(call)
@@ -125,7 +125,7 @@ def frame_of(call: Call, root: str) -> Frame:
 
 
 def reader_zone(call: Call) -> tuple[tzinfo, str]:
-    """Return the time zone that the page's times are shown and read in, and its name: the URL's, the browser's, UTC."""
+    """Return the time zone for the page's times, and its name: the URL's, else the browser's, else UTC."""
     for name in (call.parameter("zone"), unquote(call.request.cookies.get(ZONE_COOKIE, ""))):
         if name:
             try:

@@ -1,4 +1,4 @@
-"""Sessions and users: the lists, and the turns of one session one under the other."""
+"""Sessions and users: the two lists, and the turns of one session."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from autolog.server.dashboard.tree import trace_sums
 from autolog.stores._contract import Store
 from autolog.stores.query import SUMMARY_ORDERS, Query, Summary
 
-#: Rows of a list, and turns of a session, on a page.
+#: The rows on a page of a list, and the turns on a page of a session.
 ROWS, TURNS = 50, 25
-#: So many characters of a turn are shown; all of it is where it leads to.
+#: The most characters of a turn's texts that are shown; the turn links to its full log.
 MAX_SAID = 4_000
 
 
@@ -49,7 +49,7 @@ def _list(request: PageRequest, field: str, place: str) -> Reply:
 
 
 def _ends(store: Store, query: Query, groups: Sequence[Summary]) -> dict[str | None, tuple[Record, Record]]:
-    """Return the first and the last turn of each session."""
+    """Return the first and the last turn of each session, by session."""
     found: dict[str | None, tuple[Record, Record]] = {}
     for group in groups:
         one = replace(query.where(session=group.value), roots=True)
@@ -60,7 +60,7 @@ def _ends(store: Store, query: Query, groups: Sequence[Summary]) -> dict[str | N
 
 
 def session(request: PageRequest) -> Reply:
-    """Show the turns of a session, the first ones first."""
+    """Show the turns of a session, oldest first."""
     query = _filters(request).query.where(session=request.id)
     whole = next(iter(request.store.summarise(query)), None)
     if not request.id or whole is None:
@@ -80,7 +80,7 @@ def session(request: PageRequest) -> Reply:
 
 
 def _turn(store: Store, record: Record) -> dict[str, Any]:
-    """Return what a turn shows: of a root that keeps no bodies, what its calls asked first and answered last."""
+    """Return what to show of a turn; for a root without bodies, its calls' first input and last output."""
     asked, answered = conversation.turn_of(record, MAX_SAID)
     if record.trace_id and not (asked or answered):
         calls = Query({"project": record.project, "trace_id": record.trace_id, "kind": "llm"})
@@ -92,10 +92,10 @@ def _turn(store: Store, record: Record) -> dict[str, Any]:
 
 
 def _filters(request: PageRequest, recent: bool = False) -> Filters:
-    """Return the filters of the URL; with `recent`, of the last days if it says no time.
+    """Return the filters of the URL; with `recent`, limited to the last days unless the URL has a time.
 
     Raises:
-        Fault: 400, one makes no sense, or is a search, for which too much would be read.
+        Fault: 400, if a filter is invalid, or is a text search, which would have to read too much.
     """
     pairs = [(name, value) for name, value in request.call.query if name not in {"sort", "page", "id"}]
     if request.parameter("text"):
@@ -106,7 +106,7 @@ def _filters(request: PageRequest, recent: bool = False) -> Filters:
 
 
 def _page_number(request: PageRequest) -> int:
-    """Return which page of the list is asked for, counted from 1."""
+    """Return the number of the requested page of the list, starting at 1."""
     given = request.parameter("page") or "1"
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:7]) <= 1_000_000):
         raise Fault(400, f"page: {given[:50]!r} is not the number of a page")

@@ -1,4 +1,4 @@
-"""The histogram above a list: how many records match over time, and a range to choose from it."""
+"""The histogram above a list: the number of matching records over time, from which a range can be chosen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autolog._display import figures
 from autolog.stores._contract import Store
 from autolog.stores.query import Query, Summary
 
-#: A bar is one of these steps of time, the smallest that makes no more than `BARS`.
+#: The possible lengths of a bar; the shortest that makes no more than `BARS` bars is used.
 STEPS = tuple(
     timedelta(seconds=seconds)
     for seconds in (
@@ -41,7 +41,7 @@ _SVG = Markup('<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" ar
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """The drawing, and the times of its ends."""
+    """The histogram's SVG, and the times at its ends."""
 
     svg: Markup
     since: datetime
@@ -49,10 +49,10 @@ class Histogram:
 
 
 def summed(store: Store, query: Query, zone: tzinfo) -> tuple[Summary, Histogram] | None:
-    """Return the sums of what matches and its histogram; None if nothing does.
+    """Return the totals of matching records and their histogram; None if nothing matches.
 
-    Both come of one pass over what matches, in steps of the range asked for, or of that of all there is. Only if what
-    matches lies in a small part of it a second pass looks there more closely.
+    Both come from one pass over the matching records, in steps of the requested time range, or of that of the whole
+    store. A second pass with shorter steps follows only if all matches lie in a small part of the range.
     """
     since, until = query.since or _oldest(store), query.until or datetime.now(UTC)
     if since is None:
@@ -79,13 +79,13 @@ def _oldest(store: Store) -> datetime | None:
 
 
 def _steps(store: Store, query: Query, since: datetime, until: datetime) -> tuple[timedelta, list[Summary]]:
-    """Return how long a bar is, and the sums of each."""
+    """Return the length of a bar, and the sums of each bar."""
     step = next((step for step in STEPS if (until - since) / step <= BARS), STEPS[-1])
     return step, store.summarise(query, step)
 
 
 def _whole(steps: Sequence[Summary]) -> Summary:
-    """Return the sums of all steps."""
+    """Return the sums of all steps together."""
     costs = [one.cost for one in steps if one.cost is not None]
     counted = {
         name: sum(getattr(one, name) for one in steps)

@@ -1,4 +1,4 @@
-"""Values that filters suggest: those that records of the last time had, the most frequent first."""
+"""Suggestions of values for filters: those of recent records, the most frequent first."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from autolog.server.dashboard._page import HEADERS, PageRequest
 from autolog.stores._contract import Store
 from autolog.stores.query import DIMENSIONS, Query
 
-#: How far back sums are looked through; how many of the newest records; and how many values there are of each filter.
+#: How far back the hourly sums are read, the number of newest records that are read, and the most values per filter.
 LOOK_BACK, RECORDS, MOST = timedelta(days=30), 1_000, 200
 
 
 def known(request: PageRequest) -> Reply:
-    """Return as JSON the values of each filter."""
+    """Return the suggested values of each filter as JSON."""
     project = request.project or request.parameter("project") or None
     values = {**_of_records(request.store, project), **_of_sums(request.store, project)}
     return Reply(200, {name: [value for value in some if value] for name, some in values.items()}, headers=HEADERS)
 
 
 def _of_sums(store: Store, project: str | None) -> dict[str, list[str]]:
-    """Return the values that there are sums by, of all calls."""
+    """Return the values of dimensions that have hourly sums, over all calls."""
     until = datetime.now(UTC)
     return {
         name: [total.value for total in charts.totals(store.hours(project, name, until - LOOK_BACK, until))[:MOST]]
         for name in DIMENSIONS[1:]
-        if name != "user"  # there are many: those of the newest records
+        if name != "user"  # users may be too many, and come from the newest records instead
     }
 
 
 def _of_records(store: Store, project: str | None) -> dict[str, list[str]]:
-    """Return the values that the newest records have."""
+    """Return the values in the newest records."""
     found: dict[str, Counter[str]] = {}
     for record in store.find(Query({"project": project} if project else {}), RECORDS):
         for name, value in _values(record):

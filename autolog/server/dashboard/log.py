@@ -1,4 +1,4 @@
-"""One log: its page, its bodies as files, and its score."""
+"""A single log: its page, its bodies as files, and its score."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_SNIPPET = 1_000_000
 
 
 def log(request: PageRequest) -> Reply:
-    """Show a log, beside the trace that it is part of; only the log itself for the script, which has the trace."""
+    """Show a log beside its trace, or only the log if the script asks, as it has the trace already."""
     record = request.record(request.id)
     if request.parameter("part") == "detail":
         return request.fragment("detail.html", **_shown(request, record))
@@ -37,7 +37,7 @@ def log(request: PageRequest) -> Reply:
 
 
 def show(request: PageRequest, record: Record, tree: Tree | None) -> Reply:
-    """Return the page of a log; with `tree`, its trace at the left."""
+    """Return the page of a log; with `tree`, its trace is on the left."""
     origin = _origin(request)
     path = TRACES if ("step", "traces") in origin or request.frame.path.startswith("/ui/trace") else LOGS
     newer, older = _neighbours(request, record, origin, path)
@@ -65,11 +65,11 @@ def _shown(request: PageRequest, record: Record) -> dict[str, Any]:
 
 
 def _origin(request: PageRequest) -> Pairs:
-    """Return the filters of the list that the reader came from."""
+    """Return the filters of the list from which the reader came."""
     return [pair for pair in parse_qsl(request.parameter("from")) if pair[0] != "past"][:50]
 
 
-#: The parts of a bill: what `cost_details` calls them, the field with their tokens, the price's name and their words.
+#: The parts of a cost: the name in `cost_details`, the field with the tokens, the name of the price, and the label.
 _BILL = (
     ("input", "usage_input_tokens", "input_mtok", "input"),
     ("cache_read", "usage_cache_read_input_tokens", "cache_read_mtok", "cache read"),
@@ -79,7 +79,7 @@ _BILL = (
 
 
 def _bill(record: Record) -> str:
-    """Return how the cost came about, a line for each part: its price, and what it comes to."""
+    """Return how the cost was computed, with a line for each part: its price and its amount."""
     details = record.cost_details or {}
     prices = details.get("unit_prices")
     prices = prices if isinstance(prices, dict) else {}
@@ -103,7 +103,7 @@ def _bill(record: Record) -> str:
 
 
 def raw(request: PageRequest) -> Reply:
-    """Return a body as it is, to be saved, never to be run by the browser."""
+    """Return a body unchanged, as a download that the browser does not run."""
     side = request.parameter("side")
     record = request.record(request.id)
     body = {"request": record.request_body, "response": record.response_body}.get(side)
@@ -135,14 +135,14 @@ def score(request: PageRequest) -> Reply:
 
 
 def _neighbours(request: PageRequest, record: Record, origin: Pairs, path: str) -> tuple[Record | None, Record | None]:
-    """Return the next newer and the next older record of the list that the reader came from."""
+    """Return the next newer and the next older record in the list from which the reader came."""
     if record.created_at is None or record.seq is None:
         return None, None
     try:
         base = read_filters(origin, request.project, path=path, store=request.store).query
     except Fault:
         base = Query({"project": request.project} if request.project else {})
-    if base.text is not None:  # a search reads until it finds something
+    if base.text is not None:  # finding neighbours by a text search may read the whole store
         base = replace(base, text=None)
     older = request.store.find(replace(base, past=(record.created_at, record.seq)), 1)
     from_here = base.where(Condition("created_at", "ge", (record.created_at,)))
@@ -160,13 +160,13 @@ def _beginning(body: bytes | None) -> str | None:
 
 
 def _ascii_json(record: Record) -> str | None:
-    """Return all of a record as JSON that shows nothing but itself; None if that is too much for a page."""
+    """Return the whole record as JSON in ASCII, without invisible characters; None if it is too long for a page."""
     text = json.dumps(json.loads(to_json(record, bodies=True)))
     return text if len(text) <= MAX_SNIPPET else None
 
 
 def _timing(record: Record) -> dict[str, float] | None:
-    """Return the share of a call's time before its first chunk, in per cent."""
+    """Return the share of a call's duration before its first chunk, in per cent."""
     if not record.duration or record.time_to_first_chunk is None:
         return None
     return {"first": min(100.0, 100 * record.time_to_first_chunk / record.duration)}

@@ -26,10 +26,9 @@ def login(request: PageRequest) -> Reply:
 
 
 def enter(request: PageRequest) -> Reply:
-    """Sign in by the link that `autolog ui` opens: with the key that this server was started with, and no other.
+    """Sign in by the link that `autolog ui` opens, with the fixed key of this server and no other.
 
-    Another site may send a browser here, but only with a key of its own, which would sign its reader in as somebody
-    else.
+    Another site could send the browser to such a link with a key of its own, to sign in the reader as somebody else.
     """
     check_same_site(request.call)
     key = request.parameter("key")
@@ -48,7 +47,11 @@ def logout(request: PageRequest) -> Reply:
 
 
 def _sign_in(request: PageRequest, key: str, next_page: str) -> Reply:
-    """Raises: Fault, if the key may not read."""
+    """Sign in with a key, and redirect to a page.
+
+    Raises:
+        Fault: if the key is not valid or may not read.
+    """
     services = request.call.services
     services.keyring.refresh()
     authorise(services.keyring.find(key), "read", services.rates, services.keyring.problem(key))
@@ -57,7 +60,7 @@ def _sign_in(request: PageRequest, key: str, next_page: str) -> Reply:
 
 
 def _cookie(request: PageRequest, token: str, seconds: int) -> str:
-    """Return the header that sets the session's cookie; for 0 seconds, that removes it."""
+    """Return the header value that sets the session cookie, or removes it if `seconds` is 0."""
     http = request.call.request
     secure = "; Secure" if http.url.scheme == "https" else ""
     name = session_cookie(http)
@@ -65,5 +68,5 @@ def _cookie(request: PageRequest, token: str, seconds: int) -> str:
 
 
 def _own_page(path: str) -> str:
-    """Return the page to go on to; the first one unless it is a page of ours."""
+    """Return the path to go to after signing in; the first page unless `path` is a page of the dashboard."""
     return path if re.fullmatch(r"/ui/[\x21-\x5b\x5d-\x7e]*", path) and not path.startswith("/ui//") else "/ui/"

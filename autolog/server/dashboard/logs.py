@@ -1,4 +1,4 @@
-"""The list of logs or traces, the sums of what matches, and the rows that are added to it while one looks."""
+"""The list of logs or traces, the totals of what matches, and live rows for new records."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from autolog.server.dashboard.views import views_of
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
-#: How long a search through texts may go on before it shows what it has, in seconds.
+#: How long a text search may take before it shows what it has found, in seconds.
 SEARCH_SECONDS = 2.5
-#: Of a search through texts there are sums only if it need not read more records than this.
+#: A text search has totals only if it has to read no more records than this.
 SEARCH_SUMS = 20_000
 
 
@@ -60,7 +60,7 @@ def _filters(request: PageRequest, path: str) -> Filters:
 
 
 def sums(request: PageRequest) -> Reply:
-    """Return the sums of what matches and its histogram: the script puts them above the list, which need not wait."""
+    """Return the totals and the histogram of what matches; the script adds them, so that the list does not wait."""
     filters = _filters(request, TRACES if request.parameter("step") == "traces" else LOGS)
     query = replace(filters.query, past=None)
     if query.text is not None and request.store.count(replace(query, text=None)) > SEARCH_SUMS:
@@ -82,7 +82,7 @@ def events(request: PageRequest) -> Reply:
 
 
 def _find(store: Store, filters: Filters) -> tuple[list[Record], datetime | None]:
-    """Return a page of records and one more; and how far back the search went, if it stopped before the end."""
+    """Return a page of records and one more, and the time that a search reached if it stopped before the end."""
     if filters.query.text is None or filters.sort != "time" or not filters.descending or filters.offset:
         return store.find(filters.query, PAGE + 1, filters.offset, filters.descending, SORTS[filters.sort]), None
     oldest = store.extremes(Query(), ["created_at"])["created_at"][0]

@@ -1,4 +1,4 @@
-"""Markdown as HTML: what models write, with nothing in it that runs, loads or leads astray."""
+"""Markdown as HTML, for text from models: nothing in it can run, load or mislead."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 
 
 def markdown(text: str, most: int = MAX_TEXT) -> Markup:
-    """Return Markdown as HTML. HTML in it is text, links go to web pages only, and images are links to them."""
+    """Render Markdown as HTML. HTML in it is shown as text, links lead only to web pages, and images become links."""
     shown = safe(text[:most].replace("\r\n", "\n"))
-    html = Markup(_parser().render(shown))  # noqa: S704 - made by the renderer, which escapes
+    html = Markup(_parser().render(shown))  # noqa: S704 - the renderer escapes all text
     return html + cut(f"{len(text) - most:,} more characters") if len(text) > most else html
 
 
@@ -34,7 +34,7 @@ def _parser() -> MarkdownIt:
 
 
 class _Renderer(RendererHTML):
-    """Headings are no headings of the page; links say nothing of it; images are not fetched."""
+    """Renders headings as text, so that they are not the page's; links without a referrer; images as links."""
 
     def heading_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:  # noqa: ARG002
         return f'<div class="heading {tokens[index].tag}">'
@@ -53,7 +53,7 @@ class _Renderer(RendererHTML):
         return link.format(token.attrs["src"], words or token.attrs["src"])
 
     def td_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:  # noqa: ARG002
-        return "<td>"  # alignment would be a style, which the policy forbids
+        return "<td>"  # alignment would need a style attribute, which the policy forbids
 
     def th_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:  # noqa: ARG002
         return "<th>"

@@ -10,17 +10,17 @@ from markupsafe import Markup, escape
 
 from autolog._display.figures import safe
 
-#: More of a value than this is not drawn: the raw body is a click away.
+#: The most nodes of a value that are drawn; the raw body is linked.
 MAX_NODES = 4_000
 MAX_TEXT = 20_000
-#: Objects and lists with more entries than this begin folded.
+#: Objects and lists with more entries than this are folded at first.
 OPEN_ENTRIES = 12
 _KEY = Markup('<span class="key">{}</span>: ')
 _FOLD = Markup("<details{}><summary>{} <i>{}</i> {}</summary><ul>{}</ul></details>")
 
 
 def text(value: object) -> Markup:
-    """Escape text for an element, cut if it is very long. The cut is an element, so attributes take `plain_text`."""
+    """Escape text for an element, cut if it is very long. The cut adds an element, so attributes need `plain_text`."""
     shown = str(value)
     if len(shown) > MAX_TEXT:
         return escape(safe(shown[:MAX_TEXT])) + cut(f"{len(shown) - MAX_TEXT:,} more characters")
@@ -28,7 +28,7 @@ def text(value: object) -> Markup:
 
 
 def marked(value: object, wanted: str | None) -> Markup:
-    """Escape text, and mark in it what was searched for."""
+    """Escape text, and mark the search term in it."""
     shown = safe(str(value)[:MAX_TEXT])
     if not wanted:
         return escape(shown)
@@ -39,12 +39,12 @@ def marked(value: object, wanted: str | None) -> Markup:
 
 
 def cut(words: str) -> Markup:
-    """Return what stands in the place of what is left out."""
+    """Return the marker for text that was left out."""
     return Markup('<span class="cut">… {}</span>').format(words)
 
 
 def json_tree(value: Any) -> Markup:
-    """Return JSON as HTML, with its parts folded in `details` and coloured by type."""
+    """Render JSON as HTML, with parts that fold in `details` elements, coloured by type."""
     return _Tree().draw(value, 0)
 
 

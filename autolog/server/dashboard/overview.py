@@ -1,4 +1,4 @@
-"""The overview: what was called, what it cost, what failed, and what changed against the time before."""
+"""The overview: calls, cost and errors, and how they changed compared with the previous period."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autolog.server.dashboard.filters import read_range
 from autolog.server.dashboard.frame import RECENT
 from autolog.stores.query import DIMENSIONS, SCORE_GROUPS, Hour, Query
 
-#: What there are sums by: the filter's word, the store's group, the heading. Those of DIMENSIONS are kept ready.
+#: The dimensions of the totals: the filter, the store's group, the heading. Those of DIMENSIONS are precomputed.
 GROUPS = {
     "model": ("model", "model"),
     "provider": ("provider", "provider"),
@@ -31,25 +31,25 @@ GROUPS = {
     "prompt": ("prompt_name", "prompt"),
     "prompt_version": ("prompt_version", "prompt version"),
 }
-#: The steps of the charts: a bar is the smallest of these that makes no more than `BARS`.
+#: The possible steps of the charts; the shortest that makes no more than `BARS` bars is used.
 STEPS = tuple(timedelta(hours=hours) for hours in (1, 3, 6, 24, 3 * 24, 7 * 24, 28 * 24))
 BARS = 45
-#: From this length on a bar is a day at least.
+#: In ranges of at least this length, a bar is at least a day.
 DAILY = timedelta(days=6)
-#: How many rows the table of sums has, how many models a chart has, and how many calls are listed.
+#: The most rows in the table of totals, models in a chart, and calls in a list.
 MAX_GROUPS, MAX_MODELS, MAX_CALLS = 100, 5, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The sums of a value in the range, and in the range of the same length before."""
+    """The sums of a value in the time range, and in the previous period of the same length."""
 
     now: Total
     before: Total
 
     @property
     def cost(self) -> str:
-        """Return by how much the cost changed: `+12 %`; empty if there was none before."""
+        """The change of the cost, such as `+12 %`; empty if there was none before."""
         return _percent(self.now.cost, self.before.cost)
 
     @property
@@ -58,13 +58,13 @@ class Change:
 
     @property
     def errors(self) -> str:
-        """Return by how many percentage points the share of errors changed."""
+        """The change of the share of errors, in percentage points."""
         points = 100 * (self.now.error_share - self.before.error_share)
         return f"{points:+.1f} pt" if self.before.calls and abs(points) >= 0.05 else ""
 
     @property
     def more_errors(self) -> float:
-        """Return how many errors there are beyond what the share of before would have made."""
+        """The number of errors beyond what the previous period's share of errors would have given."""
         return self.now.errors - self.before.error_share * self.now.calls
 
     @property
@@ -114,14 +114,14 @@ def overview(request: PageRequest) -> Reply:
 
 
 def _step(length: timedelta) -> timedelta:
-    """Return how long a bar is: a day where there are a week of them or more."""
+    """Return the length of a bar; at least a day if the range has about a week or more."""
     if DAILY <= length <= BARS * timedelta(days=1):
         return timedelta(days=1)
     return next((step for step in STEPS if length / step <= BARS), STEPS[-1])
 
 
 def calls(request: PageRequest) -> Reply:
-    """Return the most expensive and the slowest calls: the script puts them in the page, which need not wait."""
+    """Return the most expensive and the slowest calls; the script adds them, so that the page does not wait."""
     query = _query(request).where(kind="llm")
     found = {
         words: [one for one in request.store.find(query, MAX_CALLS, order_by=field) if getattr(one, field) is not None]
@@ -131,7 +131,7 @@ def calls(request: PageRequest) -> Reply:
 
 
 def scores(request: PageRequest) -> Reply:
-    """Return the sums of scores, by the value that the page sums up by: the script puts them in the page."""
+    """Return the totals of scores, by the page's dimension; the script adds them to the page."""
     by = request.parameter("by") or "model"
     group = GROUPS[by][0] if by in GROUPS and GROUPS[by][0] in SCORE_GROUPS else None
     return request.fragment(
@@ -141,12 +141,12 @@ def scores(request: PageRequest) -> Reply:
 
 
 def _query(request: PageRequest) -> Query:
-    """Return the project and the time range; the last seven days if the URL says none."""
+    """Return the query for the project and the time range, which is the last seven days by default."""
     return read_range(request.call.query, request.project, request.frame.zone_name, RECENT)
 
 
 def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> list[Total]:
-    """Return sums by value, most calls first: those kept ready, or else those of the records."""
+    """Return the sums by value, most calls first; precomputed if possible, else from the records."""
     if by in DIMENSIONS:
         return charts.totals(request.store.hours(query.equal.get("project"), by, since, until))
     rows = request.store.aggregate(Query(query.equal, since=since, until=until), GROUPS[by][0])
@@ -179,7 +179,7 @@ def _cost_by_model(
     request: PageRequest,
     link: Callable[[Point], str],
 ) -> Markup:
-    """Draw the cost of each model on that of the others, the dearest ones by name."""
+    """Draw the cost by model as stacked bars; only the most expensive models are named."""
     dearest = sorted(charts.totals(hours), key=lambda total: -total.cost)
     named = [total.value for total in dearest[:MAX_MODELS] if total.cost]
     costs: dict[int, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""The table of all pages. Every page is a GET whose URL says all; what changes something is a POST."""
+"""The table of all pages. Pages are GET routes whose URL holds their whole state; changes are POST routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings, for keys that may do everything: projects, API keys, the store, versions."""
+"""Settings, for keys with all rights: projects, API keys, the store, versions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from autolog.server._projects import list_projects, set_project
 from autolog.server.dashboard._page import PageRequest
 from autolog.stores.query import Query
 
-#: How long a new key may be valid: the choices, in days; 0 for ever.
+#: The lifetimes that a new key can have, in days; 0 for unlimited.
 LIFETIMES = (0, 7, 30, 90, 365)
-#: How many budgets of a project the form has fields for.
+#: The most budgets of a project that the form has fields for.
 MOST_BUDGETS = 5
 
 
@@ -49,11 +49,11 @@ def add_key(request: PageRequest) -> Reply:
     except AutologError as error:
         return _show(request, 400, wrong=str(error))
     _changed(request, f"created the key {key_id} for {project}: {', '.join(scopes)}", made=key_id)
-    return _show(request, made=key, form={})  # the next key is another one
+    return _show(request, made=key, form={})  # the form is empty again for the next key
 
 
 def remove_key(request: PageRequest) -> Reply:
-    """Revoke a key; its sessions end with it."""
+    """Revoke a key, which also ends its sessions."""
     _check(request)
     try:
         request.call.write(lambda store: revoke_key(store, request.id))
@@ -78,10 +78,10 @@ def change_project(request: PageRequest) -> Reply:
 
 
 def _budgets(form: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the budgets of a form: `limit_0` and `per_0`, `limit_1` ...; one without a limit is none.
+    """Return the budgets in a form with fields `limit_0`, `per_0`, `limit_1`, ...; those without a limit are skipped.
 
     Raises:
-        ValueError: a limit that is no number.
+        ValueError: if a limit is not a number.
     """
     found = []
     for number in range(MOST_BUDGETS):
@@ -96,7 +96,7 @@ def _budgets(form: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _changed(request: PageRequest, words: str, **fields: str) -> None:
-    """Note a change in the audit log, and let it hold at once."""
+    """Write a change to the audit log, and apply it at once."""
     note_change(request.call.principal.key_id, words, **fields)
     request.call.services.refresh_keys(at_once=True)
 
@@ -119,7 +119,7 @@ def _show(request: PageRequest, code: int = 200, **values: Any) -> Reply:
 
 
 def _health(request: PageRequest) -> dict[str, Any]:
-    """Return how the store is: whether it takes what is written now, and how much there is."""
+    """Return the state of the store: whether it can be written now, and how much it holds."""
     store, begun, problem = request.store, perf_counter(), ""
     try:
         request.call.write(lambda opened: opened.put_document("health", "page", {"at": datetime.now(UTC).isoformat()}))

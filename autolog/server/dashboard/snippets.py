@@ -1,4 +1,4 @@
-"""A provider call as something to paste elsewhere: curl, or the SDK's own call. Keys are never part of it."""
+"""A provider call as code for copying: curl, or a call of the SDK. Keys are never included."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from autolog._record.bodies import decode_json, decode_object
 from autolog._record.record import Record
 
 _KEYS = {"anthropic": "x-api-key: $ANTHROPIC_API_KEY"}
-#: A larger request is not shown as a command.
+#: The largest request that is shown as a command, in bytes.
 MAX_BODY = 500_000
-#: Methods of the SDKs by what a URL ends with.
+#: Methods of the SDKs, by the end of the URL.
 _METHODS = (
     ("/chat/completions", "chat.completions.create"),
     ("/responses", "responses.create"),
@@ -25,13 +25,13 @@ _METHODS = (
 
 
 def as_curl(record: Record) -> str | None:
-    """Return the request as a shell command; None if it is not text."""
+    """Return the request as a shell command; None if its body is not text."""
     if not record.request_url or record.request_body is None:
         return None
     value = decode_json(record.request_body)
     if value is None or len(record.request_body) > MAX_BODY:
         return None
-    body = json.dumps(value)  # ASCII: what a page shows is what is copied
+    body = json.dumps(value)  # in ASCII, so that what is shown is what is copied
     headers = [f"content-type: {record.request_content_type or 'application/json'}"]
     kept = record.request_headers or {}
     headers += [
@@ -66,7 +66,7 @@ def as_python(record: Record) -> str | None:
 
 
 def _literal(value: object) -> str:
-    """Return a JSON value as Python source, indented."""
+    """Return a JSON value as indented Python source."""
     words = json.dumps(value, indent=4).replace("\n", "\n    ")
     if isinstance(value, (str, int, float)) or value is None:
         return ascii(value)
@@ -74,7 +74,7 @@ def _literal(value: object) -> str:
 
 
 def _has_words(value: object) -> bool:
-    """Return whether it contains what JSON and Python write differently: true, false, null."""
+    """Return whether a value contains one that JSON and Python write differently: true, false or null."""
     if isinstance(value, dict):
         return any(_has_words(item) for item in value.values())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""One trace: its spans as a tree, beside the span that is chosen."""
+"""A single trace: its spans as a tree, beside the selected span."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autolog.server.dashboard.tree import make_tree, spans_of
 
 
 def trace(request: PageRequest) -> Reply:
-    """Show a trace, with its first span chosen."""
+    """Show a trace with its first span selected."""
     records = spans_of(request.store, request.id, request.project or request.parameter("project") or None)
     if not records:
         raise Fault(404, f"There is no trace with the id {request.id[:100]!r}.")

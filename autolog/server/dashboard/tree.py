@@ -1,4 +1,4 @@
-"""The spans of a trace as a tree, with what a page marks in it."""
+"""The spans of a trace as a tree, and the marks that the page shows in it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from autolog._record.record import Record
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query, Summary
 
-#: How many spans of a trace are drawn.
+#: The most spans of a trace that are drawn.
 MAX_SPANS = 2_000
-#: So many of the spans without spans below them are marked as the slowest, if there are more than twice as many.
+#: The number of spans without children that are marked as slowest, in traces with more than twice as many.
 SLOWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The spans of a trace for the template. `parents` are the places of the spans that have others below them."""
+    """The spans of a trace for the template. `parents` are the positions of spans that have children."""
 
     nodes: list[Node]
     parents: frozenset[int]
@@ -36,7 +36,7 @@ class Tree:
 
 
 def tree_of(store: Store, record: Record) -> Tree | None:
-    """Return the trace that a record is part of; None if it is alone."""
+    """Return the trace of a record; None if the record is alone in it."""
     if record.trace_id is None:
         return None
     records = spans_of(store, record.trace_id, record.project)
@@ -44,13 +44,13 @@ def tree_of(store: Store, record: Record) -> Tree | None:
 
 
 def spans_of(store: Store, trace_id: str, project: str | None) -> Sequence[Record]:
-    """Return the spans of a trace in order of time, as many as are drawn."""
+    """Return the spans of a trace in order of time, at most `MAX_SPANS`."""
     equal: dict[str, Any] = {"trace_id": trace_id, **({"project": project} if project else {})}
     return store.find(Query(equal), MAX_SPANS, newest_first=False)
 
 
 def trace_sums(store: Store, records: Sequence[Record]) -> dict[str | None, Summary]:
-    """Return the sums of the traces that records are the roots of, by the trace's id."""
+    """Return the sums of the traces whose roots are given, by trace id."""
     ids = tuple({record.trace_id for record in records if record.trace_id})
     if not ids:
         return {}
@@ -58,7 +58,7 @@ def trace_sums(store: Store, records: Sequence[Record]) -> dict[str | None, Summ
 
 
 def make_tree(records: Sequence[Record]) -> Tree:
-    """Arrange spans for the template."""
+    """Arrange spans as a tree."""
     nodes = span_tree(records)
     roots = [node for node in nodes if not node.depth]
     costs = [node.cost for node in roots if node.cost is not None]

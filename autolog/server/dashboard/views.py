@@ -1,4 +1,4 @@
-"""Saved views: the filters, order and columns of a list under a name, kept on the server for each project."""
+"""Saved views: a list's filters, order and columns under a name, stored on the server for each project."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from autolog.server.dashboard._page import PageRequest
 from autolog.server.dashboard.filters import read_filters
 from autolog.server.dashboard.frame import Pairs, with_query
 
-#: The lists that have views.
+#: The lists that can have views.
 LISTS = ("/ui/", "/ui/traces")
-#: The longest name, in characters; the longest query; and how many views a project may have.
+#: The longest name and the longest query, in characters, and the most views of a project.
 LONGEST_NAME, LONGEST_QUERY, MOST = 80, 4_000, 200
 _KIND = "view"
-#: Where in the list one is belongs to no view.
+#: The parameters of the position in a list, which are not part of a view.
 _PLACE = frozenset({"past", "offset"})
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A saved view: the key that it is kept under, its name, and its URL."""
+    """A saved view: the key under which it is stored, its name, and its URL."""
 
     key: str
     name: str
@@ -31,7 +31,7 @@ class View:
 
 
 def views_of(request: PageRequest, path: str) -> list[View]:
-    """Return the views of a list in the chosen project, by name; of all projects if none is chosen."""
+    """Return a list's views in the chosen project, or in all projects if none is chosen, by name."""
     project = request.frame.project
     found = []
     for key, data in request.store.documents(_KIND).items():
@@ -43,7 +43,7 @@ def views_of(request: PageRequest, path: str) -> list[View]:
 
 
 def save(request: PageRequest) -> Reply:
-    """Keep what the list shows under a name; a view of this name is replaced."""
+    """Save a list's filters, order and columns under a name; a view of the same name is replaced."""
     _check(request)
     name, path = request.form.get("name", "").strip(), request.form.get("path", "")
     query, project = request.form.get("query", ""), _project(request)
@@ -79,7 +79,7 @@ def _check(request: PageRequest) -> None:
 
 
 def _project(request: PageRequest) -> str:
-    """Return the project that a new view is for; empty for all."""
+    """Return the project of a new view; empty for all."""
     return request.project or dict(_pairs(request.form.get("query", ""))).get("project", "")
 
 

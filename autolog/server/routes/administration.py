@@ -46,7 +46,11 @@ def get_keys(call: Call) -> Reply:
 
 
 def create_key(call: Call) -> Reply:
-    """Make a key, and tell it this once."""
+    """Create a key, and return it this once.
+
+    Raises:
+        Fault: 400, if it is invalid; 403, if it is for more than the call's own key.
+    """
     given = validate(NewKey, call.object())
     project = _project_for(call, given.project)
     expires_at = _expiry(given.expires_at)
@@ -70,7 +74,11 @@ def _expiry(text: str | None) -> datetime | None:
 
 
 def remove_key(call: Call) -> Reply:
-    """Revoke a key; its sessions end with it."""
+    """Revoke a key, which also ends its sessions.
+
+    Raises:
+        Fault: 404, if there is no such key that the call's own key administers.
+    """
     key_id = call.path["id"]
     known = list_keys(call.store).get(key_id)
     if known is None or not _administers(call, known["project"]):
@@ -87,10 +95,10 @@ def _administers(call: Call, project: str) -> bool:
 
 
 def _project_for(call: Call, wanted: str | None) -> str:
-    """Return the project of a new key or alert; `*` for all.
+    """Return the project for a new key or alert; `*` for all projects.
 
     Raises:
-        Fault: 403, more than the call's own key is for.
+        Fault: 403, if the call's own key is not for it.
     """
     if wanted != ANY_PROJECT:
         return project_of(call.principal, wanted)
@@ -119,14 +127,18 @@ class Settings(pydantic.BaseModel):
 
 
 def get_projects(call: Call) -> Reply:
-    """Return the projects that the key may see, with their settings, sums, and what is spent of their budgets."""
+    """Return the projects that the key may see, with their settings, totals, and what their budgets have spent."""
     if call.principal.project == ANY_PROJECT:
         return Reply(200, {"projects": list_projects(call.store, call.services.keyring.projects)})
     return Reply(200, {"projects": list_projects(call.store, only=call.principal.project)})
 
 
 def put_project(call: Call) -> Reply:
-    """Set what holds for a project; what is left out is no longer set."""
+    """Replace the settings of a project; fields that are left out are reset.
+
+    Raises:
+        Fault: 400, if a setting is invalid; 403, if the key is not for all projects.
+    """
     if call.principal.project != ANY_PROJECT:
         raise Fault(403, "changing a project's settings needs a key for all projects")
     given, name = validate(Settings, call.object()), call.path["name"]
@@ -166,7 +178,11 @@ def get_alerts(call: Call) -> Reply:
 
 
 def put_alert(call: Call) -> Reply:
-    """Set an alert, in the place of the one with its name."""
+    """Create an alert, or replace the one of the same name.
+
+    Raises:
+        Fault: 400, if it is invalid; 403, if the key is not for its project; 409, if another project has the name.
+    """
     given, name = validate(Alert, call.object()), call.path["name"]
     known = next((rule for rule in read_rules(call.store) if rule.name == name), None)
     if known is not None and not _administers(call, known.project):
@@ -189,7 +205,7 @@ def delete_alert(call: Call) -> Reply:
 
 
 async def try_alert(call: Call) -> Reply:
-    """Send an alert as if it fired, to try where that arrives; its state stays what it is."""
+    """Send an alert's notifications as if it fired, to test their delivery, without changing its state."""
     reply: Reply = await call.services.in_thread(True, _tried, call)
     return reply
 
@@ -213,7 +229,7 @@ def _known(call: Call) -> Rule:
     """Return the alert that the path names.
 
     Raises:
-        Fault: 404, there is none that the key administers.
+        Fault: 404, if there is none that the key administers.
     """
     for rule in read_rules(call.store):
         if rule.name == call.path["name"] and _administers(call, rule.project):

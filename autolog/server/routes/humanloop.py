@@ -19,11 +19,11 @@ from autolog.server._writer import Change, RecordWrite
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
-#: The file that logs of other formats are shown under: they belong to no prompt.
+#: The file under which logs of other dialects are shown, which belong to no prompt.
 OTHER = "logs"
 
 
-#: Files are known by their logs; one whose logs are all gone is known by this.
+#: The kind of the documents that preserve files: a file is known by its logs, and by this when they have been deleted.
 _FILE = "humanloop-file"
 
 
@@ -40,14 +40,14 @@ def _latest(store: Store, project: str) -> Callable[[str], Record | None]:
     return latest
 
 
-#: Of the last applications, the files that are known to be kept: asking takes longer than all else.
+#: The files that are known to be preserved, by application; looking each up would take longer than everything else.
 _kept_files: weakref.WeakKeyDictionary[Services, set[tuple[str, str]]] = weakref.WeakKeyDictionary()
-#: Of so many at most.
+#: The most files to remember for one application.
 MOST_FILES = 10_000
 
 
 def _keep_file(call: Call, record: Record) -> None:
-    """Keep the file of a log, if it is a new one."""
+    """Preserve the file of a log, if it is a new one."""
     name, known = record.prompt_id or "", _kept_files.setdefault(call.services, set())
     if (call.project, name) in known:
         return
@@ -91,7 +91,7 @@ def create(kind: str, call: Call) -> Change:
 
 
 def _replacement(call: Call, record: Record, reply: Reply) -> Change:
-    """Return the change that puts a log in the place of the one with its id."""
+    """Return the change that replaces the stored log of the same id."""
     call.stamp(record)
 
     def replace(store: Store) -> Reply:
@@ -103,7 +103,7 @@ def _replacement(call: Call, record: Record, reply: Reply) -> Change:
 
 
 def _belongs(record: Record, file_id: str | None) -> bool:
-    """Return whether a log is of a file; None is the call for flows, which does not name theirs."""
+    """Return whether a log belongs to a file; `file_id` is None in requests for flows, which do not name the file."""
     if file_id is None:
         return record.kind == "flow"
     return record.prompt_id == file_id or (file_id == OTHER and record.prompt_id is None)
@@ -124,12 +124,12 @@ def update(call: Call) -> Reply:
     if record is None:
         raise Fault(404, "there is no log with this id under this file")
     if not call.principal.may("read"):
-        return Reply(200, dialect.encode_created(record))  # the whole log is for those who may read
+        return Reply(200, dialect.encode_created(record))  # the whole log requires the scope `read`
     return Reply(200, Encoder(call).log(record))
 
 
 class Encoder:
-    """Logs as replies, with what the store knows of their files; asks once for each file."""
+    """Encodes logs with the facts that the store has about their files, which are looked up once for each file."""
 
     def __init__(self, call: Call) -> None:
         self._store, self._project = call.store, call.project
@@ -202,7 +202,7 @@ def delete_logs(call: Call) -> Reply:
 
 
 def import_traces(call: Call) -> RecordWrite:
-    """Import OTLP JSON in the protobuf mapping, whose ids are base64."""
+    """Import traces in OTLP's JSON encoding with ids in Base64, as the protobuf JSON mapping defines."""
     batch = otlp.decode_traces(call.object(), base64_ids=True, most=call.batch_items)
     if batch.rejected and not batch.items:
         raise Fault(400, batch.problem)

@@ -21,10 +21,10 @@ from autolog.server.routes import _langfuse_media
 from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES, Accepts, Columns, narrow, parse_conditions
 from autolog.stores.query import Condition, Query
 
-#: The most records of one trace that are read, and of one page of a list.
+#: The most records of one trace that are read, and the most items on one page of a list.
 MAX_RECORDS = 1_000
 MAX_PAGE = 100
-#: The most records that are looked through for scores, if the query does not say whose.
+#: The most records that are searched for scores if the query does not name a trace, session or the like.
 MAX_LOOKED_AT = 10_000
 
 
@@ -33,7 +33,7 @@ def _find(call: Call) -> dialect.Find:
 
 
 def _root_of(call: Call) -> dialect.Find:
-    """Return what finds the record that a score is of: an observation's, or of a trace's its root."""
+    """Return a function that finds the record for a score: by an observation's id, or the root by a trace's id."""
 
     def find(thing_id: str) -> Record | None:
         if (record := call.store.get(thing_id, call.project, bodies=False)) is not None:
@@ -55,7 +55,11 @@ def ingest(call: Call) -> RecordWrite:
 
 
 def score(call: Call) -> RecordWrite:
-    """Keep a score, or a list of them: of those that cannot be read, the reply says why."""
+    """Store a score, or a list of scores; for a list the reply names those that are invalid, and why.
+
+    Raises:
+        Fault: 400, if the body or a single score is invalid.
+    """
     body = call.json()
     if isinstance(body, list):
         batch = dialect.decode_scores(body, _root_of(call), call.batch_items)
@@ -69,18 +73,22 @@ def score(call: Call) -> RecordWrite:
 
 # Queries
 
-#: Parameters that compare a field, in every list.
+#: Parameters of every list that compare a field for equality.
 _EQUAL = {"userId": "user", "sessionId": "session", "name": "name", "traceId": "trace_id",
           "parentObservationId": "parent_span_id"}  # fmt: skip
-#: What cannot be asked for: a list that ignored it would hold more than was wanted.
+#: Unsupported parameters. They are refused, because a list that ignored them would contain too much.
 _NOT_UNDERSTOOD = ("source", "dataType", "configId", "queueId", "authorUserId", "value", "valueMin", "valueMax",
                    "experimentId", "scoreIds", "operator")  # fmt: skip
-#: Parameters that traces and observations alone can be asked for by, as conditions of a filter.
+#: Parameters of lists of traces and observations only, treated as conditions of a filter.
 _CONDITIONS = ("type", "level", "version", "release", "isRootObservation")
 
 
 def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
-    """Return the query that a list's parameters ask for; `since` and `until` name those of the times."""
+    """Return the query for a list's parameters; `since` and `until` are the names of its time parameters.
+
+    Raises:
+        Fault: 400, if a parameter is unsupported or invalid.
+    """
     given = call.parameters
     for name in _NOT_UNDERSTOOD:
         if given.has(name):
@@ -91,7 +99,11 @@ def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
 
 
 def _query_beside(call: Call) -> Query:
-    """Return the query of a list of sessions or scores, which have no columns of their own."""
+    """Return the query for a list of sessions or scores, which have no columns for conditions.
+
+    Raises:
+        Fault: 400, if a parameter is unsupported or invalid.
+    """
     given, query = call.parameters, _query(call, "fromTimestamp", "toTimestamp")
     for name in _CONDITIONS:
         if given.has(name):
@@ -102,9 +114,9 @@ def _query_beside(call: Call) -> Query:
 
 
 def _listing(call: Call, since: str, until: str, columns: Columns) -> tuple[Query, Accepts | None]:
-    """Return the query of a list of traces or observations, and what says whether an item of it is wanted.
+    """Return the query for a list of traces or observations, and a function that checks items for the other conditions.
 
-    A filter goes before the parameters, as in Langfuse.
+    As in Langfuse, a `filter` overrides the parameters.
     """
     roots = columns is TRACES
     if (wanted := call.parameters.text("filter")) is not None:
@@ -126,7 +138,7 @@ def _conditions(call: Call) -> list[Json]:
 
 
 def _newest_first(call: Call) -> bool:
-    """Return whether a list begins with the newest, as it does unless `orderBy` says otherwise."""
+    """Return whether a list begins with the newest item, which is the default of `orderBy`."""
     wanted = call.parameters.text("orderBy") or "timestamp.desc"
     field, _, direction = wanted.partition(".")
     if field not in {"timestamp", "startTime"} or direction.lower() not in {"asc", "desc"}:
@@ -134,12 +146,12 @@ def _newest_first(call: Call) -> bool:
     return direction.lower() == "desc"
 
 
-#: Returns records as items of a list; with the columns that a filter compares, if so asked.
+#: Returns records as items of a list; if the flag is true, with the columns that a filter compares.
 Encode = Callable[[Sequence[Record], bool], list[Json]]
 
 
 def _page(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -> Reply:
-    """Reply with a page of what matches a query, by its number, from 1."""
+    """Reply with a page of the records that match, by page number, starting at 1."""
     page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
     first, total, newest_first = (page - 1) * limit, call.store.count(query), _newest_first(call)
     if accepts is None:
@@ -212,9 +224,9 @@ def _observations(records: Sequence[Record], wide: bool = False) -> list[Json]:
 
 
 def list_observations_on(call: Call) -> Reply:
-    """Reply with observations as the present SDKs read them: the newest first, each page naming the next.
+    """Reply with observations as the current SDKs read them: newest first, each page with a cursor for the next.
 
-    Where most are not wanted a page may be short, and still name the next.
+    If a filter rejects most observations, a page may be short and still have a cursor.
     """
     query, accepts = _listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
     limit = call.parameters.integer("limit", 50, 1, MAX_RECORDS)
@@ -231,7 +243,7 @@ def list_observations_on(call: Call) -> Reply:
 
 
 def _following(call: Call, query: Query, size: int) -> Iterator[Record]:
-    """Yield what a query finds, the newest first; so many are read at once."""
+    """Yield the records that match, newest first, reading `size` at a time."""
     while found := call.store.find(query, size, bodies=True):
         yield from found
         if len(found) < size:
@@ -240,7 +252,7 @@ def _following(call: Call, query: Query, size: int) -> Iterator[Record]:
 
 
 def _cursor(last: Record) -> str:
-    """Return where the next page begins."""
+    """Return the cursor for the page after a record."""
     at = last.created_at.isoformat() if last.created_at else ""
     return base64.urlsafe_b64encode(f"{at} {last.seq}".encode()).decode()
 
@@ -265,7 +277,7 @@ def list_sessions(call: Call) -> Reply:
     query = _query_beside(call)
     found = call.store.summarise(query, "session", limit + 1, (page - 1) * limit)
     data = [dialect.encode_session(str(one.value), one.first, call.project) for one in found[:limit]]
-    total = (page - 1) * limit + len(found)  # as far as anybody knows: one more where there is a next page
+    total = (page - 1) * limit + len(found)  # a lower bound: one more than shown if there is a next page
     return Reply(200, {"data": data, "meta": _meta(page, limit, total)})
 
 
@@ -279,7 +291,7 @@ def get_session(call: Call) -> Reply:
 
 
 def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
-    """Return the scores of the records that a list's parameters name, the newest first; else of the newest records."""
+    """Return the scores of the records that match a list's parameters, those of the newest records first."""
     given = call.parameters
     if given.has("filter"):
         raise Fault(400, "filter: scores can only be filtered by name, trace, observation, user, session and time")
@@ -306,9 +318,6 @@ def list_scores_on(call: Call) -> Reply:
     return Reply(200, {"data": found[first : first + limit], "meta": {"limit": limit, **following}})
 
 
-# What there is not, and the rest
-
-
 def no_prompts(call: Call) -> Reply:
     name = call.path.get("name", "")
     raise Fault(404, f"there are no prompts here: {name!r} needs get_prompt(..., fallback=...)")
@@ -319,7 +328,7 @@ def no_datasets(call: Call) -> Reply:
 
 
 def projects(call: Call) -> Reply:
-    """Say which project a key is of: SDKs ask it to see whether their keys are right."""
+    """Return the project of a key; SDKs request it to check their keys."""
     organization = {"id": "autolog", "name": "autolog"}
     project = {"id": call.project, "name": call.project, "metadata": {}, "organization": organization}
     return Reply(200, {"data": [project]})

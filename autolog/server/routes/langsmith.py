@@ -1,4 +1,4 @@
-"""LangSmith: runs in, feedback, and what its clients read back."""
+"""LangSmith: ingestion of runs, feedback, and what its clients read back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from autolog.stores.query import Condition, Query
 
 #: The most runs that one query returns.
 MAX_RUNS = 100
-#: How many are read from the store at once, and looked at for one reply; the next page goes on from there.
+#: The records per query, and the most that are searched for one reply; the next page continues from there.
 PAGE = 200
 MAX_LOOKED_AT = 5_000
-#: How many runs of a trace are looked at.
+#: The most runs of a trace that are read.
 MAX_IN_TRACE = 1_000
 _ANY = "application/octet-stream"
 
@@ -38,7 +38,11 @@ def settings(call: Call) -> Reply:
 
 
 def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
-    """Keep what a call brings; a run is read as a whole, with what came of it before, be it a patch."""
+    """Store the runs, feedback and attachments of an upload; a patch is applied to the stored run.
+
+    Raises:
+        Fault: 422, if all of it is invalid.
+    """
     records = list[Record]()
     for given in upload.feedback:
         try:
@@ -92,7 +96,11 @@ def get_run(call: Call) -> Reply:
 
 
 def query_runs(call: Call) -> Reply:
-    """Find runs by the fields that clients ask for, and by a filter in LangSmith's own language."""
+    """Find runs by the fields of the request, and by filters in LangSmith's own language.
+
+    Raises:
+        Fault: 422, if a field or a filter is not supported.
+    """
     wanted = call.object()
     for key in ("query", "reference_example"):
         if wanted.get(key):
@@ -139,7 +147,7 @@ def _run_query(call: Call, wanted: Json) -> Query:
 
 
 def _accepting(call: Call, wanted: Json) -> dialect.Filter:
-    """Return what says whether a run is wanted, by what the store cannot compare."""
+    """Return a function that checks runs for the conditions that the store cannot compare."""
     accepts = _filter(wanted, "filter")
     if not isinstance(wanted.get("session"), (list, type(None))):
         raise Fault(422, "session: is not a list of ids")
@@ -159,7 +167,7 @@ def _filter(wanted: Json, key: str) -> dialect.Filter | None:
 
 
 def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
-    """Return what says whether a run's trace is wanted: by its root, by any run in it; None if all are."""
+    """Return a function that checks a run's trace: its root, and any of its runs; None without such a condition."""
     of_root, of_any = _filter(wanted, "trace_filter"), _filter(wanted, "tree_filter")
     if of_root is None and of_any is None:
         return None
@@ -189,7 +197,7 @@ def list_sessions(call: Call) -> Reply:
 
 
 def create_session(call: Call) -> Reply:
-    """Answer with the project of a name: it is there once a run is."""
+    """Answer with the project of a given name; it need not be created, as it exists once it has a run."""
     name = call.object().get("name")
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise Fault(422, "name: must have 1 to 200 characters")
@@ -200,7 +208,7 @@ def create_session(call: Call) -> Reply:
 
 
 def _encoded(call: Call, record: Record) -> Json:
-    """Return a run with the addresses of its attachments, from which clients read them."""
+    """Return a run with signed addresses of its attachments, from which clients read them."""
     files = dialect.attachments_of(record)
     if not files:
         return dialect.encode_run(record)

@@ -1,4 +1,4 @@
-"""LiteLLM: payloads of its generic logger."""
+"""LiteLLM: ingestion from its generic logger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own API: records in, records out, sums, scores, and the tail."""
+"""autolog's own API: ingestion and reading of records, totals, scores, budgets, and the live tail."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from autolog.stores.lookup import find_by_part, with_whole_trace
 from autolog.stores.query import GROUPS, SCORE_GROUPS, Query
 
 MAX_LIMIT = 1_000
-#: How many rows the answer to a SELECT has at most.
+#: The most rows in the answer to a SELECT.
 MAX_ROWS = 100_000
-#: What lists can be sorted by, and the field.
+#: The fields that lists can be sorted by, by their names in the URL.
 SORTS = {"time": "created_at", "arrival": "seq", "latency": "duration", "cost": "cost", "tokens": "tokens"}
-#: How many bytes of bodies a list has at most; the rest is for the next page.
+#: The most bytes of bodies on a page of a list; the other records follow on the next page.
 PAGE_BYTES = 8 * 1024 * 1024
 MSGPACK = "application/msgpack"
 _PROTOCOL = {dialect.PROTOCOL_HEADER: dialect.PROTOCOL}
@@ -53,15 +53,15 @@ def ingest(call: Call) -> RecordWrite:
 
 # Reading
 
-#: What a parameter is called that says in which zone times are that say none themselves.
+#: The name of the parameter with the time zone of times that have none.
 ZONE = "zone"
 
 
 def query_of(call: Call, *own: str) -> Query:
-    """Return the query that the parameters amount to, besides the route's `own`; names as on the command line.
+    """Return the query for the call's parameters except the route's `own`; they are named as on the command line.
 
     Raises:
-        Fault: 400, a filter that there is not, or that makes no sense; 403, another key's project.
+        Fault: 400, if a filter is unknown or invalid; 403, if the project is not the key's.
     """
     pairs = [(name, value) for name, value in call.query if value and name not in {*own, ZONE}]
     try:
@@ -76,7 +76,7 @@ def zone_of(call: Call) -> tzinfo:
     """Return the time zone that the call names, or UTC.
 
     Raises:
-        Fault: 400, there is no such zone.
+        Fault: 400, if there is no such zone.
     """
     try:
         return parse_zone(call.parameter(ZONE) or "UTC")
@@ -85,7 +85,11 @@ def zone_of(call: Call) -> tzinfo:
 
 
 def _project(call: Call, wanted: str | None) -> str:
-    """Return the project to read: the call's, or the one that a key for all projects asks for by a filter."""
+    """Return the project to read: the call's, or the one that a filter names, if the key is for all projects.
+
+    Raises:
+        Fault: 400, if a header names another project; 403, if the key is for another one.
+    """
     if wanted is None or wanted == call.project:
         return call.project
     if call.headers.get("x-autolog-project"):
@@ -109,13 +113,17 @@ def list_records(call: Call) -> Reply:
     answer: dict[str, Any] = {"records": [to_dict(record, bodies) for record in records], "more": more}
     if not answer["more"] and (records or not offset):
         answer["total"] = offset + len(records)
-    elif call.parameter("total") in {"1", "true"}:  # reads an index to its end: only if somebody wants to know
+    elif call.parameter("total") in {"1", "true"}:  # reads an index to its end, so only on request
         answer["total"] = call.store.count(query)
     return Reply(200, answer, headers=_PROTOCOL)
 
 
 def _found(call: Call, query: Query, limit: int, offset: int) -> list[Record]:
-    """Return records as the parameters `id`, `after` and `sort` say."""
+    """Return the records that the parameters `id`, `after` and `sort` select.
+
+    Raises:
+        Fault: 400, if they are invalid or cannot be combined.
+    """
     if (part := call.parameter("id")) is not None:
         return find_by_part(call.store, part, query, limit)
     sort = call.parameter("sort") or "-time"
@@ -131,7 +139,7 @@ def _found(call: Call, query: Query, limit: int, offset: int) -> list[Record]:
 
 
 def _with_bodies(store: Store, records: Sequence[Record]) -> list[Record]:
-    """Return records with their bodies, as many of the first as are not too large together, but one."""
+    """Return the first records with their bodies, as many as fit into `PAGE_BYTES`, but at least one."""
     whole: list[Record] = []
     size = 0
     for record in store.with_bodies(records):
@@ -179,7 +187,11 @@ def score_sums(call: Call) -> Reply:
 
 
 def run_sql(call: Call) -> Reply:
-    """Answer a SELECT over the project's views."""
+    """Answer a SELECT over the views of the project.
+
+    Raises:
+        Fault: 400, if the statement is invalid, not allowed, or takes too long.
+    """
     query = query_of(call, "sql", "seconds", "rows")
     rows = call.parameters.integer("rows", sql.ROWS, most=MAX_ROWS)
     try:
@@ -243,7 +255,7 @@ class Settlement(pydantic.BaseModel):
 
 
 def reserve(call: Call) -> Reply:
-    """Reserve the most that a call may cost of the server's budgets, until it is settled or expires."""
+    """Reserve the most that a call may cost from the server's budgets, until it is settled or expires."""
     given = validate(Reservation, call.object())
     spending = call.services.spending
     about = Record(id=given.record, project=call.project, user=given.user, session=given.session, tags=given.tags,
@@ -253,7 +265,7 @@ def reserve(call: Call) -> Reply:
 
 
 def settle(call: Call) -> Reply:
-    """Put the cost of a call in the place of what was reserved for it."""
+    """Replace a reservation by the actual cost of the call."""
     given = validate(Settlement, call.object())
     call.services.spending.settle(call.path["id"], call.project, given.cost)
     return Reply(200, {"id": call.path["id"]})
@@ -266,7 +278,7 @@ PARAMETERS = (
     Parameter(ZONE, {**_TEXT, "description": _ZONE}),
 )
 
-#: Of the filters, which records a SELECT looks at.
+#: The filters that limit which records a SELECT sees.
 SQL_PARAMETERS = tuple(given for given in PARAMETERS if given.name in {"project", "since", "until", ZONE})
 
 _PRODUCED = "application/json", MSGPACK

@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK: traces and spans in."""
+"""The OpenAI Agents SDK: ingestion of traces and spans."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""OTLP's three signals, at the standard paths and where vendors' settings point theirs.
+"""OTLP's three signals, at the standard paths and below the endpoints that vendors document.
 
-`/v1/logs` itself is Portkey's: `routes.portkey` hands over what is OTLP.
+`/v1/logs` itself belongs to Portkey: `routes.portkey` passes on requests that are OTLP.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ PROTOBUF = "application/x-protobuf"
 
 
 def content_type(call: Call) -> str:
-    """Return the content type of a call, without its parameters."""
+    """Return the content type of a call in lower case, without its parameters."""
     return call.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def export(signal: str, call: Call) -> RecordWrite:
-    """Keep what an export request of a signal holds; what cannot be read of it is told in the reply."""
+    """Store the contents of an export request; the reply reports what was rejected, as OTLP's partial success.
+
+    Raises:
+        Fault: 400, if the request is malformed; 415, if it is neither protobuf nor JSON.
+    """
     kind = content_type(call)
     if kind not in {PROTOBUF, "application/json", ""}:
         raise Fault(415, f"{kind[:100]!r} is neither {PROTOBUF} nor application/json")
@@ -38,7 +42,7 @@ def export(signal: str, call: Call) -> RecordWrite:
     return call.keep(batch.items, lambda _: reply)
 
 
-#: What stands before the path of a signal, besides nothing: vendors' endpoints end so.
+#: Prefixes of the signals' paths, besides none, from vendors' endpoints.
 _PREFIXES = ("/otel", "/api/otel", "/v1/otel", "/v1/logs/otel", "/api/public/otel")
 _PATHS = {"trace": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
 

@@ -18,7 +18,7 @@ _FEEDBACK = "portkey-feedback"
 
 
 def log(call: Call) -> RecordWrite:
-    """Keep logs; OpenTelemetry's exporters have the same path for theirs, told apart by content type and shape."""
+    """Store logs; OpenTelemetry's exporters use the same path, and are told apart by content type and shape."""
     if otlp.content_type(call) == otlp.PROTOBUF or dialect.is_otlp(call.body):
         return otlp.export("logs", call)
     records = dialect.decode_logs(call.body, call.headers, call.batch_items)
@@ -27,7 +27,7 @@ def log(call: Call) -> RecordWrite:
 
 
 def _request_id() -> dict[str, str]:
-    """Return the header with which the vendor's client does not repeat the call, whatever the status."""
+    """Return the header that keeps the vendor's client from repeating the request, whatever the status."""
     return {"x-portkey-request-id": new_uuid()}
 
 

@@ -1,4 +1,4 @@
-"""PromptLayer: requests, the tracker of wrapped clients, enrichment, spans, templates, reading."""
+"""PromptLayer: requests, the tracker of wrapped clients, enrichment, spans, prompt templates, and reading."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def track_request(call: Call) -> RecordWrite:
 
 
 def _find(store: Store, project: str, request_id: str) -> Record | None:
-    """Return a request by its number, or by its text id."""
+    """Return a request by its number or its text id; None if there is none."""
     if re.fullmatch(r"\d{1,18}", request_id):
         found = store.find(Query({"project": project, "seq": int(request_id)}), 1, bodies=True)
         return found[0] if found else None
@@ -53,12 +53,16 @@ def track(model: type[Any], call: Call) -> Reply:
 
 
 def create_group(call: Call) -> Reply:  # noqa: ARG001 - every handler takes a call
-    """Make a group; it is nothing but its number, so any new one will do."""
+    """Create a group; a group is only a number, so any new one will do."""
     return Reply(200, {"success": True, "id": time_ns() // 1000 % dialect.MAX_ID})
 
 
 def get_template(call: Call) -> Reply:
-    """Send the prompt of a name as it was last logged: there is no registry."""
+    """Return the prompt of a name as it was last logged, since there is no registry of prompts.
+
+    Raises:
+        Fault: 404, if no such prompt has been logged.
+    """
     name = call.path["name"]
     condition = Condition("prompt_name", "eq", (name,))
     found = call.store.find(Query({"project": call.project}, conditions=(condition,)), 1, bodies=True)
@@ -140,7 +144,11 @@ def search_requests(call: Call) -> Reply:
 
 
 def _conditions(group: Json | None) -> tuple[Condition, ...]:
-    """Return a group of filters that all must hold."""
+    """Return the conditions of a group of filters joined by AND.
+
+    Raises:
+        Fault: 400, if the group is nested, joined by OR, or has an invalid filter.
+    """
     if not group:
         return ()
     filters = group.get("filters", [])
