@@ -43,7 +43,7 @@ _HEAD = 300
 
 
 class Frame:
-    """One message, with its time and direction; if it requests a response, `span` is its place in the trace."""
+    """One message, with its time and direction, and the span of the response if the message requests one."""
 
     __slots__ = ("audio", "data", "ns", "sent", "span")
 

@@ -45,7 +45,7 @@ class LongRunning(msgspec.Struct, frozen=True):
         operation: the operation's name.
         final: whether no more is to come, or this response covers everything so far.
         certain: whether the response alone shows that the work outlives its call; else the request must show it.
-        other_keys: other keys by which a later response without the id may refer to it.
+        other_keys: other keys by which a later response without the id may refer to the work.
     """
 
     key: str

@@ -1,7 +1,7 @@
 """Alibaba Cloud's DashScope (Qwen) in its native format: text and multimodal generation, embeddings, reranking, tasks.
 
-The format: https://www.alibabacloud.com/help/en/model-studio/dashscope-api-reference, read 2026-11. Responses of
-its OpenAI-compatible paths are read as OpenAI's.
+The format: https://www.alibabacloud.com/help/en/model-studio/dashscope-api-reference, read 2026-11. Responses
+of its OpenAI-compatible paths are read as OpenAI's.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def is_follow_up(method: str, path: str) -> bool:
 
 
 def results_id(path: str) -> str | None:
-    """Return the batch or file whose results are downloaded from the path; None for other paths."""
+    """Return the name of the batch or file whose results are downloaded from the path; None for other paths."""
     found = re.search(_RESULTS, path.partition("?")[0])
     return (found[1] or found[2]) if found else None
 

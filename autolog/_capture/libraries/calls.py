@@ -90,7 +90,7 @@ class CallRules:
 
 
 @functools.lru_cache(maxsize=4096)
-def is_told_anywhere(path: str) -> bool:
+def identifies_call(path: str) -> bool:
     """Return whether a path, given without its query, identifies a call at any host."""
     return _ANYWHERE.search(path.partition("#")[0]) is not None
 
@@ -204,7 +204,7 @@ def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
             if method == "GET" or end < 0 or (method != "POST" and method.upper() != "POST"):
                 return True
             query = url.find("?", end)
-            return not is_told_anywhere(url[end:] if query < 0 else url[end:query])
+            return not identifies_call(url[end:] if query < 0 else url[end:query])
         except (ValueError, TypeError, AttributeError):  # not a request: let the library report it
             return False
 

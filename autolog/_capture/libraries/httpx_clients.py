@@ -8,7 +8,7 @@ from typing import Any
 
 from autolog._capture.context import current_exchange
 from autolog._capture.exchange import Exchange, complete_content, open_exchanges
-from autolog._capture.libraries.calls import LibraryCalls, is_told_anywhere
+from autolog._capture.libraries.calls import LibraryCalls, identifies_call
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import report
 
@@ -21,7 +21,7 @@ def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
             url = request.url
             parts = getattr(url, "_uri_reference", url)  # takes a third of the time of the URL's properties
             return not calls.rules.knows(parts.host, parts.port) and (
-                request.method != "POST" or not is_told_anywhere(parts.path)
+                request.method != "POST" or not identifies_call(parts.path)
             )
         except AttributeError:  # not a request
             return False
