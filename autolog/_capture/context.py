@@ -1,6 +1,6 @@
 """The context that a call inherits: the current span, and the user, session, tags and metadata.
 
-Both are in context variables, and therefore propagate to asyncio tasks automatically. Threads start with an empty
+Two context variables hold these, and therefore propagate to asyncio tasks automatically. Threads start with an empty
 context; `follow_threads()` makes `threading.Thread` and `ThreadPoolExecutor` carry these two variables, and nothing
 else of the user's context, from the place where work is submitted.
 """
@@ -19,7 +19,7 @@ from autolog._record.ids import format_span, format_trace
 
 
 class Parent(Protocol):
-    """A span in which others are created, which need the numbers behind its ids."""
+    """A span, as seen by the spans inside it: the numbers of its trace and of the span itself."""
 
     @property
     def trace(self) -> int: ...
@@ -82,7 +82,7 @@ def restore(variable: ContextVar[Any], token: Token[Any] | None) -> None:
         return
     try:
         variable.reset(token)
-    except ValueError as error:  # set in another context, where there is nothing to undo any more
+    except ValueError as error:  # the variable was set in another context, and needs no reset in this one
         pass_on(error)
 
 

@@ -23,7 +23,24 @@ class Reservation(Protocol):
 
 
 class Exchange(Span):
-    """One logical provider call: the last request sent, the final response, and how it ended."""
+    """One logical provider call: the last request sent, the final response, and how it ended.
+
+    Attributes:
+        attempts: the number of requests sent.
+        response_headers: the headers of the final response.
+        content: the decoded body of a response that is not read through a tee.
+        first_chunk_ns: the time of the first chunk (`perf_counter_ns`); 0 if none has arrived.
+        streaming: whether the body is read through a tee.
+        truncated: whether more of the body has arrived than is kept.
+        asked_usage: whether we have added a request for usage.
+        download: whether the call downloads a file, which is kept only if it may have a batch's results.
+        retry_key: a key shared by repetitions of the same request, for libraries where each attempt is an exchange.
+        library_calls: the `LibraryCalls` of a library that must tell its own exchanges from others.
+        reservation: the reservation for the call under its budgets.
+        kept_bytes: the number of bytes in `chunks`, for libraries without a tee.
+        request: the request as built by the SDK; replaced by the parts to keep (`Sent`) when the call ends.
+        chunks: the chunks of a streamed body, with its content encoding.
+    """
 
     # Defaults in the class cost a call nothing, for attributes that are set later or by few calls.
     attempts = 0
@@ -35,13 +52,10 @@ class Exchange(Span):
     asked_usage = False
     download = False
     retry_key: Hashable = None
-    """A key shared by repetitions of the same request, where each attempt is a separate exchange."""
     library_calls: Any = None
     reservation: Reservation | None = None
-    """The reservation for the call under its budgets."""
     kept_bytes = 0
     request: Any = None
-    """The request as built by the SDK; replaced by the parts to keep (`Sent`) when the call ends."""
     chunks: list[bytes]
 
     def __init__(self, emit: Emit, sdk: str, client: type, stream: bool) -> None:

@@ -40,6 +40,17 @@ class Span:
     Attributes:
         name: the name shown in tables and trees.
         kind: `span`, `function`, `tool`, `chain`, `retrieval`, `agent` or any other text; `llm` for provider calls.
+        metadata: the metadata that was set, frozen.
+        input: the input that was set, frozen.
+        output: the output or result, frozen.
+        error: the type's name and the message of the exception that ended the span.
+        status_code: the HTTP status of a provider call.
+        record_id: the id of the span's record, if it is assigned before the record is made.
+        in_order: whether the span must be processed after those emitted before it.
+        size: the approximate number of bytes that the span takes in the queue.
+        end_ns: the end (`perf_counter_ns`); 0 while the span is open.
+        parent_span: the number of the parent span.
+        caller: the name of the parent span.
     """
 
     # Most spans never have these; defaults in the class cost a call nothing.
@@ -49,9 +60,7 @@ class Span:
     error: tuple[str, str] | None = None
     status_code: int | None = None
     record_id: str | None = None
-    """The id of the span's record, if it is assigned before the record is made."""
     in_order = False
-    """Whether the span must be processed after those emitted before it."""
     size = 1_000
     end_ns = 0
     parent_span: int | None = None
