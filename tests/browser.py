@@ -1,4 +1,4 @@
-"""A real browser (Debian's Chromium, through Playwright) that has signed in to the pages, and what it complains of."""
+"""A real browser (Debian's Chromium, through Playwright) that is signed in to the pages and collects their errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 class Watched:
-    """A page, signed in, and everything that it complained of or asked of other hosts."""
+    """A signed-in page, with its console errors and its requests to other hosts."""
 
     def __init__(self, chromium: Any, running: Live, **options: Any) -> None:
         self.context = chromium.new_context(**options)

@@ -1,4 +1,4 @@
-"""A server on this machine that answers chat requests as OpenAI does: whole, streamed, compressed, failing or slow."""
+"""A local server that answers chat requests like OpenAI's: whole, streamed, compressed, with errors, or slowly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = ("Tagus", ", ", "Douro", ".")
 
 
 def chunks() -> Iterator[bytes]:
-    """Yield the events of a streamed answer."""
+    """Yield the events of a streamed response."""
     for word in WORDS:
         delta = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-4o-mini",
                  "choices": [{"index": 0, "delta": {"content": word}}]}  # fmt: skip
@@ -30,12 +30,15 @@ def chunks() -> Iterator[bytes]:
 
 
 class ChatServer:
-    """Where the server listens, and what it got.
+    """A running server, and the requests that it has received.
 
     Attributes:
-        host: its address and port. url: its base URL, as a client of OpenAI's takes it.
-        bodies: the request bodies, in order. heads: their headers. failures: the statuses that the next requests get.
-        answers: the bodies that they get, instead of the usual one.
+        host: the server's address and port.
+        url: its base URL, for an OpenAI client.
+        bodies: the request bodies, in order.
+        heads: the request headers, in order.
+        failures: the error statuses with which to answer the next requests.
+        answers: the bodies with which to answer the next requests, instead of the usual one.
     """
 
     def __init__(self, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Running commands in tests, and what their stores hold."""
+"""Run commands in tests, and read the stores that they write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every test gets: a clean environment, a recorder of its own where it asks for one, and no swallowed errors."""
+"""Fixtures for all tests: a clean environment, a fresh recorder for tests that need one, and no swallowed errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from autolog import _guard
 from autolog.testing import Records, capture
 
 SHARED = Path(__file__).parents[2] / "shared"
-#: A ClickHouse server to test on; without one its engine is run here (`tests/clickhouse/front.py`).
+#: A ClickHouse server to test on; without one, the tests run its engine in a local process.
 CLICKHOUSE = os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL")
 
 
 @pytest.fixture(autouse=True)
 def clean_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No AUTOLOG_* variable, an empty folder to work in, nothing patched, and our own errors raised."""
+    """Remove AUTOLOG_* variables, change to an empty folder, raise autolog's errors, and undo patches afterwards."""
     for name in list(os.environ):
         if name.startswith(("AUTOLOG_", "OPENAI_", "ANTHROPIC_", "AZURE_")):
             monkeypatch.delenv(name)
@@ -43,13 +43,13 @@ def clean_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 
 @pytest.fixture(scope="module", autouse=True)
 def young_heap() -> None:
-    """Let the garbage collector look at what a module's tests make, not at all SDKs each time: that takes 0.2 s."""
+    """Exclude imported SDKs from garbage collection, which otherwise takes 0.2 s each time."""
     gc.freeze()
 
 
 @pytest.fixture
 def own_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A temporary folder for this test alone: in the machine's lies what other programs have lost or left behind."""
+    """Give the test its own temporary folder, because the machine's contains files of other programs."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -58,14 +58,14 @@ def own_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
 
 @pytest.fixture
 def records() -> Iterator[Records]:
-    """The records made during the test."""
+    """Collect the records made during the test."""
     with capture() as kept:
         yield kept
 
 
 @pytest.fixture
 def patched(records: Records) -> Records:
-    """The records made during the test, with both SDKs patched."""
+    """Collect the records made during the test, with both SDKs patched."""
     autolog.patch_openai()
     autolog.patch_anthropic()
     return records
@@ -77,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Of `-n auto`: half as many again as there are cores, for many tests wait for processes, timers and browsers."""
+    """Return 1.5 workers per core for `-n auto`, because many tests wait for processes, timers and browsers."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -86,7 +86,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep tests of a module with one worker, whose servers and browsers they share, as long as none has to wait."""
+    """Run a module's tests on one worker, where they share servers and browsers, unless another worker is idle."""
     if config.getvalue("dist") != "load":
         return None
     from xdist.scheduler import WorkStealingScheduling
@@ -96,13 +96,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether to take all the time that it takes, and not only as much as every change can afford."""
+    """Return whether to run the long version of a test rather than the one that runs for every change."""
     return bool(request.config.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")
 def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a ClickHouse server, without a database."""
+    """Return the URL of a ClickHouse server, without a database."""
     if CLICKHOUSE is not None:
         yield CLICKHOUSE.rstrip("/")
         return
@@ -118,7 +118,7 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture
 def clickhouse_url(clickhouse_server: str) -> Iterator[str]:
-    """A ClickHouse database of the test's own; gone when it ends."""
+    """Create a ClickHouse database for the test, and drop it afterwards."""
     from autolog.stores.clickhouse._client import Database
     from autolog.stores.clickhouse._url import read_url
 
@@ -131,5 +131,5 @@ def clickhouse_url(clickhouse_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "clickhouse"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty store is, of every engine in turn."""
+    """Return the URL of an empty store, of each engine in turn."""
     return empty_store(request, tmp_path)

@@ -1,4 +1,4 @@
-"""Which stores a test is run on, if not on those of its folder."""
+"""The store engines on which a test runs, if they differ from those of its folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 every_store = pytest.mark.parametrize("store_url", ["sqlite", "clickhouse"], indirect=True)
-#: For what does not depend on the store: what is refused or read before it is asked.
+#: For behaviour that does not depend on the store, such as requests that are refused before they reach it.
 sqlite_alone = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 

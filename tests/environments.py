@@ -1,4 +1,4 @@
-"""Virtual environments of their own for tests, made once and kept: other SDKs, versions and libraries than here."""
+"""Virtual environments for tests with other SDKs, versions and libraries, created once and kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(home: Path, *requirements: str, interpreter: str = sys.executable) -> Path | None:
-    """Return the Python of an environment with this checkout and these; None, and said, if they cannot be installed."""
+    """Return the Python of an environment with this checkout and the requirements.
+
+    If they cannot be installed, print why and return None.
+    """
     python = home / "bin" / "python"
     mark = home / "ready"
     wanted = "\n".join(requirements)
@@ -29,7 +32,7 @@ def make(home: Path, *requirements: str, interpreter: str = sys.executable) -> P
 
 
 def run_tests(python: Path, *arguments: Path | str) -> bool:
-    """Run pytest in an environment; returns whether it failed."""
+    """Run pytest in an environment, and return whether it failed."""
     variables = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=variables).returncode != 0

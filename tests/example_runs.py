@@ -1,4 +1,4 @@
-"""Runs an example against the stand-in."""
+"""Run an example against the stand-in for OpenAI and Anthropic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def run_example(name: str, folder: Path) -> list[Record]:
-    """Run `examples/{name}.py` in a folder; returns the records that it left there."""
+    """Run `examples/{name}.py` in a folder, and return the records in the store that it leaves there."""
     with standin() as address:
         keys = {"OPENAI_API_KEY": "test", "OPENAI_BASE_URL": f"{address}/v1", "ANTHROPIC_API_KEY": "test",
                 "ANTHROPIC_BASE_URL": address}  # fmt: skip

@@ -1,7 +1,7 @@
 """Count the structure of the source tree: `python tests/house.py`.
 
-Prints the rooms (modules and packages directly under `autolog/`), the import edges between them, the circles, and the
-functions and modules that are longer than they should be. Imports for the type checker alone count, too.
+Print the rooms (modules and packages directly under `autolog/`), the imports between them, import cycles, and functions
+and modules that are too long. Imports for the type checker only are counted, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONG_FUNCTION, LONG_MODULE = 50, 400
 
 
 def room_edges() -> tuple[set[str], set[tuple[str, str]]]:
-    """Return the rooms, and which of them imports which; `autolog/__init__.py` is none."""
+    """Return the rooms, and the pairs of an importing and an imported room; `autolog/__init__.py` is not a room."""
     graph = grimp.build_graph("autolog", exclude_type_checking_imports=False)
     rooms = {module.split(".")[1] for module in graph.modules if "." in module}
     edges = set()
@@ -30,7 +30,7 @@ def room_edges() -> tuple[set[str], set[tuple[str, str]]]:
 
 
 def circles(edges: set[tuple[str, str]]) -> set[str]:
-    """Return the rooms that import themselves by way of others."""
+    """Return the rooms that are part of an import cycle."""
     reached = set(edges)
     while more := {(a, d) for a, b in reached for c, d in edges if b == c} - reached:
         reached |= more

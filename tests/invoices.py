@@ -1,4 +1,4 @@
-"""Calls with what they cost, made by hand: what the tests of prices share."""
+"""Hand-made calls with known costs, for the tests of pricing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPENAI, MESSAGES = "https://api.openai.com/v1", "https://api.anthropic.com/v1/me
 
 @dataclass(frozen=True)
 class Invoice:
-    """A response, and its cost: `arithmetic` says how it comes about, in dollars per million tokens."""
+    """A response and its cost; `arithmetic` shows the calculation, in dollars per million tokens."""
 
     name: str
     url: str
@@ -45,14 +45,14 @@ def message(model: str, given: int, made: int, **usage: Any) -> dict[str, Any]:
 
 
 def answer(model: str, given: int, made: int, **details: Any) -> dict[str, Any]:
-    """A response of the Responses API; `cached` and `cache_write` are token counts."""
+    """Return a response of the Responses API; `cached` and `cache_write` are token counts."""
     inner = {f"{key}_tokens" if isinstance(value, int) else key: value for key, value in details.items()}
     usage = {"input_tokens": given, "input_tokens_details": inner, "output_tokens": made}
     return {"object": "response", "model": model, "output": [], "usage": usage}
 
 
 def background_answer(status: str) -> dict[str, Any]:
-    """A response that outlives its call; when it is completed it has usage for $0.0035."""
+    """Return a background response, which outlives its call; a completed one has usage worth $0.0035."""
     made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
                             "model": "gpt-4o", "output": []}  # fmt: skip
     if status == "completed":
@@ -65,7 +65,12 @@ CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"
 
 
 def bill(invoice: Invoice, own: Any = None, provider: str | None = None) -> Record:
-    """The priced record of an invoice's call. `own`: the user's prices; `provider`: who answered, else by the host."""
+    """Return the priced record of an invoice's call.
+
+    Args:
+        own: the user's own prices.
+        provider: the name of the provider; None to derive it from the host.
+    """
     record = Record(
         id="x", request_url=invoice.url, start_time=invoice.at, status_code=200, request_content_type="application/json",
         request_body=json.dumps(invoice.request).encode(), response_body=json.dumps(invoice.response).encode(),

@@ -1,4 +1,4 @@
-"""A queue with its delivery, over a sink in memory that fails or blocks on command."""
+"""A queue with its delivery to an in-memory sink that fails or blocks on command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sink:
 
 
 class Line(Queue):
-    """A queue and its one delivery, as the recorder has them."""
+    """A queue with one delivery, set up as in the recorder."""
 
     delivery: Delivery
 
@@ -51,7 +51,7 @@ class Line(Queue):
 
 
 class DurableLine(DurableQueue, Line):
-    """The same, with every record on disk first."""
+    """A `Line` that writes every record to disk first."""
 
 
 def make(

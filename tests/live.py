@@ -1,4 +1,4 @@
-"""A real server on a free port, over a store of its own."""
+"""A real server on a free port, with its own store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "test-key"
 
 
 def until(done: Callable[[], bool]) -> None:
-    """Wait until something is so, ten seconds at most."""
+    """Wait for `done` to return true, for at most ten seconds."""
     deadline = time.monotonic() + 10
     while not done():
         assert time.monotonic() < deadline
@@ -30,13 +30,13 @@ def until(done: Callable[[], bool]) -> None:
 
 @dataclass
 class Live:
-    """Where it is, and what it keeps."""
+    """A running server's address and store."""
 
     url: str
     store: Store
 
     def names(self) -> list[str]:
-        """Return the names of all that is kept, in their order."""
+        """Return the names of all stored records, in order."""
         return sorted(str(record.name) for record in self.store.find(Query(), 1_000_000))
 
     def records(self, **equal: Any) -> list[Any]:
@@ -45,7 +45,7 @@ class Live:
 
 @contextlib.contextmanager
 def live(place: Path | str, limits: Limits | None = None, **options: Any) -> Iterator[Live]:
-    """A server over the store at a URL, or in a file."""
+    """Run a server for the block over the store at a URL or in a file."""
     store = open_store(place if isinstance(place, str) else f"sqlite:///{place}")
     config = uvicorn.Config(
         create_app(store, api_key=KEY, limits=limits, **options), port=0, log_level="critical", lifespan="on"

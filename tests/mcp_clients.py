@@ -1,4 +1,4 @@
-"""Logs of a run that failed, and the official client of the Model Context Protocol to read them with."""
+"""The logs of a failed agent run, and the official Model Context Protocol client, which reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG = "The refund policy says: " + "thirty days. " * 2_000
 
 
 def failed_run() -> list[Record]:
-    """A run of an agent: forty calls, of which the last fails for what a tool gave back in the thirtieth."""
+    """Return an agent's run of forty calls, of which the last fails because of a tool result in the thirtieth."""
     trace = "a" * 32
     records = [
         Record(id="run-root", kind="function", name="answer_ticket", trace_id=trace, span_id="0" * 16, status="error",
@@ -45,7 +45,7 @@ def failed_run() -> list[Record]:
 
 
 def with_client(server: Callable[[], Any], work: Callable[[Any], Awaitable[None]]) -> None:
-    """Let the official client work against a server; skips where it is not installed."""
+    """Run `work` with the official client connected to a server; skip the test if the client is not installed."""
     mcp = pytest.importorskip("mcp", reason="the official MCP client is not installed: pip install mcp")
 
     async def run() -> None:
@@ -56,7 +56,7 @@ def with_client(server: Callable[[], Any], work: Callable[[Any], Awaitable[None]
 
 
 async def use_every_tool(client: Any) -> None:
-    """List the tools, and call each of those that read."""
+    """List the tools, and call each reading one."""
 
     async def said(tool: str, **arguments: Any) -> str:
         result = await client.call_tool(tool, arguments)

@@ -1,7 +1,7 @@
-"""A backend of other people's after the specification of OTLP/HTTP, built on the published protobuf definitions.
+"""A third-party backend that follows the OTLP/HTTP specification, built on the published protobuf definitions.
 
-Phoenix answers 415 in plain text to JSON; the OpenTelemetry Collector and Jaeger take both, and answer in the encoding
-of the request (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
+Phoenix answers JSON with a plain-text 415; the OpenTelemetry Collector and Jaeger accept both encodings, and respond in
+that of the request (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response).
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ PROTOBUF = "application/x-protobuf"
 
 
 class OTLPBackend(ThreadingHTTPServer):
-    """Takes spans in the encodings `takes`, and keeps them, as the protobuf JSON mapping has them.
+    """A server that accepts spans in the encodings `takes`, and keeps them in the protobuf JSON mapping.
 
     Attributes:
-        spans: what came. asked: the content type of each request. rejects: how many spans of a request it refuses.
-        refusal: what it answers to an encoding that it does not take.
+        spans: the spans received.
+        asked: the content type of each request.
+        rejects: how many spans of each request it rejects.
+        refusal: the response to an encoding that it does not accept.
     """
 
     daemon_threads = True
@@ -43,7 +45,7 @@ class OTLPBackend(ThreadingHTTPServer):
         self.refusal = (415, b"Unsupported content type")
 
     def attributes(self) -> dict[str, Any]:
-        """The attributes of the only span."""
+        """Return the attributes of the only span."""
         (span,) = self.spans
         return {item["key"]: next(iter(item["value"].values()), None) for item in span["attributes"]}
 
@@ -81,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def from_json(body: bytes) -> ExportTraceServiceRequest:
-    """Read OTLP JSON, whose ids are hexadecimal, strictly: an unknown field is an error."""
+    """Parse OTLP JSON, in which ids are hexadecimal; an unknown field is an error."""
     request = json.loads(body)
     for part in request["resourceSpans"]:
         for scope in part["scopeSpans"]:

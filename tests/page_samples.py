@@ -1,4 +1,4 @@
-"""Records that the pages are tried with: plain, hostile, broken, long."""
+"""Sample records for the tests of the pages: plain, hostile, broken, long."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Two corpora to measure the search for personal data on: texts with some planted in them, and texts without any.
+"""Two corpora for measuring the search for personal data: texts with planted data, and texts without any.
 
     python tests/pii_corpus.py
 
-prints how much of it is found by kind, and how many places per 10,000 words are taken for some that are none. Everything
-is made up here, from a fixed seed; numbers with checksums have right ones.
+prints the share found of each kind, and the false positives per 10,000 words. Everything is generated from a fixed
+seed, with valid checksums.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 
 
 def planted(each: int = 60, seed: int = 5) -> Iterator[tuple[str, str, str]]:
-    """Return the label that is to stand in its place, a text with personal data, and that data."""
+    """Yield the expected label, a text with personal data, and that data."""
     rng = random.Random(seed)
     for label, make in KINDS.items():
         for number in range(each):
@@ -95,7 +95,7 @@ def planted(each: int = 60, seed: int = 5) -> Iterator[tuple[str, str, str]]:
 
 
 def main() -> None:
-    """Print how much is found of what is there, and of what is not."""
+    """Print the rates of true and false positives."""
     from autolog._redaction.pii import personal_data
     from autolog._redaction.walk import apply, without_overlaps
 

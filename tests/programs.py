@@ -1,4 +1,4 @@
-"""Programs that log elsewhere, run with environment variables alone that point them here."""
+"""Run programs that use another logging library and are pointed here by environment variables alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 
-#: How the variables begin that would point a program elsewhere.
+#: Prefixes of environment variables that would point a program elsewhere.
 _ELSEWHERE = ("LANG", "OPENAI", "OTEL")
 
 
 def run_program(code: str, **environment: str) -> str:
-    """Run a program with environment variables, and return what it printed."""
+    """Run a program with environment variables, and return its output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_ELSEWHERE)}
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""A provider's prompt cache as Anthropic publishes it, written apart from ours: what a run of calls would have read."""
+"""A model of Anthropic's published prompt cache, independent of autolog's, to compute what a series of calls reads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ LOOKBACK, MINIMUM, LIVES = 20, 1_024, 300.0
 
 
 class PromptCache:
-    """Says how many tokens of a request are read and written, and remembers what it cached."""
+    """A cache that counts the tokens that each request reads and writes."""
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], float] = {}
 
     def ask(self, body: dict[str, Any], now: float) -> tuple[int, int, int]:
-        """The tokens of the whole input, those read and those written."""
+        """Return the numbers of tokens in the whole input, read from the cache, and written to it."""
         blocks, marks = _blocks(body)
         ends = [sum(map(len, blocks[: n + 1])) for n in range(len(blocks))]
         read = 0

@@ -10,7 +10,7 @@ from typing import Any
 from autolog._record.record import Record
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-#: About four characters a token.
+#: Characters per token, approximately.
 PER_TOKEN = 4
 URLS = {
     "anthropic": "https://api.anthropic.com/v1/messages",
@@ -28,7 +28,7 @@ PRICES = {"input_mtok": 3.0, "cache_read_mtok": 0.3, "cache_write_mtok": 3.75}
 
 
 def words(tokens: int, seed: str = "a") -> str:
-    """A text of about so many tokens."""
+    """Return a text of approximately `tokens` tokens."""
     return "".join(f"{seed}{n:03} " for n in range(tokens))[: tokens * PER_TOKEN]
 
 
@@ -51,7 +51,7 @@ def marked(text: str, ttl: str | None = None) -> dict[str, Any]:
 
 
 def anthropic_body(turns: int = 1, *, mark_last: bool = True, **changes: Any) -> dict[str, Any]:
-    """A request of two tools, a marked system prompt and a conversation whose last message is marked."""
+    """Return a request with two tools, and cache marks on the system prompt and on the conversation's last message."""
     messages = [
         {"role": ("user", "assistant")[n % 2], "content": [{"type": "text", "text": words(200, f"t{n}")}]}
         for n in range(2 * turns - 1)
@@ -87,7 +87,7 @@ def prompt_tokens(body: dict[str, Any]) -> int:
 def call(
     body: dict[str, Any], read: int = 0, written: int = 0, at: float = 0.0, provider: str = "openai", **fields: Any
 ) -> Record:
-    """The record of a call: `at` seconds after noon, it took two."""
+    """Return the record of a call that started `at` seconds after noon and took two seconds."""
     start = NOON + timedelta(seconds=at)
     values: dict[str, Any] = {
         "id": f"at-{at:g}", "start_time": start, "created_at": start, "end_time": start + timedelta(seconds=2),

@@ -1,7 +1,7 @@
-"""The recorded exchanges in ../shared/traffic_providers, played through the SDKs that make such calls.
+"""Replay the recorded exchanges in ../shared/traffic_providers through the SDKs that make such calls.
 
-A server on loopback answers with one recording; the providers' host names lead there. What an SDK asks for is taken
-from the recording as far as its methods take it: bodies are compared with what the server got.
+A loopback server answers with one recording, and the providers' host names resolve to it. The SDK's arguments come from
+the recorded request as far as its methods accept them; bodies are compared with those that the server received.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def name_of(path: Path) -> str:
 
 
 def body_of(data: dict[str, Any]) -> bytes:
-    """The response's body as it was sent."""
+    """Return the body of the response as it was sent."""
     response = data["response"]
     return base64.b64decode(response["body_base64"]) if "body_base64" in response else response["body"].encode()
 
 
 def content_type(data: dict[str, Any]) -> str:
-    """The response's content type; some sources took it away."""
+    """Return the content type of the response, guessed if the recording lacks it."""
     response = data["response"]
     if given := response["headers"].get("content-type"):
         return str(given)
@@ -58,14 +58,14 @@ def content_type(data: dict[str, Any]) -> str:
 
 @dataclass
 class StandIn:
-    """A server that answers every POST with `playing`, and keeps what it got."""
+    """A server that answers every POST with `playing`, and keeps the requests."""
 
     port: int
     playing: dict[str, Any]
     got: list[bytes]
 
     def origin(self, url: str) -> str:
-        """The recording's host, at this server's port."""
+        """Return the recording's host with this server's port."""
         return f"http://{urlsplit(url).hostname}:{self.port}"
 
 
@@ -119,11 +119,11 @@ def stand_in() -> Iterator[StandIn]:
         server.server_close()
 
 
-# The SDKs: each returns the method to call, and what with
+# The SDKs: each function returns the method to call and its arguments
 
 
 class Call(NamedTuple):
-    """What a program calls, and what with. The client lives as long: some close when they are collected."""
+    """A method and its arguments, with a reference to the client, because some clients close when garbage-collected."""
 
     method: Callable[..., Any]
     given: dict[str, Any]
@@ -131,13 +131,13 @@ class Call(NamedTuple):
 
 
 def known(method: Callable[..., Any], body: dict[str, Any], *left_out: str) -> dict[str, Any]:
-    """What of a body a method takes by name; what is null was not said."""
+    """Return the fields of a body that a method accepts by name, without those that are null."""
     names = inspect.signature(method).parameters
     return {key: value for key, value in body.items() if key in names and value is not None and key not in left_out}
 
 
 def _generated(package: str, client: str) -> Callable[[dict[str, Any], str, bool], Call]:
-    """An SDK from the base that openai's is generated from."""
+    """Return the call of an SDK made by the generator of openai's."""
 
     def prepare(data: dict[str, Any], origin: str, asynchronous: bool) -> Call:
         module = importlib.import_module(package)
@@ -194,7 +194,7 @@ def _array_stream(data: dict[str, Any], origin: str, asynchronous: bool) -> Call
 
 
 def _bytes_in(value: Any) -> Any:
-    """A body as boto3 takes it: binary parts are bytes."""
+    """Return a body for boto3, in which binary parts are bytes."""
     if isinstance(value, dict):
         return {key: base64.b64decode(item) if key in {"bytes", "redactedContent"} and isinstance(item, str)
                 else _bytes_in(item) for key, item in value.items()}  # fmt: skip
@@ -280,7 +280,7 @@ SDKS: dict[str, tuple[str, Callable[[dict[str, Any], str, bool], Call]]] = {
 
 
 def _settled(item: Any) -> Any:
-    """What a caller holds, in a form that two runs can be compared by."""
+    """Return a result in a form in which two runs can be compared."""
     if isinstance(item, dict) and "ResponseMetadata" in item:
         rest = {key: value for key, value in item.items() if key not in {"body", "stream"}}
         body = item.get("body", item.get("stream", ()))
@@ -296,7 +296,7 @@ def _settled(item: Any) -> Any:
 
 
 def play(data: dict[str, Any], origin: str) -> list[Any]:
-    """Return what a program sees that makes the call."""
+    """Make the recorded call, and return what the program receives."""
     call = SDKS[data["sdk"]["package"]][1](data, origin, False)
     try:
         result = call.method(**call.given)
@@ -324,7 +324,7 @@ def play_either(data: dict[str, Any], origin: str, asynchronous: bool) -> list[A
 
 
 def is_missing(data: dict[str, Any]) -> str | None:
-    """The package that a recording's SDK is in, if it is not installed."""
+    """Return the package of a recording's SDK if it is not installed, else None."""
     package = SDKS[data["sdk"]["package"]][0]
     try:
         with warnings.catch_warnings():

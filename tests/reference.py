@@ -1,4 +1,4 @@
-"""A stand-in for both providers that answers every billable call as the published API references say."""
+"""A stand-in for OpenAI and Anthropic that answers every billable call as in the published API references."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DREAM = {"id": "drm_1", "type": "dream", "status": "completed", "model": {"id": 
          "created_at": "2026-11-01T00:00:00Z", "usage": {"input_tokens": 1000, "output_tokens": 100,
          "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}}  # fmt: skip
 
-#: Method and path of a call, and its answer.
+#: The method and path of each call, and its response.
 ROUTES: list[tuple[str, str, Any]] = [
     ("GET", r"/chat/completions$", {"object": "list", "data": [CHAT], "has_more": False}),
     ("", r"/chat/completions", CHAT),
@@ -128,7 +128,7 @@ def message_events() -> Iterator[dict[str, Any]]:
     yield {"type": "message_stop"}
 
 
-#: Paths of streams, and their events.
+#: The paths of streams, and their events.
 STREAMS: list[tuple[str, list[dict[str, Any]]]] = [
     (r"/chat/completions$", list(chat_events())),
     (r"/v1/completions$", [{"id": "c", "object": "text_completion", "model": "gpt-3.5-turbo-instruct", "created": 1, "usage": USAGE,
@@ -151,7 +151,7 @@ STREAMS: list[tuple[str, list[dict[str, Any]]]] = [
 
 
 def answer(http: Any, request: Any) -> Any:
-    """The response to a request, as the published reference has it."""
+    """Return the response to a request, as in the published reference."""
     path = request.url.path
     try:
         content = json.loads(request.content or b"{}")

@@ -1,4 +1,4 @@
-"""The HTTP libraries that the installed SDKs send with: httpx2, or httpx for openai 2.x."""
+"""The HTTP libraries that the installed SDKs use: httpx2, or httpx for openai 2.x."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def library(base_client: Any) -> Any:
 openai_http = library(openai._base_client)
 anthropic_http = library(anthropic._base_client)
 
-#: What a body stream must be to pass for one in both.
+#: The base classes of a body stream that both libraries accept.
 SYNC_STREAMS = tuple({openai_http.SyncByteStream, anthropic_http.SyncByteStream})
 ASYNC_STREAMS = tuple({openai_http.AsyncByteStream, anthropic_http.AsyncByteStream})

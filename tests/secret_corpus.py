@@ -1,10 +1,10 @@
-"""Two corpora to measure the search for secrets on: texts with keys planted in them, and texts without any.
+"""Two corpora for measuring the search for secrets: texts with planted keys, and texts without any.
 
     python tests/secret_corpus.py
 
-prints how many of the keys are found, and how many places per megabyte are taken for one that are none. Everything is
-made up here, from a fixed seed: the keys after the formats that their issuers publish, the texts after what programs
-send to models: prose, code, style sheets, logs, lock files, API responses.
+prints the share of keys found, and the false positives per megabyte. Everything is generated from a fixed seed: keys in
+the formats that their issuers publish, and texts like those that programs send to models: prose, code, style sheets,
+logs, lock files, API responses.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ NAMED = {
     "azure sas": "https://x.blob.core.windows.net/c/f?sv=2022&sig={b43}%3D", "query": "https://api.example.com/v1?key={a39}",
     "presigned": "https://b.s3.amazonaws.com/o?X-Amz-Signature={h64}", "aws": "aws_secret_access_key = {b40}",
 }  # fmt: skip
-#: Passwords by their place alone.
+#: Passwords recognised by their place alone.
 PLACES = (
     "curl -u ada:{} https://a.example/x", "curl --user 'ada:{}' https://a.example", "curl --proxy-user ada:{} https://a.example",
     "http -a ada:{} GET https://a.example", "wget --user=ada --password={} https://a.example", "docker login -u ada -p {} r.example",
@@ -104,7 +104,7 @@ PLACES = (
     "das Passwort für das WLAN lautet {}", "Kennwort: {}", "La contraseña es {}", "Le mot de passe du wifi : {}", "A senha é {}",
     "**Wachtwoord:** {}", "hasło: {}", "Пароль для входа: {}", "密码\uff1a{}", "パスワードは{}", "비밀번호는 {}", "mật khẩu: {}",
 )  # fmt: skip
-#: What is found by its place though it has digits or letters only.
+#: Secrets of digits or letters only, recognised by their place.
 SHORT = {
     "Authorization: Basic {}": "dXNlcjpwYXNz", "authorization: basic {}": "YWRhOnBhc3N3b3Jk", '"Authorization": "Basic {}"': "dXNlcjpwYXNz",
     "_auth={}": "dXNlcjpwYXNzd29yZA==", "//r.example/:_auth = {}": "dXNlcjpwYXNzd29yZA==", "otp: {}": "482913", "Your OTP is {}": "482913",
@@ -129,7 +129,7 @@ CONTEXTS = ("{}", "my key is {}", "Use {}, please.", "line\n{}\nline", 'key="{}"
 
 
 def filled(rng: random.Random, template: str) -> str:
-    """Return a template with random signs in its fields."""
+    """Return a template with random characters in its fields."""
     return re.sub(
         r"\{([ahUldwb])(\d+)\}",
         lambda found: "".join(rng.choice(_SIGNS[found[1]]) for _ in range(int(found[2]))),
@@ -138,7 +138,7 @@ def filled(rng: random.Random, template: str) -> str:
 
 
 def planted(seed: int = 7) -> Iterator[tuple[str, str, str]]:
-    """Return issuers, texts with a key, and the part of the key that must not be left."""
+    """Yield an issuer, a text with a key, and the part of the key that must not remain."""
     rng = random.Random(seed)
     for issuer, template in FORMATS.items():
         for context in CONTEXTS:
@@ -189,7 +189,7 @@ _CODE = (
 
 
 def clean(size: int = 2_000_000, seed: int = 11) -> Iterator[str]:
-    """Return texts without any secret, of so many characters together."""
+    """Yield texts without secrets, of `size` characters in total."""
     rng = random.Random(seed)
     made = 0
     while made < size:
@@ -207,7 +207,7 @@ def clean(size: int = 2_000_000, seed: int = 11) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print how much is found of what is there, and of what is not."""
+    """Print the rates of true and false positives."""
     from autolog._redaction.redactor import REDACTED, Redactor
     from autolog._redaction.walk import apply
 

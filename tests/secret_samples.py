@@ -1,4 +1,4 @@
-"""Keys made up in the formats of their issuers, and bodies put through the redaction, for its tests."""
+"""Invented keys in the formats of their issuers, and a function that redacts bodies, for the tests of redaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from autolog._record.record import Record
 from autolog._redaction.redactor import Redactor
 
-#: Made up, in the shapes that their issuers give them; put together so that no scanner takes them for real.
+#: Invented keys in their issuers' formats; concatenated so that secret scanners do not report them.
 KEYS = {
     "openai": "sk-" + "proj-" + "Ab1" * 16,
     "openai legacy": "sk-" + "aB3" * 16,

@@ -1,4 +1,4 @@
-"""What shipping tests share: a recorded call, and a backend that answers as it is told."""
+"""Helpers for the tests of shipping: a recorded call, and a backend with scripted replies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autolog.cli._standin import standin
 
 
 def call_openai(metadata: dict[str, Any] | None = None) -> None:
-    """One recorded call, by the user u of the plan gold."""
+    """Record one call, by the user `u` with the plan `gold`."""
     autolog.patch_openai()
     with standin() as address, autolog.context(user="u", metadata=metadata or {"plan": "gold"}):
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0)
@@ -27,10 +27,11 @@ def call_openai(metadata: dict[str, Any] | None = None) -> None:
 
 
 class Backend(ThreadingHTTPServer):
-    """A backend of any dialect: its replies are those of `answers`, then `otherwise`, or that it stored all records.
+    """A backend of any dialect, which sends the replies in `answers`, then `otherwise` or that it stored all records.
 
     Attributes:
-        answers: the next replies: a status, headers, and a body. asked: when each request came (monotonic).
+        answers: the next replies, each a status, headers and a body.
+        asked: the monotonic time of each request.
     """
 
     daemon_threads = True
@@ -62,14 +63,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def stored(batch: bytes) -> bytes:
-    """The reply that all records of a native batch were stored."""
+    """Return the reply that says that all records of a native batch were stored."""
     count = len(msgspec.msgpack.decode(zstd.decompress(batch), type=list[msgspec.Raw]))
     return json.dumps({"accepted": count, "rejected": 0}).encode()
 
 
 @contextlib.contextmanager
 def backend() -> Iterator[Backend]:
-    """A backend that listens."""
+    """Run a backend for the block."""
     server = Backend()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:

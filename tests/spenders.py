@@ -1,4 +1,4 @@
-"""Programs that call until a budget stops them; one of them is killed while it does."""
+"""Programs that make calls until a budget stops them; one of them is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-#: What a call of theirs costs, in dollars: a hundred output tokens of gpt-4o, and forty of input.
+#: The cost of each call in dollars: 100 output tokens and 40 input tokens of gpt-4o.
 COST = 0.0011
 
 _PROGRAM = """
@@ -47,10 +47,10 @@ _PROGRAM = """
 
 
 def spend(folder: Path, options: dict[str, Any], budget: dict[str, Any]) -> tuple[int, list[Any]]:
-    """Run four programs of 50 calls each under a budget, and kill the first once it calls.
+    """Run four programs of 50 calls each under a budget, and kill the first one once it has begun to call.
 
     Returns:
-        How many calls were made in all, and what each of the other three says of its budgets.
+        The total number of calls, and the budget status of each of the other three programs.
     """
     charged = folder / "charged"
     command = [sys.executable, "-c", textwrap.dedent(_PROGRAM), json.dumps(options), str(charged), json.dumps(budget)]

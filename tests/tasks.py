@@ -1,6 +1,6 @@
-"""A store of one small company's two weeks, in which ten questions have answers that are known.
+"""A store with two weeks of a small company's logs, in which ten questions have known answers.
 
-Times are relative to now, in this machine's zone: yesterday 14:05 is where a prompt failed.
+Times are relative to now, in this machine's time zone; a prompt failed yesterday at 14:05.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ COST_PER_DAY = [3.0, 1.5, 4.0, 2.25, 0.75]
 
 
 def midnight(days_ago: int = 0) -> datetime:
-    """Return the beginning of a day, here."""
+    """Return the local midnight at which a day began."""
     day = datetime.now().astimezone().date() - timedelta(days=days_ago)
     return datetime.combine(day, time()).astimezone()
 
 
 class _Ids:
-    """Identifiers as a program makes them: the time comes first, the end tells them apart."""
+    """Makes identifiers like a program's: a time followed by a distinct end."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -44,7 +44,7 @@ class _Ids:
 
 
 def fill(store: Store) -> None:
-    """Write the records of all ten questions."""
+    """Write the records for all ten questions."""
     ids = _Ids()
     records = [*_users(ids), *_failure(ids), *_agent_run(ids), *_session(ids), *_errors(ids), *_shop(ids)]
     store.write([*records, *_prompts(ids), *_phrase(ids), *_days(ids)])
@@ -89,7 +89,7 @@ def _failure(ids: _Ids) -> Iterator[Record]:
 
 
 def _agent_run(ids: _Ids) -> Iterator[Record]:
-    """Yield an agent's run of 40 s, of which one search took 31 s."""
+    """Yield an agent's run of 40 s, in which one search took 31 s."""
     at, trace = midnight(1) + timedelta(hours=16), "a9" * 16
     spans = [("restock_agent", "agent", 0.0, 40.0, None), ("plan", "llm", 0.2, 3.5, 1), ("search_warehouse", "tool", 4.0, 31.0, 1),
              ("check_prices", "tool", 35.2, 1.1, 1), ("write_order", "llm", 36.4, 3.4, 1)]  # fmt: skip
@@ -116,7 +116,7 @@ def _session(ids: _Ids) -> Iterator[Record]:
 
 
 def _errors(ids: _Ids) -> Iterator[Record]:
-    """Yield two days of two models' calls, of which one's errors rise from 2 to 12 of 40."""
+    """Yield two days of calls to two models; the errors of one rise from 2 to 12 in 40."""
     for model, before, after in ((RISING_MODEL, 2, 12), ("claude-sonnet-5", 4, 4)):
         for days_ago, failed in ((2, before), (1, after)):
             for number in range(40):

@@ -1,4 +1,4 @@
-"""The recorded exchanges in ../shared/traffic, and a way to play one through the SDK that made it."""
+"""Load the recorded exchanges in ../shared/traffic, and replay them through the SDKs that made them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDER = SHARED / "traffic"
 
 @dataclass(frozen=True)
 class Recording:
-    """One exchange, and what it says by an independent reading."""
+    """One exchange, with the values that an independent reading of it found."""
 
     path: Path
 
@@ -43,7 +43,7 @@ def recordings() -> list[Recording]:
 
 
 class Chunked(*SYNC_STREAMS, *ASYNC_STREAMS):  # type: ignore[misc]
-    """A body that arrives in a few pieces."""
+    """A response body that arrives in a few pieces."""
 
     def __init__(self, body: bytes, pieces: int = 7) -> None:
         size = max(1, len(body) // pieces)
@@ -65,7 +65,7 @@ class Chunked(*SYNC_STREAMS, *ASYNC_STREAMS):  # type: ignore[misc]
 
 
 class Player:
-    """A client whose transport answers with one recording, and keeps what the SDK sent."""
+    """A client whose transport answers with one recording and keeps the request."""
 
     def __init__(self, data: dict[str, Any], asynchronous: bool) -> None:
         self.data = data
@@ -120,7 +120,7 @@ class Player:
         raise AssertionError(path)
 
     def method(self, form: str) -> Any:
-        """The SDK's method, as itself, through `with_raw_response` or through `with_streaming_response`."""
+        """Return the SDK's method: itself, or that of `with_raw_response` or `with_streaming_response`."""
         target = self.client
         *path, last = self.data["sdk"]["method"].split(".")
         for name in path:
@@ -129,7 +129,7 @@ class Player:
 
     @property
     def offered(self) -> bool:
-        """Whether the installed SDK has the method."""
+        """Return whether the installed SDK has the method."""
         try:
             self.method("plain")
         except AttributeError:
@@ -156,14 +156,14 @@ class Player:
         if path.endswith("-stream"):
             body["stream"] = True
         if self.data["sdk"]["package"] == "anthropic":
-            body["timeout"] = 600  # else the SDK refuses long answers that are not streamed
+            body["timeout"] = 600  # otherwise the SDK refuses long responses that are not streamed
         if "max_tokens" in known and self.data["sdk"]["package"] == "anthropic":
             body.setdefault("max_tokens", extra.pop("max_tokens_to_sample", 10))
         return {**body, "extra_body": extra} if extra else body
 
 
 def play(recording: Recording, form: str) -> tuple[Player, list[Any]]:
-    """Return what the caller gets, in a form that can be compared."""
+    """Replay a recording, and return the player and what the caller received, in a comparable form."""
     player = Player(recording.load(), asynchronous=False)
     seen: list[Any] = []
     try:
@@ -218,7 +218,7 @@ def play_either(recording: Recording, form: str, asynchronous: bool) -> tuple[Pl
 
 
 def as_record(recording: Recording) -> Record:
-    """Return an exchange as a record of its bodies."""
+    """Return a record with the bodies of an exchange."""
     data = recording.load()
     player = Player(data, asynchronous=False)
     request, response = data["request"], data["response"]

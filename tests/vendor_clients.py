@@ -1,6 +1,6 @@
-"""The SDKs of both layers, a row each: how its client is made, and how it is asked.
+"""A table of the SDKs that are patched directly or through their HTTP library: how to make a client and a call.
 
-All are asked for a few words of a model, at the vendor's own host where a call is told by that.
+Every call asks a model for a few words, at the vendor's own host if calls are recognised by their host.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": PROMPT}]
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a client is to be made.
+    """The settings of a client to make.
 
     Attributes:
-        origin: scheme, host and port. asynchronous: whether it is to be awaited. timeout: in seconds. retries: how often
-            the SDK is to try again. http_client: an httpx or httpx2 client of the program's own.
+        origin: the scheme, host and port.
+        asynchronous: whether to make an asynchronous client.
+        timeout: the timeout in seconds.
+        retries: how often the SDK retries.
+        http_client: the program's own httpx or httpx2 client.
     """
 
     origin: str
@@ -39,10 +42,15 @@ class Row:
     """One SDK.
 
     Attributes:
-        package: its import name. host: the vendor's. model: one that it has.
-        make: returns a client. ask: returns what a client's method returns: a value or a stream, or what is awaited for it.
-        http: the HTTP libraries that it sends with, sync and async. layer: `sdk` or `http`.
-        streams, asynchronous, retries: whether it can. http_client: whether it takes one of the program's own.
+        package: the import name.
+        host: the vendor's host.
+        model: one of the vendor's models.
+        make: returns a client.
+        ask: calls a method of the client and returns its result: a value, a stream, or an awaitable.
+        http: the HTTP libraries that the SDK uses, sync and async.
+        layer: the layer at which calls are recorded, `sdk` or `http`.
+        streams, asynchronous, retries: whether the SDK supports them.
+        http_client: whether the SDK accepts the program's own HTTP client.
     """
 
     package: str
@@ -68,7 +76,7 @@ def _given(wanted: Wanted, name: str = "http_client") -> dict[str, Any]:
     return {} if wanted.http_client is None else {name: wanted.http_client}
 
 
-# The SDKs that are generated from openai's base
+# The SDKs made by the generator of openai's
 
 
 def _generated(package: str, kind: str, prefix: str = "/v1", **options: Any) -> Callable[[Wanted], Any]:
@@ -149,7 +157,7 @@ def _invoke(client: Any, model: str, stream: bool, _: bool) -> Any:
 
 
 def _speakeasy(package: str, kind: str, prefix: str) -> Callable[[Wanted], Any]:
-    """An SDK of Mistral's or OpenRouter's generator."""
+    """Return a function that makes a client of an SDK by Speakeasy's generator: Mistral's or OpenRouter's."""
 
     def make(wanted: Wanted) -> Any:
         module = _module(package)
@@ -347,5 +355,5 @@ def is_installed(row: Row) -> bool:
     """Return whether a row's SDK is installed, without importing it."""
     try:
         return importlib.util.find_spec(row.package) is not None
-    except ImportError:  # nor is what it is in
+    except ImportError:  # its parent package is not installed
         return False

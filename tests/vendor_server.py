@@ -1,8 +1,8 @@
-"""A server on this machine that answers as each vendor of models does: whole, streamed, failing, or not at all.
+"""A local server that answers in the format of each model vendor: whole, streamed, with an error, or not at all.
 
-What it does is told by the model that is asked for, in the body or in the path: `no-such-model` gets an error, `flaky`
-one error and then an answer, `silent` nothing until the server ends, `endless` a stream that goes on for as long as it
-is read. All others get the same few words, and the usage in `USAGE`.
+The model in the body or path selects the behaviour: `no-such-model` gets an error, `flaky` one error and then an
+answer, `silent` nothing until the server stops, and `endless` a stream that continues as long as it is read. Every
+other model gets the same few words and the usage in `USAGE`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Events = Iterator[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Vendor:
-    """How one format answers: a whole body, the events of a stream, and how these are written."""
+    """The responses in one vendor's format: a whole body, the events of a stream, and their framing."""
 
     whole: Callable[[str], dict[str, Any]]
     before: Callable[[str], Events]
@@ -63,7 +63,7 @@ def _line(event: dict[str, Any]) -> bytes:
 
 
 def _aws(event: dict[str, Any]) -> bytes:
-    """One message of AWS's event streams, of the one key of an event."""
+    """Return the message of an AWS event stream for an event with one key."""
     (kind, payload) = next(iter(event.items()))
     given = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     headers = b"".join(
@@ -289,7 +289,7 @@ _LLAMA = Vendor(
     _data,
 )  # fmt: skip
 
-#: By a part of the path; the first that fits.
+#: The vendors by a part of the path; the first match counts.
 _VENDORS = {
     "/chat/completions": _CHAT, "/v1/messages": _MESSAGES, "enerateContent": _GEMINI,
     "/converse": _CONVERSE, "/invoke": _INVOKE, "/v2/chat": _COHERE, "/api/chat": _OLLAMA, "/embeddings": _EMBEDDINGS,
@@ -299,7 +299,7 @@ _VENDORS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it is sent: its head, and the pieces of its body."""
+    """A response to send: its status, its headers, and the pieces of its body."""
 
     status: int
     content_type: str
@@ -312,7 +312,7 @@ class Reply:
 
 
 def reply_to(path: str, headers: dict[str, str], body: bytes) -> Reply:
-    """Return the answer to a request, `headers` by their names in small letters."""
+    """Return the response to a request; `headers` has lower-case names."""
     path = unquote(path)
     asked = json.loads(body or b"{}")
     model = asked.get("model") or path.rpartition("/model")[2].strip("s/").rpartition("/")[0].partition(":")[0]
@@ -330,17 +330,19 @@ def reply_to(path: str, headers: dict[str, str], body: bytes) -> Reply:
     return Reply(200, vendor.content_type, vendor.events(path if "endless" in path else model), streamed=True)
 
 
-#: For how long an endless stream goes on that nobody cuts, in seconds: a loaded machine takes its time to begin to read.
+#: How long an endless stream continues if its reader does not close it, in seconds; slow machines start reading late.
 LONGEST = 20
 
 
 @dataclass
 class VendorServer:
-    """Where the server listens, and what it got.
+    """A running server, and the requests that it has received.
 
     Attributes:
-        port: its port. got: each request: method, path, headers and body. failed: the paths and bodies of requests that
-            failed once. cut: for each stream that ended, whether its reader went away.
+        port: the server's port.
+        got: the method, path, headers and body of each request.
+        failed: the paths and bodies of requests that have failed once.
+        cut: for each stream that has ended, whether its reader closed it.
     """
 
     port: int
@@ -350,7 +352,7 @@ class VendorServer:
     over: threading.Event = field(default_factory=threading.Event)
 
     def forget(self) -> None:
-        """Begin anew; a stream from before that ends only now is told where nobody looks any more."""
+        """Discard the requests so far; a stream that began earlier and ends later is not added to the new lists."""
         self.got, self.failed, self.cut = [], set(), []
 
 

@@ -1,4 +1,4 @@
-"""Calls as they pass over the wire, made by hand and read into records: for the tests of providers' formats."""
+"""Build responses in wire format by hand, and read them into records, for the tests of providers' formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AWS = "application/vnd.amazon.eventstream"
 
 
 def sse(*events: Any, named: bool = False) -> bytes:
-    """Return server-sent events; with `named` each has its type as its name."""
+    """Return server-sent events; with `named`, the name of each is its type."""
     return b"".join(
         (f"event: {event['type']}\n" if named else "").encode() + b"data: " + json.dumps(event).encode() + b"\n\n"
         for event in events
@@ -28,7 +28,7 @@ def ndjson(*values: Any) -> bytes:
 
 
 def aws_frame(payload: dict[str, Any], **headers: str) -> bytes:
-    """Return an AWS event-stream frame with text headers, `_` for `-`; its checksums are not looked at."""
+    """Return an AWS event-stream frame with string headers (`_` for `-`) and without valid checksums."""
     head = b""
     for name, value in headers.items():
         key = (":" + name.replace("_", "-")).encode()
@@ -38,12 +38,12 @@ def aws_frame(payload: dict[str, Any], **headers: str) -> bytes:
 
 
 def aws_events(*events: tuple[str, dict[str, Any]]) -> bytes:
-    """Return a stream of Converse: the names of its events are in the frames' headers."""
+    """Return a Converse stream, in which the events' names are in the frames' headers."""
     return b"".join(aws_frame(data, message_type="event", event_type=name) for name, data in events)
 
 
 def aws_chunks(*chunks: dict[str, Any]) -> bytes:
-    """Return a stream of `invoke`: a model's own chunks, wrapped."""
+    """Return an `invoke` stream, in which the model's own chunks are wrapped."""
     wrapped = (base64.b64encode(json.dumps(chunk).encode()).decode() for chunk in chunks)
     return b"".join(aws_frame({"bytes": chunk}, message_type="event", event_type="chunk") for chunk in wrapped)
 
@@ -56,7 +56,7 @@ def read_call(
     headers: dict[str, str] | None = None,
     status: int = 200,
 ) -> Record:
-    """Return the record of a call, described and priced; `response` is JSON, or the bytes of a stream."""
+    """Return the described and priced record of a call; `response` is JSON, or the bytes of a stream."""
     record = Record(
         id="r",
         start_time=datetime(2026, 11, 1, tzinfo=UTC),
@@ -74,7 +74,7 @@ def read_call(
 
 
 def tokens(record: Record) -> tuple[int | None, ...]:
-    """Return input, output, read from the cache, written to it, and reasoning."""
+    """Return the token counts of a record: input, output, cache read, cache write, reasoning."""
     return (
         record.usage_input_tokens,
         record.usage_output_tokens,
