@@ -20,7 +20,14 @@ from autolog.providers import SDK, SDKS
 
 
 class ChokePoint(msgspec.Struct, frozen=True):
-    """A method that every call of an SDK goes through, and the parameters that we rely on."""
+    """A method that every call of an SDK goes through.
+
+    Attributes:
+        owner: the name of the class that defines the method.
+        method: the name of the method.
+        parameters: the parameters that we rely on.
+        wrap: returns the wrapper of the method, given the original, the SDK and the receiver of exchanges.
+    """
 
     owner: str
     method: str

@@ -43,7 +43,15 @@ _HEAD = 300
 
 
 class Frame:
-    """One message, with its time and direction, and the span of the response if the message requests one."""
+    """One message of a connection.
+
+    Attributes:
+        ns: the time at which it was sent or received (`perf_counter_ns`).
+        data: the message; empty for audio, which is not kept.
+        sent: whether the program sent it.
+        span: the place in the trace of the response that it requests, if it requests one.
+        audio: the size of the message in bytes, if it contains only audio; consecutive ones are counted together.
+    """
 
     __slots__ = ("audio", "data", "ns", "sent", "span")
 
@@ -56,7 +64,13 @@ class Frame:
 
 
 class Frames(Span):
-    """Frames on their way to the worker, queued like a span."""
+    """A batch of frames on its way to the worker, queued like a span.
+
+    Attributes:
+        channel: the channel of the connection.
+        frames: the frames, in order.
+        closed: whether the connection has ended, and no more frames will follow.
+    """
 
     in_order = True  # a connection's frames must be read in order
 
@@ -68,7 +82,14 @@ class Frames(Span):
 
 
 class Channel:
-    """One connection: its URL, the waiting frames, and the worker's state of the conversation."""
+    """One connection, with its frames that have not been handed over to the worker.
+
+    Attributes:
+        sdk: the name of the SDK.
+        url: the URL of the connection.
+        span: the place in the trace where the connection was opened.
+        conversation: the worker's state, created and used by `_processing.websocket`.
+    """
 
     def __init__(self, emit: Outlet, sdk: str, url: str) -> None:
         self._emit = emit
@@ -80,7 +101,6 @@ class Channel:
         self.url = url
         self.span = Span(emit, "", "llm")
         self.conversation: Any = None
-        """The worker's state, created and used by `_processing.websocket`."""
         open_channels.add(self)
 
     def sent(self, given: tuple[Any, ...]) -> None:

@@ -31,7 +31,17 @@ _CHARACTERS_A_SECOND = 24_000 * 2 * 4 / 3
 
 
 class _Turn:
-    """A response that has been requested, and may have begun."""
+    """A response that has been requested, and may have begun.
+
+    Attributes:
+        span: the span of the request, or of the connection if the server began the response by itself.
+        parent: the number of the parent span.
+        start_ns: the time of the request or, without one, of the beginning (`perf_counter_ns`).
+        first_ns: the time of the first output; 0 if there is none yet.
+        request: the client's event that requested the response; empty if the server began it.
+        lane: the stream or delegation on a connection with several; None for the only one.
+        id: the response's id; None until the response has begun.
+    """
 
     def __init__(self, span: Span, ns: int, request: dict[str, Any], lane: str | None, parent: int | None) -> None:
         self.span = span
@@ -44,7 +54,7 @@ class _Turn:
 
 
 class Conversation:
-    """The conversation over one connection, as far as its frames have been read."""
+    """The conversation over one connection, as far as its frames have been read, with its open responses."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

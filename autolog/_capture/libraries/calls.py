@@ -37,7 +37,7 @@ _MOST_FAILED = 64
 
 
 class Outgoing:
-    """A request of a library whose own request object differs from httpx's."""
+    """A request of a library whose own request object differs from httpx's, with the same attributes as httpx's."""
 
     __slots__ = ("_content", "headers", "method", "url")
     stream = None
