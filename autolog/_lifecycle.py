@@ -30,10 +30,10 @@ EXIT_TIMEOUT = 1.6
 #: Seconds that the exit may wait, on an overloaded machine, while spans are still being turned into records. This waits
 #: for our own CPU work only, and a span that is not yet a record cannot be saved anywhere.
 READ_TIMEOUT = 20.0
-#: Seconds that sinks get at least, once all spans are records; what is left then goes to the journal.
+#: The least time for delivery once all spans are records, in seconds; records left after it go to the journal.
 SEND_TIMEOUT = 0.3
-#: Seconds that those may wait for the journal, to which other processes ending at the same time may be writing, too:
-#: records that do not reach the journal are lost.
+#: Seconds that those records may wait for the journal, to which other processes ending at the same time may be writing,
+#: too: records that do not reach the journal are lost.
 KEEP_TIMEOUT = 10.0
 #: Seconds of `EXIT_TIMEOUT` that each stage leaves to each later one: to sending, and to journalling unsent records.
 _LAST_PART = 0.15
@@ -94,12 +94,15 @@ def after_fork_in_child(hook: Hook) -> Hook:
     return hook
 
 
-#: What has a `_lock` that other threads may hold while one forks, and what makes that.
+#: Objects with a `_lock` that another thread may hold during a fork, and the function that creates the lock.
 _lock_owners: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDictionary()
 
 
 def lock_for(owner: object, make: Callable[[], Lock]) -> Lock:
-    """Return the `_lock` of an object, which gets another in a forked child: whoever holds this is not in it."""
+    """Return a new lock for an object's `_lock`, which is replaced in a forked child.
+
+    A thread that held the lock during the fork does not exist in the child, and so could never release it there.
+    """
     _lock_owners[owner] = make
     return make()
 

@@ -67,7 +67,7 @@ def enclosing_span() -> Parent | None:
     if api is None:
         return ours
     try:
-        # An empty context has no span. Asking for it anyway would cost half a microsecond per span of ours.
+        # An empty context has no span. Asking for it anyway would cost half a microsecond per autolog span.
         if not sys.modules["opentelemetry.context"].get_current():
             return ours
         return _nearer(api.get_current_span(), ours)

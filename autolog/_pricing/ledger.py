@@ -155,7 +155,7 @@ class Ledger:
     def _settle(self, db: sqlite3.Connection, column: str, value: str, cost: float) -> bool:
         """Settle the reservations with this id or for this record; return whether there were any."""
         now = self._now()
-        rows = db.execute(f"SELECT key, step, record FROM reserved WHERE {column} = ?", (value,)).fetchall()  # noqa: S608 - one of two names of ours
+        rows = db.execute(f"SELECT key, step, record FROM reserved WHERE {column} = ?", (value,)).fetchall()  # noqa: S608 - `column` is a constant
         db.execute(f"DELETE FROM reserved WHERE {column} = ?", (value,))  # noqa: S608
         for key, step, _ in rows:
             self._spend(db, key, step, cost, now)

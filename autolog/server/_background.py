@@ -29,7 +29,7 @@ class Background:
         self._thread.start()
 
     def pause(self, seconds: float) -> None:
-        """Wait for so many seconds, or until the thread is told to stop."""
+        """Wait for `seconds`, or until the thread is told to stop."""
         self._stopped.wait(seconds)
 
     def end(self) -> None:

@@ -174,7 +174,7 @@ def _fault_of(error: Exception, route: Route) -> Fault:
 
 
 def fault_reply(dialect: Interface, fault: Fault) -> Reply:
-    """Return the reply that tells of a fault in the shape of a dialect."""
+    """Return the reply for a fault, in the error format of a dialect."""
     headers = {} if fault.retry_after is None else {"retry-after": str(max(1, round(fault.retry_after)))}
     if fault.status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -227,7 +227,7 @@ class _Streamed(StreamingResponse):
         with self._load.stream():
             try:
                 await super().__call__(scope, receive, send)
-            except (StoreError, Fault) as error:  # after the status, only an incomplete body tells of it
+            except (StoreError, Fault) as error:  # after the status, only an incomplete body can signal it
                 logger.error("%s %s broke off: %s", scope["method"], scope["path"], error)  # noqa: TRY400 - as above
 
 

@@ -27,7 +27,7 @@ class SharedAccounts:
     def reserve(
         self, number: str, claims: Sequence[Claim], bound: float, seconds: float, record: str = ""
     ) -> Refused | None:
-        """Reserve `bound` dollars of every claim for so many seconds; if one refuses, reserve none and return why."""
+        """Reserve `bound` dollars of every claim for `seconds`; if one refuses, reserve none and return why."""
         refused = self._shared.reserve(number, [_limit(claim) for claim in claims], bound, seconds, record)
         return None if refused is None else Refused(*refused)
 

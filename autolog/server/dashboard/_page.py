@@ -184,7 +184,7 @@ def redirect(location: str, cookie: str | None = None) -> Reply:
 
 
 def refuse(request: Request, fault: Fault) -> Reply:
-    """Return the page that tells of a fault, or a redirect to the sign-in page if the reader has not signed in."""
+    """Return the error page for a fault, or a redirect to the sign-in page if the reader has not signed in."""
     root = root_of(request)
     if fault.status == 401:
         path = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
@@ -193,7 +193,7 @@ def refuse(request: Request, fault: Fault) -> Reply:
 
 
 def refuse_here(request: Request, fault: Fault) -> Reply:
-    """Return the page that tells of a fault, even if the reader has not signed in."""
+    """Return the error page for a fault, even if the reader has not signed in."""
     root = root_of(request)
     typed = request.query_params.multi_items()[:FORM_FIELDS] if fault.status == 400 and request.method == "GET" else []
     reply = render(
