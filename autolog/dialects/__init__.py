@@ -1,10 +1,11 @@
-"""How records look on the wire: one module for each vendor's format, in both directions, without I/O.
+"""Wire formats: one module for each vendor's format, in both directions, without I/O.
 
-A module decodes requests to records (or to a change of one), encodes records as that vendor's replies, says how its
-errors look, and, where the vendor takes logs, encodes records as requests for the client's exporter. What the rest of
-the house must know of it, it declares: see `Dialect`. What a format cannot hold is said in its module.
+A module decodes requests into records (or into a change of a record), encodes records as the vendor's replies and its
+errors, and, if the vendor accepts logs, encodes records as requests for the client's exporter. It declares what the
+other packages need to know of it: see `Dialect`. Its docstring says what the format cannot express.
 
-To add one: its module here, its routes in `autolog.server.routes` under the same name, its tests, and its name below.
+To add a dialect, add its module here, its routes in `autolog.server.routes` under the same name, its tests, and its
+name below.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:  # `import autolog` asks this module for names alone
+if TYPE_CHECKING:  # `import autolog` needs only the names in this module
     from autolog._record.record import Record
     from autolog.dialects._fault import Fault
 
@@ -34,7 +35,7 @@ NAMES = (
 
 
 class Request(NamedTuple):
-    """A request that ships records: the path is relative to the endpoint that a user configures."""
+    """A request that ships records; its path is relative to the endpoint that the user configures."""
 
     method: str
     path: str
@@ -43,70 +44,70 @@ class Request(NamedTuple):
 
 
 class Dialect(Protocol):
-    """What the module of a dialect declares, and how it says an error."""
+    """The declarations in a dialect's module, and the encoding of its errors."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def why_not_shipped(self) -> str:
-        """Why no records can be sent in it; empty where they can: its module is a `ShippingDialect` then."""
+        """Why records cannot be shipped in the dialect; empty if they can, and the module is a `ShippingDialect`."""
 
     @property
     def key_headers(self) -> Sequence[str]:
-        """The headers that hold the key, in small letters; shipping uses the first. None: `Authorization: Bearer`."""
+        """The headers that may hold the key, in lower case; shipping uses the first, else `Authorization: Bearer`."""
 
     @property
     def prefixes(self) -> Sequence[str]:
-        """The beginnings of its paths: an error on an unknown path there has its shape. The longest one wins."""
+        """The path prefixes under which errors on unknown paths have this dialect's shape; the longest prefix wins."""
 
     def encode_fault(self, fault: Fault) -> dict[str, Any]: ...
 
 
 class ShippingDialect(Dialect, Protocol):
-    """A dialect that records can be sent in."""
+    """A dialect in which records can be shipped."""
 
     @property
     def batches(self) -> bool:
-        """Whether one request takes many records; else `encode_request` is called with one at a time."""
+        """Whether a request can hold many records; else `encode_request` is called with a single one."""
 
     def encode_request(self, records: Sequence[Record]) -> Request: ...
 
     def refused(self, reply: Any, sent: int) -> int | None:
-        """Return how many of the records sent a successful reply refuses; None if it does not say that all arrived.
+        """Return how many of the sent records a successful reply refuses; None if it does not confirm that all arrived.
 
-        Some other server may have sent it, such as a gateway that answers for the backend. `reply` is its JSON, None
-        if there is none.
+        The reply may come from another server, such as a gateway in front of the backend. `reply` is its JSON, or None
+        if it is not JSON.
         """
 
     def is_fault(self, reply: Any) -> bool:
-        """Return whether the JSON of a reply is an error in this dialect's shape, and not some other server's."""
+        """Return whether the JSON of a reply is an error in this dialect's shape, rather than another server's."""
 
 
 class BinaryForm(Protocol):
-    """A dialect's requests and replies in another encoding than JSON, for backends that refuse that."""
+    """The requests and replies of a dialect in another encoding than JSON, for backends that do not accept JSON."""
 
     def encode_request(self, records: Sequence[Record]) -> Request: ...
 
     def decode_reply(self, status: int, content_type: str, content: bytes) -> Any:
-        """Return a reply as the dialect's JSON has it."""
+        """Return a reply in the form that it has in the dialect's JSON."""
 
 
 def get(name: str) -> Dialect:
     """Import a dialect by its name.
 
     Raises:
-        LookupError: there is none of this name.
+        LookupError: if there is no dialect of this name.
     """
     dialect: Dialect = _module(name)
     return dialect
 
 
 def get_shipping(name: str) -> ShippingDialect:
-    """Import a dialect that records can be sent in.
+    """Import a dialect in which records can be shipped.
 
     Raises:
-        LookupError: there is none of this name, or it takes no records; the message says which.
+        LookupError: if there is no dialect of this name, or records cannot be shipped in it; the message says which.
     """
     if why_not := get(name).why_not_shipped:
         raise LookupError(f"{name!r} cannot be shipped to: {why_not}; choose one of {', '.join(shipping())}")
@@ -115,17 +116,17 @@ def get_shipping(name: str) -> ShippingDialect:
 
 
 def get_binary(name: str) -> BinaryForm | None:
-    """Import the binary form of a dialect, the module that its `binary` names; None if it has none.
+    """Import the binary form of a dialect, which is the module that its `binary` names; None if it has none.
 
     Raises:
-        ImportError: the library that it needs is not installed.
+        ImportError: if a library that the form needs is not installed.
     """
     module = getattr(_module(name), "binary", None)
     return None if module is None else importlib.import_module(module)
 
 
 def shipping() -> list[str]:
-    """Return the names of the dialects that records can be sent in."""
+    """Return the names of the dialects in which records can be shipped."""
     return [name for name in NAMES if not get(name).why_not_shipped]
 
 

@@ -1,7 +1,7 @@
-"""Messages in the spellings of all senders, as the chat messages that the rest of the house reads.
+"""Messages in any sender's format, converted to the chat messages that the other packages read.
 
-A message's content comes as text, as blocks (`content`), as `parts` (the GenAI conventions, Gemini), as keyed blocks
-(Converse: `{"toolUse": {...}}`), or in LangChain's serialisation; tool calls beside it or among it.
+The content of a message can be text, blocks (`content`), `parts` (the GenAI conventions, Gemini), keyed blocks
+(Converse: `{"toolUse": {...}}`), or in LangChain's serialisation; tool calls are beside the content or in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RESULTS = {"tool_call_response", "tool-result", "tool_result", "toolResult", "f
 
 
 def parsed(value: Any) -> Any:
-    """Return a value that may be JSON in a text: parsed if it is, else itself."""
+    """Parse a value that may be JSON in a text; return the value unchanged if it is not."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"'):
         found = decode_json(value)
         return value if found is None else found
@@ -29,13 +29,13 @@ def parsed(value: Any) -> Any:
 
 
 def request_of(messages: Any) -> Json | None:
-    """Return a request body with these messages; None if there are none."""
+    """Return a request body with these messages; None if there are no messages."""
     found = chat_messages(messages, "user")
     return {"messages": found} if found else None
 
 
 def response_of(messages: Any) -> Json | None:
-    """Return a response body with these messages as its choices; None if there are none."""
+    """Return a response body with these messages as its choices; None if there are no messages."""
     listed = parsed(messages)
     items = listed if isinstance(listed, list) else []
     reasons = [item.get("finish_reason") for item in items if isinstance(item, dict)]
@@ -49,7 +49,7 @@ def response_of(messages: Any) -> Json | None:
 
 
 def with_usage(response: Any, usage: Json, provider: str | None) -> Json:
-    """Return a response with the provider's own usage object, in the shape in which that is understood."""
+    """Return a response with the provider's own usage object, in the shape in which that provider's usage is read."""
     body = response if isinstance(response, dict) else {}
     if provider != "anthropic" or body.get("type") == "message":
         return {"choices": [], **body, "usage": usage}
@@ -67,7 +67,7 @@ def with_usage(response: Any, usage: Json, provider: str | None) -> Json:
 
 
 def chat_messages(messages: Any, role: str) -> list[Json]:
-    """Return messages as chat messages; `role` is whose a message is that does not say."""
+    """Return messages as chat messages; `role` is the role of messages that have none."""
     messages = parsed(messages)
     if isinstance(messages, dict):
         inner = messages.get("messages", messages.get("contents"))
@@ -87,7 +87,7 @@ def _message(item: Any, role: str) -> Iterator[Json]:
         if item not in (None, ""):
             yield {"role": role, "content": str(item)}
         return
-    if isinstance(item.get("kwargs"), dict) and "lc" in item:  # LangChain's own serialisation
+    if isinstance(item.get("kwargs"), dict) and "lc" in item:  # LangChain's serialisation
         item = {**item["kwargs"], "role": str((item.get("id") or ["ai"])[-1]).removesuffix("Message").lower()}
     if isinstance(item.get("message"), (dict, list)) and "content" not in item:
         item = item["message"] if isinstance(item["message"], dict) else {"content": item["message"]}
@@ -116,7 +116,7 @@ def _message(item: Any, role: str) -> Iterator[Json]:
 
 
 class _Pieces:
-    """The pieces of one message's content, by what they are."""
+    """The pieces of one message's content, sorted by kind."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -126,13 +126,13 @@ class _Pieces:
         self.results: list[Json] = []
 
     def content(self) -> Any:
-        """Return the content as a chat message has it: text, a list of blocks, or None."""
+        """The content as in a chat message: text, a list of blocks, or None."""
         if self.others:
             return [*({"type": "text", "text": text} for text in self.texts), *self.others]
         return "\n".join(self.texts) if self.texts else None
 
     def add(self, content: Any) -> None:
-        """Add a content: text, blocks, or one block."""
+        """Add content: text, a list of blocks, or a single block."""
         for part in content if isinstance(content, list) else [content]:
             if isinstance(part, dict):
                 self._part(part)
@@ -156,7 +156,7 @@ class _Pieces:
             self.others.append(part)
 
     def call(self, call: Any) -> None:
-        """Add a tool call, in any spelling, as the chat completions have it."""
+        """Add a tool call, in any sender's format, in that of chat completions."""
         if not isinstance(call, dict):
             return
         call = call["tool_call"] if isinstance(call.get("tool_call"), dict) else call

@@ -1,4 +1,4 @@
-"""The small translations between the dialects' words and ours."""
+"""Conversions of values that the dialects share: bodies, times, ids and words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autolog._record.record import Record
 from autolog.dialects import Request
 from autolog.dialects._fault import Fault, detail
 
-#: Larger figures are mistakes, and would break whoever reads them.
+#: Larger durations, in seconds, are mistakes, and would cause errors in readers.
 MAX_SECONDS = 1e9
 MAX_DOLLARS = 1e12
 MAX_TOKENS = 2**53
@@ -24,7 +24,7 @@ MAX_TOKENS = 2**53
 
 
 def to_body(payload: Any) -> bytes | None:
-    """Return a payload as a record keeps it."""
+    """Encode a payload as a record stores it."""
     return None if payload is None else encode_json(payload)
 
 
@@ -34,7 +34,7 @@ def json_request(method: str, path: str, payload: Any) -> Request:
 
 
 def from_body(body: bytes | None) -> Any:
-    """Return a record's body as JSON data: parsed if it is JSON, else as text; None if there is none."""
+    """Return a record's body as JSON data: parsed if it is JSON, else as text; None if there is no body."""
     if body is None:
         return None
     value = decode_json(body)
@@ -45,12 +45,12 @@ def from_body(body: bytes | None) -> Any:
 
 
 def new_id(prefix: str = "") -> str:
-    """Return a new record id, sorted by time."""
+    """Return a new record id; ids sort by time."""
     return prefix + new_record_id(int(datetime.now(UTC).timestamp() * 1000))
 
 
 def new_uuid() -> str:
-    """Return a random UUID, for things that are no records."""
+    """Return a random UUID, for things other than records."""
     return str(uuid.uuid4())
 
 
@@ -58,10 +58,10 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzin
 
 
 def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | None:
-    """Return a time given as ISO 8601 text (naive is UTC) or as epoch seconds; None stays None.
+    """Parse a time given as ISO 8601 text (UTC if it has no offset) or as Unix time in seconds; None stays None.
 
     Raises:
-        Fault: with `status`, not a time, or one outside of 1970 to 9999.
+        Fault: with `status`, if it is not a time, or outside 1970 to 9999.
     """
     if value is None:
         return None
@@ -80,13 +80,13 @@ def parse_time(value: Any, name: str = "time", status: int = 400) -> datetime | 
     return at
 
 
-#: Before this, in seconds since 1970, no model was called: it is the time of a clock that was never set, or in
+#: The earliest Unix time, in seconds, that is believed: an earlier time is from a clock that was never set, or in
 #: another unit.
 _FIRST = 946_684_800
 
 
 def nanoseconds(value: Any) -> datetime | None:
-    """Return a time in epoch nanoseconds; None if it is none, or before 2000."""
+    """Convert a Unix time in nanoseconds; return None if it is not one, or before 2000."""
     try:
         seconds = int(value) / 1e9 if value else 0
         return datetime.fromtimestamp(seconds, UTC) if seconds >= _FIRST else None
@@ -95,12 +95,12 @@ def nanoseconds(value: Any) -> datetime | None:
 
 
 def format_time(at: datetime | None) -> str | None:
-    """Return a time as ISO 8601 in UTC with a `Z`; None stays None."""
+    """Format a time as ISO 8601 in UTC with a `Z`; None stays None."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def fill_times(record: Record) -> None:
-    """Fill in of start, end and duration the one that follows from the others, and `created_at` from the start."""
+    """Fill in whichever of start, end and duration follows from the other two, and `created_at` from the start."""
     computed = bool(record.extra.get("computed_duration"))
     if (record.duration is None or computed) and record.start_time and record.end_time:
         record.duration = max(0.0, (record.end_time - record.start_time).total_seconds())
@@ -112,25 +112,25 @@ def fill_times(record: Record) -> None:
 
 
 def url_path(record: Record) -> str:
-    """Return the path of the provider's URL, or the function, or the prompt."""
+    """Return the path of the provider's URL; or else the name of the function or the prompt."""
     path = urlsplit(record.request_url or "").path
     return path or str(record.extra.get("function_name") or "") or record.prompt_name or ""
 
 
 def model_of(record: Record) -> str:
-    """Return the model's name as vendors' rows have it: never null."""
+    """Return the model's name for vendors' rows, in which it is never null."""
     return record.request_model or record.response_model or ""
 
 
 def model_type(record: Record) -> str:
-    """Return the kind of model call in the vendors' words."""
+    """Return the kind of model call, in the vendors' words."""
     names = {"text_completion": "completion", "embeddings": "embedding", "image_generation": "image"}
     operation = record.operation_name or ("chat" if record.kind == "llm" else record.kind)
     return names.get(operation, operation)
 
 
 def text_of(payload: Any) -> str | None:
-    """Return a payload as text: itself if it is text, else its JSON."""
+    """Return a payload as text: a text unchanged, everything else as JSON."""
     if payload is None or isinstance(payload, str):
         return payload
     return json.dumps(payload, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Refusals of requests, and the JSON that a request is: parsed and bounded."""
+"""Refusals of requests, and the parsing of JSON bodies within limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import msgspec
 Json = dict[str, Any]
 
 
-class Fault(Exception):  # noqa: N818 - what is wrong with a request; each dialect gives it its shape
-    """A request that is refused: an HTTP status, a sentence, where the problem lies, and when to try again."""
+class Fault(Exception):  # noqa: N818 - named for a fault of the request, which each dialect encodes in its shape
+    """A refused request: an HTTP status, a sentence, the location of the problem, and when to try again."""
 
     def __init__(
         self, status: int, message: str, details: list[Json] | None = None, retry_after: float | None = None
@@ -26,12 +26,12 @@ class Fault(Exception):  # noqa: N818 - what is wrong with a request; each diale
         super().__init__(message)
 
 
-#: What reading an item of a batch may raise if it is not of the shape of one.
+#: The exceptions that decoding an item of a batch may raise if the item is malformed.
 MISREAD = (Fault, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def why_misread(error: Exception) -> str:
-    """Return what to tell of an item that could not be read, for the sake of which nothing else is refused."""
+    """Return the explanation for an item that could not be decoded, while the rest of its batch is accepted."""
     return error.message if isinstance(error, Fault) else f"an item has the wrong shape: {type(error).__name__}"
 
 
@@ -47,19 +47,19 @@ def _finite(text: str) -> float:
 
 
 def parse_json(data: bytes, prune: bool = False) -> Any:
-    """Return the JSON value in a request body, exactly: integers of any size, no NaN.
+    """Parse the JSON value in a request body, exactly: with integers of any size, and without NaN.
 
-    With `prune`, what is deeper than `MAX_DEPTH` is left out instead of refused, as far as it can be parsed.
+    With `prune`, values nested deeper than `MAX_DEPTH` are left out instead of refused, as far as they can be parsed.
 
     Raises:
-        Fault: 400, not JSON, not UTF-8, nested too deeply, or empty; 413, of too many values.
+        Fault: 400, if the body is empty, not JSON, not UTF-8, or nested too deeply; 413, if it has too many values.
     """
     if not data.strip():
         raise Fault(400, "the body is empty; a JSON value is needed")
     check_values(data)
     try:
         value = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates, or something wrong: which it says
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates, or an error that `json` can name
         value = _parse_slowly(data)
     if _depth(value, prune) > MAX_DEPTH:
         raise Fault(400, "the JSON is nested too deeply")
@@ -81,44 +81,44 @@ def _parse_slowly(data: bytes) -> Any:
         raise Fault(400, f"malformed JSON: {error}") from error
 
 
-#: Deeper JSON than this is refused: what reads it later recurses.
+#: The deepest nesting of JSON that is accepted, because the functions that read it later recurse.
 MAX_DEPTH = 200
-#: JSON of more values than this is refused before it is read: two bytes of it can become sixty in memory.
+#: The most values in JSON that is accepted, because two bytes of JSON can take sixty bytes of memory.
 MAX_VALUES = 4_000_000
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def check_values(data: bytes) -> None:
-    """Refuse JSON of more than `MAX_VALUES` values, without reading it.
+    """Check that JSON has at most `MAX_VALUES` values, without parsing it.
 
     Raises:
-        Fault: 413.
+        Fault: 413, if it has more.
     """
     if len(data) > MAX_VALUES and _structure(data) > MAX_VALUES and _structure(_STRING.sub(b"", data)) > MAX_VALUES:
         raise Fault(413, f"the JSON has more than {MAX_VALUES} values")
 
 
 def _structure(data: bytes) -> int:
-    """Return at least the number of values in JSON: each begins something or follows a comma."""
+    """Return a lower bound of the number of values in JSON: each one starts an array or object, or follows a comma."""
     return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
 
 
-#: For callers that read their own batches, of whatever size.
+#: The limit for callers that decode batches of their own, which may be of any size.
 NO_LIMIT = sys.maxsize
 
 
 def check_count(count: int, most: int) -> None:
-    """Refuse a call that brings more records than it may.
+    """Check that a request does not have too many records.
 
     Raises:
-        Fault: 413.
+        Fault: 413, if it has more than `most`.
     """
     if count > most:
         raise Fault(413, f"more than {most} records in one call")
 
 
 def _depth(value: Any, prune: bool) -> int:
-    """Return how deeply JSON data is nested, counted up to one more than `MAX_DEPTH`; `prune` empties the rest."""
+    """Return how deeply JSON data is nested, at most `MAX_DEPTH` + 1; `prune` empties whatever is deeper."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         depth += 1
@@ -134,10 +134,10 @@ _CONTAINERS = {dict, list}
 
 
 def parse_object(data: bytes, prune: bool = False) -> Json:
-    """Return the JSON object in a request body; with `prune`, what is nested too deeply in it is left out.
+    """Parse the JSON object in a request body; `prune` leaves out what is nested too deeply, as in `parse_json`.
 
     Raises:
-        Fault: 400, not JSON or not an object.
+        Fault: 400, if the body is not a JSON object; and as `parse_json` does.
     """
     value = parse_json(data, prune)
     if not isinstance(value, dict):
@@ -146,5 +146,5 @@ def parse_object(data: bytes, prune: bool = False) -> Json:
 
 
 def detail(name: str, message: str) -> list[Json]:
-    """Return the details of a fault in one field."""
+    """Return the details of a fault in a single field."""
     return [{"loc": ["body", name], "msg": message, "type": "value_error"}]

@@ -1,4 +1,4 @@
-"""The parameters in a query: texts, whole numbers, flags and times, read by one rule in every dialect."""
+"""Query parameters: texts, whole numbers, flags and times, which all dialects parse by the same rules."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_flag(text: str) -> bool | None:
-    """Return the flag that a text says; None if it says none."""
+    """Return the flag that a text stands for; None if it stands for none."""
     return _FLAGS.get(text.lower())
 
 
 class Parameters:
-    """The parameters of one call, by name; of several with one name the last counts, and empty is absent.
+    """The parameters of one request, by name; of several with the same name the last counts, and empty ones are absent.
 
-    Every method raises a `Fault` with the dialect's `status` for a value that is not of its type.
+    Every method raises a `Fault` with the dialect's `status` if a value does not have the right type.
     """
 
     def __init__(self, pairs: Sequence[tuple[str, str]], status: int = 400) -> None:
         self._pairs, self._status = pairs, status
 
     def has(self, name: str) -> bool:
-        """Return whether a name is given at all, be it empty."""
+        """Return whether a parameter is present, even if it is empty."""
         return any(key == name for key, _ in self._pairs)
 
     def texts(self, name: str) -> list[str]:
-        """Return all values of a name."""
+        """Return all values of a parameter."""
         return [value for key, value in self._pairs if key == name and value]
 
     def text(self, name: str) -> str | None:
-        """Return a text, or None."""
+        """Return a text, or None if it is absent."""
         return next(reversed(self.texts(name)), None)
 
     def integer(self, name: str, default: int, least: int = 0, most: int = 10**9) -> int:
-        """Return a whole number from `least` to `most`."""
+        """Return a whole number from `least` to `most`, or the default if it is absent."""
         text = self.text(name)
         if text is None:
             return default
@@ -48,11 +48,11 @@ class Parameters:
         return int(text)
 
     def flag(self, name: str) -> bool:
-        """Return a flag; False where it is absent."""
+        """Return a flag; False if it is absent."""
         return next(reversed(self.flags(name)), False)
 
     def flags(self, name: str) -> list[bool]:
-        """Return all flags of a name."""
+        """Return all flags of a parameter."""
         return [self._flag(name, text) for text in self.texts(name)]
 
     def _flag(self, name: str, text: str) -> bool:
@@ -62,7 +62,7 @@ class Parameters:
         return flag
 
     def time(self, name: str) -> datetime | None:
-        """Return a time, or None."""
+        """Return a time, or None if it is absent."""
         return parse_time(self.text(name), name, self._status)
 
     def _fault(self, name: str, text: str, problem: str, kind: str) -> Fault:

@@ -1,11 +1,11 @@
-"""Providers by the names that senders have for them, and the ids of their responses."""
+"""Senders' names of providers, and their ids of responses, converted to the providers' own."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
-#: Senders' names of providers, in the conventions' words. Vercel adds the API: `openai.chat`, `google.generative-ai`.
+#: Providers by the names that senders use, in the conventions' words. Vercel appends the API: `openai.chat`.
 _PROVIDERS = {
     "az.ai.openai": "azure.ai.openai", "azure": "azure.ai.openai", "azure-openai": "azure.ai.openai",
     "az.ai.inference": "azure.ai.inference", "aws_bedrock": "aws.bedrock", "amazon-bedrock": "aws.bedrock",
@@ -16,16 +16,16 @@ _PROVIDERS = {
     "amazon_bedrock": "aws.bedrock", "bedrock_converse": "aws.bedrock", "google_genai": "gcp.gemini",
     "google_vertexai": "gcp.vertex_ai", "azure_openai": "azure.ai.openai",
 }  # fmt: skip
-#: Names of who made the span, where the provider's should be.
+#: Values of the provider's field that name the sender of the span instead.
 _NO_PROVIDERS = {
     "strands-agents", "Langchain", "langchain", "semantic_kernel", "autogen", "crewai", "microsoft.agent_framework",
 }  # fmt: skip
-#: Providers whose name Vercel's SDK follows by a dot and the API.
+#: Providers to whose names Vercel's SDK appends a dot and the API.
 _WITH_API = {"openai", "anthropic", "groq", "deepseek", "cohere", "perplexity"}
 
 
 def provider_called(name: str | None) -> str | None:
-    """Return the provider that a sender calls so, in the conventions' words; None if it names itself instead."""
+    """Return the provider for a sender's name, in the conventions' words; None if the sender names itself instead."""
     if not name or name in _NO_PROVIDERS:
         return None
     head = name if name in _PROVIDERS else name.partition(".")[0]
@@ -33,9 +33,9 @@ def provider_called(name: str | None) -> str | None:
 
 
 def provider_response_id(given: str | None) -> str | None:
-    """Return the provider's own id of a response, which LiteLLM's Responses API packs into one of its own.
+    """Return the provider's own response id, unpacked from the one that LiteLLM's Responses API makes.
 
-    That is `resp_` and Base64 of `litellm:custom_llm_provider:...;model_id:...;response_id:...`.
+    That id is `resp_` and the Base64 of `litellm:custom_llm_provider:...;model_id:...;response_id:...`.
     """
     if not given or not given.startswith("resp_bGl0ZWxsbTp"):
         return given

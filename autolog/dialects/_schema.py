@@ -1,4 +1,4 @@
-"""Request bodies as pydantic models, for the formats of vendors."""
+"""Request bodies of vendors' formats as pydantic models."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ M = TypeVar("M", bound=pydantic.BaseModel)
 
 
 class Body(pydantic.BaseModel):
-    """A request body: types are not guessed, unknown fields are kept."""
+    """A request body: types are not coerced, and unknown fields are kept."""
 
     model_config = pydantic.ConfigDict(strict=True, extra="allow", protected_namespaces=())
 
 
 def validate(model: type[M], value: Any, status: int = 400, loc: tuple[str | int, ...] = ("body",)) -> M:
-    """Return `value` as `model`.
+    """Validate `value` against a model and return it as one.
 
     Raises:
-        Fault: with `status`; its details are in the shape `{"loc", "msg", "type"}`.
+        Fault: with `status`, if it does not match; its details have the shape `{"loc", "msg", "type"}`.
     """
     try:
         return model.model_validate(value)

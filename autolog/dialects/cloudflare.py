@@ -1,7 +1,7 @@
 """Cloudflare AI Gateway logs: reading, filtering, feedback and deletion.
 
-There is no call that inserts; what shows here was written through any other format. A row has no user, trace, tags
-or error text, and neither feedback nor score.
+The API has no request that inserts logs; it shows those that were written in other formats. A row cannot express user,
+trace, tags, error text, feedback or score.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Patch(Body):
 
 
 def encode_result(result: Any, info: Json | None = None) -> Json:
-    """Return the envelope of every answer."""
+    """Return the envelope of every reply."""
     body: Json = {"success": True, "errors": [], "messages": [], "result": result}
     return body if info is None else {**body, "result_info": info}
 
@@ -49,13 +49,13 @@ _CODES = {401: 10000, 403: 10000, 404: 7002}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     code = _CODES.get(fault.status, 7001)
     return {"success": False, "errors": [{"code": code, "message": fault.message}], "messages": [], "result": {}}
 
 
 def encode_row(record: Record) -> Json:
-    """Return one row of a list."""
+    """Encode a record as a row of a list."""
     return {
         "id": record.id,
         "cached": record.cached,
@@ -82,7 +82,7 @@ def encode_row(record: Record) -> Json:
 
 
 def encode_detail(record: Record) -> Json:
-    """Return one row with the beginnings of its payloads."""
+    """Encode a record as a row with the beginnings of its payloads."""
     row = encode_row(record)
     for side, body in (("request", record.request_body), ("response", record.response_body)):
         text = text_of(from_body(body)) or ""
@@ -93,7 +93,7 @@ def encode_detail(record: Record) -> Json:
 
 
 def encode_payload(body: bytes | None) -> Json:
-    """Return the reply of the two calls for payloads."""
+    """Encode the reply to a request for a log's request or response."""
     payload = from_body(body)
     return encode_result({} if payload is None else payload)
 
@@ -106,7 +106,7 @@ ORDERS = {
     "duration": "duration", "feedback": "feedback",
 }  # fmt: skip
 
-#: What a filter may compare, and our field for it.
+#: The keys that filters can compare, and the store's fields for them.
 FILTERS = {
     "id": "id", "created_at": "created_at", "request_content_type": "request_content_type",
     "response_content_type": "response_content_type", "request_type": "operation_name", "success": "success",
@@ -124,7 +124,7 @@ _EXTREMES = ("cost", "duration", "tokens_in", "tokens_out", "total_tokens")
 
 
 class Listing:
-    """A list call's parameters: which rows, in which order, which page."""
+    """The parameters of a list request: filters, order and page."""
 
     def __init__(self, pairs: Pairs) -> None:
         given = Parameters(pairs)
@@ -141,7 +141,7 @@ class Listing:
 
 
 def decode_order(given: Parameters) -> tuple[str, bool]:
-    """Return the order of a list or delete call: our field, and whether it descends."""
+    """Return the order of a list or delete request: the store's field, and whether it is descending."""
     order = given.text("order_by") or "created_at"
     if order not in ORDERS:
         raise Fault(400, f"order_by: {order[:50]!r} is not one of {', '.join(ORDERS)}")
@@ -151,15 +151,15 @@ def decode_order(given: Parameters) -> tuple[str, bool]:
     return ORDERS[order], direction == "desc"
 
 
-#: What a delete call may say: a misspelt filter must not become a call without one.
+#: The parameters of a delete request; others are refused, so that a misspelt filter does not delete everything.
 _DELETE = {"limit", "order_by", "order_by_direction", "direction"}
 
 
 def check_delete(pairs: Pairs) -> None:
-    """Refuse a delete call with parameters that it does not have.
+    """Check that a delete request has no unknown parameters.
 
     Raises:
-        Fault: 400.
+        Fault: 400, if it has one.
     """
     for key, _ in pairs:
         if key not in _DELETE and key != "filters" and not key.startswith(("filters.", "filters[")):
@@ -167,10 +167,10 @@ def check_delete(pairs: Pairs) -> None:
 
 
 def decode_limit(given: Parameters) -> int | None:
-    """Return how many logs a delete call may delete; None for all.
+    """Return how many logs a delete request may delete; None for all.
 
     Raises:
-        Fault: 400, no number, or empty: a delete call that loses its limit must not delete all.
+        Fault: 400, if the limit is not a number, or is empty, since a request that lost its limit must not delete all.
     """
     if not given.has("limit"):
         return None
@@ -180,7 +180,7 @@ def decode_limit(given: Parameters) -> int | None:
 
 
 def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tuple[Any, Any]] | None) -> Json:
-    """Return the `result_info` of a list."""
+    """Encode the `result_info` of a list."""
     info: Json = {"page": listing.page, "per_page": listing.per_page, "count": count, "total_count": total}
     for word in _EXTREMES if extremes is not None else ():
         least, most = (extremes or {}).get("tokens" if word == "total_tokens" else word, (None, None))
@@ -191,7 +191,7 @@ def encode_info(listing: Listing, count: int, total: int, extremes: dict[str, tu
 
 
 def _deprecated(given: Parameters) -> list[Condition]:
-    """Return the older parameters with one field each; ranges include their ends."""
+    """Return conditions for the older parameters with one field each; ranges include both ends."""
     conditions = [
         _condition(key, "eq", [value])
         for key in (
@@ -216,13 +216,13 @@ def _deprecated(given: Parameters) -> list[Condition]:
 
 
 def decode_filters(pairs: Pairs) -> list[Condition]:
-    """Return the filters of a call, in any of the three spellings that clients use.
+    """Return the filters of a request, in any of the three notations that clients use.
 
-    The Python client sends parallel lists, `filters.key=a&filters.key=b&...`, that do not say which values belong to
-    which filter: one key takes all values; as many values as keys pair up; anything else is refused.
+    The Python client sends parallel lists, `filters.key=a&filters.key=b&...`, which do not say which values belong to
+    which filter: a single key takes all values, as many values as keys are paired, and everything else is refused.
 
     Raises:
-        Fault: 400.
+        Fault: 400, if a filter is invalid.
     """
     given: dict[str, list[str]] = {}
     for key, value in pairs:
@@ -315,7 +315,7 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def apply_patch(record: Record, patch: Patch) -> None:
-    """Apply a PATCH: null clears feedback and score, metadata merges by key."""
+    """Apply a PATCH: null clears feedback and score, and metadata is merged by key."""
     if "feedback" in patch.model_fields_set:
         record.feedback = None if patch.feedback is None else round(patch.feedback)
     if "score" in patch.model_fields_set:

@@ -1,7 +1,7 @@
-"""LiteLLM's generic logger: its StandardLoggingPayload, one, an array of them, or one on each line (litellm 1.110).
+"""LiteLLM's generic logger: its StandardLoggingPayload, one, an array, or one per line (litellm 1.110).
 
-A program points it here with `GENERIC_LOGGER_ENDPOINT`. The response is LiteLLM's own, in the shape of OpenAI's,
-whoever gave it. What the format cannot hold: the provider's raw bodies, the service tier, headers, retries.
+Programs enable it with `GENERIC_LOGGER_ENDPOINT`. The response is always in the shape of OpenAI's, whichever the
+provider. The format cannot express the provider's raw bodies, the service tier, headers, and retries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ why_not_shipped = "its payload is for loggers, and LiteLLM itself accepts none"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/litellm",)
 
-#: LiteLLM's call types, without the `a` of asynchronous ones, in the conventions' words.
+#: LiteLLM's call types, without the `a` prefix of asynchronous ones, and the conventions' names of operations.
 _OPERATIONS = {
     "completion": "chat", "text_completion": "text_completion", "embedding": "embeddings", "responses": "chat",
     "image_generation": "image_generation", "speech": "speech", "transcription": "transcription",
@@ -32,7 +32,7 @@ _OPERATIONS = {
 
 @dataclass(slots=True)
 class Upload:
-    """What one call brings, and how many of its payloads could not be read."""
+    """The records of one request, and the number of its payloads that could not be decoded."""
 
     records: list[Record] = field(default_factory=list)
     rejected: int = 0
@@ -40,10 +40,10 @@ class Upload:
 
 
 def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
-    """Return the records of one call; a payload that cannot be read costs that payload.
+    """Return the records of one request; payloads that cannot be decoded are left out and counted.
 
     Raises:
-        Fault: 400, none can be read; 413, more than `most`.
+        Fault: 400, if no payload can be decoded; 413, if there are more than `most`.
     """
     payloads = _payloads(data)
     check_count(len(payloads), most)
@@ -59,13 +59,13 @@ def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
 
 
 def encode_reply(upload: Upload) -> Json:
-    """Return the reply to a call: the ids of what is kept, and what could not be read."""
+    """Encode the reply to a request: the ids of the stored records, and the payloads that could not be decoded."""
     told = {"rejected": upload.rejected, "problem": upload.problem} if upload.rejected else {}
     return {"status": "success", "ids": [record.id for record in upload.records], **told}
 
 
 def _payloads(data: bytes) -> list[Any]:
-    """Return the payloads in a body; a line that is no JSON stands for itself, as text."""
+    """Return the payloads in a body; a line that is not JSON is returned as text."""
     try:
         value = parse_json(data)
     except Fault:
@@ -123,7 +123,7 @@ def _decode(payload: Json) -> Record:
         record.time_to_first_chunk = max(0.0, (first - record.start_time).total_seconds())
     if record.cached:
         record.cost, record.custom_cost = 0.0, True
-    url, record.request_url = record.request_url, None  # a base is no address whose path tells the format
+    url, record.request_url = record.request_url, None  # the base URL has no path that would tell the format
     status = record.status
     derive(record)
     record.request_url, record.status = url, status
@@ -149,7 +149,7 @@ def _response(response: Any) -> Any:
 
 
 def _read_usage(record: Record, payload: Json, metadata: Json) -> None:
-    """Read the counts; LiteLLM counts cached tokens inside the prompt, whoever the provider is."""
+    """Read the token counts; LiteLLM includes cached tokens in the prompt's for every provider."""
     usage = mapping(metadata.get("usage_object")) or mapping(mapping(payload.get("response")).get("usage"))
     details = mapping(usage.get("prompt_tokens_details"))
     lives = mapping(details.get("cache_creation_token_details"))
@@ -172,13 +172,13 @@ def _read_failure(record: Record, payload: Json) -> None:
     record.error_message = text_of(error.get("error_message") or payload.get("error_str"))
     code = str(error.get("error_code") or "")
     record.status_code = int(code) if code.isdecimal() and len(code) == 3 else None
-    # What LiteLLM counts of a call that failed is nothing, not none.
+    # LiteLLM reports 0 tokens for a failed call, which means unknown.
     if not record.usage_input_tokens and not record.usage_output_tokens:
         record.usage_input_tokens = record.usage_output_tokens = None
 
 
 def _read_cost(record: Record, payload: Json) -> None:
-    """Take LiteLLM's figure where the price table knows none."""
+    """Use LiteLLM's cost if the price table has none."""
     value = payload.get("response_cost")
     if record.cost is None and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         record.cost, record.custom_cost = float(value), True
@@ -186,5 +186,5 @@ def _read_cost(record: Record, payload: Json) -> None:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in our own shape: LiteLLM looks at the status alone."""
+    """Encode an error in the native shape, since LiteLLM looks only at the status."""
     return {"error": {"message": fault.message}}

@@ -1,7 +1,7 @@
-"""Our own protocol: records as they are, many at once, in JSON or MessagePack.
+"""autolog's own protocol: batches of records as they are, in JSON or MessagePack.
 
-In MessagePack the bodies are bytes, exact. In JSON they are JSON values, kept as the very text that was sent, so that
-anybody can post a record with curl. A record that is refused does not refuse the others.
+In MessagePack the bodies are exact bytes. In JSON they are JSON values, whose text is stored exactly as sent, so that a
+record can be posted with curl. A refused record does not affect the others in its batch.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ batches = True
 key_headers: tuple[str, ...] = ()
 prefixes = ("/api/v1/",)
 
-#: The version of the protocol: every batch and every reply to one carries it in a header. A minor version adds fields,
-#: which older readers ignore; a major one changes what there is, and is refused by those who do not know it.
+#: The version of the protocol, in a header of every batch and its reply. Minor versions only add fields, which older
+#: readers ignore. Major versions change existing fields, and are refused by servers that do not know them.
 PROTOCOL = "1.0"
 PROTOCOL_HEADER = "x-autolog-protocol"
 
@@ -39,7 +39,7 @@ _MSGPACKS = {MSGPACK, "application/x-msgpack", "application/vnd.msgpack"}
 
 
 class Incoming(Record, kw_only=True):
-    """A record as JSON has it: without an id it gets one, and its bodies are any JSON."""
+    """A record in JSON: it gets an id if it has none, and its bodies may be any JSON."""
 
     id: str = ""
     request_body: msgspec.Raw = msgspec.Raw(b"null")
@@ -52,12 +52,12 @@ class _Envelope(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One element of a batch that is no record, and why."""
+    """An item of a batch that is not a valid record, and the reason."""
 
     problem: str
 
 
-#: So many items are taken apart, which costs some seventy bytes for each, to be counted.
+#: The number of items that may be split, at about seventy bytes each, in order to count them.
 _MANY = 1_000_000
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _BLANKS = re.compile(r"[ \t\r\n]*+")
@@ -71,10 +71,10 @@ _msgpack_record = msgspec.msgpack.Decoder(Record)
 
 
 def check_protocol(version: str | None) -> None:
-    """Refuse a batch of another major version; one that says none (curl, the releases before 1.0) is of ours.
+    """Refuse a batch of another major version; one without a version (curl, releases before 1.0) is accepted.
 
     Raises:
-        Fault: 501, which lets a client keep its records until the server knows its version; 400, it is no version.
+        Fault: 400, if it is not a version; 501, if it is another major version, upon which a client keeps its records.
     """
     if version is None:
         return
@@ -86,10 +86,10 @@ def check_protocol(version: str | None) -> None:
 
 
 def decode_batch(data: bytes, content_type: str, most: int = NO_LIMIT) -> list[Record | Refused]:
-    """Return the records of a batch, each by itself: `[...]` or `{"records": [...]}`, or one object.
+    """Decode the records of a batch, each independently: `[...]` or `{"records": [...]}`, or a single object.
 
     Raises:
-        Fault: 400, not a batch at all; 413, more than `most` records; 415, another content type.
+        Fault: 400, if the body is not a batch; 413, if it has more than `most` records; 415, if its type is unknown.
     """
     kind = content_type.partition(";")[0].strip().lower() or JSON
     try:
@@ -103,7 +103,7 @@ def decode_batch(data: bytes, content_type: str, most: int = NO_LIMIT) -> list[R
 
 
 def _msgpack_items(data: bytes, most: int) -> list[msgspec.Raw]:
-    """Return the items of a MessagePack array, whose head says how many there are."""
+    """Return the items of a MessagePack array, after checking the count in its header."""
     if data[:1] == b"\xdc":
         check_count(int.from_bytes(data[1:3]), most)
     elif data[:1] == b"\xdd":
@@ -124,7 +124,7 @@ def _json_items(data: bytes, most: int) -> list[msgspec.Raw]:
             check_values(data)
         items = _json_envelope.decode(data).records
     elif start == b"{":
-        msgspec.json.decode(data)  # else half an object would pass for a bad record
+        msgspec.json.decode(data)  # otherwise a truncated object would count as an invalid record
         items = [msgspec.Raw(data)]
     else:
         raise Fault(400, "the body is neither a list of records nor an object")
@@ -138,7 +138,7 @@ def _skip_blanks(text: str, at: int) -> int:
 
 
 def _count_items(data: bytes, most: int) -> None:
-    """Refuse a JSON array of too many items after reading the first of them alone."""
+    """Refuse a JSON array with too many items after parsing only the first ones."""
     text = data.decode()
     at, count = text.index("[") + 1, 0
     try:
@@ -149,7 +149,7 @@ def _count_items(data: bytes, most: int) -> None:
                 return
             at, count = at + 1, count + 1
     except (RecursionError, ValueError):
-        return  # not JSON, which is for the decoder to say
+        return  # not JSON, which the decoder will report
     check_count(count, most)
 
 
@@ -193,7 +193,7 @@ def _checked(record: Record) -> Record | Refused:
 
 
 def encode_batch(records: Sequence[Record]) -> bytes:
-    """Return a batch in MessagePack."""
+    """Encode a batch in MessagePack."""
     return pack(records)
 
 
@@ -205,7 +205,7 @@ def encode_request(records: Sequence[Record]) -> Request:
 
 
 def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
-    """Return the reply to a batch, in its order: the id of each that was kept, or why it was not."""
+    """Encode the reply to a batch, in its order: the id of each stored record, or why it was refused."""
     return {
         "accepted": sum(isinstance(result, str) for result in results),
         "rejected": sum(isinstance(result, Refused) for result in results),
@@ -217,7 +217,7 @@ def encode_results(results: Sequence[str | Refused]) -> dict[str, Any]:
 
 
 def encode_fault(fault: Fault) -> dict[str, Any]:
-    """Return an error in our own shape."""
+    """Encode an error in autolog's own shape."""
     return {"error": {"message": fault.message, **({"details": fault.details} if fault.details else {})}}
 
 

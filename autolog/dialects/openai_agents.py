@@ -1,12 +1,12 @@
 """The OpenAI Agents SDK: the traces and spans that its `BackendSpanExporter` posts (openai-agents 0.24).
 
-A batch is `{"data": [...]}`: of a trace only its name, group and metadata are told, when it begins; a span is told when
-it has ended. A trace's record gets its times from the spans that are in no other.
+A batch is `{"data": [...]}`. A trace is sent when it begins, with only its name, group and metadata; a span is sent
+when it has ended. A trace's record gets its times from its outermost spans.
 
-What the format cannot hold: the model, the messages and the tier of a `response` span, for `ResponseSpanData.export`
-tells the response's id and tokens alone. Such a span has no price by itself; where the call was recorded, too
-(`autolog.patch()` in the program), the two are one bill by that id, and the span is given its models. Nor the service
-tier of other calls, raw bodies, HTTP status and headers, retries.
+The format cannot express the model, messages and tier of a `response` span: `ResponseSpanData.export` contains only the
+response's id and tokens. Such a span has no price by itself. If the call was also recorded (by `autolog.patch()` in the
+program), the two are matched by that id, are billed once, and the span gets the models. Nor can the format express the
+service tier of other calls, raw bodies, HTTP status and headers, and retries.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ why_not_shipped = "its endpoint accepts only that SDK's spans"
 key_headers: tuple[str, ...] = ()
 prefixes = ("/v1/traces/ingest",)
 
-#: Our kinds, by the SDK's types of spans; others are `span`.
+#: Record kinds by the SDK's types of spans; all others are `span`.
 _KINDS = {
     "agent": "agent", "function": "tool", "mcp_tools": "tool", "guardrail": "guardrail", "handoff": "handoff",
     "generation": "llm", "response": "llm", "transcription": "llm", "speech": "llm", "task": "chain",
 }  # fmt: skip
 _OPERATIONS = {"generation": "chat", "response": "chat", "transcription": "transcription", "speech": "speech"}
-#: Settings of a call that say where the model is and not what it was asked.
+#: Settings of a call that say where the model is served, and are no parameters.
 _PLACES = {"base_url", "model_impl"}
 
 #: Finds a record by its id.
@@ -44,7 +44,7 @@ Find = Callable[[str], Record | None]
 
 @dataclass(slots=True)
 class Upload:
-    """What one call brings, and how many of its items could not be read."""
+    """The records of one request, and the number of its items that could not be decoded."""
 
     traces: dict[str, Record] = field(default_factory=dict)
     spans: list[Record] = field(default_factory=list)
@@ -53,10 +53,10 @@ class Upload:
 
 
 def decode_items(body: Json, most: int = NO_LIMIT) -> Upload:
-    """Return the traces and spans of a batch; an item that cannot be read costs that item.
+    """Return the traces and spans of a batch; items that cannot be decoded are left out and counted.
 
     Raises:
-        Fault: 400, no batch, or nothing in it can be read; 413, more than `most` items.
+        Fault: 400, if the body is not a batch, or no item can be decoded; 413, if there are more than `most` items.
     """
     items = body.get("data")
     if not isinstance(items, list):
@@ -99,7 +99,7 @@ def _trace(trace_id: str, item: Json) -> Record:
 
 
 def join_traces(upload: Upload, find: Find) -> list[Record]:
-    """Return the records of a batch, its spans with the session of their trace, and traces with the times of theirs."""
+    """Return the records of a batch: spans with their trace's session, and traces with the times of their spans."""
     known = {span.trace_id: None for span in upload.spans if span.trace_id}
     before = {trace_id: find(trace_id) for trace_id in [*known, *upload.traces] if trace_id is not None}
     for trace_id, stored in before.items():
@@ -112,7 +112,7 @@ def join_traces(upload: Upload, find: Find) -> list[Record]:
 
 
 def _add_times(trace: Record, stored: Record | None, spans: list[Record]) -> None:
-    """Give a trace the times of its outermost spans: the start once one has ended."""
+    """Set a trace's times from its outermost spans; the start is known once one of them has ended."""
     outermost = [span for span in spans if span.parent_span_id == trace.id]
     starts = [span.start_time for span in outermost if span.start_time]
     ends = [span.end_time for span in (*outermost, *([stored] if stored else ())) if span.end_time]
@@ -167,7 +167,7 @@ def _name(kind: str, data: Json) -> str:
 
 
 def _read_step(record: Record, kind: str, data: Json) -> None:
-    """Read what is no call to a model: input and output, and all else as metadata."""
+    """Read a span that is not a model call: its input and output, and everything else as metadata."""
     facts = {
         key: value
         for key, value in data.items()
@@ -213,9 +213,9 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
 
 
 def _response(made: Any) -> Any:
-    """Return the response: the message as a choice, or what the SDK made of a stream in the Responses API's shape.
+    """Return the response: a message as a choice, or a stream as the SDK assembled it, in the Responses API's shape.
 
-    The usage in that is the SDK's, not the provider's, and the id of one that came from elsewhere none.
+    The usage in a stream's response is the SDK's, not the provider's; its id is dropped if it is not the provider's.
     """
     first = mapping(made[0]) if isinstance(made, list) and made else {}
     if first.get("object") == "response":
@@ -224,7 +224,7 @@ def _response(made: Any) -> Any:
 
 
 def _read_usage(record: Record, usage: Json) -> None:
-    """Read the SDK's counts: the input holds what was cached, the output what was thought."""
+    """Read the SDK's counts: the input includes cached tokens, and the output includes reasoning tokens."""
     read, thought = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
     record.usage_input_tokens = count(usage.get("input_tokens"))
     record.usage_output_tokens = count(usage.get("output_tokens"))
@@ -246,11 +246,11 @@ def _derive(record: Record) -> None:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in OpenAI's shape."""
+    """Encode an error in OpenAI's shape."""
     kind = "server_error" if fault.status >= 500 else "invalid_request_error"
     return {"error": {"message": fault.message, "type": kind, "param": None, "code": None}}
 
 
 def encode_reply(upload: Upload) -> Json:
-    """Return the answer to a batch, which the SDK does not read."""
+    """Encode the reply to a batch, which the SDK does not read."""
     return {"object": "list", "rejected": upload.rejected, "problem": upload.problem or None}

@@ -1,7 +1,7 @@
 """Portkey: logs, feedback and log exports.
 
-A log is the provider's request and response as they were, and metadata that holds the rest. What the format cannot
-hold: token counts and cost (they follow from the bodies), finish reasons, tags, scores.
+A log consists of the provider's original request and response, and of metadata for everything else. The format cannot
+express token counts and cost (they follow from the bodies), finish reasons, tags, and scores.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ExportUpdate(Body):
     description: str | None = None
 
 
-#: Our fields, and the spellings that senders use for each in `metadata`, at the top level, or in headers.
+#: Fields of a record, and the names that senders use for each in `metadata`, at the top level, or in headers.
 _IDENTITY = {
     "trace_id": ("traceId", "trace_id"),
     "span_id": ("spanId", "span_id"),
@@ -91,10 +91,10 @@ _HEADERS = {
 
 
 def decode_logs(data: bytes, headers: dict[str, str], most: int = NO_LIMIT) -> list[Record]:
-    """Return the records of one call: an object or an array of them; one bad element refuses all.
+    """Return the records of one request: an object or an array of objects; one invalid object refuses all.
 
     Raises:
-        Fault: 400.
+        Fault: 400, if the body is invalid; 413, if there are more than `most` logs.
     """
     value = parse_json(data)
     if isinstance(value, dict):
@@ -106,7 +106,7 @@ def decode_logs(data: bytes, headers: dict[str, str], most: int = NO_LIMIT) -> l
 
 
 def is_otlp(data: bytes) -> bool:
-    """Return whether a JSON body is an export request of OpenTelemetry's logs, and none of Portkey's."""
+    """Return whether a JSON body is an OpenTelemetry export request for logs, rather than a log of Portkey's."""
     return b'"resourceLogs"' in data[:10_000] and "resourceLogs" in mapping(decode_json(data))
 
 
@@ -130,7 +130,7 @@ def _decode_log(item: Any, headers: dict[str, str], place: tuple[int, ...]) -> R
 
 
 def _sources(log: Log, headers: dict[str, str]) -> tuple[Json, Json, Json, Json]:
-    """Return where identity may stand, the first winning: metadata, the top level, the header's metadata, headers."""
+    """Return the sources of identity, in order of precedence: metadata, top level, header metadata, other headers."""
     given: Any = {}
     if headers.get("x-portkey-metadata"):
         try:
@@ -189,7 +189,7 @@ def _milliseconds(value: Any) -> float:
 
 
 def _rest(part: Json) -> Json | None:
-    """Return the payload of a sender that gives no `body`, but the payload itself."""
+    """Return the payload of a sender that sends it directly instead of as `body`."""
     known = {"url", "provider", "method", "headers", "status", "response_time", "time", "streamingMode"}
     rest = {key: value for key, value in part.items() if key not in known}
     return rest or None
@@ -227,7 +227,7 @@ def _read_kind(record: Record, metadata: Json) -> None:
 
 
 def encode_reply(ids: list[str]) -> Json:
-    """Return the reply to a write: ids in input order."""
+    """Encode the reply to a write: the ids in the order of the logs."""
     return {"status": "success", "ids": ids}
 
 
@@ -235,7 +235,7 @@ _CODES = {400: "AB01", 401: "AB05", 403: "AB03", 404: "AB08", 429: "AB06"}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape; `error.message` is what its client shows."""
+    """Encode an error in this vendor's shape; its client shows `error.message`."""
     code = _CODES.get(fault.status, "AB04" if fault.status >= 500 else "AB01")
     return {
         "success": False,
@@ -245,7 +245,7 @@ def encode_fault(fault: Fault) -> Json:
 
 
 def encode_log(record: Record) -> Json:
-    """Return one log, as `GET /v1/logs/{id}` answers it."""
+    """Encode a log as `GET /v1/logs/{id}` returns it."""
     return {
         "_id": record.id,
         "request": {
@@ -279,7 +279,7 @@ def _total(record: Record) -> int | None:
     return sum(known) if known else None
 
 
-#: The columns of an export, and how each is read from a record.
+#: The columns of an export, each with the function that reads it from a record.
 EXPORT_COLUMNS: dict[str, Any] = {
     "id": lambda r: r.id,
     "trace_id": lambda r: r.trace_id,
@@ -305,7 +305,7 @@ EXPORT_COLUMNS: dict[str, Any] = {
 
 
 def encode_export_row(record: Record, columns: list[str]) -> Json:
-    """Return one line of an export."""
+    """Encode a record as a line of an export."""
     return {column: EXPORT_COLUMNS[column](record) for column in columns if column in EXPORT_COLUMNS}
 
 

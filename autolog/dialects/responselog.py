@@ -1,6 +1,6 @@
-"""ResponseLog: two calls, insert and update.
+"""ResponseLog: the two requests insert and update.
 
-What the format cannot hold: tokens other than in the response's `usage`, status and errors, times, tags, traces.
+The format cannot express tokens other than in the response's `usage`, status and errors, times, tags, and traces.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ batches = False
 key_headers = ("x-api-key",)
 prefixes = ("/api/logs/",)
 
-#: The largest image in one media item, decoded (documented).
+#: The largest image in one media item after decoding, in bytes, as documented by the vendor.
 MAX_MEDIA_BYTES = 10 * 1024 * 1024
 
 
@@ -60,10 +60,10 @@ class Update(Body):
 
 
 def decode_insert(body: Json) -> Record:
-    """Return the record that an insert makes.
+    """Return the record for an insert.
 
     Raises:
-        Fault: 400, or 413 for a media item that is too large.
+        Fault: 400, if the body is invalid; 413, if a media item is too large.
     """
     fields = validate(Insert, body)
     record = Record(id=new_id(), dialect=name)
@@ -73,10 +73,10 @@ def decode_insert(body: Json) -> Record:
 
 
 def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
-    """Return the id that an update names, and what it changes.
+    """Return the id that an update names, and the change to make to its record.
 
     Raises:
-        Fault: 400, or 413 for a media item that is too large.
+        Fault: 400, if the body is invalid; 413, if a media item is too large.
     """
     update = validate(Update, body)
     if isinstance(update.id, bool):
@@ -126,12 +126,12 @@ def _check_media(media: Media | None) -> None:
 
 
 def encode_reply(record_id: str) -> Json:
-    """Return the reply to an insert or update."""
+    """Encode the reply to an insert or update."""
     return {"id": record_id, "success": True}
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     return {"error": fault.message, **({"details": fault.details} if fault.details else {})}
 
 
@@ -144,7 +144,7 @@ def is_fault(reply: Any) -> bool:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """Return the request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which accepts one at a time."""
     (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     fields: dict[str, Any] = {

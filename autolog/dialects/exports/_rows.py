@@ -1,4 +1,4 @@
-"""The fields of exported rows, whose values may be JSON in texts and figures in texts, as CSV has them."""
+"""The fields of exported rows; JSON and numbers may be given as texts, as in CSV."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from autolog.dialects._convert import MAX_DOLLARS, parse_time
 from autolog.dialects._fault import Fault, Json
 from autolog.providers._fields import count, mapping
 
-#: From here on numbers are no seconds since 1970, but milliseconds, microseconds, nanoseconds.
+#: The numbers from which on a Unix time is in milliseconds, microseconds and nanoseconds instead of seconds.
 _MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 1e11, 1e14, 1e17
 
 
 def figure(value: Any) -> float | None:
-    """Return a finite number that is not negative, which may be given as text; None if it is none."""
+    """Parse a finite, non-negative number, which may be given as text; return None if it is not one."""
     if not isinstance(value, (int, float, str)) or isinstance(value, bool):
         return None
     try:
@@ -29,39 +29,39 @@ def figure(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """Return a count, which may be given as text or as a float; None if it is none."""
+    """Parse a count, which may be given as text or as a float; return None if it is not one."""
     return count(figure(value))
 
 
 def dollars(value: Any) -> float | None:
-    """Return an amount of money; None if it is none."""
+    """Parse an amount of money; return None if it is not one."""
     amount = figure(value)
     return amount if amount is not None and amount <= MAX_DOLLARS else None
 
 
 def object_of(value: Any) -> Json:
-    """Return a JSON object, which may be given as text; an empty one if it is none."""
+    """Parse a JSON object, which may be given as text; return an empty one if it is not one."""
     return mapping(parsed(value))
 
 
 def texts(value: Any) -> list[str]:
-    """Return the texts of a list, which may be given as JSON."""
+    """Return the texts of a list, which may be given as JSON in a text."""
     found = parsed(value)
     return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
 
 
 def name_of(value: Any) -> str | None:
-    """Return a text or a number as text; None if it is neither or empty."""
+    """Return a text or a number as text; None if the value is neither, or empty."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value) or None
 
 
 def instant(value: Any, name: str) -> datetime | None:
-    """Return a time given as ISO 8601, or as a number since 1970 in seconds or a thousandth of that, once or more.
+    """Parse a time in ISO 8601, or a Unix time in seconds, milliseconds, microseconds or nanoseconds.
 
     Raises:
-        Fault: 400, it is none.
+        Fault: 400, if it is not a time.
     """
     if value in (None, ""):
         return None
@@ -76,7 +76,7 @@ def require_id(row: Json, key: str) -> str:
     """Return the id of a row.
 
     Raises:
-        Fault: 400, it has none.
+        Fault: 400, if it has none.
     """
     found = name_of(row.get(key))
     if found is None or len(found) > 200:
@@ -95,7 +95,7 @@ def settle(record: Record, reported: float | None) -> None:
 
 
 def keep_cost(record: Record, reported: float | None) -> None:
-    """Keep the vendor's figure, which serves where there is no other; 0 is what they say of what they do not know."""
+    """Keep the vendor's figure, which is the cost if there is no other; vendors report 0 if they do not know."""
     if reported is None:
         return
     record.extra = {**record.extra, "reported_cost": reported}

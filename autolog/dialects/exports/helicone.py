@@ -1,7 +1,7 @@
-"""Helicone's requests, as `POST /v1/request/query-clickhouse` and `npx @helicone/export` give them.
+"""Helicone's requests, as returned by `POST /v1/request/query-clickhouse` and exported by `npx @helicone/export`.
 
-https://docs.helicone.ai/rest/request/post-v1requestquery-clickhouse, schema `HeliconeRequest`. Without
-`--include-body` there are figures only. A status below zero is Helicone's own word for a call without an answer.
+Source: https://docs.helicone.ai/rest/request/post-v1requestquery-clickhouse, schema `HeliconeRequest`. Without
+`--include-body` the rows have only figures. A negative status is Helicone's code for a call without a response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autolog.dialects.exports._rows import dollars, figure, instant, name_of, ob
 from autolog.providers._fields import mapping, text
 
 _SESSION = {"session": "Helicone-Session-Id", "caller": "Helicone-Session-Name"}
-#: The id of a cached answer that is none.
+#: The id that a response which was not cached has instead of a cached one's.
 _NOT_CACHED = "00000000-0000-0000-0000-000000000000"
 
 
@@ -69,7 +69,7 @@ def decode(row: Json) -> list[Record]:
 
 
 def _read_counts(record: Record, row: Json) -> None:
-    """Read the figures of a row without the provider's own usage."""
+    """Read the token counts of a row that lacks the provider's own usage."""
     record.usage_input_tokens = whole(row.get("prompt_tokens"))
     record.usage_output_tokens = whole(row.get("completion_tokens"))
     record.usage_cache_read_input_tokens = whole(row.get("prompt_cache_read_tokens"))

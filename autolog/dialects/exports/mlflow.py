@@ -1,7 +1,7 @@
 """MLflow's traces: `Trace.to_json()`, and the rows of `search_traces()` as JSON lines.
 
-A trace is `{"info": {...}, "data": {"spans": [...]}}` (mlflow 3.18, `mlflow.entities.Trace`); its spans have their ids
-in Base64, their attributes as JSON in texts. They are read as the spans that MLflow's tracing sends.
+A trace is `{"info": {...}, "data": {"spans": [...]}}` (mlflow 3.18, `mlflow.entities.Trace`). Its spans have ids in
+Base64 and attributes as JSON in texts. They are decoded like the spans that MLflow's tracing sends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autolog.dialects.otlp import decode_span
 from autolog.dialects.otlp._wire import Event, Scope, Span
 from autolog.providers._fields import mapping, objects, text
 
-#: What MLflow itself keeps among the tags and the metadata of a trace.
+#: The prefix of tags and metadata that MLflow itself sets on a trace.
 _PLUMBING = "mlflow."
 
 
@@ -50,7 +50,7 @@ def decode(row: Json) -> list[Record]:
 
 
 def _record(given: Json, trace_id: str | None) -> Record:
-    """Return a span as a record, priced by its tokens; what MLflow computed is the figure that it reports."""
+    """Return a span as a record, priced by its tokens; the reported figure is the one that MLflow computed."""
     span = _span(given, trace_id)
     reported = object_of(span.attributes.pop("mlflow.llm.cost", None)).get("total_cost")
     record = decode_span(span)
@@ -83,7 +83,7 @@ def _span(span: Json, trace_id: str | None) -> Span:
 
 
 def _hex(value: Any, size: int) -> str | None:
-    """Return an id of so many bytes as digits, which MLflow writes in Base64, or in digits after `0x`."""
+    """Return an id of `size` bytes in hexadecimal; MLflow writes ids in Base64, or in hexadecimal after `0x`."""
     given = name_of(value)
     if given is None:
         return None
@@ -98,7 +98,7 @@ def _hex(value: Any, size: int) -> str | None:
 
 
 def _add_assessments(records: list[Record], assessments: list[Json]) -> None:
-    """Add what was said of a trace to its root, or to the span that it is of."""
+    """Add the assessments of a trace to its root, or to the spans that they name."""
     for assessment in assessments:
         name, span_id = text(assessment.get("assessment_name") or assessment.get("name")), assessment.get("span_id")
         about = next(_about(records, _hex(span_id, 8)), None)

@@ -1,8 +1,8 @@
 """Phoenix's spans: its dataframe as JSON lines, CSV or Parquet, and the spans of its REST API.
 
-`Client().spans.get_spans_dataframe()` names columns `context.span_id`, `attributes.llm.model_name` ..., and
-`GET /v1/projects/{name}/spans` has `context` and `attributes` as objects (arize-phoenix 20.26). They are read as the
-OpenInference spans that they are.
+`Client().spans.get_spans_dataframe()` has columns named `context.span_id`, `attributes.llm.model_name` and so on;
+`GET /v1/projects/{name}/spans` has `context` and `attributes` as objects (arize-phoenix 20.26). Both are decoded as
+OpenInference spans.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _event(event: Json) -> Event:
 
 
 def _attributes(row: Json) -> Iterator[tuple[str, Any]]:
-    """Yield a row's attributes as spans have them: those in objects and lists by their whole names."""
+    """Yield a row's attributes as spans have them: those in nested objects and lists by their full names."""
     given = {key.removeprefix("attributes."): value for key, value in row.items() if key.startswith("attributes.")}
     metadata = {}
     for key, value in {**mapping(parsed(row.get("attributes"))), **given}.items():
@@ -74,12 +74,12 @@ def _attributes(row: Json) -> Iterator[tuple[str, Any]]:
         yield "metadata", metadata
 
 
-#: How the names of attributes end that are lists or objects, and texts of such in CSV.
+#: The endings of names of attributes whose values are lists or objects, which CSV has as texts.
 _STRUCTURES = ("_messages", ".documents", ".tools", ".prompts", ".embeddings", "tag.tags", "metadata")
 
 
 def _literal(value: str) -> Any:
-    """Return the value of a text that is JSON, or as Python writes it in a CSV file; else the text."""
+    """Parse a text that is JSON, or a Python literal as in a CSV file; return other texts unchanged."""
     found = parsed(value)
     if isinstance(found, str) and value[:1] in {"[", "{"}:
         try:

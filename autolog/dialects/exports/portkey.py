@@ -1,7 +1,7 @@
-"""Portkey's log exports: JSON lines of the columns that were asked for.
+"""Portkey's log exports: JSON lines of the requested columns.
 
-https://portkey.ai/docs/api-reference/admin-api/control-plane/logs-export (`requested_data`); `request` and `response`
-are the bodies, or objects that have them as `body`, either perhaps as JSON in a text.
+Source: https://portkey.ai/docs/api-reference/admin-api/control-plane/logs-export (`requested_data`). `request` and
+`response` are bodies, or objects with the bodies as `body`, and either may be JSON in a text.
 """
 
 from __future__ import annotations

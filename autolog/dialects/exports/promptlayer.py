@@ -1,7 +1,7 @@
-"""PromptLayer's requests, as `GET /api/public/v2/requests/{id}` and its search give them.
+"""PromptLayer's requests, as returned by `GET /api/public/v2/requests/{id}` and its search.
 
-https://docs.promptlayer.com/reference/get-request: the conversation stands in `prompt_blueprint`, the answer as its
-last message. A price of 0 with tokens is no price: the vendor's client sends that where its caller gives none.
+Source: https://docs.promptlayer.com/reference/get-request. The conversation is in `prompt_blueprint`, with the answer
+as its last message. A price of 0 with tokens means unknown: the vendor's client sends it if its caller gives no price.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Humanloop: logs of prompts, flows, tools and evaluators.
 
-A log belongs to a file (a prompt at a path) and to one version of it. There is no registry: a file's id follows from
-its project and path, a version's id from its settings, so equal settings are the same version wherever they come from.
+A log belongs to a file (a prompt at a path) and to one version of it. There is no registry: a file's id is derived from
+its project and path, and a version's id from its settings, so equal settings are always the same version.
 
-What the format cannot hold: HTTP status and headers, time to the first chunk, cached tokens, tags.
+The format cannot express HTTP status and headers, time to the first chunk, cached tokens, and tags.
 """
 
 from __future__ import annotations

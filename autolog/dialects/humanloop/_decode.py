@@ -1,4 +1,4 @@
-"""From Humanloop's calls to records, and to changes of records."""
+"""Decodes Humanloop's requests as records, and as changes of records."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def _digest(value: Any) -> str:
 
 
 def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Record | None]) -> Record:
-    """Return the record that `POST /v5/<kind>s/log` makes. `latest` gives the last log of a file's id.
+    """Return the record for `POST /v5/<kind>s/log`. `latest` returns the last log of a file, by the file's id.
 
-    It is asked only if the body leaves something to that: a log that names its path and its settings is whole.
+    `latest` is called only if the body lacks something; a log with its path and its settings is complete.
 
     Raises:
-        Fault: 422, or 404 for an id of no file.
+        Fault: 422, if the body is invalid; 404, if it names a file by an unknown id.
     """
     log = validate(LOGS[kind], body, 422)
     if log.path is None and log.id is None:
@@ -97,7 +97,7 @@ def front_matter(text: Any) -> Json:
 
 
 def _given(fields: Fields) -> set[str]:
-    """Return the fields that are given; on create, an explicit null counts as absent."""
+    """Return the names of the given fields; on creation, an explicit null counts as absent."""
     return {key for key in fields.model_fields_set if getattr(fields, key, None) is not None}
 
 
@@ -116,14 +116,14 @@ def _complete(record: Record) -> None:
 
 
 def decode_update(data: Json | None) -> Callable[[Record], None]:
-    """Return the change that an update makes: of the fields given; null clears, lists and objects are replaced.
+    """Return the change that an update makes to the given fields; null clears a field, lists and objects are replaced.
 
     Raises:
-        Fault: 422.
+        Fault: 422, if the body is invalid.
     """
     fields = validate(Fields, data or {}, 422)
     probe = Record(id="probe")
-    _lay(probe, fields, present=set(fields.model_fields_set))  # a bad time is refused before anything changes
+    _lay(probe, fields, present=set(fields.model_fields_set))  # refuses an invalid time before anything changes
 
     def change(record: Record) -> None:
         _lay(record, fields, present=set(fields.model_fields_set))
@@ -148,7 +148,7 @@ _KEPT = ("source", "log_status", "output", "output_message", "messages", "provid
 
 
 def _lay(record: Record, fields: Fields, present: set[str]) -> None:
-    """Lay the given fields over the record."""
+    """Set the given fields on the record."""
     raw = {key: _plain(getattr(fields, key)) for key in present if key in Fields.model_fields}
     given = set(record.extra.get("given", ()))
     for key, field in _TOKENS.items():
@@ -196,14 +196,14 @@ _BODIES = _REQUEST | _RESPONSE
 
 
 def _request(extra: Json) -> Any:
-    """Return the request: the provider's own if given, else what the messages amount to."""
+    """Return the request: the provider's own if it was given, else one made from the messages."""
     if extra.get("provider_request") is None and extra.get("messages") is not None:
         return {"messages": extra["messages"]}
     return extra.get("provider_request")
 
 
 def _response(extra: Json) -> Any:
-    """Return the response: the provider's own if given, else what the output amounts to."""
+    """Return the response: the provider's own if it was given, else one made from the output."""
     if extra.get("provider_response") is not None:
         return extra["provider_response"]
     message = extra.get("output_message")

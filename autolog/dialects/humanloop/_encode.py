@@ -1,4 +1,4 @@
-"""From records to Humanloop's replies, and to requests for the client's exporter."""
+"""Encodes records as Humanloop's replies, and as requests for the client's exporter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autolog.dialects._fault import Fault, Json
 
 
 def encode_created(record: Record) -> Json:
-    """Return the reply to a created log."""
+    """Encode the reply to the creation of a log."""
     kind = record.extra.get("file_type", "prompt")
     reply: Json = {
         "id": record.id,
@@ -33,7 +33,7 @@ def encode_created(record: Record) -> Json:
 
 
 class FileFacts:
-    """What a log object says of its file: counts and times over all its logs."""
+    """What a log says about its file: counts and times over all logs of the file."""
 
     def __init__(self, total: int, of_version: int, first: datetime | None, last: datetime | None) -> None:
         self.total, self.of_version, self.first, self.last = total, of_version, first, last
@@ -42,7 +42,7 @@ class FileFacts:
 def encode_log(
     record: Record, facts: FileFacts, evaluator_logs: list[Json] | None = None, children: list[Json] | None = None
 ) -> Json:
-    """Return the whole log, with its file, the evaluators' logs of it, and those below it."""
+    """Encode a whole log, with its file, the logs of its evaluators, and its children."""
     extra = record.extra
     kind = extra.get("file_type", "prompt")
     log: Json = {
@@ -70,7 +70,7 @@ def encode_log(
 
 
 def _file(record: Record, kind: str, facts: FileFacts) -> Json:
-    """Return the file that a log belongs to, in the version that it was made with."""
+    """Encode the file that a log belongs to, in the version with which the log was made."""
     settings = record.prompt_template if isinstance(record.prompt_template, dict) else {}
     path = record.prompt_name or record.request_model or "logs"
     file = {
@@ -92,7 +92,7 @@ def _file(record: Record, kind: str, facts: FileFacts) -> Json:
     return file
 
 
-#: The words of a log for fields of ours, and those that stand in `extra` as they came.
+#: The keys of a log for fields of a record, and those that are kept in `extra` unchanged.
 _FIELDS = {
     "user": "user", "session_id": "session", "inputs": "prompt_variables", "prompt_tokens": "usage_input_tokens",
     "output_tokens": "usage_output_tokens", "reasoning_tokens": "usage_reasoning_output_tokens",
@@ -110,7 +110,7 @@ def _finish_reason(record: Record) -> Any:
 
 
 def _from_other(record: Record) -> Json:
-    """Return the parts that logs of other formats have only in their bodies."""
+    """Return the fields that logs from other formats have only in their bodies."""
     request, response = from_body(record.request_body), from_body(record.response_body)
     messages = request.get("messages") if isinstance(request, dict) else None
     details = record.cost_details or {}
@@ -125,12 +125,12 @@ def _from_other(record: Record) -> Json:
 
 
 def template_variables(template: Any) -> list[str]:
-    """Return the `{{variables}}` of a template, in order, each once."""
+    """Return the names of the `{{variables}}` in a template, in order and without repetition."""
     return list(dict.fromkeys(re.findall(r"\{\{\s*([\w.]+)\s*\}\}", json.dumps(template) if template else "")))
 
 
 def encode_evaluator_log(record: Record) -> Json:
-    """Return an evaluator's log as it stands in the judged log."""
+    """Encode an evaluator's log as part of the log that it evaluates."""
     return {
         "id": record.id,
         "judgment": record.extra.get("judgment"),
@@ -143,7 +143,7 @@ def encode_evaluator_log(record: Record) -> Json:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     return {"detail": fault.details if fault.status == 422 and fault.details else fault.message}
 
 
@@ -159,7 +159,7 @@ def is_fault(reply: Any) -> bool:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """Return the request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which accepts one at a time."""
     (record,) = records
     request, response = from_body(record.request_body), from_body(record.response_body)
     details = record.cost_details or {}

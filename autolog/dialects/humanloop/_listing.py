@@ -1,4 +1,4 @@
-"""The parameters of Humanloop's list call."""
+"""The parameters of Humanloop's list request."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class Listing:
 
 
 def missing(place: str, field: str) -> Fault:
-    """Return the error for a parameter that is not there."""
+    """Return the error for a missing parameter."""
     return Fault(422, f"{field} is required", [{"loc": [place, field], "msg": "Field required", "type": "missing"}])

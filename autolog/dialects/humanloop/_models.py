@@ -1,4 +1,4 @@
-"""The bodies that Humanloop's clients send (the API reference of humanloop 0.8.38)."""
+"""The bodies that Humanloop's clients send (from the API reference of humanloop 0.8.38)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ToolChoice(Body):
 
 
 class Fields(Body):
-    """What create and update share."""
+    """The fields that create and update share."""
 
     output: str | None = None
     output_message: Message | None = None
@@ -60,7 +60,7 @@ class PromptSettings(Body):
 
 
 class FileLog(Fields):
-    """What creating a log of any kind of file shares."""
+    """The fields for creating a log that all kinds of files share."""
 
     path: str | None = pydantic.Field(default=None, min_length=1)
     id: str | None = None

@@ -1,6 +1,6 @@
-"""PromptLayer: log-request, the tracker that wrapped clients use, enrichment, spans.
+"""PromptLayer: log-request, the tracker of wrapped clients, enrichment, and spans.
 
-What the format cannot hold: HTTP status and headers, cached tokens, finish reasons outside of the output, a text id.
+The format cannot express HTTP status and headers, cached tokens, finish reasons outside the output, and text ids.
 """
 
 from __future__ import annotations
@@ -40,5 +40,5 @@ prefixes = (
     "/api/public/v2/",
 )  # fmt: skip
 
-#: The largest integer that JSON readers of every language keep.
+#: The largest integer that JSON parsers of every language read exactly.
 MAX_ID = 2**53 - 1

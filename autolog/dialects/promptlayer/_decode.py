@@ -1,4 +1,4 @@
-"""From PromptLayer's calls to records, and to changes of records."""
+"""Decodes PromptLayer's requests as records, and as changes of records."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from autolog.dialects.promptlayer._models import (
 
 
 def decode_log_request(body: Json) -> Record:
-    """Return the record that `POST /log-request` makes.
+    """Return the record for `POST /log-request`.
 
     Raises:
-        Fault: 422.
+        Fault: 422, if the body is invalid.
     """
     log = validate(LogRequest, body, 422)
     for side in ("input", "output"):
         _check_template(side, getattr(log, side))
-    # The client sends 0 where its caller gives no price.
+    # The client sends 0 if its caller gives no price.
     price = None if log.price == 0 and (log.input_tokens or log.output_tokens) else log.price
     record = Record(
         id=new_id(),
@@ -80,10 +80,10 @@ def _check_template(side: str, template: Json) -> None:
 
 
 def decode_track_request(body: Json) -> Record:
-    """Return the record that a wrapped client's `POST /track-request` makes.
+    """Return the record for a wrapped client's `POST /track-request`.
 
     Raises:
-        Fault: 400.
+        Fault: 400, if the body is invalid.
     """
     log = validate(TrackRequest, body)
     failed = log.status == "ERROR" or bool(log.error_type) or bool(log.error_message)
@@ -118,16 +118,16 @@ def decode_track_request(body: Json) -> Record:
 
 
 def _set_score(record: Record, name: str | None, value: float) -> None:
-    """Give a record a score; for this vendor it is the record's only one, whatever its name."""
+    """Set a record's score; this vendor has only one for each record, whatever its name."""
     set_score(record, name or DEFAULT, value)
     record.score = value
 
 
 def decode_track(model: type[Body], body: Json) -> tuple[str, Callable[[Record], None]]:
-    """Return the request id that an enrichment names, and what it changes.
+    """Return the id of the request that an enrichment names, and the change to make to its record.
 
     Raises:
-        Fault: 400.
+        Fault: 400, if the body is invalid.
     """
     track: Any = validate(model, body)
 
@@ -153,10 +153,10 @@ def decode_track(model: type[Body], body: Json) -> tuple[str, Callable[[Record],
 
 
 def decode_spans(body: Json, most: int = NO_LIMIT) -> list[tuple[Record, Record | None]]:
-    """Return the spans of `POST /spans-bulk`, each with the request log inside it.
+    """Return the spans of `POST /spans-bulk`, each with the request log in it, or None.
 
     Raises:
-        Fault: 400; 413, more than `most`.
+        Fault: 400, if the body is invalid; 413, if there are more than `most` spans.
     """
     made = []
     if isinstance(body.get("spans"), list):

@@ -1,4 +1,4 @@
-"""From records to PromptLayer's replies, and to requests for the client's exporter."""
+"""Encodes records as PromptLayer's replies, and as requests for the client's exporter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autolog.dialects._fault import Fault, Json
 
 
 def encode_logged(record: Record, seq: int) -> Json:
-    """Return the reply to `POST /log-request`, whose status must be 201."""
+    """Encode the reply to `POST /log-request`, whose status must be 201."""
     version = None
     if record.prompt_name is not None:
         model = {
@@ -34,12 +34,12 @@ def encode_logged(record: Record, seq: int) -> Json:
 
 
 def encode_tracked(record: Record, seq: int) -> Json:
-    """Return the reply to `POST /track-request`, whose status must be 200."""
+    """Encode the reply to `POST /track-request`, whose status must be 200."""
     return {"success": True, "request_id": seq, "prompt_blueprint": encode_blueprint(record)}
 
 
 def encode_blueprint(record: Record) -> Json:
-    """Return the prompt that a request was made from."""
+    """Encode the prompt from which a request was made."""
     request = from_body(record.request_body)
     request = request if isinstance(request, dict) else {}
     template = record.extra.get("input") or {"type": "chat", "messages": _blocks(request.get("messages"))}
@@ -52,7 +52,7 @@ def encode_blueprint(record: Record) -> Json:
 
 
 def _blocks(messages: Any) -> list[Json]:
-    """Return messages with their content as blocks, which this vendor's templates need."""
+    """Return messages with their content as blocks, which this vendor's templates require."""
     made = []
     for message in messages if isinstance(messages, list) else []:
         if isinstance(message, dict):
@@ -63,7 +63,7 @@ def _blocks(messages: Any) -> list[Json]:
 
 
 def encode_request_row(record: Record) -> Json:
-    """Return one request, as `GET /api/public/v2/requests/{id}` and its search answer."""
+    """Encode a request as `GET /api/public/v2/requests/{id}` and its search return it."""
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     return {
         "request_id": record.seq,
@@ -88,7 +88,7 @@ def encode_request_row(record: Record) -> Json:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     body: Json = {"success": False, "message": fault.message}
     return {**body, "detail": fault.details} if fault.status == 422 else body
 
@@ -105,7 +105,7 @@ def is_fault(reply: Any) -> bool:
 
 
 def encode_request(records: Sequence[Record]) -> Request:
-    """Return the request that logs a record with the vendor, which takes one at a time."""
+    """Return the request that logs a record with the vendor, which accepts one at a time."""
     (record,) = records
     from autolog._reading.messages import plain_text, request_messages, response_messages
 
@@ -145,5 +145,5 @@ def encode_request(records: Sequence[Record]) -> Request:
 
 
 def to_text(value: Any) -> str:
-    """Return a metadata value as this vendor takes it."""
+    """Return a metadata value as text, as this vendor requires."""
     return value if isinstance(value, str) else (to_body(value) or b"").decode()

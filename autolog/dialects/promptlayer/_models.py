@@ -1,4 +1,4 @@
-"""The bodies that PromptLayer's clients send (the API reference, and promptlayer 1.5.16)."""
+"""The bodies that PromptLayer's clients send (from the API reference, and promptlayer 1.5.16)."""
 
 from __future__ import annotations
 
