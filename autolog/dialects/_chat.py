@@ -126,7 +126,7 @@ class _Pieces:
         self.results: list[Json] = []
 
     def content(self) -> Any:
-        """The content as in a chat message: text, a list of blocks, or None."""
+        """Return the content as in a chat message: text, a list of blocks, or None."""
         if self.others:
             return [*({"type": "text", "text": text} for text in self.texts), *self.others]
         return "\n".join(self.texts) if self.texts else None

@@ -1,7 +1,7 @@
 """Langfuse's traces, observations and scores: from its API, its pages (JSON, CSV) and its blob storage export.
 
-https://langfuse.com/docs/api-and-data-platform/features/export-to-blob-storage (rows of its tables, in words with
-underscores) and https://api.reference.langfuse.com (in camel case; a trace with its observations and scores).
+Sources: https://langfuse.com/docs/api-and-data-platform/features/export-to-blob-storage (rows of its tables, in snake
+case) and https://api.reference.langfuse.com (in camel case; a trace with its observations and scores).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from autolog.dialects.exports._rows import dollars, figure, instant, keep_cost, 
 from autolog.dialects.langfuse import decode_score, decode_thing
 from autolog.providers._fields import mapping, objects, text
 
-#: Columns that have another name in the API.
+#: Columns with another name in the API.
 _RENAMED = {"providedModelName": "model", "modelName": "model"}
 _TIMES = ("timestamp", "startTime", "endTime", "completionStartTime")
 _KEPT = {"id", "traceId", "type", "name", "model", "parentObservationId", "userId", "sessionId", "level", "promptName",
@@ -49,7 +49,7 @@ def decode(row: Json) -> list[Record]:
 
 
 def _camel(key: str) -> str:
-    """Return a column's name as the API has it."""
+    """Return a column's name in the API's camel case."""
     return re.sub(r"[_ ]([a-z])", lambda found: found[1].upper(), key[:1].lower() + key[1:])
 
 
@@ -64,7 +64,7 @@ def _thing(row: Json) -> Json:
 
 
 def _observation(row: Json, trace: Record | None) -> Record:
-    """Return an observation, priced by its usage; what Langfuse computed is the figure that it reports."""
+    """Return an observation, priced by its usage; the reported figure is the one that Langfuse computed."""
     thing = _thing(row)
     thing["type"] = str(row.get("type") or "span").lower()
     thing["modelParameters"] = object_of(row.get("modelParameters"))
@@ -74,7 +74,7 @@ def _observation(row: Json, trace: Record | None) -> Record:
         thing.setdefault("traceId", trace.id)
     record = decode_thing(thing)
     record.extra["export"] = "langfuse"
-    if row.get("isRootObservation") is True:  # where observations are all there is, and no trace is above them
+    if row.get("isRootObservation") is True:  # the export consists of observations, without traces above them
         record.parent_span_id = None
     if trace is not None:
         record.user, record.session = record.user or trace.user, record.session or trace.session

@@ -1,7 +1,7 @@
-"""LangSmith's runs, as its SDK's `list_runs` gives them (`run.model_dump_json()`), or its bulk export in Parquet.
+"""LangSmith's runs, as returned by its SDK's `list_runs` (`run.model_dump_json()`), or in its bulk export in Parquet.
 
-https://docs.smith.langchain.com/observability/how_to_guides/data_export (the columns; inputs, outputs and extra are
-JSON in texts there) and `langsmith.schemas.Run` (langsmith 0.15), whose `child_runs` are read, too.
+Sources: https://docs.smith.langchain.com/observability/how_to_guides/data_export (columns; inputs, outputs and extra
+are JSON in texts) and `langsmith.schemas.Run` (langsmith 0.15), whose `child_runs` are decoded, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from autolog.dialects.exports._rows import dollars, figure, keep_cost, object_of
 from autolog.dialects.langsmith import decode_run
 from autolog.providers._fields import mapping, objects
 
-#: What LangSmith worked out of the runs, and is worked out here, too.
+#: Fields that LangSmith computed from the runs; they are computed again here.
 _COMPUTED = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cost", "completion_cost", "total_cost",
              "child_runs", "feedback_stats", "app_path", "status", "dotted_order", "tenant_id", "is_root")  # fmt: skip
 
@@ -45,7 +45,7 @@ def _id(value: Any) -> str | None:
 
 
 def _add_usage(run: Json, row: Json) -> None:
-    """Give a call the counts of its row, if the run itself says none."""
+    """Add the token counts of a row to a call whose run has none."""
     given, made = whole(row.get("prompt_tokens")), whole(row.get("completion_tokens"))
     extra, outputs = mapping(run.get("extra")), mapping(run.get("outputs"))
     metadata = mapping(extra.get("metadata"))

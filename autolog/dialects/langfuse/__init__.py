@@ -1,11 +1,11 @@
-"""Langfuse: the batches of its older SDKs and of LiteLLM, Dify, Flowise and others; scores; what its SDKs read back.
+"""Langfuse: batches of its older SDKs and of LiteLLM, Dify, Flowise and others; scores; what its SDKs read back.
 
-Its present SDKs send spans, which `otlp` reads. A batch is events: traces, observations (generations, spans, events,
-tools ...), updates of both, and scores; each is answered by itself, with 207 (https://api.reference.langfuse.com).
-Read back are traces, observations, sessions and scores, in the shapes of the older SDKs and of the present ones
-(langfuse 2.60 and 5.0); there are no prompts, datasets and scores' configurations here.
+Its current SDKs send spans, which `otlp` decodes. A batch consists of events: traces, observations (generations, spans,
+events, tools and so on), updates of both, and scores; each gets its own status in a reply with status 207
+(https://api.reference.langfuse.com). Traces, observations, sessions and scores can be read back, in the shapes of the
+older SDKs and of the current ones (langfuse 2.60 and 5.0). There are no prompts, datasets and score configurations.
 
-What the format cannot hold: raw bodies, HTTP status and headers, the service tier, retries.
+The format cannot express raw bodies, HTTP status and headers, the service tier, and retries.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from autolog.dialects.langfuse._encode import (
 name = "langfuse"
 why_not_shipped = "its server accepts spans: ship to it with dialect='otlp'"
 key_headers: tuple[str, ...] = ()
-#: All that Langfuse serves: PromptLayer's paths there begin with more.
+#: The paths that Langfuse serves, one by one, because PromptLayer's paths under `/api/public` are longer than that.
 prefixes = (
     "/api/public",
     *(f"/api/public/v2/{word}" for word in ("observations", "scores", "prompts", "datasets", "metrics")),

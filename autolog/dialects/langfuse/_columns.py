@@ -1,4 +1,4 @@
-"""What a filter compares of an item that its row does not have: rates, and sums over the observations of a trace."""
+"""Columns that filters compare but rows do not have: rates, and sums over the observations of a trace."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from autolog._record.record import Record
 from autolog.dialects._fault import Json
 from autolog.dialects.langfuse._encode import encode_observation, encode_record_scores, is_observation
 
-#: From the least to the most severe.
+#: The levels, from the least to the most severe.
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
 _SUMMED = ("inputTokens", "outputTokens", "totalTokens", "inputCost", "outputCost")
 
 
 def observation_columns(row: Json) -> Json:
-    """Return an observation as `encode_observation` makes it, with the columns that follow from it."""
+    """Return an observation from `encode_observation`, with the columns that are computed from it."""
     usage, took = row["usage"], row["latency"]
     return {
         **row,
@@ -28,7 +28,7 @@ def observation_columns(row: Json) -> Json:
 
 
 def trace_columns(row: Json, records: Sequence[Record]) -> Json:
-    """Return a trace as `encode_trace_row` makes it, with the columns that follow from the records in it."""
+    """Return a trace from `encode_trace_row`, with the columns that are computed from its records."""
     within = [observation_columns(encode_observation(record)) for record in records if is_observation(record)]
     levels = Counter(one["level"] for one in within)
     scores: dict[str, Any] = {one["name"]: one["value"] for record in records for one in encode_record_scores(record)}

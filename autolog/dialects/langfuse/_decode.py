@@ -1,4 +1,4 @@
-"""From Langfuse's batches and scores to records."""
+"""Decodes Langfuse's batches and scores as records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autolog.dialects._convert import MAX_DOLLARS, fill_times, from_body, parse_
 from autolog.dialects._fault import MISREAD, NO_LIMIT, Fault, Json, check_count, why_misread
 from autolog.providers._fields import count, mapping, text, texts
 
-#: Types of observations, in our kinds; an event names its type, or `observation-create` says it in the body.
+#: Types of observations, and record kinds; an event's name is its type, or `observation-create` has it in the body.
 KINDS = {
     "generation": "llm", "embedding": "llm", "span": "span", "event": "span", "agent": "agent", "tool": "tool",
     "chain": "chain", "retriever": "retrieval", "evaluator": "evaluator", "guardrail": "span",
@@ -23,27 +23,27 @@ KINDS = {
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch brings, and the answer to each of its events."""
+    """The records of a batch, and the status of each of its events."""
 
     records: list[Record] = field(default_factory=list)
     successes: list[Json] = field(default_factory=list)
     errors: list[Json] = field(default_factory=list)
 
     def refuse(self, event_id: str, error: Exception) -> None:
-        """Answer an event that cannot be read."""
+        """Report an event as invalid."""
         status, why = error.status if isinstance(error, Fault) else 400, why_misread(error)
         self.errors.append({"id": event_id, "status": status, "message": why, "error": why})
 
 
-#: Finds a record by its id; or, of a trace, the one that scores of the trace belong to.
+#: Finds a record by its id; or, by a trace's id, the record to which scores of the trace belong.
 Find = Callable[[str], Record | None]
 
 
 def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) -> Batch:
-    """Return the records that a batch amounts to; events about one thing are put together.
+    """Return the records of a batch; events about the same trace or observation are combined.
 
     Raises:
-        Fault: 400, no batch; 413, more than `most` events.
+        Fault: 400, if the body is not a batch; 413, if it has more than `most` events.
     """
     events = body.get("batch")
     if not isinstance(events, list):
@@ -63,7 +63,7 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
             decoded.append(decode_thing(thing))
         except MISREAD as error:
             refused[thing_id] = error
-    batch.records[:0] = decoded  # scores after what they are of: whatever comes first says when it was
+    batch.records[:0] = decoded  # before the scores of these, because the first record of a call decides its time
     for event_id, thing_id in about:
         if thing_id in refused:
             batch.refuse(event_id, refused[thing_id])
@@ -73,7 +73,7 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
 
 
 def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> str:
-    """Take an event; return the id of the thing that it is about, or nothing if it is about none."""
+    """Add an event; return the id of the trace or observation that it is about, or an empty string if it has none."""
     word, _, _ = str(event.get("type") or "").rpartition("-")
     given = event.get("body")
     if event.get("type") == "sdk-log":
@@ -102,7 +102,7 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
 
 
 def thing_of(record: Record) -> Json:
-    """Return the trace or observation that a record was made of."""
+    """Return the trace or observation from which a record was decoded."""
     thing: Json = dict(record.extra.get("langfuse") or {})
     for key, body in (("input", record.request_body), ("output", record.response_body)):
         if body is not None:
@@ -111,10 +111,10 @@ def thing_of(record: Record) -> Json:
 
 
 def decode_thing(thing: Json) -> Record:
-    """Return a trace or an observation, with all that is known of it, as a record.
+    """Decode a trace or an observation, with everything that is known about it, as a record.
 
     Raises:
-        Fault: 400, a time that is none.
+        Fault: 400, if a time is invalid.
     """
     is_trace, kind = thing["type"] == "trace", KINDS.get(thing["type"], "chain")
     metadata = thing.get("metadata")
@@ -177,9 +177,9 @@ def _read_call(record: Record, thing: Json) -> None:
 
 
 def _add_parts(record: Record, usage: Json) -> None:
-    """Add what was cached to the input, and what was thought to the output: types of usage add up to the total.
+    """Add cached tokens to the input, and reasoning tokens to the output, since types of usage add up to the total.
 
-    Not where the total says otherwise, as OpenAI's own usage does
+    This is not done if the total says otherwise, as in OpenAI's own usage
     (https://langfuse.com/docs/observability/features/token-and-cost-tracking).
     """
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
@@ -193,7 +193,7 @@ def _add_parts(record: Record, usage: Json) -> None:
 
 
 _TOTALS = ("total", "totalTokens", "total_tokens")
-#: Our counts, and the words that SDKs and integrations have for each.
+#: The counts of a record, and the names that SDKs and integrations use for each.
 _USAGE = {
     "usage_input_tokens": ("input", "promptTokens", "prompt_tokens", "input_tokens"),
     "usage_output_tokens": ("output", "completionTokens", "completion_tokens", "output_tokens"),
@@ -209,10 +209,10 @@ _USAGE = {
 
 
 def decode_score(body: Json, root_of: Find) -> Record:
-    """Return a record that adds a score to its observation's or trace's.
+    """Return a record that adds a score to the record of its observation or trace.
 
     Raises:
-        Fault: 400, a score without a name, a value or a trace.
+        Fault: 400, if the score has no name, value or trace.
     """
     called, value = text(body.get("name")), body.get("value")
     trace_id, observation = text(body.get("traceId")), text(body.get("observationId"))
@@ -229,16 +229,16 @@ def decode_score(body: Json, root_of: Find) -> Record:
 
 
 def _later_id(trace_id: str | None, observation: str | None) -> str:
-    """Return the id that what a score is of will have when it comes: a span's, or the observation's own."""
+    """Return the id that the subject of a score will have when it arrives: a span's, or the observation's own."""
     is_span = len(trace_id or "") == 32 and len(observation or "") == 16
     return f"{trace_id}-{observation}" if is_span else observation or trace_id or ""
 
 
 def decode_scores(items: list[Any], root_of: Find, most: int = NO_LIMIT) -> Batch:
-    """Return the records of several scores, each answered by its place.
+    """Return the records of several scores, with a status for each, by its position.
 
     Raises:
-        Fault: 413, more than `most`.
+        Fault: 413, if there are more than `most`.
     """
     check_count(len(items), most)
     batch = Batch()

@@ -1,4 +1,4 @@
-"""From records to what Langfuse's clients read."""
+"""Encodes records as Langfuse's clients read them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ENVIRONMENT = "default"
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     return {"message": fault.message, "error": "Error"}
 
 
 def encode_scores(batch: Batch) -> Json:
-    """Return the reply to several scores; with counts, present SDKs take it for one of a half refused list."""
+    """Encode the reply to several scores; by its counts, current SDKs recognise that a list was partly refused."""
     if not batch.errors:
         return {"message": "Accepted"}
     return {"accepted": len(batch.records), "rejected": len(batch.errors), "errors": batch.errors}
 
 
-#: What Langfuse's things say that no field of a record holds: the word in a batch, and the attribute of a span.
+#: Fields of observations and traces that no field of a record holds: the name in a batch, and the attribute of a span.
 _TOLD = {
     "level": "langfuse.observation.level", "version": "langfuse.version", "release": "langfuse.release",
     "environment": "langfuse.environment", "traceName": "langfuse.trace.name", "type": "langfuse.observation.type",
@@ -45,7 +45,7 @@ def _level(record: Record) -> str:
 
 
 def _type(record: Record) -> str:
-    """Return the type that was told, if it is one of the record's kind, else that of the kind."""
+    """Return the type that the sender gave, if it fits the record's kind, else the default type of the kind."""
     told = (_told(record, "type") or "").lower()
     return (told if KINDS.get(told) == record.kind else _TYPES.get(record.kind, "span")).upper()
 
@@ -54,17 +54,17 @@ def _time(record: Record) -> str | None:
     return format_time(record.start_time or record.created_at or record.received_at)
 
 
-#: How the ids of media begin, which are records of their own.
+#: The prefix of the ids of media, which are records of their own.
 MEDIA = "media-"
 
 
 def is_observation(record: Record) -> bool:
-    """Return whether a record is one: not a trace of an older SDK, and no media."""
+    """Return whether a record is an observation, that is, neither a trace of an older SDK nor media."""
     return record.id != record.trace_id and not record.id.startswith(MEDIA)
 
 
 def encode_observation(record: Record) -> Json:
-    """Return a record as an observation, with the keys of the older SDKs and of the present ones."""
+    """Encode a record as an observation, with the keys of the older SDKs and of the current ones."""
     counts = {"input": record.usage_input_tokens, "output": record.usage_output_tokens}
     known = {key: value for key, value in counts.items() if value is not None}
     total = sum(known.values()) if known else None
@@ -110,7 +110,7 @@ def encode_observation(record: Record) -> Json:
 
 
 def _usage_details(record: Record, total: int | None) -> Json:
-    """Return the counts by their types, which add up to the total."""
+    """Return the token counts by type; they add up to the total."""
     read, written = record.usage_cache_read_input_tokens, record.usage_cache_creation_input_tokens
     thought, given, made = record.usage_reasoning_output_tokens, record.usage_input_tokens, record.usage_output_tokens
     details = {
@@ -154,7 +154,7 @@ def _total_cost(records: Iterable[Record]) -> float:
 
 
 def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
-    """Return a trace with all that is in it, of whichever dialect."""
+    """Encode a trace with all its records, of whatever dialect."""
     root = next((record for record in records if record.parent_span_id is None), records[0])
     return {
         **_trace(trace_id, root, records),
@@ -165,7 +165,7 @@ def encode_trace(trace_id: str, records: Sequence[Record]) -> Json:
 
 
 def encode_trace_row(root: Record, records: Sequence[Record]) -> Json:
-    """Return a trace as lists have it: of what is in it, ids alone."""
+    """Encode a trace as a row of a list, which has only the ids of its observations and scores."""
     return {
         **_trace(root.trace_id or root.id, root, records),
         "totalCost": _total_cost(records),
@@ -175,7 +175,7 @@ def encode_trace_row(root: Record, records: Sequence[Record]) -> Json:
 
 
 def encode_session(session_id: str, created_at: Any, project: str) -> Json:
-    """Return a session, which is no more than its name here."""
+    """Encode a session, of which only the name is known."""
     return {
         "id": session_id,
         "createdAt": format_time(created_at),
@@ -188,7 +188,7 @@ def encode_session(session_id: str, created_at: Any, project: str) -> Json:
 
 
 def encode_record_scores(record: Record) -> list[Json]:
-    """Return the scores of a record, as the older SDKs read them."""
+    """Encode the scores of a record, as the older SDKs read them."""
     return [_score(record, name, score) for name, score in record.scores.items()]
 
 
@@ -215,7 +215,7 @@ def _score(record: Record, name: str, score: Any) -> Json:
 
 
 def encode_typed_scores(record: Record) -> list[Json]:
-    """Return the scores of a record, as the present SDKs read them: what they are of is their subject."""
+    """Encode the scores of a record, as the current SDKs read them, with a `subject`."""
     found = []
     for score in encode_record_scores(record):
         observation, trace_id = score.pop("observationId"), score.pop("traceId")

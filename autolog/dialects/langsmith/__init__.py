@@ -1,10 +1,11 @@
-"""LangSmith: runs of LangChain, LangGraph and `@traceable`, one by one, in JSON batches or in forms; feedback.
+"""LangSmith: runs of LangChain, LangGraph and `@traceable`, singly, in JSON batches or in multipart forms; feedback.
 
-A program is pointed here by `LANGSMITH_ENDPOINT` and `LANGSMITH_API_KEY` alone. A run is posted when it starts and
-patched when it has ended; what came is kept with the record, and a patch is read as the whole run (langsmith 0.15).
+Programs are configured by `LANGSMITH_ENDPOINT` and `LANGSMITH_API_KEY` alone. A run is posted when it starts and
+patched when it has ended. What was sent is kept with the record, and a patch is applied to the whole run (langsmith
+0.15).
 
-What the format cannot hold: raw bodies, HTTP status and headers, the service tier (unless the response's metadata has
-it), retries.
+The format cannot express raw bodies, HTTP status and headers, the service tier (unless the response's metadata has it),
+and retries.
 """
 
 from __future__ import annotations
@@ -37,6 +38,6 @@ name = "langsmith"
 why_not_shipped = "its backend accepts runs, not calls; LangSmith also accepts OpenTelemetry: dialect='otlp'"
 key_headers = ("x-api-key",)
 
-#: What stands before the paths: nothing, a name for those who serve several, and LangSmith's own.
+#: The prefixes of the paths: none, one for servers with several dialects, and LangSmith's own.
 BASES = ("", "/langsmith", "/api/v1")
 prefixes = tuple(base + path for base in BASES for path in ("/info", "/runs", "/feedback", "/sessions", "/settings"))

@@ -1,4 +1,4 @@
-"""From LangSmith's runs and feedback to records."""
+"""Decodes LangSmith's runs and feedback as records."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from autolog.dialects._providers import provider_called
 from autolog.providers._fields import count, mapping, text, texts
 
 _KINDS = {"llm": "llm", "embedding": "llm", "chain": "chain", "tool": "tool", "retriever": "retrieval"}
-#: How the ids of attachments begin, which are records of their own.
+#: The prefix of the ids of attachments, which are records of their own.
 ATTACHMENT = "attachment-"
 
 
 @dataclass(slots=True)
 class Upload:
-    """What one call brings: runs by their ids, feedback, and how many of both could not be read."""
+    """The contents of one request: runs by id, feedback, and how many of both could not be decoded."""
 
     runs: dict[str, Json] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
-    """The ids of runs that this call posts; the others patch what came before."""
+    """The ids of runs that this request posts; the others are patches of earlier ones."""
     feedback: list[Json] = field(default_factory=list)
     attachments: dict[str, list[tuple[str, str, bytes]]] = field(default_factory=dict)
-    """By the ids of their runs; the name, the content type and the content of each."""
+    """By run id, the name, the content type and the content of each attachment."""
     rejected: int = 0
     problem: str = ""
 
     def lay(self, operation: str, run_id: str, values: Json) -> None:
-        """Add values to a run; whichever comes first, those of a patch go before those of a post, and null is none."""
+        """Add values to a run. A patch's override a post's, in whatever order they come; null counts as absent."""
         run = self.runs.setdefault(run_id, {"id": run_id})
         told = {key: value for key, value in values.items() if value is not None}
         if operation == "post":
@@ -47,12 +47,12 @@ class Upload:
         self.runs[run_id] = join(run, told)
 
     def reject(self, problem: str) -> None:
-        """Count something that cannot be read."""
+        """Count an item that could not be decoded."""
         self.rejected, self.problem = self.rejected + 1, problem
 
 
 def join(run: Json, later: Json) -> Json:
-    """Return a run with what was told of it later, which goes before."""
+    """Return a run with later values, which override the earlier ones."""
     joined = {**run, **later}
     for key in ("extra", "attachments"):
         if run.get(key) and later.get(key):
@@ -61,10 +61,10 @@ def join(run: Json, later: Json) -> Json:
 
 
 def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
-    """Return what a JSON batch brings: `{"post": [...], "patch": [...]}`.
+    """Decode a JSON batch: `{"post": [...], "patch": [...]}`.
 
     Raises:
-        Fault: 422, not of this shape; 413, more than `most` runs.
+        Fault: 413, if it has more than `most` runs; 422, if it does not have this shape.
     """
     upload = Upload()
     given = {operation: body.get(operation) or [] for operation in ("post", "patch")}
@@ -83,10 +83,10 @@ def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
 
 
 def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Upload:
-    """Return what a form brings: parts `post.ID`, `post.ID.inputs`, `patch.ID`, `feedback.ID`, `attachment.ID.NAME`.
+    """Decode a form with parts `post.ID`, `post.ID.inputs`, `patch.ID`, `feedback.ID` and `attachment.ID.NAME`.
 
     Raises:
-        Fault: 422, no form; 413, more than `most` runs and feedbacks.
+        Fault: 413, if it has more than `most` runs and feedbacks; 422, if it is not a form.
     """
     upload = Upload()
     bad: set[str] = set()
@@ -121,12 +121,12 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
 
 
 def attachment_id(run_id: str, name: str) -> str:
-    """Return the id of the record that keeps an attachment."""
+    """Return the id of the record that stores an attachment."""
     return f"{ATTACHMENT}{run_id}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}"
 
 
 def decode_attachment(run: Record, name: str, content_type: str, content: bytes) -> Record:
-    """Return an attachment of a run as a record of its own, below the run."""
+    """Return an attachment of a run as a record of its own, a child of the run."""
     record = Record(
         id=attachment_id(run.id, name),
         dialect="langsmith",
@@ -146,15 +146,15 @@ def decode_attachment(run: Record, name: str, content_type: str, content: bytes)
 
 # Runs
 
-#: Where a record has what a run says; the rest of the run is kept as it came.
+#: Fields of a run that fields of a record hold; the rest of the run is kept unchanged.
 _OWN = {"id", "name", "trace_id", "parent_run_id", "start_time", "end_time", "inputs", "outputs", "tags"}
 
 
 def decode_run(run: Json) -> Record:
-    """Return a run as a record.
+    """Decode a run as a record.
 
     Raises:
-        Fault: 422, a time that is none.
+        Fault: 422, if a time is invalid.
     """
     extra = mapping(run.get("extra"))
     metadata = mapping(extra.get("metadata"))
@@ -162,7 +162,7 @@ def decode_run(run: Json) -> Record:
     record = Record(
         id=str(run["id"]),
         dialect="langsmith",
-        kind=_KINDS.get(run_type, "span") if run_type else DEFAULTS["kind"],  # a patch may not say, and come first
+        kind=_KINDS.get(run_type, "span") if run_type else DEFAULTS["kind"],  # unknown if a patch arrives first
         name=text(run.get("name")),
         trace_id=text(run.get("trace_id")) or str(run["id"]),
         span_id=str(run["id"]),
@@ -225,12 +225,12 @@ def _read_call(record: Record, run_type: str, extra: Json, inputs: Json, outputs
 
 
 def _generation(outputs: Json) -> Json:
-    """Return what LangChain says of the first text that was made, beside the text."""
+    """Return LangChain's first generation without its text."""
     return mapping(next(_generations(outputs), {}).get("generation_info"))
 
 
 def _generations(outputs: Json) -> Iterator[Json]:
-    """Yield LangChain's generations: lists in a list, for several prompts may be asked at once."""
+    """Yield LangChain's generations: a list of lists, because several prompts may be sent at once."""
     outer = outputs.get("generations")
     for inner in outer if isinstance(outer, list) else []:
         for one in inner if isinstance(inner, list) else [inner]:
@@ -239,13 +239,13 @@ def _generations(outputs: Json) -> Iterator[Json]:
 
 
 def _answer(outputs: Json) -> Json:
-    """Return the message that a call answered, as LangChain serialises it: its own fields in `kwargs`."""
+    """Return the message that answered a call, in LangChain's serialisation, with its fields in `kwargs`."""
     found = next((mapping(one.get("message")) for one in _generations(outputs) if one.get("message")), {})
     return mapping(found.get("kwargs")) or found or outputs
 
 
 def _response(outputs: Json, message: Json) -> Any:
-    """Return the response: the provider's own where the run has it, else its messages."""
+    """Return the response: the provider's own if the run has it, else one made from its messages."""
     if isinstance(outputs.get("choices"), list) or outputs.get("type") == "message":
         return {key: value for key, value in outputs.items() if key != "usage_metadata"}
     generations = list(_generations(outputs))
@@ -259,7 +259,7 @@ def _response(outputs: Json, message: Json) -> Any:
 
 
 def _read_usage(record: Record, usage: Json) -> None:
-    """Read LangChain's counts: the input holds what was cached, the output what was thought."""
+    """Read LangChain's counts: the input includes cached tokens, and the output includes reasoning tokens."""
     read, made = mapping(usage.get("input_token_details")), mapping(usage.get("output_token_details"))
     lives = [count(read.get(f"ephemeral_{life}_input_tokens")) for life in ("5m", "1h")]
     record.usage_input_tokens = count(usage.get("input_tokens"))
@@ -281,10 +281,10 @@ def _read_usage(record: Record, usage: Json) -> None:
 
 
 def decode_feedback(items: Iterable[Json]) -> list[Record]:
-    """Return records that add the scores of feedback to those of its runs.
+    """Return records that add the scores of feedback to the records of its runs.
 
     Raises:
-        Fault: 422, feedback without a run or a key.
+        Fault: 422, if a feedback has no run or no key.
     """
     records = []
     for item in items:

@@ -1,4 +1,4 @@
-"""From records to what LangSmith's clients read."""
+"""Encodes records as LangSmith's clients read them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TENANT = str(uuid.uuid5(uuid.NAMESPACE_URL, "autolog"))
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error in this vendor's shape."""
+    """Encode an error in this vendor's shape."""
     return {"detail": fault.message}
 
 
 def encode_info(batch_items: int, body_bytes: int) -> Json:
-    """Return what the server takes, which clients ask before they send."""
+    """Encode the server's limits and features, which clients request before they send runs."""
     return {
         "version": "0.12.0",
         "instance_flags": {"zstd_compression_enabled": True},
@@ -37,12 +37,12 @@ def encode_info(batch_items: int, body_bytes: int) -> Json:
 
 
 def session_id(project: str, name: str) -> str:
-    """Return the id of one of LangSmith's projects, which has only a name here."""
+    """Return an id for one of LangSmith's projects, of which only the name is stored."""
     return _uuid(f"{project}/{name}")
 
 
 def _uuid(value: str) -> str:
-    """Return an id as a UUID, which clients insist on: itself, or one that follows from it."""
+    """Return an id as a UUID, which clients require: unchanged if it is one, else one derived from it."""
     try:
         return str(uuid.UUID(value))
     except ValueError:
@@ -55,7 +55,7 @@ def _object(body: bytes | None) -> Json:
 
 
 def known_of(record: Record) -> Json:
-    """Return what has been told of the run that a record was made of, and nothing else."""
+    """Return the fields that were sent of the run from which a record was decoded."""
     told = {
         "name": record.name,
         "end_time": format_time(record.end_time),
@@ -67,7 +67,7 @@ def known_of(record: Record) -> Json:
 
 
 def run_of(record: Record) -> Json:
-    """Return the run that a record was made of; of another dialect's record, what it amounts to."""
+    """Return the run from which a record was decoded; for records of other dialects, an equivalent run."""
     return {
         "extra": {"metadata": record.metadata},
         "run_type": _RUN_TYPES.get(record.kind, "chain"),
@@ -86,18 +86,18 @@ def run_of(record: Record) -> Json:
 
 
 def is_run(record: Record) -> bool:
-    """Return whether a record is one, and no attachment of one."""
+    """Return whether a record is a run, and not an attachment of one."""
     return not record.id.startswith(ATTACHMENT)
 
 
 def attachments_of(record: Record) -> dict[str, Json]:
-    """Return the attachments of the run that a record was made of, by their names: content type and size."""
+    """Return the attachments of a record's run by name: content type and size."""
     return {name: mapping(told) for name, told in mapping(mapping(record.extra.get("run")).get("attachments")).items()}
 
 
 def encode_run(record: Record) -> Json:
-    """Return a record as clients read a run."""
-    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # clients make it of s3_urls
+    """Encode a record as a run."""
+    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # derived from s3_urls
     details = record.cost_details or {}
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     done = "success" if record.end_time is not None else "pending"
@@ -129,7 +129,7 @@ def _told(score: Any, key: str) -> Any:
 
 
 def encode_feedback(record: Record) -> list[Json]:
-    """Return a record's scores as feedback."""
+    """Encode a record's scores as feedback."""
     at = format_time(record.updated_at or record.received_at or record.created_at)
     return [
         {
@@ -150,7 +150,7 @@ def encode_feedback(record: Record) -> list[Json]:
 
 
 def encode_session(project: str, name: str) -> Json:
-    """Return one of LangSmith's projects."""
+    """Encode one of LangSmith's projects."""
     return {
         "id": session_id(project, name),
         "name": name,

@@ -1,7 +1,7 @@
-"""LangSmith's language of filters: `and(eq(run_type, "llm"), gt(latency, 2), has(tags, "shop"))`.
+"""LangSmith's filter language: `and(eq(run_type, "llm"), gt(latency, 2), has(tags, "shop"))`.
 
-https://docs.langchain.com/langsmith/trace-query-syntax. Compared are the fields of a run as clients read it, its
-metadata (`metadata_key`, `metadata_value`), its inputs and outputs (`input_key` and so on) and its feedback
+Source: https://docs.langchain.com/langsmith/trace-query-syntax. Filters compare the fields of a run as clients read it,
+its metadata (`metadata_key`, `metadata_value`), its inputs and outputs (`input_key` and so on) and its feedback
 (`feedback_key`, `feedback_score`).
 """
 
@@ -18,7 +18,7 @@ from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
 from autolog.providers._fields import mapping
 
-#: Says whether a run, as clients read it, is wanted.
+#: Returns whether a run, as clients read it, matches.
 Filter = Callable[[Json], bool]
 
 _TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?)|"""
@@ -32,9 +32,9 @@ _FIELDS = {
     "metadata", "metadata_key", "metadata_value", "feedback_key", "feedback_score", "inputs", "outputs", "thread_id",
     "prompt_cost", "completion_cost", "input_key", "input_value", "output_key", "output_value",
 }  # fmt: skip
-#: Where `search` with a text alone looks.
+#: The fields in which `search` looks if it is given only a text.
 _SEARCHED = ("name", "inputs", "outputs", "error", "tags", "metadata")
-#: What runs are put into threads by, in their metadata.
+#: Keys of metadata by which runs are grouped into threads.
 _THREADS = ("session_id", "thread_id", "conversation_id")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DEEPEST = 20
@@ -42,10 +42,10 @@ _LONGEST = 10_000
 
 
 def parse_filter(text: str, name: str = "filter") -> Filter:
-    """Return the filter that a text says; `name` is what the client calls it.
+    """Parse a filter; `name` is the name of the client's parameter, for error messages.
 
     Raises:
-        Fault: 422, it is none, or asks for what runs here do not have.
+        Fault: 422, if the text is not a filter, or uses fields that are not supported.
     """
     try:
         return _parse(text)
@@ -71,11 +71,11 @@ def _parse(text: str) -> Filter:
 
 
 class _FilterError(ValueError):
-    """A text that is no filter."""
+    """The text is not a filter."""
 
 
 class _Parser:
-    """Reads tokens from left to right."""
+    """Parses tokens from left to right."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self._tokens = tokens
@@ -162,7 +162,7 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
 
 
 def _one_by_one(part: str) -> str:
-    """Return the expression for a part of a pattern without `%`: `_` is any one character."""
+    """Return a regular expression for a part of a pattern without `%`, in which `_` matches any one character."""
     return ".".join(map(re.escape, part.split("_")))
 
 
@@ -198,7 +198,7 @@ def _metadata(run: Json) -> Json:
 
 
 def _values(run: Json, field: str) -> list[Any]:
-    """Return the values of a field that a comparison may hold for."""
+    """Return the values of a field, one of which has to match a comparison."""
     special: dict[str, Callable[[], list[Any]]] = {
         "metadata_key": lambda: [*_metadata(run)],
         "metadata_value": lambda: [*_metadata(run).values()],

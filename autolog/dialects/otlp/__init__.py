@@ -1,7 +1,7 @@
 """OTLP: traces, logs and metrics of any OpenTelemetry program as records, and records as spans.
 
-Spans and log records are read through a table for each family of senders (`families`). What the format cannot hold: the
-exact bodies (only what was put into attributes), headers, retries.
+Spans and log records are decoded with a table for each family of senders (`families`). The format cannot express exact
+bodies (only what senders put into attributes), headers, and retries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The attributes of a record's span: the GenAI conventions' and OpenInference's, and the bodies as they were.
+"""The attributes of a record's span: those of the GenAI conventions and OpenInference, and the raw bodies.
 
-Raw bodies have Logfire's names, which tell autolog's own server more than any messages made of them.
+Raw bodies have Logfire's names; they tell autolog's own server more than messages derived from them would.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KINDS = {"tool": "TOOL", "agent": "AGENT", "retrieval": "RETRIEVER", "evaluator
 
 
 def span_attributes(record: Record) -> Attributes:
-    """Return the attributes of a record's span; what it does not know is None."""
+    """Return the attributes of a record's span; those that are unknown are None."""
     attributes: Attributes = {}
     for family in (openinference.FAMILY, genai.FAMILY):
         names = {**family.texts, **family.counts}
@@ -52,7 +52,7 @@ def _openinference_kind(record: Record) -> str:
 
 
 def _conversation(record: Record, request: Any, response: Any) -> Attributes:
-    """Return the messages of a model call, in both conventions."""
+    """Return the messages of a model call, in the form of both conventions."""
     sent = request_messages(request) if request is not None else []
     came = response_messages(response) if response is not None else []
     said = "\n".join(filter(None, map(plain_text, came)))
@@ -85,7 +85,7 @@ def _genai_part(part: Part) -> Json:
         return {"type": "tool_call_response", "id": part.id, "response": part.value}
     if part.kind in {"text", "reasoning"}:
         return {"type": part.kind, "content": part.text}
-    return {"type": part.kind, "content": part.text or None}  # media are in the raw body
+    return {"type": part.kind, "content": part.text or None}  # media are only in the raw body
 
 
 # OpenInference: attributes with numbers in their names

@@ -1,7 +1,7 @@
-"""The attributes that are kept beside a record's bodies: those that say something that stands in neither.
+"""Selects the attributes to keep beside a record's bodies: those with values that are in neither body.
 
-The messages of a call are most of its span, and some instrumentations send them twice: kept with the bodies that were
-made of them, they would make a row three times as large.
+Messages make up most of a span, and some instrumentations send them twice. Storing them with the bodies that were made
+from them would make a row three times as large.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from autolog.dialects._chat import parsed
 from autolog.dialects.otlp._wire import Attributes
 
-#: Shorter texts are kept in any case.
+#: Texts with fewer characters are always kept.
 _LONG = 200
 
 
 def parse_long(attributes: Attributes) -> Attributes:
-    """Return attributes with long texts that are JSON parsed, once for all who read them.
+    """Return attributes with long texts parsed if they are JSON, once for all functions that read them.
 
-    Numbered ones stay as they are: they are a message's own texts.
+    Numbered attributes are left unparsed, because they are the texts of messages.
     """
     long = {
         key: value
@@ -34,10 +34,12 @@ _NUMBERED = re.compile(r"\.\d+(\.|$)")
 
 
 def beside(attributes: Attributes, data: Attributes, bodies: Sequence[Any]) -> Attributes:
-    """Return attributes without the long texts whose every value stands in one of the bodies.
+    """Return attributes without those long texts whose values are all in one of the bodies.
 
     Args:
-        attributes: as they came. data: the same, or more, with JSON parsed. bodies: as data.
+        attributes: the attributes as received.
+        data: the same attributes, or more, with JSON parsed.
+        bodies: the bodies, as JSON data.
     """
     long = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
     again = {key for key in long if any(data[key] is body for body in bodies)}
@@ -48,7 +50,7 @@ def beside(attributes: Attributes, data: Attributes, bodies: Sequence[Any]) -> A
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the values in JSON data, without the words for the kind of an object, which differ between conventions."""
+    """Yield the values in JSON data, except the names of kinds of objects, which differ between conventions."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

@@ -1,6 +1,6 @@
-"""Requests and replies as protobuf, for backends that take no JSON, such as Phoenix.
+"""Requests and replies in protobuf, for backends that do not accept JSON, such as Phoenix.
 
-Importing this needs opentelemetry-proto: `pip install 'autolog-llm[otlp]'`.
+Importing this module needs opentelemetry-proto: `pip install 'autolog-llm[otlp]'`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def encode_request(records: Sequence[Record]) -> Request:
 
 
 def decode_reply(status: int, content_type: str, content: bytes) -> Any:
-    """Return a reply as OTLP JSON has it; a fault's message is what can be read of it."""
+    """Return a reply in the form of OTLP JSON; the message of a fault is the text that can be read in it."""
     if not content_type.startswith(_TYPE):
         return decode_json(content)
-    if status >= 400:  # a google.rpc.Status, whose module is in no package that is needed otherwise
+    if status >= 400:  # a google.rpc.Status, whose module would need another package
         return {"code": 2, "message": "".join(filter(str.isprintable, content.decode(errors="ignore")))}
     try:
         reply = ExportTraceServiceResponse.FromString(content)
@@ -45,7 +45,7 @@ def decode_reply(status: int, content_type: str, content: bytes) -> Any:
 
 
 def _with_base64_ids(request: Json) -> Json:
-    """Return a request as the protobuf JSON mapping has it, in which bytes are base64; OTLP JSON has them otherwise."""
+    """Return a request for the protobuf JSON mapping, which has ids in Base64, not in hexadecimal as OTLP JSON."""
     for part in request["resourceSpans"]:
         for scope in part["scopeSpans"]:
             for span in scope["spans"]:

@@ -1,6 +1,6 @@
-"""Counts the items of a protobuf export request before it is parsed, when each empty item becomes an object.
+"""Counts the items of a protobuf export request before it is parsed, since parsing makes an object of each.
 
-What is no protobuf is counted as far as it goes; the parser says what is wrong with it, and how deep it may be.
+Malformed protobuf is counted as far as possible; the parser then reports the error, and limits the nesting.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 from autolog.dialects._fault import check_count
 
-#: The fields of the three signals' requests that hold the parts of a resource, in these those of a scope, in these the
-#: items (opentelemetry/proto/collector/*/v1).
+#: The field numbers in the three signals' requests, from the outside in: resources, scopes, items
+#: (opentelemetry/proto/collector/*/v1).
 _FIELDS = (1, 2, 2)
 _VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def check_items(data: bytes, most: int) -> None:
-    """Refuse a request with more items than it may have, or more resources or scopes than that.
+    """Check that a request does not have too many items, resources or scopes.
 
     Raises:
-        Fault: 413.
+        Fault: 413, if it has more than `most`.
     """
     _count(data, 0, len(data), 0, [0, 0, 0], most)
 
@@ -34,7 +34,7 @@ def _count(data: bytes, at: int, end: int, level: int, counts: list[int], most: 
 
 
 def sized_fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the fields of a message that say their size: number, start and stop, which is after `end` in a cut one."""
+    """Yield the length-delimited fields of a message: number, start and stop, which exceeds `end` if truncated."""
     while at < end:
         tag, at = _varint(data, at, end)
         kind = tag & 7
@@ -51,7 +51,7 @@ def sized_fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
+    """Decode a varint; return its value and the position after it."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]

@@ -1,4 +1,4 @@
-"""Records as spans, for any OpenTelemetry backend."""
+"""Encodes records as spans, for any OpenTelemetry backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autolog.dialects._convert import json_request
 from autolog.dialects._fault import Fault, Json
 from autolog.dialects.otlp._attributes import span_attributes
 
-#: The codes of google.rpc.Code for HTTP statuses.
+#: The codes of google.rpc.Code by HTTP status.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 408: 4, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14, 507: 8}
 
 
@@ -25,16 +25,16 @@ def encode_request(records: Sequence[Record]) -> Request:
 
 
 def payload(records: Sequence[Record]) -> Json:
-    """Return an export request of records as spans, as OTLP JSON has it."""
+    """Return an export request with records as spans, in OTLP JSON."""
     scope = {"scope": {"name": "autolog"}, "spans": [_span(record) for record in records]}
     resource = {"attributes": [{"key": key, "value": _any_value(value)} for key, value in _resource().items()]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
 
 
 def _resource() -> dict[str, str]:
-    """Return what this program is called, from the variables that OpenTelemetry's SDKs read.
+    """Return the resource attributes of this program, from the variables that OpenTelemetry's SDKs read.
 
-    OTEL_RESOURCE_ATTRIBUTES is `key=value,key=value` with values percent-encoded; OTEL_SERVICE_NAME wins over it
+    OTEL_RESOURCE_ATTRIBUTES is `key=value,key=value` with percent-encoded values; OTEL_SERVICE_NAME overrides it
     (https://opentelemetry.io/docs/specs/otel/resource/sdk/).
     """
     given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
@@ -65,10 +65,10 @@ def _span(record: Record) -> Json:
 
 
 def refused(reply: Any, sent: int) -> int | None:
-    """Return how many of a batch a backend refused; None if its reply does not say.
+    """Return how many records of a batch a backend refused; None if its reply does not say.
 
-    All are accepted but `rejectedSpans` (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response); many backends
-    leave the reply empty.
+    All but `rejectedSpans` are accepted (https://opentelemetry.io/docs/specs/otlp/#otlphttp-response); many backends
+    reply with an empty object.
     """
     if reply is None:
         return 0
@@ -79,17 +79,17 @@ def refused(reply: Any, sent: int) -> int | None:
 
 
 def encode_fault(fault: Fault) -> Json:
-    """Return an error as OTLP has it: a `google.rpc.Status`."""
+    """Encode an error as OTLP requires: as a `google.rpc.Status`."""
     return {"code": _CODES.get(fault.status, 2), "message": fault.message}
 
 
 def is_fault(reply: Any) -> bool:
-    """Return whether a reply is an error of a backend's: a `google.rpc.Status`."""
+    """Return whether a reply is an error of a backend, that is, a `google.rpc.Status`."""
     return isinstance(reply, dict) and {"code", "message"} <= reply.keys() <= {"code", "message", "details"}
 
 
 def _hex(value: str | None, other: str, size: int) -> str:
-    """Return an id of the right size: the record's own, else one that follows from what it has."""
+    """Return an id of the right size in hexadecimal: `value` if it is one, else one derived from what is known."""
     if value and len(value) == size and all(digit in "0123456789abcdef" for digit in value):
         return value
     return hashlib.sha256((value or other).encode()).hexdigest()[:size]

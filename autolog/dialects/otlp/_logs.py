@@ -1,6 +1,6 @@
-"""Log records as records: what coding agents log, and the conventions' events about a span.
+"""Log records as records: the logs of coding agents, and the conventions' events about a span.
 
-A program may export all of its logs; what is about no model call is acknowledged and not kept.
+A program may export all its logs; those that are not about a model call are acknowledged and not stored.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from autolog.dialects.otlp.families._family import everywhere, present
 from autolog.dialects.otlp.families.gemini_cli import SCOPE as GEMINI_CLI
 
 _DETAILS = "gen_ai.client.inference.operation.details"
-#: Stands for the turn of a session's last call.
+#: Stands for the turn of the last call in a session.
 _LAST = "last"
 
 
 def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
-    """Return the records that the log records of an export request amount to; several may be about one call.
+    """Return the records for the log records of an export request; several log records may be about the same call.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` items.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` items.
     """
     read = read_logs(request, most)
     batch: Batch[Record] = Batch([], read.rejected, read.problem)
@@ -49,7 +49,7 @@ def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
 
 
 def _name(event: Event) -> str:
-    """Return an event's whole name, which Claude Code has in the body: its attribute leaves out the prefix."""
+    """Return an event's full name; Claude Code has it in the body, and its attribute lacks the prefix."""
     return event.body if isinstance(event.body, str) and "." in event.body and " " not in event.body else event.name
 
 
@@ -59,18 +59,18 @@ def _digest(size: int, *parts: Any) -> str:
 
 @dataclass(slots=True)
 class _Reader:
-    """Puts the log records of one request together, by the call, prompt or tool that each is about."""
+    """Combines the log records of one request by the call, prompt or tool that each is about."""
 
     records: dict[str, Record] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)
-    """Record id -> the conventions' events about it."""
+    """Record id -> the conventions' events about the record."""
     waiting: dict[tuple[str, str], tuple[Agent, Event, Scope]] = field(default_factory=dict)
-    """Session and prompt -> the raw request that was logged before its call, which alone has an id."""
+    """Session and prompt -> a raw request logged before its call; only the call has an id."""
     last: dict[tuple[str, str], Record] = field(default_factory=dict)
     """Session and prompt -> the last call."""
 
     def read(self, event: Event, scope: Scope) -> Sequence[Record]:
-        """Read an event; the records that it adds to are finished once all are read."""
+        """Read an event; return records to be finished once all events are read."""
         agent = next((agent for agent in AGENTS if _name(event).startswith(agent.prefix)), None)
         if agent is not None:
             self.add(agent, event, scope)
@@ -79,7 +79,7 @@ class _Reader:
         return ()
 
     def finish(self, record: Record) -> Sequence[Record]:
-        """Return a record with all that its events say."""
+        """Return a record completed with all its events."""
         if record.id in self.events:
             _add_messages(record, self.events[record.id])
         if "attributes" in record.extra:
@@ -94,11 +94,11 @@ class _Reader:
     # The conventions' events
 
     def add_convention(self, event: Event, scope: Scope) -> None:
-        """Add an event about a span: its messages become part of the span's record."""
+        """Add an event about a span, whose messages become part of the span's record."""
         if event.trace_id is not None and event.span_id is not None:
             key = f"{event.trace_id}-{event.span_id}"
         elif (record := self.last.get(self._turn_of(event))) is not None:
-            key = record.id  # Gemini CLI tells a response twice
+            key = record.id  # Gemini CLI reports a response twice
         elif event.name == _DETAILS and scope.name != GEMINI_CLI:
             key = _digest(32, event.name, str(event.at), event.attributes)
         else:
@@ -119,7 +119,7 @@ class _Reader:
     # Agents
 
     def add(self, agent: Agent, event: Event, scope: Scope) -> None:
-        """Add an agent's event."""
+        """Add an event of an agent."""
         word = _name(event).removeprefix(agent.prefix)
         kind = agent.events.get(word, "span")
         attribute, wanted = agent.only.get(word, ("", ""))
@@ -143,7 +143,7 @@ class _Reader:
         self._fill(agent, kind, record, event)
 
     def keep_waiting(self) -> None:
-        """Make a step of each raw request whose call did not come in the same export."""
+        """Make a step of each raw request whose call was not in the same export."""
         for (session, _), (agent, event, scope) in self.waiting.items():
             if (body := present(event.attributes, agent.body)) is None:
                 continue
@@ -153,18 +153,18 @@ class _Reader:
             record.request_body = to_body(agent.read_request(body))
 
     def _partner(self, agent: Agent, kind: str, event: Event, at: tuple[str, str]) -> Record | None:
-        """Return the call that a response without an id is of, if it came in the same request: the turn's last."""
+        """Return the call of a response without an id, if it is in the same request: the last of the turn."""
         call = self.last.get(at)
         if kind != "response" or call is None or present(event.attributes, agent.call_id) is not None:
             return None
         return call if call.response_body is None else None
 
     def _record(self, agent: Agent, kind: str, event: Event, session: str, turn: Any) -> Record:
-        """Return the record that an event is about, placed in its session's trace."""
+        """Return the record that an event is about, with its place in the session's trace."""
         about = {"call": agent.call_id, "response": agent.call_id, "tool": agent.tool_id}.get(kind, ())
         thing = present(event.attributes, about)
         if kind == "response" and about and thing is None:
-            kind = "body"  # the call that it is of, which is not known, bears the bill
+            kind = "body"  # its call, which is not known, bears the cost
         if kind in {"prompt", "answer"} and turn is not None:
             thing, kind = turn, "prompt"
         elif thing is None:
@@ -205,16 +205,16 @@ class _Reader:
         if problem or str(attributes.get("success")).lower() == "false" or (record.status_code or 0) >= 400:
             record.status, record.error_message = "error", None if problem is None else str(problem)
         if kind == "response" and record.kind == "llm":
-            record.cost, record.custom_cost, record.cost_details = None, False, None  # billed by its usage
+            record.cost, record.custom_cost, record.cost_details = None, False, None  # to be computed from the usage
 
 
 def _answer(value: Any) -> Any:
-    """Return the response's body of what an agent says that the model answered: that itself, messages, or a text."""
+    """Return the response body for an agent's answer, which may be a body, messages, or a text."""
     return value if isinstance(value, dict) else response_of(value)
 
 
 def _place(record: Record, event: Event, milliseconds: Any) -> None:
-    """Place a record in time: an event is logged when what it tells of is over."""
+    """Set the times of a record; an event is logged at the end of what it reports."""
     try:
         seconds = min(MAX_SECONDS, max(0.0, float(milliseconds) / 1000))
     except (TypeError, ValueError):
@@ -228,7 +228,7 @@ def _place(record: Record, event: Event, milliseconds: Any) -> None:
 
 
 def _add_messages(record: Record, events: list[Event]) -> None:
-    """Lay the messages and figures of the conventions' events into a record; what it knows already stays."""
+    """Add messages and figures from the conventions' events to a record, without overwriting known ones."""
     attributes = from_events(events)
     families = [family for family in FAMILIES if family.applies is everywhere]
     read_attributes(record, families, attributes)

@@ -1,4 +1,4 @@
-"""Messages in attributes of spans: numbered one by one, or as events."""
+"""Messages in the attributes of spans, either numbered or as events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autolog.dialects.otlp._wire import Attributes, Event
 
 
 def numbered(attributes: Attributes, prefix: str) -> list[Any]:
-    """Return the list that `prefix.0.role`, `prefix.0.content`, ... amount to."""
+    """Return the list that is encoded as `prefix.0.role`, `prefix.0.content`, ..."""
     tree: Json = {}
     for key, value in attributes.items():
         if not key.startswith(prefix + "."):
@@ -35,7 +35,7 @@ def _in_order(tree: Json) -> list[Any]:
     return [tree[number] for number in numbers]
 
 
-#: OpenInference puts each thing of a list into an object of its own: `tool_calls.0.tool_call.id`.
+#: OpenInference wraps each item of a list in an object of its own: `tool_calls.0.tool_call.id`.
 _WRAPPERS = ("message", "message_content", "tool_call", "document", "tool")
 
 
@@ -56,21 +56,21 @@ def _untangle(node: Any) -> Any:
 # Events
 
 
-#: Events that hold attributes of the span.
+#: Events whose attributes are attributes of the span.
 _WHOLE = {"gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"}
 
 
 def from_events(events: Sequence[Event]) -> Attributes:
-    """Return the attributes that the events of a span, or log records about it, amount to.
+    """Return the attributes that are equivalent to the events of a span, or to log records about it.
 
-    The conventions had three ways: `gen_ai.client.inference.operation.details` with the attributes themselves (2025),
-    one event for each message and `gen_ai.choice` (2024), `gen_ai.content.prompt` and `.completion` (before).
+    The conventions have had three forms: `gen_ai.client.inference.operation.details` with the attributes themselves
+    (2025), one event per message and `gen_ai.choice` (2024), `gen_ai.content.prompt` and `.completion` (before that).
     """
     found: Attributes = {}
     inputs: list[Any] = []
     outputs: list[Any] = []
     for event in events:
-        body = parsed(event.body)  # Semantic Kernel logs it as text
+        body = parsed(event.body)  # Semantic Kernel logs the body as text
         said = {**event.attributes, **(body if isinstance(body, dict) else {})}
         role = event.name.removeprefix("gen_ai.").removesuffix(".message")
         if event.name in _WHOLE:

@@ -1,6 +1,6 @@
-"""Metrics: the token and cost counters of coding agents, as what they are; all else is acknowledged.
+"""Metrics: the token and cost counters of coding agents are stored; all other metrics are only acknowledged.
 
-A counter is kept as a record of kind `metric`, which no total of calls counts: what it sums up has come as calls, too.
+A counter is stored as a record of kind `metric`, which totals of calls do not include, since the calls are logged, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects.otlp._wire import Batch, Point, read_points
 from autolog.dialects.otlp.families._family import present
 
-#: Counters that are worth keeping: how many tokens, and how many dollars.
+#: The counters that are stored: of tokens, and of dollars.
 KEPT = {
     "claude_code.token.usage", "claude_code.cost.usage", "codex.turn.token_usage", "gemini_cli.token.usage",
     "gen_ai.client.token.usage",
@@ -21,10 +21,10 @@ KEPT = {
 
 
 def decode_metrics(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
-    """Return the counters of an export request that are worth keeping.
+    """Return the counters of an export request that are to be stored.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` items.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` items.
     """
     points = read_points(request, most)
     batch: Batch[Record] = Batch([], points.rejected, points.problem)

@@ -1,6 +1,6 @@
-"""Reads an export request in protobuf item by item, where it cannot be read as a whole.
+"""Parses a protobuf export request item by item, if it cannot be parsed as a whole.
 
-One text that is no UTF-8, or one attribute that is nested too deeply, makes the parser refuse all that came with it.
+A single text that is not UTF-8, or an attribute that is nested too deeply, makes the parser refuse the whole request.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from typing import Any
 
 from autolog.dialects.otlp._count import sized_fields
 
-#: The fields of what holds the items of a resource, and of a scope: whose they are, and they themselves.
+#: The field numbers of the resource or scope, and of its contents, in the messages around them.
 _OF, _INNER = 1, 2
 
 
 def read_pieces(data: bytes, request: Any, signal: str, items: str) -> list[str]:
-    """Add the items that can be read to an empty request; return why each of the others cannot.
+    """Add the items that can be parsed to an empty request; return the problem of each of the others.
 
     Args:
-        data: the request's bytes. signal, items: the words for them in the names of its fields: `spans`, `spans`.
+        data: the request in protobuf.
+        request: the empty request.
+        signal: the signal's word in the names of its fields, such as `spans`.
+        items: the name of the field with the items, such as `spans`.
     """
     problems: list[str] = []
     for _, start, stop in sized_fields(data, 0, len(data)):
@@ -44,7 +47,7 @@ def _read_scope(scope: Any, items: str, data: bytes, start: int, stop: int) -> l
 
 
 def _read(message: Any, data: bytes, start: int, stop: int) -> list[str]:
-    """Read a message; return why it cannot be read, if so, and then it is empty."""
+    """Parse a message; return its problems, and leave it empty if it has any."""
     from google.protobuf.message import DecodeError
 
     if stop > len(data):

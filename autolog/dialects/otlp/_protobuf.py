@@ -1,7 +1,7 @@
 """Export requests and replies in protobuf.
 
-A request becomes what it is in OTLP JSON, but with its attributes as plain data: reading them once, straight from the
-message, takes a tenth of the time that the protobuf JSON mapping takes. Importing this module needs no protobuf.
+A request is converted to the form of OTLP JSON, but with attributes as plain data: reading them directly from the
+message takes a tenth of the time of the protobuf JSON mapping. Importing this module does not need protobuf.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from autolog.dialects.otlp._wire import Plain, Unread
 
 
 def messages(signal: str) -> Any:
-    """Return the module of a signal's requests and replies."""
+    """Import the module with a signal's requests and replies."""
     return importlib.import_module(f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2")
 
 
 def decode_protobuf(data: bytes, signal: str = "trace", most: int = NO_LIMIT) -> Json:
-    """Return an export request as OTLP JSON has it, with plain attributes.
+    """Return an export request in the form of OTLP JSON, with plain attributes.
 
     Raises:
-        Fault: 400, not such a message; 413, more than `most` items.
+        Fault: 400, if the data is not an export request; 413, if it has more than `most` items.
     """
     check_items(data, most)
     from google.protobuf.message import DecodeError
@@ -43,16 +43,16 @@ def _request(signal: str) -> Any:
     return getattr(messages(signal), f"Export{signal.capitalize()}ServiceRequest")()
 
 
-#: Each signal, with the words for its scopes and items in the names of fields, in protobuf and in JSON.
+#: The words for each signal's scopes and items in the names of fields: in protobuf, and in JSON.
 _WORDS = {"trace": ("spans", "spans", "Spans", "spans"), "logs": ("logs", "log_records", "Logs", "logRecords"),
           "metrics": ("metrics", "metrics", "Metrics", "metrics")}  # fmt: skip
 
 
 def _by_pieces(data: bytes, signal: str, error: Exception) -> Json:
-    """Return what can be read of a request that cannot be parsed as a whole, with the reasons for what cannot.
+    """Return the readable parts of a request that cannot be parsed as a whole, with the problems of the others.
 
     Raises:
-        Fault: 400, there is nothing that can.
+        Fault: 400, if no part is readable.
     """
     fields, items, words, listed = _WORDS[signal]
     request = _request(signal)
@@ -66,7 +66,7 @@ def _by_pieces(data: bytes, signal: str, error: Exception) -> Json:
 
 
 def encode_protobuf_reply(signal: str, reply: Json) -> bytes:
-    """Return the reply to an export request, given as OTLP JSON has it."""
+    """Encode the reply to an export request, which is given in OTLP JSON."""
     from google.protobuf.json_format import ParseDict
 
     message = ParseDict(reply, getattr(messages(signal), f"Export{signal.capitalize()}ServiceResponse")())

@@ -1,4 +1,4 @@
-"""Spans as records, read through the tables of `families`."""
+"""Spans as records, decoded with the tables of `families`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autolog.dialects.otlp.families import FAMILIES, genai
 from autolog.dialects.otlp.families._family import Family, Names, present
 from autolog.providers._fields import count
 
-#: Older names of operations, in today's words.
+#: Older names of operations, and the current ones.
 _OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "EMBEDDING": "embeddings", "LLM": "chat"}
 
 
@@ -30,7 +30,7 @@ def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT)
     """Return the records of an export request, one for each span.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` spans.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` spans.
     """
     spans = read_spans(request, base64_ids, most)
     batch: Batch[Record] = Batch([], spans.rejected, spans.problem)
@@ -40,7 +40,7 @@ def decode_traces(request: Json, base64_ids: bool = False, most: int = NO_LIMIT)
 
 
 def decode_span(span: Span) -> Record:
-    """Return a span as a record."""
+    """Decode a span as a record."""
     families = tuple(family for family in FAMILIES if family.applies(span))
     attributes = {**from_events(span.events), **_flat(span.attributes)}
     record = Record(
@@ -59,7 +59,7 @@ def decode_span(span: Span) -> Record:
     read_attributes(record, families, attributes, ours=span.scope.name == "autolog")
     record.response_id = provider_response_id(record.response_id)
     if record.kind == "agent" and span.scope.name != "autolog":
-        record.cost, record.custom_cost, record.cost_details = None, False, None  # a total of calls, which have a bill
+        record.cost, record.custom_cost, record.cost_details = None, False, None  # a sum over calls that have costs
     data = parse_long(attributes)
     bodies = _read_bodies(record, families, data)
     record.extra["attributes"] = beside(span.attributes, data, bodies)
@@ -70,7 +70,7 @@ def decode_span(span: Span) -> Record:
 
 
 def complete(record: Record) -> None:
-    """Fill in what follows from what was read: times, and of a model call what its bodies say, and its cost."""
+    """Fill in what follows from the fields read: times, and for model calls the bodies' contents and the cost."""
     fill_times(record)
     if record.kind == "llm":
         status, name = record.status, record.name
@@ -78,13 +78,13 @@ def complete(record: Record) -> None:
         record.status, record.name = status, name or record.name
 
 
-#: Attributes that are JSON objects of further ones.
+#: Attributes that are JSON objects with further attributes.
 _NESTED = ("mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.usage_details",
            "langfuse.observation.cost_details")  # fmt: skip
 
 
 def _flat(attributes: Attributes) -> Attributes:
-    """Return attributes with those in JSON objects beside them, one by one."""
+    """Return attributes, and beside them those inside of JSON objects, one by one."""
     found = dict(attributes)
     for key in _NESTED:
         inner = parsed(attributes.get(key))
@@ -97,7 +97,7 @@ def _flat(attributes: Attributes) -> Attributes:
 
 
 def _leaves(values: Json) -> Iterator[tuple[str, Any]]:
-    """Yield an object's values, and those of the objects in it by both names."""
+    """Yield an object's values, and those of nested objects under both names."""
     for word, value in values.items():
         if isinstance(value, dict):
             yield from ((f"{word}.{inner}", item) for inner, item in value.items())
@@ -106,7 +106,7 @@ def _leaves(values: Json) -> Iterator[tuple[str, Any]]:
 
 
 def _read_duration(record: Record, families: Iterable[Family], attributes: Attributes) -> None:
-    """Set when something began that is sent at its end, as a span without a duration."""
+    """Set the start of a record whose span has no duration and was sent at the end, from the attribute that has it."""
     if record.end_time is None or record.start_time != record.end_time:
         return
     for family in families:
@@ -132,9 +132,9 @@ def _named_kind(families: Iterable[Family], attributes: Attributes) -> str:
 
 
 def read_attributes(record: Record, families: Iterable[Family], attributes: Attributes, ours: bool = False) -> None:
-    """Lay what the families' attributes say into a record, of each field what the first family knows.
+    """Set the fields of a record from attributes; for each field, the first family that knows it decides.
 
-    `ours` are spans that autolog made: their cost was computed here.
+    `ours` says that autolog made the span, so that the cost in it was computed by autolog.
     """
     for family, texts, counts in _known_by(tuple(families), frozenset(attributes)):
         for field, names in texts:
@@ -152,15 +152,15 @@ def read_attributes(record: Record, families: Iterable[Family], attributes: Attr
     _rename(record, attributes)
 
 
-#: Fields of a record, each with the names that say it.
+#: Fields of a record, each with the names of attributes for it.
 Fields = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @functools.lru_cache(maxsize=256)
 def _known_by(families: tuple[Family, ...], given: frozenset[str]) -> tuple[tuple[Family, Fields, Fields], ...]:
-    """Return the families that know any of the given attributes, with those texts and counts of theirs that are given.
+    """Return the families that know any of the given attributes, each with its texts and counts that are given.
 
-    The spans of one sender have few sets of attributes, so each is looked at once.
+    This is cached, because the spans of one sender have only a few different sets of attributes.
     """
 
     def of(names: Names) -> Fields:
@@ -175,7 +175,7 @@ def _read_counts(record: Record, family: Family, counts: Fields, attributes: Att
     for field, names in counts:
         if getattr(record, field) is None:
             setattr(record, field, _number(field, present(attributes, names)))
-    # By the conventions the input holds what was cached, and the output what was thought; some count them beside.
+    # By the conventions the input includes cached tokens, and the output reasoning tokens; some senders exclude them.
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
     whole = record.usage_input_tokens
     total = _number("", present(attributes, family.totals))
@@ -192,13 +192,13 @@ _SIDES = ("usage_input_tokens", "usage_output_tokens")
 
 
 def _reason(value: Any) -> str:
-    """Return a finish reason; some send the member of Python's enumeration: `FinishReason.STOP`."""
+    """Return a finish reason; some senders write the member of a Python enumeration: `FinishReason.STOP`."""
     _, enumeration, member = str(value).rpartition("FinishReason.")
     return member.lower() if enumeration else member
 
 
 def _number(field: str, value: Any) -> Any:
-    """Return a count, which some send as text, or seconds; None if it is none."""
+    """Return a count, which some senders write as text, or seconds; None if the value is neither."""
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 19:
         value = int(value)
     if field == "time_to_first_chunk":
@@ -231,7 +231,7 @@ def _read_metadata(record: Record, family: Family, attributes: Attributes) -> No
 
 def _rename(record: Record, attributes: Attributes) -> None:
     record.provider_name = provider_called(record.provider_name)
-    if (record.session or "").startswith("resp_"):  # the response before, by which OpenAI goes on: another each turn
+    if (record.session or "").startswith("resp_"):  # the previous response's id, which differs for every turn
         record.session = None
     if record.operation_name is None:
         word = present(attributes, ("llm.request.type", "openinference.span.kind"))
@@ -242,7 +242,7 @@ def _rename(record: Record, attributes: Attributes) -> None:
 
 
 def _read_bodies(record: Record, families: Iterable[Family], attributes: Attributes) -> tuple[Any, Any]:
-    """Fill in the bodies; return them as data."""
+    """Set the bodies of a record; return them as data."""
     requests = (value for family in families for value in family.requests(attributes))
     responses = (value for family in families for value in family.responses(attributes))
     is_call = record.kind == "llm"
@@ -255,14 +255,14 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
         if tools and "tools" not in request:
             request["tools"] = tools
     if is_call and isinstance(request, dict) and isinstance(request.get("model"), str) and request["model"]:
-        record.request_model = request["model"]  # what was asked for; some report the model that answered as both
+        record.request_model = request["model"]  # the requested one; some senders report the answering one as both
     record.request_body = to_body(request)
     response = _best(responses, response_messages if is_call else None, response_of)
     raw = parsed(attributes.get("gen_ai.usage.raw"))
     if is_call and isinstance(raw, dict) and raw:
         response = with_usage(response, raw, record.provider_name)
         record.extra["usage_alone"] = True
-        for field in USAGE_FIELDS:  # which are read from it
+        for field in USAGE_FIELDS:  # to be read from the response
             setattr(record, field, None)
     elif is_call and (usage := genai.usage_by_kind(attributes)):
         response = with_usage(response, usage, None)
@@ -274,7 +274,7 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
 def _best(
     values: Iterable[Any], read: Callable[[Any], list[Message]] | None, wrap: Callable[[Any], Json | None]
 ) -> Any:
-    """Return the first value that is a conversation, else the first that there is; `read` None takes the first."""
+    """Return the first value that is a conversation, else the first value; if `read` is None, the first value."""
     first: Any = None
     for value in values:
         if value in (None, "", [], {}):
@@ -286,7 +286,7 @@ def _best(
 
 
 def _is_chat(body: Json) -> bool:
-    """Return whether a body is plainly a chat, by its first message: most are, and are read again for what they say."""
+    """Return whether a body is clearly a chat, by its first message: most are, and are parsed later anyway."""
     items = body.get("messages") or body.get("choices")
     first = items[0] if isinstance(items, list) and items else None
     message = first.get("message", first) if isinstance(first, dict) else None
@@ -294,7 +294,7 @@ def _is_chat(body: Json) -> bool:
 
 
 def _is_conversation(messages: list[Message]) -> bool:
-    """Return whether anything in messages was recognised: what was not is shown as JSON."""
+    """Return whether any part of the messages was recognised; parts that were not are shown as JSON."""
     return any(part.kind != "json" for message in messages for part in message.parts)
 
 

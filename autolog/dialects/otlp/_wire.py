@@ -1,7 +1,7 @@
-"""OTLP on the wire: export requests of the three signals, protobuf or JSON, as items with plain attributes.
+"""OTLP on the wire: export requests of the three signals, in protobuf or JSON, as items with plain attributes.
 
-OTLP/HTTP 1.x (https://opentelemetry.io/docs/specs/otlp/): in OTLP JSON ids are hexadecimal; in the protobuf JSON
-mapping, which some send instead, they are base64. One item that cannot be read costs that item alone.
+OTLP/HTTP 1.x (https://opentelemetry.io/docs/specs/otlp/): ids are hexadecimal in OTLP JSON, and in Base64 in the
+protobuf JSON mapping, which some senders use instead. An item that cannot be decoded does not affect the others.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ Attributes = dict[str, Any]
 
 
 class Plain(Attributes):
-    """Attributes, or an object in them, that are plain data and not OTLP's pairs."""
+    """Attributes, or an object in them, that are plain data already instead of OTLP's key-value pairs."""
 
 
 T = TypeVar("T")
 
-#: Each signal, with the word for one of its items in `partialSuccess`.
+#: The field of `partialSuccess` with the number of rejected items, for each signal.
 SIGNALS = {"trace": "rejectedSpans", "logs": "rejectedLogRecords", "metrics": "rejectedDataPoints"}
 
 
 @dataclass(slots=True)
 class Batch(Generic[T]):
-    """The items of an export request that could be read, how many could not, and why the last of them."""
+    """The decoded items of an export request, the number of rejected ones, and the problem of the last of these."""
 
     items: list[T] = field(default_factory=list)
     rejected: int = 0
     problem: str = ""
 
     def add(self, read: Callable[[], Iterable[T]]) -> None:
-        """Add what `read` returns, an item read; one that cannot be read is counted, and costs no other."""
+        """Add the items that `read` returns; an item that cannot be decoded is only counted as rejected."""
         try:
             self.items += read()
         except MISREAD as error:
             self.rejected, self.problem = self.rejected + 1, why_misread(error)
 
     def then(self) -> Batch[Any]:
-        """Return an empty batch for what comes of the items of this one, which tells what was rejected before."""
+        """Return an empty batch for what is derived from these items, with the same rejected ones."""
         return Batch([], self.rejected, self.problem)
 
 
 class Unread(str):
-    """Why an item of a request could not be read, in its place."""
+    """The problem of an item that could not be parsed, in the place of the item."""
 
     __slots__ = ()
 
 
 @dataclass(slots=True)
 class Scope:
-    """Who sent an item: the resource's attributes, and the name of the instrumentation."""
+    """The sender of an item: the resource's attributes, and the name of the instrumentation."""
 
     resource: Attributes
     name: str | None = None
@@ -80,7 +80,7 @@ class Event:
 
 @dataclass(slots=True)
 class Span:
-    """A span. An id that is all zero is None."""
+    """A span. Ids that are all zero are None."""
 
     scope: Scope
     name: str
@@ -106,7 +106,7 @@ class Point:
 
 
 def encode_reply(signal: str, batch: Batch[Any]) -> Json:
-    """Return the reply to an export request: empty, or a `partialSuccess` if something was rejected."""
+    """Encode the reply to an export request: empty, or with `partialSuccess` if items were rejected."""
     partial = {SIGNALS[signal]: str(batch.rejected), "errorMessage": batch.problem} if batch.rejected else None
     return {"partialSuccess": partial}
 
@@ -118,7 +118,7 @@ def read_spans(request: Json, base64_ids: bool = False, most: int = NO_LIMIT) ->
     """Return the spans of an export request.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` spans.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` spans.
     """
     return _gather(request, ("Spans", "spans"), lambda item, scope: [_span(item, scope, base64_ids)], most)
 
@@ -127,16 +127,16 @@ def read_logs(request: Json, most: int = NO_LIMIT) -> Batch[tuple[Event, Scope]]
     """Return the log records of an export request.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` of them.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` of them.
     """
     return _gather(request, ("Logs", "logRecords"), lambda item, scope: [(_event(item), scope)], most)
 
 
 def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
-    """Return the data points of an export request's sums, gauges and histograms (of these the sum).
+    """Return the data points of an export request's sums, gauges and histograms, for the last with their sum.
 
     Raises:
-        Fault: 400, not of the shape of an export request; 413, more than `most` metrics.
+        Fault: 400, if the body is not an export request; 413, if it has more than `most` metrics.
     """
     listed = _gather(request, ("Metrics", "metrics"), lambda item, _: [*_data_points(item)], most)
     points: Batch[Point] = listed.then()
@@ -148,7 +148,7 @@ def read_points(request: Json, most: int = NO_LIMIT) -> Batch[Point]:
 def _gather(
     request: Json, words: tuple[str, str], read: Callable[[Json, Scope], list[T]], most: int = NO_LIMIT
 ) -> Batch[T]:
-    """Return the items of an export request as `read` returns them; a part of it that is none costs that part."""
+    """Return the items of an export request, as decoded by `read`; malformed resources and scopes are only counted."""
     signal, _ = words
     parts: Batch[tuple[Attributes, Any]] = Batch()
     for part in _listed(request, *_names("resource", signal)) or _other(request, signal):
@@ -171,10 +171,10 @@ def _names(part: str, signal: str) -> tuple[str, str]:
 
 
 def _other(request: Json, signal: str) -> list[Any]:
-    """Return no items of a request that has none.
+    """Return an empty list for a request without resources.
 
     Raises:
-        Fault: 400, it is a request of another signal.
+        Fault: 400, if it is a request of another signal.
     """
     for other, path in (("Spans", "/v1/traces"), ("Logs", "/v1/logs"), ("Metrics", "/v1/metrics")):
         if other != signal and any(request.get(name) for name in _names("resource", other)):
@@ -185,13 +185,13 @@ def _other(request: Json, signal: str) -> list[Any]:
 
 
 def _scopes(part: Any, signal: str) -> list[tuple[Attributes, Any]]:
-    """Return the scopes of a resource, each with the resource's attributes; until 2022 they were called libraries."""
+    """Return the scopes of a resource, called libraries until 2022, each with the resource's attributes."""
     resource = attributes_of(_object(part).get("resource"))
     return [(resource, scope) for scope in _listed(part, *_names("scope", signal), f"instrumentationLibrary{signal}")]
 
 
 def _items(resource: Attributes, part: Any, words: tuple[str, str]) -> list[tuple[Scope, list[Any]]]:
-    """Return a scope with its items."""
+    """Return scopes with their items."""
     scope = _object(part).get("scope", part.get("instrumentationLibrary"))
     name = scope.get("name") if isinstance(scope, dict) else None
     items = _listed(part, words[1], "log_records" if words[1] == "logRecords" else words[1])
@@ -249,7 +249,7 @@ def _event(item: Json) -> Event:
     body = _value(item.get("body"))
     name, said = item.get("name") or _either(item, "eventName", "event_name"), attributes.get("event.name")
     if said and not str(name or "").endswith(str(said)):
-        name = said  # Rust's libraries name an event by its place in the source
+        name = said  # Rust's libraries name an event by its position in the source code
     at = _either(item, "timeUnixNano", "time_unix_nano")
     seen = _either(item, "observedTimeUnixNano", "observed_time_unix_nano")
     severity = _either(item, "severityNumber", "severity_number")
@@ -284,7 +284,7 @@ def _point(name: str, item: Any) -> Point:
 
 
 def attributes_of(holder: Any) -> Attributes:
-    """Return an object's attributes as plain data; one without a key or a value is left out or None."""
+    """Return an object's attributes as plain data; those without a key are left out, those without a value are None."""
     items = holder.get("attributes") if isinstance(holder, dict) else None
     if isinstance(items, Plain):
         return items
@@ -296,7 +296,7 @@ def attributes_of(holder: Any) -> Attributes:
 
 
 def _value(value: Any) -> Any:
-    """Return an AnyValue as plain data."""
+    """Convert an AnyValue to plain data."""
     if not isinstance(value, dict) or isinstance(value, Plain):
         return value
     for kind in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
@@ -326,7 +326,7 @@ def _identifier(value: Any, size: int, base64_ids: bool = False) -> str | None:
     """Return an id in hexadecimal; None if it is missing or all zero.
 
     Raises:
-        Fault: 400, something else.
+        Fault: 400, if it is malformed.
     """
     if value in (None, ""):
         return None

@@ -1,7 +1,7 @@
-"""The families of senders, each a small table: what its attributes are called, and where its bodies are.
+"""The families of senders, each with a table: the names of its attributes, and where its bodies are.
 
-A family's module says what it cannot know. For a field that several name, the first of `FAMILIES` wins: those that
-know most come first, and raw bodies before what was made of them.
+A family's module says what its spans cannot express. If several families know a field, the first in `FAMILIES` decides:
+families that know more come first, and raw bodies come before what was derived from them.
 """
 
 from __future__ import annotations
@@ -38,5 +38,5 @@ FAMILIES: tuple[Family, ...] = (
     genai.OLDER,
 )
 
-#: The coding agents, whose log records are read.
+#: The coding agents whose log records are decoded.
 AGENTS: tuple[Agent, ...] = (claude_code.AGENT, codex.AGENT, gemini_cli.AGENT)

@@ -1,4 +1,4 @@
-"""What is said of a coding agent that sends log records: what its events are, and what their attributes are called."""
+"""The description of a coding agent that sends log records: its events, and the names of their attributes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from autolog.dialects.otlp.families._family import Family
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The events of one agent. A session is a trace, a prompt is a span in it, calls and tools are below the prompt."""
+    """The events of one agent. A session becomes a trace, a prompt a span in it, and calls and tools its children."""
 
     prefix: str
-    """What the names of its events begin with."""
+    """The prefix of the names of its events."""
     family: Family
     """The attributes of its model calls."""
     events: Mapping[str, str]
-    """Event -> what it is: `prompt`, `answer`, `call`, `request` or `response` (raw bodies of a call), `tool`, or
-    `skip`: acknowledged and not kept. One that is not here is kept as a span."""
+    """Event -> its meaning: `prompt`, `answer`, `call`, `request` or `response` (raw bodies of a call), `tool`, or
+    `skip`: acknowledged and not stored. Events that are not listed are stored as spans."""
     provider: str | None
     turn: tuple[str, ...] = ()
     """Attributes with the id of the prompt that an event belongs to."""
@@ -30,17 +30,17 @@ class Agent:
     answer: tuple[str, ...] = ("response",)
     body: tuple[str, ...] = ("body",)
     read_request: Callable[[Any], Any] = parsed
-    """Return the body that the attribute of a `request` holds."""
+    """Return the body in the attribute of a `request`."""
     read_answer: Callable[[Any], Any] = parsed
-    """Return what the attribute of an `answer` holds: a response's body, messages, or a text."""
+    """Return the contents of the attribute of an `answer`: a response's body, messages, or a text."""
     tool: tuple[str, ...] = ("tool_name",)
     tool_id: tuple[str, ...] = ()
     tool_input: tuple[str, ...] = ()
     tool_output: tuple[str, ...] = ()
     error: tuple[str, ...] = ("error", "error.message", "error_message")
     duration: tuple[str, ...] = ("duration_ms",)
-    """Attributes with how long it took, in milliseconds."""
+    """Attributes with the duration in milliseconds."""
     only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Event -> the attribute and the value with which alone it is kept."""
+    """Event -> an attribute and its value, without which the event is not stored."""
     counted: frozenset[str] = frozenset()
-    """Events that are kept only with counts of tokens: without, another event tells of the same."""
+    """Events that are stored only with token counts; without them, another event reports the same call."""

@@ -1,4 +1,4 @@
-"""What is said of one family of senders: the names of its attributes, and how its bodies are found."""
+"""The description of a family of senders: the names of its attributes, and how to find its bodies."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from autolog.dialects.otlp._wire import Attributes, Span
 
-#: The attribute names that say one field of a record, the first that is present winning.
+#: Fields of a record, each with the names of attributes for it, of which the first present one is used.
 Names = Mapping[str, tuple[str, ...]]
 
 
 def everywhere(span: Span) -> bool:  # noqa: ARG001 - the others look at it
-    """Read the family's names on every span: they are its own, so nobody else can mean something else by them."""
+    """Apply the family to every span, because its names are its own and have no other meaning."""
     return True
 
 
 def never(span: Span) -> bool:  # noqa: ARG001 - the others look at it
-    """Take each model call's span for the call."""
+    """Treat the span of each model call as the call, and not as a step of it."""
     return False
 
 
@@ -29,7 +29,7 @@ def nothing(attributes: Attributes) -> Iterator[Any]:  # noqa: ARG001 - the othe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """The names and the shapes of one family of senders; what is not said here, the next family may know."""
+    """The names and shapes of one family of senders; what a family does not define, the next one may."""
 
     name: str
     texts: Names = field(default_factory=dict)
@@ -42,30 +42,30 @@ class Family:
     """Attributes with finish reasons: a text, or a list."""
     tags: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
-    """Attributes with an object of metadata; one that ends with a dot is the prefix of single ones."""
+    """Attributes with an object of metadata; a name that ends with a dot is the prefix of single attributes."""
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Attribute -> its value -> the record's kind."""
     calls: tuple[str, ...] = ()
-    """Attributes that nothing but a model call has: a span with one is one, unless `kinds` says otherwise."""
+    """Attributes that only model calls have; a span with one of them is a call, unless `kinds` says otherwise."""
     tool: tuple[str, ...] = ()
-    """Attributes that nothing but a tool call has."""
+    """Attributes that only tool calls have."""
     errors: Mapping[str, str] = field(default_factory=dict)
-    """Attribute -> the value with which the span has failed, whatever its status."""
+    """Attribute -> the value that marks a span as failed, whatever its status."""
     applies: Callable[[Span], bool] = everywhere
     step: Callable[[Span], bool] = never
-    """Whether a model call's span is a step of it, and another is the call."""
+    """Whether a span that looks like a model call is only a step of the call, which has another span."""
     seconds: str | None = None
-    """The attribute with the duration of what is sent as a span without one, at its end."""
+    """The attribute with the duration, for what is sent at its end as a span without one."""
     requests: Callable[[Attributes], Iterator[Any]] = nothing
-    """Yield what may be the request's body, the best first."""
+    """Yield the candidates for the request's body, the best first."""
     responses: Callable[[Attributes], Iterator[Any]] = nothing
-    """The same for the response."""
+    """Yield the candidates for the response's body, the best first."""
     cache_beside: bool = False
-    """Whether cached tokens are counted beside the input, not inside."""
+    """Whether the input excludes cached tokens."""
     totals: tuple[str, ...] = ()
-    """Attributes with the total; where it is input and output, what was cached is inside, whatever is usual."""
+    """Attributes with the total; if it equals input plus output, these include cached tokens in any case."""
     reasoning_beside: bool = False
-    """Whether reasoning is counted beside the output, not inside."""
+    """Whether the output excludes reasoning tokens."""
     _names: frozenset[str] = field(init=False, repr=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False)
 
@@ -76,14 +76,14 @@ class Family:
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
 
     def knows(self, attributes: AbstractSet[str]) -> bool:
-        """Return whether any of the attributes' names is one of this family's for a field of a record."""
+        """Return whether any of the attributes is one of this family's for a field of a record."""
         if not self._names.isdisjoint(attributes):
             return True
         return bool(self._prefixes) and any(key.startswith(self._prefixes) for key in attributes)
 
 
 def present(attributes: Attributes, names: tuple[str, ...]) -> Any:
-    """Return the value of the first name that is there and not empty; None if none is."""
+    """Return the value of the first attribute that is present and not empty; None if none is."""
     for name in names:
         value = attributes.get(name)
         if value is not None and value != "" and value != []:

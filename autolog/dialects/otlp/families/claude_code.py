@@ -1,8 +1,8 @@
-"""Claude Code: its log records (`CLAUDE_CODE_ENABLE_TELEMETRY=1`), and its own spans, which are a beta.
+"""Claude Code: its log records (`CLAUDE_CODE_ENABLE_TELEMETRY=1`), and its own spans, which are a beta feature.
 
-The names of its attributes have no prefix, so they are read on what is its own alone; cached tokens are counted beside
-the input. With `OTEL_LOG_RAW_API_BODIES=1` the whole requests and responses come, and calls are billed by those; else
-the bill is the estimate that it sends. What it cannot know without: the life of cache writes, messages.
+The names of its attributes have no prefix, so they are applied only to its own items. Its input count excludes cached
+tokens. With `OTEL_LOG_RAW_API_BODIES=1` whole requests and responses are sent, from which the cost is computed; without
+it the cost is the estimate that Claude Code sends, and the lifetime of cache writes and the messages are unknown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Codex CLI's log records (`[otel]` in its config.toml), by its `codex.*` event names.
+"""Codex CLI's log records (`[otel]` in its config.toml), recognised by their `codex.*` event names.
 
-A model call is told when its stream has ended (`codex.sse_event`, `response.completed`; 0.171 sends it twice, first
-without counts); input holds the cached tokens, output the reasoning. What it cannot know: the cost, the service tier,
-bodies, and the prompt that a call belongs to, so all of a conversation's calls stand beside one another.
+A model call is reported when its stream has ended (`codex.sse_event`, `response.completed`; 0.171 sends it twice, first
+without counts). The input includes cached tokens, and the output reasoning. The events do not have the cost, the
+service tier, bodies, and the prompt that a call belongs to, so that all calls of a conversation are siblings.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Gemini CLI's log records (`telemetry` in its settings.json), by its `gemini_cli.*` event names.
+"""Gemini CLI's log records (`telemetry` in its settings.json), recognised by their `gemini_cli.*` event names.
 
-Thoughts are counted beside the output, cached tokens inside the input. The same response is told again as
-`gen_ai.client.inference.operation.details`, of which the messages are taken where the prompts are not logged with the
-request and the response (`logPrompts`; 0.61 logs both as they went over the wire, older ones only the answer's text).
-What it cannot know: the service tier.
+The output excludes thoughts, and the input includes cached tokens. The same response is reported again as
+`gen_ai.client.inference.operation.details`, whose messages are used if the prompts are not logged with the request and
+the response (`logPrompts`; 0.61 logs both as sent on the wire, older versions only the answer's text). The events do
+not have the service tier.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from autolog.dialects.otlp.families._agent import Agent
 from autolog.dialects.otlp.families._family import Family
 from autolog.providers import gemini
 
-#: What its spans and log records come from.
+#: The scope of its spans and log records.
 SCOPE = "gemini-cli"
 
-#: Its spans of calls tell no tokens: its log records do, and are the calls (0.61).
+#: Its spans of calls have no token counts; its log records do, and are the calls (0.61).
 SPANS = Family(
     name="gemini cli, spans",
     applies=lambda span: span.scope.name == SCOPE,
@@ -52,7 +52,7 @@ def _read_request(value: Any) -> Any:
 
 
 def _read_answer(value: Any) -> Any:
-    """Return a response, of a stream the one that its chunks amount to; a text that is none stays a text."""
+    """Return a response, combined from its chunks if it was streamed; return other text unchanged."""
     found = parsed(value)
     chunks = found if isinstance(found, list) else [found]
     if not chunks or not all(isinstance(chunk, dict) and _PARTS & chunk.keys() for chunk in chunks):
@@ -60,7 +60,7 @@ def _read_answer(value: Any) -> Any:
     return gemini.assemble("", [Chunk(None, chunk) for chunk in chunks])
 
 
-#: One of these is in each response, and in each chunk of one.
+#: Every response, and every chunk of one, has one of these.
 _PARTS = {"candidates", "usageMetadata", "promptFeedback"}
 
 AGENT = Agent(

@@ -1,10 +1,11 @@
-"""The OpenTelemetry semantic conventions for generative AI, of today and of before.
+"""The OpenTelemetry semantic conventions for generative AI, current and earlier versions.
 
-Read are versions up to 0.1.0 of https://github.com/open-telemetry/semantic-conventions-genai, with the additions of
-the anthropic SDK's own spans; and the names of 2023 and 2024. Strands, Semantic Kernel, Agent Framework, Copilot,
+Supported are versions up to 0.1.0 of https://github.com/open-telemetry/semantic-conventions-genai, with the additions
+of the anthropic SDK's own spans, and the names of 2023 and 2024. Strands, Semantic Kernel, Agent Framework, Copilot,
 Codex and OpenRouter send these; Strands and Semantic Kernel put messages into events.
 
-What they cannot know: the raw bodies, headers, retries; before 0.1.0 the life of cache writes (5 minutes or 1 hour).
+The conventions cannot express raw bodies, headers, and retries; before 0.1.0 the lifetime of cache writes (5 minutes or
+1 hour).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from autolog.dialects.otlp._messages import numbered
 from autolog.dialects.otlp._wire import Attributes
 from autolog.dialects.otlp.families._family import Family
 
-#: Operations that are no model call. What stands in neither is one if the span has a model.
+#: Record kinds of operations that are not model calls; other operations are calls if the span has a model.
 _OPERATIONS = {
     "chat": "llm", "text_completion": "llm", "generate_content": "llm", "embeddings": "llm",
     "execute_tool": "tool", "invoke_agent": "agent", "create_agent": "agent", "agent_step": "agent",
@@ -92,7 +93,7 @@ FAMILY = Family(
 )  # fmt: skip
 
 
-#: Where the conventions have tokens by kind that a record has no field for, and OpenAI's usage object has them.
+#: The conventions' attributes for tokens by kind that no field of a record holds, and their places in OpenAI's usage.
 _BY_KIND = {
     "gen_ai.usage.image.input_tokens": ("prompt_tokens_details", "image_tokens"),
     "gen_ai.usage.image.output_tokens": ("completion_tokens_details", "image_tokens"),
@@ -102,7 +103,7 @@ _BY_KIND = {
 
 
 def usage_by_kind(attributes: Attributes) -> Json:
-    """Return the tokens by kind as a usage object of OpenAI's has them; empty if the attributes tell none."""
+    """Return the tokens by kind in the shape of OpenAI's usage object; empty if the attributes have none."""
     usage: Json = {}
     for name, (*path, last) in _BY_KIND.items():
         if (number := attributes.get(name)) is not None:

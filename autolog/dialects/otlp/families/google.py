@@ -1,6 +1,6 @@
-"""Google's Agent Development Kit (`gcp.vertex.agent.*`), beside the conventions.
+"""Google's Agent Development Kit (`gcp.vertex.agent.*`), in addition to the conventions.
 
-The request and the response are whole, in Gemini's shape. What it cannot know: the service tier.
+The request and the response are complete, in Gemini's shape. The spans cannot express the service tier.
 """
 
 from __future__ import annotations

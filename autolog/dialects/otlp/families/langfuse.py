@@ -1,7 +1,7 @@
 """Langfuse's SDKs from version 3 on, which send spans (`langfuse.observation.*`, `langfuse.trace.*`).
 
-What they cannot know: the service tier; which of the usage details a bill has depends on who filled them in:
-by its documentation types of usage add up to the total, and OpenAI's usage is taken as OpenAI gives it.
+The spans cannot express the service tier. Which usage details there are depends on the sender: according to Langfuse's
+documentation, types of usage add up to the total; OpenAI's usage is used as OpenAI defines it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""LangSmith's OpenTelemetry mode (`langsmith.*` beside the older names of the conventions).
+"""LangSmith's OpenTelemetry mode (`langsmith.*` in addition to the older names of the conventions).
 
-What it cannot know: the service tier, the life of cache writes, raw bodies.
+The spans cannot express the service tier, the lifetime of cache writes, and raw bodies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Logfire and pydantic-ai, and autolog's own spans, which use Logfire's names for raw bodies.
 
-`request_data` and `response_data` are what was sent and what came, or near to it. What they cannot know: the service
-tier, unless the response has it; of an agent's run only what `pydantic_ai.all_messages` holds.
+`request_data` and `response_data` are the raw bodies, or close to them. The spans cannot express the service tier,
+unless the response has it; the span of an agent's run has only what is in `pydantic_ai.all_messages`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
 
 
 def _is_step(span: Span) -> bool:
-    """Return whether a span is that of a streamed call, which ends before the answer: a log at its end has all."""
+    """Return whether a span is of a streamed call: it ends before the answer, and a log at the stream's end has all."""
     said = span.attributes
     is_call = said.get("logfire.span_type") == "span" and "request_data" in said
     return is_call and not span.failed and not any(key in said for key in _ANSWERED)

@@ -1,6 +1,6 @@
-"""MLflow's tracing (`mlflow.*`, each value JSON in a text).
+"""MLflow's tracing (`mlflow.*`, each value as JSON in a text).
 
-What it cannot know: the service tier, the life of cache writes, raw bodies other than what a flavour logs.
+The spans cannot express the service tier, the lifetime of cache writes, and raw bodies other than what a flavour logs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """OpenInference: the instrumentations of Arize Phoenix (openinference-semantic-conventions 0.1.42).
 
-`input.value` and `output.value` of a model call are mostly the raw bodies; where they are no conversation, the
-numbered messages are read. What it cannot know: the service tier (unless the raw response has it), the life of cache
-writes, headers, retries.
+`input.value` and `output.value` of a model call are usually the raw bodies; if they are not a conversation, the
+numbered messages are used. The spans cannot express the service tier (unless the raw response has it), the lifetime of
+cache writes, headers, and retries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """OpenLLMetry: Traceloop's instrumentations (opentelemetry-semantic-conventions-ai 0.5) and its SDK's decorators.
 
-Older versions number their messages (`gen_ai.prompt.0.content`), newer ones follow the conventions; both are read in
-`genai`. What it cannot know: the life of cache writes, headers, retries; the service tier only for OpenAI.
+Older versions number their messages (`gen_ai.prompt.0.content`), newer ones follow the conventions; `genai` decodes
+both. The spans cannot express the lifetime of cache writes, headers, and retries; the service tier only for OpenAI.
 """
 
 from __future__ import annotations

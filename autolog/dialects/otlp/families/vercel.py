@@ -1,7 +1,7 @@
 """Vercel's AI SDK: `ai.*` of version 6 and before; version 7 follows the conventions.
 
-A call is two spans: `ai.generateText` around, and `ai.generateText.doGenerate` for each request to the model; only the
-inner one is a model call. What it cannot know: the service tier, cache writes, raw bodies.
+A call has two spans: `ai.generateText` outside, and `ai.generateText.doGenerate` for each request to the model; only
+the inner ones are model calls. The spans cannot express the service tier, cache writes, and raw bodies.
 """
 
 from __future__ import annotations
