@@ -36,7 +36,16 @@ class RemoteParent(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The user, session, tags and metadata of calls, and the budgets that they count against."""
+    """The attributes that calls inherit from the blocks around them.
+
+    Attributes:
+        user: the user's id.
+        session: the session's id.
+        tags: the tags, without duplicates.
+        metadata: the metadata, frozen (see `snapshot`).
+        capture_bodies: whether bodies are recorded.
+        budgets: the budgets of the enclosing `autolog.budget()` blocks.
+    """
 
     user: str | None = None
     session: str | None = None
@@ -55,7 +64,7 @@ class Context(msgspec.Struct, frozen=True):
     ) -> Context:
         """Return this context merged with further values.
 
-        Tags are added, metadata is merged by key, and bodies that are off stay off.
+        Tags are added, metadata is merged by key, and bodies are recorded only if neither context excludes them.
         """
         return Context(
             user=self.user if user is None else user,

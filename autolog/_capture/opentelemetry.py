@@ -61,7 +61,7 @@ class OTelParent:
 
 
 def enclosing_span() -> Parent | None:
-    """Return the caller's innermost span, be it ours, a framework's or OpenTelemetry's; None outside any span."""
+    """Return the caller's innermost span, whether ours, a framework's or OpenTelemetry's; None if there is none."""
     ours = _ours() if companions else current_span.get()
     api = sys.modules.get("opentelemetry.trace")
     if api is None:

@@ -203,7 +203,7 @@ def wrap_connection(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> Cal
     """Wrap `WebSocketConnectionBase.__init__`, or its asynchronous counterpart, to record connections."""
 
     @functools.wraps(original)
-    def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands for one
+    def __init__(self: Any, connection: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - replaces an `__init__`
         original(self, connection, *args, **kwargs)
         if emit.live and _CHANNEL not in vars(self):
             with guard("opening a connection"):

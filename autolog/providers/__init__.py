@@ -44,7 +44,7 @@ class Format(Protocol):
     name: str
     """The module's name."""
     provider_name: str
-    """The provider that is assumed when the host does not tell which it is."""
+    """The provider that is assumed when the host does not determine it."""
 
     def billable(self, method: str, path: str) -> bool:
         """Return whether a call is recorded: it costs money, is a free model call, or completes an earlier call."""
@@ -144,7 +144,7 @@ def format_for(host: str, path: str) -> Format | None:
 
 
 def format_of(host: str, path: str, request: dict[str, Any], response: dict[str, Any]) -> Format:
-    """Return the format of a logged call, by its address or by the shape of its bodies; OpenAI's if neither tells."""
+    """Return the format of a logged call, by its address or by the shape of its bodies; OpenAI's by default."""
     by_address = format_for(host, path)
     if by_address is not None and provider_at(host) is not None:
         return by_address

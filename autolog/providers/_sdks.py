@@ -26,7 +26,7 @@ class SDK:
         distribution: the name of the PyPI distribution; by default `package`.
         base: the module with `SyncAPIClient` and `AsyncAPIClient`; by default `_base_client` in the package.
         speaks: the module in `autolog.providers` that reads the SDK's calls.
-        provider_name: the provider that is assumed when the host does not tell which it is; by default `name`.
+        provider_name: the provider that is assumed when the host does not determine it; by default `name`.
         client_providers: such providers for particular client classes, by a word in the class's name.
         sockets: the classes of WebSocket connections, sync and async, by module; a version need not have all.
     """

@@ -191,7 +191,7 @@ class _Attempt(RecordedCall):
 
 
 def other_traffic(calls: LibraryCalls) -> Callable[[Any, Any, Any], bool]:
-    """Return a function that tells whether a request is certainly not a call; it runs for all HTTP traffic."""
+    """Return a predicate that is true if a request is certainly not a call; it runs for all HTTP traffic."""
 
     def passes(client: Any, method: Any, url: Any) -> bool:
         try:
@@ -215,7 +215,7 @@ _text = functools.lru_cache(maxsize=256)(str)
 
 
 def prepared_passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
-    """Return a function that tells whether a request of requests, botocore or lm15 is certainly not a call."""
+    """Return a predicate that is true if a request of requests, botocore or lm15 is certainly not a call."""
     tells = other_traffic(calls)
 
     def passes(client: Any, request: Any) -> bool:

@@ -14,7 +14,7 @@ from autolog._guard import report
 
 
 def passes(calls: LibraryCalls) -> Callable[[Any, Any], bool]:
-    """Return a function that tells whether a request is certainly not a call; it runs for all HTTP traffic."""
+    """Return a predicate that is true if a request is certainly not a call; it runs for all HTTP traffic."""
 
     def passes(client: Any, request: Any) -> bool:  # noqa: ARG001 - gets all arguments of `send`
         try:
