@@ -1,4 +1,4 @@
-"""In your own tests: assert on what your code asked and spent. Run with pytest, or as a program."""
+"""Assert in your own tests what your code asked and spent. Run with pytest, or as a program."""
 
 import openai
 

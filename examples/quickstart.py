@@ -1,4 +1,4 @@
-"""One import and one line: the call below is logged. Then: autolog logs"""
+"""Log a call with one import and one line. Then run: autolog logs"""
 
 import openai
 

@@ -1,4 +1,4 @@
-"""Streams are logged when they end, however they end, with the time to the first chunk."""
+"""Log streams: each is recorded when it ends, however it ends, with its time to the first chunk."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def chat() -> None:
         model="gpt-4o-mini",
         messages=[{"role": "user", "content": "Count to ten."}],
         stream=True,
-        stream_options={"include_usage": True},  # without this a chat stream says nothing about its tokens
+        stream_options={"include_usage": True},  # without this, a chat stream does not report its usage
     )
     for chunk in stream:
         if chunk.choices:

@@ -1,4 +1,4 @@
-"""Functions and spans around calls make a trace: see it with `autolog trace ID`."""
+"""Make a trace of functions and spans around calls. Show it with: autolog trace ID"""
 
 import json
 

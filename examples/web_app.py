@@ -1,4 +1,4 @@
-"""In a service: every call carries who asked, also from the threads that the work is handed to."""
+"""Record the user of every call in a web service, including calls made on other threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +20,7 @@ def ask(question: str) -> str:
 
 
 def handle_request(user: str, questions: list[str]) -> list[str]:
-    """What a view of your web framework might do."""
+    """Handle a request as a view of your web framework might."""
     context = autolog.context(user=user, session=f"{user}-1", tags=["web"], metadata={"plan": "pro"})
     with context, autolog.span("request", kind="chain"):
         return list(pool.map(ask, questions))

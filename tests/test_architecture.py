@@ -1,4 +1,4 @@
-"""The page about the architecture speaks of what is there."""
+"""The architecture document matches the source tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options: what is wrong is said at `configure()`, and nothing changes."""
+"""Options: `configure()` reports errors, and then changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README and the pages that it leads to: their links lead somewhere, and they name all there is to name."""
+"""The README and the documents that it links to: links work, and everything public is mentioned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors and what they show."""
+"""Exceptions and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard: errors of ours end there, those that are meant for the program do not."""
+"""The guard swallows autolog's own errors, and lets errors meant for the program pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests mirror the source: a module's tests lie where the module does, under its name.
+"""The tests mirror the source: a module's tests are in the corresponding folder, under the module's name.
 
 A private module inside a room is an implementation of the modules beside it, and may be tested through them.
 """

@@ -1,4 +1,4 @@
-"""Forks, exits and signals: nothing that was recorded is lost, and the program gets what is its own."""
+"""Forks, exits and signals: no record is lost, and the program's own behaviour is unchanged."""
 
 from __future__ import annotations
 

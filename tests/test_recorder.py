@@ -1,4 +1,4 @@
-"""The recorder: what users hold."""
+"""The recorder, the object that users call."""
 
 from __future__ import annotations
 

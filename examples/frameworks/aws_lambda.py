@@ -1,6 +1,6 @@
-"""AWS Lambda: the process is frozen when the handler returns, so what it logged is sent before.
+"""AWS Lambda: the process is frozen when the handler returns, so records are flushed before that.
 
-Set AUTOLOG_ENDPOINT and AUTOLOG_API_KEY of the function; only /tmp can be written, so the journal is there.
+Set AUTOLOG_ENDPOINT and AUTOLOG_API_KEY for the function. Only /tmp is writable, so the journal goes there.
 """
 
 import openai
@@ -12,14 +12,14 @@ autolog.patch_openai()
 client = openai.OpenAI()
 
 
-def handler(event: dict, context: object) -> dict:  # noqa: ARG001 - as AWS calls it
+def handler(event: dict, context: object) -> dict:  # noqa: ARG001 - AWS's signature
     try:
         with autolog.context(user=event.get("user"), tags=["lambda"]), autolog.span("handler", kind="chain"):
             messages = [{"role": "user", "content": event["question"]}]
             answer = client.chat.completions.create(model="gpt-4o-mini", messages=messages)
             return {"statusCode": 200, "body": answer.choices[0].message.content}
     finally:
-        autolog.flush(timeout=2)  # what a server does not take in time waits in the journal
+        autolog.flush(timeout=2)  # records not delivered in time wait in the journal
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A batch job: many calls at once under one trace, a limit in dollars, and nothing left behind at the end."""
+"""A batch job: many concurrent calls in one trace, with a limit in dollars, and a flush at the end."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from autolog import autolog
 
 
 class TooExpensiveError(Exception):
-    """The job has spent what it may."""
+    """The job has reached its budget."""
 
 
 autolog.configure(budgets=[{"limit": 5, "per": "day", "tag": "capitals", "then": TooExpensiveError}])

@@ -1,11 +1,11 @@
-"""Celery: the trace goes on in the worker. Run: celery -A celery_tasks worker"""
+"""Celery: a trace continues in the worker. Run: celery -A celery_tasks worker"""
 
 import celery
 import openai
 
 from autolog import autolog
 
-autolog.patch_openai()  # in the module of the tasks: every worker process imports it
+autolog.patch_openai()  # in the tasks' module, which every worker process imports
 app = celery.Celery("celery_tasks", broker="memory://")
 
 
@@ -18,6 +18,6 @@ def capital(place: str, user: str, traceparent: str | None) -> str:
 
 
 if __name__ == "__main__":
-    app.conf.task_always_eager = True  # here, instead of in a worker
+    app.conf.task_always_eager = True  # run tasks in this process instead of a worker
     with autolog.context(user="user:42"), autolog.span("order"):
         print(capital.delay("Portugal", "user:42", autolog.traceparent()).get())

@@ -1,4 +1,4 @@
-"""Django: a middleware gives every request its context. Patch in `settings.py` or in an `AppConfig.ready()`."""
+"""Django: a middleware sets the context of every request. Patch in `settings.py` or in `AppConfig.ready()`."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ autolog.patch_openai()
 
 
 class LoggedRequests:
-    """Everything inside a request carries who asked, and is one trace."""
+    """A middleware that records a request's user with every call, and makes each request one trace."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

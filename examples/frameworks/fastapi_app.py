@@ -1,4 +1,4 @@
-"""FastAPI: who asked stands in every record, also of what a request does concurrently. Run: uvicorn fastapi_app:app"""
+"""FastAPI: every record has the request's user, even for concurrent calls. Run: uvicorn fastapi_app:app"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,11 +1,11 @@
-"""Flask: a context around every request. Run: gunicorn flask_app:app"""
+"""Flask: set a context around every request. Run: gunicorn flask_app:app"""
 
 import flask
 import openai
 
 from autolog import autolog
 
-autolog.patch_openai()  # with gunicorn --preload, too: workers that are forked go on logging
+autolog.patch_openai()  # also with gunicorn --preload: forked workers continue to log
 app = flask.Flask(__name__)
 
 

@@ -1,6 +1,6 @@
-"""Google Cloud Functions and Cloud Run: without "CPU always allocated" nothing runs between requests, so flush in each.
+"""Google Cloud Functions and Cloud Run: unless "CPU always allocated" is on, flush before each request ends.
 
-Deploy with `--entry-point=capital`; decorate it with `functions_framework.http`.
+Decorate the function with `functions_framework.http`, and deploy with `--entry-point=capital`.
 """
 
 import openai

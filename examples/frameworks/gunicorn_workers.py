@@ -1,4 +1,4 @@
-"""gunicorn: patched once before the workers are forked. Run: gunicorn --preload --workers 2 gunicorn_workers:app"""
+"""gunicorn: patch once, before workers are forked. Run: gunicorn --preload --workers 2 gunicorn_workers:app"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import openai
 
 from autolog import autolog
 
-autolog.patch_openai()  # nothing else is needed: a forked worker has threads of its own, and flushes when it ends
+autolog.patch_openai()  # enough: a forked worker starts its own threads, and flushes when it exits
 
 
 @autolog(kind="chain")
@@ -23,7 +23,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Itera
     return [capital(environ["QUERY_STRING"]).encode()]
 
 
-if __name__ == "__main__":  # what the command above does, asked once and stopped
+if __name__ == "__main__":  # run the command above, send one request, and stop it
     import signal
     import socket
     import subprocess
@@ -31,7 +31,7 @@ if __name__ == "__main__":  # what the command above does, asked once and stoppe
     from pathlib import Path
     from urllib.request import urlopen
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # given to gunicorn, so that no port is guessed
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # passed to gunicorn, to avoid guessing a free port
         server = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--log-level", "error",
              "--pythonpath", str(Path(__file__).parent), f"--bind=fd://{listening.fileno()}", "gunicorn_workers:app"],

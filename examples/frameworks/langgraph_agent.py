@@ -1,4 +1,4 @@
-"""LangGraph: calls of every node are recorded; a span around the graph makes them one trace."""
+"""LangGraph: the calls of every node are recorded, and a span around the graph makes them one trace."""
 
 from typing import TypedDict
 
@@ -7,7 +7,7 @@ from langgraph.graph import END, START, StateGraph
 
 from autolog import autolog
 
-autolog.patch()  # before clients are made or after
+autolog.patch()  # before or after clients are created
 
 
 class State(TypedDict):

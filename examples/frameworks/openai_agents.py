@@ -1,4 +1,4 @@
-"""OpenAI Agents: its calls go through the openai SDK; its own tracing, which sends to OpenAI, can be off."""
+"""OpenAI Agents: calls go through the openai SDK, so the framework's own tracing to OpenAI may be off."""
 
 from agents import Agent, OpenAIChatCompletionsModel, Runner, set_tracing_disabled
 from openai import AsyncOpenAI

@@ -1,4 +1,4 @@
-"""pydantic-ai: its calls go through the openai SDK, so patching is all."""
+"""pydantic-ai: calls go through the openai SDK, so patching it is enough."""
 
 from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel

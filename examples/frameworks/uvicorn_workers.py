@@ -1,4 +1,4 @@
-"""uvicorn: each of its workers imports this module. Run: uvicorn --workers 2 uvicorn_workers:app"""
+"""uvicorn: every worker imports this module, and so patches. Run: uvicorn --workers 2 uvicorn_workers:app"""
 
 import openai
 from starlette.applications import Starlette
@@ -13,7 +13,7 @@ autolog.patch_openai()
 
 @autolog(kind="chain")
 async def capital(request: Request) -> StreamingResponse:
-    """Stream an answer: what it sends after this function has returned is still in its trace."""
+    """Stream an answer; calls made after this function has returned are still in the request's trace."""
     messages = [{"role": "user", "content": "What is the capital of Portugal?"}]
     with autolog.context(user=request.query_params["user"]):
         stream = await openai.AsyncOpenAI().chat.completions.create(
@@ -26,7 +26,7 @@ async def capital(request: Request) -> StreamingResponse:
 
 app = Starlette(routes=[Route("/capital", capital)])
 
-if __name__ == "__main__":  # what the command above does, asked once and stopped
+if __name__ == "__main__":  # run the command above, send one request, and stop it
     import signal
     import socket
     import subprocess
@@ -34,7 +34,7 @@ if __name__ == "__main__":  # what the command above does, asked once and stoppe
     from pathlib import Path
     from urllib.request import urlopen
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # given to uvicorn, so that no port is guessed
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # passed to uvicorn, to avoid guessing a free port
         server = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "--log-level", "error", "--app-dir", str(Path(__file__).parent),
              "--fd", str(listening.fileno()), "uvicorn_workers:app"],

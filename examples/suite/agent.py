@@ -1,4 +1,4 @@
-"""A small agent: asks a model, runs the tool that it wants, and has the answer summarised by another."""
+"""A small agent: ask a model, run the tool that it calls, and have another model summarise the answer."""
 
 import json
 

@@ -1,7 +1,7 @@
 """A test suite with cassettes and a budget: `pytest examples/suite`, without a network or a key.
 
-The cassettes beside this file answer. Delete one and run `pytest --autolog-replay=once` with your keys to record it
-anew; change a prompt, and the test shows what was asked beside what had been recorded.
+The cassettes beside this file provide the responses. To record one again, delete it and run `pytest
+--autolog-replay=once` with your keys. If you change a prompt, the test shows the difference from the recorded request.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from agent import answer, headline
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set keys where there are none: the SDKs want some."""
+    """Set placeholder keys, because the SDKs require them."""
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.setenv(name, "not needed")
 

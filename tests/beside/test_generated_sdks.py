@@ -1,4 +1,4 @@
-"""The SDKs that are generated from the same base as openai's: calls are recorded as openai's are.
+"""SDKs made by the generator of openai's: their calls are recorded like openai's.
 
 Those that are installed are tried; `python tests/beside/sdk_versions.py` tries all.
 """

@@ -1,4 +1,4 @@
-"""gevent and eventlet, which make threads and locks cooperative: before autolog is imported, or at any time after."""
+"""gevent and eventlet, which make threads and locks cooperative, imported before autolog or at any time after."""
 
 from __future__ import annotations
 

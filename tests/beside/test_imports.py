@@ -1,4 +1,4 @@
-"""What our threads import while the program runs: nothing that the program or an SDK may look at half-done."""
+"""Imports by autolog's threads while the program runs never expose a half-imported module to the program or an SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Beside every library that instruments the same SDKs: each call is recorded once, whoever comes and goes first.
+"""Other libraries that instrument the same SDKs: each call is recorded once, in every order of patching and unpatching.
 
 Of the libraries those are tried that are installed here; `python tests/beside/libraries.py` tries all.
 """

@@ -1,4 +1,4 @@
-"""What every supported version of the SDKs must do: calls are recorded whole, and give what they give without us.
+"""Every supported SDK version: calls are recorded completely, and return what they return without autolog.
 
 Here it runs with the versions that are installed; `python tests/beside/sdk_versions.py` runs it with the oldest ones,
 some between and the newest.

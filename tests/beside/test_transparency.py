@@ -1,4 +1,4 @@
-"""A program sees of every SDK, of both layers, what it sees without us.
+"""With every SDK, of both layers, a program observes the same with autolog as without.
 
 Each SDK that is installed is driven twice against the same server, without and with `patch()`, and what the program
 holds, catches and sends is compared. `python tests/beside/transparency.py` runs this in environments that have all.

@@ -1,4 +1,4 @@
-"""What a call inherits from where it is made."""
+"""The context that a call inherits from the code around it."""
 
 from __future__ import annotations
 

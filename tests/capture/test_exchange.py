@@ -1,4 +1,4 @@
-"""One logical call, from its request to the end of its response, whichever way it ends."""
+"""A logical call, from its request to the end of its response, however that ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`@autolog`: what is recorded, and that the function stays what it was."""
+"""`@autolog`: what it records, and that the decorated function behaves as before."""
 
 from __future__ import annotations
 

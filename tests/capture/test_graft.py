@@ -1,4 +1,4 @@
-"""Functions that are changed in place: whoever wraps, keeps or restores them, each call passes once."""
+"""Functions patched in place: a call is recorded once, even if other code wraps, keeps or restores the function."""
 
 from __future__ import annotations
 

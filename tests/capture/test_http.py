@@ -1,4 +1,4 @@
-"""Every call shape of both SDKs over a real socket, with and without autolog: the caller sees no difference."""
+"""Every kind of call of both SDKs over a real socket: the caller sees no difference with and without autolog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exception that strikes at any instruction of ours on the calling thread reaches the program."""
+"""An exception raised asynchronously inside autolog's code on the calling thread reaches the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed is listed by SDK and layer."""
+"""The inventory of installed SDKs and their layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK: agents, tools, handoffs and guardrails are in one tree with the calls."""
+"""The OpenAI Agents SDK: agents, tools, handoffs and guardrails form one tree with the calls."""
 
 from __future__ import annotations
 

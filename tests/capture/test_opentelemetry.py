@@ -1,4 +1,4 @@
-"""OpenTelemetry's spans and ours are one tree, and a call that a span describes, too, is one record."""
+"""OpenTelemetry's spans and autolog's form one tree, and a call that a span also describes is one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patching where something is wrong, and before the SDK is imported: in processes of their own."""
+"""Patching with broken SDKs, and before an SDK is imported, in separate processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorder's methods that patch, one pair for each SDK."""
+"""The recorder's patch and unpatch methods, a pair for each SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`with autolog.context(...)`: what every call inside carries."""
+"""`with autolog.context(...)`: the values that calls inside it inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as they are at the time of a call: nothing that changes later shows, and everything can be read."""
+"""Snapshots of values at the time of a call: later changes do not show, and every value can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`with autolog.span(...)`: one record each, in its place in the trace."""
+"""`with autolog.span(...)`: each span is one record at its place in the trace."""
 
 from __future__ import annotations
 

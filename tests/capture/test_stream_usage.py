@@ -1,4 +1,4 @@
-"""Chat streams without usage: left alone, asked for it unseen, or estimated."""
+"""Chat streams without usage: left alone, requested without the caller seeing it, or estimated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams pass through unchanged, and are kept."""
+"""Streams pass through unchanged while they are recorded."""
 
 from __future__ import annotations
 

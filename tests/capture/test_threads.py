@@ -1,4 +1,4 @@
-"""Threads and pools belong to the span and the context in which they were started."""
+"""Threads and pools inherit the span and context in which they were started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WebSocket connections of the openai SDK: one record for each response, and the connection stays the SDK's own."""
+"""WebSocket connections of the openai SDK: each response is one record, and the connection behaves as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog cache`, and the line on one log."""
+"""`autolog cache`, and the cache line in the display of one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: wrong usage, help, a store that is not there."""
+"""The command line as a whole: wrong usage, help, a missing store."""
 
 from __future__ import annotations
 

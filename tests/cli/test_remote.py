@@ -1,4 +1,4 @@
-"""Commands that read from a server: they show what they would of its store."""
+"""Commands that read from a server print the same as from its store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog skill`, and the page on the commands' JSON: both say what is there."""
+"""`autolog skill`, and the documentation of the commands' JSON: both agree with the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autolog trace`, and the trace that a part of its id means."""
+"""`autolog trace`, and finding a trace by a part of its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery: failing sinks are retried, their records kept in the journal, and no record holds up another."""
+"""Delivery: failing sinks are retried, their records go to the journal, and no record holds up another."""
 
 from __future__ import annotations
 

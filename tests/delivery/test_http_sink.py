@@ -1,4 +1,4 @@
-"""Shipping from the client: natively, in a vendor's format, to several places, and when the backend does not behave."""
+"""Shipping from the client: in the native and vendors' formats, to several places, and to misbehaving backends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shipping to other people's OpenTelemetry backends: Phoenix, the OpenTelemetry Collector, Jaeger."""
+"""Shipping to third-party OpenTelemetry backends: Phoenix, the OpenTelemetry Collector, Jaeger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every dialect declares, and that the rest of the house reads it there."""
+"""The contract of every dialect: its name, its requests, its routes, and its responses to hostile input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What vendors export, as records: rows by hand after their documentation, and after what their packages write."""
+"""Vendors' exports read as records: hand-written rows after their documentation and their packages' output."""
 
 from __future__ import annotations
 

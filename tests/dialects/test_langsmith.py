@@ -1,4 +1,4 @@
-"""LangSmith: runs in every way in which its clients send them, feedback, and what they read back.
+"""LangSmith: runs in every form that its clients send, feedback, and what its clients read back.
 
 The library itself runs in `tests/beside/senders/`.
 """

@@ -1,4 +1,4 @@
-"""OTLP's other two signals: log records of coding agents and of instrumentations, and metrics.
+"""OTLP logs and metrics: log records of coding agents and instrumentations, and metrics.
 
 The samples follow the documentation of Claude Code, Codex CLI and Gemini CLI.
 """

@@ -1,4 +1,4 @@
-"""Portkey: logs, and what their headers say."""
+"""Portkey: logs, and the meaning of their headers."""
 
 from __future__ import annotations
 

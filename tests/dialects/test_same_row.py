@@ -1,4 +1,4 @@
-"""The same call by every sender is the same row as the call itself, but for what a sender has no word for."""
+"""A call reported by any sender becomes the same row as the recorded call, except for fields that the sender lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same exchanges through every sender: the same dollars as on the wire, or an estimate; and one bill.
+"""The same exchanges through every sender cost the same dollars as on the wire, or an estimate, and are billed once.
 
 Each sender's names are those of its documentation or released source, named beside it; what a sender has no name for,
 it does not say. Costs are compared with those of the provider's own response.

@@ -1,4 +1,4 @@
-"""Records in few words."""
+"""Short descriptions of records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts for slides: whole SVG documents, whose bars are as high as their figures."""
+"""SVG charts for slides: complete documents whose bars are as high as their figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record as a page: in a notebook as HTML, else as text."""
+"""The page of a record: HTML in a notebook, else text."""
 
 from __future__ import annotations
 

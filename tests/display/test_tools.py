@@ -1,4 +1,4 @@
-"""The tools that agents read logs with."""
+"""The tools with which agents read logs."""
 
 from __future__ import annotations
 

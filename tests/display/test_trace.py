@@ -1,4 +1,4 @@
-"""A trace as a tree: order, depth, shares and sums."""
+"""The tree of a trace: order, depth, shares and sums."""
 
 from __future__ import annotations
 

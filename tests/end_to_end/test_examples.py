@@ -1,4 +1,4 @@
-"""Every example runs, against the stand-in, and leaves the records that it promises."""
+"""Every example runs against the stand-in, and leaves the expected records."""
 
 from __future__ import annotations
 

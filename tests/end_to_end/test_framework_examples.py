@@ -1,4 +1,4 @@
-"""The examples for frameworks run against the stand-in, each if its framework is installed."""
+"""The examples for frameworks run against the stand-in, if their framework is installed."""
 
 from __future__ import annotations
 

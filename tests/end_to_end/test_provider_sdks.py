@@ -1,4 +1,4 @@
-"""Real traffic of other providers through their own SDKs: one record each, and the caller none the wiser."""
+"""Real traffic of other providers through their own SDKs: one record per call, and no difference for the caller."""
 
 from __future__ import annotations
 

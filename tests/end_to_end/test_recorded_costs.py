@@ -1,4 +1,4 @@
-"""What the recorded exchanges cost: ours against a reckoning by hand from `expect` and the unit prices alone."""
+"""The costs of recorded exchanges agree with a manual calculation from `expect` and unit prices alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten questions that a team asks of its logs, each answered by one or two commands at 80 columns."""
+"""Ten questions that a team has about its logs, each answered by one or two commands at 80 columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real provider traffic through the real SDKs: one record each, true to the byte, and the caller none the wiser."""
+"""Real provider traffic through the real SDKs: one record per call, exact bytes, and no difference for the caller."""
 
 from __future__ import annotations
 

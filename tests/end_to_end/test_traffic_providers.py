@@ -1,4 +1,4 @@
-"""The recorded exchanges in ../shared/traffic_providers: what we read agrees with an independent reading of each."""
+"""The recorded exchanges in ../shared/traffic_providers are read in agreement with an independent reading."""
 
 from __future__ import annotations
 

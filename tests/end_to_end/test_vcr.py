@@ -1,4 +1,4 @@
-"""autolog and vcrpy together: a cassette recorded with autolog patched in replays with it, and gives the same record.
+"""autolog and vcrpy together: a cassette recorded with autolog patched replays with it, and gives the same record.
 
 `cassettes` beside it was recorded against the stand-in provider; delete it and run this file to record it again.
 """

@@ -1,4 +1,4 @@
-"""Several servers on one ClickHouse store, and a database that goes away."""
+"""Several servers on one ClickHouse store, and a database that becomes unavailable."""
 
 from __future__ import annotations
 

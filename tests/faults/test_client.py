@@ -1,4 +1,4 @@
-"""A program that uses autolog, and whatever can happen around it: the backend's moods, exits, kills, forks, poverty."""
+"""A program that uses autolog under faults: a misbehaving backend, exits, kills, forks, lack of resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that nobody would send, and bytes that a broken provider, proxy or disk might: no crash, no hang, no leak."""
+"""Malformed bytes, as from a broken provider, proxy or disk, cause no crash, hang or leak."""
 
 from __future__ import annotations
 

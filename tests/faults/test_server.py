@@ -1,4 +1,4 @@
-"""The server under faults: killed, flooded, starved of disk, talked to slowly."""
+"""The server under faults: kills, floods, a full disk, slow clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bills under bad circumstances: nothing is lost, nothing doubled, and nothing called exact that is not."""
+"""Bills under faults: no call is lost or billed twice, and no cost is called exact that is not."""
 
 from __future__ import annotations
 

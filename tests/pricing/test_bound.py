@@ -1,4 +1,4 @@
-"""The bound of a call's cost is never below what it costs, and there is none where nobody knows."""
+"""The upper bound of a call's cost is never below its cost, and there is none if the price is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets: what is spent is summed up for whom it should be, and the action is taken once."""
+"""Budgets: spending is attributed correctly, and the action is taken once."""
 
 from __future__ import annotations
 

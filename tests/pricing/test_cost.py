@@ -1,4 +1,4 @@
-"""Costs from the price table: which table, as of when, and what cannot be priced."""
+"""Costs from the price table: which table, as of which date, and what cannot be priced."""
 
 from __future__ import annotations
 

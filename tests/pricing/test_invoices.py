@@ -1,4 +1,4 @@
-"""Invoices: what a call costs by the providers' published price pages, each case with its arithmetic in words.
+"""Invoices: the costs of calls by the providers' published price pages, each with its arithmetic in words.
 
 Prices are those of genai-prices 0.2.3, verified there against the providers' pages in October 2026. Amounts agree to
 the millionth of a cent.

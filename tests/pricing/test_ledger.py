@@ -1,4 +1,4 @@
-"""What is spent and reserved adds up: in memory, in a file of several processes, in a database of several servers."""
+"""Spending and reservations add up: in memory, in a file of several processes, in a database of several servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices of one's own: a mapping of models, or a function."""
+"""Users' own prices: a mapping of models, or a function."""
 
 from __future__ import annotations
 

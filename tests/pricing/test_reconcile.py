@@ -1,4 +1,4 @@
-"""A month of calls with planted differences: all are found, none is invented."""
+"""A month of calls with planted differences: all are found, and no others are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configured budgets hold for the processes that share a store, and errors of the ledger are no one else's."""
+"""Configured budgets hold across processes that share a store, and errors of the ledger stay inside autolog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget of a run holds, however many calls are made at once and wherever."""
+"""The budget of a run holds, however many calls are made at once and on whichever thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who charges for a call, and by which entry of the price table."""
+"""Which seller charges for a call, and which entry of the price table applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budgets of a server hold for all programs that ask it."""
+"""The budgets of a server hold for all programs that use it."""
 
 from __future__ import annotations
 

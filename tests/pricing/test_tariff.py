@@ -1,4 +1,4 @@
-"""Prices by multiplication, beside genai-prices' own calculation: over its whole table, to the last digit."""
+"""Prices by our own multiplication agree with genai-prices' calculation over its whole table, to the last digit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cost is exact only if every term of the model's tariff is at its usual value or was told by the answer."""
+"""A cost is exact only if every term of the model's tariff has its usual value or is stated in the response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is billed by the piece, and what inference bound to a place costs more."""
+"""Items billed per unit, and surcharges for regional inference."""
 
 from __future__ import annotations
 

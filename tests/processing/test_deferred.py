@@ -1,4 +1,4 @@
-"""What the server reads of a call is what this process would have read of it."""
+"""The server reads the same from a call as the client process would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records made of spans: times, context, and what was captured of a call."""
+"""Records made from spans: times, context, and the captured call."""
 
 from __future__ import annotations
 

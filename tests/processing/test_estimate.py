@@ -1,4 +1,4 @@
-"""Tokens of streams without usage, counted with an encoding of our own: a token for each letter."""
+"""Token estimates for streams without usage, with a test encoding of one token per letter."""
 
 from __future__ import annotations
 

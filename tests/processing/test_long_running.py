@@ -1,4 +1,4 @@
-"""Calls that outlive their request: one record and one bill, however often, and by whom, the end is read."""
+"""Calls that outlive their request: one record and one bill, however often the result is read, and by whom."""
 
 from __future__ import annotations
 

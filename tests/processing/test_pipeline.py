@@ -1,4 +1,4 @@
-"""The stages that an ended span goes through: each in its place, each once."""
+"""The stages of processing an ended span: each runs once, in its place."""
 
 from __future__ import annotations
 

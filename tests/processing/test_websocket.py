@@ -1,4 +1,4 @@
-"""Records of a WebSocket's frames, made by hand: what a turn is, and what it was asked and answered."""
+"""Records from hand-made WebSocket frames: the turns, their input and their output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anthropic's messages: which calls are recorded, what is read of them, and how their streams are assembled."""
+"""Anthropic's messages: which calls are recorded, what is read from them, and how their streams are assembled."""
 
 from __future__ import annotations
 

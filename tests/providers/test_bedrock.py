@@ -1,4 +1,4 @@
-"""Bedrock: Converse, and `invoke` of every family of models, whole and streamed."""
+"""Bedrock: Converse, and `invoke` for every family of models, whole and streamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bedrock besides models: guardrails, work in the background, agents, knowledge bases, flows."""
+"""Bedrock's other services: guardrails, background work, agents, knowledge bases, flows."""
 
 from __future__ import annotations
 

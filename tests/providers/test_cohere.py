@@ -1,4 +1,4 @@
-"""Cohere: both versions of chat, embeddings, reranking; what is used and what is paid for."""
+"""Cohere: both versions of chat, embeddings, reranking; their usage and what is billed."""
 
 from __future__ import annotations
 

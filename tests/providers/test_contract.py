@@ -1,4 +1,4 @@
-"""What all providers' modules have in common, and how one is chosen."""
+"""What all provider modules have in common, and how one is chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every billable call of both SDKs, sync and async, against a stand-in: recorded, with tokens, with a cost or why not.
+"""Every billable call of both SDKs, sync and async, against a stand-in: recorded, with tokens, and a cost or a reason.
 
 The table that comes of it is COVERAGE.md in `autolog/providers`; `PYTHONPATH=tests python tests/providers/test_coverage.py` writes it anew.
 """

@@ -1,4 +1,4 @@
-"""DashScope: Qwen in its own shape."""
+"""DashScope: Qwen in DashScope's own format."""
 
 from __future__ import annotations
 

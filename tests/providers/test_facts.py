@@ -1,4 +1,4 @@
-"""Usage that cannot be, and errors in every shape."""
+"""Impossible usage figures, and errors in every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hugging Face: its own tasks; chat in OpenAI's shape."""
+"""Hugging Face: its own tasks, and chat in OpenAI's format."""
 
 from __future__ import annotations
 

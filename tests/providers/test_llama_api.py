@@ -1,4 +1,4 @@
-"""Meta's Llama API: its own format, with usage in metrics; its paths under `/compat/` speak OpenAI's."""
+"""Meta's Llama API: its own format, with usage in metrics; paths under `/compat/` use OpenAI's format."""
 
 from __future__ import annotations
 

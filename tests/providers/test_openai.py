@@ -1,4 +1,4 @@
-"""OpenAI's calls and responses: which are recorded, what is read of them."""
+"""OpenAI's calls and responses: which calls are recorded, and what is read from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of OpenAI and of vendors that stray from it, assembled."""
+"""Assembling streams of OpenAI, and of vendors that deviate from its format."""
 
 from __future__ import annotations
 

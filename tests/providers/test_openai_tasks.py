@@ -1,4 +1,4 @@
-"""What outlives its call where OpenAI's API is spoken: xAI's deferred answers, which do not repeat their id."""
+"""Calls that outlive their request in OpenAI's format: xAI's deferred responses, which do not repeat their id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage objects as OpenAI and its compatible vendors spell them."""
+"""Usage objects in the spellings of OpenAI and compatible vendors."""
 
 from __future__ import annotations
 

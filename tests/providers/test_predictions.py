@@ -1,4 +1,4 @@
-"""Vertex AI's predictions: by published models, by models of one's own, and videos that are made in the background."""
+"""Vertex AI's predictions: by published models, by custom models, and videos made in the background."""
 
 from __future__ import annotations
 

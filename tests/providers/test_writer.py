@@ -1,4 +1,4 @@
-"""Writer: a chat that is OpenAI's in all but its path, and what is beside it."""
+"""Writer: a chat in OpenAI's format under another path, and Writer's other calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records filled in from bodies, in whatever coding they come and whoever answered."""
+"""Filling in records from bodies of every encoding and provider."""
 
 from __future__ import annotations
 

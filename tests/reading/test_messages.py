@@ -1,4 +1,4 @@
-"""Conversations read from bodies in every provider's shape."""
+"""Conversations read from bodies in every provider's format."""
 
 from __future__ import annotations
 

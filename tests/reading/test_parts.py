@@ -1,4 +1,4 @@
-"""The parts of a message read alike in every provider's format."""
+"""The parts of a message are read alike from every provider's format."""
 
 from __future__ import annotations
 

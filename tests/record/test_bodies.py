@@ -1,4 +1,4 @@
-"""Bodies to data, whatever their bytes are."""
+"""Decoding bodies, whatever their bytes."""
 
 from __future__ import annotations
 

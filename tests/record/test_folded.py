@@ -1,4 +1,4 @@
-"""Folding a stream changes how often its frame stands there, and nothing that a reader of it sees."""
+"""Folding a stream removes repetitions of its frame, and changes nothing that a reader of the stream sees."""
 
 from __future__ import annotations
 

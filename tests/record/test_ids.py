@@ -1,4 +1,4 @@
-"""Identifiers: unique, sorted by time, and nobody else's numbers."""
+"""Identifiers: unique, sorted by time, and independent of the program's random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of an API key, by which it is known."""
+"""The end of an API key, which identifies the key."""
 
 from __future__ import annotations
 

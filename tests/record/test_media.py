@@ -1,4 +1,4 @@
-"""Media in bodies: found, kept once, and the body comes back byte for byte."""
+"""Media in bodies: found, stored once, and restored byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging records of one id, in whatever order they arrive."""
+"""Merging records with the same id, in whatever order they arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A score is kept under its name, with its comment if it has one."""
+"""A score is stored under its name, with its comment if there is one."""
 
 from __future__ import annotations
 

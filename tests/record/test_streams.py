@@ -1,4 +1,4 @@
-"""Streams split into events, however they are framed and wherever they were cut off."""
+"""Splitting streams into events, however they are framed and wherever they are cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has a head is secret to its end, however long it is."""
+"""Secrets with a header are found to their end, however long they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials are found by what protocols, tools and encodings put around them, and only there."""
+"""Credentials are found by the syntax that protocols, tools and encodings put around them, and only there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is URL-encoded is searched, too, and found at its place."""
+"""URL-encoded text is searched, too, and findings have the right offsets."""
 
 from __future__ import annotations
 

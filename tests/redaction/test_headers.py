@@ -1,4 +1,4 @@
-"""URLs and headers are kept without what grants access."""
+"""URLs and headers are kept without credentials."""
 
 from __future__ import annotations
 

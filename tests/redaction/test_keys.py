@@ -1,4 +1,4 @@
-"""Keys with a format, in the long words of a text."""
+"""Keys of published formats are found among the long words of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words are found by a letter of theirs that is rare."""
+"""Words are found by searching for their rarest letter."""
 
 from __future__ import annotations
 

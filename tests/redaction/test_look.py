@@ -1,4 +1,4 @@
-"""A quick look at a body before it is decoded."""
+"""The quick check of a body before it is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of secrets are told from names of other things, and random values from words."""
+"""Names of secrets are distinguished from other names, and random values from words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies under the name of a secret in an object is one, however deep and beside whatever."""
+"""Values under the name of a secret in an object are secrets, at any depth and with any siblings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that come in pieces are found as wholes, and the pieces of other texts stay where they were."""
+"""Keys that arrive in pieces are found, and the pieces of other texts stay where they were."""
 
 from __future__ import annotations
 

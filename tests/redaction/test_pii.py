@@ -1,4 +1,4 @@
-"""Personal data are replaced by what kind they are of, and what only looks like some is left alone."""
+"""Personal data are replaced by their kind, and look-alikes are left alone."""
 
 from __future__ import annotations
 

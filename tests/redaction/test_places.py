@@ -1,4 +1,4 @@
-"""Passwords are found in commands, settings and code by the place that they stand at."""
+"""Passwords in commands, settings and code are found by their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presidio beside our own searches: where it is installed it adds what it knows, and takes nothing else."""
+"""Presidio, if installed, adds its findings to our own searches and changes nothing else."""
 
 from __future__ import annotations
 

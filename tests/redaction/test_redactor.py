@@ -1,4 +1,4 @@
-"""What never reaches a sink: keys by their looks and by their place, and what the user's own rules name."""
+"""Secrets that never reach a sink: keys by format and by place, and what the user's own rules match."""
 
 from __future__ import annotations
 

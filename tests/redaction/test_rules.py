@@ -1,4 +1,4 @@
-"""What users ask to have redacted is checked where they ask."""
+"""The user's redaction rules are validated when they are configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of every format are edited without harm to what is around an edit."""
+"""Bodies of every format are edited without damage to the text around an edit."""
 
 from __future__ import annotations
 

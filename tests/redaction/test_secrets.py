@@ -1,4 +1,4 @@
-"""Keys are recognised by their format, by the name that they stand under, and by the words around them."""
+"""Keys are recognised by format, by name, and by the words around them."""
 
 from __future__ import annotations
 

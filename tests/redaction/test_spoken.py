@@ -1,4 +1,4 @@
-"""Passwords and codes that are told in words."""
+"""Passwords and codes given in words are found."""
 
 from __future__ import annotations
 

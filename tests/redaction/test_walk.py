@@ -1,4 +1,4 @@
-"""A walk changes texts, and leaves all else the very objects that they were."""
+"""A walk edits texts and keeps all other objects identical."""
 
 from __future__ import annotations
 

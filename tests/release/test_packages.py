@@ -1,4 +1,4 @@
-"""What the packages hold, built from this checkout; `python tests/release/packages.py` installs and uses them."""
+"""The contents of the packages built from this checkout; `python tests/release/packages.py` installs and uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every release left is opened, brought forward, written and read; see `states.py`, which keeps it."""
+"""Data of every release can be opened, upgraded, written and read; `states.py` saves the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application: mounted, described, and reached under a path."""
+"""The application: mounted in another, documented, and served under a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route of every dialect and every page, with every kind of key: generated from the tables of routes."""
+"""Every route of every dialect and every page, with every kind of key; the cases come from the tables of routes."""
 
 from __future__ import annotations
 

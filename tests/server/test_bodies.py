@@ -1,4 +1,4 @@
-"""Request bodies: what arrives counts, and whoever has no key gets little."""
+"""Request bodies: limits count the bytes received, and are low for clients without a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of calls for Prometheus: by project, provider, model and status, each call once, and few series."""
+"""Prometheus metrics of calls by project, provider, model and status: each call once, in a bounded number of series."""
 
 from __future__ import annotations
 

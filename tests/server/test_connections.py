@@ -1,4 +1,4 @@
-"""Connections: heads are bounded, and who shows no key gives way."""
+"""Connections: request heads are bounded, and clients without a key yield to others."""
 
 from __future__ import annotations
 

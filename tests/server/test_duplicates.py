@@ -1,4 +1,4 @@
-"""One call, reported by two layers, is one record."""
+"""A call reported by two layers is one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as replies."""
+"""Errors as HTTP responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingest: what a write adds to the costs is charged once it is on disk, and never otherwise."""
+"""Ingest: the costs that a write adds are charged once the write is on disk, and never otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client with a key may send at most."""
+"""The limits for a client with a key."""
 
 from __future__ import annotations
 

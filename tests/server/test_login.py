@@ -1,4 +1,4 @@
-"""Signing in to the pages by a trusted proxy's header: its word counts, nobody else's, and only there."""
+"""Signing in by a trusted proxy's header, which counts only from that proxy and only on the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log: a line for each request and each refusal, without keys, queries or bodies."""
+"""The server's log: one line for each request and refusal, without keys, queries or bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/mcp` of the server."""
+"""The server's `/mcp` route."""
 
 from __future__ import annotations
 

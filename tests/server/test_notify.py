@@ -1,4 +1,4 @@
-"""Mail: handed over to a server as it wants it, and what fails says why."""
+"""Mail: sent in the way that the mail server requires, with clear errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reached under a path: by an option, or by the word of a trusted proxy, whether or not the proxy takes it off."""
+"""Serving under a path, set by an option or a trusted proxy, whether or not the proxy strips it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/ready`: one small write for all who ask, and no thread."""
+"""`/ready`: one small write for all concurrent requests, and no thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading is bounded like writing: lists with bodies go out piece by piece."""
+"""Reading is bounded like writing: lists with bodies are sent piece by piece."""
 
 from __future__ import annotations
 

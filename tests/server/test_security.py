@@ -1,4 +1,4 @@
-"""Who may do what; what a log's content can reach: nothing."""
+"""Access rights, and that the contents of a log cannot run or reach anything."""
 
 from __future__ import annotations
 

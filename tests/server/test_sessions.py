@@ -1,4 +1,4 @@
-"""Sessions of the dashboard: in place of the key, of one browser, and over when it or its key says so."""
+"""Sessions of the dashboard: known to every server, used in place of a key, and ended by expiry or with their key."""
 
 from __future__ import annotations
 

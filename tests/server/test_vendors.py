@@ -1,4 +1,4 @@
-"""The vendors' own SDKs, as released, against our server: only the base URL and the key are ours."""
+"""Vendors' released SDKs against our server, with only the base URL and the key changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts: rules are judged by the calls of their window, one fires once and is told of, whichever server watches."""
+"""Alerts: rules evaluate the calls of their window, and fire and notify once, with any number of servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was acknowledged is on disk, however the server ends."""
+"""Acknowledged records are on disk, however the server ends."""
 
 from __future__ import annotations
 

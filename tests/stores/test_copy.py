@@ -1,4 +1,4 @@
-"""`autolog copy`: whole, checked, going on where it stopped, in both directions."""
+"""`autolog copy`: complete, verified, and resumed after an interruption, in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters as people write them: the vocabulary, times, ages, zones."""
+"""Filters in the form that users write: names, times, ages, time zones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL over the logs: the same answers on every store, and nothing but answers."""
+"""SQL over the logs: the same answers on every store, and no access to anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite of behaviours for every store."""
+"""One suite of tests for every store."""
 
 from __future__ import annotations
 

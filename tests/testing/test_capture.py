@@ -1,4 +1,4 @@
-"""`autolog.testing.capture()`: a test sees what a store would hold."""
+"""`autolog.testing.capture()`: a test sees the records that a store would contain."""
 
 from __future__ import annotations
 

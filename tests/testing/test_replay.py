@@ -1,4 +1,4 @@
-"""`autolog.testing.replay`: recorded calls answer in the place of the network, whichever library makes them."""
+"""`autolog.testing.replay`: recorded calls replace the network, whichever library makes them."""
 
 from __future__ import annotations
 

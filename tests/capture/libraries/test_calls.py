@@ -1,4 +1,4 @@
-"""Calls to models are recorded by the HTTP library that they pass through, and nothing else that passes there is."""
+"""Calls to models are recorded by the HTTP library that they use, and no other requests are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program whose HTTP library is patched sees what it sees without: types, errors, bytes, and what mocks the library."""
+"""A patched HTTP library behaves as before: types, errors, bytes, and libraries that mock it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Causes of cache misses: the providers' published rules, case by case."""
+"""Causes of cache misses, by the providers' published rules, case by case."""
 
 from __future__ import annotations
 

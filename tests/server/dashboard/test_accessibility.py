@@ -1,4 +1,4 @@
-"""Every page by axe, in light and dark, wide and narrow; nothing scrolls sideways, nothing is said on the console."""
+"""Every page passes axe in light and dark, wide and narrow, without sideways scrolling or console messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of alerts: set, changed, tried and removed there; what makes no sense keeps what was typed."""
+"""The alerts page: set, change, try and remove alerts; invalid input keeps what was typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of prompt caches: sums, causes and misses, and the line on a call's own page."""
+"""The page of prompt caches: sums, causes and misses, and the cache line on a call's own page."""
 
 from __future__ import annotations
 

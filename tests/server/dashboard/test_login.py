@@ -1,4 +1,4 @@
-"""Signing in and out: with a session, from our own pages alone."""
+"""Signing in and out: by session, and only from our own pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people come to the pages for, done in the browser with few clicks; the answers are known."""
+"""Users' tasks, done in a real browser with few clicks; the answers are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved views: kept by name for each project, and whole URLs."""
+"""Saved views: stored by name for each project, as whole URLs."""
 
 from __future__ import annotations
 

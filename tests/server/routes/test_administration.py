@@ -1,4 +1,4 @@
-"""Keys and projects over HTTP: who may administer what, and what is told once."""
+"""Keys and projects over HTTP: who may administer what, and that a key is shown once."""
 
 from __future__ import annotations
 

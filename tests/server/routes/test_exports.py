@@ -1,4 +1,4 @@
-"""Portkey's exports: few, small, for some days, and their file for those whose key may read."""
+"""Portkey's exports: limited in number, size and age, and readable with the keys that may read the logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own protocol: records in and out, sums, scores."""
+"""The native protocol: writing and reading records, sums, scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is ClickHouse's own: layouts for clusters, records that delete themselves, sums that are kept."""
+"""ClickHouse specifics: layouts for clusters, records that expire, precomputed sums."""
 
 from __future__ import annotations
 

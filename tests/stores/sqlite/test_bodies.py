@@ -1,4 +1,4 @@
-"""Bodies in the SQLite store: a dictionary comes, others come, and every body stays readable by everybody."""
+"""Bodies in the SQLite store: dictionaries change, and every body stays readable by every process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a store: who may read it, and what happens when it is taken away."""
+"""The file of a store: its permissions, and what happens when it is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many rows with few statements."""
+"""Inserting many rows with few statements."""
 
 from __future__ import annotations
 

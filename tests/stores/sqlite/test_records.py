@@ -1,4 +1,4 @@
-"""A batch of records: new ones, known ones and ones that come twice get their numbers and what lies beside them."""
+"""Batches of records: new, known and repeated ones get their numbers and their associated rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of other versions: migrated, mended, made anew from what they hold, or refused with a sentence."""
+"""Files of other versions are migrated, repaired, rebuilt from their contents, or refused with a clear message."""
 
 from __future__ import annotations
 
