@@ -215,7 +215,8 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
 def _response(made: Any) -> Any:
     """Return the response: a message as a choice, or a stream as the SDK assembled it, in the Responses API's shape.
 
-    The usage in a stream's response is the SDK's, not the provider's; its id is dropped if it is not the provider's.
+    The usage in a stream's response is dropped, because it is the SDK's and not the provider's; so is the id that the
+    SDK makes up for other providers than OpenAI.
     """
     first = mapping(made[0]) if isinstance(made, list) and made else {}
     if first.get("object") == "response":

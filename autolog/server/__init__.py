@@ -1,7 +1,7 @@
-"""The bundled server: OTLP, other loggers' APIs and our own over one store.
+"""The bundled server: serves OTLP, other loggers' APIs and autolog's own from one store.
 
-`create_app(store=...)` is an ASGI application; it mounts inside a Starlette or FastAPI application as well as it
-runs by itself (`autolog serve`).
+`create_app(store=...)` returns an ASGI application, which can be mounted in a Starlette or FastAPI application or run
+by itself (`autolog serve`).
 """
 
 from __future__ import annotations

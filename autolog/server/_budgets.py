@@ -113,7 +113,7 @@ class Spending:
             self._ledger.settle(f"{project}/{number}", cost)
 
     def _claim(self, budget: Budget, value: str) -> bool:
-        """Return whether this server is the one to act on a budget in this period: the last to write its claim is."""
+        """Return whether this server is the one to act on a budget in this period: the last one to write a claim is."""
         name, mine, now = f"{budget.kind}:{value}:{budget.limit}:{budget.period}", uuid.uuid4().hex, datetime.now(UTC)
         known = self._store.documents(_KIND).get(name)
         if known is not None and now - datetime.fromisoformat(known["at"]) < budget.period:

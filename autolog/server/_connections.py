@@ -30,7 +30,7 @@ PIPELINED = 8
 _TOO_LARGE = b"the request's headers are too large"
 
 
-class _Refused(Exception):  # noqa: N818 - not an error of ours: it makes httptools stop parsing
+class _Refused(Exception):  # noqa: N818 - not an error, but makes httptools stop parsing
     """Stops parsing a request whose head is too large, or that is one pipelined request too many."""
 
 

@@ -28,7 +28,7 @@ def decode(row: Json) -> list[Record]:
     model = text(row.get("model")) or text(settings.get("name"))
     request: Json = {"model": model, **mapping(settings.get("parameters"))}
     record = Record(
-        id=f"promptlayer-{require_id(row, 'request_id' if 'request_id' in row else 'id')}",  # a number, as others have
+        id=f"promptlayer-{require_id(row, 'request_id' if 'request_id' in row else 'id')}",  # a bare number may clash
         dialect="promptlayer",
         operation_name="chat",
         provider_name=provider_called(text(row.get("provider")) or text(settings.get("provider"))),

@@ -39,7 +39,7 @@ from autolog.dialects.langfuse._encode import (
 name = "langfuse"
 why_not_shipped = "its server accepts spans: ship to it with dialect='otlp'"
 key_headers: tuple[str, ...] = ()
-#: The paths that Langfuse serves, one by one, because PromptLayer's paths under `/api/public` are longer than that.
+#: PromptLayer has the prefix `/api/public/v2`; Langfuse's paths below it are listed, as the longest prefix wins.
 prefixes = (
     "/api/public",
     *(f"/api/public/v2/{word}" for word in ("observations", "scores", "prompts", "datasets", "metrics")),

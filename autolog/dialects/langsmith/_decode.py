@@ -38,7 +38,7 @@ class Upload:
     problem: str = ""
 
     def lay(self, operation: str, run_id: str, values: Json) -> None:
-        """Add values to a run. A patch's override a post's, in whatever order they come; null counts as absent."""
+        """Add values to a run. Values of a patch override those of a post, in any order; null counts as absent."""
         run = self.runs.setdefault(run_id, {"id": run_id})
         told = {key: value for key, value in values.items() if value is not None}
         if operation == "post":
@@ -225,7 +225,7 @@ def _read_call(record: Record, run_type: str, extra: Json, inputs: Json, outputs
 
 
 def _generation(outputs: Json) -> Json:
-    """Return LangChain's first generation without its text."""
+    """Return the `generation_info` of LangChain's first generation, such as its finish reason."""
     return mapping(next(_generations(outputs), {}).get("generation_info"))
 
 

@@ -97,7 +97,7 @@ def attachments_of(record: Record) -> dict[str, Json]:
 
 def encode_run(record: Record) -> Json:
     """Encode a record as a run."""
-    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # derived from s3_urls
+    run = {key: value for key, value in run_of(record).items() if key != "attachments"}  # clients read s3_urls
     details = record.cost_details or {}
     known = [n for n in (record.usage_input_tokens, record.usage_output_tokens) if n is not None]
     done = "success" if record.end_time is not None else "pending"

@@ -1,4 +1,4 @@
-"""Selects the attributes to keep beside a record's bodies: those with values that are in neither body.
+"""Selects the attributes to store in addition to a record's bodies: those with values that are in neither body.
 
 Messages make up most of a span, and some instrumentations send them twice. Storing them with the bodies that were made
 from them would make a row three times as large.

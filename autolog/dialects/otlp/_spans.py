@@ -84,7 +84,7 @@ _NESTED = ("mlflow.chat.tokenUsage", "mlflow.llm.cost", "langfuse.observation.us
 
 
 def _flat(attributes: Attributes) -> Attributes:
-    """Return attributes, and beside them those inside of JSON objects, one by one."""
+    """Return the attributes, and additionally those inside JSON objects, under their full names."""
     found = dict(attributes)
     for key in _NESTED:
         inner = parsed(attributes.get(key))

@@ -95,7 +95,7 @@ def put(call: Call) -> RecordWrite:
 
 
 def told(call: Call) -> Reply:
-    """Acknowledge how an upload went: what was put is known already."""
+    """Acknowledge the client's report on an upload, which says nothing that the server does not know."""
     call.object()
     return Reply(200, {})
 

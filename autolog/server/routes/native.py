@@ -39,6 +39,12 @@ _PROTOCOL = {dialect.PROTOCOL_HEADER: dialect.PROTOCOL}
 
 
 def ingest(call: Call) -> RecordWrite:
+    """Store a batch of records; the reply has the id of each, or why it was refused, in the order of the batch.
+
+    Raises:
+        Fault: 400, if the body is not a batch; 413, if it has too many records; 415, if its content type is unknown;
+            501, if it is of another major version of the protocol.
+    """
     dialect.check_protocol(call.headers.get(dialect.PROTOCOL_HEADER))
     decoded = dialect.decode_batch(call.body, call.headers.get("content-type", ""), call.batch_items)
     records = [record for record in decoded if isinstance(record, Record)]
@@ -98,6 +104,11 @@ def _project(call: Call, wanted: str | None) -> str:
 
 
 def list_records(call: Call) -> Reply:
+    """Reply with a page of the records that match, as JSON, or as MessagePack if the client accepts that.
+
+    Raises:
+        Fault: 400, if a parameter is invalid; 403, if the project is not the key's.
+    """
     query = query_of(call, "limit", "offset", "total", "sort", "after", "id", "bodies", "roots")
     query = replace(query, roots=call.parameter("roots") in {"1", "true"})
     limit = call.parameters.integer("limit", 50, most=MAX_LIMIT)
@@ -155,6 +166,11 @@ def _wants_msgpack(call: Call) -> bool:
 
 
 def get_record(call: Call) -> Reply:
+    """Reply with a record and its bodies, as JSON, or as MessagePack if the client accepts that.
+
+    Raises:
+        Fault: 404, if there is no such record.
+    """
     record = call.store.get(call.path["id"], _project(call, call.parameter("project")))
     if record is None:
         raise Fault(404, "there is no record with this id")
@@ -164,6 +180,11 @@ def get_record(call: Call) -> Reply:
 
 
 def delete_record(call: Call) -> Reply:
+    """Delete a record.
+
+    Raises:
+        Fault: 404, if there is no such record.
+    """
     query = Query({"project": call.project, "id": call.path["id"]})
     if not call.write(lambda store: store.delete(query)):
         raise Fault(404, "there is no record with this id")
@@ -171,6 +192,11 @@ def delete_record(call: Call) -> Reply:
 
 
 def aggregate(call: Call) -> Reply:
+    """Reply with the sums of the provider calls that match, by the value of `by`, or of all together.
+
+    Raises:
+        Fault: 400, if a parameter is invalid.
+    """
     by = call.parameter("by")
     if by is not None and by not in GROUPS:
         raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(GROUPS)}")
@@ -180,6 +206,11 @@ def aggregate(call: Call) -> Reply:
 
 
 def score_sums(call: Call) -> Reply:
+    """Reply with the sums of the scores of the records that match, by name, and by the value of `by` if it is given.
+
+    Raises:
+        Fault: 400, if a parameter is invalid.
+    """
     by = call.parameter("by")
     if by is not None and by not in SCORE_GROUPS:
         raise Fault(400, f"by: {by[:50]!r} is not one of {', '.join(SCORE_GROUPS)}")
@@ -203,6 +234,7 @@ def run_sql(call: Call) -> Reply:
 
 
 def tail(call: Call) -> Reply:
+    """Stream the records that match and arrive from now on, as server-sent events."""
     return follow(call, query_of(call, "after"), to_json)
 
 
@@ -218,6 +250,11 @@ class Score(pydantic.BaseModel):
 
 
 def score(call: Call) -> Reply:
+    """Set a score of a record, which replaces an earlier one of the same name.
+
+    Raises:
+        Fault: 400, if the body is invalid; 404, if there is no such record.
+    """
     given = validate(Score, call.object())
 
     def change(record: Record) -> None:
