@@ -71,8 +71,7 @@ def _too_large(most: int) -> Fault:
 
 
 class Doorway:
-    """Reads the bodies of requests that have not shown a valid key: only a few at a time, with small size and time
-    limits.
+    """Reads the bodies of requests that have not shown a valid key: a few at a time, small in size and in time.
 
     When there are too many, the read that started first is aborted, so that slow senders cannot keep others out.
     """

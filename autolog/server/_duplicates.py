@@ -64,8 +64,7 @@ class Deduplicator:
         self._lock = threading.Lock()
 
     def fold(self, store: Store, records: Sequence[Record]) -> Folded:
-        """Fold reports of the same call, among `records` and in the store; the records are returned, still to be
-        written.
+        """Fold reports of the same call, among `records` and in the store; return the records, still to be written.
 
         A record that is folded into another one gets the other record's id.
         """

@@ -82,8 +82,7 @@ class Services:
         self.spending.follow(self.keyring.settings)
 
     async def refresh(self, sessions: bool = False, unknown: bool = False) -> None:
-        """Read the keys, and with `sessions` the sessions, again if they are out of date; one task does so for all
-        waiting.
+        """Read the keys, and with `sessions` the sessions, again if they are out of date, once for all tasks that wait.
 
         With `unknown`, a session was not found, and another server may have just opened it.
         """

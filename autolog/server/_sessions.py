@@ -52,8 +52,7 @@ class Sessions:
         self._unsaved: dict[str, _Session] = {}
 
     def open(self, key: str) -> str:
-        """Open a session for a valid key and return its token. Without a writable store it is valid in this process
-        only.
+        """Open a session for a valid key and return its token. It is valid only here if the store cannot be written.
 
         Raises:
             LookupError: if the key is not valid.

@@ -236,8 +236,7 @@ def _quoted(value: object) -> str:
 
 
 def log_url(record: Record, origin: str = "") -> str:
-    """Return the URL of a record's page: with the id in the path if possible, and with the project unless it is the
-    default.
+    """Return the URL of a record's page: its id in the path if possible, and its project unless it is the default.
 
     `origin` is the query of the list from which the page is opened.
     """
