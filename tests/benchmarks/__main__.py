@@ -1,12 +1,12 @@
-"""What autolog costs and carries, beside its peers, in one run; ratios are what counts, for machines differ.
+"""Measure autolog's overhead and throughput beside its peers in one run; compare ratios, because machines differ.
 
     python tests/benchmarks client [--rounds 20] [--only autolog,langfuse] [--json FILE]
     python tests/benchmarks client --core 0 [--cases "chat;messages"]     all on one core
     python tests/benchmarks server [--logs 100000] [--store chdb] [--json FILE]
     python tests/benchmarks commands [--rounds 20]
-    python tests/benchmarks safe --core 0     how soon after its call a record is on disk, or taken by a server
+    python tests/benchmarks safe --core 0     how soon after its call a record is on disk, or accepted by a server
 
-Every peer gets an environment of its own, made by this command and kept in the folder that `--environments` names.
+Every peer gets its own environment, which this command creates and keeps in the folder given by `--environments`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """One table for each case."""
+    """Print a table for each case."""
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         columns = list(dict.fromkeys(key for row in mine for key in row if key not in {"case", "subject"}))

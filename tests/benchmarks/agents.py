@@ -1,15 +1,15 @@
-"""How many tokens an agent reads to find out why a run failed, with our tools and with Phoenix's, on the same data.
+"""Count the tokens that an agent reads to find out why a run failed, with our tools and Phoenix's, on the same data.
 
     python tests/benchmarks/agents.py [--environments FOLDER] [--phoenix http://127.0.0.1:6006]
 
-The run is `mcp_clients.failed_run`: forty calls with a long system text, of which the last fails for what a tool gave back
-in the thirtieth. An agent has found it when it has read the error's message and that tool's result. Its steps are written
-down here, as few as each tool set allows; counted are the tools' descriptions, the arguments and the answers, once each.
+The run is `mcp_clients.failed_run`: forty calls with a long system prompt, of which the last fails because of a tool
+result in the thirtieth. An agent is done when it has read the error message and that tool result. Its steps are fixed
+here, as few as each tool set allows; the tools' descriptions, the arguments and the answers are counted once each.
 
-Phoenix's server is installed into an environment of its own and started, unless `--phoenix` names one, and is driven
-through its own MCP server by the official client, as ours is: in its default form, where the agent writes programs that
-pick what to read, and with its endpoints called for what they return. Tokens are tiktoken's cl100k_base where its table is at hand, else a
-quarter of the bytes; which of the two is said.
+Phoenix's server is installed into its own environment and started, unless `--phoenix` names a running one. The official
+client drives it through its own MCP server, like ours: in its default mode, in which the agent writes programs that
+select what to read, and by calling its endpoints directly. Tokens are those of tiktoken's cl100k_base if its table is
+available, else a quarter of the bytes; the output says which.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from autolog._record.record import Record  # noqa: E402
 from autolog.stores import open_store  # noqa: E402
 
-#: What must have been read: the error's message, and the tool's result that it comes from.
+#: What the agent must have read: the error message, and the tool result that caused the error.
 FOUND = ("refund id must be a text", "refund id: null")
 
 
 def counter() -> tuple[str, Callable[[str], int]]:
-    """Return what counts tokens, and its name."""
+    """Return the name of a token counter, and its function."""
     try:
         import tiktoken
 
@@ -57,7 +57,7 @@ def counter() -> tuple[str, Callable[[str], int]]:
 
 
 class Reader:
-    """An agent's reading: calls tools, and counts what it read."""
+    """Calls tools for an agent, and counts the tokens that it reads."""
 
     def __init__(self, client: Any, count: Callable[[str], int]) -> None:
         self._client = client
@@ -91,7 +91,7 @@ class Reader:
 
 
 async def ours(reader: Reader) -> None:
-    """Find the failed call, see why, look for where the text comes from, read that step."""
+    """Find the failed call, read its error, find the source of the wrong text, and read that step."""
     await reader.call("find", status="error")
     await reader.call("show", id="run-039")
     await reader.call("find", text="refund id")
@@ -120,7 +120,7 @@ return found
 
 
 async def phoenix_by_programs(reader: Reader) -> None:
-    """Do the same, with programs that pick what is read, as the server suggests."""
+    """Do the same with programs that select what to read, as the server suggests."""
     await reader.call("search", query="list spans with errors", detail="brief")
     await reader.call("get_schema", tools=["getSpans"])
     await reader.call("execute", code=_ERRORS)
@@ -130,7 +130,7 @@ async def phoenix_by_programs(reader: Reader) -> None:
 
 
 async def phoenix_by_endpoints(reader: Reader) -> None:
-    """Do the same, with what the endpoints return: the failed spans, then those around the last but nine."""
+    """Do the same with the endpoints: read the failed spans, then those around the tenth from the end."""
     ask = "return await call_tool('getSpans', %r)"
     await reader.call("get_schema", tools=["getSpans"])
     await reader.call("execute", code=ask % {"project_identifier": "default", "status_code": ["ERROR"]})
@@ -138,7 +138,7 @@ async def phoenix_by_endpoints(reader: Reader) -> None:
 
 
 def otlp(records: list[Record]) -> bytes:
-    """Return a run as OpenInference has it, over OTLP."""
+    """Return a run as an OTLP request in OpenInference's conventions."""
     spans = [_span(record) for record in records if record.trace_id]
     request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])])
     return request.SerializeToString()
@@ -184,7 +184,7 @@ def _attributes(values: dict[str, Any]) -> list[KeyValue]:
 
 @contextmanager
 def phoenix(folder: Path, given: str | None) -> Iterator[str | None]:
-    """Give the address of a Phoenix server; None if it cannot be installed."""
+    """Run a Phoenix server for the block, and yield its address, or None if it cannot be installed."""
     if given is not None:
         yield given
         return
@@ -218,7 +218,7 @@ def _wait(address: str) -> None:
 
 
 def measure(folder: Path, given: str | None) -> tuple[str, list[dict[str, Any]]]:
-    """Return what counted, and a row for every way of reading."""
+    """Return the name of the token counter, and a row for every way of reading."""
     name, count = counter()
     rows = []
 
@@ -241,7 +241,7 @@ def measure(folder: Path, given: str | None) -> tuple[str, list[dict[str, Any]]]
         sent = httpx2.post(f"{address}/v1/traces", content=otlp(records),
                            headers={"content-type": "application/x-protobuf"})  # fmt: skip
         sent.raise_for_status()
-        time.sleep(3)  # it writes them a moment later
+        time.sleep(3)  # the spans are written with a delay
         for subject, steps in (
             ("phoenix, programs", phoenix_by_programs),
             ("phoenix, endpoints", phoenix_by_endpoints),

@@ -1,7 +1,7 @@
-"""What finding the causes of cache misses costs, off the calling thread: `python tests/benchmarks/cache_causes.py`.
+"""Measure the search for causes of cache misses, off the calling thread: `python tests/benchmarks/cache_causes.py`.
 
-An agent of so many turns in ten conversations, whose instructions break the cache now and then, as records in memory. Printed
-are the milliseconds a call, and the megabytes of requests a second, of reading, comparing and explaining.
+The records, in memory, are those of an agent with ten conversations, whose instructions break the cache now and then.
+Prints the milliseconds per call, and the megabytes of requests per second, of reading, comparing and explaining.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autolog._record.record import Record  # noqa: E402
 
 
 def agent(provider: str, turns: int) -> list[Record]:
-    """Return the calls of ten conversations; every seventh breaks its prefix."""
+    """Return the calls of ten conversations, of which every seventh breaks its prefix."""
     records = []
     for turn in range(turns):
         body = (anthropic_body if provider == "anthropic" else openai_body)(turn // 10 + 1)

@@ -1,9 +1,9 @@
-"""Counts the function calls, Python's and C's, that a record takes off the calling thread.
+"""Count the function calls, in Python and C, that processing a record takes off the calling thread.
 
     python tests/benchmarks/calls.py
 
-A count is the same on every machine and under every load, where seconds are not. The records are those of a chat and of
-a streamed chat of 200 pieces, each read, redacted and priced as configured by default; not counted is their delivery.
+Unlike times, counts are the same on every machine and under every load. The records are those of a chat and of a
+streamed chat of 200 chunks, each read, redacted and priced with the default configuration. Delivery is not counted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def stream() -> bytes:
 
 
 def spans(streamed: bool) -> list[Span]:
-    """The ended spans of so many calls, as the queue gets them."""
+    """Return the ended spans of a number of calls, as passed to the queue."""
     content, kind = (stream(), "text/event-stream") if streamed else (whole(), "application/json")
 
     def handler(request: httpx2.Request) -> httpx2.Response:
@@ -66,7 +66,7 @@ def spans(streamed: bool) -> list[Span]:
 
 
 def count_calls(work: Callable[[], object]) -> int:
-    """The function calls that `work` makes."""
+    """Return the number of function calls that `work` makes."""
     calls = 0
 
     def count(frame: Any, event: str, argument: Any) -> None:
@@ -85,7 +85,7 @@ def main() -> None:
     for name, streamed in (("chat", False), (f"stream of {PIECES}", True)):
         first, *others = spans(streamed)
         pipeline = Pipeline(Config(), None)
-        pipeline(first)  # what is looked up once is looked up before
+        pipeline(first)  # fills the caches
         calls = count_calls(lambda spans=others, pipeline=pipeline: [pipeline(span) for span in spans])  # type: ignore[misc]
         print(f"{name:>15}: {calls / len(others):8,.0f} calls a record")
 

@@ -1,4 +1,4 @@
-"""How long the commands that read take from the shell: on a warm store of 5,000 logs with traces of 100."""
+"""Measure the reading commands from the shell, on a warm store of 5,000 logs in traces of 100."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.compare import BATCH, records
 from autolog.stores import open_store
 
 LOGS, TRACE = 5_000, 100
-#: What is run besides; the first is the interpreter alone, of which all have their share.
+#: The commands; the first is the interpreter alone, whose start-up is part of every other time.
 COMMANDS = {
     "python": ["-c", "pass"],
     "autolog logs": ["-m", "autolog", "logs"],
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def measure(folder: Path, rounds: int) -> list[dict[str, Any]]:
-    """A row for each command: milliseconds of wall clock and of CPU, the first run left out."""
+    """Return a row for each command: milliseconds of wall clock and CPU time, without the first run."""
     with tempfile.TemporaryDirectory() as name:
         url = f"sqlite:///{name}/logs.db"
         fill(url)
@@ -59,7 +59,7 @@ def fill(url: str) -> None:
 
 
 def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Milliseconds of wall clock and of CPU that a command takes."""
+    """Return the milliseconds of wall clock and CPU time that a command takes."""
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)

@@ -1,8 +1,8 @@
-"""How fast the dashboard and the read API answer, on a small store and on a large one, side by side in one run.
+"""Measure the response times of the dashboard and the read API, on a small and a large store in one run.
 
     python tests/benchmarks/dashboard.py [--logs 1000000] [--store chdb]
 
-Prints medians over HTTP in milliseconds for both stores and the ratio between them: flat is about 1.
+Prints the median milliseconds over HTTP for both stores, and their ratio, which should be about 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BODY = b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "%s"}]}' %
 
 
 def fill(store: Store, logs: int) -> float:
-    """Write so many logs over thirty days; returns logs a second."""
+    """Write logs over thirty days, and return the logs per second."""
     chance = random.Random(1)
     end = datetime.now(UTC)
     begun = time.perf_counter()
@@ -72,7 +72,7 @@ PATHS = {
 def medians(url: str, repeat: int) -> dict[str, float]:
     with live(url) as running:
         client = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY}, timeout=600)
-        client.get(PATHS["overview, 30 days"])  # what is kept ready is made by the first who asks
+        client.get(PATHS["overview, 30 days"])  # the first request fills the caches
         found = {}
         for name, address in PATHS.items():
             taken = []

@@ -1,4 +1,4 @@
-"""The engines that a store can be on, for benchmarks: a file, ClickHouse's own engine in a process here, or a server."""
+"""The engines of stores for benchmarks: an SQLite file, ClickHouse's engine in a local process, or a server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from clickhouse.running import start_front
 
 @dataclass
 class Engine:
-    """`url` makes the URL of a store by a name; `pid` is the engine's process, if it is one of ours."""
+    """An engine: `url` returns the URL of a store with a name; `pid` is its process, if it is a local one."""
 
     url: Callable[[str], str]
     pid: int | None = None
 
     def cpu(self) -> float:
-        """Seconds of CPU that the engine has used by itself."""
+        """Return the seconds of CPU time that the engine's own process has used."""
         if self.pid is None:
             return 0.0
         parts = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -29,7 +29,7 @@ class Engine:
 
 @contextlib.contextmanager
 def engine(kind: str) -> Iterator[Engine]:
-    """`sqlite`, `chdb`, or the URL of a ClickHouse server without a database."""
+    """Run an engine for the block: `sqlite`, `chdb`, or the URL of a ClickHouse server without a database."""
     with tempfile.TemporaryDirectory() as folder:
         if kind == "sqlite":
             yield Engine(lambda name: f"sqlite:///{folder}/{name}.db")

@@ -1,4 +1,4 @@
-"""An environment of its own for every subject, made once and kept."""
+"""A virtual environment for every subject, created once and kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def environment(folder: Path, name: str, requirements: list[str]) -> Path | None:
-    """The Python of an environment that has these; made if it is not there. None if they cannot be installed."""
+    """Return the Python of an environment with the requirements, created if necessary; None if they cannot be installed."""
     if not requirements:
         return Path(sys.executable)
     home = folder / name

@@ -1,10 +1,10 @@
-"""What a call costs the calling thread in each layer, and what other traffic of a patched HTTP library pays.
+"""Measure the overhead on the calling thread of a call in each layer, and of other traffic of a patched HTTP library.
 
     python tests/benchmarks/layers.py [--rounds 60]
 
-All ways take turns in one process, in short blocks; what counts are the differences of neighbours. A call to a model is one
-of the openai SDK over a transport that answers at once: recorded at the SDK, and then by the HTTP library below it.
-Other traffic is a GET, once over such a transport and once from a server on loopback.
+All variants take turns in one process, in short blocks, and neighbouring blocks are compared. A model call is one of
+the openai SDK over a transport that answers immediately, recorded first at the SDK and then at the HTTP library below
+it. Other traffic is a GET, over such a transport and from a loopback server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import autolog  # noqa: E402
 MESSAGES: Any = [{"role": "user", "content": "Say hello"}]
 Turn = tuple[Callable[[], Any], Callable[[], Any]]
 
-#: How each way is entered and left.
+#: The functions that enter and leave each variant.
 NOTHING: Turn = (lambda: None, lambda: None)
 SDK: Turn = (lambda: autolog.patch_openai(), lambda: autolog.unpatch_openai())
 HTTP: Turn = (lambda: autolog.patch_http(), lambda: autolog.unpatch_http())
@@ -56,7 +56,7 @@ def times(call: Callable[[], Any], count: int) -> list[int]:
 
 
 def in_turns(call: Callable[[], Any], ways: dict[str, Turn], rounds: int, count: int) -> dict[str, list[float]]:
-    """Return the fast fifth of every block of each way, in microseconds: it is nearest to what the code takes."""
+    """Return the fastest fifth of every block of each variant, in microseconds, which is nearest to the code's own time."""
     levels: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
     for number in range(rounds + 1):
@@ -67,19 +67,19 @@ def in_turns(call: Callable[[], Any], ways: dict[str, Turn], rounds: int, count:
             found = sorted(times(call, count))[count // 5] / 1000
             assert autolog.flush(60), autolog.status()
             leave()
-            if number:  # the first round is for getting warm
+            if number:  # the first round is for warming up
                 levels[name].append(found)
     return levels
 
 
 def added(levels: dict[str, list[float]], name: str) -> float:
-    """Return what a way adds to nothing: the median of the differences of neighbouring blocks."""
+    """Return the overhead of a variant: the median difference between neighbouring blocks."""
     pairs = zip(levels[name], levels["nothing"], strict=True)
     return statistics.median(mine - bare for mine, bare in pairs)
 
 
 def calls(rounds: int) -> Iterator[tuple[str, float, float]]:
-    """Yield what a call costs in layer 1 and in layer 2, in microseconds."""
+    """Yield the overhead of a call in layer 1 and in layer 2, in microseconds."""
     sync, later = transport(httpx2)
     client = openai.OpenAI(api_key="sk-x", http_client=httpx2.Client(transport=sync))
     many = openai.AsyncOpenAI(api_key="sk-x", http_client=httpx2.AsyncClient(transport=later))
@@ -96,7 +96,7 @@ def calls(rounds: int) -> Iterator[tuple[str, float, float]]:
 
 
 def others(rounds: int, url: str) -> Iterator[tuple[str, float, float]]:
-    """Yield what other traffic takes without us and what is added to it, in microseconds."""
+    """Yield the time of other traffic without autolog, and the overhead, in microseconds."""
     loop = asyncio.new_event_loop()
     for name, module in (("httpx", httpx), ("httpx2", httpx2)):
         answers = module.MockTransport(lambda _, module=module: module.Response(200, text="x"))
@@ -140,7 +140,7 @@ def _module(name: str) -> Any:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A few bytes for every GET and HEAD."""
+    """A server that answers every GET and HEAD with a few bytes."""
 
     disable_nagle_algorithm = True
 

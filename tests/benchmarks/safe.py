@@ -1,8 +1,8 @@
-"""How soon a record is safe: written to the store, or taken by a server, after its call ended.
+"""Measure how soon after its call a record is safe: written to the store, or accepted by a server.
 
-One program on one core, whose threads call a stand-in provider without a pause; the stand-in and the backend are
-processes of their own, on another core. On a machine with other work give the program a share of its own
-(`echo -20 > /proc/self/autogroup` in its session), else the figures are those of the machine.
+One program on one core calls a stand-in provider from several threads without a pause; the stand-in and the backend run
+in their own processes on another core. On a busy machine, give the program its own share of the CPU
+(`echo -20 > /proc/self/autogroup` in its session); otherwise the figures are those of the machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 def measure(core: int | None, seconds: float = 3.0) -> list[dict[str, Any]]:
-    """A row for each target and number of threads: milliseconds from a call's end until its record was safe."""
+    """Return a row for each target and number of threads: milliseconds from a call's end until its record was safe."""
     others = (
         {} if core is None else {"preexec_fn": lambda: os.sched_setaffinity(0, {*os.sched_getaffinity(0)} - {core})}
     )
@@ -60,7 +60,7 @@ def run(core: int | None, arguments: list[str], name: str) -> dict[str, Any]:
 
 
 def program(threads: int, seconds: float, provider: str, target: str) -> None:
-    """Call the provider, and print how many milliseconds after its call each record was safe, in the order of writing."""
+    """Call the provider, and print the milliseconds from each call's end until its record was safe, in writing order."""
     import openai
 
     import autolog
@@ -98,7 +98,7 @@ def program(threads: int, seconds: float, provider: str, target: str) -> None:
 
 
 class Provider(asyncio.Protocol):
-    """Answers every request with one chat completion, as fast as Python can."""
+    """A server that answers every request with one chat completion, as fast as Python can."""
 
     BODY = json.dumps(CHAT).encode()
     ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY

@@ -1,10 +1,10 @@
-"""How the cost of a log grows with what is stored, and with the number of servers: the slope behind the plan.
+"""Measure how the cost of a log grows with the size of the store and the number of servers, for the plan for scale.
 
     python tests/benchmarks/scale.py [--store chdb] [--logs 1000000] [--servers 3]
 
-First logs of 4 kB go into an empty store in equal steps, and each step tells what a log cost: seconds of CPU here and in
-the engine, bytes on disk, and how long the newest 50 and an overview of 30 days took then. After that the same load
-goes to one server, to two, and so on, all on that store. Numbers that stay level are what the plan rests on.
+First, logs of 4 kB are written to an empty store in equal steps. Each step prints the cost of a log: CPU seconds here
+and in the engine, bytes on disk, and the times of a query for the newest 50 logs and of an overview of 30 days. Then
+the same load goes to one server, to two, and so on, all on that store. The plan relies on these figures staying level.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STEPS = 5
 
 
 def logs(count: int) -> Iterator[Record]:
-    """So many logs over thirty days, in order, from a thousand bodies."""
+    """Yield logs over thirty days, in order, made from a thousand bodies."""
     pool, end = list(records(1_000, "scale")), datetime.now(UTC)
     for number, given in zip(range(count), itertools.cycle(pool), strict=False):
         at = end - timedelta(days=DAYS) * (1 - number / count)
@@ -51,7 +51,7 @@ def logs(count: int) -> Iterator[Record]:
 
 
 def took(ask: Callable[[], object]) -> float:
-    """The median of a few, in milliseconds."""
+    """Return the median time of a few runs, in milliseconds."""
     times = []
     for _ in range(7):
         began = time.perf_counter()
@@ -77,7 +77,7 @@ def volume(store: Store, count: int, engine_cpu: Callable[[], float]) -> None:
         overview = took(lambda: store.hours(None, "model", datetime.now(UTC) - timedelta(days=DAYS), datetime.now(UTC)))
         print(f"{kept:12,} {here / number * 1e6:10.0f} {there / number * 1e6:10.0f} {store.size() / kept:11,.0f} "
               f"{newest:7.1f} ms {overview:7.1f} ms", flush=True)  # fmt: skip
-    time.sleep(65)  # by then what was written is made into sums for good
+    time.sleep(65)  # by then the sums of what was written are final
     now = datetime.now(UTC)
     store.hours(None, "model", now - timedelta(days=DAYS), now)
     overview = took(lambda: store.hours(None, "model", now - timedelta(days=DAYS), now))

@@ -1,10 +1,10 @@
-"""An hour's load in minutes: does memory stay flat, on the client and on the server, and does every record arrive?
+"""Run an hour's load in minutes, and check that memory stays flat on client and server, and that every record arrives.
 
     python tests/benchmarks/soak.py [--records 36000] [--json]
 
-A program makes as many calls as one of five a second makes in an hour, as fast as they are read, through the real
-openai SDK over a simulated transport, and ships them to a real `autolog serve`, which is away for a while twice.
-Resident memory of both is read throughout; the figures compare the last quarter of the run with the second.
+A program makes the calls of an hour at five per second, as fast as they are processed, through the real openai SDK over
+a simulated transport, and ships them to a real `autolog serve`, which is unavailable twice for a while. The resident
+memory of both is measured throughout, and the last quarter of the run is compared with the second.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     options.add_argument("--records", type=int, default=36_000)
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
-    calls = given.records // 2  # each is a call inside a span
+    calls = given.records // 2  # each call is inside a span, so makes two records
     with tempfile.TemporaryDirectory() as name, running(Path(name) / "server.db") as server, moody(server) as backend:
         text = textwrap.dedent(CLIENT).replace("sys.argv[1]", repr(str(calls)))
         process = program(text, Path(name), AUTOLOG_ENDPOINT=backend.url, AUTOLOG_API_KEY=KEY)

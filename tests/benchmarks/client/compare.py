@@ -1,4 +1,4 @@
-"""All subjects beside each other: their processes take turns, in blocks too short for the machine's moods."""
+"""Compare all subjects: their processes take turns in blocks so short that the machine's load affects all alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import IO, Any
 from environments import environment
 
 HERE = Path(__file__).parent
-#: Calls in a block, by case; others have the first.
+#: The calls in a block, by case; the first number is the default.
 COUNTS = {"": 60, "stream of 200 chunks": 8, "messages, stream of 200": 8, "async, 50 at once": 2,
           "span": 400, "decorator, 3 deep": 200, "async decorator, 3 deep": 30}  # fmt: skip
 BASE = "nothing"
@@ -25,7 +25,7 @@ BASE = "nothing"
 
 @dataclass
 class Subject:
-    """One process, and what it has measured."""
+    """A subject's process, and its measurements."""
 
     name: str
     process: subprocess.Popen[str]
@@ -52,11 +52,11 @@ class Subject:
 
 
 class EndedError(Exception):
-    """A subject's process is gone."""
+    """A subject's process has ended."""
 
 
 class BrokenError(Exception):
-    """A subject raised where the bare SDK does not."""
+    """A subject raised an error that the bare SDK does not."""
 
 
 def names() -> list[str]:
@@ -64,7 +64,7 @@ def names() -> list[str]:
 
 
 def requirements(name: str) -> list[str]:
-    """The list at the head of a subject's file, read without running it."""
+    """Return the list of requirements at the top of a subject's file, read without running it."""
     import ast
 
     tree = ast.parse((HERE / "subjects" / f"{name}.py").read_text())
@@ -99,7 +99,7 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
 
 
 def with_bytecode(folder: Path) -> dict[str, str]:
-    """The environment, in which imports are timed as of an installed package: compiled before."""
+    """Return environment variables with which imports use compiled bytecode, like those of an installed package."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
@@ -107,9 +107,9 @@ def with_bytecode(folder: Path) -> dict[str, str]:
 def compare(
     folder: Path, wanted: Sequence[str], rounds: int, memory_calls: int, core: int | None, cases: Sequence[str]
 ) -> Iterator[list[dict[str, Any]]]:
-    """For each case a row for each subject; times in microseconds a call, added to those of no instrumentation.
+    """Yield, for each case, a row per subject: microseconds per call in addition to those without instrumentation.
 
-    All subjects run on `core`, if one is named; the backend that they ship to does not.
+    All subjects run on `core` if it is given; the backend to which they ship does not.
     """
     sink = subprocess.Popen([sys.executable, str(HERE / "sink.py")], stdout=subprocess.PIPE, text=True)
     assert sink.stdout is not None
@@ -171,9 +171,9 @@ def measure(case: str, subjects: list[Subject], rounds: int) -> list[dict[str, A
 
 
 def back_to_back(subjects: list[Subject], calls: int) -> list[dict[str, Any]]:
-    """How long so many chats without a pause take until all is delivered, against no instrumentation.
+    """Return the times of chats without a pause until all are delivered, relative to no instrumentation.
 
-    The subjects take turns, a twentieth at a time; the spread is that of the ratios of those turns.
+    The subjects take turns, a twentieth of the calls at a time; the spread is that of the turns' ratios.
     """
     walls: dict[str, list[float]] = {subject.name: [] for subject in subjects}
     for _ in range(20):
@@ -188,7 +188,7 @@ def back_to_back(subjects: list[Subject], calls: int) -> list[dict[str, Any]]:
 
 
 def begun(subjects: list[Subject], folder: Path, sink: str) -> list[dict[str, Any]]:
-    """How long it takes to import and set up a subject where the SDKs are imported already, in milliseconds."""
+    """Return the milliseconds to import and set up each subject when the SDKs are already imported."""
     times: dict[str, list[float]] = {subject.name: [] for subject in subjects}
     for _ in range(7):
         for subject in subjects:
@@ -202,7 +202,7 @@ def begun(subjects: list[Subject], folder: Path, sink: str) -> list[dict[str, An
 
 
 def _added(blocks: list[dict[str, Any]], base: list[dict[str, Any]], key: str, percent: int) -> float:
-    """The median over rounds of what a block's percentile has more than the bare block's beside it."""
+    """Return the median over the rounds of the difference between a block's percentile and the bare block's."""
 
     def at(block: dict[str, Any]) -> float:
         times = sorted(block[key])
@@ -212,7 +212,7 @@ def _added(blocks: list[dict[str, Any]], base: list[dict[str, Any]], key: str, p
 
 
 def grown(subject: Subject, calls: int) -> dict[str, Any]:
-    """Resident MiB after a tenth of so many calls and after all."""
+    """Return the resident memory in MiB after a tenth of the calls and after all."""
     before = after = subject.ask("chat", calls // 10)["memory"]
     for _ in range(9):
         after = subject.ask("chat", calls // 10)["memory"]

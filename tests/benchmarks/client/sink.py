@@ -1,4 +1,4 @@
-"""A backend that takes whatever any subject sends, and forgets it. Prints its address."""
+"""A backend that accepts and discards whatever a subject sends. Prints its address."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from autolog._record.zstd import zstd
 
 
 def stored(batch: bytes) -> bytes:
-    """The reply to autolog's own requests: it resends a batch whose records are not accounted for."""
+    """Return the reply to autolog's requests, without which it would resend the batch."""
     count = len(msgspec.msgpack.decode(zstd.decompress(batch), type=list[msgspec.Raw]))
     return json.dumps({"accepted": count, "rejected": 0}).encode()
 
 
 class Sink(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else a reply, sent in two pieces, waits 40 ms for the client's acknowledgement
+    disable_nagle_algorithm = True  # otherwise a reply sent in two pieces waits 40 ms for the client's acknowledgement
 
     def do_POST(self) -> None:
         sent = b""

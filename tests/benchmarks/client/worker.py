@@ -1,7 +1,7 @@
-"""One subject in one process: calls of the real SDKs over a transport that answers at once, timed one by one.
+"""Run one subject in one process: time calls of the real SDKs over a transport that answers immediately.
 
-Speaks JSON lines with `compare`: `{"case": ..., "count": ...}` in, figures out. Runs in the environment of its
-subject, so it imports nothing of autolog's unless the subject does.
+Exchanges JSON lines with `compare`: reads `{"case": ..., "count": ...}` and writes figures. Runs in the subject's
+environment, so it does not import autolog unless the subject does.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def http_of(sdk: Any) -> Any:
 
 
 def transport(http: Any) -> Any:
-    """Answers at once: whole bodies as JSON, streams in pieces."""
+    """Return a transport that answers immediately: with JSON bodies, and with streams in pieces."""
 
     class Pieces(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, pieces: list[bytes]) -> None:
@@ -96,7 +96,7 @@ def transport(http: Any) -> Any:
 
 
 def cases(subject: Any) -> dict[str, Callable[[], Any]]:
-    """What is called, by name; a call returns when it has began to stream, in nanoseconds, or nothing."""
+    """Return the cases by name; a case's function returns the time at which its stream began, in nanoseconds, or None."""
     http, http_a = http_of(openai), http_of(anthropic)
     sync, later = transport(http)
     sync_a, _ = transport(http_a)
@@ -177,7 +177,7 @@ def cases(subject: Any) -> dict[str, Callable[[], Any]]:
     return found
 
 
-#: How many calls of ours one call of a case is.
+#: How many recorded calls one call of a case makes.
 PARTS = {"async, 50 at once": 50, "async decorator, 3 deep": 10}
 
 
@@ -197,7 +197,7 @@ def resident() -> int:
 
 
 def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> dict[str, Any]:
-    """Times of single calls, and the CPU that all threads took until everything was delivered."""
+    """Return the times of single calls, and the CPU time of all threads until everything is delivered."""
     clock = time.perf_counter_ns
     times, firsts = [], []
     gc.collect()
@@ -218,7 +218,7 @@ def block(call: Callable[[], Any], count: int, settle: Callable[[], None]) -> di
 
 def main() -> None:
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a subject prints is not for the one who asks
+    os.dup2(2, 1)  # keep the subject's output out of the exchange with `compare`
     subject = load(sys.argv[1])
     began = time.perf_counter()
     subject.begin(sys.argv[2])
@@ -237,7 +237,7 @@ def main() -> None:
         figures["calls"] = asked["count"] * parts
         print(json.dumps(figures), file=out, flush=True)
     out.flush()
-    os._exit(0)  # what a subject would still do at exit is not measured here
+    os._exit(0)  # skip the subject's work at exit, which is not measured
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a server takes for each second of CPU: ours in every format, MLflow's and Phoenix beside it, and the limit.
+"""Measure the logs per CPU second of our server in every format, of MLflow's and Phoenix, and the upper limit.
 
-The same logs of 4 kB for all. A server's CPU is that of its whole process tree, from the first request until it rests, so
-that work put off counts, too. The limit is the same records decoded and written to the same store without any HTTP.
+All get the same logs of 4 kB. A server's CPU time is that of its whole process tree, from the first request until it is
+idle, so that deferred work counts, too. The limit is that of decoding and writing the same records without HTTP.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ WORDS = [
     "harbour",
 ]
 BATCH = 500
-#: How many calls a trace has.
+#: The number of calls in a trace.
 CALLS = 10
 
 
 def records(count: int, name: str) -> Iterator[Record]:
-    """Logs of about 4 kB, none like another, also of another name: what looks alike is compared as reports of one call."""
+    """Yield distinct logs of about 4 kB; similar ones would be compared as reports of one call."""
     import random
 
     chance = random.Random(name)
@@ -81,7 +81,7 @@ def records(count: int, name: str) -> Iterator[Record]:
 
 
 def unread(batch: list[Record]) -> list[Record]:
-    """The same logs as a client ships them whose options need nothing of them before: our server reads and prices them."""
+    """Return the same logs unread, as a client ships them by default, so that our server reads and prices them."""
     kept = ("id", "created_at", "start_time", "end_time", "duration", "trace_id", "span_id", "user", "tags", "metadata",
             "request_content_type", "request_body", "response_body")  # fmt: skip
     address = "https://api.openai.com/v1/chat/completions"
@@ -92,7 +92,7 @@ def unread(batch: list[Record]) -> list[Record]:
 
 
 def otlp(batch: list[Record]) -> bytes:
-    """The same logs as an OTLP export, as OpenInference names things."""
+    """Return the same logs as an OTLP export in OpenInference's conventions."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     request = ExportTraceServiceRequest()
@@ -119,7 +119,7 @@ def otlp(batch: list[Record]) -> bytes:
 
 
 def genai(batch: list[Record]) -> dict[str, Any]:
-    """The same logs as an OTLP export in JSON, as the GenAI conventions name things."""
+    """Return the same logs as an OTLP export in JSON in the GenAI conventions."""
     spans = []
     for record in batch:
         asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
@@ -143,7 +143,7 @@ def genai(batch: list[Record]) -> dict[str, Any]:
 
 
 def litellm(batch: list[Record]) -> list[dict[str, Any]]:
-    """The same logs as LiteLLM's generic logger sends them."""
+    """Return the same logs as sent by LiteLLM's generic logger."""
     return [
         {"litellm_call_id": record.id, "call_type": "acompletion", "status": "success", "model": "gpt-4o",
          "custom_llm_provider": "openai", "messages": json.loads(record.request_body or b"")["messages"],
@@ -153,7 +153,7 @@ def litellm(batch: list[Record]) -> list[dict[str, Any]]:
 
 
 def langsmith(batch: list[Record]) -> dict[str, Any]:
-    """The same logs as a batch of LangSmith's client."""
+    """Return the same logs as a batch of LangSmith's client."""
     runs = []
     for record in batch:
         times = {"start_time": str(record.start_time), "end_time": str(record.end_time)}
@@ -165,7 +165,7 @@ def langsmith(batch: list[Record]) -> dict[str, Any]:
 
 
 def langfuse(batch: list[Record]) -> dict[str, Any]:
-    """The same logs as a batch of Langfuse's older clients."""
+    """Return the same logs as a batch of Langfuse's older clients."""
     events = []
     for record in batch:
         body = {"id": str(uuid.uuid4()), "traceId": record.trace_id, "model": "gpt-4o", "startTime": str(record.start_time),
@@ -178,7 +178,7 @@ def langfuse(batch: list[Record]) -> dict[str, Any]:
 
 
 def openai_agents(batch: list[Record]) -> dict[str, Any]:
-    """The same logs as the OpenAI Agents SDK's exporter sends them."""
+    """Return the same logs as sent by the OpenAI Agents SDK's exporter."""
     data = []
     for record in batch:
         asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
@@ -191,7 +191,7 @@ def openai_agents(batch: list[Record]) -> dict[str, Any]:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process and its children have used."""
+    """Return the seconds of CPU time that a process and its children have used."""
     total, ticks = 0.0, os.sysconf("SC_CLK_TCK")
     for member in tree(pid):
         try:
@@ -210,13 +210,13 @@ def tree(pid: int) -> list[int]:
 
 
 def memory_of(pid: int) -> float:
-    """Resident MiB of a process tree."""
+    """Return the resident memory of a process tree in MiB."""
     pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in tree(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class Running:
-    """A server's process, from its start until it answers."""
+    """A server's process that has started and answers requests."""
 
     def __init__(self, command: list[str], port: int, alive: str, folder: Path, **variables: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -244,10 +244,10 @@ class Running:
         self.process.wait()
 
     def take(self, requests: list[tuple[str, bytes, dict[str, str]]], logs: int) -> dict[str, float]:
-        """Send requests from 32 connections; logs for each second of the server's CPU, and each second."""
+        """Send requests from 32 connections, and return the logs per CPU second of the server, and per second."""
         from concurrent.futures import ThreadPoolExecutor
 
-        connections = threading.local()  # http.client's take a fifth of a client's time: the server is to be busy
+        connections = threading.local()  # http.client takes a fifth of the time of httpx, which keeps the server busy
 
         def send(request: tuple[str, bytes, dict[str, str]]) -> int:
             path, body, headers = request
@@ -265,7 +265,7 @@ class Running:
         if any(status >= 300 for status in statuses):
             raise RuntimeError(f"refused: {set(statuses)}")
         spent = cpu_of(self.process.pid)
-        while True:  # until it rests
+        while True:  # until the server is idle
             time.sleep(1)
             now = cpu_of(self.process.pid)
             if now - spent < 0.05:
@@ -275,7 +275,7 @@ class Running:
 
 
 def limit(count: int) -> float:
-    """Logs for each second of CPU: batches decoded and written, without HTTP."""
+    """Return the logs per CPU second of decoding and writing batches without HTTP."""
     batches = [native.encode_batch(batch) for batch in chunks(list(records(count, "limit")))]
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/limit.db")
@@ -290,13 +290,13 @@ def chunks(items: list[Record]) -> list[list[Record]]:
 
 
 def singles(dialect: ModuleType, base: str, count: int) -> list[tuple[str, bytes, dict[str, str]]]:
-    """Requests with a log each, at the base URL that the vendor's SDK is given."""
+    """Return requests with one log each to the base URL that the vendor's SDK would be given."""
     key = {"authorization": f"Bearer {KEY}", "x-api-key": KEY}
     made = (dialect.encode_request([record]) for record in records(count, dialect.__name__))
     return [(base + one.path, one.body, {**one.headers, **key}) for one in made]
 
 
-#: The batches of loggers above the SDKs: what they are called, where they go, and how they are made.
+#: The batches of loggers above the SDKs: their names, paths, and the functions that make them.
 ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
     ("OTLP JSON, batches", "/v1/traces", genai),
     ("LangSmith, batches", "/runs/batch", langsmith),
@@ -307,7 +307,7 @@ ABOVE: tuple[tuple[str, str, Callable[[list[Record]], Any]], ...] = (
 
 
 def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, Any]]:
-    """A row for each server and way in; on another store than SQLite without the peers."""
+    """Return a row for each server and format; peers are included only on SQLite."""
     bearer = {"authorization": f"Bearer {KEY}"}
     packed = {**bearer, "content-type": native.MSGPACK}
     proto = {**bearer, "content-type": "application/x-protobuf"}

@@ -1,4 +1,4 @@
-"""autolog as it comes: into a local SQLite file."""
+"""autolog in its default configuration, with a local SQLite file."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""The leanest conceivable instrumentation of the same choke points: two clock readings and one append."""
+"""A lower bound: the leanest possible instrumentation of the same functions, two clock readings and one append."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""LangSmith: `@traceable`; its OpenAI wrapper goes on clients, so their making is wrapped."""
+"""LangSmith: `@traceable`; its OpenAI wrapper applies to clients, so their constructors are wrapped."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""No instrumentation: what all others are compared with."""
+"""No instrumentation: the baseline for all others."""
 
 REQUIREMENTS: list[str] = []
 
