@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dialects.otlp_samples import CHAT, SPAN, TRACE, event, log, logs, metrics, span, traces
+from dialects.otlp_samples import CHAT, SPAN, START, TRACE, event, log, logs, metrics, span, traces
 from dialects.samples import LOGS, Server
 from engines import every_store
 
@@ -410,3 +410,63 @@ def test_a_request_whose_call_comes_in_another_export_is_kept_as_a_step(
         server.call("POST", "/v1/logs", logs(sent))
     record = server.only()
     assert (record.kind, asked in (record.request_body or b"").decode()) == ("span", True)
+
+
+ROLES = ("system", "user", "assistant", "tool")
+CONVERSATION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Weather?"},
+                {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+                {"role": "tool", "id": "c", "content": "12 C"}]  # fmt: skip
+
+
+def spoken() -> list[dict[str, Any]]:
+    """Return a call as one log record for each message, a thousandth of a second apart."""
+    place = {"traceId": TRACE, "spanId": SPAN}
+    answer = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "12 C in Lund."}}
+    said = [*((f"gen_ai.{one['role']}.message", one) for one in CONVERSATION), ("gen_ai.choice", answer)]
+    return [
+        log(name, {}, **place)
+        | {"body": {"stringValue": json.dumps(one)}, "timeUnixNano": str(START + number * 1_000_000)}
+        for number, (name, one) in enumerate(said)
+    ]
+
+
+@every_store
+@pytest.mark.parametrize(
+    ("order", "span_at"),
+    [([0, 1, 2, 3, 4], 0), ([4, 2, 0, 3, 1], 2), ([0, 1, 2, 3, 4], 5)],
+    ids=["span first", "span between, out of order", "span last"],
+)
+def test_messages_of_a_call_in_several_exports_are_joined(server: Server, order: list[int], span_at: int) -> None:
+    """As a processor sends them that exports each log record by itself."""
+    sent = [("/v1/logs", logs(spoken()[number])) for number in order]
+    sent.insert(span_at, ("/v1/traces", traces(span(CHAT, name="chat gpt-4o"))))
+    for path, body in [*sent, *sent[:3]]:  # the first three are sent again
+        assert server.call("POST", path, body).status_code == 200
+    record = server.only()
+    messages = json.loads(record.request_body or b"")["messages"]
+    assert [message["role"] for message in messages] == list(ROLES)
+    (choice,) = json.loads(record.response_body or b"")["choices"]
+    assert choice["message"]["content"] == "12 C in Lund."
+    assert (record.input_preview, record.output_preview) == ("Weather?", "12 C in Lund.")
+    assert (record.name, record.usage_input_tokens, record.response_finish_reasons) == ("chat gpt-4o", 100, ["stop"])
+    assert record.cost
+
+
+def test_messages_at_one_time_stay_in_the_order_in_which_they_came(server: Server) -> None:
+    place = {"traceId": TRACE, "spanId": SPAN}
+    for text in ("one", "two", "two", "three"):
+        twice = [log("gen_ai.user.message", {"content": text}, **place)] * (2 if text == "two" else 1)
+        server.call("POST", "/v1/logs", logs(*twice))
+    messages = json.loads(server.only().request_body or b"")["messages"]
+    assert [message["content"] for message in messages] == ["one", "two", "two", "three"]
+
+
+def test_choices_in_several_exports_are_all_kept(server: Server) -> None:
+    place = {"traceId": TRACE, "spanId": SPAN}
+    for number, reason in enumerate(("stop", "length")):
+        told = {"finish_reason": reason, "message": json.dumps({"content": f"answer {number}"})}
+        server.call("POST", "/v1/logs", logs(log("gen_ai.choice", told, **place)))
+    record = server.only()
+    choices = json.loads(record.response_body or b"")["choices"]
+    assert [(choice["index"], choice["message"]["content"]) for choice in choices] == [(0, "answer 0"), (1, "answer 1")]
+    assert record.response_finish_reasons == ["stop", "length"]

@@ -6,19 +6,21 @@ A program may export all its logs; those that are not about a model call are ack
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from autolog._reading.pieces import add_piece
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_SECONDS, from_body, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects.otlp._beside import beside, parse_long
-from autolog.dialects.otlp._messages import from_events
+from autolog.dialects.otlp._messages import CHOICE, from_events, message_of
 from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
 from autolog.dialects.otlp.families import AGENTS, FAMILIES
@@ -29,6 +31,7 @@ from autolog.dialects.otlp.families.gemini_cli import SCOPE as GEMINI_CLI
 _DETAILS = "gen_ai.client.inference.operation.details"
 #: Stands for the turn of the last call in a session.
 _LAST = "last"
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
@@ -89,6 +92,8 @@ class _Reader:
             )
             record.extra["attributes"] = beside(attributes, parse_long(attributes), bodies)
         complete(record)
+        if record.id in self.events and record.span_id is not None and "attributes" not in record.extra:
+            record.name = record.request_stream = None  # the span knows, and may have come before
         return (record,)
 
     # The conventions' events
@@ -229,10 +234,25 @@ def _place(record: Record, event: Event, milliseconds: Any) -> None:
 
 def _add_messages(record: Record, events: list[Event]) -> None:
     """Add messages and figures from the conventions' events to a record, without overwriting known ones."""
+    events = sorted(events, key=lambda event: event.at or _EARLIEST)
     attributes = from_events(events)
+    _add_pieces(record, events)
     families = [family for family in FAMILIES if family.applies is everywhere]
     read_attributes(record, families, attributes)
     for side, found in (("request", "gen_ai.input.messages"), ("response", "gen_ai.output.messages")):
         wrap = request_of if side == "request" else response_of
         if attributes.get(found) and getattr(record, f"{side}_body") is None:
             setattr(record, f"{side}_body", to_body(wrap(attributes[found])))
+
+
+def _add_pieces(record: Record, events: list[Event]) -> None:
+    """Add the events that are a message each: those of one call may come in several exports."""
+    seen: Counter[str] = Counter()
+    for event in events:
+        if (message := message_of(event)) is None:
+            continue
+        name = _digest(16, event.name, str(event.at), event.attributes, event.body)
+        seen[name] += 1  # the same may be said twice at the same time, but an export sent again says nothing new
+        where, wrap = ("choices", response_of) if event.name == CHOICE else ("messages", request_of)
+        if (body := wrap([message])) is not None:
+            add_piece(record, f"{name}-{seen[name]}", event.at, where, body[where])

@@ -58,6 +58,8 @@ def _untangle(node: Any) -> Any:
 
 #: Events whose attributes are attributes of the span.
 _WHOLE = {"gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"}
+#: The event that is a message of the response.
+CHOICE = "gen_ai.choice"
 
 
 def from_events(events: Sequence[Event]) -> Attributes:
@@ -70,20 +72,30 @@ def from_events(events: Sequence[Event]) -> Attributes:
     inputs: list[Any] = []
     outputs: list[Any] = []
     for event in events:
-        body = parsed(event.body)  # Semantic Kernel logs the body as text
-        said = {**event.attributes, **(body if isinstance(body, dict) else {})}
-        role = event.name.removeprefix("gen_ai.").removesuffix(".message")
         if event.name in _WHOLE:
-            found |= {key: value for key, value in said.items() if key.startswith("gen_ai.")}
-        elif event.name == "gen_ai.choice":
-            outputs.append(_choice(said))
-        elif event.name.startswith("gen_ai.") and role in {"system", "user", "assistant", "tool"}:
-            inputs.append({"role": role, **said})
+            found |= {key: value for key, value in _said(event).items() if key.startswith("gen_ai.")}
+        elif (message := message_of(event)) is not None:
+            (outputs if event.name == CHOICE else inputs).append(message)
     if inputs:
         found.setdefault("gen_ai.input.messages", inputs)
     if outputs:
         found.setdefault("gen_ai.output.messages", outputs)
     return found
+
+
+def message_of(event: Event) -> Json | None:
+    """Return the message that an event consists of (of the response if it is a choice); None if it is no message."""
+    if event.name == CHOICE:
+        return _choice(_said(event))
+    role = event.name.removeprefix("gen_ai.").removesuffix(".message")
+    if event.name.startswith("gen_ai.") and role in {"system", "user", "assistant", "tool"}:
+        return {"role": role, **_said(event)}
+    return None
+
+
+def _said(event: Event) -> Attributes:
+    body = parsed(event.body)  # Semantic Kernel logs the body as text
+    return {**event.attributes, **(body if isinstance(body, dict) else {})}
 
 
 def _choice(said: Attributes) -> Json:

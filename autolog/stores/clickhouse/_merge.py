@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from autolog._reading.pieces import join_pieces
 from autolog._record.record import FIELDS, MERGED, Record, merge
 from autolog.stores.clickhouse._rows import MOVED, Kept, micros
 
@@ -51,6 +52,7 @@ def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
             merge(result, kept.record)
         else:
             _lay(result, mine.base, kept.record)
+    join_pieces(result)
     made = result.created_at
     gone_at = [at for key, at in times.items() if made is None or key != micros(made)]
     if not gone_at and not latest.gone and _same(result, latest.record):

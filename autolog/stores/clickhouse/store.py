@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from autolog._reading.pieces import join_pieces
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record, merge
 from autolog.stores._texts import clean
@@ -170,6 +171,7 @@ class ClickHouseStore:
         else:
             merged = msgspec.structs.replace(old.record)
             merge(merged, new)
+            join_pieces(merged)
             merged.updated_at = datetime.now(UTC)
             made = replace(old, record=merged)
         self._set(made)

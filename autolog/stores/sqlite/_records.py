@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeAlias
 
+from autolog._reading.pieces import join_pieces
 from autolog._record.bodies import encode_json
 from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
@@ -122,6 +123,7 @@ class RecordWriter:
         (old,) = load(self._db, "project = ? AND id = ?", (clean(record.project), clean(record.id)))
         seq = old.seq or 0
         merge(add_bodies(self._db, old, self._bodies), record)
+        join_pieces(old)
         old.seq, old.updated_at = seq, datetime.now(UTC)
         self._rewrite(old)
         return seq

@@ -1,0 +1,39 @@
+"""What becomes of changes of one record that two servers make at the same moment."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from autolog._reading.pieces import add_piece
+from autolog._record.record import Record
+from autolog.stores.clickhouse.store import ClickHouseStore
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def said(text: str, seconds: int) -> Record:
+    record = Record(id="call", created_at=NOON + timedelta(seconds=seconds))
+    add_piece(record, text, record.created_at, "messages", [{"role": "user", "content": text}])
+    record.request_body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+    record.input_preview = text
+    return record
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_messages_that_come_to_two_servers_at_once_are_joined(clickhouse_url: str, known: bool) -> None:
+    one, two = ClickHouseStore(clickhouse_url), ClickHouseStore(clickhouse_url)
+    if known:
+        one.write([said("zero", 0)])
+    with one.transaction():
+        one.write([said("second", 2)])
+        two.write([said("first", 1)])  # is committed before the other, which has not seen it
+    found = two.get("call")
+    assert found is not None
+    texts = [message["content"] for message in json.loads(found.request_body or b"")["messages"]]
+    assert texts == ["zero"] * known + ["first", "second"]
+    assert found.input_preview == "second"
+    one.close()
+    two.close()
