@@ -87,8 +87,10 @@ class Sessions:
         place = self._place_of(token)
         if place is not None:
             with self._lock:
-                ended = self._places.pop(place)
-                self._unsaved[place] = ended = _Session("", ended.key_id, "", datetime.now(UTC))
+                session = self._places.pop(place, None)
+                if session is None:  # ended by another request meanwhile
+                    return
+                self._unsaved[place] = ended = _Session("", session.key_id, "", datetime.now(UTC))
             self._save(place, ended)
 
     @property

@@ -31,7 +31,7 @@ _KIND, _LEASE = "alert_watch", "lease"
 
 
 class Watch:
-    """Checks the rules on a thread of its own, from `start` to `stop`."""
+    """Checks the alert rules on a background thread, while `background` is started."""
 
     def __init__(
         self, store: Store, writer: Writer, notifier: Notifier, every: float = EVERY, settled: float = SETTLED
@@ -44,14 +44,6 @@ class Watch:
         self._name = uuid.uuid4().hex
         self._keeping = threading.Lock()
         self.background = Background("alerts", every, self._look_if_leading)
-
-    def start(self) -> None:
-        """Start checking."""
-        self.background.start()
-
-    def stop(self) -> None:
-        """Stop checking; notifications that are being sent may still arrive."""
-        self.background.stop()
 
     def _look_if_leading(self) -> None:
         try:

@@ -175,15 +175,15 @@ def test_of_several_servers_one_watches_and_another_takes_over(store: Store, sto
         own = open_store(store_url)
         servers.append(Watch(own, Writer(own, 100), Notifier(private=True), every=0.2, settled=0.5))
     for server in servers:
-        server.start()
+        server.background.start()
     until(lambda: len(hook.received) == 1)
     leader = store.documents("alert_watch")["lease"]["by"]
     (first,) = [server for server in servers if server._name == leader]
-    first.stop()
+    first.background.stop()
     until(lambda: store.documents("alert_watch")["lease"]["by"] != leader)
     time.sleep(0.5)
     for server in servers:
-        server.stop()
+        server.background.stop()
     assert len(hook.received) == 1
 
 

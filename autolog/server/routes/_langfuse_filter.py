@@ -116,9 +116,10 @@ def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Quer
             known = ", ".join((*columns.all(), *_ALIASES))
             raise Fault(400, f"filter: there is no column {one['column'][:50]!r} here; choose from {known}")
         accepts, stored = _accepting(one, columns), _stored(one, columns)
-        query = query if stored is None else query.where(stored)
         if stored is None:
             others.append(accepts)
+        else:
+            query = query.where(stored)
     return query, (lambda item: all(accepts(item) for accepts in others)) if others else None
 
 

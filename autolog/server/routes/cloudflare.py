@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autolog._record.record import Record
 from autolog.dialects import cloudflare as dialect
 from autolog.dialects._convert import format_time
 from autolog.dialects._fault import Fault, Json
@@ -26,6 +27,13 @@ def _project(call: Call) -> str:
     if len(known) == 1:
         return call.project
     raise Fault(404, "there is no gateway with this id")
+
+
+def _found(record: Record | None) -> Record:
+    """Return the record; raise the fault of this API if there is none."""
+    if record is None:
+        raise Fault(404, "there is no log with this id")
+    return record
 
 
 def list_logs(call: Call) -> Reply:
@@ -58,9 +66,7 @@ def delete_logs(call: Call) -> Reply:
 
 
 def get_log(call: Call) -> Reply:
-    record = call.store.get(call.path["id"], _project(call))
-    if record is None:
-        raise Fault(404, "there is no log with this id")
+    record = _found(call.store.get(call.path["id"], _project(call)))
     return Reply(200, dialect.encode_result(dialect.encode_detail(record)))
 
 
@@ -70,22 +76,17 @@ def patch_log(call: Call) -> Reply:
     updated = call.write(
         lambda store: store.update(call.path["id"], project, lambda record: dialect.apply_patch(record, patch))
     )
-    if updated is None:
-        raise Fault(404, "there is no log with this id")
+    _found(updated)
     return Reply(200, dialect.encode_result({}))
 
 
 def get_request(call: Call) -> Reply:
-    record = call.store.get(call.path["id"], _project(call))
-    if record is None:
-        raise Fault(404, "there is no log with this id")
+    record = _found(call.store.get(call.path["id"], _project(call)))
     return Reply(200, dialect.encode_payload(record.request_body))
 
 
 def get_response(call: Call) -> Reply:
-    record = call.store.get(call.path["id"], _project(call))
-    if record is None:
-        raise Fault(404, "there is no log with this id")
+    record = _found(call.store.get(call.path["id"], _project(call)))
     return Reply(200, dialect.encode_payload(record.response_body))
 
 
