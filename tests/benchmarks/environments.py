@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def environment(folder: Path, name: str, requirements: list[str]) -> Path | None:
-    """Return the Python of an environment with the requirements, created if necessary; None if they cannot be installed."""
+    """Return the Python of an environment with the requirements, created if necessary, or None if that fails."""
     if not requirements:
         return Path(sys.executable)
     home = folder / name

@@ -60,7 +60,7 @@ def run(core: int | None, arguments: list[str], name: str) -> dict[str, Any]:
 
 
 def program(threads: int, seconds: float, provider: str, target: str) -> None:
-    """Call the provider, and print the milliseconds from each call's end until its record was safe, in writing order."""
+    """Call the provider, and print the milliseconds from each call's end until its record was safe, as written."""
     import openai
 
     import autolog

@@ -1,9 +1,9 @@
-"""The libraries that instrument the same SDKs, how each comes and goes, and an environment for each.
+"""The libraries that instrument the same SDKs, how to start and stop each, and an environment for each.
 
     python tests/beside/libraries.py [folder] [name ...]
 
-makes a virtual environment in the folder (`.libraries`) for every library, or for those that are named, with the newest
-openai and anthropic and this checkout, and runs `test_libraries.py` in each. What cannot be installed is said.
+creates a virtual environment in the folder (`.libraries`) for every library, or for those that are named, with the
+newest openai and anthropic and this checkout, runs `test_libraries.py` in each, and reports what cannot be installed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ class Library:
     """One library.
 
     Attributes:
-        requires: what to install. modules: what is to be importable. start, stop: code that instruments the SDKs, and
-        undoes it (empty if it cannot be undone). wrap: code that defines `wrap_openai` and `wrap_anthropic`, where clients
-        are to be wrapped. variables: its environment.
+        requires: the distributions to install.
+        modules: the modules that have to be importable.
+        start, stop: code that instruments the SDKs, and code that undoes it (empty if it cannot be undone).
+        wrap: code that defines `wrap_openai` and `wrap_anthropic`, if the library wraps clients.
+        variables: environment variables.
     """
 
     name: str
@@ -107,7 +109,7 @@ instrumentor.instrument(tracer_provider=provider)
         ),
         Library(
             "langsmith",
-            ("langsmith", "anthropic<1"),  # 0.15 fails by itself at the streams of later ones
+            ("langsmith", "anthropic<1"),  # langsmith 0.15 itself fails with the streams of later versions
             ("langsmith",),
             wrap="from langsmith.wrappers import wrap_anthropic, wrap_openai",
             variables={"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "k", "LANGSMITH_ENDPOINT": NOWHERE},
@@ -170,7 +172,7 @@ patch_anthropic()
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests of each library in an environment of its own; returns how many failed."""
+    """Run the tests of each library in its own environment, and return how many failed."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make, run_tests
 

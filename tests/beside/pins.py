@@ -1,8 +1,8 @@
-"""Does autolog install beside what else watches calls, without moving it? `python tests/beside/pins.py [library ...]`
+"""Check that autolog changes no versions of other tracing libraries: `python tests/beside/pins.py [library ...]`.
 
-For each library pip resolves, without installing, the library alone and then together with this checkout. The versions
-of everything that the library brings must be the same both times; what differs is printed, with what each of the two
-asks for. Exit code 1 if anything moved. Needs a package index and takes some minutes; resolving stops after ten.
+For each library, pip resolves (without installing) the library alone, and then together with this checkout. The
+versions of all its distributions must be the same; differences are printed, with the requirements of both. The exit
+code is 1 if anything differs. Needs a package index and takes some minutes; resolving is stopped after ten.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("agentops", "crewai", "ddtrace", "dspy", "langfuse", "langsmith", "litellm", "mlflow")
-#: As a program that ships its logs installs it.
+#: The requirement of a program that ships its logs.
 AUTOLOG = f"{ROOT}[ship]"
 
 Resolved = dict[str, dict[str, Any]]
 
 
 def resolve(*requirements: str) -> Resolved | str:
-    """Return what pip would install, by name: the metadata of each; or why it would not."""
+    """Return the metadata, by name, of the distributions that pip would install, or the reason why it would not."""
     command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed",
                "--disable-pip-version-check", "--report", "-", *requirements]  # fmt: skip
     try:
@@ -36,7 +36,7 @@ def resolve(*requirements: str) -> Resolved | str:
 
 
 def moved(alone: Resolved, both: Resolved) -> list[str]:
-    """Return which of a library's distributions have another version beside autolog, and who asks for what."""
+    """Return a library's distributions that have another version beside autolog, and the requirements behind that."""
     said = []
     for name, metadata in alone.items():
         version = both.get(name, {}).get("version", "none")

@@ -1,11 +1,10 @@
-"""Run the SDKs' own test suites without autolog and with it, and compare: `python tests/beside/sdk_suites.py`.
+"""Run the SDKs' own test suites with and without autolog, and compare: `python tests/beside/sdk_suites.py`.
 
     python tests/beside/sdk_suites.py [folder] [sdk] [pytest arguments ...]
 
-The suites come with the newest source distributions of openai and anthropic, which are fetched into the folder
-(`.sdk-suites`). Their API is played by a server here that answers `{}` to all: what a test makes of that is the same
-both times. A test whose outcome differs is run again, alone; if it differs once more, it is printed, and counts in the
-exit code.
+The suites are those of the newest source distributions of openai and anthropic, which are downloaded into the folder
+(`.sdk-suites`). A local server answers `{}` to every request, so that a test's outcome should be the same both times. A
+test whose outcome differs is run again, alone; if it differs again, it is printed and counts in the exit code.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: What the suites import beside their SDK.
+#: The distributions that the suites import, in addition to their SDK.
 NEEDS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals", "inline-snapshot",
          "nest-asyncio", "rich", "boto3", "google-auth", "aiohttp", "httpx", "httpx-aiohttp", "http-snapshot",
          "websockets", "mcp", "opentelemetry-sdk", "numpy", "griffe", "standardwebhooks")  # fmt: skip
-#: The kind of an error, at the beginning of its message.
+#: The class of an error, at the beginning of its message.
 RAISED = re.compile(r"\A[\w.]+(?=:)")
 
 
 class Nothing(BaseHTTPRequestHandler):
-    """Answers `{}`."""
+    """Answers every request with `{}`."""
 
     protocol_version = "HTTP/1.1"
 
@@ -50,7 +49,7 @@ class Nothing(BaseHTTPRequestHandler):
 
 
 class Quiet(ThreadingHTTPServer):
-    """A server that says nothing of clients that go away, as the suites' do."""
+    """A server that does not report clients that disconnect, as the suites' clients do."""
 
     daemon_threads = True
 
@@ -58,7 +57,7 @@ class Quiet(ThreadingHTTPServer):
 
 
 def fetch(folder: Path, sdk: str, python: Path) -> Path:
-    """Return the folder of an SDK's newest source distribution, unpacked."""
+    """Download and unpack an SDK's newest source distribution, and return its folder."""
     found = sorted(path for path in folder.glob(f"{sdk}-*") if path.is_dir())
     if not found:
         pip = [str(python), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder)]
@@ -70,9 +69,9 @@ def fetch(folder: Path, sdk: str, python: Path) -> Path:
 
 
 def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: Sequence[str] = ()) -> dict[str, str]:
-    """Run a suite, or some of its tests; returns what became of every test, by its pytest id.
+    """Run a suite, or some of its tests, and return the outcome of every test by its pytest id.
 
-    A test that fails is one that fails by the same kind of error.
+    The outcome of a failed test includes the class of its error.
     """
     report = suite / "report.xml"
     report.unlink(missing_ok=True)
@@ -96,11 +95,11 @@ def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: S
 
 
 def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[str]:
-    """Return the tests that end otherwise with autolog, and did so again when run a second time."""
+    """Return the tests whose outcome differs with autolog, in two runs."""
     bare = outcomes(suite, python, url, arguments)
     recorded = outcomes(suite, python, url, ["-p", "suite_plugin", *arguments])
     different = [test for test in bare.keys() | recorded.keys() if bare.get(test) != recorded.get(test)]
-    if different:  # the suites have tests of their own that fail now and then
+    if different:  # the suites contain flaky tests
         alone = [argument for argument in arguments if not (suite / argument.partition("::")[0]).exists()]
         again = outcomes(suite, python, url, ["-p", "suite_plugin", *alone], different)
         bare_again = outcomes(suite, python, url, alone, different)
@@ -113,7 +112,7 @@ def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[s
 
 
 def main(arguments: list[str]) -> int:
-    """Returns how many tests ended otherwise."""
+    """Run the suites, and return how many outcomes differ."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make
 

@@ -1,6 +1,6 @@
 """Run the tests of the supported SDK versions: `python tests/beside/sdk_versions.py [folder] [name ...]`.
 
-Each gets a virtual environment in the folder (`.sdk-versions`).
+Each set of versions gets a virtual environment in the folder (`.sdk-versions`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: The oldest that `autolog.providers._sdks` names, with the oldest wrapt; some between; and what is newest today.
+#: The oldest versions that `autolog.providers._sdks` names, with the oldest wrapt; some between; and the newest.
 VERSIONS = {
     "oldest": ("openai==1.30.*", "anthropic==0.49.*", "httpx<0.28", "wrapt==1.17.*"),
     "late-1": ("openai==1.109.*", "anthropic==0.93.*", "wrapt==2.0.*"),
-    "late-2": ("openai==2.50.*", "anthropic==1.*"),  # that look for httpx2 on every call
+    "late-2": ("openai==2.50.*", "anthropic==1.*"),  # versions that look for httpx2 on every call
     "newest": ("openai", "anthropic"),
     "generated, oldest": (
         "openai", "anthropic", "groq==0.9.*", "cerebras-cloud-sdk==1.0.*", "together==2.0.*", "writer-sdk==1.0.*",
@@ -30,7 +30,7 @@ TESTS = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "t
 
 
 def main(arguments: list[str]) -> int:
-    """Returns in how many environments tests failed, or could not be run."""
+    """Return the number of environments in which tests failed or could not be run."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make, run_tests
 

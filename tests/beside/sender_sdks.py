@@ -1,6 +1,6 @@
-"""Run the tests of released libraries that log elsewhere: `python tests/beside/sender_sdks.py [folder] [name ...]`.
+"""Run the tests of other released logging libraries: `python tests/beside/sender_sdks.py [folder] [name ...]`.
 
-Each gets a virtual environment in the folder (`.senders`): what they require clashes.
+Each gets a virtual environment in the folder (`.senders`), because their requirements conflict.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: What is installed together, and the tests in `tests/beside/senders` that run with it.
+#: The requirements of each environment, and the tests in `tests/beside/senders` that run in it.
 SENDERS = {
     "langsmith": ("langsmith", "langchain", "langgraph", "zstandard"),
     "langfuse": ("langfuse",),
@@ -21,7 +21,7 @@ SENDERS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Returns in how many environments tests failed, or could not be run."""
+    """Return the number of environments in which tests failed or could not be run."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make, run_tests
 

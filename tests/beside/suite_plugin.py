@@ -1,4 +1,4 @@
-"""A pytest plugin that records what a test suite calls: `pytest -p suite_plugin`, for `sdk_suites.py`; also with `-n`."""
+"""A pytest plugin for `sdk_suites.py` that records a suite's calls: `pytest -p suite_plugin`, also with `-n`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import autolog
 
-#: What was counted in this process, and in xdist's workers.
+#: The counts of this process and of xdist's workers.
 COUNTS: Counter[str] = Counter()
 
 
@@ -33,7 +33,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add what a worker counted, if it lived to tell."""
+    """Add a worker's counts, unless the worker crashed."""
     COUNTS.update(getattr(node, "workeroutput", {}).get("autolog", {}))
 
 

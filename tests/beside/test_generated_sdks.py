@@ -1,6 +1,6 @@
 """SDKs made by the generator of openai's: their calls are recorded like openai's.
 
-Those that are installed are tried; `python tests/beside/sdk_versions.py` tries all.
+The installed ones are tested; `python tests/beside/sdk_versions.py` tests all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import autolog
 from autolog.providers import SDKS
 from autolog.testing import Records
 
-#: The classes of clients, sync and async, what their constructors need beside key and address, and the model.
+#: The sync and async classes of clients, their constructors' arguments besides key and address, and the model.
 CLIENTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "groq": ("Groq", "AsyncGroq", {}, "llama-3.3-70b-versatile"),
     "together": ("Together", "AsyncTogether", {}, "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
@@ -35,7 +35,7 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
 class Answers(BaseHTTPRequestHandler):
-    """OpenAI's answers, at whatever path: complete, streamed, an error, and one that is there at the second attempt."""
+    """Answers like OpenAI, at any path: whole, streamed, with an error, or successfully at the second attempt."""
 
     protocol_version = "HTTP/1.1"
     attempts = 0
@@ -57,7 +57,7 @@ class Answers(BaseHTTPRequestHandler):
                 {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE},
             ]
             lines = [f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **one})}\n\n" for one in chunks]
-            # Without the `[DONE]` at the end that some of these SDKs take for a chunk.
+            # Without the final `[DONE]`, which some of these SDKs read as a chunk.
             self.send(200, "".join(lines), {"content-type": "text/event-stream"})
             return
         message = {"role": "assistant", "content": "hello"}
@@ -86,7 +86,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(params=CLIENTS)
 def sdk(request: pytest.FixtureRequest) -> str:
-    """The name of an SDK that is installed."""
+    """Return the name of an installed SDK."""
     name: str = request.param
     try:
         found = importlib.util.find_spec(SDKS[name].package)
@@ -103,7 +103,7 @@ def client(sdk: str, url: str, asynchronous: bool = False) -> Any:
 
 
 def create(made: Any) -> Any:
-    """The method that makes a chat completion."""
+    """Return the method that makes a chat completion."""
     completions = getattr(made.chat, "completions", None)
     return made.chat.chat if completions is None or not hasattr(completions, "create") else completions.create
 

@@ -126,7 +126,7 @@ def application(environ, start_response):
 
 
 def ask(bound: Path) -> str:
-    """What a server at a Unix socket answers."""
+    """Return the answer of a server at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(bound))
@@ -147,7 +147,7 @@ def test_gunicorn_with_gevent_and_a_preloaded_application(tmp_path: Path) -> Non
         while len(answers) < 10 and time.monotonic() < deadline:
             try:
                 answers.append(ask(bound))
-            except OSError:  # it is not there yet
+            except OSError:  # the server is not listening yet
                 time.sleep(0.2)
         assert answers == ["done"] * 10
     finally:

@@ -16,7 +16,7 @@ from live import KEY, live
 
 from autolog.cli import _standin
 
-#: Prints which modules, other than ours, were looked for on another thread than the program's one.
+#: Prints the modules, other than autolog's, that were imported on threads other than the main one.
 WATCHED = """
 import json, os, sys, threading
 
@@ -63,7 +63,7 @@ made.append(type(claude.create(model="claude-sonnet-5", max_tokens=9, messages=m
 """
 
 
-#: Calls of one SDK: what is shipped is the same of every other.
+#: The calls of one SDK; those of the others ship the same way.
 CHATS = "\n".join(line for line in CALLS.splitlines() if "claude" not in line).replace(", anthropic", "")
 CHATTED = "made ['ChatCompletion', True]"
 
@@ -77,7 +77,7 @@ def url() -> Iterator[str]:
 
 
 def watched(program: str, url: str, tmp_path: Path, options: dict[str, Any], **variables: str) -> list[str]:
-    """What a program prints that tells of the imports on threads that are not its own."""
+    """Run a program, and return the imports on threads that are not its own."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WATCHED.format(program=textwrap.dedent(program))],
         env={**os.environ, "OPTIONS": json.dumps(options), "STANDIN": url, **variables},
@@ -138,7 +138,7 @@ with capture() as records:
 
 
 def test_patching_before_anything_is_imported_imports_prices_once(url: str, tmp_path: Path) -> None:
-    """genai-prices imports httpx2, whose patch asks for genai-prices."""
+    """Check the cycle of genai-prices, which imports httpx2, whose patch imports genai-prices."""
     program = """
 autolog.patch()
 import httpx2

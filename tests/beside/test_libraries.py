@@ -1,6 +1,6 @@
 """Other libraries that instrument the same SDKs: each call is recorded once, in every order of patching and unpatching.
 
-Of the libraries those are tried that are installed here; `python tests/beside/libraries.py` tries all.
+The installed libraries are tested; `python tests/beside/libraries.py` tests all.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ ORDERS = {
     "library first": ("clients", "library", "autolog", "calls", "clients", "calls", "autolog goes", "calls", "autolog"),
     "autolog first": ("autolog", "library", "clients", "calls"),
 }
-#: For libraries that can be undone.
+#: Orders of steps for libraries that can be stopped.
 GOING = {
     "library first": ("calls", "library goes", "calls", "autolog goes", "autolog", "calls"),
     "autolog first": ("autolog goes", "library goes", "autolog", "calls", "library", "calls"),
@@ -115,7 +115,7 @@ def url() -> Iterator[str]:
 
 
 def run(steps: tuple[str, ...], url: str, tmp_path: Path, library: Library) -> tuple[list[dict[str, Any]], str]:
-    """What the calls gave and which records were made, and what was said to pass by autolog."""
+    """Run the steps, and return the calls' results with the records made, and the warnings about missed calls."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, *steps],
         env={
@@ -131,7 +131,7 @@ def run(steps: tuple[str, ...], url: str, tmp_path: Path, library: Library) -> t
 
 @pytest.fixture(scope="module")
 def bare(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What the eight calls give without anybody."""
+    """Return the results of the eight calls without any instrumentation."""
     ((seen,), _) = run(("clients", "calls"), url, tmp_path_factory.mktemp("bare"), Library("nobody", (), ()))
     assert seen["records"] == []
     results: list[Any] = seen["results"]

@@ -1,7 +1,7 @@
 """Every supported SDK version: calls are recorded completely, and return what they return without autolog.
 
-Here it runs with the versions that are installed; `python tests/beside/sdk_versions.py` runs it with the oldest ones,
-some between and the newest.
+This file tests the installed versions; `python tests/beside/sdk_versions.py` runs it with the oldest ones, some between
+and the newest.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def streamed_response(url: str) -> Any:
         return response.parse().choices[0].message.content
 
 
-#: How a call is made, and what it gives.
+#: The ways to make a call; each returns the result.
 CALLS: dict[str, Callable[[str], Any]] = {
     "openai": lambda url: openai_client(url).chat.completions.create(**CHAT).choices[0].message.content,
     "openai, streamed": lambda url: "".join(

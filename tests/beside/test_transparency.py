@@ -1,7 +1,7 @@
 """With every SDK, of both layers, a program observes the same with autolog as without.
 
-Each SDK that is installed is driven twice against the same server, without and with `patch()`, and what the program
-holds, catches and sends is compared. `python tests/beside/transparency.py` runs this in environments that have all.
+Each installed SDK is used twice with the same server, without and with `patch()`, and the program's results, errors and
+requests are compared. `python tests/beside/transparency.py` runs this file in environments with all SDKs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from autolog.testing import Records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the SDKs' own
 
-#: Headers that differ from request to request by themselves.
+#: Headers that differ between requests anyway.
 VARYING = frozenset({"authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", "idempotency-key",
                      "x-request-id", "x-amzn-trace-id", "x-ms-client-request-id"})  # fmt: skip
 _VARYING_TEXT = re.compile(
@@ -42,7 +42,7 @@ _VARYING_TEXT = re.compile(
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[VendorServer]:
-    """The server, to which all host names lead."""
+    """Run the server, and resolve all host names to it."""
     resolve = socket.getaddrinfo
 
     def to_loopback(host: Any, *args: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ def server(running: VendorServer, records: Records) -> VendorServer:
 
 
 class Way(NamedTuple):
-    """One SDK, and whether it is awaited."""
+    """An SDK, and whether its asynchronous client is used."""
 
     row: Row
     asynchronous: bool
@@ -69,7 +69,7 @@ class Way(NamedTuple):
 
 def ways() -> Iterator[Any]:
     for name, row in ROWS.items():
-        if not is_installed(row):  # `test_what_is_driven_here` says so
+        if not is_installed(row):  # reported by `test_what_is_driven_here`
             continue
         yield pytest.param((row, False), id=name)
         if row.asynchronous:
@@ -78,7 +78,7 @@ def ways() -> Iterator[Any]:
 
 @pytest.fixture(params=ways())
 def way(request: pytest.FixtureRequest) -> Way:
-    """An SDK that is installed."""
+    """Return an installed SDK."""
     return Way(*request.param)
 
 
@@ -89,25 +89,25 @@ def streaming(way: Way) -> Way:
     return way
 
 
-#: Libraries that take the place of another one's network.
+#: Libraries that mock another library's network.
 MOCKS = ("respx", "pytest_httpx", "responses", "aioresponses", "vcr", "moto")
 
 
 @pytest.mark.parametrize("name", [*ROWS, *MOCKS])
 def test_what_is_driven_here(name: str) -> None:
-    """Each of the SDKs and mocks that there are tests for, or a word that it is missing."""
+    """Skip with a message for each tested SDK and mock that is not installed."""
     if not (is_installed(ROWS[name]) if name in ROWS else importlib.util.find_spec(name)):
         pytest.skip(f"{ROWS[name].package if name in ROWS else name} is not installed")
     assert name in MOCKS or any(row is ROWS[name] for (row, _) in (way.values[0] for way in ways()))
 
 
-# What a program sees
+# What a program observes
 
 
 def shown(value: Any) -> str:
-    """A value as text, without what differs by itself."""
+    """Return a value as text, without the parts that differ between runs anyway."""
     text = repr(value)
-    if " object at 0x" in text and hasattr(value, "__dict__"):  # it does not show what it holds
+    if " object at 0x" in text and hasattr(value, "__dict__"):  # its repr does not show its contents
         text = repr({name: one for name, one in vars(value).items() if not name.startswith("_")})
     return _VARYING_TEXT.sub("#", text)
 
@@ -120,12 +120,12 @@ def pickled(value: Any) -> Any:
 
 
 def facts(value: Any) -> list[Any]:
-    """What can be told of a value."""
+    """Return the observable facts about a value."""
     return [type(value), shown(value), sorted(name for name in dir(value) if name[0] != "_"), pickled(value)]
 
 
 def raised(error: BaseException) -> list[Any]:
-    """What can be told of an error and of what led to it."""
+    """Return the observable facts about an error and its causes."""
     told: list[Any] = []
     link: BaseException | None = error
     while link is not None:
@@ -137,7 +137,7 @@ def raised(error: BaseException) -> list[Any]:
 
 @dataclass(frozen=True)
 class Use:
-    """How a program uses a client: which model it asks, whether for a stream, and how much of that it reads."""
+    """A use of a client: the model, whether the response is streamed, and how much of the stream is read."""
 
     model: str = ""
     stream: bool = False
@@ -150,7 +150,7 @@ class Use:
 
 
 def observe(way: Way, server: VendorServer, use: Use, client: Any = None) -> list[Any]:
-    """Return what a program sees that uses an SDK so."""
+    """Return what a program observes when it uses an SDK in this way."""
     row = way.row
     origin = use.origin or f"http://{row.host}:{server.port}"
 
@@ -170,7 +170,7 @@ def observe(way: Way, server: VendorServer, use: Use, client: Any = None) -> lis
 
 
 def _observed(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[Any]:
-    _client, answer = ask()  # some close when they are collected
+    _client, answer = ask()  # keep the client: some close when they are garbage-collected
     if not use.stream:
         return facts(answer)
     told: list[Any] = [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
@@ -207,7 +207,7 @@ async def _observed_async(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[
 
 
 def wire(server: VendorServer) -> list[Any]:
-    """The requests that the server got, without what differs by itself."""
+    """Return the requests that the server received, without the parts that differ between runs anyway."""
     return [
         (method, path, [(name, value) for name, value in headers if name.lower() not in VARYING], body)
         for method, path, headers, body in server.got
@@ -215,7 +215,7 @@ def wire(server: VendorServer) -> list[Any]:
 
 
 def twice(way: Way, server: VendorServer, use: Use) -> tuple[list[Any], list[Any]]:
-    """Return what a program sees and sends without us, and then with us."""
+    """Return what a program observes and sends without autolog, and then with it."""
     seen = []
     for patched in (False, True):
         if patched:
@@ -226,7 +226,7 @@ def twice(way: Way, server: VendorServer, use: Use) -> tuple[list[Any], list[Any
 
 
 def settled(check: Callable[[], bool]) -> None:
-    """Wait until something is so, for as long as a stream goes on, at most."""
+    """Wait for `check` to return true, at most for as long as a stream continues."""
     end = time.monotonic() + LONGEST + 5
     while not check() and time.monotonic() < end:
         gc.collect()
@@ -281,7 +281,7 @@ def test_unpatching_restores_all(way: Way, server: VendorServer, records: Record
 
 
 def code_of(row: Row) -> dict[str, tuple[Any, Any]]:
-    """The functions of the classes that an SDK's calls pass through, and their code."""
+    """Return the functions of the classes through which an SDK's calls pass, and their code objects."""
     modules = {"httpx": ("httpx._client",), "httpx2": ("httpx2._client",), "requests": ("requests.adapters",),
                "botocore": ("botocore.httpsession",),
                "lm15": ("dspy._vendor.lm15.transports._sync", "dspy._vendor.lm15.transports._async"),
@@ -400,11 +400,11 @@ def test_a_call_that_is_cancelled_is_cancelled(way: Way, server: VendorServer, r
     assert "Cancelled" in (record.error_type or "")
 
 
-# What tests put in the network's place
+# Mocks of the network
 
 
 def answer(module: Any) -> Callable[[Any], Any]:
-    """A handler that answers as the server does, with the responses of httpx or httpx2."""
+    """Return a handler that answers like the server, with responses of httpx or httpx2."""
 
     def handle(request: Any) -> Any:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -432,7 +432,7 @@ def test_a_mock_transport_answers_as_without_us(way: Way, server: VendorServer, 
 
 
 def library_of(way: Way) -> str:
-    """The HTTP library that an SDK sends with; aiohttp under httpx is nobody's to mock."""
+    """Return the HTTP library that an SDK uses; no mock supports aiohttp below httpx."""
     adapter = {"cohere": "httpx_aiohttp", "fireworks": "httpx_aiohttp", "litellm": "aiohttp"}.get(way.row.package)
     if way.asynchronous and adapter and importlib.util.find_spec(adapter) is not None:
         return "aiohttp under httpx"
@@ -441,7 +441,7 @@ def library_of(way: Way) -> str:
 
 @pytest.fixture(params=[name for name in MOCKS[:4] if importlib.util.find_spec(name)])
 def mock(request: pytest.FixtureRequest, way: Way) -> Iterator[str]:
-    """A library that takes the place of another one's network, where the SDK sends with that one."""
+    """Run a library that mocks the network of the SDK's HTTP library."""
     name = str(request.param)
     module = importlib.import_module(name)
     if library_of(way) != {"responses": "requests", "aioresponses": "aiohttp"}.get(name, "httpx"):
@@ -486,7 +486,7 @@ def test_a_mock_of_the_library_answers_as_without_us(
         pytest.skip("it does not go with this aiohttp")
     assert model or isinstance(before[0][0], type)
     assert not server.got
-    if mock in {"respx", "pytest_httpx"}:  # the others take the place of the very method that is recorded
+    if mock in {"respx", "pytest_httpx"}:  # the other mocks replace the very method that is recorded
         assert [record.status for record in records] == ["error" if model else "ok"]
 
 

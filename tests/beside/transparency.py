@@ -1,6 +1,6 @@
 """Run the transparency tests where all SDKs are installed: `python tests/beside/transparency.py [folder] [name ...]`.
 
-Each environment is made in the folder (`.transparency`), with the newest versions of what it names.
+Each environment is created in the folder (`.transparency`), with the newest versions of its SDKs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MOCKS = ("pytest", "vcrpy", "respx", "pytest-httpx", "responses", "aioresponses", "moto")
 
-#: What does not fit into one environment.
+#: The environments; the SDKs do not all fit into one.
 ENVIRONMENTS = {
     "generated": ("groq", "together", "cerebras-cloud-sdk", "fireworks-ai", "perplexityai", "portkey-ai", "writer-sdk",
                   "llama-api-client", "httpx-aiohttp"),
@@ -22,7 +22,7 @@ ENVIRONMENTS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Return in how many environments tests failed, or could not be run."""
+    """Return the number of environments in which tests failed or could not be run."""
     sys.path.insert(0, str(ROOT / "tests"))
     from environments import make, run_tests
 

@@ -1,4 +1,4 @@
-"""Programs that cannot write where they are, apart from all others on the machine."""
+"""A temporary folder for each test, because programs that cannot write to their folder use it."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _apart(own_temporary_folder: Path) -> None:
-    """Leave nothing in the machine's temporary folder: other programs would send what lies there."""
+    """Keep journals out of the machine's temporary folder, from where other programs would send them."""

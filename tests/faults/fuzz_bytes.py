@@ -1,4 +1,4 @@
-"""atheris over everything that reads bytes from outside; stops at the first crash or hang, with the bytes in a file.
+"""Fuzz everything that reads external bytes with atheris; the first crash or hang stops it and saves the bytes.
 
 python -m faults.fuzz_bytes -max_total_time=60      (from the folder tests)
 """

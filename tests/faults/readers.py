@@ -1,6 +1,6 @@
-"""Everything that reads bytes from outside, in one function: for hypothesis, for atheris, for a hand-made case.
+"""Run everything that reads external bytes, for hypothesis, for atheris, or for a hand-made case.
 
-python -m faults.readers FILE...      reads files of bytes, and says nothing if all is well
+python -m faults.readers FILE...      reads files of bytes, and prints nothing if all is well
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PATHS = (
 
 
 def read_everything(data: bytes, kind: str = "application/json", path: str = "/v1/chat/completions") -> None:
-    """Raises only if one of our readers does what it must not."""
+    """Pass bytes to all readers; raise only if one of them misbehaves."""
     for side in ("request", "response"):
         other = "response" if side == "request" else "request"
         record = Record(

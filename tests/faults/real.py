@@ -1,4 +1,4 @@
-"""Real processes for the fault suite: a server that can be killed, a backend with moods, programs that use autolog."""
+"""Real processes for the fault tests: a server that can be killed, a faulty backend, and programs that use autolog."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 class Server:
-    """`autolog serve` on a port of its own; started, killed and started again over the same file or database."""
+    """`autolog serve` on its own port, which can be killed and started again over the same file or database."""
 
     def __init__(self, place: Path | str, *options: str) -> None:
         self.store = place if isinstance(place, str) else f"sqlite:///{place}"
@@ -51,7 +51,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
-        """Returns after how many seconds it took logs."""
+        """Start the server, and return the seconds until it accepted logs."""
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "autolog", "serve", "--port", str(self.port),
@@ -76,7 +76,7 @@ class Server:
         return names_in(self.store)
 
     def memory(self) -> int:
-        """Resident bytes."""
+        """Return the resident memory in bytes."""
         assert self.process is not None
         return resident(self.process.pid)
 
@@ -108,11 +108,11 @@ def running(place: Path | str, *options: str) -> Iterator[Server]:
 
 
 class Moody:
-    """Stands before a real server, and does to requests what `mood` says.
+    """A proxy in front of a real server, which treats requests according to `mood`.
 
-    `well` passes them on; `500`, `429` and `503` answer so; `garbage` answers with somebody else's page; `noise` with
-    what is no HTTP; `hang` says nothing; `cut` closes without an answer; `deaf` passes on and keeps the answer for
-    itself; `refuse` does not listen.
+    `well` forwards them; `500`, `429` and `503` answer with that status; `garbage` answers with an unrelated page, and
+    `noise` with bytes that are not HTTP; `hang` does not answer; `cut` closes the connection without an answer; `deaf`
+    forwards requests but not the answers; `refuse` does not listen.
     """
 
     def __init__(self, behind: str) -> None:
@@ -209,7 +209,7 @@ def environment(**given: str) -> dict[str, str]:
 
 
 def program(text: str, folder: Path, **given: str) -> subprocess.Popen[str]:
-    """A program with a working directory of its own, begun."""
+    """Start a program in its own working directory."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(text)],
         cwd=folder, env=environment(**given), text=True, stdin=subprocess.PIPE,
@@ -218,7 +218,7 @@ def program(text: str, folder: Path, **given: str) -> subprocess.Popen[str]:
 
 
 def run(text: str, folder: Path, timeout: float = 60, **given: str) -> subprocess.CompletedProcess[str]:
-    """The same, to its end."""
+    """Run a program in its own working directory to its end."""
     process = program(text, folder, **given)
     out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess([], process.returncode, out, err)

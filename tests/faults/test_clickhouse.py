@@ -60,7 +60,7 @@ def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, t
                 for name in names
             ]
             number += 1
-            for attempt in range(100):  # a client that heard nothing asks the other one, at once
+            for attempt in range(100):  # a client that got no answer immediately tries the other server
                 try:
                     if post(two[(worker + attempt) % 2].url, records).status_code == 200:
                         acknowledged.extend(names)
@@ -76,7 +76,7 @@ def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, t
         time.sleep(random.uniform(0.3, 1.5))
         victim = random.choice(two)
         victim.end()
-        list(reader.hours(None, "all", began - timedelta(days=2), began + timedelta(days=1)))  # seals what is over
+        list(reader.hours(None, "all", began - timedelta(days=2), began + timedelta(days=1)))  # makes past hours final
         victim.start()
     stop.set()
     for worker in workers:
@@ -137,7 +137,7 @@ def test_partial_records_from_both_at_once_are_one(clickhouse_url: str) -> None:
 
 
 def at_once(*changes: Any) -> None:
-    """Run changes at the same moment, each with a thread of its own."""
+    """Run changes concurrently, each on its own thread."""
     barrier = threading.Barrier(len(changes))
 
     def run(change: Any) -> None:
@@ -191,7 +191,7 @@ def test_changes_at_the_same_moment_all_count(clickhouse_url: str) -> None:
 
 
 class Engine:
-    """A front of its own, to be killed."""
+    """A separate ClickHouse process, which can be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -227,7 +227,7 @@ def test_the_database_goes_away_and_comes_back(engine: Engine, tmp_path: Path) -
         assert "cannot be reached" in answer.text
         assert httpx2.get(f"{server.url}/api/v1/records", headers=HEADERS, timeout=20).status_code == 503
         assert server.get("/health") == 200
-        assert until(lambda: server.get("/ready") == 503, 10)  # it may be a second old
+        assert until(lambda: server.get("/ready") == 503, 10)  # the result may be a second old
         program = f"""
             import autolog
             autolog.configure(endpoint={server.url!r}, api_key={KEY!r}, journal={str(tmp_path / "journal.db")!r})

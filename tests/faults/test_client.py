@@ -33,7 +33,7 @@ from faults.real import (
     until,
 )
 
-#: Ten minutes of a backend's bad mood, in seconds: pauses and time limits are shortened alike.
+#: Shortens pauses and timeouts alike, so that ten minutes of a faulty backend take seconds.
 HASTE = """
 import autolog, autolog._delivery.delivery, autolog._delivery.http_sink
 autolog._delivery.delivery.MAX_PAUSE, autolog._delivery.http_sink.TIMEOUT = 0.4, 0.5
@@ -46,7 +46,7 @@ def shipping(backend: Moody | Live) -> dict[str, str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Live]:
-    """A server of this process: it is the program's that is at fault here."""
+    """Run a server in this process, because these tests are about faults of the program's process."""
     with live(tmp_path / "server.db") as made:
         yield made
 
@@ -60,12 +60,12 @@ def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
 
 
 def settle(folder: Path, backend: Moody | Live) -> None:
-    """A next start, for what an exit in a hurry has left in the journal."""
+    """Start a program again, to send what a fast exit has left in the journal."""
     done = run("import autolog\nautolog.patch()\nassert autolog.flush(20)", folder, **shipping(backend))
     assert done.returncode == 0, done.stderr
 
 
-# The backend's moods
+# A faulty backend
 
 
 @pytest.mark.parametrize("mood", MOODS)
@@ -112,7 +112,7 @@ WAYS = {
 def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, tmp_path: Path) -> None:
     end, began = WAYS[way], time.monotonic()
     expected = run(end, tmp_path).returncode
-    usual = time.monotonic() - began  # how long a program of nothing takes on a machine this busy
+    usual = time.monotonic() - began  # the time of an empty program, on a machine this busy
     with moody(server, mood) as backend:
         process = program(
             textwrap.dedent("""
@@ -130,7 +130,7 @@ def test_an_exit_is_quick_and_loses_nothing(way: str, mood: str, server: Live, t
         process.communicate(timeout=20)
         took = time.monotonic() - began
         assert process.returncode == expected
-        assert took < 2.6 + 2 * usual, (took, usual)  # 2 seconds, and a busy machine's share
+        assert took < 2.6 + 2 * usual, (took, usual)  # 2 seconds, plus an allowance for a busy machine
         backend.feel("well")
         run("import autolog\nwith autolog.span('next'): pass\nautolog.flush(10)", tmp_path, **shipping(backend))
     assert server.names() == sorted([*map(str, range(200)), "last", "next"])
@@ -228,7 +228,7 @@ def test_killed_with_durable_and_a_local_store(tmp_path: Path) -> None:
 
 
 def test_frozen_and_thawed(server: Live, tmp_path: Path) -> None:
-    """As a function host does between two calls: everything stops, connections die, time jumps."""
+    """Freeze a process as a function host does between two calls: connections die, and time jumps."""
     with moody(server) as backend:
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent("""
@@ -478,7 +478,7 @@ def test_a_users_function_that_exits_costs_its_record_only(how: str, tmp_path: P
 
 
 def test_capturing_again_and_again(tmp_path: Path, thorough: bool) -> None:
-    """Each time a worker starts and is closed, at every moment of its start."""
+    """Close a worker at every moment of its start, again and again."""
     done = run(
         f"""
         import autolog, threading
@@ -746,7 +746,7 @@ def test_a_pool_that_is_terminated(server: Live, tmp_path: Path) -> None:
     assert server.names().count("work") == 50
 
 
-# Poverty
+# Lack of resources
 
 PROGRAM = """
 import os

@@ -22,7 +22,7 @@ from faults.readers import KINDS, PATHS, read_everything
 
 
 def is_harmless(name: str) -> bool:
-    """Return whether what stands under a name is looked at for itself: under others the whole value goes."""
+    """Return whether a value under this name is judged by its content; under other names the whole value is removed."""
     return not any(says(name) for says in (suggests_secret, holds_password, holds_code, holds_random, perhaps_secret))
 
 
@@ -106,7 +106,7 @@ def plant(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list):
         return [plant(item, chance) for item in value]
     if isinstance(value, str) and not value.startswith(("{", "[")) and chance.random() < 0.3:
-        return f"{value} {KEY} "  # a blank ends it: in a list the next text could go on with it
+        return f"{value} {KEY} "  # a blank ends the key, which the next text of a list could otherwise continue
     return value
 
 

@@ -36,7 +36,7 @@ def load(server: Server, stop: threading.Event, acknowledged: list[str], worker:
     while not stop.is_set():
         names = [f"{worker}-{number}-{item}" for item in range(random.choice([1, 1, 5, 50]))]
         number += 1
-        for _ in range(2):  # a client that heard nothing asks again
+        for _ in range(2):  # a client that got no answer tries again
             try:
                 if post(server.url, names).status_code == 200:
                     acknowledged += names
@@ -112,7 +112,7 @@ def test_a_read_only_disk(small_disk: Path) -> None:
     with running(small_disk / "s.db") as server:
         assert post(server.url, ["before"]).status_code == 200
         subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], capture_output=True)
-        # tmpfs with files open for writing stays as it is: what is left is to make the pages unwritable
+        # tmpfs cannot be remounted while files are open for writing, so make the pages unwritable
         if post(server.url, ["during"]).status_code != 200:
             assert post(server.url, ["during"]).status_code == 503
             assert server.get("/health") == 200
@@ -121,7 +121,7 @@ def test_a_read_only_disk(small_disk: Path) -> None:
 
 
 def test_somebody_holds_the_lock(tmp_path: Path) -> None:
-    """A slow disk, as far as a server can tell: writes wait, pages go on, later all is well."""
+    """Simulate a slow disk: writes wait, pages still work, and later everything recovers."""
     with running(tmp_path / "s.db") as server:
         assert post(server.url, ["before"]).status_code == 200
         lock = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
@@ -264,7 +264,7 @@ def test_too_often_with_one_key(tmp_path: Path) -> None:
 
 
 def test_clock_jumps_change_nothing(tmp_path: Path) -> None:
-    """Records from clocks that are far off are kept, found and paged like others."""
+    """Check that records with far-off timestamps are stored, found and paged like others."""
     with running(tmp_path / "s.db") as server:
         records = [
             {"id": f"{year}", "name": f"{year}", "created_at": f"{year}-01-01T00:00:00Z"} for year in (1971, 2026, 9000)

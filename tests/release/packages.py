@@ -1,9 +1,9 @@
-"""Build the wheel and the sdist, check them, and use them as the README says: `python tests/release/packages.py [folder]`.
+"""Build the wheel and the sdist, check them, and use them as in the README: `python tests/release/packages.py [folder]`.
 
-In the folder (`.packages`) it makes an environment to build in, one with the client alone, whose weight is printed, and
-one with everything, in which the demo, the quick start, a server with its pages and the ClickHouse store (on chDB) run
-in an empty folder, from the wheel; nothing of the checkout is on their path but the front of chDB. Exit code 1, and the
-step that failed, if anything does not work.
+In the folder (`.packages`), creates an environment for the build, one with the client alone, whose size is printed, and
+one with everything. In the last, the demo, the quick start, a server with its pages and the ClickHouse store (on chDB)
+run from the wheel in an empty folder, without the checkout on their path except for the front of chDB. If a step fails,
+prints it and exits with 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def answer(question):
 
 print(answer("Name three rivers in Portugal."))
 """
-#: Prints the milliseconds and the modules that an import takes.
+#: Prints the milliseconds that an import takes, and the number of modules that it loads.
 IMPORT = """
 import sys, time
 before = set(sys.modules)
@@ -66,7 +66,7 @@ class Environment:
         return {**kept, "COLUMNS": "160", **more}
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run a command; returns what it printed."""
+        """Run a command, and return its output."""
         done = subprocess.run(
             self.command(*arguments), cwd=self.work, env=self.variables(**variables), capture_output=True, text=True
         )
@@ -76,7 +76,7 @@ class Environment:
 
     @contextmanager
     def running(self, *arguments: str, stream: str = "stderr", ready: str) -> Iterator[list[str]]:
-        """Run a command for the block, which gets the lines that it wrote until one that has `ready` in it."""
+        """Run a command for the block; yield its output lines up to the first one that contains `ready`."""
         process = subprocess.Popen(
             self.command(*arguments), cwd=self.work, env=self.variables(), text=True, **{stream: subprocess.PIPE}
         )
@@ -92,7 +92,7 @@ class Environment:
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """Build and check both packages; returns the wheel and the sdist."""
+    """Build and check both packages, and return the wheel and the sdist."""
     tools = Environment(folder / "build", "build", "hatchling", "twine", "check-wheel-contents")
     places = str(folder / "dist")
     tools.run("python", "-m", "build", "--no-isolation", "-o", places, str(ROOT), REPOSITORY_URL=REPOSITORY)
@@ -103,7 +103,7 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 
 def check_contents(wheel: Path, sdist: Path) -> None:
-    """The wheel has the package and nothing else; its metadata say all; the sdist builds and can be tested."""
+    """Check that the wheel contains only the package and complete metadata, and that the sdist builds and has tests."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
@@ -122,7 +122,7 @@ def check_contents(wheel: Path, sdist: Path) -> None:
 
 
 def weigh(wheel: Path, folder: Path) -> None:
-    """Print what each distribution of a plain install takes on disk, and what imports take."""
+    """Print the size of each distribution of a plain install, and the cost of imports."""
     client = Environment(folder / "client", wheel)
     code = """
 import importlib.metadata as m, json, os
@@ -135,7 +135,7 @@ print(json.dumps({d.name: [d.version, size(d)] for d in m.distributions() if d.n
         print(f"  {name + ' ' + version:28} {size / 1e6:6.2f} MB")
     print(f"  {len(sizes)} distributions, {sum(size for _, size in sizes.values()) / 1e6:.1f} MB")
     for module in ("autolog", "msgspec", "wrapt", "genai_prices", "httpx2", "pydantic", "click", "rich.console"):
-        client.run("python", "-c", f"import {module}")  # compiles it
+        client.run("python", "-c", f"import {module}")  # compiles the bytecode
         took, modules = client.run("python", "-c", IMPORT.format(module=module)).split()
         print(f"  import {module:20} {took:>4} ms {modules:>4} modules")
     client.run("python", "-c", "import autolog\nwith autolog.span('alone'): pass")
@@ -144,7 +144,7 @@ print(json.dumps({d.name: [d.version, size(d)] for d in m.distributions() if d.n
 
 
 def use(wheel: Path, folder: Path) -> None:
-    """Run what the README tells to: demo, quick start, server, pages, ClickHouse."""
+    """Run the README's demo, quick start, server, pages and ClickHouse store."""
     whole = Environment(folder / "whole", f"{wheel}[demo,server,ship,clickhouse,parquet]", "chdb")
     print(whole.run("autolog", "demo").partition("Next:")[0])
     _quick_start(whole)
@@ -155,7 +155,7 @@ def use(wheel: Path, folder: Path) -> None:
 
 
 def _standin() -> Callable[..., object]:
-    """Return the stand-in provider of the checkout, loaded by itself: it stands for somebody else's server."""
+    """Return the checkout's stand-in provider, loaded separately from the package, because it plays a remote server."""
     spec = spec_from_file_location("standin", ROOT / "autolog/cli/_standin.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,12 +1,12 @@
-"""Run the suites of the client and the store as they run elsewhere: `python tests/release/situations.py [situation ...]`.
+"""Run the suites of the client and the store in other situations: `python tests/release/situations.py [situation ...]`.
 
 | situation | how |
 | --- | --- |
-| `optimised` | `python -O`: statements that only assert are gone |
-| `isolated` | `python -I`: no PYTHON* variables, no user site, no folder of the program on the path |
-| `ordinary-user` | as the user `nobody`, who may write neither the package nor a home; needs root to begin with |
+| `optimised` | `python -O`: without assert statements |
+| `isolated` | `python -I`: without PYTHON* variables, the user site and the program's folder on the path |
+| `ordinary-user` | as the user `nobody`, without write access to the package or a home; has to be started by root |
 
-Prints a line for each; exits with 1 if one failed.
+Prints a line for each, and exits with 1 if one failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUITES = (
     "tests/capture", "tests/delivery", "tests/processing", "tests/redaction", "tests/stores/sqlite",
     "tests/stores/test_filters.py", "tests/stores/test_store.py", "tests/cli",
 )  # fmt: skip
-#: Two warnings of the tools, which say what the situation is: assertions are stripped, no examples can be kept.
+#: Silences two expected warnings of the tools: that assertions are stripped, and that examples cannot be saved.
 QUIET = ("-W", "ignore::pytest.PytestConfigWarning", "-W", "ignore::hypothesis.errors.HypothesisWarning")
 SITUATIONS = {"optimised": ("-O",), "isolated": ("-I",), "ordinary-user": ()}
 
@@ -34,7 +34,7 @@ def command(situation: str) -> list[str]:
 
 
 def as_ordinary_user() -> int:
-    """Run the suites as `nobody`, with a home that cannot be written; returns pytest's exit code."""
+    """Run the suites as `nobody` with a read-only home, and return pytest's exit code."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as room:
         Path(home).chmod(0o555)
         Path(room).chmod(0o777)

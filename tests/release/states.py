@@ -1,7 +1,7 @@
-"""Keep what a release leaves on disk and sends, as data for tests: `python tests/release/states.py NAME [REVISION]`.
+"""Save what a release writes to disk and sends, as data for tests: `python tests/release/states.py NAME [REVISION]`.
 
-Run it for every release, before its tag. It takes the tree of a git revision (this checkout's `HEAD`), lets that tree's
-own code record the same few things as always, and writes into `states/NAME/`:
+Run it for every release, before tagging. It takes the tree of a git revision (`HEAD` of this checkout by default), runs
+the same small program with that tree's code, and writes to `states/NAME/`:
 
     store.sql        the SQLite store, as text
     journal.sql      the journal of a program whose server was away
@@ -9,7 +9,7 @@ own code record the same few things as always, and writes into `states/NAME/`:
     native.json      the request that ships records, the server's reply to it, and the fields of a record
     key.txt          an API key that the store knows: project shop, scope ingest and read
 
-What a revision did not have yet is left out. A name that is a revision is a state from before the first release.
+Features that a revision does not have are left out. A name that is a revision denotes a state before the first release.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ print(json.dumps({name: {"type": kind, "default": getattr(bare, name)} for name,
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers a chat as OpenAI does; keeps any other request, and answers as our server."""
+    """Answers a chat request like OpenAI; keeps every other request, and answers it like our server."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Release:
-    """The code of a revision, in a folder, and what it leaves."""
+    """The code of a revision in a folder, and what it writes and sends."""
 
     def __init__(self, revision: str, folder: Path, target: Path) -> None:
         self.tree, self.folder, self.target = folder / "tree", folder, target
@@ -118,13 +118,13 @@ class Release:
     def _variables(self, **more: str) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.tree), **more}
 
-    # What it leaves
+    # What the release writes and sends
 
     def store(self) -> None:
         store = f"sqlite:///{self.folder}/s.db"
         dictionary = (self.tree / "autolog/stores/sqlite/_bodies.py").exists()
         self.record(f"store={store}", calls=24 if dictionary else 1)
-        with suppress(RuntimeError):  # the first ones had no keys
+        with suppress(RuntimeError):  # the first revisions had no keys
             options = ("--name", "web", "--project", "shop", "--scope", "ingest", "--scope", "read")
             said = self.run("-m", "autolog", "keys", "create", *options, "--store", store).split()
             (self.target / "key.txt").write_text(next(word for word in said if word.startswith("alk_")) + "\n")
@@ -172,7 +172,7 @@ class Release:
 
 
 def dump(path: Path) -> str:
-    """Return the statements that make a SQLite file again."""
+    """Return the statements that recreate an SQLite file."""
     db = sqlite3.connect(path)
     names = ("application_id", "user_version", "auto_vacuum")
     marks = [f"PRAGMA {name} = {db.execute(f'PRAGMA {name}').fetchone()[0]};" for name in names]
@@ -182,7 +182,7 @@ def dump(path: Path) -> str:
 
 
 def restore(statements: Path, path: Path) -> None:
-    """Make a SQLite file from its statements."""
+    """Recreate an SQLite file from its statements."""
     db = sqlite3.connect(path)
     db.executescript(statements.read_text())
     db.close()
@@ -197,7 +197,7 @@ def _ask(address: str, query: str, database: str, data: bytes = b"") -> bytes:
 
 
 def dump_clickhouse(address: str, database: str) -> list[dict[str, str]]:
-    """Return the tables and views of a database, each with the statement that makes it and its rows."""
+    """Return the tables and views of a database, each with the statement that creates it and its rows."""
     names = _ask(address, "SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY engine LIKE "
                  "'%View', name FORMAT TabSeparated", database).decode().split()  # fmt: skip
     tables = []
@@ -211,12 +211,12 @@ def dump_clickhouse(address: str, database: str) -> list[dict[str, str]]:
 
 
 def restore_clickhouse(tables: list[dict[str, str]], address: str, database: str) -> None:
-    """Make a database from what `dump_clickhouse` gave."""
+    """Recreate a database from the result of `dump_clickhouse`."""
     _ask(address, f"CREATE DATABASE {database}", "default")
     rows = [table for table in tables if table["rows"]]
     for table in sorted(tables, key=lambda table: "MATERIALIZED VIEW" in table["create"]):
         if "MATERIALIZED VIEW" in table["create"]:
-            for filled in rows:  # before there is a view, which would fill tables again
+            for filled in rows:  # before creating a view, which would fill tables again
                 _ask(address, f"INSERT INTO `{filled['name']}` FORMAT RowBinary", database,
                      base64.b64decode(filled["rows"]))  # fmt: skip
             rows = []

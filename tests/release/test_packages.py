@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def load(path: Path) -> Any:
-    """A module of the checkout that is no part of the package."""
+    """Load a module of the checkout that is not part of the package."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -68,7 +68,7 @@ def test_every_extra_is_tried_by_the_developers() -> None:
     assert set(extras) - {"dev", "openai", "anthropic"} <= tried
 
 
-#: Which of the distributions a plain install brings are for the command line alone.
+#: Distributions of a plain install that only the command line uses.
 FOR_THE_COMMAND_LINE = {"click", "rich", "pygments", "markdown_it"}
 
 

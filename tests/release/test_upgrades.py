@@ -34,7 +34,7 @@ LAST = RELEASES[-1]
 
 
 def states(part: str) -> list[str]:
-    """The releases, and states before the first one, of which there is a part."""
+    """Return the releases, and earlier states, for which a part is saved."""
     return sorted(path.parent.name for path in STATES.glob(f"*/{part}"))
 
 
@@ -45,7 +45,7 @@ def restored(name: str, folder: Path, part: str = "store") -> Path:
 
 
 def check(store: Store, calls: int) -> None:
-    """What a release recorded is all there, is found, summed and changed, and more can be written."""
+    """Check that a release's records are complete, can be found, summed and changed, and that more can be written."""
     found = store.find(Query({"model": "gpt-4o-mini"}), 100, newest_first=False, bodies=True)
     assert len(found) == calls
     for record in found:
@@ -182,7 +182,7 @@ def test_a_clickhouse_step_that_fails_half_way_is_made_again(
         patch.setattr(clickhouse_schema, "MIGRATIONS", (*clickhouse_schema.MIGRATIONS, breaks))
         with pytest.raises(StoreError):
             open_store(clickhouse_url)
-    store = open_store(clickhouse_url)  # the version before it works on
+    store = open_store(clickhouse_url)  # the previous version still works
     check(store, 1)
     store.close()
 
@@ -204,7 +204,7 @@ def exchange(name: str) -> Any:
 
 
 def sample() -> list[Record]:
-    """A bare record, and one that uses every field that can be set to something simple."""
+    """Return a minimal record, and one that sets every field with a simple type."""
     record = Record(id="full", request_body=b'{"a": 1}', response_body=b"[]", metadata={"k": [1]}, tags=["t"])
     for field, kind in Record.__annotations__.items():
         if kind in {"int | None", "float | None"}:
@@ -233,7 +233,7 @@ def test_this_server_takes_what_clients_of_the_release_send(name: str, tmp_path:
 
 @contextmanager
 def older_server(reply: dict[str, Any]) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers as one of a release did; gives its address, and the bodies that came."""
+    """Run a server that answers like one of an older release; yield its address and the request bodies."""
     bodies: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,10 +1,10 @@
-"""Run the suites of the client and the stores on several Pythons and SDKs, and print the README's table of them.
+"""Run the suites of the client and the stores on several Pythons and SDKs, and print the table in the README.
 
     python tests/release/versions.py [folder] [interpreter ...]
 
-takes the interpreters that are given, or all of 3.11 to 3.15 that are on the path or in pyenv, and makes a virtual
-environment in the folder (`.versions`) for each with every set of SDKs. Results are kept in the folder, so that a run
-elsewhere (in a container with another Python, say) adds its rows to the same table.
+uses the given interpreters, or all of 3.11 to 3.15 on the path or in pyenv, and creates a virtual environment in the
+folder (`.versions`) for each with every set of SDKs. Results are kept in the folder, so that a run elsewhere (such as
+in a container with another Python) adds its rows to the same table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 #: The sets of `tests/beside/sdk_versions.py`: oldest, middle, newest.
 SDKS = ("oldest", "late-1", "newest")
 NEEDED = ("pytest>=9", "hypothesis>=6", "boto3", "httpx", "httpx2", "opentelemetry-sdk", "requests", "tiktoken")
-#: What is run everywhere, and what with the newest SDKs alone, for SDKs make no difference to it.
+#: The tests to run with all SDKs, and those to run with the newest only, because they do not depend on the SDKs.
 CLIENT = ("tests/beside/test_sdk_versions.py", "tests/beside/test_imports.py", "tests/capture/test_patch.py",
           "tests/capture/test_graft.py")  # fmt: skip
 MORE = ("tests/capture", "tests/delivery", "tests/record", "tests/test_lifecycle.py", "tests/stores/sqlite",
@@ -40,7 +40,7 @@ def interpreters() -> dict[str, str]:
 
 
 def outcome(python: Path, tests: tuple[str, ...]) -> str:
-    """Run tests; returns how many passed, failed and were skipped, as pytest says it."""
+    """Run tests, and return pytest's summary of how many passed, failed and were skipped."""
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::DeprecationWarning",
                *tests]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
 
 
 def table(results: dict[str, dict[str, str]]) -> str:
-    """Return the results as the README shows them."""
+    """Return the results as the table in the README."""
     rows = ["| Python | " + " | ".join(f"{sdks} SDKs" for sdks in SDKS) + " |", "| --- " * (len(SDKS) + 1) + "|"]
     for version, row in sorted(results.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]):
         rows.append(f"| {version} | " + " | ".join(row.get(sdks, "not run") for sdks in SDKS) + " |")

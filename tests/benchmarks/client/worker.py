@@ -96,7 +96,7 @@ def transport(http: Any) -> Any:
 
 
 def cases(subject: Any) -> dict[str, Callable[[], Any]]:
-    """Return the cases by name; a case's function returns the time at which its stream began, in nanoseconds, or None."""
+    """Return the cases by name; each function returns the time at which its stream began, in nanoseconds, or None."""
     http, http_a = http_of(openai), http_of(anthropic)
     sync, later = transport(http)
     sync_a, _ = transport(http_a)

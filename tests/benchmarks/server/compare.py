@@ -247,7 +247,7 @@ class Running:
         """Send requests from 32 connections, and return the logs per CPU second of the server, and per second."""
         from concurrent.futures import ThreadPoolExecutor
 
-        connections = threading.local()  # http.client takes a fifth of the time of httpx, which keeps the server busy
+        connections = threading.local()  # http.client needs a fifth of other clients' time, which keeps the server busy
 
         def send(request: tuple[str, bytes, dict[str, str]]) -> int:
             path, body, headers = request

@@ -1,7 +1,7 @@
-"""Released libraries that log elsewhere, pointed here by their environment variables alone.
+"""Other released logging libraries, pointed at our server by their environment variables alone.
 
-They are no part of the development environment, for what they require clashes: `python tests/beside/sender_sdks.py` makes
-an environment for each and runs these there.
+They are not part of the development environment, because their requirements conflict: `python
+tests/beside/sender_sdks.py` creates an environment for each, and runs these tests there.
 """
 
 from __future__ import annotations

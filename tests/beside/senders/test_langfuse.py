@@ -1,4 +1,4 @@
-"""Langfuse's present SDK, by its environment alone."""
+"""Langfuse's current SDK, configured by environment variables alone."""
 
 from __future__ import annotations
 

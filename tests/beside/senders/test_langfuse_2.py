@@ -1,4 +1,4 @@
-"""Langfuse's SDK before its third version, which sends batches, by its environment alone."""
+"""Langfuse's SDK before version 3, which sends batches, configured by environment variables alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LangSmith's SDK and LangChain, by their environment alone."""
+"""LangSmith's SDK and LangChain, configured by environment variables alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LiteLLM's generic logger, by its environment alone."""
+"""LiteLLM's generic logger, configured by environment variables alone."""
 
 from __future__ import annotations
 

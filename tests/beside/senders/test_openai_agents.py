@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK, whose exporter's address alone is changed."""
+"""The OpenAI Agents SDK with only its exporter's address changed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ flush_traces()
 
 
 def calling(name: str, arguments: str = "{}") -> dict[str, Any]:
-    """An answer that calls a tool."""
+    """Return a response that calls a tool."""
     call = {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": arguments}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     return {**ANSWER, "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
@@ -73,7 +73,7 @@ def run(server: Live, code: str, *answers: dict[str, Any], failures: int = 0, ke
 
 
 def tree(server: Live) -> set[tuple[str, str | None, str | None]]:
-    """Kind, name, and the name of what it is in."""
+    """Return the kind, name and parent's name of every record."""
     names = {record.span_id: record.name for record in server.records()}
     return {(record.kind, record.name, names.get(record.parent_span_id)) for record in server.records()}
 
