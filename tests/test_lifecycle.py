@@ -84,7 +84,7 @@ def test_handlers_are_put_back_after_a_flush() -> None:
 
 
 def free(opening: Opening) -> bool:
-    """Whether another thread may open something."""
+    """Return whether another thread can acquire the lock."""
     entered = threading.Event()
 
     def enter() -> None:
@@ -278,7 +278,7 @@ def test_the_store_the_journal_and_the_ledger_use_sqlite_only_where_no_process_f
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no threads as files")
 def test_a_fork_waits_until_the_threads_that_ended_are_gone_for_the_system_too(tmp_path: Path) -> None:
-    """A C library that cleans up after a thread holds locks meanwhile, which a child would wait for in vain."""
+    """Check this because a C library's cleanup after a thread holds locks, for which a child would wait forever."""
     code = """
 import ctypes, os
 os.register_at_fork(before=lambda: print(len(os.listdir("/proc/self/task")), flush=True))  # runs after autolog's

@@ -56,7 +56,7 @@ def times(call: Callable[[], Any], count: int) -> list[int]:
 
 
 def in_turns(call: Callable[[], Any], ways: dict[str, Turn], rounds: int, count: int) -> dict[str, list[float]]:
-    """Return the fastest fifth of every block of each variant, which is nearest to the code's own time, in microseconds."""
+    """Return the fastest fifth of every block of each variant, nearest to the code's own time, in microseconds."""
     levels: dict[str, list[float]] = {name: [] for name in ways}
     names = list(ways)
     for number in range(rounds + 1):

@@ -88,7 +88,7 @@ def test_a_coroutine_function_stays_one() -> None:
 
 @pytest.mark.parametrize("passes", [None, lambda *_: True, Watched()], ids=["not asked", "asked", "looked at"])
 def test_nothing_of_it_is_among_what_others_copy(passes: Any) -> None:
-    """A function's defaults are copied by mocks, its code is a key in tracers' tables."""
+    """Check this because mocks copy a function's defaults, and tracers use its code as a key."""
     original = copy_function(Base.area)
     defaults = Base.area.__kwdefaults__
     made = Graft(Base.area, lambda *args, **kwargs: original(*args, **kwargs), passes)
@@ -223,7 +223,7 @@ def call() -> None:
 
 @pytest.fixture
 def unchanged() -> Iterator[None]:
-    """The SDK's classes, as they were, when the test is over."""
+    """Restore the SDK's classes after the test."""
     yield
     autolog.unpatch()
     for owner in (openai.OpenAI, SyncAPIClient):
@@ -241,7 +241,7 @@ KEPT = vars(SyncAPIClient)["request"]
 def test_every_call_is_recorded_once_in_whatever_order_others_come_and_go(
     wrap: Callable[[Any], Any], owner: type, records: Records, unchanged: None
 ) -> None:
-    """Each step of theirs between ours, as instrumentors do: by `getattr`, and back to what they found."""
+    """Interleave other instrumentors' steps with ours; they wrap with `getattr` and restore what they found."""
     steps: dict[str, Callable[[], Any]] = {
         "patch": autolog.patch_openai,
         "unpatch": autolog.unpatch_openai,
@@ -292,7 +292,7 @@ KEPT_CODE = KEPT.__code__, KEPT.__kwdefaults__
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
 def test_the_variables_of_a_grafted_closure_can_be_looked_at(kind: str) -> None:
-    """As debuggers and error reporters do: in a process of its own, for the interpreter itself could crash."""
+    """Read them like a debugger, in a separate process, because the interpreter itself could crash."""
     code = f"""
 import asyncio, sys
 from autolog._capture.graft import Graft, copy_function

@@ -553,7 +553,7 @@ def test_a_list_that_changes_after_the_call_changes_no_log(address: str, patched
 
 
 def test_middleware_that_asks_twice_makes_two_records(patched: Records) -> None:
-    """The anthropic SDK's refusal fallbacks do this: each request is billed."""
+    """Send twice like the anthropic SDK's refusal fallbacks, in which each request is billed."""
     if "middleware" not in inspect.signature(anthropic.Anthropic).parameters:
         pytest.skip("this version has no middleware")
 
@@ -662,7 +662,7 @@ def test_a_stream_still_open_at_shutdown_is_recorded(records: Records) -> None:
 
 
 async def pending_call() -> Any:
-    """A call that waits for its response, in a context of its own."""
+    """Start a call that waits for its response, in its own context."""
 
     async def never(_: Any) -> Any:
         await asyncio.get_running_loop().create_future()

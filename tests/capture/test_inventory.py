@@ -17,7 +17,7 @@ from autolog.testing import Records
 
 @pytest.fixture
 def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on the path, where distributions may be put that are not installed."""
+    """Return a folder on the path for the metadata of distributions that are not installed."""
     monkeypatch.syspath_prepend(str(tmp_path))
     inventory.version_of.cache_clear()
     yield tmp_path

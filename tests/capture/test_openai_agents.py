@@ -43,7 +43,7 @@ def run(agent: Any, **config: Any) -> Any:
 
 
 def calling(name: str, arguments: str = "{}") -> dict[str, Any]:
-    """An answer that calls a tool."""
+    """Return a response that calls a tool."""
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     return {**ANSWER, "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}

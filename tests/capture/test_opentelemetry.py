@@ -26,7 +26,7 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture
 def tracer(records: Records) -> Iterator[Any]:
-    """A tracer of a provider of its own that is bridged."""
+    """Return a tracer of a separate, bridged provider."""
     provider = sdk.TracerProvider()
     autolog.opentelemetry(provider)
     yield provider.get_tracer("app")

@@ -16,7 +16,7 @@ HERE = Path(autolog.__file__).parents[1]
 
 
 def run(program: str, tmp_path: Path, *path: Path) -> str:
-    """What a program prints, with its errors."""
+    """Run a program, and return its output and errors."""
     paths = os.pathsep.join(map(str, (*path, HERE)))
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],

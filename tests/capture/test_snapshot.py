@@ -16,7 +16,7 @@ from autolog._record.bodies import encode_json
 
 
 def kept(value: Any) -> Any:
-    """What is read in a record of a value."""
+    """Return a value as read back from a record."""
     return json.loads(encode_json(thaw(freeze(value))))
 
 

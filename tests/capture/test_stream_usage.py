@@ -264,7 +264,7 @@ def test_a_long_event_in_small_pieces_takes_linear_time() -> None:
 
 
 def refusing(second: Any) -> openai.OpenAI:
-    """A client of a host that refuses the option, and then answers with `second`."""
+    """Return a client of a host that refuses the option, and then answers with `second`."""
     answers = iter([http.Response(400, json={"error": {"message": "Unknown parameter: stream_options"}}), second])
     made = http.Client(transport=http.MockTransport(lambda _: next(answers)))
     return openai.OpenAI(api_key="k", http_client=made, max_retries=0, base_url="https://refusing.example/v1")

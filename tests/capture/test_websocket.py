@@ -25,7 +25,7 @@ Script = Callable[[Any, dict[str, Any]], Iterator[dict[str, Any]]]
 
 @contextmanager
 def serving(answers: Script, greeting: dict[str, Any] | None = None) -> Iterator[str]:
-    """A WebSocket server that answers each message by a script."""
+    """Run a WebSocket server that answers each message from a script."""
 
     def talk(socket: Any) -> None:
         if greeting:

@@ -15,7 +15,7 @@ from autolog.stores.sql import select
 
 @pytest.fixture
 def cached() -> Store:
-    """A hit, and a miss for a tool that changed."""
+    """Store a cache hit, and a miss because of a changed tool."""
     broken = openai_body(3)
     broken["tools"][1]["function"]["description"] = "\x1b[2Jshort"
     opened = open_store("sqlite:///.autolog/logs.db")

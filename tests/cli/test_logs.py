@@ -70,7 +70,7 @@ WORDS = ("15:04", "beb60002", "1.50 s", "1,234,567 → 89,012", "$0.000123")
 
 @pytest.fixture
 def long_records(tmp_path: Path) -> Store:
-    """Records with long names, errors, users and texts in several scripts."""
+    """Return records with long names, errors, users and texts in several scripts."""
     store = open_store(f"sqlite:///{tmp_path}/.autolog/logs.db")
     store.write(
         [

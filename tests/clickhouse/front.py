@@ -35,7 +35,7 @@ _CODE = re.compile(r"Code: (\d+)")
 
 
 def _frames(body: bytes, kind: Any) -> Iterator[bytes]:
-    """The content of one compressed frame after the other: each block of an insert is one."""
+    """Yield the contents of each compressed frame; every block of an insert is one."""
     while body:
         reader = kind()
         yield reader.decompress(body)

@@ -85,7 +85,7 @@ PAGE = 4096
 
 
 def filled(folder: Path, count: int = 300) -> Path:
-    """A journal of many pages, all of it in the one file."""
+    """Write a journal of many pages, all in one file."""
     journal = journal_in(folder)
     for start in range(0, count, 50):
         journal.add([Record(id=str(n), metadata={"x": os.urandom(400).hex()}) for n in range(start, start + 50)])
@@ -173,7 +173,7 @@ def test_entries_that_grew_too_old_are_counted_by_the_sender_that_finds_them(tmp
 
 @pytest.fixture
 def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files."""
+    """Return the folder for temporary files."""
     folder = tmp_path / "spare"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))

@@ -12,7 +12,7 @@ from engines import empty_store
 
 @pytest.fixture(params=["sqlite"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty store is: of one engine, but where the store itself filters, orders or changes (`every_store`)."""
+    """Return the URL of an empty SQLite store, or of every engine for tests that depend on it (`every_store`)."""
     return empty_store(request, tmp_path)
 
 

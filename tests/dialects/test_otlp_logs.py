@@ -276,7 +276,7 @@ def test_other_metrics_are_never_an_error(server: Server, data: dict[str, Any]) 
 
 
 def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
-    """As Semantic Kernel 1.45 logs them, one for each message of a call."""
+    """Send them like Semantic Kernel 1.45, one log record for each message of a call."""
     place = {"traceId": TRACE, "spanId": SPAN}
     said = {"system": {"role": "system", "content": "Be brief."}, "user": {"role": "user", "content": "Weather?"}}
     listed = [
@@ -295,7 +295,7 @@ def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, together: bool) -> None:
-    """As Claude Code 2.1 logs them behind a gateway that answers without `request-id`."""
+    """Send them like Claude Code 2.1 behind a gateway that answers without `request-id`."""
     asked = claude(
         "api_request",
         {
@@ -316,7 +316,7 @@ def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, toge
 
 
 def test_an_event_is_called_as_its_attribute_says_where_its_name_is_a_place_in_the_source(server: Server) -> None:
-    """As Codex CLI 0.171 sends its events."""
+    """Send events like Codex CLI 0.171."""
     told = {
         "event.kind": "response.completed",
         "model": "gpt-5",
@@ -372,7 +372,7 @@ def chunk(part: dict[str, Any], **more: Any) -> dict[str, Any]:
     ids=["whole", "stream"],
 )
 def test_gemini_cli_logs_what_went_over_the_wire_as_text(server: Server, answer: Any) -> None:
-    """As Gemini CLI 0.61 does, with `logPrompts`."""
+    """Send them like Gemini CLI 0.61 with `logPrompts`."""
     common = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro"}
     counts = {"input_token_count": 100, "output_token_count": 10}
     server.call("POST", "/v1/logs", logs(
@@ -437,7 +437,7 @@ def spoken() -> list[dict[str, Any]]:
     ids=["span first", "span between, out of order", "span last"],
 )
 def test_messages_of_a_call_in_several_exports_are_joined(server: Server, order: list[int], span_at: int) -> None:
-    """As a processor sends them that exports each log record by itself."""
+    """Send them like a processor that exports each log record separately."""
     sent = [("/v1/logs", logs(spoken()[number])) for number in order]
     sent.insert(span_at, ("/v1/traces", traces(span(CHAT, name="chat gpt-4o"))))
     for path, body in [*sent, *sent[:3]]:  # the first three are sent again

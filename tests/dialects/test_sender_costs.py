@@ -97,7 +97,7 @@ SHAPES = {
 
 
 def response(shape: Shape) -> dict[str, Any]:
-    """The provider's own response."""
+    """Return the provider's own response."""
     said = shape.says()
     if shape.provider == "anthropic":
         usage = {"input_tokens": said["beside"], "output_tokens": shape.output, "cache_read_input_tokens": shape.read,
@@ -130,7 +130,7 @@ ASKED = [{"role": "user", "content": "Is it so?"}]
 
 
 def wire(shape: Shape) -> Record:
-    """The record of the exchange as its provider answered it."""
+    """Return the record of the exchange with the provider's own response."""
     record = Record(id="wire", request_url=URLS[shape.provider], status_code=200, start_time=datetime.fromtimestamp(AT / 1e9, UTC),
                     request_body=json.dumps({"model": shape.model, "messages": ASKED}).encode(),
                     response_body=json.dumps(response(shape)).encode())  # fmt: skip
@@ -391,7 +391,7 @@ def test_the_matrix_is_of_many_senders_and_of_shapes_that_the_wire_knows_the_pri
 
 
 def beside(sender: str, shape: Shape, scope: str) -> Any:
-    """What a sender sends, in a trace of its own and as an instrumentation of its own."""
+    """Return a sender's report in a separate trace and from a separate instrumentation."""
     _, body = SENDERS[sender](shape)
     (scoped,) = body["resourceSpans"][0]["scopeSpans"]
     scoped["scope"]["name"] = scope
@@ -405,7 +405,7 @@ SEVERAL = [(sender, name) for sender, name in CASES
 
 @pytest.mark.parametrize(("sender", "name"), SEVERAL)
 def test_three_reports_in_three_traces_are_one_bill(server: Server, sender: str, name: str) -> None:
-    """The sender's, those of the SDK or of another instrumentation, and autolog's, which comes last or first."""
+    """Send the reports of the sender, of the SDK or another instrumentation, and of autolog, which is last or first."""
     shape = SHAPES[name]
     other = {"openai": "genai-openai", "anthropic": "anthropic sdk"}.get(shape.provider, "openinference")
     sent = [beside(sender, shape, "upper"), beside(other, shape, "sdk")]

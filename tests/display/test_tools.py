@@ -85,7 +85,7 @@ def test_text_of_logs_cannot_command_a_terminal(logs: Logs) -> None:
 
 
 def test_why_a_run_failed_takes_few_characters(logs: Logs) -> None:
-    """The path of an agent: what failed, what the call was, what the tool had given."""
+    """Follow an agent's path: find the failure, read the call, read the tool's result."""
     steps = [
         ask(logs, "find", status="error"),
         ask(logs, "trace", id="run-root"),

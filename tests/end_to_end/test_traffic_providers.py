@@ -21,7 +21,7 @@ RECORDINGS = sorted(FOLDER.glob("*/*.json")) if FOLDER.is_dir() else []
 
 
 def content_type(data: dict[str, Any]) -> str:
-    """The response's content type; some sources took it away."""
+    """Return the content type of the response, guessed if the recording lacks it."""
     response = data["response"]
     if given := response["headers"].get("content-type"):
         return str(given)

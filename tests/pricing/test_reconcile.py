@@ -36,7 +36,7 @@ def name(model: str) -> str:
 
 
 def month(hints: bool = True) -> list[Record]:
-    """Our side: ten calls of each model with each key on each day."""
+    """Write our records: ten calls of each model with each key on each day."""
     records = []
     for day in range(1, 31):
         for model in MODELS:
@@ -55,7 +55,7 @@ def month(hints: bool = True) -> list[Record]:
 
 
 def theirs(day: int, model: str, end: str) -> tuple[float, int]:
-    """The provider's side: dollars and tokens of a day and a key."""
+    """Return the provider's report: dollars and tokens of a day and a key."""
     place = (f"2026-11-{day:02}", name(model))
     if end == "ZZZZ":
         return (0.07, 7_000) if place == OTHERS else (0.0, 0)

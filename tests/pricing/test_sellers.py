@@ -13,7 +13,7 @@ M = 1_000_000
 
 
 def dollars(url: str, response: Any, request_body: Any = None, provider: str | None = None) -> tuple[Any, Any]:
-    """The cost of a million input tokens, and its certainty."""
+    """Return the cost of a million input tokens, and its certainty."""
     record = bill(Invoice("", url, response, "", None, request=request_body or {}), provider=provider)
     return record.cost, (record.cost_details or {})["certainty"]
 

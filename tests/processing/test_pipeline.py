@@ -107,7 +107,7 @@ def test_a_finished_record_is_redacted_and_nothing_else(records: Records) -> Non
 
 
 def test_a_pipeline_remembers_what_began_in_it_only(patched: Records) -> None:
-    """Each recorder, and each `capture()`, has a pipeline of its own."""
+    """Check this because each recorder and each `capture()` has its own pipeline."""
     answers = {"POST": background_answer("queued"), "GET": background_answer("completed")}
     for answer in answers.values():
         del answer["background"]

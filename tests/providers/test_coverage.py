@@ -433,7 +433,7 @@ def play(call: Call, asynchronous: bool, socket_url: str) -> list[Record]:
 
 
 def outcome(records: list[Record]) -> tuple[str, str]:
-    """What the table says of tokens and cost."""
+    """Return the table's words about tokens and cost."""
     if not records:
         return "", ""
     tokens = any(

@@ -46,7 +46,7 @@ def message(texts: list[str], kind: str = "text_delta", key: str = "text") -> li
 
 
 def response(texts: list[str]) -> list[dict[str, Any]]:
-    """A Responses stream that was cut off: only its pieces tell what was said."""
+    """Return a Responses stream that was cut off, so that only its deltas contain the text."""
     chance = random.Random(2)
     return [
         {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}},

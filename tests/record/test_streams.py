@@ -25,7 +25,7 @@ ARRAY = b"[" + b",\r\n".join(dump(ONE, TWO)) + b"]"
 
 
 def frame(payload: dict[str, Any], **headers: str) -> bytes:
-    """An AWS event-stream frame; its checksums are not looked at."""
+    """Return an AWS event-stream frame without valid checksums."""
     head = b""
     for name, value in headers.items():
         key = (":" + name.replace("_", "-")).encode()

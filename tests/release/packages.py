@@ -1,4 +1,4 @@
-"""Build the wheel and the sdist, check them, and use them as in the README: `python tests/release/packages.py [folder]`.
+"""Build, check and use the packages as in the README: `python tests/release/packages.py [folder]`.
 
 In the folder (`.packages`), creates an environment for the build, one with the client alone, whose size is printed, and
 one with everything. In the last, the demo, the quick start, a server with its pages and the ClickHouse store (on chDB)

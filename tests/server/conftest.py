@@ -21,7 +21,7 @@ def store(store_url: str) -> Store:
 
 @pytest.fixture
 def server(store: Store) -> Iterator[Server]:
-    """One with small limits."""
+    """Run a server with small limits."""
     limits = Limits(body_bytes=50_000, decompressed_bytes=100_000, batch_items=10)
     with TestClient(create_app(store, api_key=KEY, limits=limits)) as client:  # type: ignore[arg-type]
         yield Server(client, store)

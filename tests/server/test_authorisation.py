@@ -33,7 +33,7 @@ def name(route: Route) -> str:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """One that has records, a score, a key, an export, an alert and a view of the project `alpha`."""
+    """Run a server with records, a score, a key, an export, an alert and a view of the project `alpha`."""
     with live(tmp_path_factory.mktemp("server") / "s.db") as made:
         fill(made)
         yield made

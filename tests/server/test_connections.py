@@ -21,7 +21,7 @@ from autolog.server._limits import HEADER_BYTES, HEADERS
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    """A server as `autolog serve` runs it, for at most 30 connections."""
+    """Run a server like `autolog serve`, for at most 30 connections, and return its port."""
     limits = Limits(connections=30, body_seconds=60)
     app = create_app(f"sqlite:///{tmp_path}/s.db", api_key=KEY, limits=limits)
     server = uvicorn.Server(config(app, limits, port=0))
@@ -35,7 +35,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 
 def answer(port: int, *pieces: bytes) -> bytes:
-    """What comes back for the bytes of a request, until the connection is closed or nothing comes."""
+    """Return the response to the bytes of a request, read until the connection is closed or silent."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(2)
         got = b""

@@ -68,7 +68,7 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
 
 
 def call(dialect: str, number: int, **fields: object) -> Record:
-    """A call as a layer reports it, for a second."""
+    """Return a call of one second as a layer reports it."""
     start = NOON + timedelta(seconds=number)
     values: dict[str, object] = {
         "id": f"{dialect}-{number}", "dialect": dialect, "request_model": "m", "response_id": f"resp-{number}",
@@ -123,7 +123,7 @@ arriving = pytest.mark.parametrize(
 
 
 def arrive(store: Store, records: list[Record], how: str, order: int) -> list[Record]:
-    """The records that are in the store once these have come, in the order of their start."""
+    """Send records, and return those in the store in the order of their start."""
     deduplicator = Deduplicator()
     records = records[::order]
     for batch in [records] if how == "together" else [[one] for one in records]:
@@ -261,7 +261,7 @@ def test_different_calls_stay_different(store: Store, how: str, order: int) -> N
 
 
 def report(scope: str, number: int = 1, **fields: object) -> Record:
-    """A call as an instrumentation reports it, alone in a trace."""
+    """Return a call as an instrumentation reports it, alone in a trace."""
     told: dict[str, object] = {"id": f"{scope}-{number}", "extra": {"scope": scope}, "trace_id": f"{scope}{number}",
                                "span_id": f"{scope}{number}", "response_id": None,
                                "cost_details": {"certainty": "estimated", "why": "a tier that is not told"}}  # fmt: skip
@@ -269,7 +269,7 @@ def report(scope: str, number: int = 1, **fields: object) -> Record:
 
 
 def bills(store: Store) -> dict[str, float | None]:
-    """The calls and what they cost."""
+    """Return the calls and their costs."""
     return {one.id: one.cost for one in store.find(Query(), 1000) if one.kind == "llm"}
 
 

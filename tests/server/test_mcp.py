@@ -17,7 +17,7 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 @pytest.fixture
 def reader(store_url: str) -> Iterator[tuple[Live, str, str]]:
-    """A server with a run that failed, a key that reads it, and one that only writes."""
+    """Run a server with a failed run, a key that reads it, and a key that only writes."""
     store = open_store(store_url)
     store.write(failed_run())
     keys = [create_key(store, scope, "default", [scope]) for scope in ("read", "ingest")]

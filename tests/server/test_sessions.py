@@ -23,7 +23,7 @@ def store(store_url: str) -> Store:
 
 
 def sessions_of(store: Store, fixed: str | None = FIXED) -> Sessions:
-    """The sessions as one server on the store knows them."""
+    """Return the sessions as known to one server on the store."""
     keyring = Keyring(store, fixed)
     keyring.refresh()
     made = Sessions(store, Writer(store, 100), keyring)

@@ -530,7 +530,7 @@ def test_pages_go_on_where_the_last_one_ended(store: Store) -> None:
 
 
 def test_the_newest_with_a_filter_are_found_by_an_index(tmp_path: Path) -> None:
-    """No plan sorts, and none reads the whole table."""
+    """Check that no query plan sorts or reads the whole table."""
     from autolog.stores.sqlite._where import order_sql, source, where
 
     store = open_store(f"sqlite:///{tmp_path}/logs.db")

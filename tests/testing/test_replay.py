@@ -44,7 +44,7 @@ EVENTS = [
 
 
 def call(body: dict[str, Any] = ASK, answer: dict[str, Any] = CHAT, **given: Any) -> Record:
-    """A recorded call; `given` has other values."""
+    """Return a recorded call, with the values in `given` changed."""
     values = {
         "id": "recorded", "request_method": "POST", "request_url": URL, "status_code": 200,
         "request_content_type": "application/json", "request_body": json.dumps(body).encode(),
@@ -61,7 +61,7 @@ def stream(body: dict[str, Any] = ASK, **given: Any) -> Record:
 
 
 def tape(*calls: Record) -> str:
-    """A file with recorded calls."""
+    """Write a file with recorded calls."""
     Path("calls.jsonl").write_text("".join(json.dumps(as_line(one)) + "\n" for one in calls))
     return "calls.jsonl"
 
@@ -188,7 +188,7 @@ _UNKEPT = re.compile(r"""(?s)(?:HTTPHeaders\\?': |headers=|headers: )(?:\{.*?\}|
 
 
 def seen(result: list[Any]) -> list[str]:
-    """What a program sees, but for what no record keeps: all headers, and the network's chunks of what has no events."""
+    """Return what a program observes, except what records lack: all headers, and the chunks of bodies without events."""
     return [_UNKEPT.sub("", str(part)) for part in result]
 
 

@@ -37,7 +37,7 @@ def server(running: ChatServer, records: Records) -> ChatServer:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a server that takes requests and never answers."""
+    """Run a server that accepts requests and never answers, and return its port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         held: list[socket.socket] = []
 
@@ -100,7 +100,7 @@ def library(request: pytest.FixtureRequest) -> str:
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """What a program sees of a call: its result, or the error with all that led to it."""
+    """Return what a program observes of a call: its result, or its error with the causes."""
     try:
         return call()
     except Exception as error:

@@ -62,7 +62,7 @@ def keys_turned(body: dict[str, Any], index: int = 1) -> dict[str, Any]:
 
 
 def far(turns: int) -> dict[str, Any]:
-    """A conversation of which only the end is marked, so many turns after the beginning."""
+    """Return a conversation of a number of turns, with a cache mark only at its end."""
     return A(turns) | {"system": [{"type": "text", "text": words(2_000, "system")}]}
 
 

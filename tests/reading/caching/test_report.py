@@ -29,7 +29,7 @@ def conversation(turn: int) -> dict[str, Any]:
 
 
 def faulty(turn: int) -> dict[str, Any]:
-    """The request of a turn, with what five people changed without thinking of the cache."""
+    """Return the request of a turn, with five changes that break the cache."""
     body = conversation(turn)
     if 30 <= turn < 45:  # the time in the instructions
         body["system"][0]["text"] = f"It is 12:{turn:02}. " + body["system"][0]["text"]

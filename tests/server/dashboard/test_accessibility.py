@@ -54,7 +54,7 @@ def watched(chromium: Any, running: Live) -> Iterator[Watched]:
 
 
 def violations(watched: Watched, axe: str, options: dict[str, Any] | None = None) -> list[str]:
-    """What axe finds on the page, with all that folds unfolded."""
+    """Return axe's findings on a page with all sections unfolded."""
     watched.page.evaluate("document.querySelectorAll('details:not(.menu)').forEach(one => { one.open = true; })")
     if watched.page.evaluate("typeof axe === 'undefined'"):
         watched.page.evaluate(axe)

@@ -44,7 +44,7 @@ one_store = pytest.mark.parametrize("running", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def browser(running: Live) -> httpx2.Client:
-    """A client that has signed in."""
+    """Return a client that has signed in."""
     return httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
 
 

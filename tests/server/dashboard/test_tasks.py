@@ -16,7 +16,7 @@ from autolog._record.record import Record
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A shop's week: ada is dear, prompt 2 answers as prompt 1 did, one run waits for a tool, one call fails."""
+    """Run a server with a shop's week: ada is costly, prompt 2 answers like prompt 1, a run waits, and a call fails."""
     at = NOW - timedelta(hours=3)
     shop: dict[str, Any] = {"project": "shop", "prompt_name": "answer", "caller": "answer"}
     run: dict[str, Any] = {"project": "shop", "trace_id": "a" * 32, "created_at": at, "start_time": at}

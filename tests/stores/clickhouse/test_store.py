@@ -68,7 +68,7 @@ def test_a_quorum_is_asked_for(clickhouse_url: str) -> None:
 
 @pytest.fixture
 def sharded(tmp_path: Path, clickhouse_server: str) -> Iterator[ClickHouseStore]:
-    """A store on tables that are spread over the shards of a cluster, of which there is one here."""
+    """Return a store on tables distributed over the shards of a cluster, which has one shard here."""
     pytest.importorskip("chdb")
     (tmp_path / "cluster.xml").write_text(CLUSTER)
     process, address = start_front(tmp_path / "engine", 0, f"{tmp_path}/cluster.xml")

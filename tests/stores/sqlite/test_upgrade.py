@@ -18,7 +18,7 @@ BODY = b'{"messages": [{"role": "user", "content": "hello"}]}'
 
 
 def a_file(path: Path, change: Callable[[sqlite3.Connection], object]) -> str:
-    """A store with a record, whose file is changed then by another's hand."""
+    """Write a store with one record, whose file the test then changes."""
     url = f"sqlite:///{path}"
     store = open_store(url)
     store.write(
@@ -35,7 +35,7 @@ def a_file(path: Path, change: Callable[[sqlite3.Connection], object]) -> str:
 
 
 def is_whole(url: str) -> bool:
-    """Whether the record is found by all that it can be found by, can be changed, and another be written."""
+    """Return whether the record can be found in every way and changed, and another one written."""
     store = open_store(url)
     queries = Query({"model": "gpt-4o"}), Query(tags=("t",)), Query(metadata={"k": "v"}), Query(text="hello")
     found = [[record.request_body for record in store.find(query, bodies=True)] for query in queries]
