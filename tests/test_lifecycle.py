@@ -84,7 +84,7 @@ def test_handlers_are_put_back_after_a_flush() -> None:
 
 
 def free(opening: Opening) -> bool:
-    """Return whether another thread can acquire the lock."""
+    """Return whether another thread can enter the opening."""
     entered = threading.Event()
 
     def enter() -> None:

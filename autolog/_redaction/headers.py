@@ -18,7 +18,7 @@ _IDENTIFYING = {"openai-organization", "openai-project", "anthropic-organization
 #: Headers in which requests carry their keys.
 _NAMED_KEYS = ("x-api-key", "api-key", "x-goog-api-key")
 KEY_HEADERS = frozenset({"authorization", *_NAMED_KEYS})
-#: Headers that carry credentials, besides those whose names say so.
+#: Words in the names of headers that carry credentials, in addition to those of `suggests_secret`.
 _CREDENTIALS = ("auth", "cookie", "token", "secret", "password", "api-key", "apikey")
 
 

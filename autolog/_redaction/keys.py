@@ -46,7 +46,7 @@ def keys_in(text: bytes, words: Iterable[Span]) -> Iterator[Span]:
 
 def _found(pattern: re.Pattern[bytes], text: bytes, start: int, end: int) -> Iterator[Span]:
     while found := pattern.search(text, start, end):
-        start = found.end() - 1  # the end of one key may stand before the next
+        start = found.end() - 1  # the last character of one key may precede the next
         if not found[1].startswith(b"sk-") or _is_sk_key(found[1][3:].decode()):
             yield found.span(1)
 

@@ -85,7 +85,7 @@ PAGE = 4096
 
 
 def filled(folder: Path, count: int = 300) -> Path:
-    """Write a journal of many pages, all in one file."""
+    """Write a journal of many pages, checkpointed into one file, and return its path."""
     journal = journal_in(folder)
     for start in range(0, count, 50):
         journal.add([Record(id=str(n), metadata={"x": os.urandom(400).hex()}) for n in range(start, start + 50)])

@@ -123,7 +123,7 @@ def test_a_sender_says_of_a_call_what_the_call_itself_says(server: Server, sende
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the places of a value in JSON."""
+    """Return the paths of all values in JSON data."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
 

@@ -36,7 +36,7 @@ def name(model: str) -> str:
 
 
 def month(hints: bool = True) -> list[Record]:
-    """Write our records: ten calls of each model with each key on each day."""
+    """Return our records: ten calls of each model with each key on each day."""
     records = []
     for day in range(1, 31):
         for model in MODELS:

@@ -38,7 +38,7 @@ def insert(running: Live, number: int) -> int:
 
 
 def half_sent(running: Live, stack: ExitStack, path: str, length: int) -> socket.socket:
-    """Send a request without its body."""
+    """Send a request with only the first byte of its body."""
     host, port = running.url.removeprefix("http://").split(":")
     made = stack.enter_context(socket.create_connection((host, int(port))))
     made.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{{".encode())

@@ -61,7 +61,7 @@ def stream(body: dict[str, Any] = ASK, **given: Any) -> Record:
 
 
 def tape(*calls: Record) -> str:
-    """Write a file with recorded calls."""
+    """Write a file with recorded calls, and return its name."""
     Path("calls.jsonl").write_text("".join(json.dumps(as_line(one)) + "\n" for one in calls))
     return "calls.jsonl"
 

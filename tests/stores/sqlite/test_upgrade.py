@@ -18,7 +18,7 @@ BODY = b'{"messages": [{"role": "user", "content": "hello"}]}'
 
 
 def a_file(path: Path, change: Callable[[sqlite3.Connection], object]) -> str:
-    """Write a store with one record, whose file the test then changes."""
+    """Write a store with one record, apply `change` to its file, and return the store's URL."""
     url = f"sqlite:///{path}"
     store = open_store(url)
     store.write(
