@@ -212,11 +212,15 @@ def _result_record(read: Record, result: BatchResult) -> Record:
 
 
 def _instant(answer: dict[str, Any], *names: str) -> datetime | None:
-    """Return the first of the named times (seconds since 1970, or RFC 3339) in an answer; None if it is not a time."""
+    """Return the first of the named times in an answer; None if it is not a time.
+
+    A time is a number of seconds since 1970, or a text in ISO 8601, in UTC if it has no zone.
+    """
     value = next((answer[name] for name in names if answer.get(name) is not None), None)
     try:
         if isinstance(value, str):
-            return datetime.fromisoformat(value)
+            told = datetime.fromisoformat(value)
+            return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
         return None if value is None else datetime.fromtimestamp(value, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None

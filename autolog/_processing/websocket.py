@@ -8,6 +8,7 @@ separate record; so does a session that is billed by the second.
 
 from __future__ import annotations
 
+from collections import deque
 from time import perf_counter_ns
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -63,7 +64,7 @@ class Conversation:
         self._model = dict(parse_qsl(url.query)).get("model")
         self._session: dict[str, Any] = {}
         self._session_ns = 0
-        self._items: list[Any] = []
+        self._items: deque[Any] = deque(maxlen=MAX_ITEMS)
         self._requested: list[_Turn] = []
         self._open: list[_Turn] = []
         self._used: float | None = None
@@ -105,14 +106,11 @@ class Conversation:
         if kind == "session.update":
             self._session = {**self._session, **mapping(event.get("session"))}
         elif kind == "conversation.item.create":
-            self._add_item(event.get("item"))
+            self._items.append(event.get("item"))
         elif kind == "response.create" and frame.span is not None:
             self._requested.append(
                 _Turn(frame.span, frame.ns, event, text(event.get("stream_id")), frame.span.parent_span)
             )
-
-    def _add_item(self, item: Any) -> None:
-        self._items = [*self._items[-MAX_ITEMS:], item]
 
     # Events from the server
 
@@ -212,8 +210,8 @@ class Conversation:
             session: dict[str, Any] = {
                 key: self._session[key] for key in ("instructions", "tools", "audio") if key in self._session
             }
-            request = {**session, **request, "input": self._items}
-            self._items = []
+            request = {**session, **request, "input": list(self._items)}
+            self._items.clear()
         request.setdefault("model", self._session.get("model") or self._model)
         record.request_body = encode_json(request)
         if response:
@@ -248,7 +246,7 @@ class Conversation:
     def _transcribed(self, event: dict[str, Any], ns: int) -> list[Record]:
         """Return the record of a transcription of the user's speech, and add its text to the conversation."""
         content = {"type": "input_audio", "transcript": event.get("transcript")}
-        self._add_item({"type": "message", "role": "user", "content": [content]})
+        self._items.append({"type": "message", "role": "user", "content": [content]})
         listening = mapping(mapping(mapping(self._session.get("audio")).get("input")).get("transcription"))
         model = listening.get("model") or mapping(self._session.get("input_audio_transcription")).get("model")
         response = {"text": event.get("transcript"), "usage": event.get("usage")}

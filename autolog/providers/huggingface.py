@@ -91,11 +91,15 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if known:
         facts.usage.output = sum(known)
         facts.raw_usage = {"generated_tokens": sum(known)}
-    for answer in answers:
-        error = answer.get("error")
-        facts.error_message = text(error) or text("; ".join(map(str, error)) if isinstance(error, list) else None)
-        facts.error_type = text(answer.get("error_type")) or facts.error_type
+    facts.error_message = "; ".join(error for answer in answers for error in _errors(answer)) or None
+    facts.error_type = next((kind for answer in answers if (kind := text(answer.get("error_type")))), None)
     return facts
+
+
+def _errors(answer: dict[str, Any]) -> list[str]:
+    """Return the messages of an answer's `error`, which is a text or a list of reasons."""
+    error = answer.get("error")
+    return list(map(str, error)) if isinstance(error, list) else list(filter(None, [text(error)]))
 
 
 def assemble(path: str, events: list[Event]) -> dict[str, Any]:

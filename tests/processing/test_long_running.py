@@ -17,6 +17,8 @@ from sdk_http import anthropic_http, openai_http
 import autolog
 from autolog._processing import long_running
 from autolog._processing.long_running import span_id
+from autolog._record.record import Record
+from autolog.providers import Facts
 from autolog.stores import open_store
 from autolog.stores.query import Query
 from autolog.testing import Records
@@ -196,6 +198,16 @@ def test_results_read_in_another_process_find_their_batch_by_its_id(patched: Rec
     items = [record for record in patched if record.metadata.get("custom_id")]
     assert {record.metadata["batch_id"] for record in items} == {"batch_1"}
     assert {record.parent_span_id for record in items} == {span_id("batch:batch_1")}
+
+
+@pytest.mark.parametrize(("times", "duration"), [
+    ({"created_at": 1_793_491_200, "completed_at": "2026-11-01T00:01:00"}, 60.0),
+    ({"created_at": "2026-11-01T00:00:00", "completed_at": "2026-11-01T01:00:30+01:00"}, 30.0),
+    ({"created_at": "soon", "completed_at": 1}, None),
+])  # fmt: skip
+def test_times_without_a_zone_are_in_utc(times: dict[str, Any], duration: float | None) -> None:
+    completed = long_running.LongRunningCalls.completion(Record(id="r"), Facts(response=times))
+    assert completed.duration == duration
 
 
 # One generation, one bill

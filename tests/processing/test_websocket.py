@@ -7,7 +7,7 @@ from typing import Any
 
 from autolog._capture.span import Span
 from autolog._capture.websocket import Channel, Frame, Frames
-from autolog._processing.websocket import read_frames
+from autolog._processing.websocket import MAX_ITEMS, read_frames
 from autolog._record.record import Record
 
 REALTIME, RESPONSES = "wss://api.openai.com/v1/realtime?model=gpt-realtime", "wss://api.openai.com/v1/responses"
@@ -51,6 +51,18 @@ def test_a_turn_has_all_that_was_said_before_it() -> None:
     assert json.loads(record.response_body or b"")["id"] == "r1"
     assert record.request_stream
     assert record.time_to_first_chunk is not None
+
+
+def test_the_items_before_a_response_are_bounded() -> None:
+    connection = Connection(REALTIME)
+    items = [{"type": "message", "id": str(number)} for number in range(MAX_ITEMS + 5)]
+    (record,) = connection.pass_frames(
+        *[connection.sent(type="conversation.item.create", item=item) for item in items],
+        connection.sent(type="response.create"),
+        connection.received(type="response.created", response={"id": "r1"}),
+        connection.received(type="response.done", response={"id": "r1"}),
+    )
+    assert json.loads(record.request_body or b"")["input"] == items[5:]
 
 
 def test_turns_in_several_lanes_do_not_mix() -> None:

@@ -71,6 +71,12 @@ def test_an_error() -> None:
     assert "too long" in str(record.error_message)
 
 
+def test_the_errors_of_all_answers_are_kept() -> None:
+    answers = [{"error": "too long", "error_type": "validation"}, {"error": ["too odd"]}, {"generated_text": "So."}]
+    record = read_call(f"{HOST}/hf-inference/models/a/b", {"inputs": ["x", "y", "z"]}, answers)
+    assert (record.error_type, record.error_message) == ("validation", "too long; too odd")
+
+
 @pytest.mark.parametrize(
     ("path", "model", "headers"),
     [

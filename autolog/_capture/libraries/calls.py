@@ -146,7 +146,6 @@ class LibraryCalls:
             return None
         if reader is None:
             return None
-        self.seen += 1
         return Exchange(self.outlet, reader.name, type(client), False)
 
     def sends(self, exchange: Exchange, request: Any, key: Hashable) -> None:
@@ -162,6 +161,8 @@ class LibraryCalls:
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
         self.outlet.admit(exchange, request)
+        if exchange.attempts <= 1:  # a retry shares the record of the first attempt
+            self.seen += 1
 
     def answered(self, exchange: Exchange, status: int, headers: Any) -> None:
         """Keep the status and the headers of the response."""

@@ -279,6 +279,7 @@ def test_a_budget_that_the_request_does_not_fit_forbids_it(
     autolog.flush()
     assert not server.bodies
     assert not len(records)
+    assert autolog.status()["http"] == {}
 
 
 def test_hosts_are_checked_where_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
