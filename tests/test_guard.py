@@ -79,7 +79,7 @@ def test_the_first_of_each_kind_is_logged(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_ctrl_c_passes() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before has left there
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # an earlier test may have left another handler
     with pytest.raises(KeyboardInterrupt), guard("working"):
         signal.raise_signal(signal.SIGINT)
 
@@ -103,7 +103,7 @@ def test_a_warning_is_a_line_on_standard_error_unless_logging_is_configured(
     (ours,) = [handler for handler in _guard.logger.handlers if isinstance(handler, _guard.Unconfigured)]
     monkeypatch.setattr(_guard.logger, "handlers", [ours, *own])
     monkeypatch.setattr(logging.root, "handlers", root)
-    for _ in range(2):  # the second is only counted
+    for _ in range(2):  # the second failure is only counted
         with guard("reading"):
             raise ZeroDivisionError("no")
     assert _guard.failures.pop("reading") == 2

@@ -8,7 +8,7 @@ import sys
 
 import house
 
-#: What `import autolog` loads of ours: nothing that reads bodies, knows prices, opens a store or touches the network.
+#: The modules that `import autolog` loads: none that reads bodies, knows prices, opens a store or uses the network.
 LOADED = """
 autolog _config _guard _lifecycle _native _recorder _version errors
 _capture _capture.context _capture.exchange _capture.graft _capture.http _capture.opentelemetry _capture.patch _capture.patching _capture.scope _capture.snapshot _capture.span
@@ -27,7 +27,7 @@ def test_import_loads_exactly_these_modules() -> None:
     assert sorted(loaded) == sorted(name if name == "autolog" else f"autolog.{name}" for name in LOADED.split())
 
 
-#: Words that a docstring of a function does not begin with: it begins with a verb.
+#: Words with which a function's docstring must not begin, because it begins with a verb.
 NO_VERBS = frozenset(
     [
         "What",

@@ -10,7 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "autolog"
 
-#: Modules and folders whose tests lie elsewhere, for they are tested as one thing.
+#: Modules and folders that are tested as one unit elsewhere.
 ELSEWHERE = {
     "_display/cassettes.py": "testing/test_replay.py",
     "_display/files.py": "cli/test_export.py",
@@ -35,8 +35,8 @@ ELSEWHERE = {
     "cli/keys.py": "cli/test_remote.py",
     "cli/projects.py": "cli/test_remote.py",
     "cli/ui.py": "cli/test_serve.py",
-    "dialects/exports/": "dialects/test_exports.py",  # row by row, every service alike
-    "dialects/otlp/families/": "dialects/test_otlp.py",  # tables, which the reader of spans goes by
+    "dialects/exports/": "dialects/test_exports.py",  # row by row, the same for every service
+    "dialects/otlp/families/": "dialects/test_otlp.py",  # tables that the reader of spans uses
     "server/dashboard/": "server/dashboard/test_pages.py",  # in a browser, page by page
     "server/routes/": "server/test_vendors.py",  # by the vendors' own SDKs
     "stores/clickhouse/": "stores/test_store.py",  # one suite for both engines

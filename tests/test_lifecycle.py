@@ -51,7 +51,7 @@ for number in range(400):
     with autolog.span(str(number)) as span: span.set(output="x" * 2000)
 threading.Thread(target=lambda: (time.sleep(0.005), os.kill(os.getpid(), {number})), daemon=True).start()
 """
-#: A next start, for what an exit in a hurry has left in the journal.
+#: A second run of a program, which sends what a fast exit has left in the journal.
 SETTLE = "import autolog; autolog.configure(); assert autolog.flush(20)"
 ALARM = "def late(*_): print('handled'); raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)"
 
@@ -483,7 +483,7 @@ def test_exit_does_not_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         with autolog.span("s"): pass
         """,
         tmp_path,
-        silent=False,  # it says where the record waits
+        silent=False,  # the warning says where the record waits
     )
     assert code == 0
     assert took < 9  # a store waits 10 seconds for its lock; the machine may be busy

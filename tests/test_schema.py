@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from live import KEY, live
 
-#: Paths whose routes stand under another one, too.
+#: Paths whose routes are also available under another path.
 ALIASES = "^/(langsmith|accounts|otel|api/otel|v1/otel|v1/logs/otel|api/public/otel|api/v1/(info|runs|feedback|sessions|settings))"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed")
 def test_no_request_breaks_the_server(store_url: str, tmp_path: Path) -> None:
-    examples = "10" if store_url.startswith("sqlite") else "2"  # of whatever is sent, the store sees little
+    examples = "10" if store_url.startswith("sqlite") else "2"  # few of the requests reach the store
     with live(store_url) as server:
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json",
-                "--exclude-path", "/api/v1/tail",  # it has no end
+                "--exclude-path", "/api/v1/tail",  # an endless stream
                 "--header", f"Authorization: Bearer {KEY}",
                 "--exclude-path-regex", ALIASES,
                 "--checks", "not_a_server_error,status_code_conformance,content_type_conformance",

@@ -97,7 +97,7 @@ def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> N
     queue = make(away, journal=journal_in(tmp_path))
     put(queue, *map(str, range(700)))
     started = time.monotonic()
-    queue.close(1)  # whether the worker has given up all by itself is a matter of time
+    queue.close(1)  # the worker may or may not have given up by now
     assert time.monotonic() - started < 2
     assert (queue.lost, journal_in(tmp_path).waiting().records) == ({}, 700)
     sink = Sink()
@@ -146,7 +146,7 @@ def test_who_abandons_waits_for_the_thread_that_keeps_the_same_records(tmp_path:
     sink.failures = 1000
     queue = make(sink, journal=journal)
     put(queue, "a", "b")
-    until(lambda: sink.failures < 1000 and queue.delivery._sending_since is None)  # it waits for the journal
+    until(lambda: sink.failures < 1000 and queue.delivery._sending_since is None)  # the worker waits for the journal
     release = threading.Timer(0.4, other.execute, ["ROLLBACK"])
     release.start()
     queue.close(0.1)

@@ -103,7 +103,7 @@ def test_a_record_that_is_refused_costs_no_other(moody: Backend) -> None:
     assert autolog.status()["written"] == 3
 
 
-#: Replies that somebody else may send, and that say nothing of what became of the records.
+#: Replies as from another service, which do not say whether the records were stored.
 UNCLEAR = [
     (200, b""), (204, b""), (200, b"{}"), (200, b"[]"), (200, b'{"status": "ok"}'), (200, b"OK"), (202, b'{"id": 7}'),
     (200, b'{"accepted": 3, "rejected": 0}'), (200, b'{"accepted": true, "rejected": 0}'),
@@ -130,7 +130,7 @@ def test_a_reply_that_does_not_say_what_became_of_the_records(status: int, reply
     assert autolog.status()["written"] == 1
 
 
-#: For each vendor, what its backend says of a record that it stored, and of one that it refuses.
+#: For each vendor, its backend's replies for a stored and for a refused record.
 REPLIES = {
     "otlp": (b'{"partialSuccess": {}}', b'{"code": 3, "message": "no"}'),
     "portkey": (b'{"status": "success"}', b'{"success": false, "data": {"message": "no"}}'),
@@ -177,7 +177,7 @@ def test_a_pause_asked_for_never_shortens_our_own(asked: str, moody: Backend) ->
     with autolog.span("s"):
         pass
     time.sleep(1.2)
-    assert 1 <= len(moody.asked) <= 3  # at once, after about half a second, after another
+    assert 1 <= len(moody.asked) <= 3  # immediately, after about half a second, and after another
 
 
 @pytest.mark.parametrize("asked", ["3600", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "inf"])

@@ -48,7 +48,7 @@ def test_a_claim_is_void_when_its_process_is_gone(tmp_path: Path) -> None:
     held = journal.add([Record(id="mine")], claimed=True)
     claimed = journal.claim(10)
     assert [record.id for record, _ in claimed] == ["a"]
-    assert journal.claim(10) == []  # both are ours
+    assert journal.claim(10) == []  # both records are claimed by this process
     journal.release(held)
     assert [record.id for record, _ in journal.claim(10)] == ["mine"]
 
@@ -147,7 +147,7 @@ def test_several_threads_find_the_damage_at_once(tmp_path: Path) -> None:
         thread.join()
     assert (
         len(set(found)) + journal.shed()["unreadable in the journal"] == 300
-    )  # some twice: the backend knows their ids
+    )  # some records twice, which the backend recognises by their ids
 
 
 def test_a_sink_gets_what_a_damaged_journal_still_has_and_the_rest_is_counted(tmp_path: Path) -> None:

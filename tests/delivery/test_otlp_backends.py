@@ -19,7 +19,7 @@ from shipping import call_openai
 
 import autolog
 
-#: Phoenix' command, if there is one.
+#: Phoenix's command, if it is installed.
 PHOENIX = os.environ.get("AUTOLOG_TEST_PHOENIX") or shutil.which("phoenix")
 BOTH = ("application/json", PROTOBUF)
 

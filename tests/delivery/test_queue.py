@@ -32,14 +32,14 @@ def test_reading_waits_for_a_quiet_moment_but_not_for_long(monkeypatch: pytest.M
     monkeypatch.setattr(
         line, "_wait", lambda seconds: setattr(line, "_wakeup_delay", 1.0) or line._wakeup.wait(seconds)
     )
-    put(line, "after a rest")  # is read soon, whoever else wants the interpreter
+    put(line, "after a rest")  # is read soon, even if other threads want the interpreter
     until(lambda: line.delivery.written == 1)
     begun = time.perf_counter()
     put(line, "one")
     until(lambda: line.delivery.written == 2)
-    assert time.perf_counter() - begun > _queue.POSTPONED / 1e9  # somebody else wanted the interpreter all the while
+    assert time.perf_counter() - begun > _queue.POSTPONED / 1e9  # other threads wanted the interpreter meanwhile
     put(line, "two")
-    assert line.flush(5)  # who asks for it need not wait
+    assert line.flush(5)  # an explicit flush does not wait
     assert line.close(5)
 
 
@@ -66,12 +66,12 @@ def test_a_worker_that_gets_no_turn_is_let_in(monkeypatch: pytest.MonkeyPatch) -
     line._read = lambda span: [Record(id=span.name)] if turn.wait(10) else []
     put(line, *map(str, range(100)))
     assert not pauses
-    time.sleep(_queue.STARVED / 1e9 + 0.1)  # nothing is seen of the worker
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # the worker does not run
     put(line, *map(str, range(100, 200)))
-    assert pauses == [_queue.PAUSE]  # now and then, not at every call
+    assert pauses == [_queue.PAUSE]  # not at every call
     turn.set()
     assert line.flush(5)
-    time.sleep(_queue.STARVED / 1e9 + 0.1)  # it sleeps, and is well
+    time.sleep(_queue.STARVED / 1e9 + 0.1)  # the worker sleeps as it should
     put(line, *map(str, range(200, 240)))
     assert len(pauses) == 1
     assert line.close(5)
@@ -195,7 +195,7 @@ def test_the_last_flush_goes_on_while_anything_is_read(monkeypatch: pytest.Monke
         return [Record(id=span.name)]
 
     monkeypatch.setattr(queue, "_read", read_slowly)
-    put(queue, *map(str, range(400)))  # fewer than are handed over at once, and longer than the first timeout
+    put(queue, *map(str, range(400)))  # fewer than one batch, taking longer than the first timeout
     assert queue.flush_while_progressing(0.05, 20)
     assert queue.close(5)
     assert len(sink.records) == 400
@@ -243,7 +243,7 @@ def test_a_queue_is_not_empty_before_its_records_are_handed_over(monkeypatch: py
     hand_over = queue.delivery.put
 
     def slowly(records: list[Record]) -> None:
-        time.sleep(0.3)  # the system runs another thread
+        time.sleep(0.3)  # the operating system runs another thread
         hand_over(records)
 
     monkeypatch.setattr(queue.delivery, "put", slowly)

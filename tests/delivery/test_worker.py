@@ -22,12 +22,12 @@ def test_a_busy_program_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         line.put(Span(line.put, str(number), "span"))
         time.sleep(0.02)
-    assert len(woken) == 1  # the worker looks by itself while there is something every now and then
+    assert len(woken) == 1  # the worker checks by itself while records keep arriving
     assert line.flush(5)
     assert len(sink.records) == 20
     time.sleep(2.5)
     line.put(Span(line.put, "later", "span"))
-    assert len(woken) == 2  # it had gone to sleep
+    assert len(woken) == 2  # the worker had gone to sleep
     assert line.close(5)
 
 

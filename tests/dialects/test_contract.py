@@ -95,7 +95,7 @@ def test_a_request_is_answered_with_its_key_and_refused_without(server: Server, 
     assert sample.send(server, "wrong").status_code == 401
 
 
-#: What a captured request answers on an empty store, if not 200: ids inside them are examples, so calls on a log are 404.
+#: The status of each captured request on an empty store, if not 200; ids are examples, so requests for a log get 404.
 STATUSES = {
     "cloudflare/list-filters-ambiguous": 400,
     "humanloop/logs-delete-many": 204,
@@ -137,12 +137,12 @@ def test_captured_request(server: Server, path: Path) -> None:
 
 # The same call through every dialect
 
-#: What the same call must say in every format, and what only some formats can hold.
+#: The fields that the same call must have in every format, and those that only some formats have.
 COMMON = {"request_model": "gpt-4o", "provider_name": "openai", "usage_input_tokens": 12, "usage_output_tokens": 5,
           "duration": 1.5, "status": "ok", "operation_name": "chat", "input_preview": "Where is my order? 🙂",
           "output_preview": "It ships."}  # fmt: skip
 
-#: What stands before the path in the base URLs that the vendors' clients have.
+#: The prefixes of paths in the base URLs of the vendors' clients.
 BASES = {"portkey": "/v1", "humanloop": "/v5"}
 
 
@@ -178,7 +178,7 @@ def test_one_call_is_one_row_in_every_dialect(server: Server, dialect: str) -> N
     assert server.call("GET", "/v5/logs", params={"file_id": record.prompt_id or "logs"}).json()["total"] == 1
 
 
-# Whatever comes
+# Arbitrary input
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
@@ -281,7 +281,7 @@ def test_new_bodies_take_back_what_old_ones_said(server: Server) -> None:
     assert (record.status, record.error_message, record.provider_name) == ("ok", None, "anthropic")
 
 
-# What a key may see
+# Access rights of keys
 
 SECRET = "nobody who may only write reads this"
 BODIES = [None, {}, {"metadata": {}}, {"request_id": 1}, {"request_id": 1, "metadata": {}}, {"request_id": 1, "score": 1},

@@ -128,7 +128,7 @@ def test_a_call_is_the_same_from_every_service(name: str) -> None:
 @pytest.mark.parametrize("name", exports.NAMES)
 def test_the_cost_is_ours_and_the_services_figure_is_kept(name: str) -> None:
     record = the_call(ROWS[name])
-    whole = (1000 * 2.5 + 100 * 10) / 1e6  # PromptLayer does not say what was cached
+    whole = (1000 * 2.5 + 100 * 10) / 1e6  # PromptLayer does not report cached tokens
     assert record.cost == pytest.approx(whole if name == "promptlayer" else COST)
     assert record.extra["reported_cost"] == 0.5
     assert (record.cost_details or {})["certainty"] in {"estimated", "exact"}

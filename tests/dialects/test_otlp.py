@@ -330,7 +330,7 @@ def test_an_exception_says_what_went_wrong() -> None:
     assert (record.status, record.error_type, record.error_message) == ("error", "TimeoutError", "30 s")
 
 
-# What senders were seen to send
+# Requests captured from senders
 
 
 @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ def test_what_stands_in_a_body_is_not_kept_twice_and_all_else_is(name: str, valu
     assert is_kept or LONG.encode() in (record.request_body or b"")
 
 
-# Much, late, and at odd times
+# Large, late and badly timed input
 
 
 @every_store
@@ -509,7 +509,7 @@ def test_a_clock_that_is_off_by_days_costs_no_span_and_no_duration(days: int) ->
     assert (backwards.duration or 0) >= 0
 
 
-#: Every attribute that is read, by name; those that end with a dot are the beginnings of numbered ones.
+#: The names of all attributes that are read; names that end with a dot are prefixes of numbered attributes.
 NAMES = sorted(
     {name for family in FAMILIES for names in (*family.texts.values(), *family.counts.values()) for name in names}
     | {name for family in FAMILIES for name in (*family.costs, *family.reasons, *family.tags, *family.metadata, *family.kinds, *family.calls, *family.tool)}

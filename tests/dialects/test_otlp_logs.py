@@ -85,7 +85,7 @@ def test_raw_bodies_make_a_call_whole_and_its_bill_exact(server: Server) -> None
 def test_a_batch_that_comes_twice_is_kept_once(server: Server) -> None:
     for _ in range(2):
         server.call("POST", "/v1/logs", logs(*TURN))
-    assert len(server.rows()) == len(TURN) - 1  # the prompt and its answer are one
+    assert len(server.rows()) == len(TURN) - 1  # the prompt and its answer are one record
 
 
 def test_codex_is_billed_when_a_stream_has_ended(server: Server) -> None:

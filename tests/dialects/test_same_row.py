@@ -16,7 +16,7 @@ TIMES = ("2026-01-02T03:04:05.250000Z", "2026-01-02T03:04:06.750000Z")
 MODEL, ANSWERED, RESPONSE = "gpt-4o", ANSWER["model"], ANSWER["id"]
 _MESSAGES, _CHOICE = json.dumps(BODY["messages"]), {"role": "assistant", "content": SAID}
 
-#: What all name by the conventions, before and after their change of 2025.
+#: The attributes that all senders name by the conventions, before and after their change in 2025.
 GENAI = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL, "gen_ai.response.model": ANSWERED,
          "gen_ai.response.id": RESPONSE, "gen_ai.response.finish_reasons": ["stop"], "gen_ai.usage.input_tokens": 12,
          "gen_ai.usage.output_tokens": 5}  # fmt: skip
@@ -87,16 +87,16 @@ SENDERS: dict[str, tuple[str, Any]] = {
             "startTime": TIMES[0], "endTime": TIMES[1], "usageDetails": {"input": 12, "output": 5, "total": 17}}}]}),
 }  # fmt: skip
 
-#: What is the same in every row.
+#: The fields that are the same in every row.
 SAME = ("kind", "status", "request_model", "provider_name", "operation_name", "usage_input_tokens",
         "usage_output_tokens", "duration", "created_at", "input_preview", "output_preview", "response_model",
         "response_id", "response_finish_reasons")  # fmt: skip
-#: What a sender cannot know of it: the field is empty then, and never wrong.
+#: The fields that a sender cannot know, which are then empty and never wrong.
 CANNOT_KNOW: dict[str, set[str]] = {
     "openinference": {"response_model", "response_id"},
     "codex": {"input_preview", "output_preview", "response_model", "response_id", "response_finish_reasons"},
 }
-#: Who has no raw response says no service tier, and so an estimate.
+#: Senders without the raw response report no service tier, so their cost is an estimate.
 EXACT = {"openinference, raw", "langfuse, spans", "mlflow", "litellm", "langsmith", "langfuse"}
 
 
@@ -119,7 +119,7 @@ def test_a_sender_says_of_a_call_what_the_call_itself_says(server: Server, sende
         assert json.loads(record.request_body or b"")["messages"] == BODY["messages"]
 
 
-# Whatever a field is, the answer is a record or an error of the sender's
+# Any value of a field gives a record or the sender's error
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

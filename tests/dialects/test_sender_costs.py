@@ -22,7 +22,7 @@ from autolog._reading.derive import fill_in
 from autolog._record.record import Record, to_dict
 from autolog.stores.query import Query
 
-#: When it was, in nanoseconds: prices of tiers are dated.
+#: The time of the call, in nanoseconds, because prices have dates.
 AT = 1795143845_000000000
 TIMES = {"startTimeUnixNano": str(AT), "endTimeUnixNano": str(AT + 1_500_000_000)}
 
@@ -138,7 +138,7 @@ def wire(shape: Shape) -> Record:
     return record
 
 
-# Senders of spans: our words, and their names for them
+# Senders of spans: our names, and theirs
 
 GENAI = {"provider": "gen_ai.provider.name", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
          "output": "gen_ai.usage.output_tokens"}  # fmt: skip

@@ -11,7 +11,7 @@ from secret_samples import KEYS, redacted, stream
 from autolog._redaction.redactor import REDACTED
 
 KEY, NAMED = KEYS["openai"], "xq7hunter"
-#: Events as the three APIs send them; what differs from one to the next is in braces.
+#: Events as the three APIs send them; the parts that vary are in braces.
 EVENTS = (
     'data: {{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","system_fingerprint":null,'
     '"choices":[{{"index":0,"delta":{{"content":"{text}"}},"logprobs":null,"finish_reason":null}}],"usage":null,'

@@ -124,7 +124,7 @@ def test_in_a_conversation_a_likely_name_needs_a_likely_value() -> None:
     assert found == {**given["arguments"], "github_token": REDACTED}
 
 
-#: Beginnings of formats, and what a search might try again from every place.
+#: Beginnings of formats, and texts that a bad search would retry from every offset.
 HOSTILE = (
     "eyJ", "-eyJ", "eyJabcdefgh.", ".eyJaaaaaaaa", "SG.aaaaaaaaaaaaaaaa", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----",
     "a://a:", "ab+.-", "token      ", "token=", "key\\\\\\", "api_key=", "bearer ", "bearer aaaaaaaaaaaaaaaaaaa ", "0123456789abcdef-",

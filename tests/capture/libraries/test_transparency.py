@@ -243,7 +243,7 @@ def test_retries_of_boto3_are_one_call(server: ChatServer, records: Records) -> 
     assert (last.retries, last.status, last.usage_input_tokens) == (2, "ok", 9)
 
 
-# What tests put in the library's place
+# Mocks of the library
 
 
 @pytest.mark.parametrize("name", ["httpx", "httpx2"])
@@ -277,10 +277,10 @@ def test_responses(records: Records) -> None:
         mock.post("https://api.openai.com/v1/chat/completions", json=ANSWER)
         assert requests.post("https://api.openai.com/v1/chat/completions", data=request()).json() == ANSWER
         assert len(mock.calls) == 1
-    assert len(records) <= 1  # it takes the place of the adapter's method
+    assert len(records) <= 1  # the mock replaces the adapter's method
 
 
-#: What a mock that was made by the method's signature takes the place of.
+#: The methods that a mock made from their signature replaces.
 METHODS = {
     "httpx": "httpx.Client.send",
     "requests": "requests.adapters.HTTPAdapter.send",
