@@ -32,8 +32,10 @@ def is_call(record: Record) -> bool:
 
 
 def sender(record: Record) -> str:
-    """Return the name of the layer that a record came from."""
-    return f"otlp {record.extra.get('scope') or ''}" if record.dialect == "otlp" else record.dialect
+    """Return the name of the layer that a record came from; what reports calls in spans and in logs is two."""
+    if record.dialect != "otlp":
+        return record.dialect
+    return f"otlp {record.extra.get('scope') or ''}{' logs' if 'event' in record.extra else ''}"
 
 
 def reports(record: Record) -> dict[str, str]:

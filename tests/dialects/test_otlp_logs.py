@@ -384,8 +384,25 @@ def test_gemini_cli_logs_what_went_over_the_wire_as_text(server: Server, answer:
     call = found["ok"]
     assert (call.input_preview, call.output_preview) == ("Weather in Lund?", "Sunny.")
     assert (call.response_id, call.usage_input_tokens, call.response_finish_reasons) == ("r-1", 100, ["stop"])
-    assert found["gemini_cli.user_prompt"].input_preview in {None, "Weather in Lund?"}
+    assert found["gemini_cli.user_prompt"].input_preview == "Weather in Lund?"
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("span_first", [True, False])
+def test_a_call_of_gemini_cli_in_a_span_and_a_log_record_with_its_tokens_is_billed_once(
+    server: Server, span_first: bool
+) -> None:
+    """As Gemini CLI 0.61 does with `traces`."""
+    counts = {"input_token_count": 100, "output_token_count": 10, "duration_ms": 1500}
+    told = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-flash", **counts}
+    spent = {**CHAT, "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": "gemini-2.5-flash"}
+    ended = {"timeUnixNano": str(START + 1_500_000_000)}
+    sent = [("/v1/traces", traces(span(spent), scope="gemini-cli")),
+            ("/v1/logs", logs(log("gemini_cli.api_response", told, **ended), scope="gemini-cli"))]  # fmt: skip
+    for path, body in sent if span_first else reversed(sent):
+        server.call("POST", path, body)
+    assert sorted(record.kind for record in server.rows()) == ["chain", "llm"]
+    assert sum(record.cost is not None for record in server.rows()) == 1
 
 
 def test_a_tool_call_in_a_stream_of_gemini_cli_is_read(server: Server) -> None:

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from autolog._reading.describe import preview
 from autolog._reading.pieces import add_piece
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
-from autolog.dialects._convert import MAX_SECONDS, from_body, to_body
+from autolog.dialects._convert import MAX_SECONDS, from_body, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects.otlp._beside import beside, parse_long
 from autolog.dialects.otlp._messages import CHOICE, from_events, message_of
@@ -54,6 +55,10 @@ def decode_logs(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
 def _name(event: Event) -> str:
     """Return an event's full name; Claude Code has it in the body, and its attribute lacks the prefix."""
     return event.body if isinstance(event.body, str) and "." in event.body and " " not in event.body else event.name
+
+
+def _trace_of(agent: Agent, session: str) -> str:
+    return _digest(32, agent.prefix, session)
 
 
 def _digest(size: int, *parts: Any) -> str:
@@ -154,6 +159,7 @@ class _Reader:
                 continue
             record = self._record(agent, "body", event, session, present(event.attributes, agent.turn))
             record.session, record.name, record.created_at = session, _name(event), event.at
+            record.trace_id = _trace_of(agent, session)  # beside its call, which may be logged outside of any span
             record.extra |= {"resource": scope.resource, "scope": scope.name, "attributes": event.attributes}
             record.request_body = to_body(agent.read_request(body))
 
@@ -181,7 +187,7 @@ class _Reader:
                 id=key,
                 dialect="otlp",
                 kind={"prompt": "agent", "call": "llm", "response": "llm", "tool": "tool"}.get(kind, "span"),
-                trace_id=event.trace_id or _digest(32, agent.prefix, session),
+                trace_id=event.trace_id or _trace_of(agent, session),
                 span_id=_digest(16, agent.prefix, session, turn) if kind == "prompt" and turn is not None else key[:16],
                 parent_span_id=parent,
             )
@@ -197,7 +203,8 @@ class _Reader:
             record.provider_name = record.provider_name or agent.provider
             record.operation_name = record.operation_name or "chat"
         if kind == "prompt":
-            record.request_body = to_body(request_of(present(attributes, agent.prompt)))
+            prompt = present(attributes, agent.prompt)
+            record.request_body, record.input_preview = to_body(request_of(prompt)), preview(text_of(prompt))
         elif kind == "answer" or (kind == "call" and present(attributes, agent.answer)):
             record.response_body = to_body(_answer(agent.read_answer(present(attributes, agent.answer))))
         elif kind == "response":
