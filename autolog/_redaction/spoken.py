@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -99,7 +98,7 @@ _BEYOND_ASCII = re.compile("|".join(_from_first_letter(_OTHER_WORDS)).encode())
 def _escaped(word: str) -> str:
     """Return a pattern of a word escaped by JSON, possibly JSON inside a JSON string, from its first `\\u` on."""
     at = next(place for place, letter in enumerate(word) if not letter.isascii())
-    codes = json.dumps(word[at:]).lower()[3:-1]
+    codes = "".join(f"\\u{ord(letter):04x}" if not letter.isascii() else letter.lower() for letter in word[at:])[2:]
     first, rest = codes[:4], codes[4:].replace("\\", r"\\++")
     befores = [f"(?<={word[:at].lower()}{slashes}u{first})" for slashes in (r"\\", r"\\\\", r"\\\\\\\\")]
     return first + (f"(?:{'|'.join(befores)})" if at else "") + rest

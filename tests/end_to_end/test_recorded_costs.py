@@ -113,7 +113,7 @@ def test_cost(recording: Recording) -> None:
         assert details["certainty"] == "unknown"
         assert details["unknown"]
     wanted = by_hand(loaded)
-    if wanted is not None and not details.get("unknown", "").startswith(("counting", "moderation", "billed")):
+    if wanted is not None and not details.get("unknown", "").startswith(("token counting", "moderation", "billed")):
         assert record.cost == pytest.approx(wanted, rel=1e-9, abs=1e-12), json.dumps(details)
     elif record.cost is not None:
         assert details["tier"] == "standard", (
