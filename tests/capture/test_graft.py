@@ -212,7 +212,7 @@ def test_the_innermost_function_is_found_under_wrappers(inner: Any, outer: Any) 
     assert innermost(None, file) is None
 
 
-# What others do to the SDK
+# Other code that changes the SDK
 
 
 def call() -> None:

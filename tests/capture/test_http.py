@@ -462,7 +462,7 @@ def test_compressed_streams_are_kept_decoded(patched: Records) -> None:
     assert patched[0].response_body == plain
 
 
-# Who answers
+# Providers
 
 
 def test_azure_bedrock_vertex_and_compatible_clients(patched: Records) -> None:
@@ -658,7 +658,7 @@ def test_a_stream_still_open_at_shutdown_is_recorded(records: Records) -> None:
     assert len(records) == 1
 
 
-# What the program could notice
+# Differences that a program could notice
 
 
 async def pending_call() -> Any:
@@ -669,7 +669,7 @@ async def pending_call() -> Any:
 
     made = http.AsyncClient(transport=http.MockTransport(never))
     client = openai.AsyncOpenAI(api_key="k", max_retries=0, http_client=made)
-    client._platform = "Linux"  # else it would wait for that first
+    client._platform = "Linux"  # otherwise the SDK first waits to detect it
     call = client.chat.completions.create(model="pending", messages=MESSAGES)
     contextvars.copy_context().run(call.send, None)
     return call

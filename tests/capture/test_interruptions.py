@@ -111,7 +111,7 @@ def test_it_comes_out_wherever_it_strikes(
 ) -> None:
     monkeypatch.setattr(_guard, "strict", False)
     act()  # so that everything is imported
-    struck(act, -1, kind)  # Python 3.12 tells of instructions from the second tracer on
+    struck(act, -1, kind)  # Python 3.12 reports instructions only from the second tracer on
     at, silent = 1, []
     while (came_out := struck(act, at, kind)) is not None:
         if not came_out:

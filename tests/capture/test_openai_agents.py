@@ -25,7 +25,7 @@ def running() -> Iterator[ChatServer]:
 @pytest.fixture
 def server(running: ChatServer, records: Records) -> Iterator[ChatServer]:
     running.answers.clear()
-    agents.set_trace_processors([])  # else the SDK sends its spans to OpenAI
+    agents.set_trace_processors([])  # otherwise the SDK sends its spans to OpenAI
     autolog.patch()
     yield running
     agents.set_tracing_disabled(False)

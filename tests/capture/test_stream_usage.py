@@ -259,7 +259,7 @@ def test_a_long_event_in_small_pieces_takes_linear_time() -> None:
     kept = b""
     for at in range(0, len(event), 1000):
         kept += hiding.feed(event[at : at + 1000])
-        assert hiding._seen >= min(len(event), at + 1000) - 3 or kept  # what was searched is not searched again
+        assert hiding._seen >= min(len(event), at + 1000) - 3 or kept  # text is not searched twice
     assert kept == event
 
 

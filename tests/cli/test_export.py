@@ -66,7 +66,9 @@ def test_a_cassette_replays_through_the_sdk() -> None:
     autolog.flush()
     assert "3 calls" in run("export", "-f", "vcr", "-o", "calls.yaml").stderr
     autolog.unpatch()
-    with vcr.use_cassette("calls.yaml", record_mode="none"):  # the stand-in is gone: nobody else could answer
+    with vcr.use_cassette(
+        "calls.yaml", record_mode="none"
+    ):  # the stand-in has stopped, so only the cassette can answer
         assert client.chat.completions.create(**ask) == plain
         assert [chunk.to_json() for chunk in client.chat.completions.create(**ask, stream=True)] == streamed
         with pytest.raises(openai.NotFoundError) as again:
@@ -109,7 +111,7 @@ def test_difficult_values_survive() -> None:
     run("export", "-o", "all.csv")
 
 
-#: Control characters but tab and line feed, and what changes directions or lines.
+#: Control characters except tab and line feed, and characters that change the text direction or the line.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\U000e0041]")
 HOSTILE = (
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "\uff1d1", "\uff0b1", "\uff20x", '"=1', "\x1b]0;title\x07", "\x9b31m",

@@ -25,7 +25,7 @@ def test_replay_sends_the_very_request_again(monkeypatch: pytest.MonkeyPatch) ->
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Say hello"}])
         autolog.flush()
-        autolog.unpatch()  # what replays send is recorded by the command itself
+        autolog.unpatch()  # the command itself records what a replay sends
         store = open_store("sqlite:///.autolog/logs.db")
         (first,) = store.find(Query(), bodies=True)
         refused = CliRunner().invoke(cli, ["replay", first.id])

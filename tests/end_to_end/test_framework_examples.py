@@ -10,7 +10,7 @@ from example_runs import EXAMPLES, run_example
 
 FRAMEWORKS = EXAMPLES / "frameworks"
 
-#: What each needs to be installed, and how many calls it makes.
+#: The package that each example needs, and the number of calls that it makes.
 NEEDS = {
     "fastapi_app": (("fastapi", "httpx"), 2),
     "flask_app": (("flask",), 1),

@@ -89,7 +89,7 @@ def by_hand(data: dict[str, Any]) -> float | None:
 
     heard, spoken = expect.get("audio_input_tokens") or 0, expect.get("audio_output_tokens") or 0
     if data["kind"].startswith("audio-transcription"):
-        heard = whole  # there is nothing else to hear
+        heard = whole  # nothing else follows
     hour = expect.get("cache_creation_1h_tokens") or 0
     plain = whole - read - written - heard
     total = plain * price("input_mtok") + read * price("cache_read_mtok", "input_mtok")

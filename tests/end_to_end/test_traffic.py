@@ -91,7 +91,7 @@ def check_usage(record: Record, expect: dict[str, Any], added_up: bool) -> None:
         "usage_reasoning_output_tokens": "reasoning_tokens",
     }.items():
         assert getattr(record, field) == expect.get(name), field
-    for field, name in {  # some parsers leave out what some vendors say
+    for field, name in {  # some parsers omit fields of some vendors
         "usage_cache_read_input_tokens": "cached_input_tokens",
         "usage_input_audio_tokens": "audio_input_tokens",
         "usage_output_audio_tokens": "audio_output_tokens",

@@ -73,10 +73,12 @@ def test_recording(path: Path) -> None:
         "id": record.response_id,
     }
     wanted = {key: expect[key] for key in got if key in expect}
-    if not data["operation"].startswith("invoke"):  # of whose calls it says nothing
+    if not data["operation"].startswith("invoke"):  # the recording says nothing about such calls
         wanted.setdefault("tool_calls", [])
     assert {key: got[key] for key in wanted} == wanted
-    if not re.search(r"embed", path.stem + str(record.request_model)):  # of embeddings through `invoke` it says chat
+    if not re.search(
+        r"embed", path.stem + str(record.request_model)
+    ):  # the recording calls embeddings through `invoke` chats
         assert record.operation_name == expect["operation"]
     if not expect["usage_on_wire"]:
         assert record.usage is None

@@ -100,7 +100,7 @@ def test_the_exception_of_ones_choosing_stops_further_calls(patched: Records) ->
         autolog.flush()
         with pytest.raises(TooExpensive, match=r"by user 'a'.*budget is \$0.00"):
             client.chat.completions.create(**ask)
-        client.models.list()  # what costs nothing goes on
+        client.models.list()  # calls that cost nothing still work
     client.chat.completions.create(**ask)
     assert len(sent) == 3
     assert len(patched) == 2
@@ -148,7 +148,9 @@ def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guarded
     assert all(guarded)
     assert (body["by"], body["value"], body["limit"], body["spent"]) == ("tag", "t", 1.0, 2.0)
-    Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(call(2))  # nobody there: logged
+    Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(
+        call(2)
+    )  # nothing listens there, which is logged
 
 
 def test_what_was_spent_before_the_process_began_counts(tmp_path: Path) -> None:

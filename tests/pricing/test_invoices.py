@@ -65,7 +65,7 @@ INVOICES = [
             "half of 1,000,000 x 0.02", 0.01, tier="batch"),
     Invoice("bound to Europe", "https://eu.api.openai.com/v1/chat/completions", chat("gpt-4o", 1000, 100),
             "standard, for the table has no surcharge: 1,000 x 2.50 + 100 x 10", 0.0035, certainty="estimated"),
-    # OpenAI: audio, images and what has no tokens
+    # OpenAI: audio, images and calls without tokens
     Invoice("spoken to and speaking", CHAT, chat("gpt-audio", 1000, 500, in_audio=800, out_audio=400),
             "200 x 2.50 + 800 x 32 + 100 x 10 + 400 x 64", 0.0527),
     Invoice("spoken to, without a price of sound", CHAT, chat("gpt-4o", 100, 10, in_audio=50),
@@ -131,7 +131,7 @@ INVOICES = [
             "usage": {"input_tokens": 10_000, "output_tokens": 10}}, "10,000 x 0.10, and nothing for the answer", 0.001),
     Invoice("moderation", f"{OPENAI}/moderations", {"id": "m", "model": "omni-moderation-latest", "results": []},
             "no price", None, certainty="unknown"),
-    # Azure prices OpenAI's models, by the kind of deployment, which no answer tells
+    # Azure prices OpenAI's models by the kind of deployment, which no response states
     Invoice("azure, cached and reasoning", "https://x.openai.azure.com/openai/v1/chat/completions",
             chat("gpt-5", 1000, 100, cached=600, out_reasoning=50), "400 x 1.25 + 600 x 0.125 + 100 x 10", 0.001575,
             certainty="estimated"),
@@ -212,7 +212,7 @@ INVOICES = [
              "cost_in_usd_ticks": 9243500}}, "9,243,500 of 10,000,000,000 ticks a dollar", 0.00092435),
     Invoice("deepseek", "https://api.deepseek.com/chat/completions",
             chat("deepseek-chat", 0, 0), "nothing used", 0.0),
-    # What cannot be told
+    # Costs that cannot be determined
     Invoice("a model that nobody knows", CHAT, chat("gpt-unheard-of", 10, 5), "no price", None, certainty="unknown"),
     Invoice("no usage", CHAT, {"object": "chat.completion", "model": "gpt-4o", "choices": []}, "no usage", None,
             certainty="unknown"),

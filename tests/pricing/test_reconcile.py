@@ -14,10 +14,10 @@ from autolog._record.record import Record
 
 START, END = date(2026, 11, 1), date(2026, 12, 1)
 MODELS = ("gpt-4o-2024-08-06", "gpt-4o-mini")
-#: The ends of the keys, and what they are called; what follows is no key of ours.
+#: The last characters of the keys, and their names; then a key of another program.
 KEYS = {"AAAA": "ci", "BBBB": "web"}
 ELSEWHERE = ("ZZZZ", "notebook")
-#: What is planted: the day and the model, the verdict, and a word of the reason. All of it with the first key.
+#: The planted differences: the day and the model, the verdict, and words of the reason. All are of the first key.
 PLANTED = {
     ("2026-11-03", "gpt-4o"): ("missing", "another program or key"),
     ("2026-11-05", "gpt-4o-mini"): ("unbilled", "may lag"),
@@ -27,7 +27,7 @@ PLANTED = {
     ("2026-11-21", "gpt-4o-mini"): ("cheaper", "fewer tokens"),
     ("2026-11-24", "gpt-4o"): ("dearer", "no known cost"),
 }
-#: On this day another program spends with a key of its own.
+#: The day on which another program spends with another key.
 OTHERS = ("2026-11-27", "gpt-4o")
 
 

@@ -19,7 +19,7 @@ import autolog
 from autolog.errors import BudgetExceeded, ConfigError
 from autolog.testing import Records
 
-#: What a call costs with gpt-4o's prices, 2.50 and 10 dollars for a million tokens.
+#: The cost of a call at gpt-4o's prices of 2.50 and 10 dollars per million tokens.
 USAGE = {"prompt_tokens": 40, "completion_tokens": 100, "total_tokens": 140}
 COST = (40 * 2.5 + 100 * 10) / 1_000_000
 ASK: Any = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}

@@ -51,7 +51,7 @@ def test_four_programs_never_spend_more_even_if_one_is_killed(tmp_path: Path) ->
     with live(tmp_path / "s.db", budgets=[{"limit": limit, "per": "day"}]) as server:
         calls, _ = spend(tmp_path, {"endpoint": server.url, "api_key": KEY, "journal": ""}, {"server": True})
         assert 20 < calls <= 50
-        # What the killed one held aside, each call counts once: by its settlement and by its record
+        # Apart from the killed program's reservations, each call counts once, by its settlement and its record
         assert not reserve(server.url, "more", limit - COST * (calls - 11))["reserved"]
 
 
@@ -61,7 +61,7 @@ def test_each_key_has_a_budget_of_its_own(tmp_path: Path) -> None:
         refused = reserve(server.url, "2", 0.2, key="AAAA")
         assert "by key 'AAAA'" in refused["reason"]
         assert reserve(server.url, "3", 0.9, key="BBBB")["reserved"]
-        assert reserve(server.url, "4", 9.0)["reserved"]  # a key that nobody told counts for none
+        assert reserve(server.url, "4", 9.0)["reserved"]  # without a key, no budget applies
 
 
 @pytest.mark.parametrize("end", ["WXYZ", "VVVV"])
@@ -80,7 +80,7 @@ def test_a_program_says_with_which_key_it_is_about_to_call(tmp_path: Path, end: 
                 client.chat.completions.create(**asked)
         else:
             client.chat.completions.create(**asked)
-        assert autolog.shutdown(10)  # while the server is there to be told what was spent
+        assert autolog.shutdown(10)  # while the server can still receive what was spent
 
 
 def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> None:

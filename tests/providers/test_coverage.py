@@ -405,7 +405,7 @@ def socket_server() -> Iterator[str]:
                 connection.send(json.dumps(event))
 
     with server.serve(converse, "127.0.0.1", 0) as running, pytest.MonkeyPatch.context() as names:
-        find = socket.getaddrinfo  # the price depends on who answers: OpenAI's host is played here
+        find = socket.getaddrinfo  # the price depends on the host, so resolve OpenAI's host to the stand-in
         names.setattr(socket, "getaddrinfo", lambda host, *rest, **more: find("127.0.0.1", *rest, **more))
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"ws://api.openai.com:{running.socket.getsockname()[1]}/v1"

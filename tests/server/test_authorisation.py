@@ -21,7 +21,7 @@ from autolog.server.dashboard.pages import PAGES
 
 ALL = [*ROUTES, *PAGES]
 CLOSED = [route for route in ALL if not route.open]
-#: Stands in everything of one project that has no name of its own.
+#: Text in everything of one project that has no name.
 CONTENT = "zq7-what-nobody-else-may-read"
 SENDS = {"POST", "PUT", "PATCH"}
 ALL_SCOPES = ["ingest", "read", "admin"]

@@ -189,7 +189,7 @@ def test_the_fuller_usage_wins(store: Store, how: str, order: int) -> None:
     assert (found.usage_input_tokens, found.usage_output_tokens, found.cost) == (9, 3, 0.5)
     assert found.cost_details == {"certainty": "exact"}
     _, same = arrive(store, [call("native", 2), call("otlp", 2, usage_input_tokens=8, cost=0.4)], how, order)
-    assert (same.usage_input_tokens, same.cost) == (9, 0.5)  # what was seen on the wire stays
+    assert (same.usage_input_tokens, same.cost) == (9, 0.5)  # the values from the wire are kept
 
 
 @arriving
@@ -509,7 +509,7 @@ def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str,
         assert record.input_preview == "Say hello"
 
 
-#: Layers over one call, each with a tracer provider of its own, and so each in a trace of its own.
+#: Layers over one call, each with its own tracer provider, and so in its own trace.
 TOGETHER = {
     "openinference and openllmetry": (["openinference", "openllmetry"], CALL),
     "openllmetry and logfire": (["openllmetry", "logfire"], CALL),

@@ -19,7 +19,7 @@ from autolog.server.dashboard.pages import PAGES
 from autolog.stores import open_store
 from autolog.stores.query import Query
 
-#: What anybody may see: that the server lives, and what it offers.
+#: Public routes: the server's health and its API description.
 OPEN = {
     "/health",
     "/ready",
@@ -55,7 +55,9 @@ def ask(app: Any, method: str, path: str, **options: Any) -> httpx2.Response:
 
 def test_no_route_without_a_key(app: Any) -> None:
     declared_open = {route.path for route in ROUTES if route.open}
-    parts = {route.path for route in PAGES if route.refuse is refuse_here}  # of pages: nobody is sent to sign in
+    parts = {
+        route.path for route in PAGES if route.refuse is refuse_here
+    }  # parts of pages, which do not redirect to the sign-in page
     for method, path in paths(app):
         if path in OPEN | declared_open:
             continue

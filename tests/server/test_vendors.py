@@ -359,7 +359,7 @@ def test_promptlayer_traceable(server: Live) -> None:
     assert [record.name for record in server.records()] == ["my-step"]
     for provider in (getattr(client, "tracer_provider", None), trace.get_tracer_provider()):
         if hasattr(provider, "shutdown"):
-            provider.shutdown()  # else it tries to reach the server for ever
+            provider.shutdown()  # otherwise it retries for ever
 
 
 def test_promptlayer_errors(server: Live) -> None:

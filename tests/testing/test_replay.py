@@ -275,7 +275,7 @@ def test_what_was_asked_once_answers_once_or_again_and_again() -> None:
     assert len(playing.played) == 3
 
 
-# What is equal
+# Equal values
 
 
 def test_the_order_of_keys_does_not_matter_and_values_do() -> None:
@@ -304,7 +304,7 @@ def test_fields_that_may_differ_are_named() -> None:
         client().chat.completions.create(**ASK, metadata={"run": "2", "task": "b"})
 
 
-# What is said
+# Messages about differences
 
 
 def test_the_nearest_recorded_request_is_shown_as_a_diff() -> None:
@@ -349,7 +349,7 @@ def test_a_program_that_swallows_the_error_fails_at_the_end_of_the_block() -> No
         assert len(playing.left) == 1
 
 
-# What passes
+# Requests that are not replayed
 
 
 def test_a_server_of_the_test_is_reached_and_a_model_on_this_machine_is_not() -> None:

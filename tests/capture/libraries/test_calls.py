@@ -304,7 +304,7 @@ def test_other_traffic_pays_for_a_few_steps(module: str, method: str, records: R
             client.request(method, "http://example.com/a/b?c=d")
 
         def least() -> int:
-            return min(count_calls(ask) for _ in range(3))  # a collection of garbage may make calls of its own
+            return min(count_calls(ask) for _ in range(3))  # garbage collection may add calls
 
         ask()
         before = least()

@@ -49,7 +49,7 @@ def agent() -> Iterator[Record]:
     cache, now = PromptCache(), 0.0
     for turn in range(TURNS):
         body = faulty(turn)
-        now += 900.0 if turn == 180 else 10.0  # a pause for lunch is nobody's fault
+        now += 900.0 if turn == 180 else 10.0  # a long pause, whose miss is not avoidable
         whole, read, written = cache.ask(body, now)
         yield call(
             body, read, written, at=now, provider="anthropic", usage_input_tokens=whole, id=f"turn-{turn:03}",

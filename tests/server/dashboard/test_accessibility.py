@@ -38,9 +38,9 @@ def axe() -> str:
     return (Path(package.__file__).parent / "axe.min.js").read_text()
 
 
-#: What colours alone decide: in the dark, and where the layout is another one.
+#: The axe rules for colours, checked in dark mode and in the other layout.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-#: How wide a page is, in which colours, and what axe looks for.
+#: The width of a page, its colour scheme, and axe's rules.
 LOOKS: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (1280, "light", {}), (1280, "dark", COLOURS), (390, "light", COLOURS),
 )  # fmt: skip
@@ -82,7 +82,7 @@ def test_the_form_to_sign_in(chromium: Any, running: Live, axe: str) -> None:
     watched = Watched(chromium, running)
     watched.context.clear_cookies()
     watched.page.goto(watched.base + "/ui/")
-    watched.complaints.clear()  # of what the page before was still asking for
+    watched.complaints.clear()  # those of the previous page's pending requests
     watched.page.reload()
     assert "Sign in" in watched.page.inner_text("h1")
     assert violations(watched, axe) == []

@@ -38,7 +38,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield made
 
 
-#: For what the page does in the browser, or refuses, whatever store is behind it.
+#: For behaviour of the page in the browser, and refusals, which do not depend on the store.
 one_store = pytest.mark.parametrize("running", ["sqlite"], indirect=True)
 
 
@@ -637,4 +637,4 @@ def test_a_revoked_key_ends_the_stream(running: Live, monkeypatch: pytest.Monkey
         revoke_key(
             running.store, next(name for name, data in list_keys(running.store).items() if data["name"] == "gone")
         )
-        assert "data" not in "".join(lines)  # it ends, else this waits for the timeout
+        assert "data" not in "".join(lines)  # the stream ends; otherwise this waits for the timeout
