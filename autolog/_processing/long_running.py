@@ -17,7 +17,7 @@ import msgspec
 
 from autolog._guard import guard
 from autolog._reading.describe import DERIVED
-from autolog._record.bodies import encode_json
+from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
 from autolog.providers import BatchResult, Facts, Format, format_named
 from autolog.providers._fields import mapping, text
@@ -91,7 +91,7 @@ class LongRunningCalls:
         record.id = record_id(thing.key)
         if thing.operation == "batch":
             record.span_id = span_id(thing.key)
-            self._learn_files(facts)
+            self._learn_files(mapping(facts.response))
         begun = _Begun(
             name=record.name,
             model=record.response_model,
@@ -113,7 +113,7 @@ class LongRunningCalls:
         if kept is None and not thing.certain:
             return False
         if thing.operation == "batch":
-            self._learn_files(facts)
+            self._learn_files(mapping(facts.response))
         begun = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
         record.id = record_id(begun.key or thing.key)
         record.response_model = record.response_model or begun.model
@@ -147,11 +147,13 @@ class LongRunningCalls:
 
     # Batches
 
-    def _learn_files(self, facts: Facts) -> None:
-        """Remember the files with a batch's results."""
-        answer = mapping(facts.response)
-        for name in ("output_file_id", "error_file_id", "output_file", "error_file"):  # OpenAI's and Mistral's
-            if (file := text(answer.get(name))) and (batch := text(answer.get("id"))):
+    def _learn_files(self, answer: dict[str, Any]) -> None:
+        """Remember the files with a batch's results, given the batch."""
+        names = ("output_file_id", "error_file_id", "output_file", "error_file")  # OpenAI's and Mistral's
+        files = [*map(answer.get, names), mapping(answer.get("response")).get("responsesFile")]  # and Gemini's
+        batch = text(answer.get("id")) or text(answer.get("name"))
+        for file in filter(None, map(text, files)):
+            if batch is not None:
                 self._batches.put(file, batch.encode())
 
     def batch_results(self, read: Record, provider: Format, path: str) -> Iterator[Record]:
@@ -159,9 +161,11 @@ class LongRunningCalls:
         holder = provider.results_id(path)
         if holder is None or not read.response_body or (read.status_code or 0) >= 400:
             return
-        in_files = provider.name in {"openai", "mistral"}
+        in_files = provider.name in {"openai", "mistral"} or holder.startswith("files/")
+        if holder.startswith("batches/"):  # Gemini's batch, which has its results in it, or names their file
+            self._learn_files(decode_object(read.response_body))
         batch = (self._batches.get(holder) or b"").decode() or None if in_files else holder
-        key = f"{'batch' if in_files else 'message_batch'}:{batch or holder}"
+        key = f"{'message_batch' if provider.name == 'anthropic' else 'batch'}:{batch or holder}"
         begun = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)
         for result in provider.batch_results(path, read.response_body):
             with guard("reading a batch's result"):

@@ -15,7 +15,7 @@ from autolog._record.bodies import decode_object
 from autolog._record.streams import Event
 from autolog.providers import _predictions as predictions, openai
 from autolog.providers._defaults import has_usage_option as has_usage_option
-from autolog.providers._facts import BatchResult, Facts, Usage, read_error
+from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
 from autolog.providers._fields import count, lines, mapping, objects, text, total
 from autolog.providers._interactions import (
     assemble_interaction,
@@ -43,6 +43,7 @@ _OPERATIONS = {
     "fetchPredictOperation": "video_generation",
 }
 _INTERACTION = r"/interactions/[^/]+(/cancel)?$"
+_BATCH = r"batches/[^/:]+$"
 _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
 
 
@@ -173,6 +174,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         return facts
     if predictions.is_operation(body):
         predictions.read_operation(facts, body)
+    elif re.match(_BATCH, batch := text(body.get("name")) or ""):
+        facts.id, facts.long_running = batch, LongRunning(f"batch:{batch}", "batch", body.get("done") is True)
     elif "predictions" in body:
         predictions.read_predictions(facts, body, operation(path))
         if facts.usage.input is not None and str(model_in(path)).startswith("text"):

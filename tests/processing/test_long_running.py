@@ -435,6 +435,34 @@ def test_a_batch_of_mistrals_is_one_record_and_one_for_each_result(records: Reco
     assert {item.usage_input_tokens for item in items} == {1000}
 
 
+GEMINI = "https://generativelanguage.googleapis.com"
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_the_results_of_geminis_batches_hang_from_the_batch(records: Records, in_file: bool) -> None:
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
+    answer = {"modelVersion": "gemini-2.5-flash", "candidates": [], "usageMetadata": usage}
+    inline = {"inlinedResponses": {"inlinedResponses": [{"metadata": {"key": "a"}, "response": answer}]}}
+    replies: dict[str, Any] = {
+        "/v1beta/models/gemini-2.5-flash:batchGenerateContent": {"name": "batches/7"},
+        "/v1beta/batches/7": {"name": "batches/7", "done": True, "response": {"responsesFile": "files/f"} if in_file else inline},
+        "/download/v1beta/files/f:download": {"key": "a", "response": answer},
+    }  # fmt: skip
+    autolog.patch()
+    http = httpx.Client(
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, json=replies[request.url.path]))
+    )
+    http.post(f"{GEMINI}/v1beta/models/gemini-2.5-flash:batchGenerateContent", json={"batch": {}})
+    for _ in range(2):
+        http.get(f"{GEMINI}/v1beta/batches/7")
+        if in_file:
+            http.get(f"{GEMINI}/download/v1beta/files/f:download?alt=media")
+    batch, item = sorted(records, key=lambda record: record.operation_name != "batch")
+    assert (batch.operation_name, batch.cost, item.usage_input_tokens) == ("batch", None, 1000)
+    assert (item.parent_span_id, item.trace_id) == (batch.span_id, batch.trace_id)
+    assert item.metadata == {"custom_id": "a", "batch_id": "batches/7"}
+
+
 # Files that are no results
 
 
