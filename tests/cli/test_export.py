@@ -66,9 +66,7 @@ def test_a_cassette_replays_through_the_sdk() -> None:
     autolog.flush()
     assert "3 calls" in run("export", "-f", "vcr", "-o", "calls.yaml").stderr
     autolog.unpatch()
-    with vcr.use_cassette(
-        "calls.yaml", record_mode="none"
-    ):  # the stand-in has stopped, so only the cassette can answer
+    with vcr.use_cassette("calls.yaml", record_mode="none"):  # only the cassette can answer
         assert client.chat.completions.create(**ask) == plain
         assert [chunk.to_json() for chunk in client.chat.completions.create(**ask, stream=True)] == streamed
         with pytest.raises(openai.NotFoundError) as again:

@@ -76,9 +76,7 @@ def test_recording(path: Path) -> None:
     if not data["operation"].startswith("invoke"):  # the recording says nothing about such calls
         wanted.setdefault("tool_calls", [])
     assert {key: got[key] for key in wanted} == wanted
-    if not re.search(
-        r"embed", path.stem + str(record.request_model)
-    ):  # the recording calls embeddings through `invoke` chats
+    if not re.search(r"embed", path.stem + str(record.request_model)):  # recorded as chats
         assert record.operation_name == expect["operation"]
     if not expect["usage_on_wire"]:
         assert record.usage is None

@@ -148,9 +148,7 @@ def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guarded
     assert all(guarded)
     assert (body["by"], body["value"], body["limit"], body["spent"]) == ("tag", "t", 1.0, 2.0)
-    Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(
-        call(2)
-    )  # nothing listens there, which is logged
+    Budgets([{"limit": 1, "then": "http://127.0.0.1:9/"}], lambda: NOON).spend(call(2))  # which is logged
 
 
 def test_what_was_spent_before_the_process_began_counts(tmp_path: Path) -> None:

@@ -123,9 +123,7 @@ def test_threads_cannot_both_take_what_is_left(opens: Opens) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    fewest = (
-        16 if isinstance(servers[0], Ledger) else 12
-    )  # without transactions, two may both withdraw their reservations
+    fewest = 16 if isinstance(servers[0], Ledger) else 12  # without transactions, two may both withdraw
     assert fewest <= len(taken) <= 16
     assert servers[0].figures(HOURLY) == (0.0, pytest.approx(0.0625 * len(taken)))
 

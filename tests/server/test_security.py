@@ -55,9 +55,7 @@ def ask(app: Any, method: str, path: str, **options: Any) -> httpx2.Response:
 
 def test_no_route_without_a_key(app: Any) -> None:
     declared_open = {route.path for route in ROUTES if route.open}
-    parts = {
-        route.path for route in PAGES if route.refuse is refuse_here
-    }  # parts of pages, which do not redirect to the sign-in page
+    parts = {route.path for route in PAGES if route.refuse is refuse_here}  # without a redirect
     for method, path in paths(app):
         if path in OPEN | declared_open:
             continue
