@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 from autolog._record.streams import Event
 from autolog.providers import openai as _openai
 from autolog.providers._facts import BatchResult, Facts, Usage
-from autolog.providers._fields import text
+from autolog.providers._fields import plain_path, text
 from autolog.providers._sdks import SDK, SDKS
 from autolog.providers._table import ROWS, Row
 
@@ -135,7 +135,7 @@ def format_for(host: str, path: str) -> Format | None:
     Mistral's, and for paths that are recognised at any host, as most providers serve OpenAI's format beside their own.
     Not every call to a provider's host is a model call: see `Format.billable`.
     """
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     there = [row for row in ROWS if _name_at(row, host) is not None]
     found = next((row for row in there if re.search(row.paths, path)), None)
     found = found or next((row for row in ROWS if row.anywhere and re.search(row.paths, path)), None)

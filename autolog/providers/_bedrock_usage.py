@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autolog.providers._facts import Facts, Usage
-from autolog.providers._fields import count, mapping, objects, total
+from autolog.providers._fields import count, first_count, mapping, objects, total
 
 #: The key of the token counts in the last chunk of a stream.
 METRICS = "amazon-bedrock-invocationMetrics"
@@ -21,8 +21,8 @@ _NAMES = {
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object of Converse, whose `inputTokens` exclude cache reads and writes, as Anthropic's do."""
-    read = _first(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
-    written = _first(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    read = first_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    written = first_count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     fresh = count(usage.get("inputTokens"))
     classes = {str(item.get("ttl")): count(item.get("inputTokens")) for item in objects(usage.get("cacheDetails"))}
     return Usage(
@@ -49,7 +49,3 @@ def fill_usage(facts: Facts, body: dict[str, Any], headers: Mapping[str, str]) -
         facts.raw_usage = dict(told)
         numbers = {header: int(value) for header, value in told.items() if value.isdecimal()}
         facts.usage = read_usage({ours: numbers.get(header) for ours, (header, _) in _NAMES.items()})
-
-
-def _first(usage: dict[str, Any], *names: str) -> int | None:
-    return next((known for name in names if (known := count(usage.get(name))) is not None), None)

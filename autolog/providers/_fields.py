@@ -1,4 +1,4 @@
-"""Read fields of JSON from outside: every function checks the type of the value that it is given."""
+"""Read fields of JSON from outside, whose types every function checks, and URL paths."""
 
 from __future__ import annotations
 
@@ -67,10 +67,20 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def first_count(values: dict[str, Any], *names: str) -> int | None:
+    """Return the first of the named values that is a count; None if none is."""
+    return next((known for name in names if (known := count(values.get(name))) is not None), None)
+
+
 def total(*parts: int | None) -> int | None:
     """Return the sum of the parts that are not None; None if all are."""
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
+
+
+def plain_path(path: str) -> str:
+    """Return a URL's path without its query and without slashes at its end."""
+    return path.partition("?")[0].rstrip("/")
 
 
 def lines(body: bytes) -> Iterator[dict[str, Any]]:

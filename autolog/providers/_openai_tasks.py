@@ -21,15 +21,11 @@ _LONG_RUNNING = {
     "video": ("video_generation", {"completed", "failed"}),
     "agent.session": ("invoke_agent", {"idle", "in_progress", "requires_action", "failed"}),
 }
-
-
 #: Whether a task at Z.ai or Perplexity is over, by its status.
 _TASK_STATES = {
     **dict.fromkeys(("PROCESSING", "CREATED", "IN_PROGRESS"), False),
     **dict.fromkeys(("SUCCESS", "FAIL", "COMPLETED", "FAILED"), True),
 }
-
-
 #: The paths at which xAI returns deferred results, which do not repeat their id.
 _DEFERRED = re.compile(r"/(?:deferred-completion|videos)/([^/]+)$")
 
@@ -46,12 +42,17 @@ def _deferred(path: str, body: dict[str, Any]) -> LongRunning | None:
     return LongRunning(f"deferred:{identity}", kind, final)
 
 
+def _task(body: dict[str, Any]) -> LongRunning | None:
+    """Return the task of Z.ai or Perplexity that a response reports on; None if it reports on none."""
+    identity, state = text(body.get("id")), text(body.get("task_status")) or text(body.get("status"))
+    if state not in _TASK_STATES or identity is None:
+        return None
+    return LongRunning(f"task:{identity}", "chat", _TASK_STATES[state])
+
+
 def _named(body: dict[str, Any]) -> LongRunning | None:
-    """Return work that a response reports on by its `object` or its task status, and its id; None if it does not."""
+    """Return the work that a response reports on by its `object` and its id; None if it reports on none."""
     kind, identity = str(body.get("object")), text(body.get("id"))
-    told = text(body.get("task_status")) or text(body.get("status"))
-    if told in _TASK_STATES and identity is not None:
-        return LongRunning(f"task:{identity}", "chat", _TASK_STATES[told])
     if kind not in _LONG_RUNNING or identity is None:
         return None
     background = body.get("background") if kind == "response" else True
@@ -63,4 +64,4 @@ def _named(body: dict[str, Any]) -> LongRunning | None:
 
 def long_running(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on and that outlives the call that began it; None if there is none."""
-    return _deferred(path, body) or _named(body)
+    return _deferred(path, body) or _task(body) or _named(body)

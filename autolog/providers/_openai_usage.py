@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autolog.providers._facts import Usage
-from autolog.providers._fields import count, mapping, money, objects, seconds, total
+from autolog.providers._fields import count, first_count, mapping, money, objects, seconds, total
 
 #: The keys of cached tokens at DeepSeek, Mistral, Moonshot and Together.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
@@ -36,11 +36,11 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     if reasoning and None not in (given, made) and count(usage.get("total_tokens")) == total(given, made, reasoning):
         made = total(made, reasoning)  # xAI excludes reasoning from the completion tokens; most others include it
     cached = count(inner.get("cached_tokens"))
-    cache_writes = _first(inner, "cache_write_tokens", "cache_creation_tokens")
+    cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
         input=given,
         output=made,
-        cache_read=_first(usage, *_CACHED) if cached is None else cached,
+        cache_read=first_count(usage, *_CACHED) if cached is None else cached,
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
         cache_creation_12h=count(written.get("ttl_12h_tokens")),
         reasoning=reasoning,
@@ -126,11 +126,4 @@ def cost_uncertainty(usage: dict[str, Any]) -> str | None:
         return "billed to your own key at the model's provider, and the response does not say how much"
     if count(usage.get("num_sources_used")) and reported_cost(usage) is None:
         return "sources of a live search are billed separately, and the response does not say how much"
-    return None
-
-
-def _first(values: dict[str, Any], *names: str) -> int | None:
-    for name in names:
-        if (known := count(values.get(name))) is not None:
-            return known
     return None

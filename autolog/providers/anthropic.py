@@ -9,9 +9,9 @@ from typing import Any
 
 from autolog._record.bodies import decode_json
 from autolog._record.streams import Event
-from autolog.providers._defaults import streams as streams
+from autolog.providers._defaults import has_usage_option as has_usage_option, streams as streams
 from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
-from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, seconds, text, total
+from autolog.providers._fields import count, kind_of, lines, mapping, money, objects, plain_path, seconds, text, total
 from autolog.providers._pieces import Pieces, add_text, joined
 
 name = "anthropic"
@@ -50,15 +50,10 @@ _FOLLOW_UP = (
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
     """Return whether a call reports on work that an earlier call began, which must not be billed twice."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     if method.lower() == "post":
         return bool(re.search(r"/messages/batches/[^/]+/cancel$|/v1/dreams/[^/]+/cancel$", path))
     return method.lower() == "get" and bool(re.search(_FOLLOW_UP, path))
-
-
-def has_usage_option(path: str) -> bool:
-    """Return False: all of Anthropic's streams report their usage."""
-    return False
 
 
 @functools.lru_cache(maxsize=1024)

@@ -25,7 +25,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts, read_error
-from autolog.providers._fields import count, kind_of, mapping, objects, text
+from autolog.providers._fields import count, kind_of, mapping, objects, plain_path, text
 from autolog.providers._pieces import add_text, child, joined
 
 name = "bedrock"
@@ -43,7 +43,7 @@ _KINDS = (
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call, uses a service that calls models, or polls an asynchronous invocation."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     known = bool(re.search(_CALL, path)) or services.operation_of(path) is not None
     return known if method.lower() == "post" else is_follow_up(method, path)
 
@@ -56,7 +56,7 @@ def is_follow_up(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name; for `invoke` it depends on the model."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     found = re.search(_CALL, path)
     if found is None:
         return services.operation_of(path) or path.rpartition("/")[2]
@@ -70,7 +70,7 @@ def operation(path: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model, inference profile or ARN named in the path; None if there is none."""
-    found = re.search(_CALL, path.partition("?")[0].rstrip("/"))
+    found = re.search(_CALL, plain_path(path))
     return found[1] if found else None
 
 
@@ -114,12 +114,12 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 
 def _is_service(path: str) -> bool:
     """Return whether a path is a service's, and not a model's."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return re.search(_CALL, path) is None and services.operation_of(path) is not None
 
 
 def _is_invoke(path: str) -> bool:
-    return bool(re.search(r"/invoke(-with-response-stream)?$", path.partition("?")[0].rstrip("/")))
+    return bool(re.search(r"/invoke(-with-response-stream)?$", plain_path(path)))
 
 
 def _is_error(body: dict[str, Any]) -> bool:
@@ -136,8 +136,8 @@ def _speaks_anthropic(path: str, body: Any) -> bool:
 def _read_converse(body: dict[str, Any]) -> Facts:
     """Return the facts in a response of Converse, or of `count-tokens`."""
     facts = Facts()
-    if operation_count := count(body.get("inputTokens")):  # a response of count-tokens
-        facts.usage.input = operation_count
+    if input_tokens := count(body.get("inputTokens")):  # a response of count-tokens
+        facts.usage.input = input_tokens
         return facts
     reason = text(body.get("stopReason"))
     facts.finish_reasons = [reason] if reason else None
@@ -148,7 +148,7 @@ def _read_converse(body: dict[str, Any]) -> Facts:
         for block in content
         if (used := mapping(block.get("toolUse")))
     ]
-    routed = mapping(mapping(mapping(body.get("trace")).get("promptRouter")))
+    routed = mapping(mapping(body.get("trace")).get("promptRouter"))
     facts.model = text(routed.get("invokedModelId"))
     if isinstance(body.get("usage"), dict):
         facts.raw_usage, facts.usage = body["usage"], read_usage(body["usage"])

@@ -22,7 +22,7 @@ from autolog.providers._defaults import (
     unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts, Usage, read_error
-from autolog.providers._fields import count, mapping, objects, text, total
+from autolog.providers._fields import count, mapping, objects, plain_path, text, total
 from autolog.providers._pieces import add_text, child, children, joined
 
 name = "cohere"
@@ -44,14 +44,14 @@ _ROUTES = (
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return next((kind for pattern, kind in _ROUTES if re.search(pattern, path)), path.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
 
 

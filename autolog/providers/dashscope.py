@@ -21,7 +21,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts, LongRunning
-from autolog.providers._fields import mapping, objects, text
+from autolog.providers._fields import mapping, objects, plain_path, text
 from autolog.providers._openai_usage import read_usage
 from autolog.providers._pieces import add_text, joined
 
@@ -43,15 +43,10 @@ _TASK = r"/api/v1/tasks/[^/]+$"
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"}
 
 
-def _plain(path: str) -> str:
-    """Return the path without its query."""
-    return path.partition("?")[0].rstrip("/")
-
-
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    path = _plain(path)
+    path = plain_path(path)
     if re.search(_TASK, path):
         return "task"
     return next((kind for pattern, kind in _ROUTES if re.search(pattern, path)), path.rpartition("/")[2])
@@ -60,13 +55,13 @@ def operation(path: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call, or reads the result of one."""
-    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_CALL, _plain(path))))
+    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_CALL, plain_path(path))))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
     """Return whether a call reads a task that an earlier call began."""
-    return method.lower() == "get" and bool(re.search(_TASK, _plain(path)))
+    return method.lower() == "get" and bool(re.search(_TASK, plain_path(path)))
 
 
 def guess_path(request: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from autolog._record.streams import Event
 from autolog.providers import _predictions as predictions, openai
 from autolog.providers._defaults import has_usage_option as has_usage_option
 from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
-from autolog.providers._fields import count, lines, mapping, objects, text, total
+from autolog.providers._fields import count, lines, mapping, objects, plain_path, text, total
 from autolog.providers._interactions import (
     assemble_interaction,
     count_modalities,
@@ -49,13 +49,13 @@ _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
 
 def _verb(path: str) -> str:
     """Return the verb at the end of a path, after the colon; the whole path if there is none."""
-    return path.partition("?")[0].rstrip("/").rpartition(":")[2]
+    return plain_path(path).rpartition(":")[2]
 
 
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     if path.endswith("/cachedContents"):
         return "create_cache"
     if path.endswith("/interactions") or re.search(_INTERACTION, path):
@@ -74,7 +74,7 @@ def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call, stores a cache, or reads the results of a batch or other work."""
     if is_follow_up(method, path):
         return True
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return method.lower() == "post" and (
         _verb(path) in _OPERATIONS
         or _verb(path) in predictions.VERBS
@@ -85,7 +85,7 @@ def billable(method: str, path: str) -> bool:
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
     """Return whether a call reads the results of a batch, or polls or cancels work in the background."""
-    plain = path.partition("?")[0].rstrip("/")
+    plain = plain_path(path)
     if predictions.reads_operation(method, plain):
         return True
     if (told := re.search(_INTERACTION, plain)) is not None:

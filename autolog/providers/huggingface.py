@@ -22,7 +22,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts
-from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._fields import count, mapping, objects, plain_path, text
 
 name = "huggingface"
 provider_name = "huggingface"
@@ -42,7 +42,7 @@ _FREE = r"/(chat_)?(de)?tokenize$|/(info|health|metrics|decode)$"
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name, from the task in the path; `text_completion` if there is none."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     if re.search(r"/chat/completions$", path):
         return "chat"
     if re.search(r"/embed(dings)?$", path):
@@ -56,13 +56,13 @@ def operation(path: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call: at these hosts nearly every POST is, whatever its path."""
-    return method.lower() == "post" and not re.search(_FREE, path.partition("?")[0].rstrip("/"))
+    return method.lower() == "post" and not re.search(_FREE, plain_path(path))
 
 
 @functools.lru_cache(maxsize=1024)
 def model_in(path: str) -> str | None:
     """Return the model named in the path, as `owner/name` or just a name; None if there is none."""
-    found = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", path.partition("?")[0].rstrip("/"))
+    found = re.search(r"/models/(.+?)(?:/pipeline/.*|/v1/.*)?$", plain_path(path))
     return found[1] if found else None
 
 

@@ -23,7 +23,7 @@ from autolog.providers._defaults import (
     unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts, read_error
-from autolog.providers._fields import count, kind_of, mapping, objects, text
+from autolog.providers._fields import count, kind_of, mapping, objects, plain_path, text
 from autolog.providers._pieces import add_text, child, children, joined
 
 name = "llama_api"
@@ -36,14 +36,14 @@ _CALL = r"(?:^|/)v1/(chat/completions|moderations)$"
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return next((said for end, said in _ROUTES.items() if path.endswith(end)), path.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call; the paths begin with `/v1`, not with `/compat/v1`."""
-    return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
+    return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 
 def guess_path(request: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from autolog.providers._defaults import (
     unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts
-from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._fields import count, mapping, objects, plain_path, text
 from autolog.providers._pieces import add_text, child, joined
 
 name = "ollama"
@@ -35,14 +35,14 @@ _CALL = r"/api/(chat|generate|embed|embeddings)$"
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    end = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    end = plain_path(path).rpartition("/")[2]
     return _ROUTES.get(end, end)
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call; pulling a model is not."""
-    return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
+    return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 
 def guess_path(request: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from autolog.providers._defaults import streams as streams
 from autolog.providers._facts import BatchResult, Facts, read_error
-from autolog.providers._fields import count, kind_of, lines, mapping, objects, seconds, text
+from autolog.providers._fields import count, kind_of, lines, mapping, objects, plain_path, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
 from autolog.providers._openai_tasks import long_running
 from autolog.providers._openai_usage import STATED, cost_uncertainty, read_usage, reported_cost, usage_in
@@ -76,7 +76,7 @@ _NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
     """Return whether a call reports on work that an earlier call began, which must not be billed twice."""
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     pattern = _FOLLOW_UP.get(method.lower())
     return pattern is not None and bool(re.search(pattern, path)) and not re.search(_NOT_FOLLOW_UP, path)
 
@@ -88,7 +88,7 @@ def billable(method: str, path: str) -> bool:
         return True
     if method.lower() != "post":
         return False
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     known = any(re.search(pattern, path) for pattern, _ in _ROUTES)  # with whatever prefix a vendor adds
     return known or not re.search(_FREE, path) or bool(re.search(_VECTOR_STORE_FILES, path))
 

@@ -23,7 +23,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts, LongRunning
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import count, mapping, plain_path, text
 
 name = "replicate"
 provider_name = "replicate"
@@ -34,29 +34,24 @@ _STREAM = r"/v1/(streams?|files|predictions)/[^/]+$"
 _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
-def _plain(path: str) -> str:
-    """Return the path without its query."""
-    return path.partition("?")[0].rstrip("/")
-
-
 def operation(path: str) -> str:
     """Return the operation's name: `prediction` for models of every kind, which the path does not reveal."""
-    if re.search(r"/trainings(/|$)", _plain(path)):
+    if re.search(r"/trainings(/|$)", plain_path(path)):
         return "fine_tuning"
-    return "prediction" if "/predictions" in path else _plain(path).rpartition("/")[2]
+    return "prediction" if "/predictions" in path else plain_path(path).rpartition("/")[2]
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call begins, reads or cancels a prediction or a training."""
-    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_BEGUN, _plain(path))))
+    return is_follow_up(method, path) or (method.lower() == "post" and bool(re.search(_BEGUN, plain_path(path))))
 
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
     """Return whether a call reads, streams or cancels a prediction that an earlier call began."""
     pattern = rf"{_READ}|{_STREAM}" if method.lower() == "get" else _READ
-    return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
+    return method.lower() in {"get", "post"} and bool(re.search(pattern, plain_path(path)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -83,7 +78,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     status, output = text(body.get("status")), body.get("output")
     facts.finish_reasons = [status] if status in _ENDED else None
     if facts.id is None and status is not None:  # a stream, from `assemble`
-        facts.long_running = LongRunning(f"stream:{_plain(path)}", "prediction", final=True, certain=False)
+        facts.long_running = LongRunning(f"stream:{plain_path(path)}", "prediction", final=True, certain=False)
     elif facts.id is not None and status is not None:
         stream = text(mapping(body.get("urls")).get("stream"))
         keys = (f"stream:{urlsplit(stream).path.rstrip('/')}",) if stream else ()

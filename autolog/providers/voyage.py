@@ -22,7 +22,7 @@ from autolog.providers._defaults import (
     unbilled_reason as unbilled_reason,
 )
 from autolog.providers._facts import Facts, read_error
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import count, mapping, plain_path, text
 
 name = "voyage"
 provider_name = "voyage"
@@ -33,14 +33,14 @@ _CALL = r"/v1/(multimodal|contextualized)?embeddings$|/v1/rerank$"
 @functools.lru_cache(maxsize=1024)
 def operation(path: str) -> str:
     """Return the operation's name: `embeddings`, for any kind of embedding, or `rerank`."""
-    end = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    end = plain_path(path).rpartition("/")[2]
     return "embeddings" if end.endswith("embeddings") else end
 
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
     """Return whether a call is a model call."""
-    return method.lower() == "post" and bool(re.search(_CALL, path.partition("?")[0].rstrip("/")))
+    return method.lower() == "post" and bool(re.search(_CALL, plain_path(path)))
 
 
 def guess_path(request: dict[str, Any]) -> str:

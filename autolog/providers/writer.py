@@ -21,7 +21,7 @@ from autolog.providers._defaults import (
     streams as streams,
 )
 from autolog.providers._facts import Facts
-from autolog.providers._fields import mapping, text
+from autolog.providers._fields import mapping, plain_path, text
 from autolog.providers._pieces import add_text, joined
 
 name = "writer"
@@ -42,13 +42,13 @@ _TEXTS = ("data", "suggestion", "answer")
 
 @functools.lru_cache(maxsize=1024)
 def _route(path: str) -> str | None:
-    path = path.partition("?")[0].rstrip("/")
+    path = plain_path(path)
     return next((operation_name for pattern, operation_name in _ROUTES if re.search(pattern, path)), None)
 
 
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
-    return _route(path) or path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return _route(path) or plain_path(path).rpartition("/")[2]
 
 
 def billable(method: str, path: str) -> bool:
