@@ -19,6 +19,12 @@ _THOUGHTS = {"reasoning", "thinking", "redacted_thinking"}
 _CALLS = {"tool_call", "tool-call", "tool_use", "function_call", "toolUse", "functionCall"}
 _RESULTS = {"tool_call_response", "tool-result", "tool_result", "toolResult", "functionResponse"}
 
+#: What the `type` of a block may be.
+_KINDS = frozenset({
+    "text", "input_text", "output_text", "refusal", "image", "image_url", "input_image", "audio", "input_audio", "file",
+    "input_file", "document", "blob", "uri", *_THOUGHTS, *_CALLS, *_RESULTS,
+})  # fmt: skip
+
 
 def parsed(value: Any) -> Any:
     """Parse a value that may be JSON in a text; return the value unchanged if it is not."""
@@ -95,7 +101,7 @@ def _message(item: Any, role: str) -> Iterator[Json]:
     said = _ROLES.get(said, said) if said != "message" else role
     pieces = _Pieces()
     content = item["parts"] if isinstance(item.get("parts"), list) else item.get("content", item.get("message"))
-    pieces.add(parsed(content))
+    pieces.add(_content(content))
     for call in _listed(item.get("tool_calls", item.get("toolCalls"))):
         pieces.call(call)
     if isinstance(item.get("function_call"), dict):
@@ -113,6 +119,23 @@ def _message(item: Any, role: str) -> Iterator[Json]:
             **({"tool_calls": pieces.calls} if pieces.calls else {}),
         }
     yield from pieces.results
+
+
+def _content(value: Any) -> Any:
+    """Return a content, parsed if it is blocks in a text; any other JSON in a text is what was said."""
+    found = parsed(value)
+    if not isinstance(value, str) or isinstance(found, str):
+        return found
+    if isinstance(found, list):
+        return found if found and all(isinstance(part, dict) and _is_block(part) for part in found) else value
+    kind = found.get("type")
+    is_block = kind in _KINDS if isinstance(kind, str) else _is_block(found)
+    return found if is_block else value
+
+
+def _is_block(part: Json) -> bool:
+    keyed = any(isinstance(part.get(key), dict) for key in (*_CALLS, *_RESULTS))
+    return keyed or isinstance(part.get("type"), str) or part.keys() <= {"text", "thought"}
 
 
 class _Pieces:

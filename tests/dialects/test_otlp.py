@@ -674,3 +674,33 @@ def test_half_a_protobuf_message_is_refused(server: Server, cut: int) -> None:
 def test_other_signals_and_versions_are_not_there(server: Server, path: str) -> None:
     for kind in ("application/json", "application/x-protobuf"):
         assert server.call("POST", path, b"{}", headers={"content-type": kind}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ('{"city": "Lund"}', '{"city": "Lund"}'),
+        ('{"type": "refund", "sum": 3}', '{"type": "refund", "sum": 3}'),
+        ('["a", "b"]', '["a", "b"]'),
+        ('{"type": "text", "text": "Sunny."}', "Sunny."),
+        ('[{"type": "text", "text": "Sunny."}]', "Sunny."),
+        ('[{"text": "Sunny."}]', "Sunny."),
+    ],
+)
+def test_json_that_a_model_answered_stays_the_text_that_it_is(text: str, content: str) -> None:
+    """Blocks of a message come as text, too."""
+    attributes = {**CHAT, "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": text}])}
+    (record,) = otlp.decode_traces(traces(span(attributes))).items
+    (choice,) = json.loads(record.response_body or b"")["choices"]
+    assert (choice["message"]["content"], record.output_preview) == (content, content)
+
+
+def test_the_object_and_the_tools_of_vercels_sdk_are_read() -> None:
+    tool = {"type": "function", "name": "look", "inputSchema": {"type": "object"}}
+    attributes = {
+        "ai.operationId": "ai.generateObject.doGenerate", "ai.model.id": "gpt-4o", "ai.prompt.tools": [json.dumps(tool)],
+        "ai.prompt.messages": json.dumps([{"role": "user", "content": "Where?"}]), "ai.response.object": '{"city":"Lund"}',
+    }  # fmt: skip
+    (record,) = otlp.decode_traces(traces(span(attributes))).items
+    assert json.loads(record.request_body or b"")["tools"] == [tool]
+    assert record.output_preview == '{"city":"Lund"}'

@@ -253,7 +253,7 @@ def _read_bodies(record: Record, families: Iterable[Family], attributes: Attribu
             request["system"] = [_text_block(item) for item in system] if isinstance(system, list) else system
         tools = parsed(present(attributes, ("gen_ai.tool.definitions", "ai.prompt.tools")))
         if tools and "tools" not in request:
-            request["tools"] = tools
+            request["tools"] = [*map(parsed, tools)] if isinstance(tools, list) else tools
     if is_call and isinstance(request, dict) and isinstance(request.get("model"), str) and request["model"]:
         record.request_model = request["model"]  # the requested one; some senders report the answering one as both
     record.request_body = to_body(request)
