@@ -257,11 +257,11 @@ def _flush_all(end: bool) -> None:
     last = max((worker.stage for worker in closing), default=0)
     for worker in closing:
         with guard("flushing at exit"):
-            reserved = _LAST_PART * (1 + last - worker.stage)
+            reserved, stuck = _LAST_PART * (1 + last - worker.stage), False
             if worker.stage == 0:
-                worker.flush_while_progressing(deadline - monotonic() - reserved, READ_TIMEOUT)
+                stuck = not worker.flush_while_progressing(deadline - monotonic() - reserved, READ_TIMEOUT)
                 deadline = max(deadline, monotonic() + reserved + SEND_TIMEOUT)
-            left = max(0.05, deadline - monotonic() - reserved)
+            left = 0.05 if stuck else max(0.05, deadline - monotonic() - reserved)
             worker.close(left) if end else worker.drain(left)
 
 
