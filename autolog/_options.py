@@ -33,6 +33,7 @@ class BudgetOptions(TypedDict, total=False):
     tag: str
     session: str
     function: str
+    key: str
     project: str
     then: str | Callable[[str], object] | type[BaseException]
     unpriced: Literal["allow", "refuse"]

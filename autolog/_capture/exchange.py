@@ -96,6 +96,10 @@ class Exchange(Span):
             return
         self.status_code = response.status_code
         self.response_headers = response.headers
+        self.keep_body(response, tee)
+
+    def keep_body(self, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
+        """Keep the body of the final response: now if it has been read, else through a tee."""
         if response.is_closed:
             self.content = complete_content(response)
         elif not getattr(response.stream, "is_tee", False):

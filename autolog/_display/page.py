@@ -20,6 +20,7 @@ from autolog._display.figures import dollars, number, safe, seconds, short_id, t
 from autolog._reading.describe import bodies
 from autolog._reading.messages import Message, Part, request_messages, response_messages
 from autolog._record.record import Record
+from autolog._record.scores import entries_of
 from autolog.errors import AutologError
 from autolog.stores import open_store
 from autolog.stores.lookup import find_by_part
@@ -173,9 +174,7 @@ def _cost_words(record: Record) -> list[str]:
 
 def _score_words(record: Record) -> Iterator[str]:
     """Yield each score with its comment."""
-    scores = record.scores if record.score is None else {"default": record.score, **record.scores}
-    for name, given in scores.items():
-        value, comment = (given.get("value"), given.get("comment")) if isinstance(given, dict) else (given, None)
+    for name, value, comment in entries_of(record):
         yield f"{name} {value}" + (f" ({comment})" if comment else "")
     if record.feedback is not None:
         yield f"feedback {record.feedback:+d}"

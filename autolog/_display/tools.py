@@ -133,15 +133,20 @@ def call(name: str, arguments: dict[str, Any], logs: Logs) -> str:
         if given not in takes:
             raise ToolError(f"{name} has no argument {given!r}; it has {', '.join(takes)}")
         kind = takes[given].get("type", "object")
-        if not isinstance(value, _KINDS[kind]) or (kind == "integer" and isinstance(value, bool)):
-            raise ToolError(f"{given}: {value!r} is no {kind}")
+        if not isinstance(value, _KINDS[kind][0]) or (kind == "integer" and isinstance(value, bool)):
+            raise ToolError(f"{given}: {value!r} is not {_KINDS[kind][1]}")
     for needed in tool.required:
         if needed not in arguments:
             raise ToolError(f"{name} needs the argument {needed!r}")
     return safe(tool.answer(logs, arguments))
 
 
-_KINDS: dict[str, type] = {"string": str, "integer": int, "object": dict}
+#: The types of arguments, by their names in JSON Schema, with words for them.
+_KINDS: dict[str, tuple[type, str]] = {
+    "string": (str, "a string"),
+    "integer": (int, "an integer"),
+    "object": (dict, "an object"),
+}
 
 
 def available(logs: Logs) -> dict[str, Tool]:

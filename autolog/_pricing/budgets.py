@@ -311,7 +311,7 @@ class Budgets:
 
 
 class HeldBudget:
-    """A budget against which calls are checked before they are sent."""
+    """A budget against which calls are checked before they are sent: a `reservations.Holder`."""
 
     def __init__(self, budget: Budget, ledger: Accounts) -> None:
         self._budget = budget
@@ -320,7 +320,6 @@ class HeldBudget:
         self.unpriced = budget.unpriced
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:
-        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
         values = list(self._budget.values(current_context.get(), exchange))
         if not values:
             return None
@@ -331,7 +330,6 @@ class HeldBudget:
         return self._budget.words(values[refused.claim], refused.spent) + also(refused.reserved, bound)
 
     def settle(self, number: str, cost: float) -> None:
-        """Replace a call's reservation by its cost, in dollars."""
         self._ledger.settle(f"{number}/{self._budget.name}", cost)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class RunBudget:
     """A limit in dollars for the calls made inside a block, in whichever thread or task they run.
 
+    It is a `reservations.Holder`.
+
     Attributes:
         limit: the limit, in dollars.
         raises: the exception raised by a call that might exceed the limit.
@@ -67,7 +69,6 @@ class RunBudget:
         return sum(bound for bound, _ in self._reserved.values())
 
     def reserve(self, number: str, bound: float, seconds: float, exchange: Exchange) -> str | None:  # noqa: ARG002 - as all budgets
-        """Reserve `bound` dollars for `seconds`; return the reason for a refusal, or None on success."""
         with self._lock:
             spent, held = self._spent, self._held()
             if spent + held + bound <= self.limit and spent < self.limit:
@@ -76,7 +77,6 @@ class RunBudget:
         return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{also(held, bound)}"
 
     def settle(self, number: str, cost: float) -> None:
-        """Replace a call's reservation by its cost, in dollars."""
         with self._lock:
             self._reserved.pop(number, None)
             self._spent += cost

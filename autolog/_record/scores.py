@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 from autolog._record.record import Record
 
@@ -12,11 +14,21 @@ DEFAULT = "default"
 
 def values_of(record: Record) -> dict[str, float]:
     """Return a record's numeric scores by name."""
-    given = {DEFAULT: record.score, **record.scores}
-    plain = {name: value.get("value") if isinstance(value, dict) else value for name, value in given.items()}
     return {
-        name: float(value) for name, value in plain.items() if isinstance(value, (int, float)) and math.isfinite(value)
+        name: float(value)
+        for name, value, _ in entries_of(record)
+        if isinstance(value, (int, float)) and math.isfinite(value)
     }
+
+
+def entries_of(record: Record) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name, value and comment of each of a record's scores; the comment is None if there is none."""
+    scores = record.scores if record.score is None else {DEFAULT: record.score, **record.scores}
+    for name, given in scores.items():
+        if isinstance(given, dict):
+            yield name, given.get("value"), given.get("comment")
+        else:
+            yield name, given, None
 
 
 def set_score(record: Record, name: str, value: float, comment: str | None = None) -> None:

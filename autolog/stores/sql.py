@@ -27,6 +27,7 @@ from autolog._reading.describe import bodies
 from autolog._reading.messages import request_messages, response_messages
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
+from autolog._record.scores import entries_of
 from autolog.errors import AutologError
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -278,9 +279,7 @@ def _tool_call_rows(record: Record) -> Iterator[Sequence[Any]]:
 
 
 def _score_rows(record: Record) -> Iterator[Sequence[Any]]:
-    scores = record.scores if record.score is None else {"default": record.score, **record.scores}
-    for name, given in scores.items():
-        value, comment = (given.get("value"), given.get("comment")) if isinstance(given, dict) else (given, None)
+    for name, value, comment in entries_of(record):
         yield [record.id, _value(record.created_at), name, _value(value), comment]
 
 

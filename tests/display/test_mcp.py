@@ -76,7 +76,7 @@ def test_batches_are_answered_together_and_notifications_not_at_all(logs: Logs) 
 def test_wrong_arguments_are_told_to_the_agent(logs: Logs) -> None:
     for name, arguments, says in (
         ("find", {"nonsense": 1}, "find has no argument 'nonsense'; it has limit, sort, model"),
-        ("find", {"limit": True}, "limit: True is no integer"), ("find", {"since": "soon"}, "is not a time such as"),
+        ("find", {"limit": True}, "limit: True is not an integer"), ("find", {"since": "soon"}, "is not a time such as"),
         ("show", {}, "show needs the argument 'id'"), ("show", {"id": "x"}, "no record has an id like 'x'"),
         ("stats", {"by": "x"}, "by: one of model"), ("nothing", {}, "there is no tool 'nothing'"),
         ("sql", {"select": "drop table log"}, "view"), (None, {}, "name must be a string"), ("find", [1], "an object"),

@@ -19,7 +19,8 @@ from sdk_http import openai_http as http
 
 import autolog
 from autolog._lifecycle import in_c_library
-from autolog._pricing.budgets import Budgets
+from autolog._options import BudgetOptions
+from autolog._pricing.budgets import KINDS, Budgets
 from autolog._record.record import Record
 from autolog.cli._standin import standin
 from autolog.errors import ConfigError
@@ -35,6 +36,10 @@ class TooExpensive(Exception):
 
 def call(cost: float = 1.0, **fields: Any) -> Record:
     return Record(id="x", cost=cost, **fields)
+
+
+def test_the_type_of_a_budget_names_all_that_it_can_apply_to() -> None:
+    assert set(KINDS) == set(BudgetOptions.__annotations__) - {"limit", "per", "then", "unpriced"}
 
 
 def test_each_has_its_own_sum_and_the_action_is_taken_once() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autolog._record.record import Record
-from autolog._record.scores import DEFAULT, set_score
+from autolog._record.scores import DEFAULT, entries_of, set_score, values_of
 
 
 def test_scores_stand_beside_one_another_and_one_of_the_same_name_is_replaced() -> None:
@@ -27,3 +27,10 @@ def test_scores_that_somebody_else_holds_stay_as_they_are() -> None:
     record = Record(id="r", scores=before)
     set_score(record, "b", 2)
     assert before == {"a": 1}
+
+
+def test_scores_are_read_with_their_comments_and_only_numbers_count() -> None:
+    record = Record(id="r", score=2, scores={"facts": {"value": 1, "comment": "all there"}, "tone": "warm"})
+    assert list(entries_of(record)) == [(DEFAULT, 2, None), ("facts", 1, "all there"), ("tone", "warm", None)]
+    assert values_of(record) == {DEFAULT: 2.0, "facts": 1.0}
+    assert list(entries_of(Record(id="s"))) == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autolog._capture.context import current_exchange
-from autolog._capture.exchange import Exchange, complete_content, open_exchanges
+from autolog._capture.exchange import Exchange
 from autolog._capture.libraries.calls import LibraryCalls, identifies_call
 from autolog._capture.tee import async_tee, sync_tee, tee_upload
 from autolog._guard import report
@@ -84,14 +84,9 @@ def _open(calls: LibraryCalls, client: Any, request: Any) -> Exchange | None:
 
 
 def _receive(calls: LibraryCalls, exchange: Exchange, response: Any, tee: Callable[[Any, Exchange], Any]) -> None:
-    """Keep the response: its body if that has been read already, else through a tee."""
+    """Keep the response."""
     try:
         calls.answered(exchange, response.status_code, response.headers)
-        if response.is_closed:
-            exchange.content = complete_content(response)
-        elif not getattr(response.stream, "is_tee", False):
-            exchange.streaming = True
-            response.stream = tee(response.stream, exchange)
-            open_exchanges.add(exchange)
+        exchange.keep_body(response, tee)
     except Exception as error:  # noqa: BLE001 - ours, never the program's
         report("reading a response", error)
