@@ -54,7 +54,7 @@ _LEADING = tuple(patterns_by_words(_LEADS))
 _WANTED = {**dict.fromkeys((*_LEADS, *WORDS, b"bearer", b"basic", BEFORE_CODE), b""), b"token": rb"(?!s)"}
 #: One search for all words rules out most texts, and saves some twenty searches for a word and what has to follow it.
 #: Long texts contain most of the words, so for them it is skipped.
-_find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 32_768
+_find_words, _ALL_WORDS, _LONG = Words(_WANTED), frozenset(_WANTED), 262_144
 _SCHEMES = re.compile(rb"b(?:earer|asic) +[\w.~+/\\-]{16}")
 _NAMES = b"|".join(sorted(re.escape(name).encode() for name in PARAMETERS))
 _QUERIES = {sign: re.compile(re.escape(sign) + b"(?:" + _NAMES + b")=") for sign in (b"?", b"&", b";")}
