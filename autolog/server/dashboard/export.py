@@ -41,16 +41,33 @@ def export(request: PageRequest) -> Reply:
     roots = request.parameter("step") == "traces"
     path = TRACES if roots else LOGS
     filters = read_filters(pairs, request.project, request.frame.zone_name, path, request.store)
-    folder = tempfile.TemporaryDirectory(prefix="autolog-")
-    file = Path(folder.name) / "export"
-    try:
-        _write(request, replace(filters.query, past=None), form, file)
-    except ImportError as error:
-        folder.cleanup()
-        raise Fault(501, "Parquet needs pyarrow on the server: pip install 'autolog-llm[parquet]'") from error
+    folder, file = _export(request, replace(filters.query, past=None), form)
     ending, kind, _ = FORMS[form]
     headers = {**HEADERS, "content-disposition": f'attachment; filename="autolog.{ending}"'}
     return Reply(200, _pieces(folder, file), kind, headers)
+
+
+def _export(request: PageRequest, query: Query, form: str) -> tuple[tempfile.TemporaryDirectory[str], Path]:
+    """Write the export; return it with its temporary folder.
+
+    Raises:
+        Fault: 501, if pyarrow is missing; 507, if the server cannot write temporary files.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="autolog-")
+        try:
+            _write(request, query, form, file := Path(folder.name) / "export")
+        except BaseException:
+            folder.cleanup()
+            raise
+    except ImportError as error:
+        raise Fault(501, "Parquet needs pyarrow on the server: pip install 'autolog-llm[parquet]'") from error
+    except OSError as error:
+        raise Fault(
+            507,
+            f"the server cannot write the export: {error.strerror}; its TMPDIR has to name a folder with room for it",
+        ) from error
+    return folder, file
 
 
 def _write(request: PageRequest, query: Query, form: str, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -206,6 +207,13 @@ def test_the_match_is_exported_in_every_form(browser: httpx2.Client) -> None:
     assert len(json.loads(sizes["vcr"])["interactions"]) == 1
     assert browser.get("/ui/export?form=pdf").status_code == 400
     assert browser.get("/ui/export?form=csv&colour=red").status_code == 400
+
+
+def test_an_export_that_cannot_be_written_says_why(browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    answer = browser.get("/ui/export?form=csv&user=ada")
+    assert answer.status_code == 507
+    assert "TMPDIR" in answer.text
 
 
 def test_keys_are_made_and_revoked_in_the_settings(running: Live, browser: httpx2.Client) -> None:
