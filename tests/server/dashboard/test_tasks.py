@@ -63,7 +63,7 @@ def test_why_a_run_took_so_long(watched: Watched) -> None:
 
 def test_what_was_spent_by_tag_and_which_errors_rose(watched: Watched) -> None:
     watched.page.click("nav.side a:has-text('Overview')")
-    assert "gpt-5" in watched.page.inner_text("section:has-text('most new ones first') li >> nth=0")
+    assert "gpt-5" in watched.page.inner_text("section:has-text('largest increase first') li >> nth=0")
     watched.page.click("nav.by a:text-is('tag')")
     assert "$9.00" in watched.page.inner_text("tr:has-text('app') >> nth=0")
 
