@@ -284,7 +284,7 @@ class Recorder(Patching):
             "enabled": config.enabled,
             "patched": list(calls),
             "unpatched": unpatched,
-            "sdks": [asdict(one) for one in inventory(calls, unpatched, http)],
+            "sdks": [asdict(sdk) for sdk in inventory(calls, unpatched, http)],
             "http": http,
             "unrecorded": {name: patch.unrecorded for name, patch in self._patches.items() if patch.unrecorded},
             "store": shown(config.store) if config.endpoint is None else None,

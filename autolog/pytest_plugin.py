@@ -131,9 +131,9 @@ def _within_budget(item: pytest.Item) -> Iterator[None]:
         _check(records, limit)
         return
     autolog.patch()
-    with capture() as made:
+    with capture() as calls:
         yield
-        _check(made, limit)
+        _check(calls, limit)
 
 
 def _limit(item: pytest.Item) -> float | None:

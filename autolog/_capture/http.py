@@ -228,19 +228,19 @@ def wrap_build_request(original: Callable[..., Any], sdk: SDK, emit: Outlet) -> 
             if emit.live:
                 _check_missed(sdk, emit, options)
             return original(self, options, *args, **kwargs)
-        asked = False
+        usage_requested = False
         if emit.asks_usage and exchange.stream and sdk.format.has_usage_option(options.url):
-            options, asked = stream_usage.ask(options, self)
+            options, usage_requested = stream_usage.ask(options, self)
         request = original(self, options, *args, **kwargs)
         try:
-            if asked:
+            if usage_requested:
                 request.headers["accept-encoding"] = "identity"  # usage cannot be removed from compressed data
             if not hasattr(request, "_content"):
                 tee_upload(request)
             if exchange.status_code is not None:
                 exchange = exchange.followed_by()
                 current_exchange.set(exchange)
-            exchange.sends(request, asked)
+            exchange.sends(request, usage_requested)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("reading a request", error)
         emit.admit(exchange, request)

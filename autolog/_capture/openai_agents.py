@@ -62,12 +62,12 @@ class AgentsTracing:
     def _listen(self, module: ModuleType) -> None:
         if self not in opentelemetry.companions:
             return
-        told = getattr(module, "SynchronousMultiTracingProcessor", object)
+        processor_class = getattr(module, "SynchronousMultiTracingProcessor", object)
         for name, hear in (("on_trace_start", self._begin_trace), ("on_span_start", self._begin),
                            ("on_span_end", self._end), ("on_trace_end", self._end_trace)):  # fmt: skip
-            function = innermost(vars(told).get(name), module.__file__)
+            function = innermost(vars(processor_class).get(name), module.__file__)
             if function is not None and function not in self._grafts:
-                self._grafts[function] = Graft(function, _heard(copy_function(function), hear))
+                self._grafts[function] = Graft(function, _with_listener(copy_function(function), hear))
 
     def leave(self) -> None:
         """Stop listening, and restore the SDK's methods."""
@@ -104,35 +104,35 @@ class AgentsTracing:
         span.set(**(getattr(trace, "metadata", None) or {}))
         self._remember(trace.trace_id, span)
 
-    def _begin(self, _: Any, told: Any) -> None:
-        around = told.parent_id or told.trace_id
+    def _begin(self, _: Any, sdk_span: Any) -> None:
+        around = sdk_span.parent_id or sdk_span.trace_id
         parent = self._spans.get(around)
         if parent is None:
             return
-        kind = told.span_data.type
+        kind = sdk_span.span_data.type
         if kind in _FRAMES:
-            self._remember(told.span_id, parent)
+            self._remember(sdk_span.span_id, parent)
             return
-        span = Span(self._emit, _name(told.span_data), _KINDS.get(kind, "span"))
+        span = Span(self._emit, _name(sdk_span.span_data), _KINDS.get(kind, "span"))
         if around != _current_id():  # the program has specified the parent
             span.trace, span.parent_span, span.caller = parent.trace, parent.span, parent.name
         self._add_session(span)
-        self._remember(told.span_id, span)
+        self._remember(sdk_span.span_id, span)
         if kind in _CALLS:
             self._around[span.span] = _AroundCall(span)
 
-    def _end(self, _: Any, told: Any) -> None:
-        span = self._spans.pop(told.span_id, None)
-        if span is None or told.span_data.type in _FRAMES:
+    def _end(self, _: Any, sdk_span: Any) -> None:
+        span = self._spans.pop(sdk_span.span_id, None)
+        if span is None or sdk_span.span_data.type in _FRAMES:
             return
         around = self._around.pop(span.span, None)
         if around is not None and around.claimed:
             return  # the call's own record replaces it
-        span.name = _name(told.span_data)
-        _add_data(span, told.span_data)
-        if told.error:
-            span.error = "agents.SpanError", str(told.error.get("message"))
-            span.set(error_data=told.error.get("data"))
+        span.name = _name(sdk_span.span_data)
+        _add_data(span, sdk_span.span_data)
+        if sdk_span.error:
+            span.error = "agents.SpanError", str(sdk_span.error.get("message"))
+            span.set(error_data=sdk_span.error.get("data"))
         span.end()
 
     def _end_trace(self, _: Any, trace: Any) -> None:
@@ -163,14 +163,14 @@ class _AroundCall:
         self.claimed = False
 
 
-def _heard(original: Callable[..., Any], hear: Callable[[Any, Any], None]) -> Callable[..., Any]:
+def _with_listener(original: Callable[..., Any], listener: Callable[[Any, Any], None]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def on_event(self: Any, told: Any) -> Any:
+    def on_event(self: Any, item: Any) -> Any:
         try:
-            hear(self, told)
+            listener(self, item)
         except Exception as error:  # noqa: BLE001 - ours, never the program's
             report("recording a span of the Agents SDK", error)
-        return original(self, told)
+        return original(self, item)
 
     return on_event
 
@@ -183,7 +183,7 @@ def _current_id() -> str:
 
 def _is_instrumented(processor: Any) -> bool:
     """Return whether another tool turns the SDK's spans into OpenTelemetry spans, which then form the tree."""
-    return any(type(one).__module__.startswith(_OTHERS) for one in getattr(processor, "_processors", ()))
+    return any(type(inner).__module__.startswith(_OTHERS) for inner in getattr(processor, "_processors", ()))
 
 
 def _name(data: Any) -> str:

@@ -304,15 +304,15 @@ def install(emit: Callable[[Any], None], keep_all: bool, provider: Any = None) -
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    made = _bridge(emit)
-    made.keep_all = keep_all
+    bridge = _bridge(emit)
+    bridge.keep_all = keep_all
     if provider is None:
         provider = trace.get_tracer_provider()
         if not hasattr(provider, "add_span_processor"):
             provider = TracerProvider()
             trace.set_tracer_provider(provider)
-    _add_to(provider, made)
-    return made
+    _add_to(provider, bridge)
+    return bridge
 
 
 def follow(emit: Callable[[Any], None]) -> None:
@@ -375,8 +375,8 @@ def _bridge(emit: Callable[[Any], None]) -> Bridge:
     return bridge
 
 
-def _add_to(provider: Any, made: Bridge) -> None:
+def _add_to(provider: Any, bridge: Bridge) -> None:
     """Add the bridge to a provider, unless that has been done."""
-    if vars(provider).get("_autolog") is not made:
-        provider._autolog = made
-        provider.add_span_processor(made)
+    if vars(provider).get("_autolog") is not bridge:
+        provider._autolog = bridge
+        provider.add_span_processor(bridge)

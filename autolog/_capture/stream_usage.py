@@ -21,9 +21,9 @@ def ask(options: Any, client: Any) -> tuple[Any, bool]:
     with guard("asking for usage"):
         body, extra = options.json_data, getattr(options, "extra_json", None) or {}
         if isinstance(body, dict) and client.base_url.host not in _refusing | _UNASKED:
-            asked = extra.get("stream_options") or body.get("stream_options") or {}
-            if isinstance(asked, dict) and not asked.get("include_usage"):
-                asking = {"stream_options": {**asked, "include_usage": True}}
+            stream_options = extra.get("stream_options") or body.get("stream_options") or {}
+            if isinstance(stream_options, dict) and not stream_options.get("include_usage"):
+                asking = {"stream_options": {**stream_options, "include_usage": True}}
                 changed = copy.copy(options)
                 changed.json_data = {**body, **asking}
                 if "stream_options" in extra:

@@ -360,8 +360,8 @@ class Delivery(Worker):
         first, self.last_error = self.last_error is None, f"{type(error).__name__}: {error}"
         self._backoff = min(MAX_PAUSE, self._backoff * 2 or 0.5)
         pause = self._backoff * (0.75 + 0.5 * random_share())  # jitter, so that processes do not retry in lockstep
-        asked = getattr(error, "retry_after", None) or 0.0  # may extend the pause, but not shorten it
-        self._retry_at = monotonic() + max(pause, min(asked, MAX_PAUSE))
+        retry_after = getattr(error, "retry_after", None) or 0.0  # may extend the pause, but not shorten it
+        self._retry_at = monotonic() + max(pause, min(retry_after, MAX_PAUSE))
         if first:
             logger.warning(
                 "autolog cannot write records, will retry%s: %s",

@@ -60,8 +60,8 @@ class JournalFile:
         """
         yield self._for_losses(self._wanted)
         if spare := self.fallback_path(make):
-            whose = hashlib.sha256(os.fsencode(self._wanted)).hexdigest()[:12]
-            yield self._for_losses(spare.with_name(f"losses-{whose}.db"))
+            digest = hashlib.sha256(os.fsencode(self._wanted)).hexdigest()[:12]
+            yield self._for_losses(spare.with_name(f"losses-{digest}.db"))
 
     def _for_losses(self, path: Path) -> JournalFile:
         file = JournalFile(path, spare=False)

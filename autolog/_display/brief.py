@@ -39,8 +39,8 @@ def heading(record: Record) -> str:
 
 def record_line(record: Record) -> str:
     """Return a record as one line: heading, previews of input and output, and error."""
-    said = [begin(text, 60) for text in (record.input_preview, record.output_preview) if text]
-    words = [heading(record), " → ".join(said), begin(record.error_message or "", 80)]
+    previews = [begin(text, 60) for text in (record.input_preview, record.output_preview) if text]
+    words = [heading(record), " → ".join(previews), begin(record.error_message or "", 80)]
     return " | ".join(filter(None, words))
 
 
@@ -69,10 +69,10 @@ def parts_of_record(record: Record) -> list[tuple[str, str]]:
     request, response = bodies(record)
     if record.kind != "llm":
         return [("input", as_json(request)), ("output", as_json(response))]
-    return [*_said("", request_messages(request)), *_said("answer ", response_messages(response))]
+    return [*_message_parts("", request_messages(request)), *_message_parts("answer ", response_messages(response))]
 
 
-def _said(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
+def _message_parts(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
     return [
         (
             f"{before}{message.role} {part.kind if not part.name else f'{part.kind} {part.name}'}",
@@ -86,8 +86,8 @@ def _said(before: str, messages: Sequence[Message]) -> list[tuple[str, str]]:
 def listed(parts: Sequence[tuple[str, str]]) -> list[str]:
     """Return numbered lines with the beginnings of a conversation's parts."""
     lines = [
-        f"[{number}] {what}: {begin(text)}" + (f" ({len(text):,} chars)" if len(text) > BEGINNING else "")
-        for number, (what, text) in enumerate(parts)
+        f"[{number}] {label}: {begin(text)}" + (f" ({len(text):,} chars)" if len(text) > BEGINNING else "")
+        for number, (label, text) in enumerate(parts)
     ]
     if len(lines) > _FIRST + _LAST + 1:
         lines[_FIRST:-_LAST] = [f"… parts {_FIRST} to {len(lines) - _LAST - 1}: ask by number"]

@@ -143,18 +143,18 @@ def _load_yaml(text: str, name: str) -> Any:
 
 def _read_interaction(number: int, interaction: Mapping[str, Any]) -> Record:
     request, response = interaction["request"], interaction["response"]
-    asked, answered = _headers(request.get("headers")), _headers(response.get("headers"))
+    request_headers, response_headers = _headers(request.get("headers")), _headers(response.get("headers"))
     content = _bytes(response["body"]["string"]) or b""
     return Record(
         id=f"interaction {number}",
         request_method=request["method"],
         request_url=request["uri"],
-        request_content_type=asked.get("content-type"),
+        request_content_type=request_headers.get("content-type"),
         request_body=_bytes(request.get("body")),
         status_code=int(response["status"]["code"]),
-        response_headers={name: value for name, value in answered.items() if name != "content-encoding"},
-        response_content_type=answered.get("content-type"),
-        response_body=decode_content([content], answered.get("content-encoding", "")),
+        response_headers={name: value for name, value in response_headers.items() if name != "content-encoding"},
+        response_content_type=response_headers.get("content-type"),
+        response_body=decode_content([content], response_headers.get("content-encoding", "")),
     )
 
 

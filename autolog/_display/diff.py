@@ -49,8 +49,8 @@ def compare_lines(left: Sequence[str], right: Sequence[str]) -> list[Line]:
             word = "added" if one is None else "removed" if other is None else "changed"
             lines.append(Line(word, one, other))
     if any(cut):
-        said = [f"… {more:,} more lines, not compared" if more else None for more in cut]
-        lines.append(Line("changed", said[0], said[1]))
+        notes = [f"… {more:,} more lines, not compared" if more else None for more in cut]
+        lines.append(Line("changed", notes[0], notes[1]))
     return lines
 
 
@@ -116,23 +116,23 @@ def request_lines(record: Record) -> list[str]:
     request, _ = bodies(record)
     if record.kind != "llm" or not isinstance(request, dict):
         return _json_lines(request)
-    said = {"messages", "input", "prompt", "system", "instructions"}
-    parameters = {key: value for key, value in sorted(request.items()) if key not in said}
-    return [*_json_lines(parameters), *_said(request_messages(request))]
+    conversation = {"messages", "input", "prompt", "system", "instructions"}
+    parameters = {key: value for key, value in sorted(request.items()) if key not in conversation}
+    return [*_json_lines(parameters), *_message_lines(request_messages(request))]
 
 
 def answer_lines(record: Record) -> list[str]:
     """Return a response as lines."""
     _, response = bodies(record)
     messages = response_messages(response) if record.kind == "llm" else []
-    return list(_said(messages)) if messages else _json_lines(response)
+    return list(_message_lines(messages)) if messages else _json_lines(response)
 
 
 def _json_lines(value: Any) -> list[str]:
     return [] if value is None else json.dumps(value, indent=2, ensure_ascii=False, default=str).splitlines()
 
 
-def _said(messages: Sequence[Message]) -> Iterator[str]:
+def _message_lines(messages: Sequence[Message]) -> Iterator[str]:
     for message in messages:
         yield f"[{message.role}]"
         for part in message.parts:

@@ -74,7 +74,7 @@ def _example(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
         "model": record.request_model,
-        "input": [{"role": one.role, "content": plain_text(one)} for one in request_messages(request)],
+        "input": [{"role": message.role, "content": plain_text(message)} for message in request_messages(request)],
         "output": "\n".join(filter(None, map(plain_text, response_messages(response)))),
         "tool_calls": record.tool_calls or [],
         "score": record.score,

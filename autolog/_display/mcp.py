@@ -37,7 +37,7 @@ def reply(message: bytes | str, logs: Logs, version: str) -> bytes | None:
     except (ValueError, RecursionError):
         return _encode(_error(None, _PARSE, "this is not JSON"))
     if isinstance(given, list) and given:
-        answers = [answer for one in given if (answer := _answer(one, logs, version)) is not None]
+        answers = [answer for item in given if (answer := _answer(item, logs, version)) is not None]
         return _encode(answers) if answers else None
     answer = _answer(given, logs, version)
     return None if answer is None else _encode(answer)
@@ -66,9 +66,9 @@ def _answer(given: Any, logs: Logs, version: str) -> dict[str, Any] | None:
 
 
 def _initialize(params: dict[str, Any], _: Logs, version: str) -> dict[str, Any]:
-    asked = params.get("protocolVersion")
+    requested = params.get("protocolVersion")
     return {
-        "protocolVersion": asked if asked in VERSIONS else VERSIONS[0],
+        "protocolVersion": requested if requested in VERSIONS else VERSIONS[0],
         "capabilities": {"tools": {}},
         "serverInfo": {"name": "autolog", "version": version},
         "instructions": _INSTRUCTIONS,
@@ -87,14 +87,14 @@ def _list(_: dict[str, Any], logs: Logs, __: str) -> dict[str, Any]:
 
 def _call(params: dict[str, Any], logs: Logs, _: str) -> dict[str, Any]:
     name, arguments = params.get("name"), params.get("arguments") or {}
-    told: tuple[type[Exception], ...] = (ToolError, *logs.failures)
+    expected: tuple[type[Exception], ...] = (ToolError, *logs.failures)
     try:
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise ToolError("name must be a string, and arguments an object")
-        said, failed = tools.call(name, arguments, logs), False
-    except told as error:
-        said, failed = str(error), True
-    return {"content": [{"type": "text", "text": said}], "isError": failed}
+        text, failed = tools.call(name, arguments, logs), False
+    except expected as error:
+        text, failed = str(error), True
+    return {"content": [{"type": "text", "text": text}], "isError": failed}
 
 
 _METHODS: dict[str, Callable[[dict[str, Any], Logs, str], dict[str, Any]]] = {

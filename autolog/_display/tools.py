@@ -251,13 +251,13 @@ def _stats(logs: Logs, given: dict[str, Any]) -> str:
 def _cache(logs: Logs, given: dict[str, Any]) -> str:
     limit = max(1, min(given.get("limit", _RECORDS), _MOST_RECORDS))
     found = logs.store.find(_query(logs, given).where(kind="llm"), _JUDGED, newest_first=True, order_by="created_at")
-    made = report(logs.store.with_bodies(found[::-1]))
-    total = made.total
+    judged = report(logs.store.with_bodies(found[::-1]))
+    total = judged.total
     lines = [
         f"{number(total.calls)} calls, {100 * total.rate:.1f}% of {number(total.tokens)} input tokens from the cache",
         f"saved {dollars(total.saved)}, lost to avoidable misses {dollars(total.lost)}",
     ]
-    for cause in made.causes()[:limit]:
+    for cause in judged.causes()[:limit]:
         example = cause.example
         words = f"{cause.cause} {cause.where}: {number(cause.misses)} misses, {number(cause.tokens)} tokens"
         lines.append(f"{words}, {dollars(cause.dollars)}; e.g. {example.id}: {begin(example.says)}")
@@ -277,8 +277,8 @@ def _replay(logs: Logs, given: dict[str, Any]) -> str:
     if logs.replay is None:
         raise ToolError("replaying is not allowed here")
     record = logs.record(given["id"])
-    made = logs.replay(record, given.get("model"), given.get("set", {}))
-    return f"{heading(made)}\n{difference(record, made)}"
+    replayed = logs.replay(record, given.get("model"), given.get("set", {}))
+    return f"{heading(replayed)}\n{difference(record, replayed)}"
 
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}

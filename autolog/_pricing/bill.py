@@ -64,8 +64,8 @@ def _usage(record: Record, facts: Facts) -> Usage:
             if figure == getattr(facts.usage, attribute):
                 figures[attribute] = getattr(facts.billed_usage, attribute)
     usage = msgspec.structs.replace(facts.usage, **figures)
-    if record.operation_name == "speech" and usage.output is None and (said := text(facts.request.get("input"))):
-        usage.input_characters = len(said)
+    if record.operation_name == "speech" and usage.output is None and (spoken := text(facts.request.get("input"))):
+        usage.input_characters = len(spoken)
     return usage
 
 
@@ -114,12 +114,14 @@ def _untold(record: Record, facts: Facts, usage: Usage, by: str | None, has: fro
     """
     yield from untold_terms(_call(record, facts), facts.format, by, has)
     if usage.input is not None and not _has_own_usage(record, facts):
-        told = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
-        told |= {"service_tier"} if record.response_service_tier is not None else set()
-        told |= (
-            {"cache lives"} if told & {"cache_creation_5m", "cache_creation_1h"} or not usage.cache_creation else set()
+        stated = {name for name in Usage.__struct_fields__ if getattr(usage, name) is not None}
+        stated |= {"service_tier"} if record.response_service_tier is not None else set()
+        stated |= (
+            {"cache lives"}
+            if stated & {"cache_creation_5m", "cache_creation_1h"} or not usage.cache_creation
+            else set()
         )
-        yield from untold_by_reporter(told, record.provider_name, record.request_model or "", has)
+        yield from untold_by_reporter(stated, record.provider_name, record.request_model or "", has)
 
 
 def _has_own_usage(record: Record, facts: Facts) -> bool:

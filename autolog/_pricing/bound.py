@@ -110,10 +110,10 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
     if not body or operation not in _BY_TOKENS | {"image_generation", "speech"}:
         return None
     try:
-        asked = msgspec.json.decode(body, type=_Request)
+        request = msgspec.json.decode(body, type=_Request)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    model = asked.model if isinstance(asked.model, str) else reader.model_in(path)
+    model = request.model if isinstance(request.model, str) else reader.model_in(path)
     if not model and operation == "image_generation":
         model = "dall-e-2"  # the API's default
     if not model:
@@ -122,59 +122,61 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
     record.provider_name = provider_at(address.netloc) or provider_of_model(model) or reader.provider_name
     if operation == "speech":
         return _price(record, Usage(input_characters=len(body)), Terms(), own)
-    return _images(record, asked, body, own) if operation == "image_generation" else _dearest(record, asked, body, own)
+    return (
+        _images(record, request, body, own) if operation == "image_generation" else _dearest(record, request, body, own)
+    )
 
 
-def _images(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
+def _images(record: Record, request: _Request, body: bytes, own: Any) -> float | None:
     """Return the most that the requested images can cost, in dollars, by the piece or by their tokens."""
-    model, wanted = record.request_model or "", int(asked.n) if _whole(asked.n) else 1
+    model, images = record.request_model or "", int(request.n) if _whole(request.n) else 1
     if model.startswith("dall-e"):
-        name = f"image of {model}, {asked.size or ''}"
+        name = f"image of {model}, {request.size or ''}"
         prices = [unit.dollars for known, unit in UNITS.items() if known.startswith(name)]
-        return wanted * max(prices) if prices else None
+        return images * max(prices) if prices else None
     if not _IMAGE_MODELS.match(model):
         return None
-    partial = int(asked.partial_images) if _whole(asked.partial_images) else 0
-    made = wanted * (_IMAGE_TOKENS + partial * _PARTIAL_TOKENS)
-    return _price(record, Usage(input=len(body), output=made, output_image=made), Terms(), own)
+    partial = int(request.partial_images) if _whole(request.partial_images) else 0
+    output = images * (_IMAGE_TOKENS + partial * _PARTIAL_TOKENS)
+    return _price(record, Usage(input=len(body), output=output, output_image=output), Terms(), own)
 
 
-def _tool_uses(asked: _Request) -> int:
+def _tool_uses(request: _Request) -> int:
     """Return how often the provider's tools may be used: the request's limit, or the assumed number."""
-    if _whole(asked.max_tool_calls):
-        return int(asked.max_tool_calls)
-    tools = [tool for tool in asked.tools if isinstance(tool, dict)] if isinstance(asked.tools, list) else []
+    if _whole(request.max_tool_calls):
+        return int(request.max_tool_calls)
+    tools = [tool for tool in request.tools if isinstance(tool, dict)] if isinstance(request.tools, list) else []
     own = [tool for tool in tools if _PROVIDER_TOOLS.search(msgspec.json.encode(tool))]
     limits = [int(tool["max_uses"]) for tool in own if _whole(tool.get("max_uses"))]
     return sum(limits) if limits and len(limits) == len(own) else _TOOL_USES
 
 
-def _dearest(record: Record, asked: _Request, body: bytes, own: Any) -> float | None:
+def _dearest(record: Record, request: _Request, body: bytes, own: Any) -> float | None:
     window = _window(record)
     tools = _PROVIDER_TOOLS.search(body) is not None
     whole = tools or _ELSEWHERE.search(body) is not None
     given = window if whole else min(len(body) + (_FOR_TOOLS if b'"tools"' in body else 0), window)
-    made = 0 if record.operation_name == "embeddings" else _output(record.request_model or "", asked, window)
-    terms = Terms(tier=_text(asked.service_tier), speed=_text(asked.speed), geo=_text(asked.inference_geo))
+    output = 0 if record.operation_name == "embeddings" else _output(record.request_model or "", request, window)
+    terms = Terms(tier=_text(request.service_tier), speed=_text(request.speed), geo=_text(request.inference_geo))
     if terms.tier in {"flex", "auto"}:
         terms = Terms(speed=terms.speed, geo=terms.geo)
     costs = [
         cost
-        for usage in _usages(given, made, b"audio" in body, "image" in (record.request_model or ""))
+        for usage in _usages(given, output, b"audio" in body, "image" in (record.request_model or ""))
         if (cost := _price(record, usage, terms, own)) is not None
     ]
-    return max(costs) + (_tool_uses(asked) * _TOOL_PRICE if tools else 0.0) if costs else None
+    return max(costs) + (_tool_uses(request) * _TOOL_PRICE if tools else 0.0) if costs else None
 
 
-def _usages(given: int, made: int, audio: bool, image: bool) -> Iterator[Usage]:
-    """Yield the ways in which `given` input and `made` output tokens may be billed."""
-    yield Usage(input=given, output=made)
-    yield Usage(input=given, output=made, cache_creation=given)
-    yield Usage(input=given, output=made, cache_creation=given, cache_creation_1h=given)
+def _usages(given: int, output: int, audio: bool, image: bool) -> Iterator[Usage]:
+    """Yield the ways in which `given` input and `output` output tokens may be billed."""
+    yield Usage(input=given, output=output)
+    yield Usage(input=given, output=output, cache_creation=given)
+    yield Usage(input=given, output=output, cache_creation=given, cache_creation_1h=given)
     if audio:
-        yield Usage(input=given, output=made, input_audio=given, output_audio=made)
+        yield Usage(input=given, output=output, input_audio=given, output_audio=output)
     if image:
-        yield Usage(input=given, output=made, input_image=given, output_image=made)
+        yield Usage(input=given, output=output, input_image=given, output_image=output)
 
 
 def _price(record: Record, usage: Usage, terms: Terms, own: Any) -> float | None:
@@ -199,11 +201,13 @@ def _window(record: Record) -> int:
     return _WINDOW
 
 
-def _output(model: str, asked: _Request, window: int) -> int:
-    nested = [part for part in (asked.generationConfig, asked.inferenceConfig, asked.options) if isinstance(part, dict)]
-    limits = [asked.max_completion_tokens, asked.max_output_tokens, asked.max_tokens]
+def _output(model: str, request: _Request, window: int) -> int:
+    nested = [
+        part for part in (request.generationConfig, request.inferenceConfig, request.options) if isinstance(part, dict)
+    ]
+    limits = [request.max_completion_tokens, request.max_output_tokens, request.max_tokens]
     limits += [part.get(name) for part in nested for name in ("maxOutputTokens", "maxTokens", "num_predict")]
-    answers = [asked.n, asked.best_of, *(part.get("candidateCount") for part in nested)]
+    answers = [request.n, request.best_of, *(part.get("candidateCount") for part in nested)]
     known = [limit for limit in limits if _whole(limit)]
     most = max(known) if known else next((limit for form, limit in _OUTPUT_LIMITS if form.search(model)), window)
     return int(most) * max([1, *(int(number) for number in answers if _whole(number))])

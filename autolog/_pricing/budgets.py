@@ -103,8 +103,8 @@ class Budget(msgspec.Struct, frozen=True):
 
     def words(self, value: str, spent: float) -> str:
         """Return the message that says that the budget is used up."""
-        whom = f" by {self.kind} {value!r}" if self.kind else ""
-        return f"${spent:.4f} spent{whom} within {self.period}: the budget is ${self.limit:.2f}"
+        spender = f" by {self.kind} {value!r}" if self.kind else ""
+        return f"${spent:.4f} spent{spender} within {self.period}: the budget is ${self.limit:.2f}"
 
 
 def read_budget(given: Any) -> Budget:
@@ -186,7 +186,7 @@ class Budgets:
         ledger: Accounts | None = None,
         hold_all: bool = False,
     ) -> None:
-        budgets = [read_budget(one) for one in given]
+        budgets = [read_budget(item) for item in given]
         self._budgets = [budget for budget in budgets if not budget.server]
         self.of_server = next((budget for budget in budgets if budget.server), None)
         self._holding = [budget for budget in self._budgets if hold_all or budget.raises]

@@ -226,21 +226,21 @@ def _by_unit(units: dict[str, float]) -> Priced:
         parts[unit.part] = parts.get(unit.part, 0.0) + number * unit.dollars
         prices[name] = unit.dollars
     sources = sorted({UNITS[name].source for name in units})
-    said = {"certainty": "exact", "tier": "standard", "prices": ", ".join(sources), "unit_prices": prices}
-    return Priced(sum(parts.values()), {**parts, **said})
+    terms = {"certainty": "exact", "tier": "standard", "prices": ", ".join(sources), "unit_prices": prices}
+    return Priced(sum(parts.values()), {**parts, **terms})
 
 
 def _summed(priced: list[Priced]) -> Priced:
     """Return several costs as one: unknown if any of them is, and only as certain as the least certain."""
-    for one in priced:
-        if one.cost is None:
-            return one
+    for part in priced:
+        if part.cost is None:
+            return part
     first = priced[0]
     if len(priced) == 1:
         return first
     details: dict[str, Any] = {}
-    for one in priced:
-        for key, value in one.details.items():
+    for part in priced:
+        for key, value in part.details.items():
             if isinstance(value, float):
                 details[key] = details.get(key, 0.0) + value
             elif key == "unit_prices":
@@ -250,10 +250,10 @@ def _summed(priced: list[Priced]) -> Priced:
                 details[key] = value if known in (None, value) else f"{known}; {value}"
             else:
                 details.setdefault(key, value)
-    unsure = [one.details for one in priced if one.details["certainty"] != "exact"]
+    unsure = [part.details for part in priced if part.details["certainty"] != "exact"]
     if unsure:
         details |= {"certainty": "estimated", "why": "; ".join(dict.fromkeys(detail["why"] for detail in unsure))}
-    return Priced(sum(one.cost or 0.0 for one in priced), details)
+    return Priced(sum(part.cost or 0.0 for part in priced), details)
 
 
 def impossible(usage: Usage) -> str | None:

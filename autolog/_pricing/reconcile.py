@@ -86,12 +86,14 @@ def _lines(
 
 def _together(sums: dict[str, Sum]) -> Sum | None:
     total = Sum()
-    for one in sums.values():
-        total.cost += one.cost
-        total.tokens += one.tokens
-        total.calls += one.calls
-        total.unknown += one.unknown
-        total.others = {name: total.others.get(name, 0) + one.others.get(name, 0) for name in total.others | one.others}
+    for addend in sums.values():
+        total.cost += addend.cost
+        total.tokens += addend.tokens
+        total.calls += addend.calls
+        total.unknown += addend.unknown
+        total.others = {
+            name: total.others.get(name, 0) + addend.others.get(name, 0) for name in total.others | addend.others
+        }
     return total if sums else None
 
 
@@ -123,8 +125,8 @@ def _line(day: str, model: str, key: str, ours: Sum | None, theirs: Sum | None, 
 
 def _why_missing(model: str, they: Sum, known: bool) -> str:
     if model == FEES:
-        told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
-        return "tools and storage are billed separately from the calls" + (f": {told}" if told else "")
+        amounts = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
+        return "tools and storage are billed separately from the calls" + (f": {amounts}" if amounts else "")
     if not known:
         return "nothing at all was logged with this key: another program uses it"
     return "none of these calls was logged: another program or key made them"
@@ -150,11 +152,11 @@ def _why(we: Sum, they: Sum, dearer: bool) -> str:
 
 def _why_by_calls(we: Sum, they: Sum) -> str:
     """Return the likely reason for a difference if the report has no tokens, as for images and speech."""
-    told = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
-    told = f" ({told})" if told else ""
+    amounts = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
+    amounts = f" ({amounts})" if amounts else ""
     if not they.calls:
-        return f"the report has no tokens{told}: calls are missing on one side, or the price differs"
+        return f"the report has no tokens{amounts}: calls are missing on one side, or the price differs"
     if they.calls == we.calls:
-        return f"the calls agree{told} but the price does not: another size or quality, or an outdated price"
+        return f"the calls agree{amounts} but the price does not: another size or quality, or an outdated price"
     more = "more" if they.calls > we.calls else "fewer"
-    return f"the provider counts {abs(they.calls - we.calls):,} {more} calls{told}"
+    return f"the provider counts {abs(they.calls - we.calls):,} {more} calls{amounts}"

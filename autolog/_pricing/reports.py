@@ -99,8 +99,8 @@ def openai_report(fetch: Fetch, start: date, end: date) -> Report:
     groups = [("group_by", "model"), ("group_by", "api_key_id")]
     models = set()
     for name, counted in _OPENAI_USAGE.items():
-        told = [*times, *([] if name in _WITHOUT_MODEL else groups)]
-        for bucket in _pages(fetch, f"/v1/organization/usage/{name}", told):
+        parameters = [*times, *([] if name in _WITHOUT_MODEL else groups)]
+        for bucket in _pages(fetch, f"/v1/organization/usage/{name}", parameters):
             for result in bucket["results"]:
                 model = result.get("model") or FEES
                 models.add(model)

@@ -61,9 +61,9 @@ _ROUTED = re.compile(r"https://router\.huggingface\.co/(?!v1/|hf-inference/)([a-
 
 def _backend(record: Record) -> str | None:
     """Return the provider behind Hugging Face's router, from the response's header, the path or the model's name."""
-    told = (record.response_headers or {}).get("x-inference-provider")
+    header = (record.response_headers or {}).get("x-inference-provider")
     found = _ROUTED.match(record.request_url or "")
-    return told or (found[1] if found else None) or (record.request_model or "").partition(":")[2] or None
+    return header or (found[1] if found else None) or (record.request_model or "").partition(":")[2] or None
 
 
 def models(record: Record) -> tuple[str, ...]:
@@ -72,12 +72,12 @@ def models(record: Record) -> tuple[str, ...]:
     On Bedrock the request's name comes first, because it contains the inference profile, on which the price depends. If
     it lacks the model's date, the profile is combined with the response's name.
     """
-    asked, answered = record.request_model, record.response_model
+    requested, answered = record.request_model, record.response_model
     if record.provider_name != "aws.bedrock":
-        return tuple(filter(None, (answered, asked)))
-    profile = _BEDROCK_ID.match(_bare(asked or ""))
+        return tuple(filter(None, (answered, requested)))
+    profile = _BEDROCK_ID.match(_bare(requested or ""))
     dated = f"{profile[1]}{answered}" if profile and answered and not names_profile(answered) else None
-    return tuple(filter(None, (asked, dated, answered)))
+    return tuple(filter(None, (requested, dated, answered)))
 
 
 #: The beginning of a model's id on Bedrock: optionally the region of an inference profile, and the maker.
@@ -106,11 +106,13 @@ def entries(by: str | None, names: tuple[str, ...]) -> tuple[tuple[str | None, s
         names: names of the model, as returned by `models`.
     """
     bare = [*dict.fromkeys(map(_bare, names))]
-    made = [(_MAKERS[found[1]], found[2]) for name in bare if (found := _MAKER.match(name)) and found[1] in _MAKERS]
+    of_makers = [
+        (_MAKERS[found[1]], found[2]) for name in bare if (found := _MAKER.match(name)) and found[1] in _MAKERS
+    ]
     candidates = [
         *((by, name) for name in bare),
         *(("aws", name) for name in bare if _BEDROCK_ID.match(name)),
-        *((by, name) for _, name in made),
-        *made,
+        *((by, name) for _, name in of_makers),
+        *of_makers,
     ]
     return tuple(dict.fromkeys(candidates))

@@ -42,8 +42,8 @@ class ServerBudget:
         answer = self._client.post(
             "/api/v1/reservations", json={"id": number, "bound": bound, "seconds": seconds, **about}
         )
-        told = answer.raise_for_status().json()
-        return None if told["reserved"] else str(told["reason"])
+        decision = answer.raise_for_status().json()
+        return None if decision["reserved"] else str(decision["reason"])
 
     def settle(self, number: str, cost: float) -> None:
         """Replace a call's reservation by its cost, in dollars.

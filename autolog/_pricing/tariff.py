@@ -133,7 +133,7 @@ class Tariff:
         self.date = date
         self._priced_by = model, provider, at
         # The seller's variants do not apply if the model was found in another provider's entry.
-        self._context = context if any(model is one for one in provider.models) else {}
+        self._context = context if any(model is known for known in provider.models) else {}
         self._price = self._price_with(self._context)
         prices = {key: value for key, value in vars(self._price).items() if value is not None}
         self._keys = prices.keys()
@@ -232,16 +232,18 @@ def _bundled() -> tuple[str, str]:
     import genai_prices
     from genai_prices.data import providers
 
-    said = (str(getattr(item, "price_comments", "")) for provider in providers for item in (provider, *provider.models))
+    comments = (
+        str(getattr(item, "price_comments", "")) for provider in providers for item in (provider, *provider.models)
+    )
     today = datetime.now(UTC).date().isoformat()
-    days = (day for words in said for day in re.findall(r"20\d\d-\d\d-\d\d", words) if day <= today)
+    days = (day for words in comments for day in re.findall(r"20\d\d-\d\d-\d\d", words) if day <= today)
     return f"genai-prices {genai_prices.__version__}", max(days, default="unknown")
 
 
 def _of_some_hours(model: Any, at: datetime) -> bool:
     """Return whether a model has a price for certain hours of the day, and `at` is within them."""
     prices = model.prices if isinstance(model.prices, list) else []
-    return any(hasattr(one.constraint, "end_time") and one.constraint.active(at) for one in prices)
+    return any(hasattr(price.constraint, "end_time") and price.constraint.active(at) for price in prices)
 
 
 def _at(price: Any, input_tokens: int) -> Decimal:

@@ -174,8 +174,8 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
     for term in _terms_of(wire_format, seller, call["model"] or "", has):
         if _walks(term) and _is_told(call, term):
             continue
-        if (asked := _unusual(call, term)) is not None and not _is_told(call, term):
-            words = f"{asked} was requested" if asked else "used"
+        if (requested := _unusual(call, term)) is not None and not _is_told(call, term):
+            words = f"{requested} was requested" if requested else "used"
             yield f"{term.name}: {term.why or f'{words}, and the response does not say what was charged'}"
 
 
@@ -227,7 +227,7 @@ TOLD = (
 OWN_USAGE = frozenset({"anthropic", "aws.bedrock", "cohere", "gcp.gemini", "gcp.vertex_ai"})
 
 
-def untold_by_reporter(told: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
+def untold_by_reporter(stated: set[str], provider: str | None, model: str, has: frozenset[str]) -> Iterator[str]:
     """Yield what a log without the provider's own usage object leaves open.
 
     Args:
@@ -236,11 +236,11 @@ def untold_by_reporter(told: set[str], provider: str | None, model: str, has: fr
         model: the requested model.
         has: the prices and variants of the model's tariff.
     """
-    for one in TOLD:
-        applies = one.affects & has or (provider in one.providers and not one.affects)
-        if applies and one.told not in told:
-            yield f"the log does not say {one.name}"
-    if _SPEAKS.search(model) and not {"input_audio", "output_audio"} & told:
+    for fact in TOLD:
+        applies = fact.affects & has or (provider in fact.providers and not fact.affects)
+        if applies and fact.told not in stated:
+            yield f"the log does not say {fact.name}"
+    if _SPEAKS.search(model) and not {"input_audio", "output_audio"} & stated:
         yield "the log does not say how many tokens are audio"
 
 

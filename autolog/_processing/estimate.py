@@ -45,9 +45,9 @@ def estimate(record: Record, facts: Facts) -> None:
         return
     try:
         encoding = _encoding(record.response_model or record.request_model)
-        given, made = _texts(facts)
+        given, output = _texts(facts)
         record.usage_input_tokens = sum(len(encoding.encode_ordinary(text)) for text in given) + _frame(facts)
-        record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in made)
+        record.usage_output_tokens = sum(len(encoding.encode_ordinary(text)) for text in output)
     except ImportError:
         facts.unbilled_reason = "estimating needs tiktoken: pip install 'autolog-llm[estimate]'"
     except Exception as error:  # noqa: BLE001 - tables are fetched over the network, and regular expressions may fail
@@ -73,22 +73,22 @@ def _frame(facts: Facts) -> int:
 
 def _texts(facts: Facts) -> tuple[list[str], list[str]]:
     """Return the texts of input and output, without images and audio, whose tokens follow other rules."""
-    given = [*_said(facts.request.get("messages")), *_said(facts.request.get("prompt"))]
+    given = [*_texts_in(facts.request.get("messages")), *_texts_in(facts.request.get("prompt"))]
     if facts.request.get("tools"):
         given.append(encode_json(facts.request["tools"]).decode())
     choices = objects(mapping(facts.response).get("choices"))
-    made = [text for choice in choices for text in _said(choice.get("message") or choice.get("text"))]
-    return given, made
+    output = [text for choice in choices for text in _texts_in(choice.get("message") or choice.get("text"))]
+    return given, output
 
 
-_SAID = ("role", "name", "content", "text", "refusal", "reasoning_content", "arguments", "function", "tool_calls")
+_TEXT_KEYS = ("role", "name", "content", "text", "refusal", "reasoning_content", "arguments", "function", "tool_calls")
 
 
-def _said(value: Any) -> list[str]:
+def _texts_in(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
-        return [text for item in value for text in _said(item)]
+        return [text for item in value for text in _texts_in(item)]
     if isinstance(value, dict):
-        return [text for key in _SAID if key in value for text in _said(value[key])]
+        return [text for key in _TEXT_KEYS if key in value for text in _texts_in(value[key])]
     return []

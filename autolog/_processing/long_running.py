@@ -85,12 +85,12 @@ class LongRunningCalls:
 
     def begin(self, record: Record, facts: Facts) -> None:
         """Give the record of a call that began an operation the id that later calls derive, and remember the call."""
-        thing = facts.long_running
-        if thing is None or not (thing.certain or facts.request.get("background") is True):
+        job = facts.long_running
+        if job is None or not (job.certain or facts.request.get("background") is True):
             return
-        record.id = record_id(thing.key)
-        if thing.operation == "batch":
-            record.span_id = span_id(thing.key)
+        record.id = record_id(job.key)
+        if job.operation == "batch":
+            record.span_id = span_id(job.key)
             self._learn_files(mapping(facts.response))
         begun = _Begun(
             name=record.name,
@@ -99,23 +99,23 @@ class LongRunningCalls:
             path=facts.path,
             request=_short_part(facts.request),
         )
-        for key in (thing.key, *thing.other_keys):
-            self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(begun, key=thing.key)))
+        for key in (job.key, *job.other_keys):
+            self._begun.put(key, msgspec.json.encode(msgspec.structs.replace(begun, key=job.key)))
 
     # Later calls that read its result
 
     def resume(self, record: Record, facts: Facts) -> bool:
         """Add the facts about the operation's beginning to a later call's record; return False if it completes none."""
-        thing = facts.long_running
-        if thing is None or not thing.final:
+        job = facts.long_running
+        if job is None or not job.final:
             return False
-        kept = self._begun.get(thing.key)
-        if kept is None and not thing.certain:
+        kept = self._begun.get(job.key)
+        if kept is None and not job.certain:
             return False
-        if thing.operation == "batch":
+        if job.operation == "batch":
             self._learn_files(mapping(facts.response))
         begun = _Begun() if kept is None else msgspec.json.decode(kept, type=_Begun)
-        record.id = record_id(begun.key or thing.key)
+        record.id = record_id(begun.key or job.key)
         record.response_model = record.response_model or begun.model
         named = (record.operation_name, record.request_model or record.response_model)
         record.name = begun.name or " ".join(filter(None, named)) or None
@@ -223,8 +223,8 @@ def _instant(answer: dict[str, Any], *names: str) -> datetime | None:
     value = next((answer[name] for name in names if answer.get(name) is not None), None)
     try:
         if isinstance(value, str):
-            told = datetime.fromisoformat(value)
-            return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+            instant = datetime.fromisoformat(value)
+            return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
         return None if value is None else datetime.fromtimestamp(value, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None

@@ -18,13 +18,13 @@ from autolog.providers._fields import mapping, text
 PREVIEW = 200
 
 
-def preview(said: str | None) -> str | None:
+def preview(content: str | None) -> str | None:
     """Return the beginning of a text on one line, of at most PREVIEW characters; None if there is no text."""
-    if not said:
+    if not content:
         return None
-    flat = " ".join(said[: PREVIEW + 50].split())
-    if len(flat) <= PREVIEW < len(said):  # the beginning has many blanks
-        flat = " ".join(said[: PREVIEW * 4].split())
+    flat = " ".join(content[: PREVIEW + 50].split())
+    if len(flat) <= PREVIEW < len(content):  # the beginning has many blanks
+        flat = " ".join(content[: PREVIEW * 4].split())
     return flat if len(flat) <= PREVIEW else flat[: PREVIEW - 1] + "…"
 
 
@@ -37,22 +37,22 @@ def describe(record: Record, provider: Format | None = None) -> Facts:
     """
     address = urlsplit(record.request_url or "")
     path = unquote(address.path)
-    asked = read_request(record.request_body, record.request_content_type or "")
+    request = read_request(record.request_body, record.request_content_type or "")
     whole = None if provider else decode_json(record.response_body)
-    provider = provider or format_of(address.netloc, path, asked, mapping(whole))
-    path = path or provider.guess_path(asked)
+    provider = provider or format_of(address.netloc, path, request, mapping(whole))
+    path = path or provider.guess_path(request)
     answer, streamed = read_response(provider, path, record.response_body, record.response_content_type or "", whole)
     facts = provider.read(path, answer, record.response_headers or {})
-    facts.format, facts.path, facts.request, facts.response = provider.name, path, asked, answer
-    facts.usage.units = provider.billable_units(path, asked, answer)
+    facts.format, facts.path, facts.request, facts.response = provider.name, path, request, answer
+    facts.usage.units = provider.billable_units(path, request, answer)
     facts.unbilled_reason = provider.unbilled_reason(path)
     lasting = facts.long_running and facts.long_running.operation
     record.operation_name = record.operation_name or lasting or facts.operation or provider.operation(path) or None
-    record.request_model = record.request_model or text(asked.get("model")) or provider.model_in(path)
+    record.request_model = record.request_model or text(request.get("model")) or provider.model_in(path)
     if record.request_stream is None:
-        record.request_stream = streamed or asked.get("stream") in (True, "true")
+        record.request_stream = streamed or request.get("stream") in (True, "true")
     record.name = record.name or " ".join(filter(None, (record.operation_name, record.request_model))) or None
-    record.input_preview = record.input_preview or preview(last_user_text(asked))
+    record.input_preview = record.input_preview or preview(last_user_text(request))
     record.output_preview = record.output_preview or preview(facts.output_text)
     if streamed and record.operation_name in {"chat", "text_completion"} and not facts.finish_reasons:
         facts.uncertainty = facts.uncertainty or "the stream was not read to its end, where the full usage is reported"

@@ -75,8 +75,8 @@ def response_messages(body: Any) -> list[Message]:
 def last_user_text(body: Any) -> str | None:
     """Return the text of the last user message that has any."""
     for message in _latest_first(body):
-        if message.role == "user" and (said := plain_text(message)):
-            return said
+        if message.role == "user" and (content := plain_text(message)):
+            return content
     return None
 
 

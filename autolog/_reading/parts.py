@@ -122,7 +122,7 @@ _BY_TYPE: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
 # Parts by their key
 
 
-def _said(item: dict[str, Any]) -> list[Part]:
+def _text_of_item(item: dict[str, Any]) -> list[Part]:
     return [Part("reasoning" if item.get("thought") is True else "text", str(item["text"]))]
 
 
@@ -146,7 +146,7 @@ def _converse_reasoning(item: dict[str, Any]) -> list[Part]:
 
 
 _BY_KEY: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
-    "text": _said,
+    "text": _text_of_item,
     "functionCall": _named("functionCall", _call),
     "function_call": _named("function_call", _call),
     "functionResponse": _named("functionResponse", _result),

@@ -130,17 +130,17 @@ def without_repeats(body: bytes) -> bytes:
     quarter = len(blocks) // 4
     if quarter < 4:
         return body
-    one, *others = (block.split(b'"') for block in blocks[quarter : 3 * quarter : max(1, quarter // 16)])
-    if any(len(other) != len(one) or b"\\" in other for other in (one, *others)):
+    first, *others = (block.split(b'"') for block in blocks[quarter : 3 * quarter : max(1, quarter // 16)])
+    if any(len(other) != len(first) or b"\\" in other for other in (first, *others)):
         return body
     samples = len(others) + 1
     differing = [
-        number for number, parts in enumerate(zip(one, *others, strict=True)) if parts.count(parts[0]) < samples
+        number for number, parts in enumerate(zip(first, *others, strict=True)) if parts.count(parts[0]) < samples
     ]
     if not differing:
         return body
-    start = b'"'.join(one[: differing[0]]) + b'"'
-    end = b'"' + b'"'.join(one[differing[-1] + 1 :])
+    start = b'"'.join(first[: differing[0]]) + b'"'
+    end = b'"' + b'"'.join(first[differing[-1] + 1 :])
     begin = max(start.rfind(b"{"), start.rfind(b","), 0)
     stop = min(len(end.partition(b"}")[0]), len(end.partition(b",")[0])) - len(end) or None
     short = [block[begin:stop] if block.startswith(start) and block.endswith(end) else block for block in blocks]

@@ -101,16 +101,16 @@ def _frame_of(blocks: list[bytes]) -> _Frame | None:
     quarter = len(blocks) // 4
     samples = blocks[quarter : 3 * quarter : max(1, 2 * quarter // _SAMPLES)]
     parts = [_STRING.split(event) if b"\\" in event else event.split(b'"') for event in samples]
-    one, *others = (each for each in parts if len(each) == len(parts[0]))
+    first, *others = (each for each in parts if len(each) == len(parts[0]))
     if len(others) < len(samples) // 2:
         return None
-    differing = [at for at, same in enumerate(zip(one, *others, strict=True)) if same.count(same[0]) < len(same)]
-    kinds = [kind for at in differing if (kind := _kind(one, at))]
+    differing = [at for at, same in enumerate(zip(first, *others, strict=True)) if same.count(same[0]) < len(same)]
+    kinds = [kind for at in differing if (kind := _kind(first, at))]
     if len(kinds) < len(differing) or kinds.count("piece") != 1:
         return None
-    bounds = [-1, *differing, len(one)]
-    start, *seams, end = (b'"'.join(one[before + 1 : after]) for before, after in pairwise(bounds))
-    ends = differing[-1] < len(one) - 1
+    bounds = [-1, *differing, len(first)]
+    start, *seams, end = (b'"'.join(first[before + 1 : after]) for before, after in pairwise(bounds))
+    ends = differing[-1] < len(first) - 1
     return _Frame(start + b'"', [b'"%s"' % seam for seam in seams], b'"' + end if ends else b"", kinds)
 
 

@@ -164,14 +164,14 @@ def merge(old: Record, new: Record) -> None:
     """
     late = bool(old.extra.get("completed")) and not new.extra.get("completed") and new.request_body is not None
     if late:
-        new, told = msgspec.structs.replace(new), new.cost_details
+        new, details = msgspec.structs.replace(new), new.cost_details
         for name in FIELDS:
             if name not in MERGED and getattr(old, name) != DEFAULTS[name] and name not in {"id", "name"}:
                 setattr(new, name, DEFAULTS[name])
         if new.cost is not None:
-            new.cost_details = told
-    brought = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
-    stays = [entry for entry in old.media or () if entry["body"] not in brought]
+            new.cost_details = details
+    replaced = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
+    stays = [entry for entry in old.media or () if entry["body"] not in replaced]
     old.media = [*stays, *(new.media or ())] or None  # a new body replaces the old one's media
     left = {"seq", "received_at", "media"} | {name for name in ("created_at", "start_time") if getattr(old, name)}
     if new.extra.get("completed") and old.name is not None:

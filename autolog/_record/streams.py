@@ -104,12 +104,12 @@ def _sse_event(block: bytes, whole: bool) -> Iterator[Event]:
             name = line[6:].strip().decode(errors="replace")
     value = decode_json(b"\n".join(data)) if data else None
     values = [value] if value is not None else map(decode_json, data)  # some servers omit the blank line between events
-    told = False
+    named = False
     for each in values:
         if isinstance(each, dict):
-            told = True
+            named = True
             yield Event(name, each)
-    if whole and name and data and not told:
+    if whole and name and data and not named:
         yield Event(name, {}, b"\n".join(line.removeprefix(b" ") for line in data).decode(errors="replace"))
 
 

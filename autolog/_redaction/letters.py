@@ -25,21 +25,21 @@ def patterns(words: Mapping[bytes, bytes]) -> Iterator[re.Pattern[bytes]]:
 
 def patterns_by_words(words: Mapping[bytes, bytes]) -> Iterator[tuple[frozenset[bytes], re.Pattern[bytes]]]:
     """Yield the patterns of `patterns`, each with the words that it finds."""
-    for letter, ones in _by_letter(words):
+    for letter, group in _by_letter(words):
         begun: dict[bytes, list[bytes]] = {}
-        for word in ones:
+        for word in group:
             before, _, rest = word.partition(letter)
             begun.setdefault(words[word], []).append(rest + (rb"(?<=%s)" % word if before else b""))
         leads = (b"(?:" + b"|".join(rests) + b")" + follows for follows, rests in begun.items())
-        yield frozenset(ones), re.compile(letter + b"(?:" + b"|".join(leads) + b")")
+        yield frozenset(group), re.compile(letter + b"(?:" + b"|".join(leads) + b")")
 
 
 def _by_letter(words: Iterable[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
     left = list(words)
     for letter in _LETTERS:
-        ones, left = [word for word in left if letter in word], [word for word in left if letter not in word]
-        if ones:
-            yield letter, ones
+        group, left = [word for word in left if letter in word], [word for word in left if letter not in word]
+        if group:
+            yield letter, group
 
 
 _NONE: frozenset[bytes] = frozenset()
@@ -54,7 +54,7 @@ class Words:
 
     def __init__(self, words: Mapping[bytes, bytes]) -> None:
         self._patterns = [pattern for _, pattern in patterns_by_words(words)]
-        ends = {word: word[word.index(letter) :] for letter, ones in _by_letter(words) for word in ones}
+        ends = {word: word[word.index(letter) :] for letter, group in _by_letter(words) for word in group}
         #: For each word's part from its rare letter on, which a search finds: the words to which it may belong.
         self._words = {
             end: frozenset(word for word, other in ends.items() if end.startswith(other) or other.startswith(end))

@@ -100,8 +100,8 @@ _NAME = re.compile(rb"[\w.-]*+")
 def _leads(lowered: bytes, body: bytes, words: frozenset[bytes]) -> bool:
     """Return whether the name of a secret occurs anywhere with a value after it."""
     tried = 0
-    for ones, pattern in _LEADING:
-        for found in pattern.finditer(lowered) if words & ones else ():
+    for group, pattern in _LEADING:
+        for found in pattern.finditer(lowered) if words & group else ():
             if tried == _PATIENCE or _is_in_name(body, *found.span()):
                 return True
             tried += 1

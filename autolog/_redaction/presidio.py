@@ -77,9 +77,9 @@ def recognized(text: str) -> list[Edit]:
     if engine is None:
         return []
     found = [
-        (one.score, at + one.start, at + one.end, one.entity_type)
+        (result.score, at + result.start, at + result.end, result.entity_type)
         for at in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP)
-        for one in engine.analyze(text[at : at + _PIECE], language="en", score_threshold=_SCORE)
-        if one.entity_type not in _NO_PERSONAL_DATA
+        for result in engine.analyze(text[at : at + _PIECE], language="en", score_threshold=_SCORE)
+        if result.entity_type not in _NO_PERSONAL_DATA
     ]
     return [(start, end, f"[{_LABELS.get(kind, kind)}]") for _, start, end, kind in sorted(found, reverse=True)]

@@ -80,10 +80,10 @@ def _overwritten(body: bytes) -> list[Any]:
     hidden: list[Any] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
-            hidden.extend({key: value} for key, value in pairs if made[key] is not value)
-        return made
+        merged = dict(pairs)
+        if len(merged) != len(pairs):
+            hidden.extend({key: value} for key, value in pairs if merged[key] is not value)
+        return merged
 
     try:
         json.loads(body, object_pairs_hook=collect)

@@ -86,7 +86,9 @@ _PARAMETERS = {
 
 def _parameters(text: bytes, _: bytes) -> Iterator[Span]:
     """Find the values of URL parameters that grant access."""
-    for found in itertools.chain.from_iterable(one.finditer(text) for sign, one in _PARAMETERS.items() if sign in text):
+    for found in itertools.chain.from_iterable(
+        pattern.finditer(text) for sign, pattern in _PARAMETERS.items() if sign in text
+    ):
         name, value = found[1].decode().lower(), found[2].decode()
         likely = name in PARAMETERS or suggests_secret(name)
         if names_secret(name) or (likely and (len(value) >= 20 or is_mixed(value))):

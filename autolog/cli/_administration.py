@@ -91,13 +91,13 @@ class OfServer:
         return found
 
     def create_key(self, name: str, project: str, scopes: Sequence[str], expires_at: datetime | None) -> str:
-        asked = {
+        body = {
             "name": name,
             "project": project,
             "scopes": list(scopes),
             "expires_at": None if expires_at is None else expires_at.isoformat(),
         }
-        return str(self._server.call("POST", "/api/v1/keys", asked)["key"])
+        return str(self._server.call("POST", "/api/v1/keys", body)["key"])
 
     def revoke_key(self, key_id: str) -> None:
         self._server.call("DELETE", f"/api/v1/keys/{quote(key_id, safe='')}")
@@ -107,8 +107,8 @@ class OfServer:
         return found
 
     def set_project(self, name: str, retain: str | None, budgets: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        asked = {"retain": retain, "budgets": list(budgets)}
-        changed: dict[str, Any] = self._server.call("PUT", f"/api/v1/projects/{quote(name, safe='')}", asked)
+        body = {"retain": retain, "budgets": list(budgets)}
+        changed: dict[str, Any] = self._server.call("PUT", f"/api/v1/projects/{quote(name, safe='')}", body)
         return changed
 
     def alerts(self) -> list[dict[str, Any]]:

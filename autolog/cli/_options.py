@@ -99,10 +99,10 @@ _SERVER = click.option(
 _FILTER_HELP = FILTERS | {"dialect": f"The format it arrived in: {', '.join(NAMES)}."}
 
 
-def needs_server(what: str, error: ImportError) -> AutologError:
+def needs_server(feature: str, error: ImportError) -> AutologError:
     """Return the error for a command that needs the server's packages when one of them is missing."""
     return AutologError(
-        f"{what} needs more packages ({(error.name or '?').partition('.')[0]}): pip install 'autolog-llm[server]'"
+        f"{feature} needs more packages ({(error.name or '?').partition('.')[0]}): pip install 'autolog-llm[server]'"
     )
 
 
@@ -194,8 +194,8 @@ def require_one(store: ReadableStore, part: str, project: str | None = None) -> 
         return next(iter(store.with_bodies(found)))
     if found:
         click.echo(f"autolog: several records have an id that begins or ends with {part!r}:", err=True)
-        for one in found:
-            click.echo(f"  {safe(one.id)}  {moment(one.created_at)}  {safe(one.name or '?')}", err=True)
+        for match in found:
+            click.echo(f"  {safe(match.id)}  {moment(match.created_at)}  {safe(match.name or '?')}", err=True)
         if len(found) >= lookup.CANDIDATES:
             click.echo("  …", err=True)
     else:

@@ -69,12 +69,15 @@ class RemoteStore:
         order_by: str = "created_at",
         bodies: bool = False,
     ) -> list[Record]:
-        asked = _parameters(query) | {"sort": ("-" if newest_first else "") + _SORTS[order_by], "bodies": int(bodies)}
+        parameters = _parameters(query) | {
+            "sort": ("-" if newest_first else "") + _SORTS[order_by],
+            "bodies": int(bodies),
+        }
         found: list[Record] = []
         more = True
         while more and len(found) < limit:
             page = {"limit": min(PAGE, limit - len(found)), "offset": offset + len(found)}
-            records, more = self._page(asked | page)
+            records, more = self._page(parameters | page)
             found += records
         return found
 
@@ -90,8 +93,8 @@ class RemoteStore:
         return self._page(_parameters(query) | {"sort": "arrival", "after": after, "limit": limit})[0]
 
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
-        asked = _parameters(query) | {"sort": "arrival", "bodies": 1, "limit": PAGE}
-        while found := self._page(asked | {"after": after})[0]:
+        parameters = _parameters(query) | {"sort": "arrival", "bodies": 1, "limit": PAGE}
+        while found := self._page(parameters | {"after": after})[0]:
             after = found[-1].seq or after
             yield from found
 
@@ -100,8 +103,8 @@ class RemoteStore:
             yield self.get(record.id, record.project) or record
 
     def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = None) -> list[Aggregate]:
-        asked = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
-        answer = self._get("/api/v1/aggregate", asked, accept="application/json")
+        parameters = _parameters(query) | {"by": group, "zone": f"{datetime.now(zone).astimezone(zone):%z}"}
+        answer = self._get("/api/v1/aggregate", parameters, accept="application/json")
         return [msgspec.convert(row, Aggregate) for row in answer.json()["groups"]]
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
@@ -111,8 +114,8 @@ class RemoteStore:
     def select(self, sql: str, query: Query, seconds: float, rows: int) -> Answer:
         from autolog.stores.sql import Answer  # here: it takes 10 ms, and few commands ask in SQL
 
-        asked = {"sql": sql, "seconds": seconds, "rows": rows}
-        answer = self._get("/api/v1/sql", _parameters(query) | asked, accept="application/json").json()
+        parameters = {"sql": sql, "seconds": seconds, "rows": rows}
+        answer = self._get("/api/v1/sql", _parameters(query) | parameters, accept="application/json").json()
         return Answer(tuple(answer["columns"]), [tuple(row) for row in answer["rows"]], answer["more"], answer["only"])
 
     # Administration, for a key with the scope `admin`
@@ -126,17 +129,19 @@ class RemoteStore:
 
     # Over HTTP
 
-    def _page(self, asked: dict[str, Any]) -> tuple[list[Record], bool]:
+    def _page(self, parameters: dict[str, Any]) -> tuple[list[Record], bool]:
         """Return a page of records, and whether more follow."""
-        answer = self._get("/api/v1/records", asked)
+        answer = self._get("/api/v1/records", parameters)
         return _decode(answer.content), answer.headers.get("x-autolog-more") == "1"
 
-    def _get(self, path: str, asked: dict[str, Any], accept: str = "application/msgpack", missing: bool = False) -> Any:
+    def _get(
+        self, path: str, parameters: dict[str, Any], accept: str = "application/msgpack", missing: bool = False
+    ) -> Any:
         pairs: list[tuple[str, str | int | float | bool | None]] = [
-            (name, str(one))
-            for name, value in asked.items()
-            for one in (value if isinstance(value, (list, tuple)) else (value,))
-            if one is not None
+            (name, str(item))
+            for name, value in parameters.items()
+            for item in (value if isinstance(value, (list, tuple)) else (value,))
+            if item is not None
         ]
         answer = self._request("GET", path, params=pairs, headers={"accept": accept})
         if missing and answer.status_code == 404:
@@ -165,7 +170,7 @@ def _parameters(query: Query) -> dict[str, Any]:
     return {
         **{_WORDS[field]: value for field, value in query.equal.items() if value is not None},
         "tag": list(query.tags),
-        "score": [scored_words(one) for one in query.scores],
+        "score": [scored_words(score) for score in query.scores],
         "metadata": [f"{key}={value}" for key, value in query.metadata.items()],
         "text": query.text,
         "roots": 1 if query.roots else None,

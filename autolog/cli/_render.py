@@ -41,9 +41,9 @@ def print_lines(screen: Console, lines: Iterable[Text]) -> None:
         screen.print(line, soft_wrap=True)
 
 
-def print_prose(screen: Console, said: Text) -> None:
+def print_prose(screen: Console, prose: Text) -> None:
     """Print a sentence, wrapped between words on a terminal, on one line elsewhere."""
-    screen.print(said, soft_wrap=table_width(screen) is None)
+    screen.print(prose, soft_wrap=table_width(screen) is None)
 
 
 def complain(error: object) -> None:

@@ -69,9 +69,9 @@ class Source:
     def _skip(self, place: str, error: Exception) -> None:
         self.skipped += 1
         if len(self.problems) < self.MOST:
-            told = error.message if isinstance(error, Fault) else str(error)
+            problem = error.message if isinstance(error, Fault) else str(error)
             own = f"{place} is not a record"
-            self.problems.append(told if told.startswith(own) else f"{own}: {told}")
+            self.problems.append(problem if problem.startswith(own) else f"{own}: {problem}")
 
     # Rows
 

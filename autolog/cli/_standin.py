@@ -132,8 +132,8 @@ def _chat(body: Json) -> Json:
 
 
 def _chat_usage(messages: Any, message: Any) -> Json:
-    given, made = _count(messages), _count(message)
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    prompt, completion = _count(messages), _count(message)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def _chat_events(body: Json) -> Iterator[str]:

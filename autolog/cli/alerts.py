@@ -45,8 +45,8 @@ def alerts(ctx: click.Context, as_json: bool, store: str | None, server: str | N
 
 def _list(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        for one in found:
-            echo_json(one)
+        for alert in found:
+            echo_json(alert)
         return
     if not found:
         click.echo("There are no alerts yet; see `autolog alerts --help`.")
@@ -54,24 +54,25 @@ def _list(found: list[dict[str, Any]], as_json: bool) -> None:
     screen = console()
     rows = [
         [
-            text(one["name"]), _state(one), text(one["shown"] or "–"), text(one["when"]), text(one["project"]),
-            text(" ".join(f"{word}={value}" for word, value in filter_pairs(one["filters"]))),
+            text(alert["name"]), _state(alert), text(alert["shown"] or "–"), text(alert["when"]),
+            text(alert["project"]),
+            text(" ".join(f"{word}={value}" for word, value in filter_pairs(alert["filters"]))),
         ]
-        for one in found
+        for alert in found
     ]  # fmt: skip
     print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
-    events = sorted(((event["at"], event) for one in found for event in one["events"]), key=lambda pair: pair[0])
+    events = sorted(((event["at"], event) for alert in found for event in alert["events"]), key=lambda pair: pair[0])
     for at, event in events[-_EVENTS:]:
         problem = f"  not delivered: {event['problem']}" if event.get("problem") else ""
         print_prose(screen, Text.assemble(f"{_local(at)}  ", text(event["text"]), text(problem, "red")))
 
 
-def _state(one: dict[str, Any]) -> Text:
-    if one["problem"]:
+def _state(alert: dict[str, Any]) -> Text:
+    if alert["problem"]:
         return text("not checked", "red")
-    if one["firing"]:
-        return Text(f"firing since {_local(one['since'])}", "bold red")
-    return Text("ok" if one["checked_at"] else "not checked yet")
+    if alert["firing"]:
+        return Text(f"firing since {_local(alert['since'])}", "bold red")
+    return Text("ok" if alert["checked_at"] else "not checked yet")
 
 
 def _local(at: str) -> str:

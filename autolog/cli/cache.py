@@ -57,29 +57,29 @@ def cache(
     """
     opened = open_for_reading(store, server)
     query = query_from(options, opened)
-    made = report(opened.scan(query), by)
-    causes = made.causes()
+    judged = report(opened.scan(query), by)
+    causes = judged.causes()
     if as_json:
         echo_json(
             {
-                "total": _sums(made.total),
-                "groups": [{by: group, **_sums(sums)} for group, sums in made.groups.items()],
+                "total": _sums(judged.total),
+                "groups": [{by: group, **_sums(sums)} for group, sums in judged.groups.items()],
                 "causes": [_cause(cause) for cause in causes[:limit]],
-                "misses": [asdict(miss) for miss in made.misses[-limit:]] if misses else None,
+                "misses": [asdict(miss) for miss in judged.misses[-limit:]] if misses else None,
             }
         )
         return
-    if not made.total.calls:
+    if not judged.total.calls:
         click.echo("No matching call uses a prompt cache.")
         return
     screen = console()
     if misses:
-        print_lines(screen, [line for miss in made.misses[-limit:] for line in _drawn(miss)])
+        print_lines(screen, [line for miss in judged.misses[-limit:] for line in _drawn(miss)])
         return
-    groups = sorted(made.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].lost)
+    groups = sorted(judged.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].lost)
     rows = [[text(group), *_figures(sums)] for group, sums in groups]
     columns = [Column(by, least=16, most=40), *_FIGURES]
-    print_lines(screen, draw(columns, rows, table_width(screen), [Text("total"), *_figures(made.total)]))
+    print_lines(screen, draw(columns, rows, table_width(screen), [Text("total"), *_figures(judged.total)]))
     if causes:
         screen.print()
         print_lines(screen, draw(_CAUSES, [_row(cause) for cause in causes[:limit]], table_width(screen)))

@@ -80,8 +80,8 @@ def _store(url: str) -> Check:
         when = "" if at is None else f", the newest {at:%Y-%m-%d %H:%M} UTC"
         with store.transaction():  # check that the store can be written
             pass
-        said = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
-        return "store", True, f"{shown(url)}: {said}; schema version {store.schema}"
+        contents = f"{store.count(Query()):,} records in {store.size():,} bytes{when}"
+        return "store", True, f"{shown(url)}: {contents}; schema version {store.schema}"
     except AutologError as error:
         return "store", False, str(error)
 
@@ -97,14 +97,14 @@ def _journal(config: Config) -> Iterator[Check]:
     except AutologError as error:
         yield "journal", False, str(error)
         return
-    said = [
+    contents = [
         f"{item.records:,} records ({item.bytes:,} bytes) wait for {item.target}"
         + (f" since {item.oldest:%Y-%m-%d %H:%M} UTC" if item.oldest else "")
         for item in waiting
     ]
-    resent = "; the next program that ships there sends them" if said else ""
-    words = "; ".join(said) + resent or "nothing waiting"
-    yield "journal", not said, f"{words}; schema version {journal_file.VERSION}"
+    resent = "; the next program that ships there sends them" if contents else ""
+    words = "; ".join(contents) + resent or "nothing waiting"
+    yield "journal", not contents, f"{words}; schema version {journal_file.VERSION}"
     if losses:
         lost = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
         yield "losses", False, "; ".join(lost)
@@ -194,13 +194,13 @@ def _sdks(calls: Counter[str]) -> Iterator[Check]:
             yield name, False, f"importing it raises {type(error).__name__}: {error}"
         finally:
             patch.remove()
-    for one in inventory({}, {}, {}):
-        if one.layer == "http":
-            yield one.name, True, f"{one.version} is recorded {one.note}"
-        elif one.layer == "library":
-            yield one.name, True, f"{one.version} can be patched, for model calls by any SDK"
-        elif one.layer == "none":
-            yield one.name, None, f"{one.version} cannot be recorded: {one.note}"
+    for sdk in inventory({}, {}, {}):
+        if sdk.layer == "http":
+            yield sdk.name, True, f"{sdk.version} is recorded {sdk.note}"
+        elif sdk.layer == "library":
+            yield sdk.name, True, f"{sdk.version} can be patched, for model calls by any SDK"
+        elif sdk.layer == "none":
+            yield sdk.name, None, f"{sdk.version} cannot be recorded: {sdk.note}"
     if missing:
         yield "not installed", None, f"{', '.join(missing)}; they could be patched, too"
 

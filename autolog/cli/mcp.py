@@ -39,10 +39,10 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
 
     def replay(record: Record, model: str | None, changes: dict[str, Any]) -> Record:
         given = tuple(f"{name}={encode_json(value).decode()}" for name, value in changes.items())
-        made = send_again(record, model, given, None, None, TIMEOUT)
+        replayed = send_again(record, model, given, None, None, TIMEOUT)
         if not isinstance(opened, RemoteStore):
-            opened.write([made])
-        return made
+            opened.write([replayed])
+        return replayed
 
     logs = Logs(
         store=opened,
@@ -58,6 +58,6 @@ def mcp(project: str | None, allow_replay: bool, store: str | None, server: str 
             "waiting for an agent's messages, one JSON object per line; Ctrl-C ends it. For people: `autolog logs`"
         )
     for line in sys.stdin.buffer:
-        if line.strip() and (said := protocol.reply(line, logs, __version__)) is not None:
-            sys.stdout.buffer.write(said + b"\n")
+        if line.strip() and (response := protocol.reply(line, logs, __version__)) is not None:
+            sys.stdout.buffer.write(response + b"\n")
             sys.stdout.buffer.flush()

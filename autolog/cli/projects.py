@@ -56,11 +56,11 @@ def list_(as_json: bool, store: str | None, server: str | None) -> None:
         return
     screen = console()
     rows = []
-    for one in found:
-        first, *further = [_budget(budget) for budget in one["budgets"]] or [Text("–")]
+    for row in found:
+        first, *further = [_budget(budget) for budget in row["budgets"]] or [Text("–")]
         rows.append([
-            text(one["name"]), Text(number(one["records"])), Text(number(one["calls"])), Text(dollars(one["cost"])),
-            text(one["retain"] or "default"), first,
+            text(row["name"]), Text(number(row["records"])), Text(number(row["calls"])), Text(dollars(row["cost"])),
+            text(row["retain"] or "default"), first,
         ])  # fmt: skip
         rows += [[Text("")] * (len(_COLUMNS) - 1) + [budget] for budget in further]
     print_lines(screen, draw(_COLUMNS, rows, table_width(screen)))
@@ -89,5 +89,5 @@ def set_(
         if changed["retain"]
         else "records are kept for the server's default time"
     )
-    limits = ", ".join(f"{dollars(one['limit'])} a {one['per']}" for one in changed["budgets"]) or "none"
+    limits = ", ".join(f"{dollars(budget['limit'])} a {budget['per']}" for budget in changed["budgets"]) or "none"
     click.echo(f"{name}: {kept}; budgets: {limits}")

@@ -50,8 +50,8 @@ def prune(
         raise click.UsageError("say what to delete: --older-than, --max-size, or a filter")
     matching = opened.count(query)
     if not dry_run and not yes:
-        what = f"{matching:,} records" if max_size is None else "the oldest records"
-        click.confirm(f"Delete {what} from {opened.url}?", abort=True, err=True)
+        doomed = f"{matching:,} records" if max_size is None else "the oldest records"
+        click.confirm(f"Delete {doomed} from {opened.url}?", abort=True, err=True)
     result = prune_store(opened, query, max_size, dry_run)
     if as_json:
         echo_json(result)

@@ -77,14 +77,14 @@ def replay(
     """
     opened = open_local(store)
     record = require_one(opened, record_id)
-    made = send_again(record, model, changes, base_url, key_env, timeout)
+    replayed = send_again(record, model, changes, base_url, key_env, timeout)
     if keep:
-        opened.write([made])
+        opened.write([replayed])
     if as_json:
-        echo_record(made, bodies=True)
+        echo_record(replayed, bodies=True)
     else:
-        show_difference(record, made, as_json=False)
-    if made.status == "error":
+        show_difference(record, replayed, as_json=False)
+    if replayed.status == "error":
         sys.exit(1)
 
 
@@ -105,9 +105,9 @@ def send_again(
         raise AutologError(f"{record.id} has no request that can be sent again")
     body = _changed(record.request_body, model, changes)
     address = _address(record.request_url, base_url)
-    made = _send(record, body, address, _key(address, key_env), timeout)
-    made.metadata = {"replay_of": record.id}
-    return made
+    replayed = _send(record, body, address, _key(address, key_env), timeout)
+    replayed.metadata = {"replay_of": record.id}
+    return replayed
 
 
 def _key(address: str, key_env: str | None) -> str:
@@ -184,7 +184,7 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise AutologError(f"{shown(url)} did not answer: {str(error).replace(key, '…')}") from error
     taken = perf_counter() - begun
-    made = Record(
+    replayed = Record(
         id=new_record_id(int(start.timestamp() * 1000)), sdk=record.sdk, created_at=start, start_time=start,
         end_time=start + timedelta(seconds=taken), duration=taken, request_method="POST", request_url=url,
         request_headers=kept_headers(headers), request_content_type=headers["content-type"], request_body=body,
@@ -192,5 +192,5 @@ def _send(record: Record, body: bytes, url: str, key: str, timeout: float) -> Re
         response_content_type=response.headers.get("content-type"), response_body=response.content,
         provider_name=record.provider_name, user=record.user, session=record.session,
     )  # fmt: skip
-    fill_in(made)
-    return made
+    fill_in(replayed)
+    return replayed

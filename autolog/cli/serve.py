@@ -184,7 +184,7 @@ def _login(options: dict[str, Any]) -> HeaderLogin | None:
             "--login-header needs the addresses of the proxies that may name users: --trusted-proxy 10.0.0.7; "
             "otherwise anyone who reaches the server could claim to be anybody"
         )
-    roles = tuple(read_role(one) for one in options["login_roles"])
+    roles = tuple(read_role(role) for role in options["login_roles"])
     if not roles:
         raise ValueError(
             "--login-header needs roles, because without one nobody may do anything: --login-role '*=read'"

@@ -124,15 +124,15 @@ def _score_group(by: str) -> str:
 
 def _show_scores(sums: Sequence[ScoreSum], by: str, wide: bool, as_json: bool) -> None:
     if as_json:
-        for one in sums:
-            echo_json(asdict(one))
+        for score in sums:
+            echo_json(asdict(score))
     elif sums:
         columns = [Column(by, least=16, most=40), Column("score", least=12, most=30),
                    *(Column(heading, right=True) for heading in ("scores", "mean", "least", "greatest"))]  # fmt: skip
         cells = [
-            [text("–" if one.group is None else one.group), text(one.name), Text(number(one.count)),
-             *(Text(f"{value:.4g}") for value in (one.mean, one.least, one.most))]
-            for one in sums
+            [text("–" if score.group is None else score.group), text(score.name), Text(number(score.count)),
+             *(Text(f"{value:.4g}") for value in (score.mean, score.least, score.most))]
+            for score in sums
         ]  # fmt: skip
         screen = console()
         print_lines(screen, draw(columns, cells, table_width(screen, wide)))
@@ -155,7 +155,9 @@ def _write_csv(rows: Sequence[Aggregate], by: str) -> None:
     writer.writerow([by, *names[1:]])
     for row in rows:
         figures = [getattr(row, name) for name in names[1:]]
-        writer.writerow([safe_cell(row.group), *(round(one, 10) if isinstance(one, float) else one for one in figures)])
+        writer.writerow(
+            [safe_cell(row.group), *(round(figure, 10) if isinstance(figure, float) else figure for figure in figures)]
+        )
 
 
 def _write_chart(path: Path, rows: Sequence[Aggregate], by: str, figure: str) -> None:

@@ -88,14 +88,16 @@ def tail_lines(records: Sequence[Record], width: int | None = None) -> Iterator[
     for members in traces.values():
         for node in span_tree(members):
             named = _NAME if width is None else min(_NAME, max(12, width - _FIGURES))
-            line = _line(node.record, node.depth, named, said=width is None or width - named - _FIGURES >= _LEAST_TEXT)
+            line = _line(
+                node.record, node.depth, named, preview=width is None or width - named - _FIGURES >= _LEAST_TEXT
+            )
             line.rstrip()
             if width is not None:
                 line.truncate(width, overflow="ellipsis")
             yield line
 
 
-def _line(record: Record, depth: int, width: int, said: bool) -> Text:
+def _line(record: Record, depth: int, width: int, preview: bool) -> Text:
     """Return the line of a record; that of a failed one always includes the error.
 
     Args:
@@ -107,7 +109,7 @@ def _line(record: Record, depth: int, width: int, said: bool) -> Text:
     name.stylize("" if record.status == "ok" else "red")
     name.truncate(width, overflow="ellipsis", pad=True)
     cost = dollars(record.cost) if record.kind == "llm" else ""
-    words = record.error_message or (record.output_preview if said else None) or ""
+    words = record.error_message or (record.output_preview if preview else None) or ""
     return Text.assemble(
         (f"{moment(record.created_at):<11}  ", "dim"), (f"{short_id(record.id):<8}  ", "bright_blue"), name,
         f"  {seconds(record.duration):>8}  {tokens(record):>15}  {cost:>11}  ",

@@ -84,7 +84,7 @@ def chat_messages(messages: Any, role: str) -> list[Json]:
         return []
     if len(messages) == 1 and isinstance(messages[0], list):  # LangChain: a list of conversations
         messages = messages[0]
-    return [one for item in messages for one in _message(item, role)]
+    return [message for item in messages for message in _message(item, role)]
 
 
 def _message(item: Any, role: str) -> Iterator[Json]:
@@ -97,8 +97,8 @@ def _message(item: Any, role: str) -> Iterator[Json]:
         item = {**item["kwargs"], "role": str((item.get("id") or ["ai"])[-1]).removesuffix("Message").lower()}
     if isinstance(item.get("message"), (dict, list)) and "content" not in item:
         item = item["message"] if isinstance(item["message"], dict) else {"content": item["message"]}
-    said = str(item.get("role") or item.get("type") or role)
-    said = _ROLES.get(said, said) if said != "message" else role
+    named = str(item.get("role") or item.get("type") or role)
+    named = _ROLES.get(named, named) if named != "message" else role
     pieces = _Pieces()
     content = item["parts"] if isinstance(item.get("parts"), list) else item.get("content", item.get("message"))
     pieces.add(_content(content))
@@ -106,14 +106,14 @@ def _message(item: Any, role: str) -> Iterator[Json]:
         pieces.call(call)
     if isinstance(item.get("function_call"), dict):
         pieces.call(item["function_call"])
-    call_id = item.get("tool_call_id") or (item.get("id") if said == "tool" else None)
-    if said == "tool" and call_id and not pieces.results:
+    call_id = item.get("tool_call_id") or (item.get("id") if named == "tool" else None)
+    if named == "tool" and call_id and not pieces.results:
         yield {"role": "tool", "tool_call_id": str(call_id), "content": text_of(pieces.content()) or ""}
         return
     if not pieces.results or pieces.content() or pieces.calls:
         thought = item.get("reasoning_content") or "\n".join(pieces.thoughts)
         yield {
-            "role": said,
+            "role": named,
             "content": pieces.content(),
             **({"reasoning_content": thought} if thought else {}),
             **({"tool_calls": pieces.calls} if pieces.calls else {}),

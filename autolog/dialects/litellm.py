@@ -60,8 +60,8 @@ def decode_payloads(data: bytes, most: int = NO_LIMIT) -> Upload:
 
 def encode_reply(upload: Upload) -> Json:
     """Encode the reply to a request: the ids of the stored records, and the payloads that could not be decoded."""
-    told = {"rejected": upload.rejected, "problem": upload.problem} if upload.rejected else {}
-    return {"status": "success", "ids": [record.id for record in upload.records], **told}
+    rejections = {"rejected": upload.rejected, "problem": upload.problem} if upload.rejected else {}
+    return {"status": "success", "ids": [record.id for record in upload.records], **rejections}
 
 
 def _payloads(data: bytes) -> list[Any]:
@@ -93,7 +93,7 @@ def _object(payload: Any) -> Json:
 
 def _decode(payload: Json) -> Record:
     metadata = mapping(payload.get("metadata"))
-    asked = mapping(payload.get("model_parameters"))
+    parameters = mapping(payload.get("model_parameters"))
     call_type = str(payload.get("call_type") or "")
     operation = _OPERATIONS.get(call_type, _OPERATIONS.get(call_type.removeprefix("a")))
     record = Record(
@@ -106,13 +106,13 @@ def _decode(payload: Json) -> Record:
         request_url=text(payload.get("api_base")),
         trace_id=text(payload.get("trace_id")),
         session=text(payload.get("session_id")) or text(metadata.get("session_id")) or text(payload.get("trace_id")),
-        user=_user(payload, metadata, asked),
+        user=_user(payload, metadata, parameters),
         tags=texts(payload.get("request_tags")),
         metadata={**mapping(metadata.get("requester_metadata")), **mapping(metadata.get("spend_logs_metadata"))},
         start_time=parse_time(payload.get("startTime"), "startTime"),
         end_time=parse_time(payload.get("endTime"), "endTime"),
         cached=payload.get("cache_hit") in (True, "True", "true"),
-        request_body=to_body({"model": payload.get("model"), **_input(payload.get("messages")), **asked}),
+        request_body=to_body({"model": payload.get("model"), **_input(payload.get("messages")), **parameters}),
         response_body=to_body(_response(payload.get("response"))),
     )
     _read_usage(record, payload, metadata)
@@ -131,8 +131,8 @@ def _decode(payload: Json) -> Record:
     return record
 
 
-def _user(payload: Json, metadata: Json, asked: Json) -> str | None:
-    named = (asked.get("user"), payload.get("end_user"), metadata.get("user_api_key_end_user_id"),
+def _user(payload: Json, metadata: Json, parameters: Json) -> str | None:
+    named = (parameters.get("user"), payload.get("end_user"), metadata.get("user_api_key_end_user_id"),
              metadata.get("user_api_key_user_id"))  # fmt: skip
     return next((user for user in map(text, named) if user), None)
 

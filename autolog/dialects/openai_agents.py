@@ -193,18 +193,18 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
     settings = mapping(data.get("model_config"))
     address = urlsplit(text(settings.get("base_url")) or "").netloc
     record.provider_name = provider_at(address) if address else None
-    asked = {key: value for key, value in settings.items() if value is not None and key not in _PLACES}
-    given, made = data.get("input"), data.get("output")
-    request = {"model": record.request_model, **asked} if record.request_model else asked
+    parameters = {key: value for key, value in settings.items() if value is not None and key not in _PLACES}
+    input_, output = data.get("input"), data.get("output")
+    request = {"model": record.request_model, **parameters} if record.request_model else parameters
     if kind == "generation":
-        request |= request_of(given) or {}
-        record.response_body = to_body(_response(made))
+        request |= request_of(input_) or {}
+        record.response_body = to_body(_response(output))
     elif kind == "transcription":
-        request |= {"input_audio": given} if given else {}
-        record.response_body = to_body({"text": made} if isinstance(made, str) else made)
+        request |= {"input_audio": input_} if input_ else {}
+        record.response_body = to_body({"text": output} if isinstance(output, str) else output)
     elif kind == "speech":
-        request |= {"input": given} if given else {}
-        record.response_body = to_body({"audio": made} if made else None)
+        request |= {"input": input_} if input_ else {}
+        record.response_body = to_body({"audio": output} if output else None)
         first = parse_time(data.get("first_content_at"), "first_content_at")
         if first and record.start_time:
             record.time_to_first_chunk = max(0.0, (first - record.start_time).total_seconds())
@@ -212,16 +212,16 @@ def _read_call(record: Record, kind: str, data: Json) -> None:
     _read_usage(record, mapping(data.get("usage")))
 
 
-def _response(made: Any) -> Any:
+def _response(output: Any) -> Any:
     """Return the response: a message as a choice, or a stream as the SDK assembled it, in the Responses API's shape.
 
     The usage in a stream's response is dropped, because it is the SDK's and not the provider's; so is the id that the
     SDK makes up for other providers than OpenAI.
     """
-    first = mapping(made[0]) if isinstance(made, list) and made else {}
+    first = mapping(output[0]) if isinstance(output, list) and output else {}
     if first.get("object") == "response":
         return {key: value for key, value in first.items() if key != "usage" and value != "__fake_id__"}
-    return response_of(made)
+    return response_of(output)
 
 
 def _read_usage(record: Record, usage: Json) -> None:

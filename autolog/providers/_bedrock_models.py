@@ -28,14 +28,16 @@ def read_invoke(body: dict[str, Any]) -> Facts:
     answers = [{**answer, **mapping(answer.get("data"))} for answer in answers]  # AI21 has its text in `data`
     facts = Facts()
     facts.finish_reasons = [reason for answer in answers if (reason := _reason(answer))] or None
-    facts.output_text = "\n".join(said for answer in answers if (said := _first_text(answer, _TEXTS))) or None
+    facts.output_text = (
+        "\n".join(first_text for answer in answers if (first_text := _first_text(answer, _TEXTS))) or None
+    )
     usage = {key: body[key] for key in (*_INPUTS, *_OUTPUTS) if count(body.get(key)) is not None}
     facts.usage.input = next((usage[key] for key in _INPUTS if key in usage), None)
     facts.usage.output = next((usage[key] for key in _OUTPUTS if key in usage), None)
-    made = [count(answer.get("tokenCount")) for answer in answers]
-    if facts.usage.output is None and "inputTextTokenCount" in body and total(*made) is not None:
-        facts.usage.output = total(*made)
-        usage["tokenCount"] = total(*made)
+    output_tokens = [count(answer.get("tokenCount")) for answer in answers]
+    if facts.usage.output is None and "inputTextTokenCount" in body and total(*output_tokens) is not None:
+        facts.usage.output = total(*output_tokens)
+        usage["tokenCount"] = total(*output_tokens)
     facts.raw_usage = usage or None
     return facts
 
@@ -50,7 +52,7 @@ def _reason(answer: dict[str, Any]) -> str | None:
 
 
 def _first_text(answer: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((said for key in keys if (said := text(answer.get(key)))), None)
+    return next((value for key in keys if (value := text(answer.get(key)))), None)
 
 
 def assemble_invoke(events: list[Event]) -> dict[str, Any]:

@@ -56,19 +56,19 @@ def read_service(facts: Facts, body: dict[str, Any]) -> None:
     action = text(body.get("action"))
     facts.finish_reasons = [action] if action else None
     facts.raw_usage = mapping(body.get("usage")) or None
-    said = [text(one.get("text")) for one in (mapping(body.get("output")), *objects(body.get("outputs")))]
-    facts.output_text = "".join(filter(None, said)) or None
+    texts = [text(item.get("text")) for item in (mapping(body.get("output")), *objects(body.get("outputs")))]
+    facts.output_text = "".join(filter(None, texts)) or None
     facts.id = text(body.get("sessionId"))
 
 
 def assemble_service(events: list[Event]) -> dict[str, Any]:
     """Return the response assembled from the stream of an agent, a flow or a knowledge base."""
-    said: list[str] = []
+    texts: list[str] = []
     body: dict[str, Any] = {}
     for event in events:
         if event.name == "error":
             body["error"] = event.data.get("error")
-        said.append(
+        texts.append(
             event.text or text(event.data.get("text")) or text(mapping(event.data.get("content")).get("document")) or ""
         )
-    return {**body, "output": {"text": "".join(said)}}
+    return {**body, "output": {"text": "".join(texts)}}

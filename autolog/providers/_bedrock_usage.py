@@ -44,8 +44,8 @@ def fill_usage(facts: Facts, body: dict[str, Any], headers: Mapping[str, str]) -
         facts.raw_usage = metrics
         facts.usage = read_usage({ours: metrics.get(theirs) for ours, (_, theirs) in _NAMES.items()})
         return
-    told = {header: headers[header] for header, _ in _NAMES.values() if header in headers}
-    if told:
-        facts.raw_usage = dict(told)
-        numbers = {header: int(value) for header, value in told.items() if value.isdecimal()}
+    given = {header: headers[header] for header, _ in _NAMES.values() if header in headers}
+    if given:
+        facts.raw_usage = dict(given)
+        numbers = {header: int(value) for header, value in given.items() if value.isdecimal()}
         facts.usage = read_usage({ours: numbers.get(header) for ours, (header, _) in _NAMES.items()})

@@ -25,15 +25,15 @@ def is_interaction(body: dict[str, Any]) -> bool:
 
 def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
     """Fill in the facts in an interaction, in its current state."""
-    said: list[str] = []
+    texts: list[str] = []
     steps = [*objects(body.get("outputs")), *objects(body.get("steps"))]
     for step in steps:
         if step.get("type") == "function_call":
             call = {"id": step.get("id"), "name": step.get("name"), "arguments": step.get("arguments")}
             facts.tool_calls.append(call)
         pieces = objects(step.get("content")) if step.get("type") == "model_output" else []
-        said += [text(piece.get("text")) or "" for piece in (step, *pieces)]
-    facts.output_text = "".join(said) or None
+        texts += [text(piece.get("text")) or "" for piece in (step, *pieces)]
+    facts.output_text = "".join(texts) or None
     status = text(body.get("status"))
     facts.finish_reasons = [status] if status and status not in _GOES_ON else None
     facts.service_tier = text(body.get("service_tier"))
@@ -95,8 +95,8 @@ def assemble_interaction(events: list[Event]) -> dict[str, Any]:
     steps: dict[Any, dict[str, Any]] = {}
     for event in events:
         data = event.data
-        told = mapping(data.get("interaction"))
-        body.update({key: value for key, value in told.items() if value not in (None, "", {}, [])})
+        interaction = mapping(data.get("interaction"))
+        body.update({key: value for key, value in interaction.items() if value not in (None, "", {}, [])})
         body.update({key: data[key] for key in ("status", "usage", "error") if data.get(key)})
         begun = mapping(data.get("step")) or mapping(data.get("content"))
         if begun:

@@ -126,8 +126,8 @@ def _as_parts(content: Any) -> list[Any]:
     """Return content as a list of parts, as a vendor may switch from text to parts in mid-stream."""
     if isinstance(content, list):
         return content
-    said = joined(content)
-    return [{"type": "text", "text": said}] if isinstance(said, str) and said else []
+    joined_text = joined(content)
+    return [{"type": "text", "text": joined_text}] if isinstance(joined_text, str) and joined_text else []
 
 
 def _add_parts(parts: list[Any], more: list[Any]) -> list[Any]:

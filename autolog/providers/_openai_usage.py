@@ -32,14 +32,20 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     read = mapping(inner.get("cached_tokens_details"))
     reasoning = count(outer.get("reasoning_tokens"))
     reasoning = count(usage.get("reasoning_tokens")) if reasoning is None else reasoning
-    given, made = _pair(usage)
-    if reasoning and None not in (given, made) and count(usage.get("total_tokens")) == total(given, made, reasoning):
-        made = total(made, reasoning)  # xAI excludes reasoning from the completion tokens; most others include it
+    input_tokens, output_tokens = _pair(usage)
+    if (
+        reasoning
+        and None not in (input_tokens, output_tokens)
+        and count(usage.get("total_tokens")) == total(input_tokens, output_tokens, reasoning)
+    ):
+        output_tokens = total(
+            output_tokens, reasoning
+        )  # xAI excludes reasoning from the completion tokens; most others include it
     cached = count(inner.get("cached_tokens"))
     cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
-        input=given,
-        output=made,
+        input=input_tokens,
+        output=output_tokens,
         cache_read=first_count(usage, *_CACHED) if cached is None else cached,
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
         cache_creation_12h=count(written.get("ttl_12h_tokens")),
@@ -59,19 +65,19 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
 
     If both sets of names are present and differ, the one that adds up to the total wins, else the larger one.
     """
-    given, made = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    input_tokens, output_tokens = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     other_given, other_made = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    if given is made is None:
+    if input_tokens is output_tokens is None:
         return other_given, other_made
     if other_given is other_made is None:
-        return given, made
-    pairs = [(given, made), (other_given, other_made)]
+        return input_tokens, output_tokens
+    pairs = [(input_tokens, output_tokens), (other_given, other_made)]
     whole = count(usage.get("total_tokens"))
     agreeing = [pair for pair in pairs if whole is not None and total(*pair) == whole]
     best_given, best_made = max(agreeing or pairs, key=lambda pair: total(*pair) or 0)
     return (
-        next((side for side in (best_given, given, other_given) if side is not None), None),
-        next((side for side in (best_made, made, other_made) if side is not None), None),
+        next((side for side in (best_given, input_tokens, other_given) if side is not None), None),
+        next((side for side in (best_made, output_tokens, other_made) if side is not None), None),
     )
 
 

@@ -63,23 +63,27 @@ def read_operation(facts: Facts, body: dict[str, Any]) -> None:
 
 def _videos(response: dict[str, Any]) -> int:
     """Return the number of videos made, without those filtered out, which are not billed."""
-    made = mapping(response.get("response"))
+    result = mapping(response.get("response"))
     return len(
-        objects(made.get("videos")) or objects(mapping(made.get("generateVideoResponse")).get("generatedSamples"))
+        objects(result.get("videos")) or objects(mapping(result.get("generateVideoResponse")).get("generatedSamples"))
     )
 
 
 def units(model: str | None, request: dict[str, Any], response: dict[str, Any]) -> dict[str, float]:
     """Return the images or seconds of video made, if the model's name and the request determine them."""
-    asked = mapping(request.get("parameters"))
-    length = seconds(asked.get("durationSeconds"))
+    parameters = mapping(request.get("parameters"))
+    length = seconds(parameters.get("durationSeconds"))
     if is_operation(response):
-        made = _videos(response)
-        size = f", {asked['resolution']}" if text(asked.get("resolution")) else ""
-        return {f"second of {model}{size}": made * length} if made and length else {}
+        videos = _videos(response)
+        size = f", {parameters['resolution']}" if text(parameters.get("resolution")) else ""
+        return {f"second of {model}{size}": videos * length} if videos and length else {}
     if operation_of(model) != "image_generation":
         return {}
-    images = [one for one in objects(response.get("predictions")) if "bytesBase64Encoded" in one or "gcsUri" in one]
+    images = [
+        prediction
+        for prediction in objects(response.get("predictions"))
+        if "bytesBase64Encoded" in prediction or "gcsUri" in prediction
+    ]
     return {f"image of {model}": len(images)} if images else {}
 
 
@@ -87,9 +91,9 @@ def read_predictions(facts: Facts, body: dict[str, Any], kind: str) -> None:
     """Fill in the facts in predictions: the tokens of embeddings, or the text of a custom model."""
     predictions = body["predictions"]
     facts.model = facts.model or text(body.get("modelDisplayName"))
-    embedded = [mapping(one.get("embeddings")) for one in objects(predictions)]
-    statistics = [mapping(one.get("statistics")) for one in embedded]
-    facts.usage.input = total(*(count(one.get("token_count")) for one in statistics))
+    embedded = [mapping(item.get("embeddings")) for item in objects(predictions)]
+    statistics = [mapping(item.get("statistics")) for item in embedded]
+    facts.usage.input = total(*(count(item.get("token_count")) for item in statistics))
     if facts.usage.input is not None:
         facts.operation = "embeddings"
         facts.raw_usage = {"statistics": statistics, **mapping(body.get("metadata"))}
@@ -98,12 +102,12 @@ def read_predictions(facts: Facts, body: dict[str, Any], kind: str) -> None:
 
 
 def _texts(predictions: Any) -> Iterator[str]:
-    for one in predictions if isinstance(predictions, list) else [predictions]:
-        if isinstance(one, str):
-            yield one
+    for prediction in predictions if isinstance(predictions, list) else [predictions]:
+        if isinstance(prediction, str):
+            yield prediction
         for key in ("content", "generated_text", "text"):
-            if said := text(mapping(one).get(key)):
-                yield said
+            if value := text(mapping(prediction).get(key)):
+                yield value
 
 
 def openai_answer(body: dict[str, Any]) -> dict[str, Any] | None:

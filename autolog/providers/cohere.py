@@ -77,9 +77,9 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     reason = text(body.get("finish_reason"))
     facts.finish_reasons = [reason] if reason else None
     message = mapping(body.get("message"))
-    said = [part["text"] for part in objects(message.get("content")) if text(part.get("text"))]
-    said += [one["text"] for one in objects(body.get("generations")) if text(one.get("text"))]
-    facts.output_text = text(body.get("text")) or "".join(said) or None
+    texts = [part["text"] for part in objects(message.get("content")) if text(part.get("text"))]
+    texts += [generation["text"] for generation in objects(body.get("generations")) if text(generation.get("text"))]
+    facts.output_text = text(body.get("text")) or "".join(texts) or None
     facts.tool_calls = [_call(call) for call in objects(message.get("tool_calls") or body.get("tool_calls"))]
     if usage := _usage(body):
         facts.raw_usage = usage

@@ -86,7 +86,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts.finish_reasons = [
         reason for choice in choices if (reason := text(choice.get("finish_reason"))) and reason != "null"
     ] or None
-    facts.output_text = "\n".join(filter(None, map(_said, choices))) or None
+    facts.output_text = "\n".join(filter(None, map(_text_of_choice, choices))) or None
     for choice in choices:
         for call in objects(mapping(choice.get("message")).get("tool_calls")):
             called = mapping(call.get("function"))
@@ -97,7 +97,9 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.long_running = LongRunning(f"task:{task}", "task", status in _ENDED)
     if usage := mapping(body.get("usage")):
         facts.raw_usage, facts.usage = usage, read_usage(usage)
-        used = [(text(one.get("model_id")), read_usage(one)) for one in objects(usage.get("models"))]
+        used = [
+            (text(model_usage.get("model_id")), read_usage(model_usage)) for model_usage in objects(usage.get("models"))
+        ]
         if len(used) == 1:  # of an application
             ((facts.model, facts.usage),) = used
         facts.additional_usage = used if len(used) > 1 else []
@@ -106,7 +108,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     return facts
 
 
-def _said(choice: dict[str, Any]) -> str | None:
+def _text_of_choice(choice: dict[str, Any]) -> str | None:
     """Return the text of a choice, which is a string or a list of parts."""
     content = mapping(choice.get("message")).get("content", choice.get("text"))
     if isinstance(content, list):

@@ -88,8 +88,8 @@ def is_follow_up(method: str, path: str) -> bool:
     plain = plain_path(path)
     if predictions.reads_operation(method, plain):
         return True
-    if (told := re.search(_INTERACTION, plain)) is not None:
-        return method.lower() == ("post" if told[1] else "get")
+    if (match := re.search(_INTERACTION, plain)) is not None:
+        return method.lower() == ("post" if match[1] else "get")
     return method.lower() == "get" and results_id(path) is not None
 
 
@@ -104,8 +104,8 @@ def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
 
     The format: https://ai.google.dev/gemini-api/docs/batch-api, read 2026-11.
     """
-    made = mapping(decode_object(body).get("response"))
-    inline = mapping(made.get("inlinedResponses"))
+    response = mapping(decode_object(body).get("response"))
+    inline = mapping(response.get("inlinedResponses"))
     items = objects(inline.get("inlinedResponses")) if inline else [line for line in lines(body) if "key" in line]
     for number, item in enumerate(items):
         answer, error = mapping(item.get("response")), mapping(item.get("error"))
@@ -200,12 +200,12 @@ def _read_error(body: dict[str, Any]) -> tuple[str | None, str | None]:
 
 def _read_candidates(facts: Facts, candidates: list[dict[str, Any]]) -> None:
     """Fill in the texts, without thoughts, the tool calls and the finish reasons of candidates."""
-    facts.finish_reasons = [reason for one in candidates if (reason := text(one.get("finishReason")))] or None
+    facts.finish_reasons = [reason for item in candidates if (reason := text(item.get("finishReason")))] or None
     texts = []
     for candidate in candidates:
         parts = objects(mapping(candidate.get("content")).get("parts"))
-        said = [part["text"] for part in parts if text(part.get("text")) and part.get("thought") is not True]
-        texts.append("".join(said))
+        spoken = [part["text"] for part in parts if text(part.get("text")) and part.get("thought") is not True]
+        texts.append("".join(spoken))
         for part in parts:
             if called := mapping(part.get("functionCall")):
                 call = {"id": called.get("id"), "name": called.get("name"), "arguments": called.get("args")}
@@ -232,7 +232,10 @@ def _searches(body: dict[str, Any]) -> int | None:
     """Return the number of billed searches: one per query since Gemini 3, one per grounded prompt before."""
     grounded = [mapping(candidate.get("groundingMetadata")) for candidate in objects(body.get("candidates"))]
     queries = [
-        query for one in grounded for query in one.get("webSearchQueries") or () if isinstance(query, str) and query
+        query
+        for metadata in grounded
+        for query in metadata.get("webSearchQueries") or ()
+        if isinstance(query, str) and query
     ]
     by_prompt = re.match(r"(models/)?gemini-[12]\b", str(body.get("modelVersion")))
     return (1 if by_prompt else len(queries)) if queries else None

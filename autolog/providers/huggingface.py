@@ -85,9 +85,9 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     texts = [text(answer.get("generated_text")) or text(answer.get("text")) for answer in answers]
     facts.output_text = "\n".join(filter(None, texts)) or None
     details = [mapping(answer.get("details")) for answer in answers]
-    facts.finish_reasons = [reason for one in details if (reason := text(one.get("finish_reason")))] or None
-    made = [count(one.get("generated_tokens")) for one in details]
-    known = [tokens for tokens in made if tokens is not None]
+    facts.finish_reasons = [reason for detail in details if (reason := text(detail.get("finish_reason")))] or None
+    generated = [count(detail.get("generated_tokens")) for detail in details]
+    known = [tokens for tokens in generated if tokens is not None]
     if known:
         facts.usage.output = sum(known)
         facts.raw_usage = {"generated_tokens": sum(known)}

@@ -37,7 +37,7 @@ _CALL = r"(?:^|/)v1/(chat/completions|moderations)$"
 def operation(path: str) -> str:
     """Return the operation's name: the GenAI conventions' name if there is one, else the end of the path."""
     path = plain_path(path)
-    return next((said for end, said in _ROUTES.items() if path.endswith(end)), path.rpartition("/")[2])
+    return next((name for end, name in _ROUTES.items() if path.endswith(end)), path.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -70,7 +70,7 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         if (called := mapping(call.get("function")))
     ]
     counts = {kind_of(item, "metric"): count(item.get("value")) for item in objects(body.get("metrics"))}
-    facts.raw_usage = {said: number for said, number in counts.items() if number is not None} or None
+    facts.raw_usage = {metric: number for metric, number in counts.items() if number is not None} or None
     facts.usage.input, facts.usage.output = counts.get("num_prompt_tokens"), counts.get("num_completion_tokens")
     return facts
 
@@ -79,18 +79,18 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
     """Return the response assembled from a stream, in which texts and tool arguments arrive in pieces."""
     body: dict[str, Any] = {}
     for event in events:
-        told = mapping(event.data.get("event"))
+        data = mapping(event.data.get("event"))
         for key in ("id", "error", "detail"):
             if event.data.get(key) is not None:
                 body[key] = event.data[key]
-        if told:
+        if data:
             message = child(body, "completion_message")
             message["role"] = "assistant"
-            _grow(message, mapping(told.get("delta")))
-            if told.get("stop_reason"):
-                message["stop_reason"] = told["stop_reason"]
-        if isinstance(told.get("metrics"), list):
-            body["metrics"] = told["metrics"]
+            _grow(message, mapping(data.get("delta")))
+            if data.get("stop_reason"):
+                message["stop_reason"] = data["stop_reason"]
+        if isinstance(data.get("metrics"), list):
+            body["metrics"] = data["metrics"]
     return mapping(joined(body))
 
 

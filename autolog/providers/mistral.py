@@ -117,7 +117,7 @@ def _read_conversation(body: dict[str, Any]) -> Facts:
     outputs = objects(body.get("outputs"))
     facts.model = next((model for item in outputs if (model := text(item.get("model")))), None)
     texts = [item.get("content") for item in outputs if kind_of(item) == "message.output"]
-    facts.output_text = "".join(map(_said, texts)) or None
+    facts.output_text = "".join(map(_text_of, texts)) or None
     facts.tool_calls = [
         {"id": item.get("tool_call_id") or item.get("id"), "name": item.get("name"), "arguments": item.get("arguments")}
         for item in outputs
@@ -128,7 +128,7 @@ def _read_conversation(body: dict[str, Any]) -> Facts:
     return facts
 
 
-def _said(content: Any) -> str:
+def _text_of(content: Any) -> str:
     return content if isinstance(content, str) else "".join(text(part.get("text")) or "" for part in objects(content))
 
 
@@ -161,7 +161,7 @@ def _grow(output: dict[str, Any], kind: str, data: dict[str, Any]) -> None:
     """Add a delta to an output item: texts and arguments are appended, other values replaced."""
     for key, value in data.items():
         if key in {"content", "arguments"}:
-            add_text(output, key, _said(value))
+            add_text(output, key, _text_of(value))
         elif value is not None:
             output[key] = value
     output["type"] = kind

@@ -221,8 +221,8 @@ def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[st
     kind = response.get("object")
     if kind == "video" and response.get("status") == "completed":
         length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")
-        made = seconds(_number(length))
-        return {f"second of {response.get('model')}, {response.get('size')}": made} if made else {}
+        duration = seconds(_number(length))
+        return {f"second of {response.get('model')}, {response.get('size')}": duration} if duration else {}
     if length := seconds(mapping(response.get("video")).get("duration")):  # xAI
         return {f"second of {response.get('model')}": length}
     if kind == "fine_tuning.job" and (trained := count(response.get("trained_tokens"))):
@@ -261,10 +261,10 @@ def _read_choices(facts: Facts, choices: list[dict[str, Any]]) -> None:
     texts = []
     for choice in choices:
         message = mapping(choice.get("message"))
-        said = message.get("content")
-        if isinstance(said, list):
-            said = "".join(part for block in objects(said) if (part := text(block.get("text"))))
-        texts.append(text(said) or text(message.get("refusal")) or text(choice.get("text")))
+        content = message.get("content")
+        if isinstance(content, list):
+            content = "".join(part for block in objects(content) if (part := text(block.get("text"))))
+        texts.append(text(content) or text(message.get("refusal")) or text(choice.get("text")))
         calls = objects(message.get("tool_calls"))
         if isinstance(message.get("function_call"), dict):
             calls.append({"id": None, "function": message["function_call"]})

@@ -90,7 +90,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
         elif isinstance(delta.get("content"), str):
             add_text(body, "suggestion", delta["content"])
         elif isinstance(event.data.get("data"), dict):
-            body.update({key: said for key, said in event.data["data"].items() if said or key not in body})
+            body.update({key: item for key, item in event.data["data"].items() if item or key not in body})
         else:
             body.update(event.data)
     return mapping(joined(body))

@@ -31,8 +31,8 @@ def sign(call: Call, method: str, path: str, **terms: str) -> str:
     `terms` are added to the address as query parameters, and are covered by the signature.
     """
     until = str(int(time()) + SECONDS)
-    told = {**terms, "key": call.principal.key_id, "project": call.project, "until": until}
-    return f"{call.base_url}{path}?{urlencode({**told, 'token': _token(_secret(call), method, path, told)})}"
+    signed = {**terms, "key": call.principal.key_id, "project": call.project, "until": until}
+    return f"{call.base_url}{path}?{urlencode({**signed, 'token': _token(_secret(call), method, path, signed)})}"
 
 
 def holder(services: Services, request: Request, route: Route) -> tuple[Principal | None, str | None]:
@@ -41,17 +41,17 @@ def holder(services: Services, request: Request, route: Route) -> tuple[Principa
     Return (None, None) if the signature is not this server's, is for another method or path, or has expired; return
     None as the principal if the key that asked for the address is no longer valid.
     """
-    told = dict(request.query_params)
-    token, path = told.pop("token", ""), route.path.format(**request.path_params)
+    terms = dict(request.query_params)
+    token, path = terms.pop("token", ""), route.path.format(**request.path_params)
     secret = services.store.documents(_KIND).get("secret")
     if secret is None:
         return None, None
-    is_ours = hmac.compare_digest(_token(str(secret["secret"]), route.method, path, told).encode(), token.encode())
-    if not is_ours or int(told["until"]) < time():
+    is_ours = hmac.compare_digest(_token(str(secret["secret"]), route.method, path, terms).encode(), token.encode())
+    if not is_ours or int(terms["until"]) < time():
         return None, None
     services.refresh_keys()
-    known = services.keyring.by_id(told["key"])
-    return (known[1] if known else None), told["project"]
+    known = services.keyring.by_id(terms["key"])
+    return (known[1] if known else None), terms["project"]
 
 
 def _secret(call: Call) -> str:
@@ -66,6 +66,6 @@ def _secret(call: Call) -> str:
     return str(known["secret"]) if known else call.write(make)
 
 
-def _token(secret: str, method: str, path: str, told: Mapping[str, str]) -> str:
-    signed = f"{method} {path}?{urlencode(sorted(told.items()))}"
+def _token(secret: str, method: str, path: str, terms: Mapping[str, str]) -> str:
+    signed = f"{method} {path}?{urlencode(sorted(terms.items()))}"
     return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()

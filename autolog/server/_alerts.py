@@ -138,13 +138,13 @@ class Rule:
         """Return the message that says that the rule fires, or that it is resolved."""
         condition = self.condition
         shown = MEASURES[condition.measure]
-        whose = "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
-        filters = "".join(f", {word}={one}" for word, one in filter_pairs(self.filters))
+        scope = "all projects" if self.project == ANY_PROJECT else f"project {self.project}"
+        filters = "".join(f", {word}={wanted}" for word, wanted in filter_pairs(self.filters))
         figure = "no figure" if value is None else f"{condition.measure.replace('_', ' ')} {shown(value)}"
         limit = f"{'above' if condition.above else 'below'} {shown(condition.threshold)}"
         over = "" if condition.measure == "calls" else f", {calls:,} {'call' if calls == 1 else 'calls'}"
         state = "FIRING" if firing else "RESOLVED"
-        words = f"{state} {self.name}: {figure} ({limit} over {_length(condition.window)}{over}) in {whose}{filters}"
+        words = f"{state} {self.name}: {figure} ({limit} over {_length(condition.window)}{over}) in {scope}{filters}"
         return " ".join(words.split())
 
     def path(self, at: datetime) -> str:
@@ -174,8 +174,8 @@ def _length(window: timedelta) -> str:
 def filter_pairs(filters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield filters as pairs of a word and a single value."""
     for word, value in filters.items():
-        for one in value if isinstance(value, list) else [value]:
-            yield word, str(one)
+        for item in value if isinstance(value, list) else [value]:
+            yield word, str(item)
 
 
 def check_rule(rule: Rule) -> None:

@@ -53,7 +53,7 @@ class Spending:
 
     def follow(self, settings: Mapping[str, ProjectSettings]) -> None:
         """Adopt the budgets in the current settings of projects. Never raises."""
-        wanted = [{**budget, "project": name} for name, one in settings.items() for budget in one.budgets]
+        wanted = [{**budget, "project": name} for name, project in settings.items() for budget in project.budgets]
         if wanted == self._of_projects:
             return
         with self._lock, guard("reading the budgets of projects"):

@@ -149,7 +149,7 @@ class Call:
 
         def acknowledge(written: list[Written]) -> Reply:
             self.services.ingest.acknowledged(records, written)
-            return reply([one.seq for one in written])
+            return reply([kept.seq for kept in written])
 
         return RecordWrite(records, self.services.ingest.write, acknowledge)
 

@@ -107,9 +107,15 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
         self.since = self.loop.time()
         self._timer = self.loop.call_later(self.idle_seconds, self._time_out)
         if len(self.connections) > self.most:
-            others = [one for one in self.connections if isinstance(one, IdleTimeoutProtocol) and one.may_go]
-            for one in sorted(others, key=lambda one: (not one.idle, one.since))[: len(self.connections) - self.most]:
-                one.transport.close()
+            others = [
+                connection
+                for connection in self.connections
+                if isinstance(connection, IdleTimeoutProtocol) and connection.may_go
+            ]
+            for connection in sorted(others, key=lambda connection: (not connection.idle, connection.since))[
+                : len(self.connections) - self.most
+            ]:
+                connection.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -141,10 +147,10 @@ class IdleTimeoutProtocol(_Bounded):  # type: ignore[misc]
 
 def protocol(most: int, idle_seconds: float) -> type[asyncio.Protocol]:
     """Return the protocol class for at most `most` connections, each idle for at most `idle_seconds`."""
-    made: type[asyncio.Protocol] = type(
+    protocol_class: type[asyncio.Protocol] = type(
         "IdleTimeoutProtocol", (IdleTimeoutProtocol,), {"most": most, "idle_seconds": idle_seconds}
     )
-    return made
+    return protocol_class
 
 
 def config(app: Any, limits: Limits, **options: Any) -> Config:

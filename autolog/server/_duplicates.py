@@ -69,21 +69,21 @@ class Deduplicator:
         A record that is folded into another one gets the other record's id.
         """
         candidates = [Candidate(record) for record in records]
-        calls = [one for one in candidates if is_call(one.record)]
+        calls = [candidate for candidate in candidates if is_call(candidate.record)]
         if not calls:
             return Folded(records, range(len(records)), [0.0] * len(records))
-        known = Known(store, [one.record for one in calls])
-        for project, ids in self._remembered([one.record for one in calls]).items():
+        known = Known(store, [candidate.record for candidate in calls])
+        for project, ids in self._remembered([candidate.record for candidate in calls]).items():
             known.fetch(store, project, ids)
-        if known.is_empty and self._are_apart([one.record for one in calls]):
+        if known.is_empty and self._are_apart([candidate.record for candidate in calls]):
             return Folded(records, range(len(records)), [0.0] * len(records))
-        for one in candidates:
-            if not is_call(one.record) and one.record.trace_id:
-                known.place(one)
-        for one in calls:
-            _Folding(store, known, self).fold(one)
+        for candidate in candidates:
+            if not is_call(candidate.record) and candidate.record.trace_id:
+                known.place(candidate)
+        for candidate in calls:
+            _Folding(store, known, self).fold(candidate)
         order = sorted(range(len(records)), key=lambda position: candidates[position].folded)
-        return Folded(records, order, [one.freed for one in candidates])
+        return Folded(records, order, [candidate.freed for candidate in candidates])
 
     def look_again(self, store: Store, project: str, ids: Sequence[str]) -> None:
         """Fold stored calls with reports of them that were not visible when the calls were written."""
@@ -104,9 +104,9 @@ class Deduplicator:
         This is the case for nearly all requests, and comparing the calls would take a sixth of the time of a small
         write.
         """
-        if calls[0].dialect == "otlp" or any(one.dialect != calls[0].dialect for one in calls):
+        if calls[0].dialect == "otlp" or any(call.dialect != calls[0].dialect for call in calls):
             return False  # spans may be layers of the same call
-        reported = {(one.project, report) for one in calls for report in reports(one).values()}
+        reported = {(call.project, report) for call in calls for report in reports(call).values()}
         return len(reported) == len(calls)
 
     def remember(self, span: Record) -> None:
@@ -122,7 +122,7 @@ class Deduplicator:
         """Return, by project, the ids of recent spans in the traces of calls that autolog captured."""
         found: dict[str, set[str]] = {}
         with self._lock:
-            for project, trace_id in {(one.project, one.trace_id) for one in calls if one.dialect == "native"}:
+            for project, trace_id in {(call.project, call.trace_id) for call in calls if call.dialect == "native"}:
                 if trace_id is not None and (ids := self._lone_spans.get((project, trace_id))):
                     found.setdefault(project, set()).update(ids)
         return found
@@ -207,10 +207,10 @@ class _Folding:
         self._change(winner, note)
         self.known.put(winner)
 
-    def _change(self, one: Candidate, change: Callable[[Record], None]) -> None:
-        change(one.record)
-        if one.stored:
-            self.store.update(one.record.id, one.record.project, change)
+    def _change(self, candidate: Candidate, change: Callable[[Record], None]) -> None:
+        change(candidate.record)
+        if candidate.stored:
+            self.store.update(candidate.record.id, candidate.record.project, change)
 
     def _unbill_layers(self, new: Candidate) -> None:
         """Leave a single cost with spans of the same call that are nested in each other, one layer at a time."""

@@ -92,8 +92,8 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
         still_valid=lambda: named is not None or _is_valid(services, key, token),
     )
     if route.quick:
-        made = route.handler(call)
-        quick: Reply = await made if isawaitable(made) else made  # type: ignore[assignment]
+        result = route.handler(call)
+        quick: Reply = await result if isawaitable(result) else result  # type: ignore[assignment]
         return quick
     with services.load.request() as share:
         share.hold(len(body))
@@ -143,8 +143,8 @@ async def _run(route: Route, call: Call) -> Reply:
         handler = partial(route.handler, call)
         reply = await services.writer.perform(DeferredChange(handler) if route.keeps else lambda _: handler())
         return reply
-    made = await services.in_thread(writes, route.handler, call)
-    reply = made if isinstance(made, Reply) else await services.writer.perform(made)  # type: ignore[arg-type]
+    result = await services.in_thread(writes, route.handler, call)
+    reply = result if isinstance(result, Reply) else await services.writer.perform(result)  # type: ignore[arg-type]
     return reply
 
 
@@ -209,10 +209,10 @@ class _Whole:
 
 
 @functools.cache
-def _content_type(told: str) -> bytes:
+def _content_type(declared: str) -> bytes:
     """Return a content type as it is sent: text types get a charset of UTF-8."""
-    text = told.startswith("text/") and "charset=" not in told
-    return f"{told}; charset=utf-8".encode() if text else told.encode()
+    text = declared.startswith("text/") and "charset=" not in declared
+    return f"{declared}; charset=utf-8".encode() if text else declared.encode()
 
 
 class _Streamed(StreamingResponse):

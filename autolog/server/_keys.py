@@ -188,7 +188,7 @@ class Keyring:
                 return
             documents = self._store.documents(_KIND)
             self.settings = read_projects(self._store)
-            known_before, first = {one.key_id for one in self._known.values()}, self._read_at == -math.inf
+            known_before, first = {known.key_id for known in self._known.values()}, self._read_at == -math.inf
             self._read_at = monotonic()
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self._known = self._fixed | {
@@ -202,7 +202,7 @@ class Keyring:
             self._next_end = min((datetime.fromisoformat(end).timestamp() for end in ends), default=math.inf)
             self._invalid = {data["hash"]: why for data in documents.values() if (why := _ended(data, now))}
             if not first:
-                _log_changes(known_before, {one.key_id for one in self._known.values()})
+                _log_changes(known_before, {known.key_id for known in self._known.values()})
             named = {principal.project for principal in self._known.values()} - {ANY_PROJECT}
             self.projects = frozenset({"default", *named, *self.settings})
 

@@ -64,7 +64,7 @@ class Known:
         for project in {record.project for record in records}:
             mine = [record for record in records if record.project == project]
             for native in (True, False):  # two native records are never the same call
-                asking = mine if not native else [one for one in mine if one.dialect != "native"]
+                asking = mine if not native else [call for call in mine if call.dialect != "native"]
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
             self._fetch_traces(store, project, mine)
@@ -80,16 +80,16 @@ class Known:
             self._note(store.by_response(project, ids, native, EACH))
 
     def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
-        told = [one for one in asking if one.usage_output_tokens is not None or one.status == "error"]
-        for some, since, until in _stretches(told):
-            tokens = sorted({used(one)[:2] for one in some}, key=str)
+        counted = [call for call in asking if call.usage_output_tokens is not None or call.status == "error"]
+        for some, since, until in _stretches(counted):
+            tokens = sorted({used(call)[:2] for call in some}, key=str)
             each = EACH_USAGE + 2 * len(some)
             self._note(store.by_usage(project, tokens, native, since, until, each))
 
     def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
         """Fetch the traces of spans, and those of calls that have a parent but no response id."""
-        asking = (one for one in calls if one.dialect == "otlp" or (one.parent_span_id and not one.response_id))
-        traces = tuple({one.trace_id for one in asking if one.trace_id})
+        asking = (call for call in calls if call.dialect == "otlp" or (call.parent_span_id and not call.response_id))
+        traces = tuple({call.trace_id for call in asking if call.trace_id})
         if traces:
             query = Query({"project": project}, conditions=(Condition("trace_id", "eq", traces),))
             for stored in store.find(query, limit=EACH_TRACE * len(traces)):
@@ -109,25 +109,25 @@ class Known:
             if (stored.project, stored.id) not in self._by_id and is_call(stored):
                 self.put(self._candidate(stored))
 
-    def put(self, one: Candidate) -> None:
+    def put(self, candidate: Candidate) -> None:
         """Add a call to the indexes, or update its entries after its reports have changed."""
-        record = one.record
+        record = candidate.record
         for report in reports(record).values():
-            self._by_report[record.project, report] = one
+            self._by_report[record.project, report] = candidate
         if record.response_id:
-            self._by_response[record.project, record.response_id].put(one)
-        self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(one)
+            self._by_response[record.project, record.response_id].put(candidate)
+        self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(candidate)
 
-    def place(self, one: Candidate) -> None:
+    def place(self, candidate: Candidate) -> None:
         """Note a record's place in its trace."""
-        record = one.record
+        record = candidate.record
         if record.trace_id:
-            self._by_span[record.project, record.trace_id, record.span_id][one] = None
+            self._by_span[record.project, record.trace_id, record.span_id][candidate] = None
             below = record.project, record.trace_id, record.parent_span_id
-            self._by_parent[below][one] = None
+            self._by_parent[below][candidate] = None
             if record.dialect == "native":
-                self._native_by_parent[below][one] = None
-            self._order.setdefault(one, len(self._order))
+                self._native_by_parent[below][candidate] = None
+            self._order.setdefault(candidate, len(self._order))
 
     def add(self, new: Candidate) -> None:
         """Add a call of the batch, which later ones may turn out to be the same as."""
@@ -136,16 +136,16 @@ class Known:
 
     def reported(self, record: Record) -> Candidate | None:
         """Return the call that a record is already known to report, or None."""
-        one = self._by_report.get((record.project, record.id))
-        return one if one is not None and is_call(one.record) else None
+        candidate = self._by_report.get((record.project, record.id))
+        return candidate if candidate is not None and is_call(candidate.record) else None
 
     def around(self, record: Record) -> Iterator[tuple[Candidate, bool]]:
         """Yield the ancestors and descendants of a record in order of arrival, each with whether it is an ancestor."""
         above = dict.fromkeys(self._above(record), True)
         found = {**dict.fromkeys(self._below(record), False), **above}
-        for one in sorted(found, key=self._order.__getitem__):
-            if one.record.id != record.id and one.record.id not in self.deleted:
-                yield one, found[one]
+        for candidate in sorted(found, key=self._order.__getitem__):
+            if candidate.record.id != record.id and candidate.record.id not in self.deleted:
+                yield candidate, found[candidate]
 
     def _above(self, record: Record) -> Iterator[Candidate]:
         above, steps = record.parent_span_id, 0
@@ -157,20 +157,20 @@ class Known:
     def _below(self, record: Record) -> Iterator[Candidate]:
         level, seen = [record.span_id], {record.span_id}
         for _ in range(MOST_DEEP):
-            there = [one for span in level if span is not None for one in self._at_parent(record, span)]
+            there = [candidate for span in level if span is not None for candidate in self._at_parent(record, span)]
             if not there:
                 return
             yield from there
-            level = [one.record.span_id for one in there if one.record.span_id not in seen]
+            level = [candidate.record.span_id for candidate in there if candidate.record.span_id not in seen]
             seen.update(level)
 
     def _at_span(self, record: Record, span: str | None) -> list[Candidate]:
         there = self._by_span.get((record.project, record.trace_id or "", span), ())
-        return [one for one in there if one.record.span_id == span]  # folding may have moved a record
+        return [candidate for candidate in there if candidate.record.span_id == span]  # folding may have moved a record
 
     def _at_parent(self, record: Record, span: str | None) -> list[Candidate]:
         there = self._by_parent.get((record.project, record.trace_id or "", span), ())
-        return [one for one in there if one.record.parent_span_id == span]
+        return [candidate for candidate in there if candidate.record.parent_span_id == span]
 
     def _in_place(self, record: Record) -> list[Candidate]:
         """Return the spans that an SDK call may be the same as by its place in the trace, or vice versa."""
@@ -178,8 +178,8 @@ class Known:
         if record.dialect == "native":
             return [*self._at_span(record, above), *self._at_parent(record, above)]
         places = [(record.project, record.trace_id or "", span) for span in (above, record.span_id)]
-        found = ((one, place[-1]) for place in places for one in self._native_by_parent.get(place, ()))
-        return [one for one, span in found if one.record.parent_span_id == span]
+        found = ((candidate, place[-1]) for place in places for candidate in self._native_by_parent.get(place, ()))
+        return [candidate for candidate, span in found if candidate.record.parent_span_id == span]
 
     def matching(self, record: Record) -> Iterator[Candidate]:
         """Yield the calls that may be the same as a record; of similar ones those nearest in time first."""
@@ -188,10 +188,14 @@ class Known:
         alike = self._by_usage[record.project, used(record)]
         groups += [group for other, group in alike.items() if kind is None or other != kind]  # ids of one kind decide
         for others in (*(group.nearest(record) for group in groups), self._in_place(record)):
-            found = [one for one in others if not one.folded and is_call(one.record) and one.record.id != record.id]
-            for one in sorted(found, key=lambda one: _apart(one.record, record)):
-                if one.record.id not in self.deleted:
-                    yield one
+            found = [
+                candidate
+                for candidate in others
+                if not candidate.folded and is_call(candidate.record) and candidate.record.id != record.id
+            ]
+            for candidate in sorted(found, key=lambda candidate: _apart(candidate.record, record)):
+                if candidate.record.id not in self.deleted:
+                    yield candidate
 
 
 class _Group:
@@ -201,16 +205,16 @@ class _Group:
         self._by_senders: dict[frozenset[str], list[Candidate]] = defaultdict(list)
         self._senders: dict[Candidate, frozenset[str]] = {}
 
-    def put(self, one: Candidate) -> None:
+    def put(self, candidate: Candidate) -> None:
         """Add a call, or move it to the group of its current senders."""
-        senders = frozenset(reports(one.record))
-        before = self._senders.get(one)
+        senders = frozenset(reports(candidate.record))
+        before = self._senders.get(candidate)
         if before == senders:
             return
         if before is not None:
-            self._by_senders[before].remove(one)
-        self._senders[one] = senders
-        insort(self._by_senders[senders], one, key=attrgetter("start"))
+            self._by_senders[before].remove(candidate)
+        self._senders[candidate] = senders
+        insort(self._by_senders[senders], candidate, key=attrgetter("start"))
 
     def nearest(self, record: Record) -> Iterator[Candidate]:
         """Yield those calls without a report by the record's sender that began nearest to the record."""
@@ -229,10 +233,10 @@ def _apart(one: Record, other: Record) -> timedelta:
 
 def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], datetime, datetime]]:
     """Yield groups of calls made at about the same time, with the range in which a duplicate may have begun."""
-    ordered = sorted(records, key=lambda one: one.start_time)  # type: ignore[arg-type,return-value]
+    ordered = sorted(records, key=lambda record: record.start_time)  # type: ignore[arg-type,return-value]
     if not ordered:
         return
-    times: list[datetime] = [one.start_time for one in ordered]  # type: ignore[misc]
+    times: list[datetime] = [record.start_time for record in ordered]  # type: ignore[misc]
     gap = max(2 * NEAR, (times[-1] - times[0]) / STRETCHES)
     first = 0
     for end in range(1, len(times) + 1):

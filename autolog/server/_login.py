@@ -47,14 +47,14 @@ def read_role(text: str) -> Role:
         ValueError: if the text is not a role; the message says what one looks like.
     """
     first, *rest = text.split(",")
-    who, _, scope = first.rpartition("=")
+    group, _, scope = first.rpartition("=")
     given = dict(part.partition("=")[::2] for part in rest)
-    if not who or scope not in SCOPES or set(given) - {"project"} or not all(given.values()):
+    if not group or scope not in SCOPES or set(given) - {"project"} or not all(given.values()):
         raise ValueError(
             f"{text[:100]!r} is not a role such as ann@example.com=admin, *=read,project=shop or group:ops=admin; "
             f"scopes are {', '.join(SCOPES)}"
         )
-    return Role(who, scope, given.get("project", ANY_PROJECT))
+    return Role(group, scope, given.get("project", ANY_PROJECT))
 
 
 @dataclass(frozen=True, slots=True)

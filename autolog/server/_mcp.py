@@ -26,8 +26,8 @@ def answer(call: Call) -> Reply:
         with_whole_trace=lambda query: with_whole_trace(call.store, query),
         select=lambda statement, query, rows: sql.select(call.store, statement, query, rows=rows),
     )
-    said = mcp.reply(call.body, logs, __version__)
-    return Reply(202, b"") if said is None else Reply(200, said)
+    response = mcp.reply(call.body, logs, __version__)
+    return Reply(202, b"") if response is None else Reply(200, response)
 
 
 ROUTES = [

@@ -67,7 +67,7 @@ def read_mail_server(url: str) -> MailServer:
     sender = next(iter(parse_qs(parts.query).get("from", [])), "")
     if not parts.hostname or "@" not in sender:
         raise problem
-    user, password = (None if one is None else unquote(one) for one in (parts.username, parts.password))
+    user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
     return MailServer(parts.hostname, port, sender, user, password, parts.scheme == "smtps")
 
 
@@ -160,7 +160,7 @@ def _address_of(host: str, port: int, private: bool) -> str:
     Raises:
         Undeliverable: if the host has a private address, and `private` is False.
     """
-    found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     inside = [address for address in found if not ip_address(address.partition("%")[0]).is_global]
     if inside and not private:
         raise Undeliverable(f"{host} is in a private network; see --allow-private-webhooks", final=True)

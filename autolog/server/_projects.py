@@ -61,7 +61,7 @@ def set_project(store: Store, name: str, retain: str | None, budgets: list[Any])
         AutologError: if the name, the time or a budget is invalid.
     """
     check_name(name)
-    settings = ProjectSettings(retain, tuple(_checked(one) for one in budgets))
+    settings = ProjectSettings(retain, tuple(_checked(budget) for budget in budgets))
     try:
         age = settings.age
     except ValueError as error:

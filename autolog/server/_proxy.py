@@ -37,10 +37,10 @@ def trusted_networks(given: Sequence[str] | None = None) -> tuple[str, ...]:
         ValueError: if one is neither an address nor a network.
     """
     found = tuple(given or os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","))
-    found = tuple(one.strip() for one in found if one.strip())
-    for one in found:
-        if one != "*":
-            ip_network(one, strict=False)
+    found = tuple(network.strip() for network in found if network.strip())
+    for network in found:
+        if network != "*":
+            ip_network(network, strict=False)
     return found
 
 
@@ -59,7 +59,7 @@ class BehindProxy:
         self._login = login
         self._trusted = bool(trusted)
         self._everybody = "*" in trusted
-        self._networks = [ip_network(one, strict=False) for one in trusted if one != "*"]
+        self._networks = [ip_network(network, strict=False) for network in trusted if network != "*"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -133,8 +133,8 @@ def _overlap(one: Record, other: Record) -> bool:
 
 def _may_be_of_one_process(one: Record, other: Record) -> bool:
     mine, yours = (record.extra.get("resource") or {} for record in (one, other))
-    told = [(str(mine[key]), str(yours[key])) for key in _PROCESS if key in mine and key in yours]
-    return all(a == b or "unknown_service" in (a[:15], b[:15]) for a, b in told)
+    shared = [(str(mine[key]), str(yours[key])) for key in _PROCESS if key in mine and key in yours]
+    return all(a == b or "unknown_service" in (a[:15], b[:15]) for a, b in shared)
 
 
 def _say_different(one: str | None, other: str | None) -> bool:

@@ -39,7 +39,9 @@ class SecondLook:
         """Note records that were written; autolog's own need no check, as the reports of other layers find them."""
         if self.shared:
             now = monotonic()
-            self._waiting += [(now, one.project, one.id) for one in records if one.dialect != "native" and is_call(one)]
+            self._waiting += [
+                (now, record.project, record.id) for record in records if record.dialect != "native" and is_call(record)
+            ]
 
     def look(self, after: float = AFTER) -> None:
         """Check the reports that were written at least `after` seconds ago."""

@@ -120,7 +120,9 @@ class Sessions:
 
     def _place_of(self, token: str) -> str | None:
         given = hash_key(token)
-        return next((place for place, one in self._places.items() if hmac.compare_digest(one.token_hash, given)), None)
+        return next(
+            (place for place, session in self._places.items() if hmac.compare_digest(session.token_hash, given)), None
+        )
 
     def _free_place(self, key_id: str) -> str:
         """Return a key's place without a session, or else the place of the session that expires first."""

@@ -70,7 +70,7 @@ class Watch:
     def look(self, now: datetime | None = None) -> None:
         """Check every rule once: store the new states, and send notifications of changes."""
         now = now or datetime.now(UTC)
-        told: list[tuple[Rule, dict[str, Any]]] = []
+        changes: list[tuple[Rule, dict[str, Any]]] = []
         with self._keeping:
             known = read_states(self._store)
             changed: dict[str, State] = {}
@@ -78,9 +78,9 @@ class Watch:
                 before = known.get(rule.name, State())
                 after = changed[rule.name] = self._judged(rule, before, now)
                 if after.firing != before.firing:
-                    told.append((rule, after.events[0]))
+                    changes.append((rule, after.events[0]))
             self._keep(changed)
-        for rule, event in told:
+        for rule, event in changes:
             threading.Thread(target=self._tell, args=(rule, event), name="autolog-alert", daemon=True).start()
 
     def _judged(self, rule: Rule, before: State, now: datetime) -> State:
@@ -108,6 +108,6 @@ class Watch:
                 with self._keeping:
                     state = read_states(self._store).get(rule.name, State())
                     events = tuple(
-                        {**one, "problem": "; ".join(problems)} if one == event else one for one in state.events
+                        {**other, "problem": "; ".join(problems)} if other == event else other for other in state.events
                     )
                     self._keep({rule.name: replace(state, events=events)})

@@ -86,11 +86,11 @@ def _application(services: Services) -> FastPath:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
-        for one in background:
-            one.start()
+        for task in background:
+            task.start()
         yield
-        for one in background:
-            await run_in_threadpool(one.stop)
+        for task in background:
+            await run_in_threadpool(task.stop)
         await run_in_threadpool(services.writer.close)
 
     routes = [*_openapi.routes(ROUTES), *_health.ROUTES, *PAGES, *_mcp.ROUTES, *ROUTES]
@@ -101,18 +101,18 @@ def _application(services: Services) -> FastPath:
         lifespan=lifespan,
     )
     app.state.services = services
-    direct = {at: made for at, made in endpoints.items() if "{" not in at[1] and at[0] != "GET"}
-    made = FastPath(app, direct, background)
-    for one in background:
-        weakref.finalize(made, one.end).atexit = False
-    return made
+    direct = {at: handler for at, handler in endpoints.items() if "{" not in at[1] and at[0] != "GET"}
+    application = FastPath(app, direct, background)
+    for task in background:
+        weakref.finalize(application, task.end).atexit = False
+    return application
 
 
 def _by_path(endpoints: Mapping[tuple[str, str], Endpoint]) -> list[StarletteRoute]:
     """Return one Starlette route per path, because only then are other methods of a path answered with 405."""
     paths: dict[str, dict[str, Endpoint]] = {}
-    for (method, path), made in endpoints.items():
-        paths.setdefault(path, {})[method] = made
+    for (method, path), handler in endpoints.items():
+        paths.setdefault(path, {})[method] = handler
     return [StarletteRoute(path, _dispatcher(methods), methods=list(methods)) for path, methods in paths.items()]
 
 
@@ -135,7 +135,7 @@ def _prune(services: Services) -> None:
 
 
 def _delete_old(store: Store, retain: Retain) -> int:
-    ages = {name: one.age for name, one in read_projects(store).items() if one.age is not None}
+    ages = {name: project.age for name, project in read_projects(store).items() if project.age is not None}
     return retain.apply(store, ages)
 
 
@@ -179,8 +179,8 @@ class FastPath:
         if scope["type"] == "http":
             if not self._begun:
                 self._begun = True
-                for one in self._background:
-                    one.start()
+                for task in self._background:
+                    task.start()
             root = scope.get("root_path", "")
             path = scope["path"].removeprefix(root)
             if path.startswith("//"):

@@ -93,7 +93,7 @@ def _check(target: Store, batch: list[Record], done: Copied) -> None:
     for record in batch:
         projects[record.project].append(record)
     for project, sent in projects.items():
-        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple({one.id for one in sent})),))
+        query = Query({"project": project}, conditions=(Condition("id", "eq", tuple({item.id for item in sent})),))
         calls = [record for record in sent if record.kind == "llm"]
         wanted = (
             len({record.id for record in sent}),
@@ -113,14 +113,14 @@ def _check(target: Store, batch: list[Record], done: Copied) -> None:
         )
         if found[:4] != wanted[:4] or not math.isclose(found[4], wanted[4], rel_tol=1e-9, abs_tol=1e-12):
             names = ("records", "calls", "input tokens", "output tokens", "dollars")
-            told = ", ".join(
+            differences = ", ".join(
                 f"{have} {name} of {want}"
                 for name, have, want in zip(names, found, wanted, strict=True)
                 if have != want
             )
             raise StoreError(
                 target.url,
-                f"the records of project {project!r} that arrived differ from those sent: {told}; "
+                f"the records of project {project!r} that arrived differ from those sent: {differences}; "
                 f"if the store had other versions of these records before (ids from {sent[0].id} to {sent[-1].id}), "
                 "delete them and copy again",
             )

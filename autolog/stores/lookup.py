@@ -71,8 +71,8 @@ def _traces_by_part(store: Store, query: Query, part: str) -> list[str]:
     found = store.summarise(query.where(*_begins("trace_id", part)), "trace_id", CANDIDATES + 1)
     if not found:
         inside = store.summarise(query.where(Condition("trace_id", "contains", (part,))), "trace_id", _LOOKED_THROUGH)
-        found = [one for one in inside if str(one.value).endswith(part)]
-    return [str(one.value) for one in found]
+        found = [summary for summary in inside if str(summary.value).endswith(part)]
+    return [str(summary.value) for summary in found]
 
 
 def _first_of(store: Store, query: Query) -> str:
@@ -87,12 +87,12 @@ def calls_before(store: Finds, record: Record) -> list[Record]:
     at = record.start_time or record.created_at
     if record.kind != "llm" or at is None:
         return []
-    asked = {"session": record.session, "caller": record.caller}
-    if not any(asked.values()):
-        asked = {"model": record.request_model}
+    fields = {"session": record.session, "caller": record.caller}
+    if not any(fields.values()):
+        fields = {"model": record.request_model}
     found: dict[str, Record] = {}
-    for name, value in asked.items():
+    for name, value in fields.items():
         if value:
             query = Query({"project": record.project, "kind": "llm", name: value}, until=at)
-            found |= {one.id: one for one in store.find(query, _EARLIER)}
+            found |= {earlier.id: earlier for earlier in store.find(query, _EARLIER)}
     return list(store.with_bodies(found.values()))

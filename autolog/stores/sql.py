@@ -268,8 +268,10 @@ def _message_rows(record: Record) -> Iterator[Sequence[Any]]:
     for side, messages in (("request", request_messages(request)), ("response", response_messages(response))):
         for position, message in enumerate(messages):
             for part in message.parts:
-                said = part.text or (None if part.value is None else encode_json(part.value).decode(errors="replace"))
-                yield [record.id, at, side, position, message.role, part.kind, part.name, said, part.id]
+                content = part.text or (
+                    None if part.value is None else encode_json(part.value).decode(errors="replace")
+                )
+                yield [record.id, at, side, position, message.role, part.kind, part.name, content, part.id]
 
 
 def _tool_call_rows(record: Record) -> Iterator[Sequence[Any]]:

@@ -112,9 +112,9 @@ def _recorded(path: Path) -> Iterator[Replay]:
 
     autolog.patch()
     recording = Replay(Tape([]), recording=True)
-    with capture() as made, tap(made):
+    with capture() as captured, tap(captured):
         yield recording
-        calls = list(made)
+        calls = list(captured)
     if recording._discarded:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

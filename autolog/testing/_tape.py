@@ -126,20 +126,20 @@ class Tape:
     # Error messages
 
     def _problem(self, request: Record, equal: Sequence[_Call]) -> str:
-        asked = f"{request.request_method} {request.request_url}"
+        requested = f"{request.request_method} {request.request_url}"
         if equal:
             count = len(equal)
             return (
-                f"{asked} was requested more often than it was recorded, {count} time{'s' * (count > 1)}; "
+                f"{requested} was requested more often than it was recorded, {count} time{'s' * (count > 1)}; "
                 "replay(..., repeat=True) gives the last answer again"
             )
         if not len(self):
-            return f"{asked} was requested, but the recording is empty"
+            return f"{requested} was requested, but the recording is empty"
         nearest = self._nearest(request)
         cut = " (only part of it was kept, so no request can equal it)" if nearest.truncated else ""
         return "\n".join(
             [
-                f"{asked} was not recorded. The nearest recorded request is {nearest.id}{cut}:",
+                f"{requested} was not recorded. The nearest recorded request is {nearest.id}{cut}:",
                 "--- recorded",
                 "+++ asked",
                 *_difference(nearest, request),
@@ -173,44 +173,46 @@ def _place(record: Record) -> tuple[tuple[str, str, str], list[list[str]]]:
     return ((record.request_method or "POST").upper(), host.removesuffix(default), unquote(url.path)), query
 
 
-def _equal(recorded: Any, asked: Any) -> bool:
+def _equal(recorded: Any, requested: Any) -> bool:
     """Return whether two values are equal, where redacted text in the recorded one matches any text."""
-    if isinstance(recorded, str) and isinstance(asked, str):
-        return recorded == asked or _fits(recorded, asked)
-    if isinstance(recorded, dict) and isinstance(asked, dict):
-        return recorded.keys() == asked.keys() and all(_equal(value, asked[key]) for key, value in recorded.items())
-    if isinstance(recorded, list) and isinstance(asked, list):
-        return len(recorded) == len(asked) and all(map(_equal, recorded, asked))
-    return (type(recorded) is type(asked) or _are_numbers(recorded, asked)) and bool(recorded == asked)
+    if isinstance(recorded, str) and isinstance(requested, str):
+        return recorded == requested or _fits(recorded, requested)
+    if isinstance(recorded, dict) and isinstance(requested, dict):
+        return recorded.keys() == requested.keys() and all(
+            _equal(value, requested[key]) for key, value in recorded.items()
+        )
+    if isinstance(recorded, list) and isinstance(requested, list):
+        return len(recorded) == len(requested) and all(map(_equal, recorded, requested))
+    return (type(recorded) is type(requested) or _are_numbers(recorded, requested)) and bool(recorded == requested)
 
 
-def _are_numbers(recorded: Any, asked: Any) -> bool:
+def _are_numbers(recorded: Any, requested: Any) -> bool:
     """Return whether one is an int and the other a float: 1 and 1.0 are the same in JSON, and True is not a number."""
-    return {type(recorded), type(asked)} == {int, float}
+    return {type(recorded), type(requested)} == {int, float}
 
 
-def _fits(recorded: str, asked: str) -> bool:
+def _fits(recorded: str, requested: str) -> bool:
     """Return whether a text may be the original of a redacted one, by finding the unredacted parts in order."""
     first, *parts = _REDACTED.split(recorded)
-    if not parts or not asked.startswith(first) or not asked.endswith(parts[-1]):
+    if not parts or not requested.startswith(first) or not requested.endswith(parts[-1]):
         return False
     at = len(first)
     for part in parts[:-1]:
-        at = asked.find(part, at) + len(part)
+        at = requested.find(part, at) + len(part)
         if at < len(part):
             return False
-    return at <= len(asked) - len(parts[-1])
+    return at <= len(requested) - len(parts[-1])
 
 
 def _lines(record: Record) -> list[str]:
     return [f"{record.request_method} {record.request_url}", *request_lines(record)]
 
 
-def _difference(recorded: Record, asked: Record) -> list[str]:
+def _difference(recorded: Record, requested: Record) -> list[str]:
     """Return the differing lines of two requests, with some context."""
-    both = compare_lines(_lines(recorded), _lines(asked))
+    both = compare_lines(_lines(recorded), _lines(requested))
     if all(line.kind == "same" for line in both):  # the difference is in a part that the conversation omits
-        both = compare_lines(_body_lines(recorded), _body_lines(asked))
+        both = compare_lines(_body_lines(recorded), _body_lines(requested))
     differing = [number for number, line in enumerate(both) if line.kind != "same"]
     shown: list[str] = []
     last = -1

@@ -179,8 +179,8 @@ def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
     if earlier.lives is not None and age > earlier.lives[0]:
         sure = "had" if age > earlier.lives[1] else "may have"
         hours, minutes = divmod(round(age / 60), 60)
-        said = f"{hours} h {minutes} min" if hours else f"{minutes} min"
-        says = f"{said} after the earlier call, its time to live {sure} passed"
+        words = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+        says = f"{words} after the earlier call, its time to live {sure} passed"
         return _miss(call, earlier, "expired", "", tokens, says)
     key = "prompt_cache_key"
     if call.request.get(key) != earlier.request.get(key):

@@ -128,9 +128,9 @@ def report(records: Iterable[Record], by: str = "model") -> Report:
 
     Records must be given with their bodies, in chronological order.
     """
-    made = Report()
+    result = Report()
     for call, miss in judge(records):
-        for sums in (made.total, made.groups.setdefault(_group(call, by), Sums())):
+        for sums in (result.total, result.groups.setdefault(_group(call, by), Sums())):
             sums.calls += 1
             sums.tokens += call.tokens
             sums.read += call.read
@@ -139,8 +139,8 @@ def report(records: Iterable[Record], by: str = "model") -> Report:
             if miss is not None and miss.avoidable:
                 sums.lost += miss.dollars or 0.0
         if miss is not None:
-            made.misses.append(miss)
-    return made
+            result.misses.append(miss)
+    return result
 
 
 def _group(call: CachedCall, by: str) -> str:
@@ -158,7 +158,7 @@ def line(record: Record, earlier: Sequence[Record]) -> str | None:
     call = cached_call(record)
     if call is None:
         return None
-    others = [other for one in earlier if (other := cached_call(one)) is not None]
+    others = [other for candidate in earlier if (other := cached_call(candidate)) is not None]
     miss = explain(call, nearest(call, sorted(others, key=lambda other: other.end)))
     if miss is None and not call.read and not call.written:
         return None

@@ -41,10 +41,10 @@ def decode(row: Json) -> list[Record]:
     trace = decode_thing({**_thing(known), "type": "trace"})
     trace.extra["export"] = "langfuse"
     inside = [
-        _observation({_RENAMED.get(key, key): value for key, value in one.items()}, trace)
-        for one in objects(parsed(known.get("observations")))
+        _observation({_RENAMED.get(key, key): value for key, value in item.items()}, trace)
+        for item in objects(parsed(known.get("observations")))
     ]
-    scores = [_score(one) for one in objects(parsed(known.get("scores")))]
+    scores = [_score(item) for item in objects(parsed(known.get("scores")))]
     return [trace, *inside, *scores]
 
 
@@ -54,25 +54,25 @@ def _camel(key: str) -> str:
 
 
 def _thing(row: Json) -> Json:
-    thing: Json = {key: value for key, value in row.items() if key in _KEPT and value not in (None, "")}
-    thing |= {key: at.isoformat() for key in _TIMES if (at := instant(row.get(key), key))}
-    thing |= {
+    fields: Json = {key: value for key, value in row.items() if key in _KEPT and value not in (None, "")}
+    fields |= {key: at.isoformat() for key in _TIMES if (at := instant(row.get(key), key))}
+    fields |= {
         key: value for key in ("input", "output", "metadata") if (value := parsed(row.get(key))) not in (None, "")
     }
-    thing["id"], thing["tags"] = require_id(row, "id"), texts(row.get("tags"))
-    return thing
+    fields["id"], fields["tags"] = require_id(row, "id"), texts(row.get("tags"))
+    return fields
 
 
 def _observation(row: Json, trace: Record | None) -> Record:
     """Return an observation, priced by its usage; the reported figure is the one that Langfuse computed."""
-    thing = _thing(row)
-    thing["type"] = str(row.get("type") or "span").lower()
-    thing["modelParameters"] = object_of(row.get("modelParameters"))
+    observation = _thing(row)
+    observation["type"] = str(row.get("type") or "span").lower()
+    observation["modelParameters"] = object_of(row.get("modelParameters"))
     usage = object_of(row.get("usageDetails")) or object_of(row.get("usage"))
-    thing["usageDetails"] = {key: whole(value) for key, value in usage.items() if whole(value) is not None}
+    observation["usageDetails"] = {key: whole(value) for key, value in usage.items() if whole(value) is not None}
     if trace is not None:
-        thing.setdefault("traceId", trace.id)
-    record = decode_thing(thing)
+        observation.setdefault("traceId", trace.id)
+    record = decode_thing(observation)
     record.extra["export"] = "langfuse"
     if row.get("isRootObservation") is True:  # the export consists of observations, without traces above them
         record.parent_span_id = None

@@ -37,7 +37,7 @@ def decode(row: Json) -> list[Record]:
         if (average := figure(mapping(stats).get("avg"))) is not None:
             record.scores = {**record.scores, name: average}
     keep_cost(record, dollars(row.get("total_cost")))
-    return [record, *(one for child in objects(parsed(row.get("child_runs"))) for one in decode(child))]
+    return [record, *(descendant for child in objects(parsed(row.get("child_runs"))) for descendant in decode(child))]
 
 
 def _id(value: Any) -> str | None:
@@ -46,11 +46,11 @@ def _id(value: Any) -> str | None:
 
 def _add_usage(run: Json, row: Json) -> None:
     """Add the token counts of a row to a call whose run has none."""
-    given, made = whole(row.get("prompt_tokens")), whole(row.get("completion_tokens"))
+    prompt, completion = whole(row.get("prompt_tokens")), whole(row.get("completion_tokens"))
     extra, outputs = mapping(run.get("extra")), mapping(run.get("outputs"))
     metadata = mapping(extra.get("metadata"))
-    if (given or made) and not (metadata.get("usage_metadata") or outputs.get("usage_metadata")):
-        usage: Json = {"input_tokens": given, "output_tokens": made}
+    if (prompt or completion) and not (metadata.get("usage_metadata") or outputs.get("usage_metadata")):
+        usage: Json = {"input_tokens": prompt, "output_tokens": completion}
         for side, column in (("input", "prompt"), ("output", "completion")):
             if details := object_of(row.get(f"{column}_token_details")):
                 usage[f"{side}_token_details"] = details

@@ -76,7 +76,10 @@ def _span(span: Json, trace_id: str | None) -> Span:
         nanoseconds(span.get("start_time_unix_nano")) or instant(span.get("start_time"), "start_time"),
         nanoseconds(span.get("end_time_unix_nano")) or instant(span.get("end_time"), "end_time"),
         dict(object_of(span.get("attributes"))),
-        [Event(text(one.get("name")) or "", object_of(one.get("attributes"))) for one in objects(span.get("events"))],
+        [
+            Event(text(event.get("name")) or "", object_of(event.get("attributes")))
+            for event in objects(span.get("events"))
+        ],
         failed,
         text(status.get("message", span.get("status_message"))) if failed else None,
     )
@@ -112,8 +115,8 @@ def _add_assessments(records: list[Record], assessments: list[Json]) -> None:
 
 
 def _about(records: list[Record], span_id: str | None) -> Iterator[Record]:
-    yield from (one for one in records if span_id is not None and one.span_id == span_id)
-    yield from (one for one in records if one.parent_span_id is None)
+    yield from (record for record in records if span_id is not None and record.span_id == span_id)
+    yield from (record for record in records if record.parent_span_id is None)
 
 
 def _values(assessment: Json) -> Iterator[Any]:

@@ -42,7 +42,7 @@ def decode(row: Json) -> list[Record]:
         instant(row.get("start_time"), "start_time"),
         instant(row.get("end_time"), "end_time"),
         attributes,
-        [_event(one) for one in objects(_events(row.get("events")))],
+        [_event(event) for event in objects(_events(row.get("events")))],
         failed,
         text(row.get("status_message")) if failed else None,
     )

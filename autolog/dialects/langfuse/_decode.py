@@ -140,9 +140,9 @@ def decode_thing(thing: Json) -> Record:
     )
     if thing.get("level") == "ERROR":
         record.status, record.error_message = "error", text_of(thing.get("statusMessage"))
-    given, made = thing.get("input"), thing.get("output")
+    input_, output = thing.get("input"), thing.get("output")
     if kind != "llm":
-        record.request_body, record.response_body = to_body(given), to_body(made)
+        record.request_body, record.response_body = to_body(input_), to_body(output)
         fill_times(record)
         return record
     _read_call(record, thing)
@@ -157,13 +157,13 @@ def decode_thing(thing: Json) -> Record:
 
 
 def _read_call(record: Record, thing: Json) -> None:
-    given, made = thing.get("input"), thing.get("output")
+    input_, output = thing.get("input"), thing.get("output")
     record.operation_name = "embeddings" if thing["type"] == "embedding" else "chat"
     record.request_model = text(thing.get("model"))
-    asked = given if isinstance(given, dict) and "role" not in given else request_of(given) or {}
-    record.request_body = to_body({**mapping(thing.get("modelParameters")), **asked})
-    whole = isinstance(made, dict) and bool({"choices", "candidates", "output", "object"} & made.keys())
-    record.response_body = to_body(made if whole else response_of(made) or made)
+    request = input_ if isinstance(input_, dict) and "role" not in input_ else request_of(input_) or {}
+    record.request_body = to_body({**mapping(thing.get("modelParameters")), **request})
+    whole = isinstance(output, dict) and bool({"choices", "candidates", "output", "object"} & output.keys())
+    record.response_body = to_body(output if whole else response_of(output) or output)
     usage = {**mapping(thing.get("usage")), **mapping(thing.get("usageDetails"))}
     for name in ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details"):
         usage |= mapping(usage.get(name))

@@ -34,20 +34,20 @@ _TOLD = {
 }  # fmt: skip
 
 
-def _told(record: Record, word: str) -> str | None:
+def _original(record: Record, word: str) -> str | None:
     value = mapping(record.extra.get("langfuse")).get(word)
     value = mapping(record.extra.get("attributes")).get(_TOLD[word]) if value is None else value
     return value if isinstance(value, str) and value else None
 
 
 def _level(record: Record) -> str:
-    return "ERROR" if record.status == "error" else (_told(record, "level") or "DEFAULT").upper()
+    return "ERROR" if record.status == "error" else (_original(record, "level") or "DEFAULT").upper()
 
 
 def _type(record: Record) -> str:
     """Return the type that the sender gave, if it fits the record's kind, else the default type of the kind."""
-    told = (_told(record, "type") or "").lower()
-    return (told if KINDS.get(told) == record.kind else _TYPES.get(record.kind, "span")).upper()
+    original = (_original(record, "type") or "").lower()
+    return (original if KINDS.get(original) == record.kind else _TYPES.get(record.kind, "span")).upper()
 
 
 def _time(record: Record) -> str | None:
@@ -95,8 +95,8 @@ def encode_observation(record: Record) -> Json:
         "tags": record.tags,
         "promptName": record.prompt_name,
         "promptVersion": int(version) if version.isdecimal() and len(version) < 10 else None,
-        "version": _told(record, "version"),
-        "traceName": _told(record, "traceName"),
+        "version": _original(record, "version"),
+        "traceName": _original(record, "traceName"),
         "usageDetails": _usage_details(record, total),
         "costDetails": {} if record.cost is None else {"total": record.cost},
         "inputCost": costs.get("input"),
@@ -105,20 +105,24 @@ def encode_observation(record: Record) -> Json:
         "usage": {**{side: count or 0 for side, count in counts.items()}, "total": total or 0, "unit": "TOKENS"},
         "latency": record.duration,
         "timeToFirstToken": record.time_to_first_chunk,
-        "environment": _told(record, "environment") or _ENVIRONMENT,
+        "environment": _original(record, "environment") or _ENVIRONMENT,
     }
 
 
 def _usage_details(record: Record, total: int | None) -> Json:
     """Return the token counts by type; they add up to the total."""
     read, written = record.usage_cache_read_input_tokens, record.usage_cache_creation_input_tokens
-    thought, given, made = record.usage_reasoning_output_tokens, record.usage_input_tokens, record.usage_output_tokens
+    reasoning, input_, output = (
+        record.usage_reasoning_output_tokens,
+        record.usage_input_tokens,
+        record.usage_output_tokens,
+    )
     details = {
-        "input": None if given is None else max(0, given - (read or 0) - (written or 0)),
+        "input": None if input_ is None else max(0, input_ - (read or 0) - (written or 0)),
         "input_cached_tokens": read,
         "input_cache_creation": written,
-        "output": None if made is None else max(0, made - (thought or 0)),
-        "output_reasoning_tokens": thought,
+        "output": None if output is None else max(0, output - (reasoning or 0)),
+        "output_reasoning_tokens": reasoning,
         "total": total,
     }
     return {key: value for key, value in details.items() if value is not None}
@@ -128,7 +132,7 @@ def _usage_details(record: Record, total: int | None) -> Json:
 
 
 def _trace(trace_id: str, root: Record, records: Iterable[Record]) -> Json:
-    named = (name for record in (root, *records) if (name := _told(record, "traceName")))
+    named = (name for record in (root, *records) if (name := _original(record, "traceName")))
     return {
         "id": trace_id,
         "timestamp": _time(root),
@@ -141,9 +145,9 @@ def _trace(trace_id: str, root: Record, records: Iterable[Record]) -> Json:
         "tags": root.tags,
         "public": False,
         "bookmarked": False,
-        "version": _told(root, "version"),
-        "release": _told(root, "release"),
-        "environment": _told(root, "environment") or _ENVIRONMENT,
+        "version": _original(root, "version"),
+        "release": _original(root, "release"),
+        "environment": _original(root, "environment") or _ENVIRONMENT,
         "htmlPath": f"/ui/trace?id={trace_id}",
         "latency": root.duration or 0.0,
     }

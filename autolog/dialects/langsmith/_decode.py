@@ -40,11 +40,11 @@ class Upload:
     def lay(self, operation: str, run_id: str, values: Json) -> None:
         """Add values to a run. Values of a patch override those of a post, in any order; null counts as absent."""
         run = self.runs.setdefault(run_id, {"id": run_id})
-        told = {key: value for key, value in values.items() if value is not None}
+        fields = {key: value for key, value in values.items() if value is not None}
         if operation == "post":
             self.started.add(run_id)
-            told = join(told, run)
-        self.runs[run_id] = join(run, told)
+            fields = join(fields, run)
+        self.runs[run_id] = join(run, fields)
 
     def reject(self, problem: str) -> None:
         """Count an item that could not be decoded."""
@@ -203,21 +203,21 @@ def _first(values: Json, *names: str) -> str | None:
 
 
 def _read_call(record: Record, run_type: str, extra: Json, inputs: Json, outputs: Json) -> None:
-    metadata, asked = mapping(extra.get("metadata")), mapping(extra.get("invocation_params"))
+    metadata, parameters = mapping(extra.get("metadata")), mapping(extra.get("invocation_params"))
     message = _answer(outputs)
-    told = mapping(message.get("response_metadata"))
+    response = mapping(message.get("response_metadata"))
     record.operation_name = "embeddings" if run_type == "embedding" else "chat"
     record.provider_name = provider_called(_first(metadata, "ls_provider"))
-    record.request_model = _first(metadata, "ls_model_name") or _first(asked, "model", "model_name")
-    record.response_model = _first(told, "model_name", "model")
-    record.response_service_tier = _first(told, "service_tier")
-    record.response_id = _first(told, "id")
-    reason = _first(told, "finish_reason", "stop_reason") or _first(_generation(outputs), "finish_reason")
+    record.request_model = _first(metadata, "ls_model_name") or _first(parameters, "model", "model_name")
+    record.response_model = _first(response, "model_name", "model")
+    record.response_service_tier = _first(response, "service_tier")
+    record.response_id = _first(response, "id")
+    reason = _first(response, "finish_reason", "stop_reason") or _first(_generation(outputs), "finish_reason")
     record.response_finish_reasons = [reason] if reason else None
     request = request_of(inputs["messages"]) if isinstance(inputs.get("messages"), list) else None
     if request is None and "prompts" in inputs:
         request = {"prompt": inputs["prompts"]}
-    settings = {key: value for key, value in asked.items() if not key.startswith("_")}
+    settings = {key: value for key, value in parameters.items() if not key.startswith("_")}
     record.request_body = to_body({**settings, **inputs, **(request or {})})
     record.response_body = to_body(_response(outputs, message))
     usages = (metadata.get("usage_metadata"), outputs.get("usage_metadata"), message.get("usage_metadata"))
@@ -233,14 +233,16 @@ def _generations(outputs: Json) -> Iterator[Json]:
     """Yield LangChain's generations: a list of lists, because several prompts may be sent at once."""
     outer = outputs.get("generations")
     for inner in outer if isinstance(outer, list) else []:
-        for one in inner if isinstance(inner, list) else [inner]:
-            if isinstance(one, dict):
-                yield one
+        for generation in inner if isinstance(inner, list) else [inner]:
+            if isinstance(generation, dict):
+                yield generation
 
 
 def _answer(outputs: Json) -> Json:
     """Return the message that answered a call, in LangChain's serialisation, with its fields in `kwargs`."""
-    found = next((mapping(one.get("message")) for one in _generations(outputs) if one.get("message")), {})
+    found = next(
+        (mapping(generation.get("message")) for generation in _generations(outputs) if generation.get("message")), {}
+    )
     return mapping(found.get("kwargs")) or found or outputs
 
 
@@ -250,7 +252,9 @@ def _response(outputs: Json, message: Json) -> Any:
         return {key: value for key, value in outputs.items() if key != "usage_metadata"}
     generations = list(_generations(outputs))
     if generations:
-        return response_of([one.get("message") or {"content": one.get("text")} for one in generations])
+        return response_of(
+            [generation.get("message") or {"content": generation.get("text")} for generation in generations]
+        )
     if "messages" in outputs or "role" in outputs or "content" in outputs:
         return response_of(outputs)
     if set(outputs) <= {"output", "usage_metadata"} and chat_messages(outputs.get("output"), "assistant"):
@@ -260,17 +264,20 @@ def _response(outputs: Json, message: Json) -> Any:
 
 def _read_usage(record: Record, usage: Json) -> None:
     """Read LangChain's counts: the input includes cached tokens, and the output includes reasoning tokens."""
-    read, made = mapping(usage.get("input_token_details")), mapping(usage.get("output_token_details"))
-    lives = [count(read.get(f"ephemeral_{life}_input_tokens")) for life in ("5m", "1h")]
+    input_details, output_details = (
+        mapping(usage.get("input_token_details")),
+        mapping(usage.get("output_token_details")),
+    )
+    lives = [count(input_details.get(f"ephemeral_{life}_input_tokens")) for life in ("5m", "1h")]
     record.usage_input_tokens = count(usage.get("input_tokens"))
     record.usage_output_tokens = count(usage.get("output_tokens"))
-    record.usage_cache_read_input_tokens = count(read.get("cache_read"))
-    written = count(read.get("cache_creation"))
+    record.usage_cache_read_input_tokens = count(input_details.get("cache_read"))
+    written = count(input_details.get("cache_creation"))
     record.usage_cache_creation_input_tokens = sum(life or 0 for life in lives) or written
     record.usage_cache_creation_5m_input_tokens, record.usage_cache_creation_1h_input_tokens = lives
-    record.usage_reasoning_output_tokens = count(made.get("reasoning"))
-    record.usage_input_audio_tokens = count(read.get("audio"))
-    record.usage_output_audio_tokens = count(made.get("audio"))
+    record.usage_reasoning_output_tokens = count(output_details.get("reasoning"))
+    record.usage_input_audio_tokens = count(input_details.get("audio"))
+    record.usage_output_audio_tokens = count(output_details.get("audio"))
     total = usage.get("total_cost")
     if isinstance(total, (int, float)) and not isinstance(total, bool) and 0 < total <= MAX_DOLLARS:
         record.cost, record.custom_cost = float(total), True

@@ -56,14 +56,14 @@ def _object(body: bytes | None) -> Json:
 
 def known_of(record: Record) -> Json:
     """Return the fields that were sent of the run from which a record was decoded."""
-    told = {
+    known = {
         "name": record.name,
         "end_time": format_time(record.end_time),
         "inputs": _object(record.request_body) or None,
         "outputs": _object(record.response_body) or None,
         "tags": record.tags or None,
     }
-    return {**(record.extra.get("run") or {}), **{key: value for key, value in told.items() if value is not None}}
+    return {**(record.extra.get("run") or {}), **{key: value for key, value in known.items() if value is not None}}
 
 
 def run_of(record: Record) -> Json:
@@ -92,7 +92,10 @@ def is_run(record: Record) -> bool:
 
 def attachments_of(record: Record) -> dict[str, Json]:
     """Return the attachments of a record's run by name: content type and size."""
-    return {name: mapping(told) for name, told in mapping(mapping(record.extra.get("run")).get("attachments")).items()}
+    return {
+        name: mapping(description)
+        for name, description in mapping(mapping(record.extra.get("run")).get("attachments")).items()
+    }
 
 
 def encode_run(record: Record) -> Json:
@@ -124,7 +127,7 @@ def _value(score: Any) -> Any:
     return score.get("value") if isinstance(score, dict) else score
 
 
-def _told(score: Any, key: str) -> Any:
+def _reported(score: Any, key: str) -> Any:
     return score.get(key) if isinstance(score, dict) else None
 
 
@@ -133,13 +136,13 @@ def encode_feedback(record: Record) -> list[Json]:
     at = format_time(record.updated_at or record.received_at or record.created_at)
     return [
         {
-            "id": _uuid(_told(score, "id") or f"{record.id}/{key}"),
+            "id": _uuid(_reported(score, "id") or f"{record.id}/{key}"),
             "run_id": _uuid(record.id),
             "trace_id": _uuid(record.trace_id or record.id),
             "key": key,
             "score": _value(score) if isinstance(_value(score), (int, float)) else None,
             "value": None if isinstance(_value(score), (int, float)) else _value(score),
-            "comment": _told(score, "comment"),
+            "comment": _reported(score, "comment"),
             "correction": None,
             "feedback_source": {"type": "api", "metadata": {}},
             "created_at": at,

@@ -64,10 +64,10 @@ def _parse(text: str) -> Filter:
         tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
         end = found.end()
     parser = _Parser(tokens)
-    made = parser.call(0)
+    condition = parser.call(0)
     if parser.place < len(tokens):
         raise _FilterError(f"{tokens[parser.place][1]!r} comes after the end")
-    return made
+    return condition
 
 
 class _FilterError(ValueError):
@@ -173,9 +173,9 @@ def _seconds(text: str) -> float:
     return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
-def _holds(compare: Callable[[Any, Any], bool], one: Any, value: Any) -> bool:
+def _holds(compare: Callable[[Any, Any], bool], actual: Any, value: Any) -> bool:
     try:
-        return compare(one, value)
+        return compare(actual, value)
     except TypeError:
         return False
 
@@ -203,7 +203,9 @@ def _values(run: Json, field: str) -> list[Any]:
         "metadata_key": lambda: [*_metadata(run)],
         "metadata_value": lambda: [*_metadata(run).values()],
         "feedback_key": lambda: [*mapping(run.get("feedback_stats"))],
-        "feedback_score": lambda: [mapping(one).get("avg") for one in mapping(run.get("feedback_stats")).values()],
+        "feedback_score": lambda: [
+            mapping(feedback).get("avg") for feedback in mapping(run.get("feedback_stats")).values()
+        ],
         "tags": lambda: list(run.get("tags") or []),
         "is_root": lambda: [run.get("parent_run_id") is None],
         "latency": lambda: [_latency(run)],

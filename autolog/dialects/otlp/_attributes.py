@@ -54,20 +54,22 @@ def _openinference_kind(record: Record) -> str:
 def _conversation(record: Record, request: Any, response: Any) -> Attributes:
     """Return the messages of a model call, in the form of both conventions."""
     sent = request_messages(request) if request is not None else []
-    came = response_messages(response) if response is not None else []
-    said = "\n".join(filter(None, map(plain_text, came)))
+    received = response_messages(response) if response is not None else []
+    text = "\n".join(filter(None, map(plain_text, received)))
     reasons = record.response_finish_reasons or ["unknown"]
     answered = [
-        {**_genai(one), "finish_reason": reason}
-        for one, reason in zip(came, [*reasons, *reasons[-1:] * len(came)], strict=False)  # one choice may be several
+        {**_genai(message), "finish_reason": reason}
+        for message, reason in zip(
+            received, [*reasons, *reasons[-1:] * len(received)], strict=False
+        )  # one choice may be several
     ]
     return {
         "input.value": last_user_text(request) if request is not None else None,
-        "output.value": said or None,
-        "gen_ai.input.messages": json.dumps([_genai(one) for one in sent], default=str) if sent else None,
-        "gen_ai.output.messages": json.dumps(answered, default=str) if came else None,
+        "output.value": text or None,
+        "gen_ai.input.messages": json.dumps([_genai(message) for message in sent], default=str) if sent else None,
+        "gen_ai.output.messages": json.dumps(answered, default=str) if received else None,
         **_openinference("llm.input_messages", sent),
-        **_openinference("llm.output_messages", came),
+        **_openinference("llm.output_messages", received),
     }
 
 

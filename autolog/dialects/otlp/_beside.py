@@ -44,8 +44,8 @@ def beside(attributes: Attributes, data: Attributes, bodies: Sequence[Any]) -> A
     long = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
     again = {key for key in long if any(data[key] is body for body in bodies)}
     if len(again) < len(long):
-        said = {leaf for body in bodies for leaf in _leaves(body)}
-        again |= {key for key in long if key not in again and said.issuperset(_leaves(data[key]))}
+        leaves = {leaf for body in bodies for leaf in _leaves(body)}
+        again |= {key for key in long if key not in again and leaves.issuperset(_leaves(data[key]))}
     return {key: value for key, value in attributes.items() if key not in again}
 
 

@@ -173,14 +173,14 @@ class _Reader:
     def _record(self, agent: Agent, kind: str, event: Event, session: str, turn: Any) -> Record:
         """Return the record that an event is about, with its place in the session's trace."""
         about = {"call": agent.call_id, "response": agent.call_id, "tool": agent.tool_id}.get(kind, ())
-        thing = present(event.attributes, about)
-        if kind == "response" and about and thing is None:
+        identity = present(event.attributes, about)
+        if kind == "response" and about and identity is None:
             kind = "body"  # its call, which is not known, bears the cost
         if kind in {"prompt", "answer"} and turn is not None:
-            thing, kind = turn, "prompt"
-        elif thing is None:
-            thing = [str(event.at), event.attributes]
-        key = _digest(32, agent.prefix, session, "call" if kind == "response" else kind, thing)
+            identity, kind = turn, "prompt"
+        elif identity is None:
+            identity = [str(event.at), event.attributes]
+        key = _digest(32, agent.prefix, session, "call" if kind == "response" else kind, identity)
         if key not in self.records:
             parent = None if turn is None or kind == "prompt" else _digest(16, agent.prefix, session, turn)
             self.records[key] = Record(

@@ -44,13 +44,13 @@ def _untangle(node: Any) -> Any:
         return node
     if node and all(key.isdecimal() for key in node):
         return [_untangle(item) for item in _in_order(node)]
-    made = {key: _untangle(value) for key, value in node.items()}
+    tree = {key: _untangle(value) for key, value in node.items()}
     for wrapper in _WRAPPERS:
-        if isinstance(made.get(wrapper), dict):
-            made = {**made.pop(wrapper), **made}
-    if "contents" in made and "content" not in made:
-        made["content"] = made.pop("contents")
-    return made
+        if isinstance(tree.get(wrapper), dict):
+            tree = {**tree.pop(wrapper), **tree}
+    if "contents" in tree and "content" not in tree:
+        tree["content"] = tree.pop("contents")
+    return tree
 
 
 # Events
@@ -73,7 +73,7 @@ def from_events(events: Sequence[Event]) -> Attributes:
     outputs: list[Any] = []
     for event in events:
         if event.name in _WHOLE:
-            found |= {key: value for key, value in _said(event).items() if key.startswith("gen_ai.")}
+            found |= {key: value for key, value in _attributes_of(event).items() if key.startswith("gen_ai.")}
         elif (message := message_of(event)) is not None:
             (outputs if event.name == CHOICE else inputs).append(message)
     if inputs:
@@ -86,21 +86,21 @@ def from_events(events: Sequence[Event]) -> Attributes:
 def message_of(event: Event) -> Json | None:
     """Return the message that an event consists of (of the response if it is a choice); None if it is no message."""
     if event.name == CHOICE:
-        return _choice(_said(event))
+        return _choice(_attributes_of(event))
     role = event.name.removeprefix("gen_ai.").removesuffix(".message")
     if event.name.startswith("gen_ai.") and role in {"system", "user", "assistant", "tool"}:
-        return {"role": role, **_said(event)}
+        return {"role": role, **_attributes_of(event)}
     return None
 
 
-def _said(event: Event) -> Attributes:
+def _attributes_of(event: Event) -> Attributes:
     body = parsed(event.body)  # Semantic Kernel logs the body as text
     return {**event.attributes, **(body if isinstance(body, dict) else {})}
 
 
-def _choice(said: Attributes) -> Json:
-    message = parsed(said.get("message", said.get("content")))
+def _choice(attributes: Attributes) -> Json:
+    message = parsed(attributes.get("message", attributes.get("content")))
     if not isinstance(message, dict) or not {"content", "tool_calls"} & message.keys():
         message = {"content": message}
-    calls = {"tool_calls": said["tool_calls"]} if said.get("tool_calls") else {}
-    return {"role": "assistant", **message, **calls, "finish_reason": said.get("finish_reason")}
+    calls = {"tool_calls": attributes["tool_calls"]} if attributes.get("tool_calls") else {}
+    return {"role": "assistant", **message, **calls, "finish_reason": attributes.get("finish_reason")}

@@ -36,13 +36,13 @@ def decode_metrics(request: Json, most: int = NO_LIMIT) -> Batch[Record]:
 
 def _record(point: Point) -> Record:
     attributes = point.attributes
-    said = encode_json([point.metric, str(point.at), attributes])
+    identity = encode_json([point.metric, str(point.at), attributes])
     session, user, model = (
         present(attributes, names)
         for names in (("session.id", "conversation.id"), ("user.email", "user.id"), ("model", "gen_ai.request.model"))
     )
     return Record(
-        id=hashlib.sha256(said).hexdigest()[:32],
+        id=hashlib.sha256(identity).hexdigest()[:32],
         dialect="otlp",
         kind="metric",
         name=point.metric,

@@ -60,9 +60,9 @@ def _by_pieces(data: bytes, signal: str, error: Exception) -> Json:
     parts = [scope for part in getattr(request, f"resource_{fields}") for scope in getattr(part, f"scope_{fields}")]
     if not any(getattr(scope, items) for scope in parts):
         raise Fault(400, f"the body is not an OTLP {signal} message: {error}")
-    made = _SIGNALS[signal](request)
-    made[f"resource{words}"].append({f"scope{words}": [{listed: [*map(Unread, problems)]}]})
-    return made
+    decoded = _SIGNALS[signal](request)
+    decoded[f"resource{words}"].append({f"scope{words}": [{listed: [*map(Unread, problems)]}]})
+    return decoded
 
 
 def encode_protobuf_reply(signal: str, reply: Json) -> bytes:
@@ -168,7 +168,7 @@ def _value(value: Any) -> Any:
     if kind == "string_value":
         return value.string_value
     if kind == "array_value":
-        return [_value(one) for one in value.array_value.values]
+        return [_value(item) for item in value.array_value.values]
     if kind == "kvlist_value":
         return _attributes(value.kvlist_value.values)
     if kind == "bytes_value":

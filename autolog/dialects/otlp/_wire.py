@@ -247,9 +247,9 @@ def _span(item: Json, scope: Scope, base64_ids: bool) -> Span:
 def _event(item: Json) -> Event:
     attributes = attributes_of(item)
     body = _value(item.get("body"))
-    name, said = item.get("name") or _either(item, "eventName", "event_name"), attributes.get("event.name")
-    if said and not str(name or "").endswith(str(said)):
-        name = said  # Rust's libraries name an event by its position in the source code
+    name, event_name = item.get("name") or _either(item, "eventName", "event_name"), attributes.get("event.name")
+    if event_name and not str(name or "").endswith(str(event_name)):
+        name = event_name  # Rust's libraries name an event by its position in the source code
     at = _either(item, "timeUnixNano", "time_unix_nano")
     seen = _either(item, "observedTimeUnixNano", "observed_time_unix_nano")
     severity = _either(item, "severityNumber", "severity_number")

@@ -158,7 +158,7 @@ def decode_spans(body: Json, most: int = NO_LIMIT) -> list[tuple[Record, Record 
     Raises:
         Fault: 400, if the body is invalid; 413, if there are more than `most` spans.
     """
-    made = []
+    decoded = []
     if isinstance(body.get("spans"), list):
         check_count(len(body["spans"]), most)
     for span in validate(SpansBulk, body).spans:
@@ -187,5 +187,5 @@ def decode_spans(body: Json, most: int = NO_LIMIT) -> list[tuple[Record, Record 
             }
             log = decode_log_request({**times, **span.log_request})
             log.trace_id, log.parent_span_id = record.trace_id, record.span_id
-        made.append((record, log))
-    return made
+        decoded.append((record, log))
+    return decoded

@@ -53,13 +53,13 @@ def encode_blueprint(record: Record) -> Json:
 
 def _blocks(messages: Any) -> list[Json]:
     """Return messages with their content as blocks, which this vendor's templates require."""
-    made = []
+    encoded = []
     for message in messages if isinstance(messages, list) else []:
         if isinstance(message, dict):
             content = message.get("content")
             blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            made.append({**message, "content": blocks if isinstance(blocks, list) else []})
-    return made
+            encoded.append({**message, "content": blocks if isinstance(blocks, list) else []})
+    return encoded
 
 
 def encode_request_row(record: Record) -> Json:

@@ -216,18 +216,18 @@ def root_of(request: Request) -> str:
 @cache
 def templates() -> jinja2.Environment:
     """Return the template environment with its functions and filters."""
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {
+    environment.filters |= {
         "safe_text": markup.text, "plain_text": figures.safe,
         "seconds": figures.seconds, "dollars": figures.dollars, "number": figures.number,
         "json_tree": markup.json_tree, "log_url": log_url, "whole": _quoted,
         "moment": _moment, "brief": _brief, "when": _when, "bytes": _bytes, "score": _score,
-        "asked": _asked, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
+        "asked": _request_text, "exact": _exact, "short": figures.short_id, "marked": markup.marked,
     }  # fmt: skip
-    made.globals |= {"span_kinds": KINDS, "version": __version__, "tokens": figures.tokens, "presets": PRESETS}
-    return made
+    environment.globals |= {"span_kinds": KINDS, "version": __version__, "tokens": figures.tokens, "presets": PRESETS}
+    return environment
 
 
 def _quoted(value: object) -> str:
@@ -283,7 +283,7 @@ def _score(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, (int, float)) else figures.safe(value)
 
 
-def _asked(preview: str | None) -> str:
+def _request_text(preview: str | None) -> str:
     """Return the question in an input preview: for a function with a single text argument, that argument."""
     found = re.match(r'\{"[^"]*": ?"(.*?)("\}?)?$', preview or "", re.DOTALL)
     return found[1] if found else preview or ""

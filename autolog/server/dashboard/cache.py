@@ -29,19 +29,19 @@ def judged(request: PageRequest) -> Reply:
     """Return the totals, the causes and the misses of the newest calls."""
     by = _by(request)
     found = request.store.find(_query(request), JUDGED)
-    made = report(request.store.with_bodies(reversed(found)), by)
-    groups = sorted(made.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].tokens)
+    result = report(request.store.with_bodies(reversed(found)), by)
+    groups = sorted(result.groups.items(), key=lambda group: group[0] if by == "day" else -group[1].tokens)
     return request.fragment(
-        "cached.html", frame=request.frame, by=by, report=made, groups=groups, causes=made.causes()[:CAUSES],
-        misses=made.misses[: -MISSES - 1 : -1], cut=len(found) == JUDGED, judged=JUDGED, ends=_day,
+        "cached.html", frame=request.frame, by=by, report=result, groups=groups, causes=result.causes()[:CAUSES],
+        misses=result.misses[: -MISSES - 1 : -1], cut=len(found) == JUDGED, judged=JUDGED, ends=_day,
     )  # fmt: skip
 
 
 def rate(request: PageRequest) -> Reply:
     """Return the share of input tokens that were read from the cache, for the overview."""
-    calls = [one for one in request.store.find(_query(request), RATED) if one.usage_input_tokens]
-    given = sum(one.usage_input_tokens or 0 for one in calls)
-    read = sum(one.usage_cache_read_input_tokens or 0 for one in calls)
+    calls = [call for call in request.store.find(_query(request), RATED) if call.usage_input_tokens]
+    given = sum(call.usage_input_tokens or 0 for call in calls)
+    read = sum(call.usage_cache_read_input_tokens or 0 for call in calls)
     return request.fragment(
         "rate.html", frame=request.frame, share=read / given if given else None, read=read, given=given,
         cut=len(calls) == RATED,

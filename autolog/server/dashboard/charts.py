@@ -190,8 +190,8 @@ def _labels(steps: Sequence[Point], wide: float) -> Markup:
 
 
 def _words(step: Point, index: int, series: Sequence[Series], figures: list[list[float | None]], show: Show) -> str:
-    said = ", ".join(f"{name} {show(row[index])}" for (name, _, _), row in zip(series, figures, strict=True))
-    return f"{step.label}: {said}"
+    values = ", ".join(f"{name} {show(row[index])}" for (name, _, _), row in zip(series, figures, strict=True))
+    return f"{step.label}: {values}"
 
 
 def _y(value: float, top: float) -> float:
@@ -209,7 +209,7 @@ def _tick(value: float, show: Show) -> str:
     words = re.sub(r"\.?0+ s$", " s", show(value))
     if value < 1_000_000 or " " in words:
         return words
-    unit, letter = next(one for one in _LARGE if value >= one[0] * (1 if value % one[0] == 0 else 1_000))
+    unit, letter = next(step for step in _LARGE if value >= step[0] * (1 if value % step[0] == 0 else 1_000))
     return re.sub(r"\.00$", "", show(value / unit)) + letter
 
 

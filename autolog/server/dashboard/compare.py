@@ -41,11 +41,11 @@ def offered(store: Store, record: Record) -> list[Record]:
     found = store.find(query, LOOKED_THROUGH)
     if record.prompt_version:
         found += store.find(query.where(Condition("prompt_version", "neq", (record.prompt_version,))), LOOKED_THROUGH)
-    unlike = {one.id: one for one in found}.values()
+    unlike = {candidate.id: candidate for candidate in found}.values()
 
-    def rank(one: Record) -> tuple[bool, bool, bool]:
-        same_version = one.prompt_version == record.prompt_version
-        same_model = one.request_model == record.request_model
-        return one.input_preview != record.input_preview, same_version, same_version == same_model
+    def rank(candidate: Record) -> tuple[bool, bool, bool]:
+        same_version = candidate.prompt_version == record.prompt_version
+        same_model = candidate.request_model == record.request_model
+        return candidate.input_preview != record.input_preview, same_version, same_version == same_model
 
     return sorted(unlike, key=rank)[:OFFERED]

@@ -56,20 +56,20 @@ def contents(record: Record) -> dict[str, Any]:
     """
     request, response = bodies(record)
     if record.kind != "llm":
-        sent, came = ("" if body is None else _value_of(body) for body in (request, response))
-        return {"input": sent, "output": came, "parameters": {}, "tools": []}
-    said = request_messages(request)
+        sent, received = ("" if body is None else _value_of(body) for body in (request, response))
+        return {"input": sent, "output": received, "parameters": {}, "tools": []}
+    spoken = request_messages(request)
     results: dict[str | None, Part] = {
-        part.id: part for message in said for part in message.parts if part.kind == "tool_result" and part.id
+        part.id: part for message in spoken for part in message.parts if part.kind == "tool_result" and part.id
     }
-    called = {part.id for message in said for part in message.parts if part.kind == "tool_call"}
-    messages = [message for message in said if message.role not in _INSTRUCTIONS]
+    called = {part.id for message in spoken for part in message.parts if part.kind == "tool_call"}
+    messages = [message for message in spoken if message.role not in _INSTRUCTIONS]
     begin = _turn_begins(messages)
     draw = partial(_show, results=results, beside=called)
     earlier = [shown for message in messages[:begin][-MAX_MESSAGES:] if (shown := draw(message))]
     return {
         "answer": [shown for message in response_messages(response) if (shown := draw(message))],
-        "instructions": [shown for message in said if message.role in _INSTRUCTIONS and (shown := draw(message))],
+        "instructions": [shown for message in spoken if message.role in _INSTRUCTIONS and (shown := draw(message))],
         "earlier": earlier,
         "left_out": max(0, begin - MAX_MESSAGES),
         "turn": [shown for message in messages[begin:] if (shown := draw(message))],
@@ -82,12 +82,12 @@ def turn_of(record: Record, most: int) -> tuple[Markup, Markup]:
     """Return the user's last message and the answer, or a function's input and output, each cut at `most`."""
     request, response = bodies(record)
     if record.kind != "llm":
-        asked, answer = (None if body is None else _only_text(body) for body in (request, response))
+        question, answer = (None if body is None else _only_text(body) for body in (request, response))
     else:
-        asked = last_user_text(request) or None
+        question = last_user_text(request) or None
         answer = "\n\n".join(filter(None, map(plain_text, response_messages(response)))) or None
-    asked, answer = asked or record.input_preview, answer or record.output_preview
-    return _value_of(asked, most) if asked else Markup(""), _value_of(answer, most) if answer else Markup("")
+    question, answer = question or record.input_preview, answer or record.output_preview
+    return _value_of(question, most) if question else Markup(""), _value_of(answer, most) if answer else Markup("")
 
 
 def _turn_begins(messages: Sequence[Message]) -> int:
@@ -137,12 +137,12 @@ def _part(part: Part, result: Part | None = None) -> Markup:
     return Markup('<div class="json">{}</div>').format(json_tree(part.value))
 
 
-def _text(said: str, most: int = MAX_TEXT) -> Markup:
+def _text(content: str, most: int = MAX_TEXT) -> Markup:
     """Render a text: as a tree if it is JSON, else as Markdown."""
-    value = decode_json(said) if said[:1] in {"{", "["} else None
+    value = decode_json(content) if content[:1] in {"{", "["} else None
     if isinstance(value, (dict, list)):
         return Markup('<div class="json">{}</div>').format(json_tree(value))
-    return Markup('<div class="said">{}</div>').format(markdown(said, most))
+    return Markup('<div class="said">{}</div>').format(markdown(content, most))
 
 
 def _only_text(body: Any) -> Any:

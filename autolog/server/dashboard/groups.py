@@ -52,9 +52,9 @@ def _ends(store: Store, query: Query, groups: Sequence[Summary]) -> dict[str | N
     """Return the first and the last turn of each session, by session."""
     found: dict[str | None, tuple[Record, Record]] = {}
     for group in groups:
-        one = replace(query.where(session=group.value), roots=True)
-        for first in store.find(one, 1, newest_first=False):
-            last = store.find(one, 1) if group.turns > 1 else []
+        of_group = replace(query.where(session=group.value), roots=True)
+        for first in store.find(of_group, 1, newest_first=False):
+            last = store.find(of_group, 1) if group.turns > 1 else []
             found[group.value] = first, last[0] if last else first
     return found
 
@@ -81,14 +81,14 @@ def session(request: PageRequest) -> Reply:
 
 def _turn(store: Store, record: Record) -> dict[str, Any]:
     """Return what to show of a turn; for a root without bodies, its calls' first input and last output."""
-    asked, answered = conversation.turn_of(record, MAX_SAID)
-    if record.trace_id and not (asked or answered):
+    question, answer = conversation.turn_of(record, MAX_SAID)
+    if record.trace_id and not (question or answer):
         calls = Query({"project": record.project, "trace_id": record.trace_id, "kind": "llm"})
         for call in store.find(calls, 1, newest_first=False, bodies=True):
-            asked, _ = conversation.turn_of(call, MAX_SAID)
+            question, _ = conversation.turn_of(call, MAX_SAID)
         for call in store.find(calls.where(status="ok"), 1, bodies=True):
-            _, answered = conversation.turn_of(call, MAX_SAID)
-    return {"record": record, "asked": asked, "answered": answered}
+            _, answer = conversation.turn_of(call, MAX_SAID)
+    return {"record": record, "asked": question, "answered": answer}
 
 
 def _filters(request: PageRequest, recent: bool = False) -> Filters:

@@ -66,9 +66,9 @@ def summed(store: Store, query: Query, zone: tzinfo) -> tuple[Summary, Histogram
             step, steps = _steps(store, query, since, until)
     whole = _whole(steps)
     until = max(until, whole.last, since + timedelta(seconds=1))
-    top = max(one.records for one in steps)
+    top = max(summary.records for summary in steps)
     wide = max(1.5, WIDTH * (step / (until - since)))
-    bars = Markup("").join(_bars(one, since, until, wide, top, zone) for one in steps)
+    bars = Markup("").join(_bars(summary, since, until, wide, top, zone) for summary in steps)
     words = f"{whole.records:,} records between {_words(since, zone)} and {_words(until, zone)}"
     return whole, Histogram(_SVG.format(WIDTH, HEIGHT, words, bars), since, until)
 
@@ -86,22 +86,24 @@ def _steps(store: Store, query: Query, since: datetime, until: datetime) -> tupl
 
 def _whole(steps: Sequence[Summary]) -> Summary:
     """Return the sums of all steps together."""
-    costs = [one.cost for one in steps if one.cost is not None]
+    costs = [step.cost for step in steps if step.cost is not None]
     counted = {
-        name: sum(getattr(one, name) for one in steps)
+        name: sum(getattr(step, name) for step in steps)
         for name in ("records", "turns", "calls", "errors", "input_tokens", "output_tokens", "unpriced")
     }
     return Summary(
-        value=None, cost=sum(costs) if costs else None, first=steps[0].first, last=max(one.last for one in steps),
+        value=None, cost=sum(costs) if costs else None, first=steps[0].first, last=max(step.last for step in steps),
         **counted,
     )  # fmt: skip
 
 
-def _bars(one: Summary, since: datetime, until: datetime, wide: float, top: int, zone: tzinfo) -> Markup:
-    x = WIDTH * ((one.first - since) / (until - since))
+def _bars(step: Summary, since: datetime, until: datetime, wide: float, top: int, zone: tzinfo) -> Markup:
+    x = WIDTH * ((step.first - since) / (until - since))
     x, wide = max(0.0, x), wide + min(0.0, x)
-    words = f"{_words(one.first, zone)}: {one.records:,} records, {one.errors:,} errors, {figures.dollars(one.cost)}"
-    tall, failed = HEIGHT * one.records / top, HEIGHT * one.errors / top
+    words = (
+        f"{_words(step.first, zone)}: {step.records:,} records, {step.errors:,} errors, {figures.dollars(step.cost)}"
+    )
+    tall, failed = HEIGHT * step.records / top, HEIGHT * step.errors / top
     bar = _BAR.format(x, HEIGHT - tall, max(1.0, wide - 1.5), tall, "calls", words)
     return bar + (
         _BAR.format(x, HEIGHT - failed, max(1.0, wide - 1.5), failed, "errors", words) if failed else Markup("")

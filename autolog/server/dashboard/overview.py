@@ -95,6 +95,8 @@ def overview(request: PageRequest) -> Reply:
     groups = _groups(request, query, by, since, until)
     earlier = {total.value: total for total in _groups(request, query, by, since - length, since)}
     changes = [Change(group, earlier.get(group.value, Total())) for group in groups]
+    costly = sorted((change for change in changes if change.now.cost), key=lambda change: -change.now.cost)
+    failing = sorted((change for change in changes if change.now.errors), key=lambda change: -change.more_errors)
     models = request.store.hours(project, "model", since, until) if not only else []
 
     def link(point: Point) -> str:
@@ -108,8 +110,7 @@ def overview(request: PageRequest) -> Reply:
         "overview.html", charts=drawn, groups=changes[:MAX_GROUPS], whole=Change(_sum(hours), _sum(before)), by=by,
         dimensions=GROUPS, ready=DIMENSIONS, only=request.parameter("only"), since=since, until=until, recent=RECENT,
         more=max(0, len(groups) - MAX_GROUPS), place="overview",
-        costly=sorted((one for one in changes if one.now.cost), key=lambda one: -one.now.cost)[:MAX_CALLS],
-        failing=sorted((one for one in changes if one.now.errors), key=lambda one: -one.more_errors)[:MAX_CALLS],
+        costly=costly[:MAX_CALLS], failing=failing[:MAX_CALLS],
     )  # fmt: skip
 
 
@@ -124,7 +125,11 @@ def calls(request: PageRequest) -> Reply:
     """Return the most expensive and the slowest calls; the script adds them, so that the page does not wait."""
     query = _query(request).where(kind="llm")
     found = {
-        words: [one for one in request.store.find(query, MAX_CALLS, order_by=field) if getattr(one, field) is not None]
+        words: [
+            record
+            for record in request.store.find(query, MAX_CALLS, order_by=field)
+            if getattr(record, field) is not None
+        ]
         for words, field in (("Most expensive calls", "cost"), ("Slowest calls", "duration"))
     }
     return request.fragment("calls.html", found=found)

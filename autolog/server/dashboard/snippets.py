@@ -59,10 +59,10 @@ def as_python(record: Record) -> str | None:
     base = path.removesuffix(end)
     base = base.removesuffix("/v1") if anthropic else base
     official = base in {"https://api.anthropic.com", "https://api.openai.com/v1"}
-    made = f"{kind}()" if official else f"{kind}(base_url={base!r})"
+    client = f"{kind}()" if official else f"{kind}(base_url={base!r})"
     plain = {key: value for key, value in body.items() if key.isidentifier()}
     arguments = "".join(f"    {key}={_literal(value)},\n" for key, value in plain.items())
-    return f"import {sdk}\n\nclient = {sdk}.{made}\nanswer = client.{method}(\n{arguments})\n"
+    return f"import {sdk}\n\nclient = {sdk}.{client}\nanswer = client.{method}(\n{arguments})\n"
 
 
 def _literal(value: object) -> str:

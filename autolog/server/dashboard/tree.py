@@ -54,7 +54,10 @@ def trace_sums(store: Store, records: Sequence[Record]) -> dict[str | None, Summ
     ids = tuple({record.trace_id for record in records if record.trace_id})
     if not ids:
         return {}
-    return {one.value: one for one in store.summarise(Query().where(Condition("trace_id", "eq", ids)), "trace_id")}
+    return {
+        summary.value: summary
+        for summary in store.summarise(Query().where(Condition("trace_id", "eq", ids)), "trace_id")
+    }
 
 
 def make_tree(records: Sequence[Record]) -> Tree:

@@ -55,7 +55,7 @@ def save(request: PageRequest) -> Reply:
     read_filters(pairs, request.project, request.frame.zone_name, path)
     kept = {key for key, data in request.store.documents(_KIND).items() if not data.get("removed_at")}
     key = f"{project}\n{path}\n{name}"
-    if key not in kept and sum(one.startswith(f"{project}\n") for one in kept) >= MOST:
+    if key not in kept and sum(other.startswith(f"{project}\n") for other in kept) >= MOST:
         raise Fault(400, f"There are {MOST} views already: remove one first.")
     data = {"name": name, "project": project, "path": path, "query": with_query("", pairs).removeprefix("?")}
     request.call.write(lambda store: store.put_document(_KIND, key, data))

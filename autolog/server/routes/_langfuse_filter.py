@@ -97,7 +97,7 @@ def parse_conditions(given: str) -> list[Json]:
         Fault: 400, if it is not a list of at most 50 objects.
     """
     conditions = parse_json(clean(given).encode())
-    are_objects = isinstance(conditions, list) and all(isinstance(one, dict) for one in conditions)
+    are_objects = isinstance(conditions, list) and all(isinstance(condition, dict) for condition in conditions)
     if not are_objects or len(conditions) > _MOST:
         raise Fault(400, f"filter: is not a list of at most {_MOST} conditions, each an object")
     return list(conditions)
@@ -111,11 +111,11 @@ def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Quer
     """
     others = []
     for given in conditions:
-        one = {**given, "column": _ALIASES.get(str(given.get("column")), str(given.get("column")))}
-        if one["column"] not in columns.all():
+        condition = {**given, "column": _ALIASES.get(str(given.get("column")), str(given.get("column")))}
+        if condition["column"] not in columns.all():
             known = ", ".join((*columns.all(), *_ALIASES))
-            raise Fault(400, f"filter: there is no column {one['column'][:50]!r} here; choose from {known}")
-        accepts, stored = _accepting(one, columns), _stored(one, columns)
+            raise Fault(400, f"filter: there is no column {condition['column'][:50]!r} here; choose from {known}")
+        accepts, stored = _accepting(condition, columns), _stored(condition, columns)
         if stored is None:
             others.append(accepts)
         else:
@@ -123,24 +123,24 @@ def narrow(query: Query, conditions: list[Json], columns: Columns) -> tuple[Quer
     return query, (lambda item: all(accepts(item) for accepts in others)) if others else None
 
 
-def _stored(one: Json, columns: Columns) -> Condition | None:
+def _stored(condition: Json, columns: Columns) -> Condition | None:
     """Return a condition as the store compares it; None if the store cannot compare it exactly."""
-    field = columns.stored.get(one["column"])
-    if field is not None and one["operator"] == "=":
-        return Condition(field, "eq", (clean(one["value"]),))
-    if field is not None and one["operator"] == "any of":
-        return Condition(field, "eq", tuple(map(clean, one["value"])))
+    field = columns.stored.get(condition["column"])
+    if field is not None and condition["operator"] == "=":
+        return Condition(field, "eq", (clean(condition["value"]),))
+    if field is not None and condition["operator"] == "any of":
+        return Condition(field, "eq", tuple(map(clean, condition["value"])))
     return None
 
 
-def _accepting(one: Json, columns: Columns) -> Accepts:
+def _accepting(condition: Json, columns: Columns) -> Accepts:
     """Return a function that checks whether an item matches a condition.
 
     Raises:
         Fault: 400, if the operator or the value does not suit the column.
     """
-    column, operator, key = one["column"], str(one.get("operator")), str(one.get("key"))
-    if column in columns.objects and not isinstance(one.get("key"), str):
+    column, operator, key = condition["column"], str(condition.get("operator")), str(condition.get("key"))
+    if column in columns.objects and not isinstance(condition.get("key"), str):
         raise Fault(400, f"filter: {column} needs a key, the name of what is in it")
     is_nested = column in columns.objects
 
@@ -150,17 +150,17 @@ def _accepting(one: Json, columns: Columns) -> Accepts:
 
     if operator in _IS_SET:
         return lambda item: (value_of(item) is not None) is _IS_SET[operator]
-    fits = _comparison(one, columns)
+    fits = _comparison(condition, columns)
     if fits is None:
         raise Fault(
-            400, f"filter: {column} is not compared by {operator[:20]!r} with {text_of(one.get('value'))!s:.50}"
+            400, f"filter: {column} is not compared by {operator[:20]!r} with {text_of(condition.get('value'))!s:.50}"
         )
     return lambda item: fits(value_of(item))
 
 
-def _comparison(one: Json, columns: Columns) -> Callable[[Any], bool] | None:
+def _comparison(condition: Json, columns: Columns) -> Callable[[Any], bool] | None:
     """Return a function that compares a value, perhaps None, as a condition says; None if there is no comparison."""
-    column, operator, wanted = one["column"], str(one.get("operator")), one.get("value")
+    column, operator, wanted = condition["column"], str(condition.get("operator")), condition.get("value")
     is_flag = isinstance(wanted, bool)
     is_number = isinstance(wanted, (int, float)) and not is_flag and abs(wanted) < _LARGEST
     if is_flag and operator in {"=", "<>"} and (column in columns.flags or column in columns.objects):
@@ -184,7 +184,7 @@ def _comparison(one: Json, columns: Columns) -> Callable[[Any], bool] | None:
 
 def _texts(value: Any) -> set[str]:
     values = value if isinstance(value, list) else [] if value is None else [value]
-    return {text_of(one) or "" for one in values}
+    return {text_of(item) or "" for item in values}
 
 
 def _values(value: Any) -> list[str]:

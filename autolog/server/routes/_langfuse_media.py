@@ -94,7 +94,7 @@ def put(call: Call) -> RecordWrite:
     return call.keep([record], lambda _: Reply(200, {}))
 
 
-def told(call: Call) -> Reply:
+def describe_media(call: Call) -> Reply:
     """Acknowledge the client's report on an upload, which says nothing that the server does not know."""
     call.object()
     return Reply(200, {})
@@ -137,7 +137,7 @@ def _route(method: str, path: str, handler: Any, summary: str, **more: Any) -> R
 _CONTENT = "the content of media, at a signed address"
 ROUTES = [
     _route("POST", "", ask, "the upload address for media"),
-    _route("PATCH", "/{id}", told, "the result of an upload"),
+    _route("PATCH", "/{id}", describe_media, "the result of an upload"),
     _route("GET", "/{id}", get, "media", scope="read"),
     _route("PUT", "/{id}/content", put, _CONTENT, open=True, signed=True, keeps=True),
     _route("GET", "/{id}/content", content, _CONTENT, open=True, signed=True, scope="read", produces=(_ANY,)),

@@ -130,8 +130,8 @@ def _conditions(call: Call) -> list[Json]:
     for name in _CONDITIONS:
         if (value := given.text(name)) is not None:
             is_flag = name == "isRootObservation"
-            told = value.lower() == "true" if is_flag else value.upper() if name in {"type", "level"} else value
-            found.append({"column": name, "operator": "=", "value": told})
+            wanted = value.lower() == "true" if is_flag else value.upper() if name in {"type", "level"} else value
+            found.append({"column": name, "operator": "=", "value": wanted})
     if environments := given.texts("environment"):
         found.append({"column": "environment", "operator": "any of", "value": list(environments)})
     return found
@@ -276,7 +276,7 @@ def list_sessions(call: Call) -> Reply:
     page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
     query = _query_beside(call)
     found = call.store.summarise(query, "session", limit + 1, (page - 1) * limit)
-    data = [dialect.encode_session(str(one.value), one.first, call.project) for one in found[:limit]]
+    data = [dialect.encode_session(str(session.value), session.first, call.project) for session in found[:limit]]
     total = (page - 1) * limit + len(found)  # a lower bound: one more than shown if there is a next page
     return Reply(200, {"data": data, "meta": _meta(page, limit, total)})
 
@@ -301,7 +301,7 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
         equal["span_id"] = observation
     query = Query(equal, query.tags, since=query.since, until=query.until, conditions=query.conditions)
     records = (record for record in call.store.find(query, MAX_LOOKED_AT) if record.scores)
-    return [one for record in records for one in encode(record) if name in (None, one["name"])]
+    return [entry for record in records for entry in encode(record) if name in (None, entry["name"])]
 
 
 def list_scores(call: Call) -> Reply:

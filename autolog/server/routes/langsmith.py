@@ -62,7 +62,7 @@ def _keep(call: Call, upload: dialect.Upload) -> RecordWrite:
             upload.reject(why_misread(error))
             continue
         records.append(record)
-        records += (dialect.decode_attachment(record, *told) for told in upload.attachments.get(run_id, ()))
+        records += (dialect.decode_attachment(record, *file) for file in upload.attachments.get(run_id, ()))
     if upload.rejected and not records:
         raise Fault(422, upload.problem)
     return call.keep(records, lambda _: Reply(202, {"rejected": upload.rejected, "problem": upload.problem or None}))
@@ -179,7 +179,7 @@ def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
             query = Query({"project": call.project, "trace_id": trace_id})
             found = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
             runs = [run, *map(dialect.encode_run, filter(dialect.is_run, found))]
-            roots = [one for one in runs if one["parent_run_id"] is None]
+            roots = [candidate for candidate in runs if candidate["parent_run_id"] is None]
             known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
                 of_any is None or any(map(of_any, runs))
             )
@@ -216,9 +216,9 @@ def _encoded(call: Call, record: Record) -> Json:
     urls = {
         f"attachment.{name}": {
             "presigned_url": sign(call, "GET", path, name=name),
-            "mime_type": told.get("content_type"),
+            "mime_type": description.get("content_type"),
         }
-        for name, told in files.items()
+        for name, description in files.items()
     }
     return {**dialect.encode_run(record), "s3_urls": urls}
 

@@ -117,8 +117,8 @@ def list_records(call: Call) -> Reply:
     more, records = len(records) > limit, records[:limit]
     bodies = call.parameter("bodies") in {"1", "true"}
     if bodies:
-        asked, records = len(records), _with_bodies(call.store, records)
-        more = more or len(records) < asked
+        requested, records = len(records), _with_bodies(call.store, records)
+        more = more or len(records) < requested
     if _wants_msgpack(call):
         return Reply(200, pack(records), MSGPACK, {**_PROTOCOL, **({"x-autolog-more": "1"} if more else {})})
     answer: dict[str, Any] = {"records": [to_dict(record, bodies) for record in records], "more": more}

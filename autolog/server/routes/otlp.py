@@ -37,8 +37,8 @@ def export(signal: str, call: Call) -> RecordWrite:
         batch = dialect.decode_logs(request, call.batch_items)
     else:
         batch = dialect.decode_metrics(request, call.batch_items)
-    said = dialect.encode_reply(signal, batch)
-    reply = Reply(200, dialect.encode_protobuf_reply(signal, said), PROTOBUF) if protobuf else Reply(200, said)
+    result = dialect.encode_reply(signal, batch)
+    reply = Reply(200, dialect.encode_protobuf_reply(signal, result), PROTOBUF) if protobuf else Reply(200, result)
     return call.keep(batch.items, lambda _: reply)
 
 

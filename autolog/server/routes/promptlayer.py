@@ -154,7 +154,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
     filters = group.get("filters", [])
     if str(group.get("logic", "AND")).upper() != "AND" or not isinstance(filters, list):
         raise Fault(400, "filter_group: only a flat list of filters joined by AND is supported")
-    made = []
+    conditions = []
     for item in filters:
         field = _SORTS.get(str(item.get("field"))) if isinstance(item, dict) else None
         operator = _OPERATORS.get(str(item.get("operator"))) if isinstance(item, dict) else None
@@ -164,18 +164,18 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(one, (str, int, float)) for one in values):
             raise Fault(400, "filter_group: values are texts and numbers")
-        made.append(Condition(field, operator, tuple(values)))
-    return tuple(made)
+        conditions.append(Condition(field, operator, tuple(values)))
+    return tuple(conditions)
 
 
 def spans_bulk(call: Call) -> RecordWrite:
-    made = dialect.decode_spans(call.object(), call.batch_items)
-    flat = [record for pair in made for record in pair if record is not None]
+    decoded = dialect.decode_spans(call.object(), call.batch_items)
+    flat = [record for pair in decoded for record in pair if record is not None]
 
     def answer(found: list[int]) -> Reply:
         places = dict(zip((record.id for record in flat), found, strict=True))
-        spans = [{"id": places[span.id], "name": span.name, "span_id": span.span_id} for span, _ in made]
-        logs = [{"id": places[log.id], "span_id": span.span_id} for span, log in made if log is not None]
+        spans = [{"id": places[span.id], "name": span.name, "span_id": span.span_id} for span, _ in decoded]
+        logs = [{"id": places[log.id], "span_id": span.span_id} for span, log in decoded if log is not None]
         return Reply(201, {"success": True, "spans": spans, "request_logs": logs})
 
     return call.keep(flat, answer)

@@ -168,14 +168,14 @@ def _translate(target: Target, error: Exception) -> Exception:
 
     if not isinstance(error, exceptions.Error):
         return error
-    code, said = error.code, _short(error)
-    if code in _FULL or "No space left on device" in said:
-        return StoreFull(target.shown, said)
+    code, message = error.code, _short(error)
+    if code in _FULL or "No space left on device" in message:
+        return StoreFull(target.shown, message)
     if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
-        return StoreUnavailable(target.shown, f"cannot be reached: {said}")
+        return StoreUnavailable(target.shown, f"cannot be reached: {message}")
     if code in _REFUSED:
-        return StoreError(target.shown, f"{_REFUSED[code]}: {said}")
-    return (StoreUnavailable if code in _PASSING else StoreError)(target.shown, said)
+        return StoreError(target.shown, f"{_REFUSED[code]}: {message}")
+    return (StoreUnavailable if code in _PASSING else StoreError)(target.shown, message)
 
 
 def _short(error: Exception) -> str:

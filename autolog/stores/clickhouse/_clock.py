@@ -40,8 +40,8 @@ class Clock:
         """Return the time by the database's clock, in seconds since 1970."""
         if time.monotonic() - self._looked > 60:
             before = time.time()
-            ((told,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
-            self._ahead = told / 1e6 - (before + time.time()) / 2
+            ((micros,),) = self._db.query("SELECT toUnixTimestamp64Micro(now64(6))")
+            self._ahead = micros / 1e6 - (before + time.time()) / 2
             self._looked = time.monotonic()
         return time.time() + self._ahead
 

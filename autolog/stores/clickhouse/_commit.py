@@ -57,7 +57,7 @@ class Commits:
 
     def records(self, changed: list[Kept], round_: int = 0) -> None:
         """Insert changed records, which are stored when this returns."""
-        rows, media, told = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
+        rows, media, changed_rows = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
         bases = [kept.version for kept in changed]
         mine: set[int] = set()
         for kept in changed:
@@ -76,10 +76,10 @@ class Commits:
                 rows.append(to_row(kept))
                 kept.record, media = whole, media | kept.media
             if kept.gone or kept.base is not None or len(changed) <= FEW:
-                told += rows[before:]
+                changed_rows += rows[before:]
         self._mark_hours(changed)
         self._media.insert(media)
-        self._db.insert("change", CHANGE, [change_of(row) for row in told])
+        self._db.insert("change", CHANGE, [change_of(row) for row in changed_rows])
         self._db.insert("log", TYPES, rows)
         try:  # everything is stored, so the following must not fail the commit
             if media:

@@ -106,9 +106,9 @@ class Sums:
                              *self._reckoned(present, seals, step, project, dimension, value)):  # fmt: skip
             _add(found, start, sums)
         for (start, name), sums in sorted(found.items()):
-            calls, errors, given, made, cost, priced, counts = sums
+            calls, errors, input_, output, cost, priced, counts = sums
             durations = {middle(bucket): count for bucket, count in counts.items()}
-            yield Hour(_EPOCH + start * _HOUR, name, calls, errors, given, made, cost, priced, durations)
+            yield Hour(_EPOCH + start * _HOUR, name, calls, errors, input_, output, cost, priced, durations)
 
     def _sealed(self, present: Sequence[int], begin: int, end: int, now: datetime) -> dict[int, int]:
         """Return the stamps of the hours with valid sums, after sealing all hours that can be sealed."""

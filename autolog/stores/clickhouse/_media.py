@@ -27,14 +27,14 @@ class Media:
         """Return the hashes whose media are stored."""
         values = Values()
         sql = f"SELECT sha256 FROM media WHERE sha256 IN ({values.marks(hashes)})"
-        return {one for (one,) in self._db.query(sql, values)}
+        return {media_id for (media_id,) in self._db.query(sql, values)}
 
     def used(self, hashes: set[str]) -> set[str]:
         """Return the hashes to which a record refers."""
         values = Values()
         condition = f"hasAny(media_hashes, [{values.marks(hashes)}])"
         sql = f"SELECT DISTINCT arrayJoin(media_hashes) AS one FROM log FINAL WHERE {condition}"
-        return {one for (one,) in self._db.query(sql, values)}
+        return {media_id for (media_id,) in self._db.query(sql, values)}
 
     def drop(self, hashes: set[str]) -> None:
         """Delete media to which no record refers; restore any to which a record has referred in the meantime."""

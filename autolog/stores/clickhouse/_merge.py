@@ -53,8 +53,8 @@ def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
         else:
             _lay(result, mine.base, kept.record)
     join_pieces(result)
-    made = result.created_at
-    gone_at = [at for key, at in times.items() if made is None or key != micros(made)]
+    created_at = result.created_at
+    gone_at = [at for key, at in times.items() if created_at is None or key != micros(created_at)]
     if not gone_at and not latest.gone and _same(result, latest.record):
         return None
     return Outcome(result, live[0].seq, latest.version, gone_at)

@@ -144,7 +144,7 @@ class Reader:
 
     def _lengths(self, records: Sequence[Record]) -> Iterator[tuple[Record, int]]:
         """Yield records with the size of their bodies, in bytes."""
-        values, times = Values(), {(one.project, one.id): one.created_at for one in records if one.created_at}
+        values, times = Values(), {(row.project, row.id): row.created_at for row in records if row.created_at}
         marks = ", ".join(values.at(at) for at in sorted(set(times.values())))
         sizes = " + ".join(f"ifNull(length({name}), 0)" for name in BODIES)
         rows = self._db.query(

@@ -89,7 +89,7 @@ def where(query: Query, values: Values) -> str:
         else:
             raise ValueError(f"cannot filter by {name!r}; choose one of {', '.join(('model', *EQUAL_FIELDS))}")
     clauses += [f"has(tags, {values.mark(clean(tag))})" for tag in query.tags]
-    clauses += [_scored(one, values) for one in query.scores]
+    clauses += [_scored(score, values) for score in query.scores]
     for key, value in query.metadata.items():
         mark = values.mark(clean(key))
         clauses.append(f"(mapContains(metadata, {mark}) AND metadata[{mark}] = {values.mark(clean(value))})")
@@ -129,7 +129,7 @@ def _has_text(fields: tuple[str, ...], text: str, values: Values) -> str:
     folded = clean(text).casefold()
     # ß is the one letter whose case the engine does not fold
     spelled = [folded, clean(text), folded.replace("ss", "ß")]
-    spelled += [json.dumps(one)[1:-1] for one in spelled]
+    spelled += [json.dumps(spelling)[1:-1] for spelling in spelled]
     needles = [values.mark(needle) for needle in dict.fromkeys(spelled)]
     return _any(
         f"positionCaseInsensitiveUTF8(ifNull({field}, ''), {needle}) > 0" for field in fields for needle in needles

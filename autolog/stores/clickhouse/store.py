@@ -165,17 +165,17 @@ class ClickHouseStore:
         if old is None or old.gone:
             now = datetime.now(UTC)
             new.received_at, new.updated_at = new.received_at or now, new.updated_at or now
-            made = Kept(new, self._clock.next_seq() if seq is None else seq)
+            kept = Kept(new, self._clock.next_seq() if seq is None else seq)
             if old is not None:
-                made.version, made.was_at = old.version, old.was_at
+                kept.version, kept.was_at = old.version, old.was_at
         else:
             merged = msgspec.structs.replace(old.record)
             merge(merged, new)
             join_pieces(merged)
             merged.updated_at = datetime.now(UTC)
-            made = replace(old, record=merged)
-        self._set(made)
-        return made.seq
+            kept = replace(old, record=merged)
+        self._set(kept)
+        return kept.seq
 
     def update(self, record_id: str, project: str, change: Callable[[Record], None]) -> Record | None:
         key = clean(project), clean(record_id)

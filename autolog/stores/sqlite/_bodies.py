@@ -97,6 +97,8 @@ class Bodies:
             samples = [body[:_SAMPLE] for row in newest for packed in row if (body := self.unpack(db, packed))]
             if len(samples) < _FEW:
                 return
-            made = zstd.train_dict(samples, _SIZE)
-            db.execute("INSERT OR IGNORE INTO dictionary VALUES (?, ?, ?)", (made.dict_id, last, made.dict_content))
+            dictionary = zstd.train_dict(samples, _SIZE)
+            db.execute(
+                "INSERT OR IGNORE INTO dictionary VALUES (?, ?, ?)", (dictionary.dict_id, last, dictionary.dict_content)
+            )
             self.load(db)

@@ -180,9 +180,9 @@ def read_hours(
     if value is not None:
         condition, values = f"{condition} AND {named} = ?", [*values, value]
     sql = f"SELECT hour, {named}, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
-    for hour, found, calls, errors, given, made, cost, priced, durations in db.execute(sql, values):
+    for hour, found, calls, errors, input_, output, cost, priced, durations in db.execute(sql, values):
         start = _EPOCH + timedelta(hours=hour)
-        yield Hour(start, found, calls, errors, given, made, cost, priced, _Durations(durations))
+        yield Hour(start, found, calls, errors, input_, output, cost, priced, _Durations(durations))
 
 
 class _Durations(Mapping[float, int]):

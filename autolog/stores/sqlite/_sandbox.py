@@ -119,16 +119,16 @@ def _read(db: sqlite3.Connection, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explained(error: Exception, seconds: float) -> str:
-    said = re.sub(r"\bs[0-9a-f]{32}\.", "", str(error))
-    if said == "interrupted":
+    message = re.sub(r"\bs[0-9a-f]{32}\.", "", str(error))
+    if message == "interrupted":
         return f"the statement was stopped: it took more than {seconds:g} seconds"
-    if "I/O error" in said or "disk is full" in said:  # the limit on temporary files
+    if "I/O error" in message or "disk is full" in message:  # the limit on temporary files
         return "the statement was stopped: it needs too much memory"
-    if "prohibited" in said or "not authorized" in said:
-        return f"only SELECT over the views is allowed ({said}); {_HELP}"
-    if "no such column" in said:
-        return f"{said}; calls and spans have {', '.join(RECORD_COLUMNS)}"
-    return f"{said}; {_HELP}" if "no such table" in said else said
+    if "prohibited" in message or "not authorized" in message:
+        return f"only SELECT over the views is allowed ({message}); {_HELP}"
+    if "no such column" in message:
+        return f"{message}; calls and spans have {', '.join(RECORD_COLUMNS)}"
+    return f"{message}; {_HELP}" if "no such table" in message else message
 
 
 # What may be read

@@ -135,7 +135,7 @@ def _tables(db: sqlite3.Connection) -> list[str]:
 def _shape(db: sqlite3.Connection, table: str) -> _Shape:
     columns = db.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (table,))
     unique = db.execute("SELECT name FROM pragma_index_list(?) WHERE \"unique\" AND origin = 'u'", (table,)).fetchall()
-    keys = [tuple(row[0] for row in db.execute("SELECT name FROM pragma_index_info(?)", one)) for one in unique]
+    keys = [tuple(row[0] for row in db.execute("SELECT name FROM pragma_index_info(?)", index)) for index in unique]
     (counting,) = db.execute(
         "SELECT count(*) FROM sqlite_master WHERE name = ? AND sql LIKE '%AUTOINCREMENT%'", (table,)
     ).fetchone()

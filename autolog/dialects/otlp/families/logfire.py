@@ -39,9 +39,9 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
 
 def _is_step(span: Span) -> bool:
     """Return whether a span is of a streamed call: it ends before the answer, and a log at the stream's end has all."""
-    said = span.attributes
-    is_call = said.get("logfire.span_type") == "span" and "request_data" in said
-    return is_call and not span.failed and not any(key in said for key in _ANSWERED)
+    attributes = span.attributes
+    is_call = attributes.get("logfire.span_type") == "span" and "request_data" in attributes
+    return is_call and not span.failed and not any(key in attributes for key in _ANSWERED)
 
 
 _ANSWERED = ("response_data", "gen_ai.output.messages", "gen_ai.response.id", "gen_ai.usage.input_tokens", "events")
