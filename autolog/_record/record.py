@@ -151,6 +151,10 @@ DEFAULTS = {
 MERGED = frozenset({"metadata", "scores", "request_meta", "response_meta", "extra"})
 #: The cost and its explanation, which are only ever replaced together.
 BILL = ("cost", "cost_details", "custom_cost")
+#: The beginning of the keys in `extra` under which pieces of bodies are, from which `_reading.pieces` joins the bodies.
+PIECE = "piece "
+#: Fields that follow from all pieces together, and not from the latest.
+_OF_PIECES = (*BODIES, "input_preview", "output_preview", "tool_calls", "media")
 #: Fields that a retry of the same call resets, even where the retry has no value for them.
 _OUTCOME = ("status", "status_code", "error_type", "error_message", "response_body", "output_preview")
 
@@ -170,6 +174,8 @@ def merge(old: Record, new: Record) -> None:
                 setattr(new, name, DEFAULTS[name])
         if new.cost is not None:
             new.cost_details = details
+    if any(key.startswith(PIECE) for key in new.extra):
+        new = msgspec.structs.replace(new, **{name: None for name in _OF_PIECES if getattr(old, name) is not None})
     replaced = {side for side in ("request", "response") if getattr(new, f"{side}_body") is not None}
     stays = [entry for entry in old.media or () if entry["body"] not in replaced]
     old.media = [*stays, *(new.media or ())] or None  # a new body replaces the old one's media

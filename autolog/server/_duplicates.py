@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from autolog._pricing.cost import unknown
-from autolog._record.record import BILL, DEFAULTS, FIELDS, Record, merge, pack
+from autolog._record.record import BILL, DEFAULTS, FIELDS, MERGED, Record, merge, pack
 from autolog.server._known import Candidate, Known
 from autolog.server._reports import is_call, is_one_call, join, may_be_layers, rank, reports, takes, used
 from autolog.stores._contract import Store
@@ -61,6 +61,8 @@ class Deduplicator:
     def __init__(self) -> None:
         self._lone_spans: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
         """The ids of the latest spans of the latest traces, by project and trace id."""
+        self._folded: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """The ids of the latest calls into which a span of another trace was folded, by the span's project and id."""
         self._lock = threading.Lock()
 
     def fold(self, store: Store, records: Sequence[Record]) -> Folded:
@@ -118,10 +120,21 @@ class Deduplicator:
             if len(self._lone_spans) > RECENT:
                 self._lone_spans.popitem(last=False)
 
+    def note_folded(self, span: Record, call: Record) -> None:
+        """Note that a span was folded into a call in another trace, where its later log events do not find it."""
+        if span.trace_id != call.trace_id:
+            with self._lock:
+                self._folded[span.project, span.id] = call.id
+                if len(self._folded) > RECENT:
+                    self._folded.popitem(last=False)
+
     def _remembered(self, calls: Sequence[Record]) -> dict[str, set[str]]:
-        """Return, by project, the ids of recent spans in the traces of calls that autolog captured."""
+        """Return the ids, by project, of recent spans in the traces of autolog's calls, and of log events' calls."""
         found: dict[str, set[str]] = {}
         with self._lock:
+            for event in calls:
+                if event.start_time is None and (call_id := self._folded.get((event.project, event.id))):
+                    found.setdefault(event.project, set()).add(call_id)
             for project, trace_id in {(call.project, call.trace_id) for call in calls if call.dialect == "native"}:
                 if trace_id is not None and (ids := self._lone_spans.get((project, trace_id))):
                     found.setdefault(project, set()).update(ids)
@@ -150,10 +163,11 @@ class _Folding:
                 joined = other.record.id in {*self.known.deleted, *reports(record).values()}
                 if joined or not is_call(other.record):
                     continue
-                if takes(other.record, record) and is_one_call(other.record, record) and not self._join(other, new):
-                    if again is not None:  # the record was a call of its own until now
-                        self._change(again, partial(_unbill, bearer=other.record))
+                is_same = takes(other.record, record) and is_one_call(other.record, record)
+                if is_same and not self._join(other, new, again):
                     return
+        if record.start_time is None and self.known.is_step(record):
+            _forget_bill(record)
         self.known.add(new)
         self._unbill_layers(new)
         if record.dialect == "otlp" and record.kind == "llm":
@@ -166,33 +180,50 @@ class _Folding:
         else:
             _unbill(new.record, known.record)
 
-    def _join(self, other: Candidate, new: Candidate) -> bool:
-        """Leave the cost of a call with one of two reports; return whether that is the new one."""
+    def _join(self, other: Candidate, new: Candidate, again: Candidate | None) -> bool:
+        """Leave the cost of a call with one of two reports; return whether that is the new one.
+
+        `again` is what was known of the new report before: an earlier part of it, or the same one.
+        """
         both = {other.record.dialect: other, new.record.dialect: new}
         if both.keys() == {"native", "otlp"} and "otel" not in both["native"].record.extra:
             return self._merge(other, new)
         winner, loser = (new, other) if rank(new.record) > rank(other.record) else (other, new)
         self._bill(winner, loser, new)
+        if winner is other and again is not None:  # the record was a call of its own until now
+            self._change(again, partial(_unbill, bearer=other.record))
         return winner is new
 
     def _merge(self, other: Candidate, new: Candidate) -> bool:
         """Merge a span into autolog's record of the same call; return whether that record is the new one."""
-        if new.record.dialect == "otlp":
-            _fill_gaps(other.record, new.record)
-            self.known.add(other)
-            return False
-        span = other.record
-        if not other.stored:
-            _fill_gaps(new.record, span)
-            other.folded = True
-        else:
-            self.store.delete(Query({"project": span.project, "id": span.id}))
-            new.freed += span.cost or 0.0
-            gaps = msgspec.structs.replace(span)
-            _fill_gaps(new.record, gaps)
+        span, call = (new, other) if new.record.dialect == "otlp" else (other, new)
+        self.memory.note_folded(span.record, call.record)
+        for part in self.known.parts(span.record):
+            self._take(part, new, call)
+        if span is not new:
+            return True
+        _fill_gaps(call.record, span.record)
+        self.known.add(call)
+        return False
+
+    def _take(self, part: Candidate, new: Candidate, call: Candidate) -> None:
+        """Fold a part of a span that came before `new` into the call's record, or into `new` if that is the span."""
+        if not part.stored:
+            _fill_gaps(call.record, part.record)
+            part.folded = True
+            return
+        self.store.delete(Query({"project": part.record.project, "id": part.record.id}))
+        new.freed += part.record.cost or 0.0
+        self.known.deleted.add(part.record.id)
+        gaps = msgspec.structs.replace(part.record)
+        if call is new:
+            _fill_gaps(call.record, gaps)
             merge(new.record, gaps)
-            self.known.deleted.add(span.id)
-        return True
+        else:
+            merge(gaps, new.record)
+            for name in FIELDS:
+                if name != "seq":
+                    setattr(new.record, name, getattr(gaps, name))
 
     def _bill(self, winner: Candidate, loser: Candidate, new: Candidate) -> None:
         """Leave the cost of a call with the winner, and link its reports."""
@@ -233,7 +264,12 @@ def _unbill(record: Record, bearer: Record) -> None:
     if record.request_model is None and record.response_model is None:
         record.request_model, record.response_model = bearer.request_model, bearer.response_model
         record.provider_name = record.provider_name or bearer.provider_name
-    record.kind, record.cost, record.custom_cost = "chain", None, False
+    record.kind = "chain"
+    _forget_bill(record)
+
+
+def _forget_bill(record: Record) -> None:
+    record.cost, record.custom_cost = None, False
     record.cost_details = unknown("billed with another report of the call").details
 
 
@@ -248,7 +284,7 @@ def _place(span: Record) -> dict[str, str | None]:
 def _taken(known: Record, span: Record) -> dict[str, Any]:
     """Return the fields that the span knows better: its place in a tree, fuller usage, and a cost if it is missing."""
     taken: dict[str, Any] = {}
-    if known.trace_id == span.trace_id or known.parent_span_id is None:
+    if span.start_time is not None and (known.trace_id == span.trace_id or known.parent_span_id is None):
         taken |= {name: getattr(span, name) for name in _PLACE}
     if _fullness(span) > _fullness(known):
         taken |= {name: getattr(span, name) for name in _USAGE}
@@ -267,14 +303,18 @@ def _fullness(record: Record) -> int:
 def _fill_gaps(known: Record, span: Record) -> None:
     """Reduce a span to the fields that it adds to the known record, and give it that record's id, to be merged."""
     place, taken, both = _place(span), _taken(known, span), join(known, span)
+    if span.start_time is None:  # a log event names no parent
+        place |= known.extra.get("otel") or {}
     for name in FIELDS:
-        if name not in {"metadata", "extra"} and getattr(known, name) != DEFAULTS[name]:
+        if name not in MERGED and getattr(known, name) != DEFAULTS[name]:
             setattr(span, name, DEFAULTS[name])
     for name, value in taken.items():
         setattr(span, name, value)
         setattr(known, name, value)
     span.id, span.project, span.kind, span.dialect = known.id, known.project, "llm", "native"
     span.request_body = span.response_body = None
-    span.metadata = {key: value for key, value in span.metadata.items() if key not in known.metadata}
+    for name in MERGED:
+        theirs = getattr(known, name)
+        setattr(span, name, {key: value for key, value in getattr(span, name).items() if key not in theirs})
     span.extra = {"otel": place, "reports": both}
     known.extra = {**known.extra, "otel": place, "reports": both}

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from autolog._record.record import Record
-from autolog.server._reports import NEAR, id_kind, is_call, reports, sender, used
+from autolog.server._reports import NEAR, begun, id_kind, is_call, reports, sender, used
 from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
@@ -36,14 +36,14 @@ class Candidate:
     stored: bool = False
     """Whether the record is in the store, and not only in the batch being written."""
     folded: bool = False
-    """Whether it was folded into a later record of the batch; it must then be written before that record."""
+    """Whether it was folded into a later record of the batch; it is then written after that record."""
     start: Any = field(init=False)
     """The time at which the call began, kept here because folding clears it in the record."""
     freed: float = 0.0
     """The dollars taken from stored reports of the same call."""
 
     def __post_init__(self) -> None:
-        self.start = self.record.start_time
+        self.start = begun(self.record)
 
 
 class Known:
@@ -52,6 +52,8 @@ class Known:
     def __init__(self, store: Store, records: Sequence[Record]) -> None:
         self.deleted: set[str] = set()
         self._by_id: dict[tuple[str, str], Candidate] = {}
+        self._parts: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+        """By project and id: a span and the log events about it have one id."""
         self._by_report: dict[tuple[str, str], Candidate] = {}
         self._by_response: dict[tuple[str, str], _Group] = defaultdict(_Group)
         self._by_usage: dict[tuple[str, Any], dict[str | None, _Group]] = defaultdict(lambda: defaultdict(_Group))
@@ -93,16 +95,26 @@ class Known:
         if traces:
             query = Query({"project": project}, conditions=(Condition("trace_id", "eq", traces),))
             for stored in store.find(query, limit=EACH_TRACE * len(traces)):
-                self.place(self._candidate(stored))
+                self._place_stored(stored)
 
     def fetch(self, store: Store, project: str, ids: Collection[str]) -> None:
         """Fetch the records with these ids that are still stored, and place them in their traces."""
         query = Query({"project": project}, conditions=(Condition("id", "eq", tuple(ids)),))
         for stored in store.find(query, limit=len(ids)):
-            self.place(self._candidate(stored))
+            self._place_stored(stored)
+
+    def _place_stored(self, stored: Record) -> None:
+        candidate = self._candidate(stored)
+        self.place(candidate)
+        if is_call(stored):
+            self._note_reports(candidate)
 
     def _candidate(self, stored: Record) -> Candidate:
-        return self._by_id.setdefault((stored.project, stored.id), Candidate(stored, stored=True))
+        key = stored.project, stored.id
+        if key not in self._by_id:
+            self._by_id[key] = Candidate(stored, stored=True)
+            self._parts[key].append(self._by_id[key])
+        return self._by_id[key]
 
     def _note(self, found: Iterable[Record]) -> None:
         for stored in found:
@@ -112,11 +124,14 @@ class Known:
     def put(self, candidate: Candidate) -> None:
         """Add a call to the indexes, or update its entries after its reports have changed."""
         record = candidate.record
-        for report in reports(record).values():
-            self._by_report[record.project, report] = candidate
+        self._note_reports(candidate)
         if record.response_id:
             self._by_response[record.project, record.response_id].put(candidate)
         self._by_usage[record.project, used(record)][id_kind(record.response_id)].put(candidate)
+
+    def _note_reports(self, candidate: Candidate) -> None:
+        for report in reports(candidate.record).values():
+            self._by_report[candidate.record.project, report] = candidate
 
     def place(self, candidate: Candidate) -> None:
         """Note a record's place in its trace."""
@@ -133,11 +148,24 @@ class Known:
         """Add a call of the batch, which later ones may turn out to be the same as."""
         self.place(new)
         self.put(new)
+        parts = self._parts[new.record.project, new.record.id]
+        if new not in parts:
+            parts.append(new)
+
+    def parts(self, record: Record) -> list[Candidate]:
+        """Return the known records with the same id that are not part of another record yet."""
+        known = self._parts.get((record.project, record.id), ())
+        return [part for part in known if not part.folded and not (part.stored and record.id in self.deleted)]
 
     def reported(self, record: Record) -> Candidate | None:
         """Return the call that a record is already known to report, or None."""
         candidate = self._by_report.get((record.project, record.id))
         return candidate if candidate is not None and is_call(candidate.record) else None
+
+    def is_step(self, record: Record) -> bool:
+        """Return whether a record is stored that has the same id and is no call: another report has the bill."""
+        known = self._by_id.get((record.project, record.id))
+        return known is not None and not is_call(known.record)
 
     def around(self, record: Record) -> Iterator[tuple[Candidate, bool]]:
         """Yield the ancestors and descendants of a record in order of arrival, each with whether it is an ancestor."""
@@ -218,7 +246,7 @@ class _Group:
 
     def nearest(self, record: Record) -> Iterator[Candidate]:
         """Yield those calls without a report by the record's sender that began nearest to the record."""
-        name, at = sender(record), record.start_time
+        name, at = sender(record), begun(record)
         for senders, some in self._by_senders.items():
             if name not in senders:
                 place = bisect_left(some, at, key=attrgetter("start"))
@@ -227,16 +255,16 @@ class _Group:
 
 def _apart(one: Record, other: Record) -> timedelta:
     """Return the sum of the differences between the starts and between the ends of two calls."""
-    begun: timedelta = abs(one.start_time - other.start_time)  # type: ignore[operator]
-    return begun + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))
+    between: timedelta = abs(begun(one) - begun(other))  # type: ignore[operator]
+    return between + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))
 
 
 def _stretches(records: Iterable[Record]) -> Iterator[tuple[list[Record], datetime, datetime]]:
     """Yield groups of calls made at about the same time, with the range in which a duplicate may have begun."""
-    ordered = sorted(records, key=lambda record: record.start_time)  # type: ignore[arg-type,return-value]
+    ordered = sorted(records, key=begun)  # type: ignore[arg-type]
     if not ordered:
         return
-    times: list[datetime] = [record.start_time for record in ordered]  # type: ignore[misc]
+    times: list[datetime] = [begun(record) for record in ordered]  # type: ignore[misc]
     gap = max(2 * NEAR, (times[-1] - times[0]) / STRETCHES)
     first = 0
     for end in range(1, len(times) + 1):

@@ -8,7 +8,7 @@ calls: the same prompt sent twice at the same time stays two calls.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from autolog._record.record import USAGE_FIELDS, Record
@@ -28,7 +28,12 @@ _CERTAINTY = {"exact": 2, "estimated": 1}
 
 def is_call(record: Record) -> bool:
     """Return whether another layer may have reported the same call."""
-    return record.kind == "llm" and record.dialect in _REPORTING and record.start_time is not None
+    return record.kind == "llm" and record.dialect in _REPORTING and begun(record) is not None
+
+
+def begun(record: Record) -> datetime | None:
+    """Return when a call began; if only log events about it have come, when the first of these was logged."""
+    return record.start_time or (record.created_at if record.dialect == "otlp" else None)
 
 
 def sender(record: Record) -> str:
@@ -56,10 +61,11 @@ def join(record: Record, other: Record) -> dict[str, str]:
 
 def is_one_call(one: Record, other: Record) -> bool:
     """Return whether two records of different senders report the same call."""
-    if one.start_time is None or other.start_time is None:
+    apart = _apart(one, other)
+    if apart is None:
         return False
     if _are_comparable(one.response_id, other.response_id):
-        return one.response_id == other.response_id and abs(one.start_time - other.start_time) <= APART
+        return one.response_id == other.response_id and apart <= APART
     if _is_in_place(one, other) or _is_in_place(other, one):
         return _share_model(one, other) is not False and one.status == other.status
     return (
@@ -122,10 +128,28 @@ def _is_in_place(native: Record, span: Record) -> bool:
     return native.parent_span_id in (span.parent_span_id, span.span_id) and _overlap(native, span)
 
 
+def _apart(one: Record, other: Record) -> timedelta | None:
+    """Return the time between the starts of two calls, or from a log event to the duration of a call.
+
+    None means that the time of one of them is unknown.
+    """
+    if one.start_time is None:
+        one, other = other, one
+    first, second = begun(one), begun(other)
+    if first is None or second is None:
+        return None
+    if other.start_time is None and one.end_time is not None:  # an event is logged at any time during the call
+        return max(first - second, second - one.end_time, timedelta(0))
+    return abs(first - second)
+
+
 def _overlap(one: Record, other: Record) -> bool:
     """Return whether two calls start near each other and overlap for at least half of the shorter one's duration."""
-    if one.start_time is None or other.start_time is None or abs(one.start_time - other.start_time) > NEAR:
+    apart = _apart(one, other)
+    if apart is None or apart > NEAR:
         return False
+    if one.start_time is None or other.start_time is None:
+        return True
     end, other_end = one.end_time or one.start_time, other.end_time or other.start_time
     shared = min(end, other_end) - max(one.start_time, other.start_time)
     return shared >= min(end - one.start_time, other_end - other.start_time) / 2

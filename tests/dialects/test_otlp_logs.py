@@ -469,6 +469,21 @@ def test_messages_of_a_call_in_several_exports_are_joined(server: Server, order:
     assert record.cost
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["span first", "span last"])
+def test_what_a_span_says_itself_stays_if_its_log_records_say_less(server: Server, order: int) -> None:
+    question, tools = [{"type": "text", "content": "Weather?"}], [{"type": "function", "name": "look"}]
+    said = {**CHAT, "gen_ai.tool.definitions": json.dumps(tools), "gen_ai.input.messages": json.dumps(
+        [{"role": "user", "parts": question}, {"role": "assistant", "parts": question}, {"role": "user", "parts": question}])}  # fmt: skip
+    sent = [("/v1/traces", traces(span(said))), ("/v1/logs", logs(spoken()[1], spoken()[4]))]
+    for path, body in sent[::order]:
+        server.call("POST", path, body)
+    record = server.only()
+    request = json.loads(record.request_body or b"")
+    assert (len(request["messages"]), request["tools"]) == (3, tools)
+    assert json.loads(record.response_body or b"")["choices"][0]["message"]["content"] == "12 C in Lund."
+    assert record.output_preview == "12 C in Lund."
+
+
 def test_messages_at_one_time_stay_in_the_order_in_which_they_came(server: Server) -> None:
     place = {"traceId": TRACE, "spanId": SPAN}
     for text in ("one", "two", "two", "three"):

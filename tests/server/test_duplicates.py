@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dialects.otlp_samples import START, log, logs, span, traces
 from engines import sqlite_alone
 from live import KEY, Live
 
 from autolog._record.record import Record
+from autolog.dialects.otlp import decode_logs, decode_traces
 from autolog.server._duplicates import Deduplicator
 from autolog.server._second_look import SecondLook
 from autolog.server._writer import RecordWrite, Writer
@@ -255,6 +257,79 @@ def test_different_calls_stay_different(store: Store, how: str, order: int) -> N
     found = arrive(store, records, how, order)
     assert [one.kind for one in found] == ["llm"] * 3
     assert sum(one.cost or 0 for one in found) == 1.5
+
+
+# Log events about a span
+
+TRACE, SPAN = "a1" * 16, "b2" * 8
+ANSWERED = {"gen_ai.request.model": "gpt-4o", "gen_ai.response.id": "resp-1", "gen_ai.usage.input_tokens": 9,
+            "gen_ai.usage.output_tokens": 3}  # fmt: skip
+PLACED = {"traceId": TRACE, "spanId": SPAN}
+EVENTS = {
+    "messages": [log("gen_ai.user.message", {"content": "Hi"}, **PLACED),
+                 log("gen_ai.choice", {"finish_reason": "stop", "message": '{"content": "Hello"}'}, **PLACED)],
+    "details": [log("gen_ai.client.inference.operation.details", ANSWERED, **PLACED)],
+}  # fmt: skip
+SCORE = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 0.5}
+#: Where autolog's record of the call is: in the span, beside it, or in a trace of autolog's own.
+PLACES = {
+    "inside": {"trace_id": TRACE, "parent_span_id": SPAN},
+    "beside": {"trace_id": TRACE, "parent_span_id": "agent"},
+    "elsewhere": {"trace_id": "c3" * 16, "parent_span_id": "function"},
+}
+REPORTS = ["record", "span", "events", "score", "upper"]
+
+
+def reported(what: str, events: str, place: str) -> list[Record]:
+    """Return one of the reports of a call: autolog's, a span, the span's log events, or the span of a layer above."""
+    told = {**ANSWERED, "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+    if what == "record":
+        at = datetime.fromtimestamp(START / 1e9, UTC)
+        return [
+            call(
+                "native", 1, start_time=at, end_time=at + timedelta(seconds=1), request_model="gpt-4o", **PLACES[place]
+            )
+        ]
+    if what in {"span", "upper"}:
+        more = {"parentSpanId": "a9" * 8} if what == "span" else {"traceId": "d4" * 16, "spanId": "d4" * 8}
+        return decode_traces(traces(span(told, name="chat gpt-4o", **more), scope=what)).items
+    listed = EVENTS[events] if what == "events" else [log("gen_ai.evaluation.result", SCORE, **PLACED)]
+    return decode_logs(logs(*listed, scope="span")).items
+
+
+@pytest.mark.parametrize(
+    ("store_url", "how", "place", "events"),
+    [("sqlite", *way) for way in itertools.product(("apart", "together"), PLACES, EVENTS)]
+    + [("clickhouse", "apart", "inside", "details")], indirect=["store_url"],
+)  # fmt: skip
+def test_a_record_a_span_and_its_log_events_are_one_call_in_every_order(
+    store: Store, how: str, place: str, events: str
+) -> None:
+    names = REPORTS[:4] if place == "beside" else REPORTS[:3]
+    for order in itertools.permutations(names):
+        arrive(store, [record for name in order for record in reported(name, events, place)], how, 1)
+        (found,) = store.find(Query(), 9)
+        assert (found.id, found.kind, found.cost, found.usage_input_tokens) == ("native-1", "llm", 0.5, 9), order
+        assert (found.trace_id, found.parent_span_id) == (
+            (TRACE, "a9" * 8) if place != "elsewhere" else ("c3" * 16, "function")
+        ), order
+        assert found.extra["otel"]["span_id"] == SPAN
+        assert ("tone" in found.scores) == ("score" in names), order
+        store.delete(Query())
+
+
+@sqlite_alone
+@pytest.mark.parametrize("how", ["apart", "together"])
+@pytest.mark.parametrize("without", ["nothing", "record", "span", "events"])
+def test_log_events_below_a_layer_above_add_no_bill(store: Store, how: str, without: str) -> None:
+    names = [name for name in ("record", "span", "events", "upper") if name != without]
+    for order in itertools.permutations(names):
+        arrive(store, [record for name in order for record in reported(name, "details", "inside")], how, 1)
+        found = store.find(Query(), 9)
+        assert sum(one.cost is not None for one in found) == 1, (order, found)
+        assert len(found) == 2, order
+        assert [one.kind for one in found if one.cost is None] == ["chain"], order
+        store.delete(Query())
 
 
 # In traces of their own

@@ -115,7 +115,7 @@ class _Reader:
             return
         record = self.records.setdefault(key, Record(id=key, dialect="otlp", name=None))
         record.trace_id, record.span_id = record.trace_id or event.trace_id, record.span_id or event.span_id
-        record.created_at = record.created_at or event.at
+        record.created_at = record.created_at or event.at or datetime.now(UTC)
         record.extra.setdefault("resource", scope.resource)
         if event.name == "gen_ai.evaluation.result":
             add_evaluation(record, event.attributes)
