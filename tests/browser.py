@@ -21,7 +21,8 @@ class Watched:
         self.base = running.url
         self.complaints: list[str] = []
         self.page.on(
-            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+            "console",
+            lambda message: self.complaints.append(message.text) if message.type in {"error", "warning"} else None,
         )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))

@@ -39,26 +39,26 @@ def chat(model: str, prompt: int, completion: int, tier: str | None = None, **de
     return {"object": "chat.completion", "model": model, "choices": [], "usage": usage, "service_tier": tier}
 
 
-def message(model: str, given: int, made: int, **usage: Any) -> dict[str, Any]:
-    usage = {"input_tokens": given, "output_tokens": made, **usage}
+def message(model: str, input_: int, output: int, **usage: Any) -> dict[str, Any]:
+    usage = {"input_tokens": input_, "output_tokens": output, **usage}
     return {"type": "message", "model": model, "content": [], "stop_reason": "end_turn", "usage": usage}
 
 
-def answer(model: str, given: int, made: int, **details: Any) -> dict[str, Any]:
+def answer(model: str, input_: int, output: int, **details: Any) -> dict[str, Any]:
     """Return a response of the Responses API; `cached` and `cache_write` are token counts."""
     inner = {f"{key}_tokens" if isinstance(value, int) else key: value for key, value in details.items()}
-    usage = {"input_tokens": given, "input_tokens_details": inner, "output_tokens": made}
+    usage = {"input_tokens": input_, "input_tokens_details": inner, "output_tokens": output}
     return {"object": "response", "model": model, "output": [], "usage": usage}
 
 
 def background_answer(status: str) -> dict[str, Any]:
     """Return a background response, which outlives its call; a completed one has usage worth $0.0035."""
-    made: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
+    response: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 100, "status": status, "background": True,
                             "model": "gpt-4o", "output": []}  # fmt: skip
     if status == "completed":
-        made |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
+        response |= {"completed_at": 130, "usage": {"input_tokens": 1000, "output_tokens": 100},
                  "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}]}  # fmt: skip
-    return made
+    return response
 
 
 CHAT, RESPONSES = f"{OPENAI}/chat/completions", f"{OPENAI}/responses"

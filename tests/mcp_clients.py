@@ -58,7 +58,7 @@ def with_client(server: Callable[[], Any], work: Callable[[Any], Awaitable[None]
 async def use_every_tool(client: Any) -> None:
     """List the tools, and call each reading one."""
 
-    async def said(tool: str, **arguments: Any) -> str:
+    async def ask(tool: str, **arguments: Any) -> str:
         result = await client.call_tool(tool, arguments)
         assert not result.is_error, result
         text: str = result.content[0].text
@@ -68,18 +68,18 @@ async def use_every_tool(client: Any) -> None:
     names = {tool.name for tool in listed.tools}
     assert names >= {"find", "show", "trace", "diff", "stats", "cache", "sql"}
     assert "replay" not in names
-    found = await said("find", status="error", kind="llm")
+    found = await ask("find", status="error", kind="llm")
     assert found.startswith("run-039")
     assert "refund id must be a text" in found
-    shown = await said("show", id="run-039")
+    shown = await ask("show", id="run-039")
     assert "[0] system text: The refund policy" in shown
     assert len(shown) < 1_500
-    assert await said("show", id="run-039", part="2") == "page 39"
-    assert "answer_ticket" in await said("trace", id="run-039")
-    assert "page 29" in await said("diff", left="run-029", right="run-030")
-    assert "gpt-4o | 40 | 1" in await said("stats")
-    assert (await said("sql", select="select count(*) as n from calls")) == "n\n40"
-    assert (await said("cache")).startswith("39 calls, 0.0% of 351,000 input tokens from the cache")
+    assert await ask("show", id="run-039", part="2") == "page 39"
+    assert "answer_ticket" in await ask("trace", id="run-039")
+    assert "page 29" in await ask("diff", left="run-029", right="run-030")
+    assert "gpt-4o | 40 | 1" in await ask("stats")
+    assert (await ask("sql", select="select count(*) as n from calls")) == "n\n40"
+    assert (await ask("cache")).startswith("39 calls, 0.0% of 351,000 input tokens from the cache")
     wrong = await client.call_tool("show", {"id": "elsewhere"})
     assert wrong.is_error
     refused = await client.call_tool("sql", {"select": "delete from calls"})

@@ -66,10 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
             for scope in part["scopeSpans"]
             for span in scope["spans"]
         ]
-        said = ExportTraceServiceResponse()
+        response = ExportTraceServiceResponse()
         if server.rejects:
-            said.partial_success.rejected_spans = server.rejects
-        self.reply(200, kind, said.SerializeToString() if kind == PROTOBUF else MessageToJson(said).encode())
+            response.partial_success.rejected_spans = server.rejects
+        self.reply(200, kind, response.SerializeToString() if kind == PROTOBUF else MessageToJson(response).encode())
 
     def reply(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)

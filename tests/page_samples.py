@@ -20,11 +20,11 @@ HOSTILE = (
 )
 
 
-def chat(record_id: str, said: str, answer: str, at: datetime, **fields: Any) -> Record:
+def chat(record_id: str, question: str, answer: str, at: datetime, **fields: Any) -> Record:
     request = {
         "model": "gpt-4o",
         "temperature": 0.5,
-        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": said}],
+        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": question}],
     }
     response = {
         "object": "chat.completion",
@@ -38,7 +38,7 @@ def chat(record_id: str, said: str, answer: str, at: datetime, **fields: Any) ->
         "cost_details": {"input": 0.0025, "output": 0.0005, "certainty": "exact", "tier": "standard"},
         "request_url": "https://api.openai.com/v1/chat/completions", "request_content_type": "application/json",
         "request_body": json.dumps(request).encode(), "response_body": json.dumps(response).encode(),
-        "input_preview": said[:50], "output_preview": answer[:50],
+        "input_preview": question[:50], "output_preview": answer[:50],
     }  # fmt: skip
     return Record(**{**values, **fields})
 

@@ -141,10 +141,10 @@ def _generated(package: str, client: str) -> Callable[[dict[str, Any], str, bool
 
     def prepare(data: dict[str, Any], origin: str, asynchronous: bool) -> Call:
         module = importlib.import_module(package)
-        made = getattr(module, ("Async" if asynchronous else "") + client)
+        client_class = getattr(module, ("Async" if asynchronous else "") + client)
         prefix = {"together": "/v1"}.get(package, "")
         options = {"warm_tcp_connection": False} if package.startswith("cerebras") else {}
-        sdk = made(api_key="k", base_url=origin + prefix, max_retries=0, **options)
+        sdk = client_class(api_key="k", base_url=origin + prefix, max_retries=0, **options)
         target = sdk.completions if data["operation"] == "completions" else sdk.chat.completions
         body = {key: value for key, value in data["request"]["body"].items() if value is not None}
         taken = known(target.create, body)

@@ -155,11 +155,13 @@ def answer(http: Any, request: Any) -> Any:
     path = request.url.path
     try:
         content = json.loads(request.content or b"{}")
-        asked = isinstance(content, dict) and (content.get("stream") or content.get("stream_format") == "sse")
+        stream_requested = isinstance(content, dict) and (
+            content.get("stream") or content.get("stream_format") == "sse"
+        )
     except (ValueError, UnicodeDecodeError):
-        asked = b'name="stream"\r\n\r\ntrue' in request.content
+        stream_requested = b'name="stream"\r\n\r\ntrue' in request.content
     wants = (
-        asked
+        stream_requested
         or path.endswith("/stream")
         or "event-stream" in request.headers.get("accept", "")
         or "stream=true" in str(request.url)
@@ -170,13 +172,13 @@ def answer(http: Any, request: Any) -> Any:
                 if "/chat/" in path and not (content.get("stream_options") or {}).get("include_usage"):
                     events = events[:-1]
                 return http.Response(200, headers={"content-type": "text/event-stream"}, content=encode(path, events))
-    for method, pattern, made in ROUTES:
+    for method, pattern, body in ROUTES:
         if method in ("", request.method) and re.search(pattern, path):
-            if isinstance(made, bytes):
+            if isinstance(body, bytes):
                 return http.Response(
-                    200, headers={"content-type": "application/octet-stream", "location": "/v1/x/rtc_1"}, content=made
+                    200, headers={"content-type": "application/octet-stream", "location": "/v1/x/rtc_1"}, content=body
                 )
-            return http.Response(200, json=made)
+            return http.Response(200, json=body)
     raise AssertionError(f"the reference does not know {request.method} {path}")
 
 

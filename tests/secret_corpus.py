@@ -191,8 +191,8 @@ _CODE = (
 def clean(size: int = 2_000_000, seed: int = 11) -> Iterator[str]:
     """Yield texts without secrets, of `size` characters in total."""
     rng = random.Random(seed)
-    made = 0
-    while made < size:
+    length = 0
+    while length < size:
         kind = rng.random()
         if kind < 0.4:
             text = " ".join(rng.choice(_WORDS) for _ in range(400))
@@ -202,7 +202,7 @@ def clean(size: int = 2_000_000, seed: int = 11) -> Iterator[str]:
             text = filled(rng, words).replace("{{", "{").replace("}}", "}")
         else:
             text = json.dumps({"image": "data:image/png;base64," + base64.b64encode(rng.randbytes(15_000)).decode()})
-        made += len(text)
+        length += len(text)
         yield text
 
 

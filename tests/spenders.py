@@ -59,5 +59,5 @@ def spend(folder: Path, options: dict[str, Any], budget: dict[str, Any]) -> tupl
     started[0].stdout.readline()
     time.sleep(0.1)
     os.kill(started[0].pid, signal.SIGKILL)
-    said = [one.communicate(timeout=60)[0].splitlines() for one in started]
-    return len(charged.read_bytes()), [json.loads(lines[-1]) for lines in said[1:]]
+    outputs = [process.communicate(timeout=60)[0].splitlines() for process in started]
+    return len(charged.read_bytes()), [json.loads(lines[-1]) for lines in outputs[1:]]

@@ -50,22 +50,22 @@ def fill(store: Store) -> None:
     store.write([*records, *_prompts(ids), *_phrase(ids), *_days(ids)])
 
 
-def _call(ids: _Ids, at: datetime, asked: str, answered: str | None = "Done.", **fields: Any) -> Record:
+def _call(ids: _Ids, at: datetime, question: str, answer: str | None = "Done.", **fields: Any) -> Record:
     """Return a chat call."""
     model = fields.pop("request_model", "gpt-4o")
     duration = fields.pop("duration", 1.25)
     reply = {"id": f"chatcmpl-{ids._last}", "model": model, "choices": [
-        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": answered}}
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": answer}}
     ]}  # fmt: skip
     return Record(
         id=ids.next(at), kind="llm", name=fields.pop("name", f"chat {model}"), created_at=at.astimezone(UTC),
         start_time=at.astimezone(UTC), end_time=(at + timedelta(seconds=duration)).astimezone(UTC), duration=duration,
         operation_name="chat", provider_name="openai", request_model=model,
-        response_model=None if answered is None else model, usage_input_tokens=fields.pop("input", 420),
+        response_model=None if answer is None else model, usage_input_tokens=fields.pop("input", 420),
         usage_output_tokens=fields.pop("output", 96), cost=fields.pop("cost", 0.002),
-        request_body=json.dumps({"model": model, "messages": [{"role": "user", "content": asked}]}).encode(),
-        response_body=None if answered is None else json.dumps(reply).encode(),
-        input_preview=asked, output_preview=answered, **fields,
+        request_body=json.dumps({"model": model, "messages": [{"role": "user", "content": question}]}).encode(),
+        response_body=None if answer is None else json.dumps(reply).encode(),
+        input_preview=question, output_preview=answer, **fields,
     )  # fmt: skip
 
 
@@ -79,13 +79,13 @@ def _users(ids: _Ids) -> Iterator[Record]:
 
 
 def _failure(ids: _Ids) -> Iterator[Record]:
-    for minute, asked in ((4, "Summarise the returns"), (5, FAILED_AT_14_05), (6, "Translate the label")):
+    for minute, question in ((4, "Summarise the returns"), (5, FAILED_AT_14_05), (6, "Translate the label")):
         at = midnight(1) + timedelta(hours=14, minutes=minute, seconds=20)
         if minute == 5:
-            yield _call(ids, at, asked, None, status="error", status_code=429, error_type="rate_limit_exceeded",
+            yield _call(ids, at, question, None, status="error", status_code=429, error_type="rate_limit_exceeded",
                         error_message="Rate limit reached", cost=None, input=None, output=None)  # fmt: skip
         else:
-            yield _call(ids, at, asked)
+            yield _call(ids, at, question)
 
 
 def _agent_run(ids: _Ids) -> Iterator[Record]:
@@ -106,12 +106,12 @@ def _agent_run(ids: _Ids) -> Iterator[Record]:
 
 
 def _session(ids: _Ids) -> Iterator[Record]:
-    for number, asked in enumerate(TURNS):
+    for number, question in enumerate(TURNS):
         at, trace = midnight(2) + timedelta(hours=10, minutes=number), f"{number + 1:032x}"
         place = {"trace_id": trace, "session": SESSION, "user": "kim@shop.example"}
         yield Record(id=ids.next(at), kind="function", name="answer", created_at=at.astimezone(UTC), duration=2.0,
-                     span_id=f"{number + 1:016x}", input_preview=asked, **place)  # fmt: skip
-        yield _call(ids, at + timedelta(seconds=1), asked, parent_span_id=f"{number + 1:016x}", span_id=f"{number + 90:016x}",
+                     span_id=f"{number + 1:016x}", input_preview=question, **place)  # fmt: skip
+        yield _call(ids, at + timedelta(seconds=1), question, parent_span_id=f"{number + 1:016x}", span_id=f"{number + 90:016x}",
                     project="default", **place)  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def test_ctrl_c_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "root", "said"),
+    ("own", "root", "stderr"),
     [
         ([], [], "autolog failed while reading; the program is not affected (ZeroDivisionError: no)\n"),
         ([], [logging.NullHandler()], ""),
@@ -96,7 +96,7 @@ def test_ctrl_c_passes() -> None:
 def test_a_warning_is_a_line_on_standard_error_unless_logging_is_configured(
     own: list[logging.Handler],
     root: list[logging.Handler],
-    said: str,
+    stderr: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_warning_is_a_line_on_standard_error_unless_logging_is_configured(
         with guard("reading"):
             raise ZeroDivisionError("no")
     assert _guard.failures.pop("reading") == 2
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == stderr
 
 
 def test_a_warning_without_a_standard_error_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

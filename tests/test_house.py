@@ -75,7 +75,7 @@ def test_docstrings_of_functions_begin_with_a_verb() -> None:
     for path in house.ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (text := ast.get_docstring(node)):
-                names = {getattr(one, "id", getattr(one, "attr", "")) for one in node.decorator_list}
+                names = {getattr(decorator, "id", getattr(decorator, "attr", "")) for decorator in node.decorator_list}
                 is_value = bool(names & {"property", "setter", "cached_property"})
                 if text.split()[0].strip(",.:;") in NO_VERBS and not is_value:
                     found.append(f"{path.name}:{node.name}: {text[:60]}")

@@ -57,14 +57,16 @@ ALARM = "def late(*_): print('handled'); raise TimeoutError('late')\nsignal.sign
 
 
 @posix
-@pytest.mark.parametrize(("handler", "number", "said"), [("", signal.SIGINT, ""), (ALARM, signal.SIGALRM, "handled\n")])
+@pytest.mark.parametrize(
+    ("handler", "number", "stdout"), [("", signal.SIGINT, ""), (ALARM, signal.SIGALRM, "handled\n")]
+)
 def test_a_signal_during_the_last_flush_loses_nothing_and_is_handled_after_it(
-    handler: str, number: int, said: str, tmp_path: Path
+    handler: str, number: int, stdout: str, tmp_path: Path
 ) -> None:
     done = run(INTERRUPTED.format(handler=handler, number=int(number)), tmp_path)
     run(SETTLE, tmp_path)
     assert kept(tmp_path) == 401
-    assert done.stdout == said
+    assert done.stdout == stdout
 
 
 @posix
@@ -254,8 +256,8 @@ def test_the_store_the_journal_and_the_ledger_use_sqlite_only_where_no_process_f
 
     monkeypatch.setattr(sqlite3, "connect", watched)
     store = open_store(f"sqlite:///{tmp_path}/logs.db")
-    one = Record(id="1", created_at=datetime.now(UTC), name="one", request_body=b"{}")
-    store.write([one])
+    record = Record(id="1", created_at=datetime.now(UTC), name="one", request_body=b"{}")
+    store.write([record])
     store.update("1", "default", lambda found: setattr(found, "name", "uno"))
     store.put_document("view", "1", {"name": "mine"})
     assert all([store.find(Query(), bodies=True), store.get("1"), store.count(Query()), store.last()])
@@ -265,7 +267,7 @@ def test_the_store_the_journal_and_the_ledger_use_sqlite_only_where_no_process_f
     assert store.size()
     store.close()
     journal = Journal(tmp_path / "journal.db", "a sink", 10**6, 60)
-    journal.release(journal.add([one], claimed=True))
+    journal.release(journal.add([record], claimed=True))
     journal.remove([seq for _, seq in journal.claim(10) if seq])
     journal.note_losses({"a reason": 1})
     assert "a reason" in [loss["reason"] for loss in journal.losses()]

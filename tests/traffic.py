@@ -91,14 +91,14 @@ class Player:
 
     def _client(self, asynchronous: bool) -> Any:
         sdk, url = self.data["sdk"], urlsplit(self.data["request"]["url"])
-        made: Any = (
+        http_client: Any = (
             self.http.AsyncClient(transport=self.http.MockTransport(self._handle_async))
             if asynchronous
             else self.http.Client(transport=self.http.MockTransport(self._handle))
         )
         prefix = "Async" if asynchronous else ""
         origin = f"{url.scheme}://{url.netloc}"
-        common: dict[str, Any] = {"http_client": made, "max_retries": 0}
+        common: dict[str, Any] = {"http_client": http_client, "max_retries": 0}
         if sdk["client"] == "AzureOpenAI":
             cls = getattr(openai, prefix + "AzureOpenAI")
             return cls(azure_endpoint=origin, api_version="2024-10-21", api_key="test", **common)

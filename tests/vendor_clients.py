@@ -81,8 +81,8 @@ def _given(wanted: Wanted, name: str = "http_client") -> dict[str, Any]:
 
 def _generated(package: str, kind: str, prefix: str = "/v1", **options: Any) -> Callable[[Wanted], Any]:
     def make(wanted: Wanted) -> Any:
-        made = getattr(_module(package), ("Async" if wanted.asynchronous else "") + kind)
-        return made(
+        client_class = getattr(_module(package), ("Async" if wanted.asynchronous else "") + kind)
+        return client_class(
             api_key="k", base_url=wanted.origin + prefix, timeout=wanted.timeout, max_retries=wanted.retries,
             **options, **_given(wanted),
         )  # fmt: skip
@@ -92,13 +92,13 @@ def _generated(package: str, kind: str, prefix: str = "/v1", **options: Any) -> 
 
 def _portkey(wanted: Wanted) -> Any:
     module = _module("portkey_ai")
-    made = module.AsyncPortkey if wanted.asynchronous else module.Portkey
-    client = made(api_key="k", provider="openai", base_url=wanted.origin + "/v1", **_given(wanted))
+    client_class = module.AsyncPortkey if wanted.asynchronous else module.Portkey
+    client = client_class(api_key="k", provider="openai", base_url=wanted.origin + "/v1", **_given(wanted))
     return client, wanted.timeout
 
 
-def _ask_portkey(made: Any, model: str, stream: bool, _: bool) -> Any:
-    client, timeout = made
+def _ask_portkey(client_and_timeout: Any, model: str, stream: bool, _: bool) -> Any:
+    client, timeout = client_and_timeout
     return client.chat.completions.create(model=model, messages=MESSAGES, stream=stream, timeout=timeout)
 
 
@@ -183,9 +183,9 @@ def _ask_openrouter(client: Any, model: str, stream: bool, asynchronous: bool) -
 
 def _cohere(wanted: Wanted) -> Any:
     module = _module("cohere")
-    made = module.AsyncClientV2 if wanted.asynchronous else module.ClientV2
+    client_class = module.AsyncClientV2 if wanted.asynchronous else module.ClientV2
     given = _given(wanted, "httpx_client")
-    return made("k", base_url=wanted.origin, timeout=wanted.timeout, max_retries=wanted.retries, **given)
+    return client_class("k", base_url=wanted.origin, timeout=wanted.timeout, max_retries=wanted.retries, **given)
 
 
 def _ask_cohere(client: Any, model: str, stream: bool, _: bool) -> Any:
@@ -194,8 +194,8 @@ def _ask_cohere(client: Any, model: str, stream: bool, _: bool) -> Any:
 
 def _ollama(wanted: Wanted) -> Any:
     module = _module("ollama")
-    made = module.AsyncClient if wanted.asynchronous else module.Client
-    return made(host=wanted.origin, timeout=wanted.timeout)
+    client_class = module.AsyncClient if wanted.asynchronous else module.Client
+    return client_class(host=wanted.origin, timeout=wanted.timeout)
 
 
 def _ask_ollama(client: Any, model: str, stream: bool, _: bool) -> Any:
@@ -204,8 +204,8 @@ def _ask_ollama(client: Any, model: str, stream: bool, _: bool) -> Any:
 
 def _huggingface(wanted: Wanted) -> Any:
     module = _module("huggingface_hub")
-    made = module.AsyncInferenceClient if wanted.asynchronous else module.InferenceClient
-    return made(base_url=wanted.origin + "/v1", api_key="k", timeout=wanted.timeout)
+    client_class = module.AsyncInferenceClient if wanted.asynchronous else module.InferenceClient
+    return client_class(base_url=wanted.origin + "/v1", api_key="k", timeout=wanted.timeout)
 
 
 def _ask_huggingface(client: Any, model: str, stream: bool, _: bool) -> Any:
@@ -214,8 +214,8 @@ def _ask_huggingface(client: Any, model: str, stream: bool, _: bool) -> Any:
 
 def _voyage(wanted: Wanted) -> Any:
     module = _module("voyageai")
-    made = module.AsyncClient if wanted.asynchronous else module.Client
-    return made("k", base_url=wanted.origin + "/v1", timeout=wanted.timeout, max_retries=wanted.retries)
+    client_class = module.AsyncClient if wanted.asynchronous else module.Client
+    return client_class("k", base_url=wanted.origin + "/v1", timeout=wanted.timeout, max_retries=wanted.retries)
 
 
 def _ask_voyage(client: Any, model: str, _: bool, __: bool) -> Any:

@@ -203,8 +203,8 @@ _COHERE = Vendor(
 
 
 def _ollama(model: str, text: str, **more: Any) -> dict[str, Any]:
-    made = {"model": model, "created_at": "2026-01-01T00:00:00Z", "done": bool(more)}
-    return {**made, "message": {"role": "assistant", "content": text}, **more}
+    body = {"model": model, "created_at": "2026-01-01T00:00:00Z", "done": bool(more)}
+    return {**body, "message": {"role": "assistant", "content": text}, **more}
 
 
 _OLLAMA_END = {"done_reason": "stop", "prompt_eval_count": USAGE[0], "eval_count": USAGE[1]}
@@ -314,8 +314,8 @@ class Reply:
 def reply_to(path: str, headers: dict[str, str], body: bytes) -> Reply:
     """Return the response to a request; `headers` has lower-case names."""
     path = unquote(path)
-    asked = json.loads(body or b"{}")
-    model = asked.get("model") or path.rpartition("/model")[2].strip("s/").rpartition("/")[0].partition(":")[0]
+    request = json.loads(body or b"{}")
+    model = request.get("model") or path.rpartition("/model")[2].strip("s/").rpartition("/")[0].partition(":")[0]
     model = model or path.rpartition("/")[2].partition(":")[0]
     vendor = _LLAMA if "api.llama.com" in headers.get("host", "") else None
     vendor = vendor or next((vendor for part, vendor in _VENDORS.items() if part in path), None)
@@ -323,7 +323,7 @@ def reply_to(path: str, headers: dict[str, str], body: bytes) -> Reply:
         error = {"message": "no-such-model", "type": "invalid_request_error", "code": 404, "status": "NOT_FOUND"}
         failure = {"error": error, "message": "no-such-model", "code": "ModelNotFound", "detail": "no-such-model"}
         return Reply(404, "application/json", iter([json.dumps(failure).encode()]))
-    streamed = "stream" in path or (asked.get("stream") is True and vendor is not _REPLICATE)
+    streamed = "stream" in path or (request.get("stream") is True and vendor is not _REPLICATE)
     streamed = streamed or "x-dashscope-sse" in headers
     if not streamed:
         return Reply(200, "application/json", iter([json.dumps(vendor.whole(model)).encode()]))
@@ -371,13 +371,13 @@ def vendor_server() -> Iterator[VendorServer]:
         def do_POST(self) -> None:
             body = self.read()
             server.got.append((self.command, self.path, self.headers.items(), body))
-            asked = (self.path, body)
+            request = (self.path, body)
             marks = self.path.encode() + body
             if b"silent" in marks:
                 server.over.wait(5)
                 self.close_connection = True
-            elif b"flaky" in marks and asked not in server.failed:
-                server.failed.add(asked)
+            elif b"flaky" in marks and request not in server.failed:
+                server.failed.add(request)
                 self.send(Reply(503, "application/json", iter([b'{"error": {"message": "try again"}}'])))
             else:
                 self.send(reply_to(self.path, {name.lower(): value for name, value in self.headers.items()}, body))

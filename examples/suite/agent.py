@@ -24,11 +24,11 @@ def answer(question: str) -> str:
     client = openai.OpenAI()
     messages: list = [{"role": "user", "content": question}]
     while True:
-        said = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=TOOLS).choices[0].message
-        if not said.tool_calls:
-            return said.content or ""
-        messages.append(said.model_dump(exclude_none=True))
-        for call in said.tool_calls:
+        message = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=TOOLS).choices[0].message
+        if not message.tool_calls:
+            return message.content or ""
+        messages.append(message.model_dump(exclude_none=True))
+        for call in message.tool_calls:
             result = get_weather(**json.loads(call.function.arguments))
             messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 

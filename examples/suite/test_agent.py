@@ -17,9 +17,9 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_agent_asks_for_the_weather(autolog_replay, autolog_records):
     assert "Lisbon" in answer("What is the weather in Lisbon?")
-    asked, told = autolog_records
-    assert [call["name"] for call in asked.tool_calls] == ["get_weather"]
-    assert told.response_finish_reasons == ["stop"]
+    first, last = autolog_records
+    assert [call["name"] for call in first.tool_calls] == ["get_weather"]
+    assert last.response_finish_reasons == ["stop"]
     assert autolog_replay.left == []
 
 

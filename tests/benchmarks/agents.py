@@ -73,12 +73,12 @@ class Reader:
 
     async def call(self, tool: str, **arguments: Any) -> str:
         result = await self._client.call_tool(tool, arguments)
-        said = "".join(part.text for part in result.content if hasattr(part, "text"))
-        assert not result.is_error, said
+        output = "".join(part.text for part in result.content if hasattr(part, "text"))
+        assert not result.is_error, output
         self.asked += self._count(json.dumps({"name": tool, "input": arguments}))
-        self.read += self._count(said)
-        self.text += said
-        return said
+        self.read += self._count(output)
+        self.text += output
+        return output
 
     def row(self, subject: str) -> dict[str, Any]:
         for fact in FOUND:

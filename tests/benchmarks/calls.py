@@ -40,7 +40,9 @@ def stream() -> bytes:
     deltas = [{"role": "assistant", "content": ""}, *({"content": f" word{n}"} for n in range(PIECES))]
     choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"})
-    chunks: list[dict[str, Any]] = [{**HEAD, "object": "chat.completion.chunk", "choices": [one]} for one in choices]
+    chunks: list[dict[str, Any]] = [
+        {**HEAD, "object": "chat.completion.chunk", "choices": [choice]} for choice in choices
+    ]
     chunks.append({**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE})
     return b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
 

@@ -49,12 +49,12 @@ def measure(folder: Path, rounds: int) -> list[dict[str, Any]]:
 
 def fill(url: str) -> None:
     store = open_store(url)
-    made = [
+    batch = [
         msgspec.structs.replace(record, trace_id=f"{number // TRACE:032x}")
         for number, record in enumerate(records(LOGS, "command"))
     ]
     for start in range(0, LOGS, BATCH):
-        store.write(made[start : start + BATCH])
+        store.write(batch[start : start + BATCH])
     store.close()
 
 

@@ -62,9 +62,9 @@ def took(ask: Callable[[], object]) -> float:
 
 def volume(store: Store, count: int, engine_cpu: Callable[[], float]) -> None:
     print(f"{'logs':>12} {'us here':>10} {'us engine':>10} {'bytes each':>11} {'newest 50':>10} {'overview':>10}")
-    made, kept = logs(count), 0
+    pending, kept = logs(count), 0
     for _ in range(STEPS):
-        batches = chunks(list(itertools.islice(made, count // STEPS)))
+        batches = chunks(list(itertools.islice(pending, count // STEPS)))
         here, there = time.process_time(), engine_cpu()
         for batch in batches:
             store.write(batch)
@@ -104,16 +104,16 @@ def servers(url: str, most: int, count: int, engine_cpu: Callable[[], float]) ->
                 target = running[place % len(running)].url
                 client.post(f"{target}/api/v1/records", content=batches[place], headers=headers).raise_for_status()
 
-            before = sum(cpu_of(one.process.pid) for one in running)
+            before = sum(cpu_of(server.process.pid) for server in running)
             there, began = engine_cpu(), time.perf_counter()
             with ThreadPoolExecutor(16) as pool:
                 list(pool.map(send, range(len(batches))))
             rate = count / (time.perf_counter() - began)
-            here = sum(cpu_of(one.process.pid) for one in running) - before
+            here = sum(cpu_of(server.process.pid) for server in running) - before
             there = engine_cpu() - there
             print(f"{number:12} {rate:10,.0f} {here / count * 1e6:10.0f} {there / count * 1e6:10.0f}", flush=True)
-            for one in running:
-                one.end()
+            for server in running:
+                server.end()
 
 
 def main() -> None:

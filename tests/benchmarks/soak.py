@@ -58,7 +58,7 @@ def main() -> None:
         began, rows = time.monotonic(), []
         for line in process.stdout:
             if line.startswith("end"):
-                said = line.split(maxsplit=2)
+                counts = line.split(maxsplit=2)
                 break
             number = int(line)
             rows.append((number, resident(process.pid), server.memory()))
@@ -73,7 +73,7 @@ def main() -> None:
         return statistics.median(row[column] for row in rows[first:last]) / 2**20
 
     figures = {
-        "records": kept, "seconds": round(took, 1), "written": int(said[1]), "dropped": said[2].strip(),
+        "records": kept, "seconds": round(took, 1), "written": int(counts[1]), "dropped": counts[2].strip(),
         "client MiB, second quarter": round(level(1, quarter, 2 * quarter), 1),
         "client MiB, last quarter": round(level(1, 3 * quarter, len(rows)), 1),
         "server MiB, second quarter": round(level(2, quarter, 2 * quarter), 1),
@@ -85,8 +85,8 @@ def main() -> None:
         for label, value in figures.items():
             print(f"{label:32}{value}")
     flat = all(
-        figures[f"{who} MiB, last quarter"] <= 1.2 * figures[f"{who} MiB, second quarter"] + 10
-        for who in ("client", "server")
+        figures[f"{process_name} MiB, last quarter"] <= 1.2 * figures[f"{process_name} MiB, second quarter"] + 10
+        for process_name in ("client", "server")
     )
     if kept != 2 * calls or not flat:
         sys.exit("memory grew, or records were lost")

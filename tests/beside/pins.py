@@ -37,18 +37,18 @@ def resolve(*requirements: str) -> Resolved | str:
 
 def moved(alone: Resolved, both: Resolved) -> list[str]:
     """Return a library's distributions that have another version beside autolog, and the requirements behind that."""
-    said = []
+    changes = []
     for name, metadata in alone.items():
         version = both.get(name, {}).get("version", "none")
         if version != metadata["version"]:
-            asked = [
+            reasons = [
                 f"{asking}: {requirement}"
                 for asking, other in both.items()
                 for requirement in other.get("requires_dist", ())
                 if requirement.lower().replace("_", "-").startswith(name) and "extra ==" not in requirement
             ]
-            said.append(f"{name} {metadata['version']} -> {version} ({'; '.join(asked)})")
-    return said
+            changes.append(f"{name} {metadata['version']} -> {version} ({'; '.join(reasons)})")
+    return changes
 
 
 def main(arguments: list[str]) -> int:

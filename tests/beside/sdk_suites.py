@@ -84,14 +84,14 @@ def outcomes(suite: Path, python: Path, url: str, arguments: list[str], tests: S
     print(*(line for line in done.stdout.splitlines() if line.startswith("autolog:") or " passed" in line), sep="\n")
     if not report.exists():
         raise SystemExit(done.stdout[-3000:] + done.stderr[-3000:])
-    made = {}
+    results = {}
     for case in ET.parse(report).iter("testcase"):
         ends = [" ".join((child.tag, *RAISED.findall(str(child.get("message")))))
                 for child in case if child.tag in {"failure", "error", "skipped"}]  # fmt: skip
         module = str(case.get("file"))
         owner = str(case.get("classname")).removeprefix(module.removesuffix(".py").replace("/", ".")).strip(".")
-        made["::".join(filter(None, (module, owner, case.get("name"))))] = ends[0] if ends else "passed"
-    return made
+        results["::".join(filter(None, (module, owner, case.get("name"))))] = ends[0] if ends else "passed"
+    return results
 
 
 def compare(suite: Path, python: Path, url: str, arguments: list[str]) -> list[str]:

@@ -41,22 +41,24 @@ class Answers(BaseHTTPRequestHandler):
     attempts = 0
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if asked["model"] == "no-such-model":
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if request["model"] == "no-such-model":
             self.send(404, json.dumps({"error": {"message": "no-such-model", "type": "invalid_request_error"}}))
             return
-        if asked["model"] == "flaky":
+        if request["model"] == "flaky":
             type(self).attempts += 1
             if type(self).attempts % 2:
                 self.send(500, "{}", {"retry-after-ms": "1", "retry-after": "0.001"})
                 return
-        head = {"id": "c1", "created": 1, "model": asked["model"]}
-        if asked.get("stream"):
+        head = {"id": "c1", "created": 1, "model": request["model"]}
+        if request.get("stream"):
             chunks: list[dict[str, Any]] = [
                 {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "hello"}, "finish_reason": None}]},
                 {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE},
             ]
-            lines = [f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **one})}\n\n" for one in chunks]
+            lines = [
+                f"data: {json.dumps({**head, 'object': 'chat.completion.chunk', **chunk})}\n\n" for chunk in chunks
+            ]
             # Without the final `[DONE]`, which some of these SDKs read as a chunk.
             self.send(200, "".join(lines), {"content-type": "text/event-stream"})
             return
@@ -102,10 +104,12 @@ def client(sdk: str, url: str, asynchronous: bool = False) -> Any:
     return getattr(importlib.import_module(SDKS[sdk].package), kind)(api_key="k", base_url=url, **CLIENTS[sdk][2])
 
 
-def create(made: Any) -> Any:
+def create(provider_client: Any) -> Any:
     """Return the method that makes a chat completion."""
-    completions = getattr(made.chat, "completions", None)
-    return made.chat.chat if completions is None or not hasattr(completions, "create") else completions.create
+    completions = getattr(provider_client.chat, "completions", None)
+    return (
+        provider_client.chat.chat if completions is None or not hasattr(completions, "create") else completions.create
+    )
 
 
 def question(sdk: str, **more: Any) -> dict[str, Any]:

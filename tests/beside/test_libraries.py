@@ -155,6 +155,6 @@ def test_every_call_is_recorded_once(name: str, order: str, url: str, tmp_path: 
     seen, unrecorded = run(steps, url, tmp_path, library)
     patched = [steps[:place].count("autolog") > steps[:place].count("autolog goes")
                for place, step in enumerate(steps) if step == "calls"]  # fmt: skip
-    assert [one["results"] for one in seen] == [bare] * len(seen)
-    assert [one["records"] for one in seen] == [RECORDED if live else [] for live in patched]
+    assert [outcome["results"] for outcome in seen] == [bare] * len(seen)
+    assert [outcome["records"] for outcome in seen] == [RECORDED if live else [] for live in patched]
     assert unrecorded == "{}"

@@ -145,11 +145,11 @@ def test_an_error_is_the_sdks_own_and_recorded(sdk: str, url: str, patched: Reco
 def test_a_retry_is_one_record(sdk: str, patched: Records) -> None:
     http: Any = openai_http if sdk == "openai" else anthropic_http
     answers = [http.Response(500, headers={"retry-after-ms": "1"}), http.Response(200, json={"id": "x", "model": "m"})]
-    made = http.Client(transport=http.MockTransport(lambda _: answers.pop(0)))
+    transport = http.Client(transport=http.MockTransport(lambda _: answers.pop(0)))
     if sdk == "openai":
-        openai.OpenAI(api_key="k", http_client=made).chat.completions.create(**CHAT)
+        openai.OpenAI(api_key="k", http_client=transport).chat.completions.create(**CHAT)
     else:
-        anthropic.Anthropic(api_key="k", http_client=made).messages.create(**CLAUDE)
+        anthropic.Anthropic(api_key="k", http_client=transport).messages.create(**CLAUDE)
     (record,) = patched
     assert (record.retries, record.status_code) == (1, 200)
 

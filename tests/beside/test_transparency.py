@@ -108,7 +108,7 @@ def shown(value: Any) -> str:
     """Return a value as text, without the parts that differ between runs anyway."""
     text = repr(value)
     if " object at 0x" in text and hasattr(value, "__dict__"):  # its repr does not show its contents
-        text = repr({name: one for name, one in vars(value).items() if not name.startswith("_")})
+        text = repr({name: attribute for name, attribute in vars(value).items() if not name.startswith("_")})
     return _VARYING_TEXT.sub("#", text)
 
 
@@ -126,13 +126,13 @@ def facts(value: Any) -> list[Any]:
 
 def raised(error: BaseException) -> list[Any]:
     """Return the observable facts about an error and its causes."""
-    told: list[Any] = []
+    links: list[Any] = []
     link: BaseException | None = error
     while link is not None:
         response = getattr(link, "response", None)
-        told.append([type(link), _VARYING_TEXT.sub("#", str(link)), sorted(vars(link)), type(response), pickled(link)])
+        links.append([type(link), _VARYING_TEXT.sub("#", str(link)), sorted(vars(link)), type(response), pickled(link)])
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return told
+    return links
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def observe(way: Way, server: VendorServer, use: Use, client: Any = None) -> lis
 
     def ask() -> tuple[Any, Any]:
         wanted = Wanted(origin, way.asynchronous, use.timeout, use.retries, use.http_client and use.http_client())
-        made = client or row.make(wanted)
-        return made, row.ask(made, use.model or row.model, use.stream, way.asynchronous)
+        sdk = client or row.make(wanted)
+        return sdk, row.ask(sdk, use.model or row.model, use.stream, way.asynchronous)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -173,28 +173,28 @@ def _observed(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[Any]:
     _client, answer = ask()  # keep the client: some close when they are garbage-collected
     if not use.stream:
         return facts(answer)
-    told: list[Any] = [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
+    facts_seen: list[Any] = [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
     for count, item in enumerate(answer, 1):
-        told.append(facts(item))
+        facts_seen.append(facts(item))
         if count == use.read:
             break
     close = getattr(answer, "close", None)
     if use.close and close is not None:
         close()
-    return told
+    return facts_seen
 
 
 async def _observed_async(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[Any]:
     _client, answer = ask()
-    told: list[Any] = [type(answer)]
+    facts_seen: list[Any] = [type(answer)]
     if inspect.isawaitable(answer):
         answer = await answer
     if not use.stream:
-        return told + facts(answer)
-    told += [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
+        return facts_seen + facts(answer)
+    facts_seen += [type(answer), sorted(name for name in dir(answer) if name[0] != "_")]
     count = 0
     async for item in answer:
-        told.append(facts(item))
+        facts_seen.append(facts(item))
         count += 1
         if count == use.read:
             break
@@ -203,7 +203,7 @@ async def _observed_async(ask: Callable[[], tuple[Any, Any]], use: Use) -> list[
         closing = close()
         if inspect.isawaitable(closing):
             await closing
-    return told
+    return facts_seen
 
 
 def wire(server: VendorServer) -> list[Any]:
@@ -358,9 +358,9 @@ def test_a_stream_that_is_left_ends_as_without_us_and_keeps_what_came(
         if patched:
             autolog.patch()
         server.forget()
-        told = observe(streaming, server, Use(model="endless", stream=True, read=3, close=close))
+        observed = observe(streaming, server, Use(model="endless", stream=True, read=3, close=close))
         settled(lambda: bool(server.cut))
-        seen.append([told, list(server.cut)])
+        seen.append([observed, list(server.cut)])
     assert seen[1] == seen[0]
     settled(lambda: len(records) > 0)
     (record,) = records
@@ -421,8 +421,8 @@ def test_a_mock_transport_answers_as_without_us(way: Way, server: VendorServer, 
     module = importlib.import_module(way.row.http[way.asynchronous].replace("aiohttp", "httpx2"))
 
     def client() -> Any:
-        made = module.AsyncClient if way.asynchronous else module.Client
-        return made(transport=module.MockTransport(answer(module)))
+        client_class = module.AsyncClient if way.asynchronous else module.Client
+        return client_class(transport=module.MockTransport(answer(module)))
 
     before, after = twice(way, server, Use(stream=stream, http_client=client))
     assert after == before
@@ -456,8 +456,8 @@ def mock(request: pytest.FixtureRequest, way: Way) -> Iterator[str]:
             yield name
     elif name == "responses":
 
-        def handle(asked: Any) -> Any:
-            reply = reply_to(asked.path_url, {key.lower(): value for key, value in asked.headers.items()}, asked.body)
+        def handle(sent: Any) -> Any:
+            reply = reply_to(sent.path_url, {key.lower(): value for key, value in sent.headers.items()}, sent.body)
             return reply.status, {"content-type": reply.content_type}, reply.body
 
         with module.RequestsMock() as mocked:
@@ -500,12 +500,12 @@ def test_vcr_records_and_replays_what_it_would_without_us(
             autolog.patch()
         server.forget()
         cassette = tmp_path / f"{patched}.yaml"
-        told = []
+        observed = []
         for _ in range(2):
             with vcr.VCR().use_cassette(str(cassette), match_on=["method", "path", "raw_body"]):
-                told.append(observe(way, server, Use()))
+                observed.append(observe(way, server, Use()))
         taped = cassette.exists() and len(re.findall("^- request:", cassette.read_text(), re.MULTILINE))
-        seen.append([told, len(server.got), taped])
+        seen.append([observed, len(server.got), taped])
     assert seen[1] == seen[0]
     assert {record.status for record in records} == {"ok"}
     again = (

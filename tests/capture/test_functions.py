@@ -74,14 +74,14 @@ class Shop:
         return secret
 
 
-def one(records: Records) -> Record:
+def only(records: Records) -> Record:
     assert len(records) == 1
     return records[0]
 
 
 def test_arguments_with_defaults_and_result(records: Records) -> None:
     assert add(1, 2, 3, scale=2.0, extra="x") == 12
-    record = one(records)
+    record = only(records)
     assert (record.kind, record.name, record.status) == ("function", "add", "ok")
     assert body(record.request_body) == {"a": 1, "b": 2, "rest": [3], "scale": 2.0, "more": {"extra": "x"}}
     assert body(record.response_body) == 12
@@ -146,7 +146,7 @@ def test_errors_pass_and_are_recorded(records: Records) -> None:
     assert caught.value is error
     assert error.__context__ is None
     assert error.__cause__ is None
-    record = one(records)
+    record = only(records)
     assert (record.status, record.error_message, record.response_body) == ("error", "why", None)
     assert record.error_type is not None
     assert record.error_type.endswith("Broken")
@@ -157,7 +157,7 @@ def test_errors_pass_and_are_recorded(records: Records) -> None:
 
 def test_async(records: Records) -> None:
     assert asyncio.run(add_later(1)) == 3
-    assert body(one(records).request_body) == {"a": 1, "b": 2}
+    assert body(only(records).request_body) == {"a": 1, "b": 2}
     assert body(records[0].response_body) == 3
 
 
@@ -174,7 +174,7 @@ def test_cancellation(records: Records) -> None:
             await task
 
     asyncio.run(main())
-    assert one(records).error_type == "asyncio.exceptions.CancelledError"
+    assert only(records).error_type == "asyncio.exceptions.CancelledError"
 
 
 def test_generators(records: Records) -> None:
@@ -185,7 +185,7 @@ def test_generators(records: Records) -> None:
     with pytest.raises(StopIteration) as stopped:
         running.send("c")
     assert stopped.value.value == "a,b,c"
-    record = one(records)
+    record = only(records)
     assert body(record.response_body) == [0, 1, 2]
     assert record.status == "ok"
 
@@ -203,7 +203,7 @@ def test_generators_thrown_into(records: Records) -> None:
     assert running.throw(KeyError("k")) == "caught 'k'"
     with pytest.raises(OSError, match="out"):
         running.throw(OSError("out"))
-    assert one(records).error_type == "OSError"
+    assert only(records).error_type == "OSError"
 
 
 def test_generators_closed_and_abandoned(records: Records) -> None:
@@ -297,10 +297,10 @@ def test_a_decorated_function_is_what_it_was() -> None:
     assert pickle.loads(pickle.dumps(Shop().sell))("x") == "x"
 
 
-@pytest.mark.parametrize("thing", [3, "text", Shop])
-def test_only_functions_can_be_decorated(thing: Any) -> None:
+@pytest.mark.parametrize("target", [3, "text", Shop])
+def test_only_functions_can_be_decorated(target: Any) -> None:
     with pytest.raises(TypeError, match="decorates functions"):
-        autolog(thing)
+        autolog(target)
 
 
 def test_shared_cyclic_deep_and_huge_values(records: Records) -> None:
@@ -412,17 +412,17 @@ def test_a_response_that_a_function_returned_stays_in_its_trace(records: Records
         await add_later(1)
         yield 1
 
-    made: list[Response] = []
+    responses: list[Response] = []
 
     @autolog
     async def route() -> Response:
-        made.append(Response(plain() if make is talk else plain_later()))
-        return made[0]
+        responses.append(Response(plain() if make is talk else plain_later()))
+        return responses[0]
 
     async def serve() -> list[Any]:
         with autolog.context(user="u"):
             response = await route()
-        assert response is made[0]
+        assert response is responses[0]
         return await collected(response.body_iterator)
 
     assert asyncio.run(serve()) == [1]
@@ -490,9 +490,9 @@ def test_a_generator_that_is_awaited_stays_one(records: Records, order: str) -> 
     function: Any = types.coroutine(answer) if order != "outside" else answer
     function = autolog(function)
     function = types.coroutine(function) if order != "inside" else function
-    made = function()
-    assert inspect.isawaitable(made)
-    made.close()
+    generator = function()
+    assert inspect.isawaitable(generator)
+    generator.close()
 
     async def run() -> Any:
         return await function()

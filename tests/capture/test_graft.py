@@ -54,13 +54,13 @@ def test_whoever_holds_the_function_calls_the_wrapper() -> None:
     seen: list[Any] = []
     held, bound, signature = Base.area, Base(3).area, inspect.signature(Base.area)
     source = inspect.getsource(Base.area)
-    made = graft(Base.area, seen)
+    grafted = graft(Base.area, seen)
     assert (held(Base(2), 5), bound(5, times=2), Base(1).area(height=4)) == (10, 30, 4)
     assert seen == [((5,), {"times": 1}), ((5,), {"times": 2}), ((4,), {"times": 1})]
     assert Base.area is held
     assert inspect.signature(held) == signature
     assert inspect.getsource(held) == source
-    made.remove()
+    grafted.remove()
     assert bound(1) == 3
     assert len(seen) == 3
     assert not vars(held)
@@ -69,19 +69,19 @@ def test_whoever_holds_the_function_calls_the_wrapper() -> None:
 
 def test_a_constructor_that_calls_super() -> None:
     seen: list[Any] = []
-    made = graft(Derived.__init__, seen)
+    grafted = graft(Derived.__init__, seen)
     assert (Derived(2).size, Derived(2, name="x").name) == (2, "x")
-    made.remove()
+    grafted.remove()
     assert Derived(4).name == "d"
     assert seen == [((2,), {"name": "d"}), ((2,), {"name": "x"})]
 
 
 def test_a_coroutine_function_stays_one() -> None:
     seen: list[Any] = []
-    made = graft(Base.wait, seen)
+    grafted = graft(Base.wait, seen)
     assert inspect.iscoroutinefunction(Base.wait)
     assert asyncio.run(Base(1).wait()) == 2
-    made.remove()
+    grafted.remove()
     assert asyncio.run(Base(1).wait(value=3)) == 3
     assert seen == [((2,), {})]
 
@@ -91,24 +91,24 @@ def test_nothing_of_it_is_among_what_others_copy(passes: Any) -> None:
     """Check this because mocks copy a function's defaults, and tracers use its code as a key."""
     original = copy_function(Base.area)
     defaults = Base.area.__kwdefaults__
-    made = Graft(Base.area, lambda *args, **kwargs: original(*args, **kwargs), passes)
+    grafted = Graft(Base.area, lambda *args, **kwargs: original(*args, **kwargs), passes)
     assert Base.area.__kwdefaults__ == defaults
     assert isinstance(hash(Base.area.__code__), int)
     assert mock.create_autospec(Base.area, return_value=7)(Base(2), 5) == 7
     assert Base(2).area(5) == 10
-    made.remove()
+    grafted.remove()
 
 
 MANY = ", ".join(f"k{number}={number}" for number in range(12))
 
 
-@pytest.mark.parametrize("asked", [None, True, False], ids=["not asked", "passes", "does not pass"])
+@pytest.mark.parametrize("passes_through", [None, True, False], ids=["not asked", "passes", "does not pass"])
 @pytest.mark.parametrize(
     "parameters",
     ["a", "a, /, b", "a, /, b=2, *, c", "a, b=2, *args", "a, *args, original=3, **kwargs", "a, *, b=2, c=3",
      f"a, *, {MANY}", f"a, *wrapper, {MANY}, **passes", "*, a", "**kwargs", "a=1, /", "a=[]"],
 )  # fmt: skip
-def test_a_call_and_its_error_are_those_of_the_function_itself(parameters: str, asked: bool | None) -> None:
+def test_a_call_and_its_error_are_those_of_the_function_itself(parameters: str, passes_through: bool | None) -> None:
     """Also where its parameters have names as of ours, for all ways to give them, right or wrong."""
     namespace: dict[str, Any] = {}
     exec(f"def function({parameters}): return sorted(locals().items())", namespace)
@@ -133,11 +133,11 @@ def test_a_call_and_its_error_are_those_of_the_function_itself(parameters: str, 
         entered.append(args)
         return original(*args, **kwargs)
 
-    made = Graft(function, wrapper, None if asked is None else lambda *args: bool(asked))
+    applied = Graft(function, wrapper, None if passes_through is None else lambda *args: bool(passes_through))
     assert outcomes() == before
     assert str(inspect.signature(function)) == signature
-    assert bool(entered) == (not asked)
-    made.remove()
+    assert bool(entered) == (not passes_through)
+    applied.remove()
     assert outcomes() == before
 
 
@@ -156,24 +156,24 @@ def test_what_a_function_returns_is_told_and_is_its_own(kind: str) -> None:
     tells = [inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction]
     bare = function()
     before = [tell(function) for tell in tells], type(bare), bare.__qualname__
-    made = Graft(function, copy_function(function), lambda: True)
+    applied = Graft(function, copy_function(function), lambda: True)
     grafted = function()
     assert ([tell(function) for tell in tells], type(grafted), grafted.__qualname__) == before
-    made.remove()
-    for one in (bare, grafted):
+    applied.remove()
+    for variant in (bare, grafted):
         if kind == "coroutine":
-            one.close()
+            variant.close()
 
 
 def test_grafts_on_one_function_nest_and_the_inner_one_may_go_first() -> None:
     first: list[Any] = []
     second: list[Any] = []
-    one, two = graft(Base.area, first), graft(Base.area, second)
+    inner, outer = graft(Base.area, first), graft(Base.area, second)
     assert Base(2).area(2) == 4
-    one.remove()
+    inner.remove()
     assert Base(2).area(2) == 4
-    two.remove()
-    one.remove()
+    outer.remove()
+    inner.remove()
     assert Base(2).area(2) == 4
     assert len(second) == 2
 

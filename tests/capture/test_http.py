@@ -396,11 +396,11 @@ def test_retries_are_counted_and_are_one_record(patched: Records, sdk: str) -> N
     def handler(request: Any) -> Any:
         return library.Response(next(answers), json={"id": "x", "model": "m"}, headers={"retry-after-ms": "1"})
 
-    made = library.Client(transport=library.MockTransport(handler))
+    http_client = library.Client(transport=library.MockTransport(handler))
     if sdk == "openai":
-        openai.OpenAI(api_key="k", http_client=made).chat.completions.create(model="m", messages=MESSAGES)
+        openai.OpenAI(api_key="k", http_client=http_client).chat.completions.create(model="m", messages=MESSAGES)
     else:
-        client = anthropic.Anthropic(api_key="k", http_client=made)
+        client = anthropic.Anthropic(api_key="k", http_client=http_client)
         client.messages.create(model="m", max_tokens=9, messages=MESSAGES)
     (record,) = patched
     assert (record.retries, record.status, record.status_code) == (2, "ok", 200)
@@ -423,8 +423,8 @@ def test_cancelling_a_call(patched: Records) -> None:
         raise AssertionError
 
     async def main() -> None:
-        made = http.AsyncClient(transport=http.MockTransport(hang))
-        client = openai.AsyncOpenAI(api_key="k", http_client=made)
+        http_client = http.AsyncClient(transport=http.MockTransport(hang))
+        client = openai.AsyncOpenAI(api_key="k", http_client=http_client)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await client.chat.completions.create(model="m", messages=MESSAGES)
@@ -467,12 +467,12 @@ def test_compressed_streams_are_kept_decoded(patched: Records) -> None:
 
 def test_azure_bedrock_vertex_and_compatible_clients(patched: Records) -> None:
     answer = {"id": "x", "model": "m", "choices": [], "content": [], "usage": {"input_tokens": 1, "output_tokens": 2}}
-    made = http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
+    http_client = http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
     theirs = anthropic_http.Client(
         transport=anthropic_http.MockTransport(lambda _: anthropic_http.Response(200, json=answer))
     )
     openai.AzureOpenAI(
-        azure_endpoint="https://gateway.example", api_version="v", api_key="k", http_client=made
+        azure_endpoint="https://gateway.example", api_version="v", api_key="k", http_client=http_client
     ).chat.completions.create(model="deployment", messages=MESSAGES)
     vertex = anthropic.AnthropicVertex(region="us-east5", project_id="p", access_token="t", http_client=theirs)
     vertex.messages.create(model="claude-sonnet-5", max_tokens=9, messages=MESSAGES)
@@ -480,9 +480,9 @@ def test_azure_bedrock_vertex_and_compatible_clients(patched: Records) -> None:
         aws_access_key="a", aws_secret_key="s", aws_region="us-east-1", http_client=theirs
     )
     bedrock.messages.create(model="anthropic.claude-v2", max_tokens=9, messages=MESSAGES)
-    openai.OpenAI(api_key="k", base_url="https://api.groq.com/openai/v1", http_client=made).chat.completions.create(
-        model="llama", messages=MESSAGES
-    )
+    openai.OpenAI(
+        api_key="k", base_url="https://api.groq.com/openai/v1", http_client=http_client
+    ).chat.completions.create(model="llama", messages=MESSAGES)
     assert [(record.provider_name, record.operation_name, record.request_model) for record in patched] == [
         ("azure.ai.openai", "chat", "deployment"),
         ("gcp.vertex_ai", "chat", "claude-sonnet-5"),
@@ -562,8 +562,8 @@ def test_middleware_that_asks_twice_makes_two_records(patched: Records) -> None:
         return call_next(request)
 
     transport = anthropic_http.MockTransport(lambda _: anthropic_http.Response(200, json={"id": "x", "model": "m"}))
-    made = anthropic_http.Client(transport=transport)
-    client = anthropic.Anthropic(api_key="k", http_client=made, middleware=[twice])
+    http_client = anthropic_http.Client(transport=transport)
+    client = anthropic.Anthropic(api_key="k", http_client=http_client, middleware=[twice])
     client.messages.create(model="m", max_tokens=9, messages=MESSAGES)
     assert [record.retries for record in patched] == [0, 0]
     assert len({record.span_id for record in patched}) == 2
@@ -571,8 +571,8 @@ def test_middleware_that_asks_twice_makes_two_records(patched: Records) -> None:
 
 def test_a_free_call_inside_a_billed_one(address: str, patched: Records) -> None:
     other = mock_openai(lambda _: http.Response(200, json={"object": "list", "data": []}))
-    made = http.Client(event_hooks={"request": [lambda _: other.models.list()]})
-    client = openai.OpenAI(base_url=f"{address}/v1", api_key="k", http_client=made)
+    http_client = http.Client(event_hooks={"request": [lambda _: other.models.list()]})
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="k", http_client=http_client)
     client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     assert [record.operation_name for record in patched] == ["chat"]
 
@@ -667,8 +667,8 @@ async def pending_call() -> Any:
     async def never(_: Any) -> Any:
         await asyncio.get_running_loop().create_future()
 
-    made = http.AsyncClient(transport=http.MockTransport(never))
-    client = openai.AsyncOpenAI(api_key="k", max_retries=0, http_client=made)
+    http_client = http.AsyncClient(transport=http.MockTransport(never))
+    client = openai.AsyncOpenAI(api_key="k", max_retries=0, http_client=http_client)
     client._platform = "Linux"  # otherwise the SDK first waits to detect it
     call = client.chat.completions.create(model="pending", messages=MESSAGES)
     contextvars.copy_context().run(call.send, None)
@@ -690,8 +690,8 @@ def test_a_call_that_is_closed_inside_another_one_does_not_end_that(address: str
         async def close_other(_: Any) -> None:
             pending.close()
 
-        made = http.AsyncClient(event_hooks={"request": [close_other]})
-        client = openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="k", http_client=made)
+        http_client = http.AsyncClient(event_hooks={"request": [close_other]})
+        client = openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="k", http_client=http_client)
         await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
 
     asyncio.run(main())

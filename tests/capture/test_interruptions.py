@@ -71,8 +71,8 @@ def struck(act: Callable[[], object], at: int, kind: type[BaseException]) -> boo
 
 
 def span() -> None:
-    with autolog.context(user="u", metadata={"list": [1]}), autolog.span("s", model="m") as made:
-        made.set(output={"a": [object()]})
+    with autolog.context(user="u", metadata={"list": [1]}), autolog.span("s", model="m") as opened:
+        opened.set(output={"a": [object()]})
 
 
 @autolog.autolog

@@ -72,9 +72,9 @@ def test_an_sdk_above_a_library_names_it_and_one_by_grpc_says_what_to_do(gone: P
 def test_doctor_lists_them_too(gone: Path) -> None:
     install(gone, "cohere", "7.3.1")
     install(gone, "xai-sdk", "1.21")
-    said = " ".join(run("doctor").output.split())
-    assert "cohere: 7.3.1 is recorded through httpx" in said
-    assert "xai-sdk: 1.21 cannot be recorded: it uses gRPC" in said
+    report = " ".join(run("doctor").output.split())
+    assert "cohere: 7.3.1 is recorded through httpx" in report
+    assert "xai-sdk: 1.21 cannot be recorded: it uses gRPC" in report
 
 
 def test_every_library_that_is_named_is_one_that_is_patched() -> None:

@@ -157,18 +157,18 @@ def test_what_the_program_measures_by_itself_is_kept_with_its_data(server: ChatS
 
 
 def test_processors_of_the_program_hear_the_same_and_may_be_replaced(server: ChatServer, records: Records) -> None:
-    heard: list[str] = []
+    notified: list[str] = []
 
     class Processor(agents.TracingProcessor):  # type: ignore[misc]
         def on_trace_start(self, trace: Any) -> None:
-            heard.append("trace")
+            notified.append("trace")
 
         def on_trace_end(self, trace: Any) -> None: ...
 
         def on_span_start(self, span: Any) -> None: ...
 
         def on_span_end(self, span: Any) -> None:
-            heard.append(span.span_data.type)
+            notified.append(span.span_data.type)
 
         def shutdown(self) -> None: ...
 
@@ -176,7 +176,7 @@ def test_processors_of_the_program_hear_the_same_and_may_be_replaced(server: Cha
 
     agents.set_trace_processors([Processor()])
     run(agents.Agent(name="Guide", model=model(server)))
-    assert {"trace", "generation", "agent"} <= set(heard)
+    assert {"trace", "generation", "agent"} <= set(notified)
     assert named(records, "Guide").kind == "agent"
 
 

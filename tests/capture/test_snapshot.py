@@ -96,7 +96,7 @@ def test_later_changes_do_not_show() -> None:
     frozen = [freeze({"inner": inner}), freeze(value)]
     inner.append(2)
     value["more"] = 1
-    assert [thaw(one)["inner"] for one in frozen] == [[1], [1]]
+    assert [thaw(snapshot)["inner"] for snapshot in frozen] == [[1], [1]]
     assert "more" not in thaw(frozen[1])
 
 

@@ -26,11 +26,11 @@ def event(**fields: Any) -> bytes:
     return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
 
 
-def chat_stream(asked: bool) -> bytes:
-    more: dict[str, Any] = {"usage": None} if asked else {}
+def chat_stream(with_usage: bool) -> bytes:
+    more: dict[str, Any] = {"usage": None} if with_usage else {}
     delta = {"index": 0, "delta": {"role": "assistant", "content": 'Hello, "usage":null'}, "finish_reason": None}
     end = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    usage = event(choices=[], usage={"prompt_tokens": 1000, "completion_tokens": 100}) if asked else b""
+    usage = event(choices=[], usage={"prompt_tokens": 1000, "completion_tokens": 100}) if with_usage else b""
     filtered = event(choices=[], prompt_filter_results=[], **more)  # Azure begins so
     return filtered + event(choices=[delta], **more) + event(choices=[end], **more) + usage + b"data: [DONE]\n\n"
 
@@ -124,8 +124,8 @@ def test_asynchronously_and_abandoned(patched: Records) -> None:
 
     async def run() -> int:
         provider = Provider()
-        made = http.AsyncClient(transport=http.MockTransport(provider))
-        later = openai.AsyncOpenAI(api_key="k", http_client=made)
+        http_client = http.AsyncClient(transport=http.MockTransport(provider))
+        later = openai.AsyncOpenAI(api_key="k", http_client=http_client)
         stream = await later.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
         seen = len([chunk async for chunk in stream])
         async with await later.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True) as stream:
@@ -208,7 +208,7 @@ def test_hidden_however_it_comes(patched: Records, shape: str) -> None:
     autolog.configure(stream_usage="request")
 
     def handler(request: Any) -> Any:
-        content, headers = chat_stream(asked=True), {"content-type": "text/event-stream"}
+        content, headers = chat_stream(with_usage=True), {"content-type": "text/event-stream"}
         if shape == "identity":
             headers["content-encoding"] = "identity"
         if shape.startswith("gzip"):
@@ -218,8 +218,8 @@ def test_hidden_however_it_comes(patched: Records, shape: str) -> None:
         return http.Response(200, headers=headers, stream=Pieces(content, 20))
 
     hooks: Any = {"response": [lambda response: response.read()]} if shape == "read by a hook" else {}
-    made = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler), event_hooks=hooks))
-    stream = made.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
+    sdk = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler), event_hooks=hooks))
+    stream = sdk.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
     assert [chunk.model_dump_json(exclude_unset=True) for chunk in stream] == plain
     assert patched[1].usage_input_tokens == 1000
 
@@ -232,15 +232,15 @@ def test_a_host_that_refuses_the_question_is_not_asked_again(patched: Records, m
     seen: list[Any] = []
 
     def handler(request: Any) -> Any:
-        asked = json.loads(request.content).get("stream_options")
-        seen.append(asked)
-        if asked:
+        options = json.loads(request.content).get("stream_options")
+        seen.append(options)
+        if options:
             return http.Response(400, json={"error": {"message": "Unknown parameter: stream_options"}})
-        return http.Response(200, headers={"content-type": "text/event-stream"}, content=chat_stream(asked=False))
+        return http.Response(200, headers={"content-type": "text/event-stream"}, content=chat_stream(with_usage=False))
 
-    made = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler)))
+    sdk = openai.OpenAI(api_key="k", http_client=http.Client(transport=http.MockTransport(handler)))
     for _ in range(2):
-        assert len(list(made.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True))) == 3
+        assert len(list(sdk.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True))) == 3
 
     async def run() -> int:
         client = http.AsyncClient(transport=http.MockTransport(handler))
@@ -266,8 +266,8 @@ def test_a_long_event_in_small_pieces_takes_linear_time() -> None:
 def refusing(second: Any) -> openai.OpenAI:
     """Return a client of a host that refuses the option, and then answers with `second`."""
     answers = iter([http.Response(400, json={"error": {"message": "Unknown parameter: stream_options"}}), second])
-    made = http.Client(transport=http.MockTransport(lambda _: next(answers)))
-    return openai.OpenAI(api_key="k", http_client=made, max_retries=0, base_url="https://refusing.example/v1")
+    http_client = http.Client(transport=http.MockTransport(lambda _: next(answers)))
+    return openai.OpenAI(api_key="k", http_client=http_client, max_retries=0, base_url="https://refusing.example/v1")
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_the_program_sees_nothing_of_a_refusal_in_a_later_error(patched: Records
 @pytest.mark.usefixtures("nothing_refused")
 def test_usage_that_came_without_being_asked_for_is_the_callers(patched: Records) -> None:
     headers = {"content-type": "text/event-stream"}
-    client = refusing(http.Response(200, headers=headers, content=chat_stream(asked=True)))
+    client = refusing(http.Response(200, headers=headers, content=chat_stream(with_usage=True)))
     *_, last = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
     assert last.usage is not None
     assert last.usage.prompt_tokens == 1000
@@ -303,10 +303,10 @@ def test_a_retry_that_does_not_ask_hides_nothing(patched: Records) -> None:
         if json.loads(request.content).get("stream_options"):
             stream_usage._refusing.add("retried.example")  # another thread has just learned it
             return http.Response(500, headers={"retry-after-ms": "1"})
-        return http.Response(200, headers={"content-type": "text/event-stream"}, content=chat_stream(asked=True))
+        return http.Response(200, headers={"content-type": "text/event-stream"}, content=chat_stream(with_usage=True))
 
-    made = http.Client(transport=http.MockTransport(handler))
-    client = openai.OpenAI(api_key="k", http_client=made, max_retries=1, base_url="https://retried.example/v1")
+    http_client = http.Client(transport=http.MockTransport(handler))
+    client = openai.OpenAI(api_key="k", http_client=http_client, max_retries=1, base_url="https://retried.example/v1")
     *_, last = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
     assert last.usage is not None
 
@@ -314,7 +314,7 @@ def test_a_retry_that_does_not_ask_hides_nothing(patched: Records) -> None:
 @pytest.mark.usefixtures("nothing_refused")
 def test_a_host_that_sends_usage_to_everybody_is_not_asked(patched: Records) -> None:
     provider = Provider()
-    made = http.Client(transport=http.MockTransport(provider))
-    client = openai.OpenAI(api_key="k", http_client=made, base_url="https://openrouter.ai/api/v1")
+    http_client = http.Client(transport=http.MockTransport(provider))
+    client = openai.OpenAI(api_key="k", http_client=http_client, base_url="https://openrouter.ai/api/v1")
     list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
     assert provider.options == [None]

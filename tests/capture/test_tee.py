@@ -41,30 +41,30 @@ class Stream(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc,na
 
 
 def exchange() -> Exchange:
-    made = Exchange(lambda span: None, "openai", object, True)
-    made.streaming = True
-    return made
+    opened = Exchange(lambda span: None, "openai", object, True)
+    opened.streaming = True
+    return opened
 
 
 def read(stream: Stream, into: Exchange, way: str, most: int = 100) -> tuple[Any, list[bytes]]:
     """Read up to `most` chunks through a tee, sync or async."""
     got: list[bytes] = []
-    made = sync_tee(stream, into) if way == "sync" else async_tee(stream, into)
+    teed = sync_tee(stream, into) if way == "sync" else async_tee(stream, into)
 
     async def run() -> None:
-        async for chunk in made:
+        async for chunk in teed:
             got.append(chunk)
             if len(got) == most:
                 break
 
     if way == "async":
         asyncio.run(run())
-        return made, got
-    for chunk in made:
+        return teed, got
+    for chunk in teed:
         got.append(chunk)
         if len(got) == most:
             break
-    return made, got
+    return teed, got
 
 
 ways = pytest.mark.parametrize("way", ["sync", "async"])
@@ -73,18 +73,18 @@ ways = pytest.mark.parametrize("way", ["sync", "async"])
 @ways
 def test_every_chunk_passes_and_is_kept(way: str) -> None:
     kept = exchange()
-    made, got = read(Stream(b"a", b"", b"bc"), kept, way)
+    teed, got = read(Stream(b"a", b"", b"bc"), kept, way)
     assert got == kept.chunks == [b"a", b"", b"bc"]
     assert kept.first_chunk_ns > kept.start_ns
-    assert isinstance(made, http.SyncByteStream if way == "sync" else http.AsyncByteStream)
-    assert made.extra == "own"
+    assert isinstance(teed, http.SyncByteStream if way == "sync" else http.AsyncByteStream)
+    assert teed.extra == "own"
     assert not kept.end_ns
 
 
 def test_who_reads_on_gets_the_rest() -> None:
     kept = exchange()
-    made, got = read(Stream(b"a", b"b", b"c"), kept, "sync", most=1)
-    assert got + list(made) == kept.chunks == [b"a", b"b", b"c"]
+    teed, got = read(Stream(b"a", b"b", b"c"), kept, "sync", most=1)
+    assert got + list(teed) == kept.chunks == [b"a", b"b", b"c"]
 
 
 @ways
@@ -102,9 +102,9 @@ def test_closing_ends_the_exchange(way: str) -> None:
     stream, kept = Stream(b"a", b"b"), exchange()
 
     async def run() -> None:
-        made = async_tee(stream, kept)
-        await anext(aiter(made))
-        await made.aclose()
+        teed = async_tee(stream, kept)
+        await anext(aiter(teed))
+        await teed.aclose()
 
     if way == "async":
         asyncio.run(run())
@@ -135,8 +135,8 @@ def test_what_is_too_long_passes_and_is_cut_in_the_record(way: str, monkeypatch:
 def test_a_limit_holds_for_all_readings_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tee, "MAX_STREAM_BYTES", 10)
     kept = exchange()
-    made, _ = read(Stream(b"first", b"12345", b"67890"), kept, "sync", most=2)
-    list(made)
+    teed, _ = read(Stream(b"first", b"12345", b"67890"), kept, "sync", most=2)
+    list(teed)
     assert b"67890" not in kept.chunks
 
 

@@ -49,8 +49,8 @@ USAGE = {"input_tokens": 1000, "input_tokens_details": {"cached_tokens": 0}, "ou
 
 
 def response(number: int, status: str = "completed", **more: Any) -> dict[str, Any]:
-    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": f"Answer {number}"}]}
-    return {"id": f"resp_{number}", "object": "response", "model": "gpt-4o", "status": status, "output": [said],
+    message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": f"Answer {number}"}]}
+    return {"id": f"resp_{number}", "object": "response", "model": "gpt-4o", "status": status, "output": [message],
             "usage": USAGE, "service_tier": "default", **more}  # fmt: skip
 
 
@@ -72,14 +72,14 @@ class Responses:
             return
         self.count += 1
         lane = {"stream_id": event["stream_id"]} if "stream_id" in event else {}
-        made = response(self.count)
-        begun = {**made, "status": "in_progress", "output": [], "usage": None}
+        completed = response(self.count)
+        begun = {**completed, "status": "in_progress", "output": [], "usage": None}
         yield {"type": "response.created", "response": begun, "sequence_number": 0, **lane}
         if event.get("model") == "hang":
             return
         yield {"type": "response.output_text.delta", "delta": "Ans", "item_id": "i", "output_index": 0, "content_index": 0,
                "logprobs": [], "sequence_number": 1, **lane}  # fmt: skip
-        yield {"type": "response.completed", "response": made, "sequence_number": 2, **lane}
+        yield {"type": "response.completed", "response": completed, "sequence_number": 2, **lane}
 
 
 def talk(connection: Any, model: str = "gpt-4o", **more: Any) -> list[str]:
@@ -217,13 +217,16 @@ def realtime(socket: Any, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
                       "input_token_details": {"audio_tokens": 50, "text_tokens": 0}},
         }  # fmt: skip
     if kind in {"response.create", "input_audio_buffer.commit"}:
-        made = {"id": f"resp_{kind}", "object": "realtime.response", "status": "completed", "output": [
+        reply = {"id": f"resp_{kind}", "object": "realtime.response", "status": "completed", "output": [
             {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "It is fine."}]}],
             "usage": REALTIME_USAGE}  # fmt: skip
-        yield {"type": "response.created", "response": {**made, "status": "in_progress", "output": [], "usage": None}}
-        yield {"type": "response.output_audio.delta", "response_id": made["id"], "delta": "A" * 10_000}
-        yield {"type": "response.output_audio.delta", "response_id": made["id"], "delta": "A" * 10_000}
-        yield {"type": "response.done", "response": made, "event_id": "e2"}
+        yield {
+            "type": "response.created",
+            "response": {**reply, "status": "in_progress", "output": [], "usage": None},
+        }
+        yield {"type": "response.output_audio.delta", "response_id": reply["id"], "delta": "A" * 10_000}
+        yield {"type": "response.output_audio.delta", "response_id": reply["id"], "delta": "A" * 10_000}
+        yield {"type": "response.done", "response": reply, "event_id": "e2"}
 
 
 def test_realtime(patched: Records) -> None:
@@ -245,22 +248,22 @@ def test_realtime(patched: Records) -> None:
                     break
                 connection.input_audio_buffer.append(audio="A" * 100_000)
                 connection.input_audio_buffer.commit()
-    asked, heard, answered = patched
+    typed, transcribed, answered = patched
     cost = (200 * 4 + 200 * 0.4 + 300 * 32 + 300 * 0.4 + 100 * 16 + 200 * 64) / 1e6
-    assert asked.cost == pytest.approx(cost)
+    assert typed.cost == pytest.approx(cost)
     assert answered.cost == pytest.approx(cost)
-    assert (asked.request_model, asked.input_preview, asked.output_preview) == ("gpt-realtime", "Hello", "It is fine.")
-    assert b"Be kind." in (asked.request_body or b"")
-    assert (asked.usage_input_audio_tokens, asked.usage_output_audio_tokens) == (600, 200)
-    assert asked.time_to_first_chunk is not None
+    assert (typed.request_model, typed.input_preview, typed.output_preview) == ("gpt-realtime", "Hello", "It is fine.")
+    assert b"Be kind." in (typed.request_body or b"")
+    assert (typed.usage_input_audio_tokens, typed.usage_output_audio_tokens) == (600, 200)
+    assert typed.time_to_first_chunk is not None
     assert answered.input_preview == "What is the weather?"
-    assert (heard.operation_name, heard.request_model, heard.output_preview) == (
+    assert (transcribed.operation_name, transcribed.request_model, transcribed.output_preview) == (
         "transcription",
         "gpt-4o-transcribe",
         "What is the weather?",
     )
     # 50 audio tokens at 6, 10 of output at 10
-    assert heard.cost == pytest.approx((50 * 6 + 10 * 10) / 1e6)
+    assert transcribed.cost == pytest.approx((50 * 6 + 10 * 10) / 1e6)
     assert b"AAAA" not in b"".join((record.request_body or b"") + (record.response_body or b"") for record in patched)
 
 

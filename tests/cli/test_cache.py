@@ -45,12 +45,12 @@ def test_misses_show_what_changed(cached: Store) -> None:
 
 
 def test_json_has_sums_causes_and_misses(cached: Store) -> None:
-    made = json.loads(output("cache", "--json", "--misses", "--by", "session"))
-    assert made["total"]["calls"] == 4
-    assert {group["session"] for group in made["groups"]} == {"s", "t"}
-    assert made["causes"][0]["cause"] == "prefix_changed"
-    assert made["causes"][0]["avoidable"]
-    (miss,) = made["misses"]
+    report = json.loads(output("cache", "--json", "--misses", "--by", "session"))
+    assert report["total"]["calls"] == 4
+    assert {group["session"] for group in report["groups"]} == {"s", "t"}
+    assert report["causes"][0]["cause"] == "prefix_changed"
+    assert report["causes"][0]["avoidable"]
+    (miss,) = report["misses"]
     assert (miss["id"], miss["against"]) == ("miss", "hit")
 
 

@@ -29,10 +29,10 @@ def test_doctor(ten_records: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = journal_for(config_from({}), {"endpoint": "http://logs.example"})
     journal.note_losses({"queue full": 7})
     journal.add([Record(id="a"), Record(id="b")])
-    said = " ".join(run("doctor").output.split())
-    assert "7 (queue full)" in said
-    assert "2 records" in said
-    assert "wait for http://logs.example native" in said
+    report = " ".join(run("doctor").output.split())
+    assert "7 (queue full)" in report
+    assert "2 records" in report
+    assert "wait for http://logs.example native" in report
     assert run("doctor").exit_code == 1
     monkeypatch.setenv("AUTOLOG_ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be reached" in run("doctor").output
@@ -46,7 +46,7 @@ def test_an_sdk_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "together/__init__.py").write_text("raise RuntimeError('half installed')")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "together", raising=False)
-    checks = {one["check"]: one for one in json.loads(run("doctor", "--json").output)["checks"]}
+    checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
     assert checks["together"]["ok"] is False
     assert checks["together"]["says"] == "importing it raises RuntimeError: half installed"
 
@@ -56,7 +56,7 @@ def test_doctor_sends_an_opentelemetry_backend_a_span(monkeypatch: pytest.Monkey
     for takes, says in ((("application/json",), "as JSON"), ((PROTOBUF,), "as protobuf"), ((), "HTTP 415")):
         with otlp_backend(*takes) as backend:
             monkeypatch.setenv("AUTOLOG_ENDPOINT", backend.url)
-            checks = {one["check"]: one for one in json.loads(run("doctor", "--json").output)["checks"]}
+            checks = {check["check"]: check for check in json.loads(run("doctor", "--json").output)["checks"]}
             assert says in checks["server"]["says"]
             assert checks["server"]["ok"] is bool(takes)
             assert [span["name"] for span in backend.spans] == ["autolog doctor"] * len(takes)

@@ -15,12 +15,12 @@ from autolog.cli.env import PROGRAMS
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
 def test_every_program_is_given_the_endpoint_and_the_key(program: str) -> None:
-    said = json.loads(output("env", program, "--endpoint", "http://logs.example/", "--key", "k-1", "--json"))
-    everything = json.dumps(said["env"]) + json.dumps(said["file"])
+    settings = json.loads(output("env", program, "--endpoint", "http://logs.example/", "--key", "k-1", "--json"))
+    everything = json.dumps(settings["env"]) + json.dumps(settings["file"])
     assert "http://logs.example" in everything
     assert "http://logs.example//" not in everything
     assert "k-1" in everything
-    assert said["program"] == program
+    assert settings["program"] == program
 
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS))

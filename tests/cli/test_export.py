@@ -87,8 +87,8 @@ def test_every_recording_fits_into_a_cassette() -> None:
     interactions = yamlserializer.deserialize(Path("all.yaml").read_text())["interactions"]
     assert len(interactions) == len(records)
     bodies = {record.response_body or b"" for record in records}
-    for one in interactions:
-        body = one["response"]["body"]["string"]
+    for interaction in interactions:
+        body = interaction["response"]["body"]["string"]
         assert (body.encode() if isinstance(body, str) else body) in bodies
 
 

@@ -63,7 +63,7 @@ def test_what_cannot_be_brought_in(name: str, content: str | None, words: str) -
     assert words in str(result.exception)
 
 
-def brought(store: str = "sqlite:///copy.db") -> dict[str, Record]:
+def imported(store: str = "sqlite:///copy.db") -> dict[str, Record]:
     return {record.id: record for record in open_store(store).find(Query(), 100, bodies=True)}
 
 
@@ -78,9 +78,9 @@ def test_bad_lines_are_told_counted_and_left_out(lines: str) -> None:
     assert [line.split(" is not a record")[0] for line in result.stderr.splitlines()] == [
         f"x.jsonl: line {number}" for number in bad
     ]
-    assert set(brought()) == {"a", "b"}
-    said = run("import", "x.jsonl", "--store", "sqlite:///copy.db", "--json")
-    assert json.loads(said.stdout) == {"imported": 2, "skipped": 2, "formats": {"autolog": 2}, "dry_run": False}
+    assert set(imported()) == {"a", "b"}
+    with_json = run("import", "x.jsonl", "--store", "sqlite:///copy.db", "--json")
+    assert json.loads(with_json.stdout) == {"imported": 2, "skipped": 2, "formats": {"autolog": 2}, "dry_run": False}
 
 
 def test_of_many_bad_lines_the_first_are_told() -> None:
@@ -131,8 +131,8 @@ def test_a_services_export_in_every_kind_of_file(name: str) -> None:
     write(name, [ROW, {**ROW, "request_id": "r-2"}])
     for _ in range(2):
         assert run("import", name, "--store", "sqlite:///copy.db", "--project", "old").output == "2 records\n"
-    record = brought()["r-1"]
-    assert len(brought()) == 2
+    record = imported()["r-1"]
+    assert len(imported()) == 2
     assert (record.project, record.usage_input_tokens, record.metadata, record.duration) == (
         "old",
         1000,
@@ -146,11 +146,11 @@ def test_a_services_export_in_every_kind_of_file(name: str) -> None:
 def test_several_files_a_named_format_and_a_trial_run() -> None:
     write("x.jsonl", [ROW])
     write("list.json", [{**ROW, "request_id": "r-2"}, {"request_id": "r-3", "request_created_at": "soon"}])
-    said = run(
+    result = run(
         "import", "x.jsonl", "list.json", "--from", "helicone", "--dry-run", "--json", "--store", "sqlite:///copy.db"
     )
-    assert json.loads(said.stdout) == {"imported": 2, "skipped": 1, "formats": {"helicone": 2}, "dry_run": True}
-    assert "list.json: item 2 is not a record: request_created_at: 'soon' is not a time" in said.stderr
+    assert json.loads(result.stdout) == {"imported": 2, "skipped": 1, "formats": {"helicone": 2}, "dry_run": True}
+    assert "list.json: item 2 is not a record: request_created_at: 'soon' is not a time" in result.stderr
     assert not Path("copy.db").exists()
     assert run("import", "x.jsonl", "--from", "nobody").exit_code == 2
     assert run("import").exit_code == 2
@@ -170,7 +170,7 @@ def test_scores_that_come_before_what_they_are_of_do_not_change_when_it_was() ->
     Path("scores.jsonl").write_text(json.dumps(score))
     Path("traces.jsonl").write_text(json.dumps(trace))
     assert run("import", "scores.jsonl", "traces.jsonl", "--store", "sqlite:///copy.db").output == "2 records\n"
-    record = brought()["t-1"]
+    record = imported()["t-1"]
     assert (record.name, record.scores, record.created_at) == (
         "answer",
         {"tone": 0.5},

@@ -32,7 +32,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     class Reports(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             address = urlsplit(self.path)
-            asked = parse_qsl(address.query)
+            parameters = parse_qsl(address.query)
             results: dict[str, list[dict[str, object]]] = {
                 "/v1/organization/costs": [
                     {"amount": {"value": 0.5}, "line_item": "gpt-4o-2024-08-06, input", "api_key_id": "key_1"}
@@ -54,7 +54,11 @@ def url(tmp_path: Path) -> Iterator[str]:
                 self.wfile.write(body)
                 return
             start = {"start_time": 1_793_491_200, "starting_at": "2026-11-01T00:00:00Z"}
-            assert not known or ("start_time", "1793491200") in asked or ("ending_at", "2026-11-02T00:00:00Z") in asked
+            assert (
+                not known
+                or ("start_time", "1793491200") in parameters
+                or ("ending_at", "2026-11-02T00:00:00Z") in parameters
+            )
             body = json.dumps(
                 {"data": [{**start, "results": results.get(address.path, [])}], "has_more": False}
             ).encode()

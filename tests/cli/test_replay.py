@@ -52,8 +52,8 @@ def test_replay_sends_the_very_request_again(monkeypatch: pytest.MonkeyPatch) ->
     assert same_again.request_body == first.request_body
     assert same_again.metadata == {"replay_of": first.id}
     assert same_again.cost == first.cost
-    asked = json.loads(other.request_body or b"")
-    assert (asked["model"], asked["temperature"], asked["user"]) == ("gpt-4o-mini", 0, "me")
+    request = json.loads(other.request_body or b"")
+    assert (request["model"], request["temperature"], request["user"]) == ("gpt-4o-mini", 0, "me")
     assert json.loads(changed.output)["request_model"] == "gpt-4o-mini"
     assert failed.exit_code == 1
     assert "sk-secret" not in str([to_dict(record) for record in store.find(Query(), 10)])

@@ -43,11 +43,11 @@ def serve(tmp_path: Path, port: int, *options: str) -> subprocess.Popen[str]:
 def test_a_start_that_fails_says_why_and_makes_no_key(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = serve(tmp_path, taken.getsockname()[1])
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "cannot listen on 127.0.0.1" in said
-    assert "Admin key" not in said
-    assert "autolog serves" not in said
+    assert "cannot listen on 127.0.0.1" in stderr
+    assert "Admin key" not in stderr
+    assert "autolog serves" not in stderr
     assert not (tmp_path / "s.db").exists()
 
 
@@ -69,12 +69,12 @@ def test_it_says_that_it_serves_once_it_does(tmp_path: Path) -> None:
 
 
 def test_https(tmp_path: Path) -> None:
-    made = subprocess.run(
+    result = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
          "-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem"],
         capture_output=True, check=False,
     )  # fmt: skip
-    if made.returncode:
+    if result.returncode:
         pytest.skip("making a certificate needs openssl")
     process = serve(tmp_path, 0, "--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem")
     assert process.stderr is not None
@@ -100,9 +100,9 @@ def test_https(tmp_path: Path) -> None:
 )
 def test_options_that_make_no_sense(tmp_path: Path, options: list[str], says: str) -> None:
     process = serve(tmp_path, 0, *options)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert says in said
+    assert says in stderr
 
 
 def test_the_examples_name_options_that_there_are() -> None:

@@ -40,20 +40,20 @@ def test_its_statements_are_answered(tmp_path: Path) -> None:
 
 
 def test_llms_txt_names_every_command() -> None:
-    said = output("skill", "--llms-txt")
-    assert said.startswith("# autolog\n\n> ")
-    assert all(f"- `autolog {name}`: " in said for name in COMMANDS)
+    index = output("skill", "--llms-txt")
+    assert index.startswith("# autolog\n\n> ")
+    assert all(f"- `autolog {name}`: " in index for name in COMMANDS)
 
 
 def _commands_with_json() -> set[str]:
     found = set()
     for name, (module, _) in COMMANDS.items():
         command: Any = getattr(importlib.import_module(f"autolog.cli.{module}"), module)
-        for path, one in [
+        for path, candidate in [
             (name, command),
             *((f"{name} {sub}", c) for sub, c in getattr(command, "commands", {}).items()),
         ]:
-            if any("--json" in option.opts for option in one.params if isinstance(option, click.Option)):
+            if any("--json" in option.opts for option in candidate.params if isinstance(option, click.Option)):
                 found.add(path)
     return found
 

@@ -71,11 +71,11 @@ def test_line_by_line_in_a_terminal(store: Store) -> None:
     )
     os.close(theirs)
     os.write(ours, b".views\nselect nonsense from calls;\nselect count(*) as n\nfrom spans;\n.quit\n")
-    said, errors = process.communicate(timeout=60)
+    stdout, errors = process.communicate(timeout=60)
     os.close(ours)
     assert process.returncode == 0
-    assert b"calls: The calls to providers." in said
-    assert b'{"n": 3}' in said
+    assert b"calls: The calls to providers." in stdout
+    assert b'{"n": 3}' in stdout
     assert b"no such column: nonsense" in errors
 
 

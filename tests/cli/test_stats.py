@@ -92,15 +92,15 @@ def test_a_range_stands_beside_the_one_before(store: Store) -> None:
     ):
         store.write([Record(id=f"c{day}{model}", kind="llm", project="c", request_model=model, cost=cost, duration=1.0,
                             created_at=NOON.replace(day=day), status="error" if model == "new" else "ok")])  # fmt: skip
-    asked = ["stats", "--project", "c", "--since", "2026-11-11", "--until", "2026-11-12", "--compare"]
-    lines = {line.split("  ")[0]: line for line in output(*asked).splitlines()}
+    arguments = ["stats", "--project", "c", "--since", "2026-11-11", "--until", "2026-11-12", "--compare"]
+    lines = {line.split("  ")[0]: line for line in output(*arguments).splitlines()}
     assert "1 → 1" in lines["both"]
     assert "$2.00 → $4.00" in lines["both"]
     assert "– → 100.0%" in lines["new"]
     assert "1 → 0" in lines["old"]
     assert "$3.00 → $12.00" in lines["total"]
     assert "long ago" not in lines
-    rows = {row["group"]: row for row in map(json.loads, output(*asked, "--json").splitlines())}
+    rows = {row["group"]: row for row in map(json.loads, output(*arguments, "--json").splitlines())}
     assert rows["old"]["now"] is None
     assert rows["both"]["before"]["cost"] == 2.0
     assert "needs a range" in output("stats", "--compare", code=2)

@@ -27,11 +27,11 @@ def test_trace(store: Store) -> None:
     assert len(output("trace", "a" * 32, "--json").splitlines()) == 2
 
 
-@pytest.mark.parametrize(("part", "meant"), [("ab01", 0), ("ab02", 1), ("77ee", 0), ("0" * 20 + "88ff", 1), ("cd", 2)])
-def test_a_part_of_a_traces_id_is_enough(traces: Store, part: str, meant: int) -> None:
-    assert output("trace", part).splitlines()[0] == f"trace {TRACES[meant]}"
+@pytest.mark.parametrize(("part", "index"), [("ab01", 0), ("ab02", 1), ("77ee", 0), ("0" * 20 + "88ff", 1), ("cd", 2)])
+def test_a_part_of_a_traces_id_is_enough(traces: Store, part: str, index: int) -> None:
+    assert output("trace", part).splitlines()[0] == f"trace {TRACES[index]}"
     for command in (("logs",), ("export",), ("tail", "--since", "1h", "-n", "1")):
-        assert f"run {meant + 1}" in output(*command, "--trace", part), command
+        assert f"run {index + 1}" in output(*command, "--trace", part), command
         assert "run" not in output("logs", "--trace", "0000")
 
 

@@ -68,10 +68,10 @@ class Front(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         given = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         body = self._body()
-        user, password = self._who()
+        user, password = self._credentials()
         if user == "locked" and password != "right":
-            said = "Code: 516. DB::Exception: locked: Authentication failed: password is incorrect"
-            self._answer(403, said.encode(), {"X-ClickHouse-Exception-Code": "516"})
+            message = "Code: 516. DB::Exception: locked: Authentication failed: password is incorrect"
+            self._answer(403, message.encode(), {"X-ClickHouse-Exception-Code": "516"})
             return
         if user == "reader":
             given["readonly"] = "2"
@@ -84,7 +84,7 @@ class Front(BaseHTTPRequestHandler):
             return
         self._answer(200, result, {"X-ClickHouse-Format": kind})
 
-    def _who(self) -> tuple[str, str]:
+    def _credentials(self) -> tuple[str, str]:
         kind, _, value = self.headers.get("authorization", "").partition(" ")
         user, _, password = base64.b64decode(value).decode().partition(":") if kind == "Basic" else ("", "", "")
         return user, password

@@ -180,8 +180,8 @@ def test_what_arrives_while_the_rest_is_abandoned_is_kept_or_counted(tmp_path: P
     sink = Sink()
     queue = make(sink, journal=journal_in(tmp_path))
     sink.gate.clear()
-    made = [Record(id=str(number)) for number in range(2000)]
-    thread = threading.Thread(target=lambda: [queue.delivery.put([record]) for record in made])
+    records = [Record(id=str(number)) for number in range(2000)]
+    thread = threading.Thread(target=lambda: [queue.delivery.put([record]) for record in records])
     thread.start()
     while thread.is_alive():
         queue.delivery.abandon()
@@ -190,4 +190,4 @@ def test_what_arrives_while_the_rest_is_abandoned_is_kept_or_counted(tmp_path: P
     assert queue.close(5)
     kept = {record.id for record in sink.records} | {record.id for record, _ in journal_in(tmp_path).claim(5000)}
     assert queue.lost == {}
-    assert kept == {record.id for record in made}
+    assert kept == {record.id for record in records}

@@ -122,9 +122,9 @@ def test_a_reply_that_does_not_say_what_became_of_the_records(status: int, reply
         pass
     while autolog.status()["last_error"] is None:
         assert not autolog.flush(0.3)
-    told = autolog.status()
-    assert (told["written"], told["dropped"], told["queued"] + told["journalled"]) == (0, {}, 1)
-    assert str(status) in told["last_error"]
+    state = autolog.status()
+    assert (state["written"], state["dropped"], state["queued"] + state["journalled"]) == (0, {}, 1)
+    assert str(status) in state["last_error"]
     moody.otherwise = (200, {}, None)
     assert autolog.flush(5)
     assert autolog.status()["written"] == 1
@@ -170,9 +170,9 @@ def test_spans_that_an_opentelemetry_backend_refuses_are_counted(moody: Backend)
 SOON = ["0", "0.0", "-1", "nan", "inf", "-inf", "1e-9", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "0 GMT"]
 
 
-@pytest.mark.parametrize("asked", SOON)
-def test_a_pause_asked_for_never_shortens_our_own(asked: str, moody: Backend) -> None:
-    moody.otherwise = (503, {"retry-after": asked}, b"{}")
+@pytest.mark.parametrize("retry_after", SOON)
+def test_a_pause_asked_for_never_shortens_our_own(retry_after: str, moody: Backend) -> None:
+    moody.otherwise = (503, {"retry-after": retry_after}, b"{}")
     autolog.configure(endpoint=moody.url)
     with autolog.span("s"):
         pass
@@ -180,10 +180,10 @@ def test_a_pause_asked_for_never_shortens_our_own(asked: str, moody: Backend) ->
     assert 1 <= len(moody.asked) <= 3  # immediately, after about half a second, and after another
 
 
-@pytest.mark.parametrize("asked", ["3600", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "inf"])
-def test_a_pause_asked_for_is_bounded(asked: str, moody: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("retry_after", ["3600", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "inf"])
+def test_a_pause_asked_for_is_bounded(retry_after: str, moody: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_delivery, "MAX_PAUSE", 0.6)
-    moody.answers = [(503, {"retry-after": asked}, b"{}")]
+    moody.answers = [(503, {"retry-after": retry_after}, b"{}")]
     autolog.configure(endpoint=moody.url)
     with autolog.span("s"):
         pass

@@ -54,18 +54,22 @@ def test_a_backend_that_refuses_json_gets_protobuf_from_then_on(refusal: tuple[i
 
 def check(backend: OTLPBackend) -> None:
     """Both conventions say what the call was."""
-    said = backend.attributes()
-    assert said["gen_ai.request.model"] == said["llm.model_name"] == "gpt-4o"
-    assert said["gen_ai.usage.output_tokens"] == said["llm.token_count.completion"]
-    assert said["gen_ai.provider.name"] == said["llm.provider"] == "openai"
-    assert said["openinference.span.kind"] == "LLM"
-    assert json.loads(said["gen_ai.input.messages"]) == [
+    attributes = backend.attributes()
+    assert attributes["gen_ai.request.model"] == attributes["llm.model_name"] == "gpt-4o"
+    assert attributes["gen_ai.usage.output_tokens"] == attributes["llm.token_count.completion"]
+    assert attributes["gen_ai.provider.name"] == attributes["llm.provider"] == "openai"
+    assert attributes["openinference.span.kind"] == "LLM"
+    assert json.loads(attributes["gen_ai.input.messages"]) == [
         {"role": "user", "parts": [{"type": "text", "content": "Say hello"}]}
     ]
-    (answer,) = json.loads(said["gen_ai.output.messages"])
+    (answer,) = json.loads(attributes["gen_ai.output.messages"])
     assert (answer["role"], answer["finish_reason"]) == ("assistant", "stop")
-    assert said["llm.input_messages.0.message.content"] == said["input.value"] == "Say hello"
-    assert said["llm.output_messages.0.message.content"] == said["output.value"] == answer["parts"][0]["content"]
+    assert attributes["llm.input_messages.0.message.content"] == attributes["input.value"] == "Say hello"
+    assert (
+        attributes["llm.output_messages.0.message.content"]
+        == attributes["output.value"]
+        == answer["parts"][0]["content"]
+    )
 
 
 def test_a_backend_that_takes_neither_is_an_error_that_says_so() -> None:
@@ -122,9 +126,9 @@ def test_phoenix_shows_the_call(tmp_path: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def get(url: str) -> Any:

@@ -28,10 +28,10 @@ def test_humanloop_shapes(server: Server) -> None:
     ]
     assert server.call("GET", "/v5/logs").status_code == 422
     assert server.call("DELETE", "/v5/logs").status_code == 422
-    made = server.call(
+    created = server.call(
         "POST", "/v5/prompts/log", {"path": "a", "log_id": "mine", "output": "x", "prompt_tokens": 0}
     ).json()
-    path = f"/v5/prompts/{made['prompt_id']}/log/mine"
+    path = f"/v5/prompts/{created['prompt_id']}/log/mine"
     before = server.call("GET", "/v5/logs/mine").json()
     assert server.call("PATCH", path, {"created_at": "yesterday"}).status_code == 422
     assert server.call("PATCH", path, {"messages": [{"role": "robot"}]}).status_code == 422
@@ -44,7 +44,7 @@ def test_humanloop_shapes(server: Server) -> None:
     assert again.status_code == 200
     assert server.call("GET", "/v5/logs/mine").json()["output"] == "z"
     assert len(server.rows()) == 1
-    listed = server.call("GET", "/v5/logs", params={"file_id": made["prompt_id"], "page": 2}).json()
+    listed = server.call("GET", "/v5/logs", params={"file_id": created["prompt_id"], "page": 2}).json()
     assert (listed["records"], listed["total"]) == ([], 1)
 
 
@@ -60,21 +60,21 @@ def test_humanloop_round_trip(record: Record) -> None:
 def test_a_serialised_prompt_file_names_its_model(server: Server) -> None:
     text = "---\nmodel: gpt-4o\nprovider: openai\n---\n<system>Hi</system>"
     body = {"path": "p", "prompt": text, "save": True, "output": "Straße"}
-    made = server.call("POST", "/v5/prompts/log", body).json()
-    log = server.call("GET", f"/v5/logs/{made['id']}").json()
+    created = server.call("POST", "/v5/prompts/log", body).json()
+    log = server.call("GET", f"/v5/logs/{created['id']}").json()
     assert (log["prompt"]["model"], log["save"]) == ("gpt-4o", True)
-    found = server.call("GET", "/v5/logs", params={"file_id": made["prompt_id"], "search": "STRASSE"}).json()
+    found = server.call("GET", "/v5/logs", params={"file_id": created["prompt_id"], "search": "STRASSE"}).json()
     assert found["total"] == 1
-    server.call("DELETE", "/v5/logs", params={"id": made["id"]})
-    assert server.call("POST", "/v5/prompts/log", {"id": made["prompt_id"], "output": "again"}).status_code == 200
+    server.call("DELETE", "/v5/logs", params={"id": created["id"]})
+    assert server.call("POST", "/v5/prompts/log", {"id": created["prompt_id"], "output": "again"}).status_code == 200
 
 
 def test_a_log_is_counted_once_however_often_it_is_replaced(server: Server) -> None:
     for output in ("x", "y"):
-        made = server.call("POST", "/v5/prompts/log", {"path": "a", "log_id": "mine", "output": output}).json()
+        created = server.call("POST", "/v5/prompts/log", {"path": "a", "log_id": "mine", "output": output}).json()
     other = server.call("POST", "/v5/prompts/log", {"path": "b", "log_id": "mine", "output": "z"})
     assert (other.status_code, server.call("GET", "/v5/logs/mine").json()["output"]) == (422, "y")
-    found = server.call("GET", "/v5/logs", params={"file_id": made["prompt_id"]}).json()
+    found = server.call("GET", "/v5/logs", params={"file_id": created["prompt_id"]}).json()
     assert [log["id"] for log in found["records"]] == ["mine"]
     lines = server.call("GET", "/metrics").text.splitlines()
     assert [line.rpartition(" ")[2] for line in lines if line.startswith("autolog_calls_total")] == ["1.0"]
@@ -83,17 +83,17 @@ def test_a_log_is_counted_once_however_often_it_is_replaced(server: Server) -> N
 @every_store
 def test_a_changed_end_changes_the_duration_that_was_computed(server: Server) -> None:
     times = {"start_time": "2026-01-02T03:04:05Z", "end_time": "2026-01-02T03:04:06Z"}
-    made = server.call("POST", "/v5/prompts/log", {"path": "a", **times}).json()
-    path = f"/v5/prompts/{made['prompt_id']}/log/{made['id']}"
+    created = server.call("POST", "/v5/prompts/log", {"path": "a", **times}).json()
+    path = f"/v5/prompts/{created['prompt_id']}/log/{created['id']}"
     assert server.call("PATCH", path, {"end_time": "2026-01-02T03:04:09Z"}).json()["provider_latency"] == 4.0
 
 
 def test_a_key_that_only_writes_gets_ids_back_and_no_log(server: Server) -> None:
     key = create_key(server.store, "in", "default", ["ingest"])
-    made = server.call("POST", "/v5/prompts/log", {"path": "a", "output": "a secret"}, key=key).json()
+    created = server.call("POST", "/v5/prompts/log", {"path": "a", "output": "a secret"}, key=key).json()
     for body in (None, {}, {"metadata": {}}, {"output_message": None}):
-        changed = server.call("PATCH", f"/v5/prompts/{made['prompt_id']}/log/{made['id']}", body, key=key)
-        assert (changed.status_code, changed.json()) == (200, made)
+        changed = server.call("PATCH", f"/v5/prompts/{created['prompt_id']}/log/{created['id']}", body, key=key)
+        assert (changed.status_code, changed.json()) == (200, created)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def send(server: Server, *events: Any) -> Any:
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_batch_is_a_trace_with_its_generation_tool_and_score(server: Server, at_once: bool) -> None:
     events = [TRACED, STARTED, ENDED, FAILED, SCORED]
-    for part in [events] if at_once else [[one] for one in events]:
+    for part in [events] if at_once else [[single] for single in events]:
         answer = send(server, *part)
         assert (answer.status_code, answer.json()["errors"]) == (207, [])
     trace, call, tool = (server.store.get(key) for key in ("t-1", "g-1", "o-1"))
@@ -114,8 +114,8 @@ def test_what_is_of_a_wrong_shape_costs_its_events(server: Server) -> None:
     answer = send(
         server, event("trace-create", {"id": "t-9", "tags": 5}, 7), TRACED, late, event("span-update", {"id": "o-9"}, 8)
     ).json()
-    assert [one["id"] for one in answer["errors"]] == ["e9", "e8"]
-    assert [one["id"] for one in answer["successes"]] == ["e7", "e1"]
+    assert [result["id"] for result in answer["errors"]] == ["e9", "e8"]
+    assert [result["id"] for result in answer["successes"]] == ["e7", "e1"]
     assert {record.id for record in server.rows()} == {"t-9", "t-1"}
 
 

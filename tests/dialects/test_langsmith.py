@@ -54,12 +54,12 @@ FAILED = run(
 
 
 def form(parts: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    made = b"".join(
+    fields = b"".join(
         b'--b\r\nContent-Disposition: form-data; name="%s"\r\nContent-Type: application/json\r\n\r\n%s\r\n'
         % (name.encode(), value if isinstance(value, bytes) else json.dumps(value).encode())
         for name, value in parts.items()
     )
-    return made + b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}
+    return fields + b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}
 
 
 def check(server: Server) -> None:
@@ -246,12 +246,12 @@ def test_a_patch_that_comes_before_its_post_is_the_same_run(server: Server, path
         else:
             server.call(*(("POST", "/runs") if operation == "post" else ("PATCH", f"/runs/{CALL}")), body)
 
-    told = {key: value for key, value in ENDED.items() if key != "run_type"}
-    told |= {"name": None, "run_type": None, "start_time": None, "parent_run_id": None}
+    patch = {key: value for key, value in ENDED.items() if key != "run_type"}
+    patch |= {"name": None, "run_type": None, "start_time": None, "parent_run_id": None}
     for order in ("patch post", "post patch", "patch post patch post"):
         server.store.delete(Query())
         for operation in order.split():
-            send(operation, STARTED if operation == "post" else told)
+            send(operation, STARTED if operation == "post" else patch)
         record = server.only()
         assert (record.kind, record.request_model, record.usage_input_tokens) == ("llm", "gpt-4o", 1000), order
         assert (record.input_preview, record.output_preview, record.duration) == ("Weather?", "One moment.", 1.5), order
@@ -323,7 +323,7 @@ def test_a_long_list_comes_in_pages(server: Server) -> None:
         answer = server.call("POST", "/runs/query", {"cursor": cursor, "limit": 100}).json()
         found += [item["id"] for item in answer["runs"]]
         cursor = answer["cursors"]["next"]
-    assert sorted(found) == [one["id"] for one in runs]
+    assert sorted(found) == [entry["id"] for entry in runs]
 
 
 def test_an_error_is_its_first_words_and_kept_whole(server: Server) -> None:
@@ -341,7 +341,7 @@ def test_attachments_are_kept_and_read_at_signed_addresses(server: Server) -> No
     assert server.call("POST", "/runs/multipart", later, headers=headers).status_code == 202
     read = server.call("GET", f"/runs/{ROOT}").json()
     assert ("attachments" in read, set(read["s3_urls"])) == (False, {"attachment.picture", "attachment.note"})
-    addresses = {name: told["presigned_url"] for name, told in read["s3_urls"].items()}
+    addresses = {name: file["presigned_url"] for name, file in read["s3_urls"].items()}
     assert server.call("GET", addresses["attachment.picture"], key=None).content == large
     assert server.call("GET", addresses["attachment.note"], key=None).content == b"made later"
     assert server.call("GET", addresses["attachment.note"].replace("note", "picture"), key=None).status_code == 401
@@ -373,8 +373,8 @@ def test_feedback_is_listed_by_key_in_pages_changed_and_taken_back(server: Serve
 
 
 def test_a_post_and_a_patch_in_one_form_are_one_run_whatever_is_null(server: Server) -> None:
-    told = {**ENDED, "name": None, "run_type": None, "start_time": None, "inputs": None}
-    for parts in ({f"post.{CALL}": STARTED, f"patch.{CALL}": told}, {f"patch.{CALL}": told, f"post.{CALL}": STARTED}):
+    patch = {**ENDED, "name": None, "run_type": None, "start_time": None, "inputs": None}
+    for parts in ({f"post.{CALL}": STARTED, f"patch.{CALL}": patch}, {f"patch.{CALL}": patch, f"post.{CALL}": STARTED}):
         server.store.delete(Query())
         body, headers = form(parts)
         server.call("POST", "/runs/multipart", body, headers=headers)

@@ -136,9 +136,14 @@ def test_tool_calls_and_the_response_made_of_a_stream_are_read(server: Server) -
     streamed = {"id": "__fake_id__", "object": "response", "model": "gpt-4o", "usage": {"input_tokens": 1}, "output": [
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Rain."}]}]}  # fmt: skip
     send(server, span("one", generation(output=[CALLING])), span("two", generation(output=[streamed])))
-    one, two = (record for record in server.rows() if record.kind == "llm")
-    assert [call["name"] for call in one.tool_calls or []] == ["weather"]
-    assert (two.output_preview, two.response_id, two.usage, two.usage_input_tokens) == ("Rain.", None, None, 1000)
+    first, second = (record for record in server.rows() if record.kind == "llm")
+    assert [call["name"] for call in first.tool_calls or []] == ["weather"]
+    assert (second.output_preview, second.response_id, second.usage, second.usage_input_tokens) == (
+        "Rain.",
+        None,
+        None,
+        1000,
+    )
 
 
 def test_a_model_elsewhere_is_not_priced_as_openais(server: Server) -> None:
@@ -196,19 +201,23 @@ def test_what_is_said_and_heard_is_kept_with_its_audio(server: Server) -> None:
                             "model_config": {"language": "en"}}),
          span("s", {"type": "speech", "input": "Rain.", "output": {"data": audio, "format": "pcm"}, "model": "tts-1", "model_config": {"voice": "ash"},
                     "first_content_at": "2026-01-02T03:04:05.250000+00:00"}))  # fmt: skip
-    heard, said = (record for record in server.rows() if record.kind == "llm")
-    assert (heard.operation_name, heard.request_model, heard.output_preview) == (
+    transcription, speech_call = (record for record in server.rows() if record.kind == "llm")
+    assert (transcription.operation_name, transcription.request_model, transcription.output_preview) == (
         "transcription",
         "gpt-4o-transcribe",
         "Weather?",
     )
-    assert (said.operation_name, said.time_to_first_chunk, json.loads(said.request_body or b"")["voice"]) == (
+    assert (
+        speech_call.operation_name,
+        speech_call.time_to_first_chunk,
+        json.loads(speech_call.request_body or b"")["voice"],
+    ) == (
         "speech",
         0.25,
         "ash",
     )
-    assert [entry["size"] for record in (heard, said) for entry in record.media or []] == [800, 800]
-    assert said.cost == pytest.approx(5 * 15 / 1e6)
+    assert [entry["size"] for record in (transcription, speech_call) for entry in record.media or []] == [800, 800]
+    assert speech_call.cost == pytest.approx(5 * 15 / 1e6)
 
 
 def test_a_bad_item_costs_that_item(server: Server) -> None:

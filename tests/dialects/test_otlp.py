@@ -238,8 +238,8 @@ def test_cache_writes_are_priced_by_their_life_where_the_span_tells_it() -> None
 
 def test_a_service_tier_that_nobody_told_makes_an_estimate() -> None:
     assert "service tier" in (decoded(CHAT).cost_details or {})["why"]
-    told = decoded({**CHAT, "openai.response.service_tier": "default"})
-    assert "service tier" not in (told.cost_details or {})["why"]
+    stated = decoded({**CHAT, "openai.response.service_tier": "default"})
+    assert "service tier" not in (stated.cost_details or {})["why"]
     raw = {
         "model": "gpt-4o",
         "service_tier": "default",
@@ -347,17 +347,21 @@ def test_finish_reasons_in_senders_spellings(server: Server, name: str, value: A
 
 
 def test_a_streamed_call_of_logfires_is_the_log_at_its_end(server: Server) -> None:
-    asked = {"request_data": '{"model":"gpt-4o"}', "gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}
-    begun = span({**asked, "logfire.span_type": "span"})
-    told = {
-        **asked,
+    requested = {
+        "request_data": '{"model":"gpt-4o"}',
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.operation.name": "chat",
+    }
+    begun = span({**requested, "logfire.span_type": "span"})
+    attributes = {
+        **requested,
         "logfire.span_type": "log",
         "duration": 0.5,
         "gen_ai.usage.input_tokens": 100,
         "gen_ai.response.id": "chatcmpl-1",
     }
     ended = {
-        **span(told),
+        **span(attributes),
         "spanId": OTHER,
         "startTimeUnixNano": "1767225600000000000",
         "endTimeUnixNano": "1767225600000000000",
@@ -368,9 +372,9 @@ def test_a_streamed_call_of_logfires_is_the_log_at_its_end(server: Server) -> No
 
 
 def test_the_model_that_was_asked_for_is_the_requests_own(server: Server) -> None:
-    told = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-2024-08-06", "input.mime_type": "application/json",
+    attributes = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-2024-08-06", "input.mime_type": "application/json",
             "input.value": json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello?"}]})}  # fmt: skip
-    server.call("POST", "/v1/traces", traces(span({**told, "gen_ai.conversation.id": "resp_1"})))
+    server.call("POST", "/v1/traces", traces(span({**attributes, "gen_ai.conversation.id": "resp_1"})))
     assert (server.only().request_model, server.only().session) == ("gpt-4o", None)
 
 
@@ -437,35 +441,37 @@ def test_what_is_shipped_names_the_program_as_opentelemetry_s_variables_do(
         monkeypatch.setenv(name, value)
     sent = json.loads(otlp.encode_request([Record(id="a")]).body or b"")
     (part,) = sent["resourceSpans"]
-    assert {one["key"]: one["value"]["stringValue"] for one in part["resource"]["attributes"]} == resource
+    assert {
+        attribute["key"]: attribute["value"]["stringValue"] for attribute in part["resource"]["attributes"]
+    } == resource
 
 
 def test_attributes_without_a_value_and_of_every_type_are_no_reason_to_refuse() -> None:
-    one = span(CHAT)
-    one["attributes"] += [{"key": "empty"}, {"key": "null", "value": None}, {"key": "none", "value": {}}, {"value": {"stringValue": "x"}},
+    sent = span(CHAT)
+    sent["attributes"] += [{"key": "empty"}, {"key": "null", "value": None}, {"key": "none", "value": {}}, {"value": {"stringValue": "x"}},
                           {"key": "bytes", "value": {"bytesValue": "/w=="}}, {"key": "double", "value": {"doubleValue": "NaN"}},
                           {"key": "map", "value": {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": 1}}]}}},
                           {"key": "array", "value": {"arrayValue": {}}}, {"key": "gen_ai.prompt.x.y"}, {"key": "gen_ai.prompt.0"}]  # fmt: skip
-    (record,) = otlp.decode_traces(traces(one)).items
+    (record,) = otlp.decode_traces(traces(sent)).items
     assert record.usage_input_tokens == 100
     assert record.extra["attributes"]["map"] == {"a": 1}
 
 
-@pytest.mark.parametrize(("model", "told", "cost", "certainty"), [
+@pytest.mark.parametrize(("model", "counts", "cost", "certainty"), [
     ("gpt-image-1", {}, None, "estimated"), ("gemini-2.5-flash-image", {}, None, "estimated"),
     ("gpt-image-1", {"image.input_tokens": 20, "image.output_tokens": 1000}, (80 * 5 + 20 * 10 + 1000 * 40) / 1e6, "exact"),
     ("gemini-2.5-flash-image", {"image.output_tokens": 900}, (100 * 0.3 + 100 * 2.5 + 900 * 30) / 1e6, "exact"),
 ])  # fmt: skip
 def test_images_have_their_own_price_or_the_cost_is_an_estimate(
-    model: str, told: dict[str, int], cost: float | None, certainty: str
+    model: str, counts: dict[str, int], cost: float | None, certainty: str
 ) -> None:
-    made = 1000
+    output = 1000
     record = decoded({**CHAT, "gen_ai.provider.name": "openai" if "gpt" in model else "gcp.gemini", "gen_ai.request.model": model,
-                      "openai.response.service_tier": "default", "gen_ai.usage.output_tokens": made,
-                      "gen_ai.usage.cache_read.input_tokens": 0, **{f"gen_ai.usage.{name}": count for name, count in told.items()}})  # fmt: skip
+                      "openai.response.service_tier": "default", "gen_ai.usage.output_tokens": output,
+                      "gen_ai.usage.cache_read.input_tokens": 0, **{f"gen_ai.usage.{name}": count for name, count in counts.items()}})  # fmt: skip
     assert (record.cost_details or {})["certainty"] == certainty
     assert cost is None or record.cost == pytest.approx(cost)
-    assert (record.usage_input_tokens, record.usage_output_tokens) == (100, made)
+    assert (record.usage_input_tokens, record.usage_output_tokens) == (100, output)
 
 
 LONG = "word " * 100
@@ -527,8 +533,8 @@ ODD = [True, -1, 2**63, 10**400, 1.5, float("inf"), float("nan"), "", " ", "\x00
 def test_every_attribute_may_be_of_any_type(odd: Any) -> None:
     for name in NAMES:
         for attributes in ({name: odd}, {**CHAT, name: odd}, {"openinference.span.kind": "LLM", name: odd}):
-            one = Span(Scope({}, "test"), "chat", TRACE, SPAN, None, None, None, attributes, [], False, None)
-            assert pack([decode_span(one)])
+            reported = Span(Scope({}, "test"), "chat", TRACE, SPAN, None, None, None, attributes, [], False, None)
+            assert pack([decode_span(reported)])
 
 
 @pytest.mark.parametrize("event_name", ["claude_code.api_request", "codex.sse_event", "gemini_cli.api_response", "gen_ai.choice",
@@ -556,9 +562,9 @@ def test_every_attribute_of_a_log_record_may_be_of_any_type(event_name: str) -> 
                                  {"doubleValue": float("inf")}, {"intValue": str(2**63)}, {"stringValue": ""}, {}]  # fmt: skip
     for name in sorted(names):
         for value in odd:
-            one = {**log(event_name, {"session.id": "s", "model": "m"}), "traceId": TRACE, "spanId": SPAN}
-            one["attributes"].append({"key": name, "value": value})
-            batch = otlp.decode_logs(logs(one))
+            sent = {**log(event_name, {"session.id": "s", "model": "m"}), "traceId": TRACE, "spanId": SPAN}
+            sent["attributes"].append({"key": name, "value": value})
+            batch = otlp.decode_logs(logs(sent))
             assert pack(batch.items)
             assert batch.rejected == 0, (name, value, batch.problem)
 
@@ -596,8 +602,8 @@ def test_protobuf_that_is_nested_deeply_is_refused_or_read(server: Server, depth
     value = sized(1, b"x")
     for _ in range(depth):
         value = sized(5, sized(1, value))
-    one = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(9, sized(1, b"deep") + sized(2, value))
-    body = sized(1, sized(2, sized(2, one)))
+    message = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(9, sized(1, b"deep") + sized(2, value))
+    body = sized(1, sized(2, sized(2, message)))
     answer = server.call("POST", "/v1/traces", body, headers={"content-type": "application/x-protobuf"})
     assert answer.status_code == (200 if depth <= 30 else 400)
     assert len(server.rows()) == (depth <= 30)
@@ -655,8 +661,8 @@ def test_what_is_sent_to_another_signals_path_is_told_where_it_goes(server: Serv
 
 def test_a_time_before_any_model_is_none(server: Server) -> None:
     for number, at in enumerate(("-5", True, "1730000000000", "soon", 0)):
-        one = {**span(CHAT), "spanId": f"{number + 1:016x}", "startTimeUnixNano": at, "endTimeUnixNano": at}
-        assert server.call("POST", "/v1/traces", traces(one)).json()["partialSuccess"] is None
+        sent = {**span(CHAT), "spanId": f"{number + 1:016x}", "startTimeUnixNano": at, "endTimeUnixNano": at}
+        assert server.call("POST", "/v1/traces", traces(sent)).json()["partialSuccess"] is None
     assert {(record.start_time, record.duration, record.created_at.year > 2020) for record in server.rows()} == {
         (None, None, True)
     }
@@ -664,8 +670,8 @@ def test_a_time_before_any_model_is_none(server: Server) -> None:
 
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_half_a_protobuf_message_is_refused(server: Server, cut: int) -> None:
-    one = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(5, b"half")
-    body = sized(1, sized(2, sized(2, one)))[: cut or None]
+    message = sized(1, b"t" * 16) + sized(2, b"s" * 8) + sized(5, b"half")
+    body = sized(1, sized(2, sized(2, message)))[: cut or None]
     answer = server.call("POST", "/v1/traces", body, headers={"content-type": "application/x-protobuf"})
     assert answer.status_code == (200 if cut == 0 or cut > 40 else 400)
 

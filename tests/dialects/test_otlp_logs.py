@@ -133,10 +133,10 @@ def test_gemini_tells_a_response_twice_and_is_billed_once(server: Server) -> Non
 @pytest.mark.parametrize("span_first", [True, False])
 def test_events_about_a_span_become_part_of_its_record(server: Server, span_first: bool) -> None:
     place = {"traceId": TRACE, "spanId": SPAN}
-    said = logs(log("gen_ai.user.message", {}, body={"kvlistValue": {"values": [{"key": "content", "value": {"stringValue": "Weather?"}}]}}, **place),
+    events = logs(log("gen_ai.user.message", {}, body={"kvlistValue": {"values": [{"key": "content", "value": {"stringValue": "Weather?"}}]}}, **place),
                 log("gen_ai.choice", {"finish_reason": "stop", "message": '{"content": "12 C"}'}, **place),
                 log("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 1.0}, **place))  # fmt: skip
-    sent = [("/v1/traces", traces(span(CHAT))), ("/v1/logs", said)]
+    sent = [("/v1/traces", traces(span(CHAT))), ("/v1/logs", events)]
     for path, body in sent if span_first else reversed(sent):
         assert server.call("POST", path, body).status_code == 200
     record = server.only()
@@ -278,10 +278,13 @@ def test_other_metrics_are_never_an_error(server: Server, data: dict[str, Any]) 
 def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
     """Send them like Semantic Kernel 1.45, one log record for each message of a call."""
     place = {"traceId": TRACE, "spanId": SPAN}
-    said = {"system": {"role": "system", "content": "Be brief."}, "user": {"role": "user", "content": "Weather?"}}
+    conversation = {
+        "system": {"role": "system", "content": "Be brief."},
+        "user": {"role": "user", "content": "Weather?"},
+    }
     listed = [
-        log(f"gen_ai.{role}.message", {}, **place) | {"body": {"stringValue": json.dumps(one)}}
-        for role, one in said.items()
+        log(f"gen_ai.{role}.message", {}, **place) | {"body": {"stringValue": json.dumps(message)}}
+        for role, message in conversation.items()
     ]
     answer = json.dumps({"message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop", "index": 0})
     server.call(
@@ -289,14 +292,14 @@ def test_messages_in_the_text_of_log_records_are_read(server: Server) -> None:
     )
     server.call("POST", "/v1/traces", traces(span(CHAT)))
     record = server.only()
-    assert json.loads(record.request_body or b"")["messages"] == list(said.values())
+    assert json.loads(record.request_body or b"")["messages"] == list(conversation.values())
     assert (record.input_preview, record.output_preview) == ("Weather?", "Sunny.")
 
 
 @pytest.mark.parametrize("together", [True, False])
 def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, together: bool) -> None:
     """Send them like Claude Code 2.1 behind a gateway that answers without `request-id`."""
-    asked = claude(
+    request_event = claude(
         "api_request",
         {
             "model": "claude-sonnet-4-5",
@@ -307,8 +310,8 @@ def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, toge
             "cost_usd": "0.0021",
         },
     )
-    came = claude("api_response_body", {"model": "claude-sonnet-4-5", "body": json.dumps(ANSWER)})
-    for body in [logs(asked, came)] if together else [logs(asked), logs(came)]:
+    response_event = claude("api_response_body", {"model": "claude-sonnet-4-5", "body": json.dumps(ANSWER)})
+    for body in [logs(request_event, response_event)] if together else [logs(request_event), logs(response_event)]:
         server.call("POST", "/v1/logs", body)
     (call,) = (record for record in server.rows() if record.kind == "llm")
     assert (call.cost is not None, call.output_preview is None or together) == (True, True)
@@ -317,16 +320,23 @@ def test_a_call_without_an_id_and_its_response_are_one_bill(server: Server, toge
 
 def test_an_event_is_called_as_its_attribute_says_where_its_name_is_a_place_in_the_source(server: Server) -> None:
     """Send events like Codex CLI 0.171."""
-    told = {
+    attributes = {
         "event.kind": "response.completed",
         "model": "gpt-5",
         "conversation.id": "s-1",
         "input_token_count": "100",
         "output_token_count": "10",
     }
-    one = {**log("codex.sse_event", told), "eventName": "event otel/src/events/session_telemetry.rs:1123", "body": None}
-    first = {**one, **log("codex.sse_event", {key: told[key] for key in ("event.kind", "model", "conversation.id")})}
-    server.call("POST", "/v1/logs", logs(first, one))
+    completed = {
+        **log("codex.sse_event", attributes),
+        "eventName": "event otel/src/events/session_telemetry.rs:1123",
+        "body": None,
+    }
+    first = {
+        **completed,
+        **log("codex.sse_event", {key: attributes[key] for key in ("event.kind", "model", "conversation.id")}),
+    }
+    server.call("POST", "/v1/logs", logs(first, completed))
     record = server.only()
     assert (record.kind, record.session, record.usage_input_tokens, record.usage_output_tokens) == (
         "llm",
@@ -394,11 +404,11 @@ def test_a_call_of_gemini_cli_in_a_span_and_a_log_record_with_its_tokens_is_bill
 ) -> None:
     """As Gemini CLI 0.61 does with `traces`."""
     counts = {"input_token_count": 100, "output_token_count": 10, "duration_ms": 1500}
-    told = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-flash", **counts}
+    attributes = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-flash", **counts}
     spent = {**CHAT, "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": "gemini-2.5-flash"}
     ended = {"timeUnixNano": str(START + 1_500_000_000)}
     sent = [("/v1/traces", traces(span(spent), scope="gemini-cli")),
-            ("/v1/logs", logs(log("gemini_cli.api_response", told, **ended), scope="gemini-cli"))]  # fmt: skip
+            ("/v1/logs", logs(log("gemini_cli.api_response", attributes, **ended), scope="gemini-cli"))]  # fmt: skip
     for path, body in sent if span_first else reversed(sent):
         server.call("POST", path, body)
     assert sorted(record.kind for record in server.rows()) == ["chain", "llm"]
@@ -406,14 +416,19 @@ def test_a_call_of_gemini_cli_in_a_span_and_a_log_record_with_its_tokens_is_bill
 
 
 def test_a_tool_call_in_a_stream_of_gemini_cli_is_read(server: Server) -> None:
-    asked = chunk({"functionCall": {"name": "weather", "args": {"city": "Lund"}}}, finishReason="STOP")
-    told = {"session.id": "g-1", "prompt_id": "p-1", "model": "gemini-2.5-pro", "response_text": json.dumps([asked])}
-    server.call("POST", "/v1/logs", logs(log("gemini_cli.api_response", told)))
+    tool_call = chunk({"functionCall": {"name": "weather", "args": {"city": "Lund"}}}, finishReason="STOP")
+    attributes = {
+        "session.id": "g-1",
+        "prompt_id": "p-1",
+        "model": "gemini-2.5-pro",
+        "response_text": json.dumps([tool_call]),
+    }
+    server.call("POST", "/v1/logs", logs(log("gemini_cli.api_response", attributes)))
     assert [called["name"] for called in server.only().tool_calls or []] == ["weather"]
 
 
 @pytest.mark.parametrize(
-    ("sent", "asked"),
+    ("sent", "prompt"),
     [
         (log("gemini_cli.api_request", {"session.id": "g-1", "prompt_id": "p", "request_text": json.dumps(CONTENTS)}), "Lund"),
         (claude("api_request_body", {"body": json.dumps(REQUEST)}), "Mend"),
@@ -421,12 +436,12 @@ def test_a_tool_call_in_a_stream_of_gemini_cli_is_read(server: Server) -> None:
     ids=["gemini", "claude"],
 )  # fmt: skip
 def test_a_request_whose_call_comes_in_another_export_is_kept_as_a_step(
-    server: Server, sent: dict[str, Any], asked: str
+    server: Server, sent: dict[str, Any], prompt: str
 ) -> None:
     for _ in range(2):
         server.call("POST", "/v1/logs", logs(sent))
     record = server.only()
-    assert (record.kind, asked in (record.request_body or b"").decode()) == ("span", True)
+    assert (record.kind, prompt in (record.request_body or b"").decode()) == ("span", True)
 
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -439,11 +454,11 @@ def spoken() -> list[dict[str, Any]]:
     """Return a call as one log record for each message, a thousandth of a second apart."""
     place = {"traceId": TRACE, "spanId": SPAN}
     answer = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "12 C in Lund."}}
-    said = [*((f"gen_ai.{one['role']}.message", one) for one in CONVERSATION), ("gen_ai.choice", answer)]
+    events = [*((f"gen_ai.{message['role']}.message", message) for message in CONVERSATION), ("gen_ai.choice", answer)]
     return [
         log(name, {}, **place)
-        | {"body": {"stringValue": json.dumps(one)}, "timeUnixNano": str(START + number * 1_000_000)}
-        for number, (name, one) in enumerate(said)
+        | {"body": {"stringValue": json.dumps(message)}, "timeUnixNano": str(START + number * 1_000_000)}
+        for number, (name, message) in enumerate(events)
     ]
 
 
@@ -496,8 +511,8 @@ def test_messages_at_one_time_stay_in_the_order_in_which_they_came(server: Serve
 def test_choices_in_several_exports_are_all_kept(server: Server) -> None:
     place = {"traceId": TRACE, "spanId": SPAN}
     for number, reason in enumerate(("stop", "length")):
-        told = {"finish_reason": reason, "message": json.dumps({"content": f"answer {number}"})}
-        server.call("POST", "/v1/logs", logs(log("gen_ai.choice", told, **place)))
+        attributes = {"finish_reason": reason, "message": json.dumps({"content": f"answer {number}"})}
+        server.call("POST", "/v1/logs", logs(log("gen_ai.choice", attributes, **place)))
     record = server.only()
     choices = json.loads(record.response_body or b"")["choices"]
     assert [(choice["index"], choice["message"]["content"]) for choice in choices] == [(0, "answer 0"), (1, "answer 1")]

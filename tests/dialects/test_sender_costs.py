@@ -51,11 +51,11 @@ class Shape:
     def says(self) -> dict[str, Any]:
         """What a sender may tell, by our words; nothing is told of what was not used."""
         tier = self.tier or {"openai": "default", "anthropic": "standard"}.get(self.provider)
-        told = {"model": self.model, "provider": self.provider, "input": self.input, "output": self.output,
+        values = {"model": self.model, "provider": self.provider, "input": self.input, "output": self.output,
                 "beside": self.input - self.read - self.written, "read": self.read, "written": self.written,
                 "five_minutes": self.five_minutes, "hour": self.hour, "tier": tier, "audio_in": self.audio_in,
                 "audio_out": self.audio_out}  # fmt: skip
-        return {key: value for key, value in told.items() if value}
+        return {key: value for key, value in values.items() if value}
 
 
 SHAPES = {
@@ -98,10 +98,10 @@ SHAPES = {
 
 def response(shape: Shape) -> dict[str, Any]:
     """Return the provider's own response."""
-    said = shape.says()
+    values = shape.says()
     if shape.provider == "anthropic":
-        usage = {"input_tokens": said["beside"], "output_tokens": shape.output, "cache_read_input_tokens": shape.read,
-                 "cache_creation_input_tokens": shape.written, "service_tier": said["tier"],
+        usage = {"input_tokens": values["beside"], "output_tokens": shape.output, "cache_read_input_tokens": shape.read,
+                 "cache_creation_input_tokens": shape.written, "service_tier": values["tier"],
                  "cache_creation": {"ephemeral_5m_input_tokens": shape.five_minutes,
                                     "ephemeral_1h_input_tokens": shape.hour},
                  "server_tool_use": {"web_search_requests": shape.searches}}  # fmt: skip
@@ -120,7 +120,7 @@ def response(shape: Shape) -> dict[str, Any]:
              "prompt_tokens_details": {"cached_tokens": shape.read, "audio_tokens": shape.audio_in},
              "completion_tokens_details": {"audio_tokens": shape.audio_out}}  # fmt: skip
     message = {"role": "assistant", "content": "Yes."}
-    return {"id": "chatcmpl-1", "object": "chat.completion", "model": shape.model, "service_tier": said["tier"],
+    return {"id": "chatcmpl-1", "object": "chat.completion", "model": shape.model, "service_tier": values["tier"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}  # fmt: skip
 
 
@@ -166,19 +166,23 @@ class Spans:
     """Whether the provider's own usage object is told."""
 
     def __call__(self, shape: Shape) -> tuple[str, Any]:
-        said = shape.says()
-        told = {name: said[word] for word, name in self.names.items() if word in said}
+        values = shape.says()
+        attributes = {name: values[word] for word, name in self.names.items() if word in values}
         if self.beside:
-            told[self.names["input"]] = said["beside"]
+            attributes[self.names["input"]] = values["beside"]
         if self.packed:
-            inner = {key.removeprefix(self.packed + "."): told.pop(key) for key in [*told] if self.packed + "." in key}
-            told[self.packed] = json.dumps(inner)
+            inner = {
+                key.removeprefix(self.packed + "."): attributes.pop(key)
+                for key in [*attributes]
+                if self.packed + "." in key
+            }
+            attributes[self.packed] = json.dumps(inner)
         if self.raw:
-            told[self.raw] = json.dumps(response(shape))
+            attributes[self.raw] = json.dumps(response(shape))
         if self.raw_usage and "usage" in response(shape):
-            told["gen_ai.usage.raw"] = json.dumps(response(shape)["usage"])
-        told |= {"gen_ai.request.stream": True} if shape.stream else {}
-        return "/v1/traces", traces(span({**self.constant, **told}, self.name, **TIMES))
+            attributes["gen_ai.usage.raw"] = json.dumps(response(shape)["usage"])
+        attributes |= {"gen_ai.request.stream": True} if shape.stream else {}
+        return "/v1/traces", traces(span({**self.constant, **attributes}, self.name, **TIMES))
 
 
 SENDERS: dict[str, Callable[[Shape], tuple[str, Any]]] = {
@@ -265,36 +269,36 @@ SENDERS: dict[str, Callable[[Shape], tuple[str, Any]]] = {
 
 
 def _claude_code(shape: Shape) -> tuple[str, Any]:
-    said = shape.says()
-    told = {"session.id": "s", "prompt.id": "p", "request_id": "r", "model": shape.model, "duration_ms": "900",
-            "input_tokens": str(said["beside"]), "output_tokens": str(shape.output),
+    values = shape.says()
+    attributes = {"session.id": "s", "prompt.id": "p", "request_id": "r", "model": shape.model, "duration_ms": "900",
+            "input_tokens": str(values["beside"]), "output_tokens": str(shape.output),
             "cache_read_tokens": str(shape.read), "cache_creation_tokens": str(shape.written)}  # fmt: skip
-    return "/v1/logs", logs(log("claude_code.api_request", told, timeUnixNano=str(AT)))
+    return "/v1/logs", logs(log("claude_code.api_request", attributes, timeUnixNano=str(AT)))
 
 
 def _claude_code_raw(shape: Shape) -> tuple[str, Any]:
     _, sent = _claude_code(shape)
-    told = {"session.id": "s", "prompt.id": "p", "request_id": "r", "body": json.dumps(response(shape))}
+    attributes = {"session.id": "s", "prompt.id": "p", "request_id": "r", "body": json.dumps(response(shape))}
     return "/v1/logs", logs(
         *sent["resourceLogs"][0]["scopeLogs"][0]["logRecords"],
-        log("claude_code.api_response_body", told, timeUnixNano=str(AT)),
+        log("claude_code.api_response_body", attributes, timeUnixNano=str(AT)),
     )
 
 
 def _codex(shape: Shape) -> tuple[str, Any]:
     # github.com/openai/codex, docs/config.md on [otel]
-    told = {"event.kind": "response.completed", "conversation.id": "c", "model": shape.model,
+    attributes = {"event.kind": "response.completed", "conversation.id": "c", "model": shape.model,
             "input_token_count": shape.input, "output_token_count": shape.output,
             "cached_token_count": shape.read}  # fmt: skip
-    return "/v1/logs", logs(log("codex.sse_event", told, timeUnixNano=str(AT)))
+    return "/v1/logs", logs(log("codex.sse_event", attributes, timeUnixNano=str(AT)))
 
 
 def _gemini_cli(shape: Shape) -> tuple[str, Any]:
     # github.com/google-gemini/gemini-cli, docs/cli/telemetry.md
-    told = {"session.id": "s", "prompt_id": "p", "model": shape.model, "input_token_count": shape.input,
+    attributes = {"session.id": "s", "prompt_id": "p", "model": shape.model, "input_token_count": shape.input,
             "output_token_count": shape.output, "cached_content_token_count": shape.read,
             "thoughts_token_count": 0, "duration_ms": 900}  # fmt: skip
-    return "/v1/logs", logs(log("gemini_cli.api_response", told, timeUnixNano=str(AT)))
+    return "/v1/logs", logs(log("gemini_cli.api_response", attributes, timeUnixNano=str(AT)))
 
 
 def _litellm(shape: Shape) -> tuple[str, Any]:
@@ -307,14 +311,14 @@ def _litellm(shape: Shape) -> tuple[str, Any]:
                                            "ephemeral_5m_input_tokens": shape.five_minutes,
                                            "ephemeral_1h_input_tokens": shape.hour}},
              "completion_tokens_details": {"audio_tokens": shape.audio_out}}  # fmt: skip
-    made: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion", "model": shape.model, "usage": usage,
+    completion: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion", "model": shape.model, "usage": usage,
                             "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes."},
                                          "finish_reason": "stop"}]}  # fmt: skip
     if shape.provider == "openai":
-        made["service_tier"] = shape.says()["tier"]
+        completion["service_tier"] = shape.says()["tier"]
     provider = {"gcp.gemini": "gemini"}.get(shape.provider, shape.provider)
     return "/litellm", [{"litellm_call_id": "l", "call_type": "acompletion", "model": shape.model, "status": "success",
-                         "custom_llm_provider": provider, "messages": ASKED, "response": made,
+                         "custom_llm_provider": provider, "messages": ASKED, "response": completion,
                          "startTime": AT / 1e9, "endTime": AT / 1e9 + 1,
                          "metadata": {"usage_object": usage}}]  # fmt: skip
 
@@ -384,8 +388,8 @@ def test_the_providers_own_usage_is_exact_where_it_holds_all_terms(server: Serve
 
 def test_the_matrix_is_of_many_senders_and_of_shapes_that_the_wire_knows_the_price_of() -> None:
     assert len(SENDERS) >= 17
-    told = {name: wire(shape).cost_details or {} for name, shape in SHAPES.items()}
-    unsure = {name: details["why"] for name, details in told.items() if details["certainty"] != "exact"}
+    by_shape = {name: wire(shape).cost_details or {} for name, shape in SHAPES.items()}
+    unsure = {name: details["why"] for name, details in by_shape.items() if details["certainty"] != "exact"}
     assert len(unsure) <= len(SHAPES) / 6
     assert all("no published price" in why for why in unsure.values()), unsure
 

@@ -57,9 +57,9 @@ def test_texts_that_repeat_themselves_are_matched_at_both_ends() -> None:
 
 
 def test_a_request_is_its_parameters_then_its_messages() -> None:
-    asked = {"model": "m", "temperature": 0, "messages": [{"role": "user", "content": "Hi\nthere"}]}
+    request = {"model": "m", "temperature": 0, "messages": [{"role": "user", "content": "Hi\nthere"}]}
     answered = {"choices": [{"message": {"role": "assistant", "content": "Hello"}}]}
-    record = call(asked, answered)
+    record = call(request, answered)
     assert request_lines(record) == ["{", '  "model": "m",', '  "temperature": 0', "}", "[user]", "Hi", "there"]
     assert answer_lines(record) == ["[assistant]", "Hello"]
 

@@ -29,8 +29,8 @@ def ask(logs: Logs, method: str, **params: Any) -> Any:
 
 
 def test_a_known_version_is_spoken_and_any_other_is_answered_with_the_newest(logs: Logs) -> None:
-    for asked, spoken in (("2025-06-18", "2025-06-18"), ("2031-01-01", mcp.VERSIONS[0]), (None, mcp.VERSIONS[0])):
-        result = ask(logs, "initialize", protocolVersion=asked)["result"]
+    for requested, spoken in (("2025-06-18", "2025-06-18"), ("2031-01-01", mcp.VERSIONS[0]), (None, mcp.VERSIONS[0])):
+        result = ask(logs, "initialize", protocolVersion=requested)["result"]
         assert result["protocolVersion"] == spoken
         assert result["serverInfo"] == {"name": "autolog", "version": "1.2.3"}
 
@@ -65,11 +65,14 @@ def test_malformed_messages_are_answered_with_the_code_of_json_rpc(logs: Logs, m
 
 
 def test_batches_are_answered_together_and_notifications_not_at_all(logs: Logs) -> None:
-    ping, told = '{"jsonrpc": "2.0", "id": 4, "method": "ping"}', '{"jsonrpc": "2.0", "method": "notifications/x"}'
-    answers = json.loads(mcp.reply(f"[{ping}, {told}, 5]", logs, "1") or b"")
+    ping, notification = (
+        '{"jsonrpc": "2.0", "id": 4, "method": "ping"}',
+        '{"jsonrpc": "2.0", "method": "notifications/x"}',
+    )
+    answers = json.loads(mcp.reply(f"[{ping}, {notification}, 5]", logs, "1") or b"")
     assert [answer.get("result", answer.get("error", {}).get("code")) for answer in answers] == [{}, -32600]
-    assert mcp.reply(told, logs, "1") is None
-    assert mcp.reply(f"[{told}]", logs, "1") is None
+    assert mcp.reply(notification, logs, "1") is None
+    assert mcp.reply(f"[{notification}]", logs, "1") is None
     assert mcp.reply('{"jsonrpc": "2.0", "id": 1, "result": {}}', logs, "1") is None
 
 

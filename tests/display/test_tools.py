@@ -72,10 +72,10 @@ def test_a_long_trace_keeps_its_errors(logs: Logs) -> None:
 
 
 def test_diff_shows_only_what_differs(logs: Logs) -> None:
-    said = ask(logs, "diff", left="run-029", right="run-030").splitlines()
-    assert [line for line in said if line.startswith("-")] == ["- tool result page 29", "- step 29"]
-    assert [line for line in said if line.startswith("+")] == ["+ tool result refund id: null", "+ step 30"]
-    assert not any("thirty days" in line for line in said)
+    lines = ask(logs, "diff", left="run-029", right="run-030").splitlines()
+    assert [line for line in lines if line.startswith("-")] == ["- tool result page 29", "- step 29"]
+    assert [line for line in lines if line.startswith("+")] == ["+ tool result refund id: null", "+ step 30"]
+    assert not any("thirty days" in line for line in lines)
 
 
 def test_text_of_logs_cannot_command_a_terminal(logs: Logs) -> None:

@@ -39,9 +39,9 @@ def test_example(name: str, tmp_path: Path) -> None:
     if missing := [module for module in needed if importlib.util.find_spec(module) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     records = run_example(f"frameworks/{name}", tmp_path)
-    made = [record for record in records if record.kind == "llm"]
-    assert len(made) == calls
-    assert {record.user for record in made} == {"user:42"}
-    assert all(record.status == "ok" and record.cost is not None for record in made)
+    llm_records = [record for record in records if record.kind == "llm"]
+    assert len(llm_records) == calls
+    assert {record.user for record in llm_records} == {"user:42"}
+    assert all(record.status == "ok" and record.cost is not None for record in llm_records)
     assert len({record.trace_id for record in records}) == 1
-    assert all(record.parent_span_id for record in made)
+    assert all(record.parent_span_id for record in llm_records)

@@ -87,16 +87,18 @@ def by_hand(data: dict[str, Any]) -> float | None:
             value = above[-1] if above else value.base
         return float(value) / 1_000_000
 
-    heard, spoken = expect.get("audio_input_tokens") or 0, expect.get("audio_output_tokens") or 0
+    audio_input, audio_output = expect.get("audio_input_tokens") or 0, expect.get("audio_output_tokens") or 0
     if data["kind"].startswith("audio-transcription"):
-        heard = whole  # nothing else follows
+        audio_input = whole  # nothing else follows
     hour = expect.get("cache_creation_1h_tokens") or 0
-    plain = whole - read - written - heard
+    plain = whole - read - written - audio_input
     total = plain * price("input_mtok") + read * price("cache_read_mtok", "input_mtok")
     total += (written - hour) * price("cache_write_mtok", "input_mtok")
     total += hour * price("cache_write_1h_mtok", "cache_write_mtok")
-    total += heard * price("input_audio_mtok", "input_mtok") + spoken * price("output_audio_mtok", "output_mtok")
-    total += ((used_out or 0) - spoken) * price("output_mtok")
+    total += audio_input * price("input_audio_mtok", "input_mtok") + audio_output * price(
+        "output_audio_mtok", "output_mtok"
+    )
+    total += ((used_out or 0) - audio_output) * price("output_mtok")
     items = expect.get("output_types") or []
     searches = (expect.get("web_search_requests") or 0) + items.count("web_search_call")
     total += searches * float(prices.get("web_searches_kcount", 0)) / 1000

@@ -105,8 +105,8 @@ def test_the_same_call_in_two_prompt_versions() -> None:
     assert "$0.04" in next(line for line in rows(sums) if line.startswith("v1"))
     shown = ask("autolog logs --prompt delivery --columns id,prompt,cost,score --sort oldest")
     assert "helpful=0.2" in shown
-    one, other = (re.search(r"\b[0-9a-f]{8}\b", line)[0] for line in rows(shown)[:2])  # type: ignore[index]
-    compared = ask(f"autolog diff {one} {other}")
+    left, right = (re.search(r"\b[0-9a-f]{8}\b", line)[0] for line in rows(shown)[:2])  # type: ignore[index]
+    compared = ask(f"autolog diff {left} {right}")
     assert "- Maybe." in compared
     assert "+ Yes, by Tuesday." in compared
     assert "4.00 s" in compared
@@ -126,17 +126,17 @@ def test_a_key_for_a_colleague_that_may_only_read(store_url: str) -> None:
         env = {"AUTOLOG_ENDPOINT": server.url, "AUTOLOG_API_KEY": key, "AUTOLOG_STORE": None}
         read = CliRunner().invoke(cli, ["logs", "-n", "1"], env=env)
         assert read.exit_code == 0
-        made = CliRunner().invoke(cli, ["keys", "create", "--name", "more"], env=env)
-        assert made.exception is not None
-        assert "that may administer" in str(made.exception)
+        refused = CliRunner().invoke(cli, ["keys", "create", "--name", "more"], env=env)
+        assert refused.exception is not None
+        assert "that may administer" in str(refused.exception)
 
 
 def test_a_chart_of_cost_by_day_for_a_slide(tmp_path: Path) -> None:
     ask(f"autolog stats --by day --project reports --svg {tmp_path}/cost.svg")
     root = ElementTree.parse(tmp_path / "cost.svg").getroot()
-    told = [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")][1:]
+    titles = [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")][1:]
     days = range(len(tasks.COST_PER_DAY), 0, -1)
-    assert told == [f"{tasks.midnight(day).date()}: ${tasks.COST_PER_DAY[day - 1]:.2f}" for day in days]
+    assert titles == [f"{tasks.midnight(day).date()}: ${tasks.COST_PER_DAY[day - 1]:.2f}" for day in days]
     table = list(csv.DictReader(ask("autolog stats --by day --project reports --csv").splitlines()))
     assert [float(row["cost"]) for row in table] == tasks.COST_PER_DAY[::-1]
     lines = ask("autolog stats --by day --project reports --json").splitlines()

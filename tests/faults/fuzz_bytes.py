@@ -17,11 +17,11 @@ from autolog import _guard
 _guard.strict = True
 
 
-def one(data: bytes) -> None:
+def fuzz_one(data: bytes) -> None:
     if len(data) >= 2:
         read_everything(data[2:], KINDS[data[0] % len(KINDS)], PATHS[data[1] % len(PATHS)])
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one)
+    atheris.Setup(sys.argv, fuzz_one)
     atheris.Fuzz()

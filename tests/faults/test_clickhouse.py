@@ -92,11 +92,11 @@ def test_two_servers_and_one_is_killed(two: list[Server], clickhouse_url: str, t
 
 
 def test_what_one_server_knows_the_other_does(two: list[Server]) -> None:
-    one, other = two
+    first, second = two
     seen: list[str] = []
 
     def watch() -> None:
-        with httpx2.stream("GET", f"{other.url}/api/v1/tail", headers=HEADERS, timeout=30) as answer:
+        with httpx2.stream("GET", f"{second.url}/api/v1/tail", headers=HEADERS, timeout=30) as answer:
             for line in answer.iter_lines():
                 if line.startswith("data:") and '"id"' in line:
                     seen.append(json.loads(line[5:])["id"])
@@ -110,9 +110,9 @@ def test_what_one_server_knows_the_other_does(two: list[Server]) -> None:
         assert post(two[number % 2].url, [Record(id=f"r{number}")]).status_code == 200
     watching.join(30)
     assert sorted(seen) == sorted(f"r{number}" for number in range(20))
-    scored = httpx2.post(f"{other.url}/api/v1/records/r0/scores", json={"value": 0.5}, headers=HEADERS, timeout=20)
+    scored = httpx2.post(f"{second.url}/api/v1/records/r0/scores", json={"value": 0.5}, headers=HEADERS, timeout=20)
     assert scored.status_code == 200
-    assert httpx2.get(f"{one.url}/api/v1/records/r0", headers=HEADERS, timeout=20).json()["score"] == 0.5
+    assert httpx2.get(f"{first.url}/api/v1/records/r0", headers=HEADERS, timeout=20).json()["score"] == 0.5
 
 
 def test_partial_records_from_both_at_once_are_one(clickhouse_url: str) -> None:
@@ -212,10 +212,10 @@ class Engine:
 def engine(tmp_path: Path, clickhouse_server: str) -> Iterator[Engine]:
     if "chdb" not in sys.modules and os.environ.get("AUTOLOG_TEST_CLICKHOUSE_URL"):
         pytest.skip("the server that was named is not ours to kill")
-    made = Engine(tmp_path / "engine")
-    made.start()
-    yield made
-    made.kill()
+    started = Engine(tmp_path / "engine")
+    started.start()
+    yield started
+    started.kill()
 
 
 def test_the_database_goes_away_and_comes_back(engine: Engine, tmp_path: Path) -> None:
@@ -263,10 +263,10 @@ def test_bad_places(engine: Engine, clickhouse_server: str) -> None:
         (url.replace("default@", "locked:wrong@"), "the user or the password is wrong"),
         (url.replace("default@", "reader@"), "Cannot execute query in readonly mode"),
     ]
-    for given, said in cases:
+    for given, message in cases:
         with pytest.raises(StoreError) as caught:
             open_store(given)
-        assert said in str(caught.value)
+        assert message in str(caught.value)
         assert "wrong@" not in str(caught.value)
     store = open_store(url.replace("default@", "locked:right@"))
     store.write([Record(id="r")])
@@ -306,22 +306,22 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_passwords_are_not_shown(engine: Engine, tmp_path: Path) -> None:
     url = engine.url.replace("default@", "locked:right@")
-    said = []
+    outputs = []
     for command in (["logs"], ["doctor"], ["demo"], ["doctor"], ["copy", "sqlite:///none.db", url]):
         done = subprocess.run(
             [sys.executable, "-m", "autolog", *command], env=environment(AUTOLOG_STORE=url, AUTOLOG_JOURNAL="j.db"),
             capture_output=True, text=True, timeout=60, cwd=tmp_path,
         )  # fmt: skip
-        said.append(done.stdout + done.stderr)
+        outputs.append(done.stdout + done.stderr)
     with running(url) as server:
         assert server.get("/ready") == 200
     program = f"import autolog; autolog.configure(store={url!r}); print(autolog.status())"
-    said.append(
+    outputs.append(
         subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True).stdout
     )
-    assert not [words for words in said if "right" in words]
+    assert not [words for words in outputs if "right" in words]
     assert b"locked:" not in b"".join(path.read_bytes() for path in tmp_path.glob("j.db*"))
-    assert "records in" in said[3]
+    assert "records in" in outputs[3]
 
 
 def test_names_of_databases_of_any_kind(clickhouse_server: str) -> None:

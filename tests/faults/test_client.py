@@ -47,8 +47,8 @@ def shipping(backend: Moody | Live) -> dict[str, str]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Live]:
     """Run a server in this process, because these tests are about faults of the program's process."""
-    with live(tmp_path / "server.db") as made:
-        yield made
+    with live(tmp_path / "server.db") as running:
+        yield running
 
 
 def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
@@ -89,9 +89,9 @@ def test_a_mood_that_passes(mood: str, server: Live, tmp_path: Path, thorough: b
         backend.feel("well")
         until(lambda: server.store.count(Query()) == count, 60)
         process.kill()
-        _, said = process.communicate()
+        _, stderr = process.communicate()
     assert server.names() == sorted(map(str, range(count)))
-    assert said.count("\n") < 6, said
+    assert stderr.count("\n") < 6, stderr
 
 
 WAYS = {
@@ -586,11 +586,11 @@ def test_a_store_and_a_journal_on_one_full_disk(tmp_path: Path) -> None:
         tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    told = subprocess.run(
+    report = subprocess.run(
         [sys.executable, "-m", "autolog", "doctor"], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
-    lost = re.search(r"autolog lost records: (\d+)", done.stderr) or re.search(r"losses: (\d+)", told.stdout)
-    assert lost is not None, (done.stderr, told.stdout)
+    lost = re.search(r"autolog lost records: (\d+)", done.stderr) or re.search(r"losses: (\d+)", report.stdout)
+    assert lost is not None, (done.stderr, report.stdout)
     stored = len(names_in(tmp_path / ".autolog" / "logs.db"))
     assert int(lost[1]) + stored == 101
 
@@ -623,7 +623,7 @@ def test_forks_at_any_moment(server: Live, tmp_path: Path) -> None:
     )  # fmt: skip
     settle(tmp_path, server)
     names = [name for name in server.names() if name != "thread"]
-    assert names == sorted([f"{who} {number}" for who in ("child", "parent") for number in range(20)])
+    assert names == sorted([f"{process_name} {number}" for process_name in ("child", "parent") for number in range(20)])
 
 
 WSGI = """
@@ -776,8 +776,8 @@ def poor(before: str, folder: Path, text: str = WITH, cwd: str | None = None, **
 
 def test_no_home_and_nowhere_to_write(tmp_path: Path) -> None:
     no_room = 'import tempfile\ntempfile.tempdir = "/nonexistent"\n'  # not by TMPDIR: Python would then take /tmp
-    said = poor(no_room, tmp_path, cwd="/proc", HOME="/nonexistent")
-    assert said.count("\n") < 5, said
+    stderr = poor(no_room, tmp_path, cwd="/proc", HOME="/nonexistent")
+    assert stderr.count("\n") < 5, stderr
 
 
 def test_a_read_only_working_directory_keeps_its_journal_among_temporary_files(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def test_killed_at_random_moments(tmp_path: Path, thorough: bool) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], capture_output=True)
-    if made.returncode:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], capture_output=True)
+    if mounted.returncode:
         pytest.skip("mounting a small disk needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -162,9 +162,9 @@ def test_a_damaged_page(tmp_path: Path) -> None:
         assert set(answers) <= {200, 503, 303}
         assert server.get("/health") == 200
         process.terminate()
-    _, said = process.communicate(timeout=30)
-    assert "Traceback" not in said or "damaged" in said
-    assert process.returncode != 0 or said.count("\n") < 100
+    _, stderr = process.communicate(timeout=30)
+    assert "Traceback" not in stderr or "damaged" in stderr
+    assert process.returncode != 0 or stderr.count("\n") < 100
 
 
 # Clients that misbehave
@@ -174,16 +174,16 @@ def test_idle_and_slow_connections_keep_nobody_out(tmp_path: Path) -> None:
     with running(tmp_path / "s.db", "--max-connections", "200") as server:
         idle = []
         for number in range(1500):
-            one = socket.create_connection(("127.0.0.1", server.port))
+            connection = socket.create_connection(("127.0.0.1", server.port))
             if number % 3 == 1:
-                one.send(b"POST /api/v1/records HTTP/1.1\r\nhost: x\r\nx-slow: ")  # never ends its headers
-            idle.append(one)
+                connection.send(b"POST /api/v1/records HTTP/1.1\r\nhost: x\r\nx-slow: ")  # never ends its headers
+            idle.append(connection)
         began = time.monotonic()
         assert post(server.url, ["among many"]).status_code == 200
         assert time.monotonic() - began < 5
         assert server.memory() < 400 * 2**20
-        for one in idle:
-            one.close()
+        for connection in idle:
+            connection.close()
         assert server.names() == ["among many"]
 
 

@@ -72,5 +72,5 @@ def test_a_cost_that_came_with_the_record_stays_and_is_as_certain_as_it_says(det
     record = Record(id="r", kind="llm", cost=0.25, custom_cost=True, cost_details=details)
     price_record(record, Facts())
     assert record.cost == 0.25
-    said = {"certainty": "estimated", "why": "as the sender computed it"}
-    assert record.cost_details == (details if "certainty" in (details or {}) else {**(details or {}), **said})
+    default = {"certainty": "estimated", "why": "as the sender computed it"}
+    assert record.cost_details == (details if "certainty" in (details or {}) else {**(details or {}), **default})

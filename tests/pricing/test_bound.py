@@ -20,19 +20,19 @@ def bound(url: str, own: Any = None, **body: Any) -> float | None:
     return upper_bound(format_named(name), url, json.dumps(body).encode(), own)
 
 
-def said(text: str) -> list[dict[str, Any]]:
+def messages(text: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
 def test_input_is_bounded_by_its_bytes_and_output_by_max_tokens() -> None:
-    body = {"model": "gpt-4o", "max_tokens": 100, "messages": said("x" * 1000)}
+    body = {"model": "gpt-4o", "max_tokens": 100, "messages": messages("x" * 1000)}
     size = len(json.dumps(body))
     assert bound(CHAT, **body) == pytest.approx((size * 2.5 + 100 * 10) / 1e6)
     assert bound(CHAT, **{**body, "n": 3}) == pytest.approx((len(json.dumps({**body, "n": 3})) * 2.5 + 3000) / 1e6)
 
 
 def test_without_max_tokens_the_models_limit_counts() -> None:
-    given = bound(CHAT, model="gpt-4o", messages=said("Hi"))
+    given = bound(CHAT, model="gpt-4o", messages=messages("Hi"))
     assert given is not None
     assert 0.1638 < given < 0.165
     gemini = bound(GEMINI, contents=[{"parts": [{"text": "Hi"}]}])
@@ -63,12 +63,12 @@ def test_an_earlier_response_may_fill_the_window_and_quoted_words_do_not() -> No
 
 
 def test_tokens_may_all_be_written_to_the_cache() -> None:
-    body = {"model": "claude-sonnet-4-20250514", "max_tokens": 10, "messages": said("x" * 1000)}
+    body = {"model": "claude-sonnet-4-20250514", "max_tokens": 10, "messages": messages("x" * 1000)}
     assert bound(MESSAGES, **body) == pytest.approx((len(json.dumps(body)) * 6 + 10 * 15) / 1e6)
 
 
 def test_a_dearer_tier_is_bounded_by_its_price() -> None:
-    body = {"model": "gpt-4o", "max_tokens": 1000, "messages": said("Hi")}
+    body = {"model": "gpt-4o", "max_tokens": 1000, "messages": messages("Hi")}
     assert (bound(CHAT, **body, service_tier="priority") or 0) > (bound(CHAT, **body) or 9)
 
 
@@ -90,9 +90,9 @@ def test_a_tool_is_bounded_by_how_often_it_may_be_used() -> None:
     assert ten is not None
     assert two is not None
     assert ten - two == pytest.approx(8 * 0.035)
-    asked: dict[str, Any] = {"model": "claude-sonnet-4-20250514", "max_tokens": 10, "messages": said("Hi")}
-    limited = bound(MESSAGES, **asked, tools=[{"type": "web_search_20250305", "name": "web_search", "max_uses": 1}])
-    open_ended = bound(MESSAGES, **asked, tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    request: dict[str, Any] = {"model": "claude-sonnet-4-20250514", "max_tokens": 10, "messages": messages("Hi")}
+    limited = bound(MESSAGES, **request, tools=[{"type": "web_search_20250305", "name": "web_search", "max_uses": 1}])
+    open_ended = bound(MESSAGES, **request, tools=[{"type": "web_search_20250305", "name": "web_search"}])
     assert open_ended is not None
     assert limited is not None
     assert open_ended - limited == pytest.approx(9 * 0.035)
@@ -118,12 +118,12 @@ def test_images_by_the_piece_are_bounded_by_how_many_are_asked_for(body: dict[st
 
 
 def test_images_by_tokens_are_bounded_by_the_largest() -> None:
-    one = bound(IMAGES, model="gpt-image-1", prompt="a cat")
-    three = bound(IMAGES, model="gpt-image-1", prompt="a cat", n=3, partial_images=2)
-    assert one is not None
-    assert three is not None
-    assert 0.25 < one < 0.28
-    assert 3 * one < three < 3 * one + 0.03
+    single = bound(IMAGES, model="gpt-image-1", prompt="a cat")
+    triple = bound(IMAGES, model="gpt-image-1", prompt="a cat", n=3, partial_images=2)
+    assert single is not None
+    assert triple is not None
+    assert 0.25 < single < 0.28
+    assert 3 * single < triple < 3 * single + 0.03
 
 
 def test_speech_is_bounded_by_its_characters_where_it_is_billed_by_them() -> None:
@@ -134,7 +134,7 @@ def test_speech_is_bounded_by_its_characters_where_it_is_billed_by_them() -> Non
 
 
 def test_own_prices_go_before_the_table() -> None:
-    body = {"model": "ours", "max_tokens": 100, "messages": said("Hi")}
+    body = {"model": "ours", "max_tokens": 100, "messages": messages("Hi")}
     assert bound(CHAT, **body) is None
     assert bound(CHAT, {"ours": {"input": 0, "output": 5}}, **body) == pytest.approx(0.0005)
     assert bound(CHAT, lambda record: record.usage_output_tokens * 1.0, **body) == 100.0
@@ -144,7 +144,7 @@ def test_embeddings_have_no_output_and_what_is_free_costs_nothing() -> None:
     embed = bound("https://api.openai.com/v1/embeddings", model="text-embedding-3-small", input="abc")
     assert embed is not None
     assert 0 < embed < 0.00001
-    assert bound(MESSAGES + "/count_tokens", model="claude-sonnet-4-20250514", messages=said("x")) == 0
+    assert bound(MESSAGES + "/count_tokens", model="claude-sonnet-4-20250514", messages=messages("x")) == 0
 
 
 def test_where_nobody_knows_there_is_no_bound() -> None:

@@ -43,37 +43,37 @@ def test_the_type_of_a_budget_names_all_that_it_can_apply_to() -> None:
 
 
 def test_each_has_its_own_sum_and_the_action_is_taken_once() -> None:
-    said: list[str] = []
-    budgets = Budgets([{"limit": 2.5, "per": "hour", "user": "*", "then": said.append}], lambda: NOON)
+    alerts: list[str] = []
+    budgets = Budgets([{"limit": 2.5, "per": "hour", "user": "*", "then": alerts.append}], lambda: NOON)
     for user in ("a", "b", "a", "a", "a"):
         budgets.spend(call(user=user))
     budgets.spend(call(user=None))
     budgets.spend(call(user="b", cost=None))  # type: ignore[arg-type]
     budgets.spend(Record(id="s", kind="span", user="b", cost=99.0))
-    assert len(said) == 1
-    assert "by user 'a'" in said[0]
-    assert "$2.50" in said[0]
+    assert len(alerts) == 1
+    assert "by user 'a'" in alerts[0]
+    assert "$2.50" in alerts[0]
 
 
 def test_what_is_long_ago_is_forgotten() -> None:
-    said: list[str] = []
+    alerts: list[str] = []
     now = [NOON]
-    budgets = Budgets([{"limit": 2, "per": timedelta(minutes=10), "then": said.append}], lambda: now[0])
+    budgets = Budgets([{"limit": 2, "per": timedelta(minutes=10), "then": alerts.append}], lambda: now[0])
     budgets.spend(call())
     now[0] += timedelta(minutes=11)
     budgets.spend(call())
-    assert not said
+    assert not alerts
     budgets.spend(call())
-    assert len(said) == 1
+    assert len(alerts) == 1
     now[0] += timedelta(minutes=11)
     budgets.spend(call(2))
-    assert len(said) == 2
+    assert len(alerts) == 2
 
 
 @pytest.mark.parametrize("kind", ["user", "tag", "session", "project"])
 def test_by_one_value(kind: str) -> None:
-    said: list[str] = []
-    budgets = Budgets([{"limit": 1, kind: "mine", "then": said.append}], lambda: NOON)
+    alerts: list[str] = []
+    budgets = Budgets([{"limit": 1, kind: "mine", "then": alerts.append}], lambda: NOON)
     theirs = {"user": {"user": "x"}, "tag": {"tags": ["x"]}, "session": {"session": "x"}, "project": {"project": "x"}}[
         kind
     ]
@@ -84,9 +84,9 @@ def test_by_one_value(kind: str) -> None:
         "project": {"project": "mine"},
     }[kind]
     budgets.spend(call(9, **theirs))
-    assert not said
+    assert not alerts
     budgets.spend(call(1, **mine))
-    assert len(said) == 1
+    assert len(alerts) == 1
 
 
 def test_the_exception_of_ones_choosing_stops_further_calls(patched: Records) -> None:
@@ -161,12 +161,12 @@ def test_what_was_spent_before_the_process_began_counts(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     store.write([Record(id=str(n), cost=1.0, user="a", project="p", created_at=now) for n in range(3)])
     for budget in ({"user": "a"}, {"user": "*"}, {"project": "p"}, {}):
-        said: list[str] = []
-        budgets = Budgets([{"limit": 3.5, "per": "day", "then": said.append, **budget}])
+        alerts: list[str] = []
+        budgets = Budgets([{"limit": 3.5, "per": "day", "then": alerts.append, **budget}])
         budgets.begin(store)
-        assert not said
+        assert not alerts
         budgets.spend(call(1, user="a", project="p"))
-        assert len(said) == 1
+        assert len(alerts) == 1
 
 
 def test_in_use_with_a_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -180,13 +180,13 @@ def test_in_use_with_a_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 
 
 def test_on_the_server_by_project(tmp_path: Path) -> None:
-    said: list[str] = []
-    with live(tmp_path / "s.db", budgets=[{"limit": 1, "project": "*", "then": said.append}]) as running:
+    alerts: list[str] = []
+    with live(tmp_path / "s.db", budgets=[{"limit": 1, "project": "*", "then": alerts.append}]) as running:
         post(running, cost=0.6)
-        assert not said
+        assert not alerts
         post(running, cost=0.6)
-    assert len(said) == 1
-    assert "project 'default'" in said[0]
+    assert len(alerts) == 1
+    assert "project 'default'" in alerts[0]
 
 
 def post(running: Live, cost: float) -> None:
@@ -217,13 +217,13 @@ def test_servers_on_one_store_spend_from_one_budget(clickhouse_url: str, monkeyp
     from autolog.server import _budgets
 
     monkeypatch.setattr(_budgets, "EVERY", 0.0)
-    said: list[str] = []
-    given = [{"limit": 1, "per": "day", "project": "*", "then": said.append}]
-    with live(clickhouse_url, budgets=given) as one, live(clickhouse_url, budgets=given) as other:
+    alerts: list[str] = []
+    given = [{"limit": 1, "per": "day", "project": "*", "then": alerts.append}]
+    with live(clickhouse_url, budgets=given) as first, live(clickhouse_url, budgets=given) as second:
         for number in range(12):
-            server = (one, other)[number % 2]
+            server = (first, second)[number % 2]
             body = [{"id": f"r{number}", "kind": "llm", "cost": 0.25, "created_at": datetime.now(UTC).isoformat()}]
             answer = httpx2.post(f"{server.url}/api/v1/records", json=body, headers={"x-api-key": KEY}, timeout=20)
             assert answer.status_code == 200
-            assert len(said) == (0 if number < 3 else 1), (number, said)
-    assert "the budget is $1.00" in said[0]
+            assert len(alerts) == (0 if number < 3 else 1), (number, alerts)
+    assert "the budget is $1.00" in alerts[0]

@@ -51,19 +51,19 @@ def opens(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Opens
 
 
 def test_a_reservation_is_of_all_claims_or_of_none_and_others_see_it(opens: Opens) -> None:
-    one, other = opens(), opens()
-    assert one.reserve("1", [HOURLY, USERS], 0.4, 60) is None
-    refused = other.reserve("2", [HOURLY, USERS], 0.2, 60)
+    first, second = opens(), opens()
+    assert first.reserve("1", [HOURLY, USERS], 0.4, 60) is None
+    refused = second.reserve("2", [HOURLY, USERS], 0.2, 60)
     assert refused is not None
     assert (refused.claim, refused.spent, refused.reserved) == (1, 0.0, pytest.approx(0.4))
-    assert other.figures(HOURLY) == (0.0, pytest.approx(0.4))
-    other.settle("1", 0.1)
-    one.settle("1", 0.1)
-    for each in (one, other):
+    assert second.figures(HOURLY) == (0.0, pytest.approx(0.4))
+    second.settle("1", 0.1)
+    first.settle("1", 0.1)
+    for each in (first, second):
         assert each.figures(HOURLY) == each.figures(USERS) == (pytest.approx(0.1), 0.0)
-    assert sorted(one.keys("")) == ["all", "user\na"]
-    assert one.keys("user") == ["user\na"]
-    assert one.reserve("3", [], 9.0, 60) is None
+    assert sorted(first.keys("")) == ["all", "user\na"]
+    assert first.keys("user") == ["user\na"]
+    assert first.reserve("3", [], 9.0, 60) is None
 
 
 def test_a_reservation_expires_and_its_late_cost_still_counts(opens: Opens, clock: Clock) -> None:
@@ -165,7 +165,7 @@ def test_four_processes_never_take_more_and_what_a_killed_one_held_expires(
     taken = int(started[0].stdout.readline() == "taken\n")
     os.kill(started[0].pid, signal.SIGKILL)
     taken += started[0].stdout.read().count("taken")
-    taken += sum(one.communicate(timeout=120)[0].count("taken") for one in started[1:])
+    taken += sum(process.communicate(timeout=120)[0].count("taken") for process in started[1:])
     spent, reserved = opened().figures(HOURLY)
     assert spent == 0
     assert reserved <= 1.0

@@ -73,15 +73,15 @@ def paged(buckets: Callable[[str, int], dict[str, Any]], lists: dict[str, list[d
     """Return what fetches seven days, or one key, at a time."""
 
     def fetch(path: str, parameters: list[tuple[str, str]]) -> dict[str, Any]:
-        asked = dict(parameters)
+        query = dict(parameters)
         if path in lists:
             ids = [entry["id"] for entry in lists[path]]
-            after = asked.get("after") or asked.get("after_id")
+            after = query.get("after") or query.get("after_id")
             at = ids.index(after) + 1 if after else 0
             page = lists[path][at : at + 1]
             return {"data": page, "has_more": at + 1 < len(ids), "last_id": page[-1]["id"] if page else None}
-        assert asked["bucket_width"] == "1d"
-        first = int(asked.get("page", "1"))
+        assert query["bucket_width"] == "1d"
+        first = int(query.get("page", "1"))
         days = range(first, min(first + 7, 31))
         more = days.stop < 31
         data = [buckets(path, day) for day in days]

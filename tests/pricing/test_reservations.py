@@ -21,9 +21,9 @@ USAGE = {"prompt_tokens": 40, "completion_tokens": 100, "total_tokens": 140}
 
 def test_four_processes_never_spend_more_even_if_one_is_killed(tmp_path: Path) -> None:
     limit = 50 * COST
-    calls, said = spend(tmp_path, {"store": f"sqlite:///{tmp_path}/s.db"}, {"limit": limit, "per": "day"})
+    calls, statuses = spend(tmp_path, {"store": f"sqlite:///{tmp_path}/s.db"}, {"limit": limit, "per": "day"})
     assert 20 < calls <= 50
-    assert max(budgets[0]["spent"] for budgets in said) <= limit
+    assert max(budgets[0]["spent"] for budgets in statuses) <= limit
 
 
 def test_a_ledger_that_cannot_be_written_stops_no_call(

@@ -101,7 +101,7 @@ def test_two_hundred_tasks_never_spend_more(patched: Records) -> None:
 
     answers = asyncio.run(run())
     assert 0 < provider.charged <= 10 * COST
-    assert sum(isinstance(one, TooExpensive) for one in answers) == 200 - provider.calls
+    assert sum(isinstance(outcome, TooExpensive) for outcome in answers) == 200 - provider.calls
 
 
 def test_calls_one_after_the_other_use_the_budget_up(patched: Records) -> None:

@@ -97,8 +97,8 @@ def test_a_makers_prefix_is_no_part_of_a_models_name(
     ],
 )
 def test_who_charges_behind_an_unknown_host_is_a_guess(host: str, path: str, response: Any, provider: str) -> None:
-    asked = {"model": "dall-e-3"} if "data" in response else {}
-    record = bill(Invoice("", f"https://{host}{path}", response, "", None, request=asked), provider=provider)
+    request = {"model": "dall-e-3"} if "data" in response else {}
+    record = bill(Invoice("", f"https://{host}{path}", response, "", None, request=request), provider=provider)
     details = record.cost_details or {}
     assert record.cost
     assert details["certainty"] == "estimated"

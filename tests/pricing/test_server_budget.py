@@ -19,8 +19,8 @@ from autolog.errors import ConfigError
 
 
 def reserve(url: str, number: str, bound: float, **given: Any) -> Any:
-    asked = {"id": number, "bound": bound, **given}
-    answer = httpx2.post(f"{url}/api/v1/reservations", json=asked, headers={"authorization": f"Bearer {KEY}"})
+    body = {"id": number, "bound": bound, **given}
+    answer = httpx2.post(f"{url}/api/v1/reservations", json=body, headers={"authorization": f"Bearer {KEY}"})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -74,26 +74,26 @@ def test_a_program_says_with_which_key_it_is_about_to_call(tmp_path: Path, end: 
         answer = http.Response(200, json=chat("gpt-4o", 10, 5))
         client = openai.OpenAI(api_key=f"sk-proj-0123456789abcdefghij{end}", max_retries=0,
                                http_client=http.Client(transport=http.MockTransport(lambda _: answer)))  # fmt: skip
-        asked: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
+        request: Any = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]}
         if end == "WXYZ":
             with pytest.raises(autolog.BudgetExceeded, match="by key 'WXYZ'"):
-                client.chat.completions.create(**asked)
+                client.chat.completions.create(**request)
         else:
-            client.chat.completions.create(**asked)
+            client.chat.completions.create(**request)
         assert autolog.shutdown(10)  # while the server can still receive what was spent
 
 
 def test_servers_on_one_database_hold_a_budget_together(clickhouse_url: str) -> None:
     budgets = [{"limit": 1, "per": "day", "user": "*"}]
-    with live(clickhouse_url, budgets=budgets) as one, live(clickhouse_url, budgets=budgets) as other:
-        assert reserve(one.url, "1", 0.7, user="a")["reserved"]
-        refused = reserve(other.url, "2", 0.4, user="a")
+    with live(clickhouse_url, budgets=budgets) as first, live(clickhouse_url, budgets=budgets) as second:
+        assert reserve(first.url, "1", 0.7, user="a")["reserved"]
+        refused = reserve(second.url, "2", 0.4, user="a")
         assert not refused["reserved"]
         assert "$0.7000 reserved" in refused["reason"]
-        assert reserve(other.url, "3", 0.4, user="b")["reserved"]
-        settle(other.url, "1", 0.1)
-        assert reserve(one.url, "4", 0.8, user="a")["reserved"]
-        assert not reserve(other.url, "5", 0.2, user="a")["reserved"]
+        assert reserve(second.url, "3", 0.4, user="b")["reserved"]
+        settle(second.url, "1", 0.1)
+        assert reserve(first.url, "4", 0.8, user="a")["reserved"]
+        assert not reserve(second.url, "5", 0.2, user="a")["reserved"]
 
 
 def test_only_then_and_unpriced_go_with_a_servers() -> None:

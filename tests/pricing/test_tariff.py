@@ -80,15 +80,15 @@ def test_counts_that_cannot_be_are_refused() -> None:
 
 
 def test_who_nobody_knows_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+    lookups: list[Any] = []
     find = data_snapshot.DataSnapshot.find_provider_model
     monkeypatch.setattr(
-        data_snapshot.DataSnapshot, "find_provider_model", lambda *given: asked.append(given) or find(*given)
+        data_snapshot.DataSnapshot, "find_provider_model", lambda *given: lookups.append(given) or find(*given)
     )
     for second in range(3):
         with pytest.raises(LookupError, match="my-own-llm"):
             find_tariff("openai", "my-own-llm", (), NOW + timedelta(seconds=second))
-    assert len(asked) == 1
+    assert len(lookups) == 1
 
 
 def test_a_price_that_changes_with_the_hour_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,21 +154,21 @@ def test_a_path_walks_lists_and_names_any_depth() -> None:
 
 
 def test_counts_of_a_reporter_are_exact_only_where_all_that_the_tariff_depends_on_is_told() -> None:
-    def told(provider: str, model: str, **counts: int) -> str | None:
+    def unstated(provider: str, model: str, **counts: int) -> str | None:
         record = Record(id="r", provider_name=provider, request_model=model, operation_name="chat", usage_input_tokens=100,
                         usage_output_tokens=10, **counts)  # fmt: skip
         fill_in(record)
         return (record.cost_details or {}).get("why")
 
-    assert told("groq", "llama-3.3-70b-versatile") is None
-    claude = told("anthropic", "claude-sonnet-4-5")
+    assert unstated("groq", "llama-3.3-70b-versatile") is None
+    claude = unstated("anthropic", "claude-sonnet-4-5")
     assert claude is not None
     for word in ("service tier", "read from the cache", "written to the cache", "web searches"):
         assert word in claude
     assert "5 minutes" not in claude
-    assert "5 minutes" in str(told("anthropic", "claude-sonnet-4-5", usage_cache_creation_input_tokens=5))
-    assert "audio" in str(told("openai", "gpt-4o-audio-preview"))
-    assert "audio" not in str(told("openai", "gpt-4o"))
+    assert "5 minutes" in str(unstated("anthropic", "claude-sonnet-4-5", usage_cache_creation_input_tokens=5))
+    assert "audio" in str(unstated("openai", "gpt-4o-audio-preview"))
+    assert "audio" not in str(unstated("openai", "gpt-4o"))
 
 
 def test_a_usage_that_a_layer_above_the_sdks_made_is_not_the_providers_own() -> None:

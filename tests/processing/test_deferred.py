@@ -80,10 +80,10 @@ def ask_openai(content: bytes, kind: str = "application/json", status: int = 200
     transport = openai_http.Client(transport=openai_http.MockTransport(answer))
     client = openai.OpenAI(api_key="k" * 20, http_client=transport, max_retries=0)
     try:
-        said = client.chat.completions.create(
+        chunks = client.chat.completions.create(
             model="gpt-4o", messages=[{"role": "user", "content": "Hi"}], stream=stream
         )
-        list(said)
+        list(chunks)
     except openai.APIError:
         pass
 

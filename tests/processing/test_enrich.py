@@ -16,8 +16,8 @@ from autolog.testing import Records
 def client(headers: dict[str, str] | None = None, kind: type = openai.OpenAI, **options: str) -> openai.OpenAI:
     answer = chat("gpt-4o", 10, 5)
     transport = http.MockTransport(lambda request: http.Response(200, json=answer, headers=headers or {}))
-    made: openai.OpenAI = kind(api_key="k", http_client=http.Client(transport=transport), **options)
-    return made
+    sdk: openai.OpenAI = kind(api_key="k", http_client=http.Client(transport=transport), **options)
+    return sdk
 
 
 def test_a_span_has_its_times_context_and_metadata(records: Records) -> None:
@@ -42,8 +42,8 @@ def test_tools_and_agents_have_the_conventions_operations(records: Records, kind
 
 
 def test_a_call_has_its_address_headers_and_request_id_without_its_key(patched: Records) -> None:
-    made = client({"x-request-id": "req_1", "set-cookie": "secret=1"})
-    made.chat.completions.create(model="gpt-4o", messages=[], extra_query={"api_key": "hidden"})
+    sdk = client({"x-request-id": "req_1", "set-cookie": "secret=1"})
+    sdk.chat.completions.create(model="gpt-4o", messages=[], extra_query={"api_key": "hidden"})
     (record,) = patched
     assert (record.request_method, record.request_id, record.retries, record.sdk) == ("POST", "req_1", 0, "openai")
     assert "hidden" not in (record.request_url or "")

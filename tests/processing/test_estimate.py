@@ -44,8 +44,8 @@ def estimated(record: Record) -> Record:
 @pytest.mark.usefixtures("letters")
 def test_texts_roles_and_tools_count_and_the_cost_is_an_estimate() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
-    asked = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], "tools": tools}
-    record = estimated(stream(asked, {"role": "assistant", "content": "Hel"}, {"content": "lo"}))
+    request = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], "tools": tools}
+    record = estimated(stream(request, {"role": "assistant", "content": "Hel"}, {"content": "lo"}))
     texts = len("user") + len("Hi") + len(json.dumps(tools, separators=(",", ":")))
     assert record.usage_input_tokens == texts + PER_MESSAGE + PER_ANSWER
     assert record.usage_output_tokens == len("assistant") + len("Hello")

@@ -170,8 +170,8 @@ def check_anthropic(records: Records) -> None:
 
 @pytest.mark.parametrize("beta", [False, True])
 def test_an_anthropic_batch_read_twice_has_one_bill(patched: Records, beta: bool) -> None:
-    made = anthropic_http.Client(transport=anthropic_http.MockTransport(anthropic_handler))
-    client = anthropic.Anthropic(api_key="k", http_client=made)
+    http_client = anthropic_http.Client(transport=anthropic_http.MockTransport(anthropic_handler))
+    client = anthropic.Anthropic(api_key="k", http_client=http_client)
     batches: Any = client.beta.messages.batches if beta else client.messages.batches
     batches.create(requests=[REQUEST])
     for _ in range(2):
@@ -181,8 +181,8 @@ def test_an_anthropic_batch_read_twice_has_one_bill(patched: Records, beta: bool
 
 def test_an_anthropic_batch_asynchronously(patched: Records) -> None:
     async def run() -> None:
-        made = anthropic_http.AsyncClient(transport=anthropic_http.MockTransport(anthropic_handler))
-        client = anthropic.AsyncAnthropic(api_key="k", http_client=made)
+        http_client = anthropic_http.AsyncClient(transport=anthropic_http.MockTransport(anthropic_handler))
+        client = anthropic.AsyncAnthropic(api_key="k", http_client=http_client)
         await client.messages.batches.create(requests=[REQUEST])
         for _ in range(2):
             assert len([item async for item in await client.messages.batches.results("msgbatch_1")]) == ITEMS + 2
@@ -227,8 +227,8 @@ def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp
             return openai_http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
         return openai_http.Response(200, json=answer)
 
-    made = openai_http.Client(transport=openai_http.MockTransport(handler))
-    client = openai.OpenAI(api_key="k", http_client=made)
+    http_client = openai_http.Client(transport=openai_http.MockTransport(handler))
+    client = openai.OpenAI(api_key="k", http_client=http_client)
     with autolog.context(user="u"):
         client.responses.create(model="gpt-4o", input="Think.", background=True)
     client.responses.retrieve("resp_1")
@@ -255,8 +255,10 @@ def test_a_background_response_is_one_record_with_one_bill(patched: Records, tmp
 
 def test_reading_a_response_again_is_no_call(patched: Records) -> None:
     answer = {**background_answer("completed"), "background": False}
-    made = openai_http.Client(transport=openai_http.MockTransport(lambda _: openai_http.Response(200, json=answer)))
-    openai.OpenAI(api_key="k", http_client=made).responses.retrieve("resp_1")
+    http_client = openai_http.Client(
+        transport=openai_http.MockTransport(lambda _: openai_http.Response(200, json=answer))
+    )
+    openai.OpenAI(api_key="k", http_client=http_client).responses.retrieve("resp_1")
     assert len(patched) == 0
 
 
@@ -264,9 +266,9 @@ def test_an_answer_that_does_not_repeat_background_completes_the_record_all_the_
     answers = {"POST": background_answer("queued"), "GET": background_answer("completed")}
     for answer in answers.values():
         del answer["background"]
-    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
-    made.responses.create(model="gpt-4o", input="Think.", background=True)
-    made.responses.retrieve("resp_1")
+    sdk = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    sdk.responses.create(model="gpt-4o", input="Think.", background=True)
+    sdk.responses.retrieve("resp_1")
     (record,) = patched
     assert (record.name, record.input_preview, record.output_preview) == ("chat gpt-4o", "Think.", "Done.")
     assert record.cost == pytest.approx(0.0035)
@@ -275,18 +277,18 @@ def test_an_answer_that_does_not_repeat_background_completes_the_record_all_the_
 @pytest.mark.parametrize("says", [{}, {"background": False}])
 def test_reading_a_response_that_was_whole_at_once_changes_nothing(patched: Records, says: dict[str, Any]) -> None:
     answer = {**background_answer("completed"), "background": None, **says}
-    made = client(lambda request: openai_http.Response(200, json=answer))
-    made.responses.create(model="gpt-4o", input="Think.")
-    made.responses.retrieve("resp_1")
-    made.responses.retrieve("resp_2")
+    sdk = client(lambda request: openai_http.Response(200, json=answer))
+    sdk.responses.create(model="gpt-4o", input="Think.")
+    sdk.responses.retrieve("resp_1")
+    sdk.responses.retrieve("resp_2")
     (record,) = patched
     assert record.cost == pytest.approx(0.0035)
 
 
 def test_every_record_that_a_later_call_completes_has_a_name(patched: Records) -> None:
     """Also where another process made the call that began it."""
-    made = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
-    made.responses.retrieve("resp_1")
+    sdk = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
+    sdk.responses.retrieve("resp_1")
     openai_client().batches.retrieve("batch_1")
     assert [record.name for record in patched] == ["chat gpt-4o", "batch"]
 
@@ -296,9 +298,9 @@ def test_a_later_call_leaves_the_name_as_it_was(patched: Records) -> None:
         "POST": background_answer("queued"),
         "GET": {**background_answer("completed"), "model": "gpt-4o-2024-08-06"},
     }
-    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
-    made.responses.create(model="gpt-4o", input="Think.", background=True)
-    made.responses.retrieve("resp_1")
+    sdk = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    sdk.responses.create(model="gpt-4o", input="Think.", background=True)
+    sdk.responses.retrieve("resp_1")
     (record,) = patched
     assert (record.name, record.response_model) == ("chat gpt-4o", "gpt-4o-2024-08-06")
 
@@ -306,12 +308,12 @@ def test_a_later_call_leaves_the_name_as_it_was(patched: Records) -> None:
 def test_what_is_read_again_is_spent_once(patched: Records) -> None:
     reached: list[str] = []
     autolog.configure(budgets=[{"limit": 0.005, "then": reached.append}])
-    made = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
+    sdk = client(lambda request: openai_http.Response(200, json=background_answer("completed")))
     for _ in range(3):  # at $0.0035 each
-        made.responses.retrieve("resp_1")
+        sdk.responses.retrieve("resp_1")
     assert len(patched) == 1
     assert reached == []
-    made.responses.create(model="gpt-4o", input="Think.")
+    sdk.responses.create(model="gpt-4o", input="Think.")
     assert len(patched) == 1
     assert len(reached) == 1
 
@@ -345,10 +347,10 @@ def video(status: str, seconds: str = "4") -> dict[str, Any]:
 @pytest.mark.skipif(not hasattr(openai.OpenAI, "videos"), reason="this openai makes no videos")
 @pytest.mark.parametrize(("end", "cost"), [("completed", 0.4), ("failed", None)])
 def test_a_video_is_billed_when_it_is_done(patched: Records, end: str, cost: float | None) -> None:
-    made = client(lambda request: openai_http.Response(200, json=video("queued" if request.method == "POST" else end)))
-    made.videos.create(model="sora-2", prompt="A dot")
+    sdk = client(lambda request: openai_http.Response(200, json=video("queued" if request.method == "POST" else end)))
+    sdk.videos.create(model="sora-2", prompt="A dot")
     assert patched[0].cost is None
-    made.videos.retrieve("video_1")
+    sdk.videos.retrieve("video_1")
     (record,) = patched
     assert record.cost == (None if cost is None else pytest.approx(cost))
 
@@ -361,9 +363,9 @@ def test_a_video_is_billed_when_it_is_done(patched: Records, end: str, cost: flo
 )
 def test_an_extension_is_billed_for_what_it_adds(patched: Records) -> None:
     answers = {"POST": video("queued", "12"), "GET": video("completed", "12")}
-    made = client(lambda request: openai_http.Response(200, json=answers[request.method]))
-    made.videos.extend(prompt="More", seconds="4", video=("v.mp4", b"x"))
-    made.videos.retrieve("video_1")
+    sdk = client(lambda request: openai_http.Response(200, json=answers[request.method]))
+    sdk.videos.extend(prompt="More", seconds="4", video=("v.mp4", b"x"))
+    sdk.videos.retrieve("video_1")
     assert patched[0].cost == pytest.approx(0.4)
 
 
@@ -381,8 +383,8 @@ def other_handler(request: Any) -> Any:
     if request.url.host == "api.replicate.com":
         return reply(201, json={"id": "p", "model": "meta/llama", "status": "starting", "output": None,
                                 "urls": {"stream": "https://stream.replicate.com/v1/files/f-1"}})  # fmt: skip
-    made = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": "u"}}]}}
-    ended = {"done": True, "response": made} if request.method == "GET" else {}
+    response = {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": "u"}}]}}
+    ended = {"done": True, "response": response} if request.method == "GET" else {}
     return reply(200, json={"name": OPERATION, **ended})
 
 
@@ -468,9 +470,9 @@ def test_the_results_of_geminis_batches_hang_from_the_batch(records: Records, in
 
 def test_a_download_that_is_no_batch_is_neither_kept_nor_counted(patched: Records) -> None:
     autolog.configure(max_queue_bytes=1000)
-    made = client(lambda request: openai_http.Response(200, content=b"\x89PNG" * 10_000))
-    assert len(made.files.content("file-1").content) == 40_000
-    with made.files.with_streaming_response.content("file-1") as streamed:
+    sdk = client(lambda request: openai_http.Response(200, content=b"\x89PNG" * 10_000))
+    assert len(sdk.files.content("file-1").content) == 40_000
+    with sdk.files.with_streaming_response.content("file-1") as streamed:
         assert len(streamed.read()) == 40_000
     assert len(patched) == 0
     assert autolog.status()["dropped"] == {}

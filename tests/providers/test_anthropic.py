@@ -134,7 +134,7 @@ def test_errors() -> None:
 def test_the_results_of_a_batch() -> None:
     lines = b'{"custom_id": "a", "result": {"type": "succeeded", "message": {"type": "message"}}}\n{"custom_id": "b", "result": {"type": "expired"}}\n{"cus'
     results = list(anthropic.batch_results("/v1/messages/batches/b/results", lines))
-    assert [(one.key, one.custom_id, one.error) for one in results] == [
+    assert [(result.key, result.custom_id, result.error) for result in results] == [
         ("b:a", "a", None),
         ("b:b", "b", ("expired", None)),
     ]

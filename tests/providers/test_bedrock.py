@@ -171,8 +171,8 @@ def test_invoke_of_what_is_no_chat(model: str, response: dict[str, Any], operati
 
 
 def test_terms_that_are_told() -> None:
-    told = converse(serviceTier={"type": "priority"}, performanceConfig={"latency": "optimized"})
-    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", ASKED, told)
+    response = converse(serviceTier={"type": "priority"}, performanceConfig={"latency": "optimized"})
+    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", ASKED, response)
     assert (record.response_service_tier, certainty(record)) == ("priority", "estimated")
     routed = read_call(
         f"{HOST}arn%3Aaws%3Abedrock%3Ax%3Arouter/converse",
@@ -194,7 +194,7 @@ def test_bytes_that_are_no_stream_are_no_error_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "wanted"),
+    ("parameters", "response", "wanted"),
     [
         ({}, {}, "exact"),
         ({"serviceTier": {"type": "priority"}}, {}, "estimated"),
@@ -203,6 +203,8 @@ def test_bytes_that_are_no_stream_are_no_error_of_ours() -> None:
         ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {}, "estimated"),
     ],
 )
-def test_a_cost_is_exact_only_if_every_term_was_told(asked: dict[str, Any], told: dict[str, Any], wanted: str) -> None:
-    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", {**ASKED, **asked}, converse(**told))
+def test_a_cost_is_exact_only_if_every_term_was_told(
+    parameters: dict[str, Any], response: dict[str, Any], wanted: str
+) -> None:
+    record = read_call(f"{HOST}amazon.nova-micro-v1%3A0/converse", {**ASKED, **parameters}, converse(**response))
     assert certainty(record) == wanted

@@ -292,11 +292,11 @@ def handler(http: Any) -> Any:
 def client(sdk: str, asynchronous: bool, socket_url: str) -> Any:
     http = openai_http if sdk == "openai" else anthropic_http
     transport = http.MockTransport(handler(http))
-    made = http.AsyncClient(transport=transport) if asynchronous else http.Client(transport=transport)
+    http_client = http.AsyncClient(transport=transport) if asynchronous else http.Client(transport=transport)
     if sdk == "openai":
         kind: Any = openai.AsyncOpenAI if asynchronous else openai.OpenAI
-        return kind(api_key="k", http_client=made, websocket_base_url=socket_url)
-    return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(api_key="k", http_client=made)
+        return kind(api_key="k", http_client=http_client, websocket_base_url=socket_url)
+    return (anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic)(api_key="k", http_client=http_client)
 
 
 def method_of(call: Call, target: Any) -> Any:

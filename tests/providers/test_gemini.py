@@ -33,14 +33,14 @@ def answer(*parts: dict[str, Any], usage: dict[str, Any] | None = None, **candid
 
 
 def test_a_generation() -> None:
-    said = answer(
+    response = answer(
         {"text": "Hm.", "thought": True},
         {"text": "So."},
         {"functionCall": {"name": "f", "args": {"x": 1}}},
         usage=USAGE,
         finishReason="STOP",
     )
-    record = read_call(GENERATE, ASKED, said)
+    record = read_call(GENERATE, ASKED, response)
     assert tokens(record) == (1_000, 150, 400, None, 50)
     assert (record.provider_name, record.operation_name, record.request_model) == (
         "gcp.gemini",
@@ -102,7 +102,7 @@ def test_parallel_calls_and_candidates_of_a_stream_stay_apart() -> None:
         )
     ]
     record = read_call(STREAM, ASKED, sse(*chunks), "text/event-stream")
-    assert [one["name"] for one in record.tool_calls or []] == ["f", "g"]
+    assert [tool_call["name"] for tool_call in record.tool_calls or []] == ["f", "g"]
     assert record.output_preview == "xy"
 
 
@@ -129,11 +129,11 @@ def test_the_tier_that_served(usage: dict[str, Any], tier: str | None) -> None:
 
 @pytest.mark.parametrize(("model", "searches"), [("gemini-2.5-flash", 1), ("gemini-3-pro", 2)])
 def test_grounding_is_billed_by_the_prompt_or_by_the_query(model: str, searches: int) -> None:
-    said = {
+    response = {
         **answer({"text": "So."}, usage=USAGE, groundingMetadata={"webSearchQueries": ["a", "b"]}),
         "modelVersion": model,
     }
-    assert gemini.read("x:generateContent", said, {}).usage.web_searches == searches
+    assert gemini.read("x:generateContent", response, {}).usage.web_searches == searches
 
 
 def test_a_blocked_prompt_and_an_answer_without_words() -> None:
@@ -195,9 +195,9 @@ def test_interactions() -> None:
 
 
 def test_the_results_of_a_batch() -> None:
-    one = {"metadata": {"key": "a"}, "response": answer({"text": "So."}, usage=USAGE)}
+    success = {"metadata": {"key": "a"}, "response": answer({"text": "So."}, usage=USAGE)}
     other = {"metadata": {"key": "b"}, "error": {"message": "no", "status": "INTERNAL"}}
-    body = json.dumps({"response": {"inlinedResponses": {"inlinedResponses": [one, other]}}}).encode()
+    body = json.dumps({"response": {"inlinedResponses": {"inlinedResponses": [success, other]}}}).encode()
     path = "/v1beta/batches/77"
     assert gemini.is_follow_up("GET", path)
     results = list(gemini.batch_results(path, body))
@@ -209,7 +209,7 @@ def test_the_results_of_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "usage", "wanted"),
+    ("parameters", "usage", "wanted"),
     [
         ({}, {}, "exact"),
         ({"serviceTier": "flex"}, {}, "estimated"),
@@ -231,14 +231,16 @@ def test_the_results_of_a_batch() -> None:
         ({"tools": [{"googleMaps": {}}]}, {}, "estimated"),
     ],
 )
-def test_a_cost_is_exact_only_if_every_term_was_told(asked: dict[str, Any], usage: dict[str, Any], wanted: str) -> None:
-    said = answer({"text": "So."}, usage={**USAGE, **usage}, finishReason="STOP")
-    assert certainty(read_call(GENERATE, {**ASKED, **asked}, said)) == wanted
+def test_a_cost_is_exact_only_if_every_term_was_told(
+    parameters: dict[str, Any], usage: dict[str, Any], wanted: str
+) -> None:
+    response = answer({"text": "So."}, usage={**USAGE, **usage}, finishReason="STOP")
+    assert certainty(read_call(GENERATE, {**ASKED, **parameters}, response)) == wanted
 
 
 def test_searches_that_may_be_free_are_an_estimate() -> None:
-    said = answer({"text": "So."}, usage=USAGE, groundingMetadata={"webSearchQueries": ["a"]})
-    record = read_call(GENERATE, {**ASKED, "tools": [{"googleSearch": {}}]}, said)
+    response = answer({"text": "So."}, usage=USAGE, groundingMetadata={"webSearchQueries": ["a"]})
+    record = read_call(GENERATE, {**ASKED, "tools": [{"googleSearch": {}}]}, response)
     assert certainty(record) == "estimated"
     assert (record.cost_details or {})["tools"] == pytest.approx(0.035)
 
@@ -265,9 +267,9 @@ def test_an_interaction_in_steps() -> None:
 def test_a_stream_of_an_interaction(whole: bool) -> None:
     begun = {"id": "i", "model": "gemini-2.5-flash", "status": "in_progress"}
     ended = {**begun, "status": "completed", "usage": USED}
-    said = {"type": "model_output", "content": [{"type": "text", "text": "So."}]}
+    step = {"type": "model_output", "content": [{"type": "text", "text": "So."}]}
     if whole:
-        ended["steps"] = [{**CALL, "arguments": {"city": "Bern"}}, said]
+        ended["steps"] = [{**CALL, "arguments": {"city": "Bern"}}, step]
     events = [
         {"event_type": "interaction.created", "interaction": begun},
         {"event_type": "step.start", "index": 0, "step": {**CALL, "arguments": {}}},

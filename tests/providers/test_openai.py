@@ -131,7 +131,7 @@ def test_the_results_of_a_batch() -> None:
     line = b'{"id": "b1", "custom_id": "a", "response": {"status_code": 200, "body": {"object": "chat.completion"}}, "error": null}\n'
     bad = b'{"id": "b2", "custom_id": "b", "response": {"status_code": 400, "body": {"error": {"message": "no"}}}, "error": null}\n'
     results = list(openai.batch_results("/v1/files/f/content", line + bad + b'{"custom_id'))
-    assert [(one.key, one.custom_id, one.path, one.status_code) for one in results] == [
+    assert [(result.key, result.custom_id, result.path, result.status_code) for result in results] == [
         ("b1", "a", "/v1/chat/completions", 200), ("b2", "b", "/v1/chat/completions", 400),
     ]  # fmt: skip
     assert openai.results_id("/v1/files/f/content") == "f"

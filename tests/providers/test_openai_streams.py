@@ -27,7 +27,7 @@ def call(arguments: Any, name: str | None = None, **more: Any) -> dict[str, Any]
 
 def calls_of(events: list[Event]) -> list[tuple[Any, Any, Any]]:
     found = openai.read(CHAT, assemble(CHAT, events), {}).tool_calls
-    return [(one["id"], one["name"], one["arguments"]) for one in found]
+    return [(found_call["id"], found_call["name"], found_call["arguments"]) for found_call in found]
 
 
 TWO = [("a", "sun", '{"x":1}'), ("b", "moon", '{"y":2}')]
@@ -172,9 +172,9 @@ def test_a_broken_response_keeps_what_had_arrived(
 
 
 def test_a_broken_response_keeps_its_parts_and_items_apart() -> None:
-    said = [("response.output_text.delta", {"delta": text, "output_index": item, "content_index": part})
+    deltas = [("response.output_text.delta", {"delta": text, "output_index": item, "content_index": part})
             for text, item, part in (("a", 1, 0), ("b", 1, 1), ("c", 2, 0), ("d", 1, 1))]  # fmt: skip
-    texts = [[part["text"] for part in item["content"]] for item in response(*said)["output"]]
+    texts = [[part["text"] for part in item["content"]] for item in response(*deltas)["output"]]
     assert texts == [["a", "bd"], ["c"]]
 
 

@@ -39,8 +39,8 @@ def test_an_endpoint_is_a_model_of_ones_own(verb: str) -> None:
 
 @pytest.mark.parametrize("body", [{"predictions": CHAT}, CHAT], ids=["as a prediction", "bare"])
 def test_a_chat_with_it_is_a_chat(body: dict[str, Any]) -> None:
-    asked = {"instances": [{"@requestFormat": "chatCompletions", "messages": [{"role": "user", "content": "Why?"}]}]}
-    record = read_call(f"{ENDPOINT}:{'predict' if 'predictions' in body else 'rawPredict'}", asked, body)
+    request = {"instances": [{"@requestFormat": "chatCompletions", "messages": [{"role": "user", "content": "Why?"}]}]}
+    record = read_call(f"{ENDPOINT}:{'predict' if 'predictions' in body else 'rawPredict'}", request, body)
     assert (record.operation_name, record.response_model, tokens(record)[:2]) == ("chat", "qwen", (9, 2))
     assert (record.output_preview, record.response_finish_reasons) == ("So.", ["stop"])
 

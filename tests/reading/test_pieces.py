@@ -14,7 +14,7 @@ from autolog._record.record import Record, merge
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def said(text: str, seconds: float | None, **fields: Any) -> Record:
+def piece(text: str, seconds: float | None, **fields: Any) -> Record:
     record = Record(id="call", **fields)
     at = None if seconds is None else NOON + timedelta(seconds=seconds)
     add_piece(record, text, at, "messages", [{"role": "user", "content": text}])
@@ -26,7 +26,7 @@ def texts(record: Record) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("told", "joined"),
+    ("pieces", "joined"),
     [
         ([("b", 2), ("a", 1), ("c", 2.5)], ["a", "b", "c"]),
         ([("b", 1), ("a", 1), ("b", 1)], ["b", "a"]),
@@ -34,10 +34,10 @@ def texts(record: Record) -> list[str]:
     ],
     ids=["by time", "twice", "without a time"],
 )
-def test_pieces_are_joined_in_order_and_once(told: list[tuple[str, float | None]], joined: list[str]) -> None:
+def test_pieces_are_joined_in_order_and_once(pieces: list[tuple[str, float | None]], joined: list[str]) -> None:
     record = Record(id="call")
-    for text, seconds in told:
-        merge(record, said(text, seconds))
+    for text, seconds in pieces:
+        merge(record, piece(text, seconds))
         join_pieces(record)
     assert (texts(record), record.input_preview) == (joined, joined[-1])
 
@@ -49,6 +49,8 @@ def test_a_record_without_pieces_is_left_alone() -> None:
 
 
 def test_what_else_a_record_says_stays() -> None:
-    record = said("a", 1, cost=0.5, cost_details={"certainty": "exact"}, usage_input_tokens=9, name="ask", kind="chain")
+    record = piece(
+        "a", 1, cost=0.5, cost_details={"certainty": "exact"}, usage_input_tokens=9, name="ask", kind="chain"
+    )
     join_pieces(record)
     assert (record.cost, record.usage_input_tokens, record.name, record.kind) == (0.5, 9, "ask", "chain")

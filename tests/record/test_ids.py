@@ -33,7 +33,7 @@ def test_record_ids_are_uuids_that_sort_by_time() -> None:
     ids = [new_record_id(milliseconds) for milliseconds in range(1_790_000_000_000, 1_790_000_001_000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == len(ids)
-    assert {(made.version, made.variant) for made in map(uuid.UUID, ids)} == {(7, uuid.RFC_4122)}
+    assert {(identifier.version, identifier.variant) for identifier in map(uuid.UUID, ids)} == {(7, uuid.RFC_4122)}
     assert uuid.UUID(ids[0]).int >> 80 == 1_790_000_000_000
 
 

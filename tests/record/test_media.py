@@ -139,8 +139,8 @@ def test_the_limit_is_configurable(patched: Records) -> None:
         "data": [{"b64_json": PNG64}],
         "usage": {"input_tokens": 10, "output_tokens": 100, "total_tokens": 110},
     }
-    made = http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
-    result = openai.OpenAI(api_key="k", http_client=made).images.generate(model="gpt-image-1", prompt="A dot")
+    http_client = http.Client(transport=http.MockTransport(lambda _: http.Response(200, json=answer)))
+    result = openai.OpenAI(api_key="k", http_client=http_client).images.generate(model="gpt-image-1", prompt="A dot")
     assert result.data is not None
     assert result.data[0].b64_json == PNG64
     (record,) = patched

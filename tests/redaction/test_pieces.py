@@ -27,22 +27,22 @@ EVENTS = (
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 30])
 @pytest.mark.parametrize("key", ["openai", "jwt", "github"])
 def test_a_key_that_a_stream_brings_in_pieces(size: int, key: str) -> None:
-    said = f"Use {KEYS[key]} for it, please."
-    body = stream(*({"content": said[at : at + size]} for at in range(0, len(said), size)))
+    sentence = f"Use {KEYS[key]} for it, please."
+    body = stream(*({"content": sentence[at : at + size]} for at in range(0, len(sentence), size)))
     found = redacted(body, "text/event-stream", side="response")
     pieces = re.findall(rb'"content": ?"([^"]*)"', found)
     assert b"".join(pieces).decode() == f"Use {REDACTED} for it, please."
-    assert len(pieces) == len(range(0, len(said), size))
+    assert len(pieces) == len(range(0, len(sentence), size))
     assert found.endswith(b"data: [DONE]\n\n")
 
 
 def test_pieces_of_two_choices_and_of_arguments_are_kept_apart() -> None:
     key = KEYS["openai"]
-    one = [{"content": key[at : at + 5]} for at in range(0, len(key), 5)]
-    two = [{"at": 1, "content": f"word{number} "} for number in range(len(one))]
+    first = [{"content": key[at : at + 5]} for at in range(0, len(key), 5)]
+    second = [{"at": 1, "content": f"word{number} "} for number in range(len(first))]
     calls = [{"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
              for piece in ('{"api_', 'key": "hun', 'ter2", "n": 1}')]  # fmt: skip
-    body = stream(*(delta for pair in zip(one, two, strict=True) for delta in pair), *calls)
+    body = stream(*(delta for pair in zip(first, second, strict=True) for delta in pair), *calls)
     found = redacted(body, "text/event-stream", side="response").decode()
     assert key[:12] not in found
     assert "hun" not in found
@@ -55,7 +55,7 @@ def test_pieces_of_two_choices_and_of_arguments_are_kept_apart() -> None:
         for call in choice["delta"].get("tool_calls", []):
             arguments += call["function"]["arguments"]
     assert texts[0] == REDACTED
-    assert texts[1] == "".join(f"word{number} " for number in range(len(one)))
+    assert texts[1] == "".join(f"word{number} " for number in range(len(first)))
     assert json.loads(arguments) == {"api_key": REDACTED, "n": 1}
 
 
@@ -75,9 +75,9 @@ def test_two_choices_in_one_event() -> None:
     ]
     body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
     found = redacted(body, "text/event-stream", side="response")
-    said = [json.loads(line[6:])["choices"] for line in found.splitlines() if line]
-    assert "".join(choices[1]["delta"]["content"] for choices in said) == REDACTED
-    assert "".join(choices[0]["delta"]["content"] for choices in said) == "w " * len(events)
+    choice_lists = [json.loads(line[6:])["choices"] for line in found.splitlines() if line]
+    assert "".join(choices[1]["delta"]["content"] for choices in choice_lists) == REDACTED
+    assert "".join(choices[0]["delta"]["content"] for choices in choice_lists) == "w " * len(events)
 
 
 def test_streams_that_are_no_server_sent_events() -> None:

@@ -74,8 +74,8 @@ def test_a_long_stream_is_cut_as_one_text() -> None:
     data = stream(*({"content": "word "} for _ in range(100)))
     record = Record(id="r", response_body=data, response_content_type="text/event-stream")
     assert shorten(record, 50)
-    said = b"".join(re.findall(rb'"content": ?"([^"]*)"', record.response_body or b"")).decode()
-    assert said == "word " * 10 + "… [450 characters left out]"
+    content = b"".join(re.findall(rb'"content": ?"([^"]*)"', record.response_body or b"")).decode()
+    assert content == "word " * 10 + "… [450 characters left out]"
 
 
 def test_a_key_behind_a_doubled_key_of_an_object() -> None:

@@ -171,11 +171,11 @@ def _ask(whole: Environment, **variables: str) -> str:
 
 
 def _quick_start(whole: Environment) -> None:
-    said = _ask(whole)
+    printed = _ask(whole)
     records = [json.loads(line) for line in whole.run("autolog", "logs", "--json").splitlines()][:2]
     assert {record["name"] for record in records} == {"answer", "chat gpt-4o-mini"}, records
     shown = whole.run("autolog", "show", records[0]["id"]) + whole.run("autolog", "trace", records[0]["id"])
-    assert said.split()[0] in shown
+    assert printed.split()[0] in shown
     whole.run("autolog", "stats", "--by", "model")
     whole.run("autolog", "export", "-o", "all.jsonl")
     whole.run("autolog", "doctor")

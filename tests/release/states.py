@@ -126,8 +126,8 @@ class Release:
         self.record(f"store={store}", calls=24 if dictionary else 1)
         with suppress(RuntimeError):  # the first revisions had no keys
             options = ("--name", "web", "--project", "shop", "--scope", "ingest", "--scope", "read")
-            said = self.run("-m", "autolog", "keys", "create", *options, "--store", store).split()
-            (self.target / "key.txt").write_text(next(word for word in said if word.startswith("alk_")) + "\n")
+            words = self.run("-m", "autolog", "keys", "create", *options, "--store", store).split()
+            (self.target / "key.txt").write_text(next(word for word in words if word.startswith("alk_")) + "\n")
         (self.target / "store.sql").write_text(dump(self.folder / "s.db"))
 
     def journal(self) -> None:
@@ -139,8 +139,8 @@ class Release:
         with self._serving() as (url, key):
             request = self.kept[0]
             headers = {**request["headers"], "Authorization": f"Bearer {key}"}
-            asked = urllib.request.Request(url + request["path"], base64.b64decode(request["body"]), headers)
-            with urllib.request.urlopen(asked, timeout=10) as answer:
+            upload = urllib.request.Request(url + request["path"], base64.b64decode(request["body"]), headers)
+            with urllib.request.urlopen(upload, timeout=10) as answer:
                 reply = {"status": answer.status, "headers": dict(answer.headers), "body": json.load(answer)}
         fields = json.loads(self.run("-c", FIELDS))
         found = {"request": request, "reply": reply, "fields": fields}
@@ -202,11 +202,11 @@ def dump_clickhouse(address: str, database: str) -> list[dict[str, str]]:
                  "'%View', name FORMAT TabSeparated", database).decode().split()  # fmt: skip
     tables = []
     for name in names:
-        made = _ask(address, f"SHOW CREATE TABLE `{name}` FORMAT TabSeparatedRaw", database).decode().strip()
-        view = made.startswith("CREATE MATERIALIZED VIEW")
+        statement = _ask(address, f"SHOW CREATE TABLE `{name}` FORMAT TabSeparatedRaw", database).decode().strip()
+        view = statement.startswith("CREATE MATERIALIZED VIEW")
         rows = b"" if view else _ask(address, f"SELECT * FROM `{name}` FORMAT RowBinary", database)
-        made = made.replace(f"{database}.", "DATABASE.")
-        tables.append({"name": name, "create": made, "rows": base64.b64encode(rows).decode()})
+        statement = statement.replace(f"{database}.", "DATABASE.")
+        tables.append({"name": name, "create": statement, "rows": base64.b64encode(rows).decode()})
     return tables
 
 

@@ -258,7 +258,9 @@ def older_server(reply: dict[str, Any]) -> Iterator[tuple[str, list[bytes]]]:
 @pytest.mark.parametrize("name", RELEASES)
 def test_servers_of_the_release_read_what_this_client_sends(name: str) -> None:
     release = exchange(name)
-    fields = [(name, _type(one["type"]), one["default"]) for name, one in release["fields"].items()]
+    fields = [
+        (name, _type(definition["type"]), definition["default"]) for name, definition in release["fields"].items()
+    ]
     codec = msgspec.defstruct("Released", fields, kw_only=True)
     records = sample()[: release["reply"]["body"]["accepted"]]
     with older_server(release["reply"]) as (url, bodies):

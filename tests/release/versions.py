@@ -46,7 +46,7 @@ def outcome(python: Path, tests: tuple[str, ...]) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(done.stdout[-3000:] if done.returncode else "", end="", flush=True)
     counts = re.findall(r"(\d+) (passed|failed|errors?|skipped)", done.stdout.strip().rpartition("\n")[2])
-    return ", ".join(f"{number} {what}" for number, what in counts) or "did not run"
+    return ", ".join(f"{number} {result}" for number, result in counts) or "did not run"
 
 
 def main(arguments: list[str]) -> int:
@@ -63,18 +63,20 @@ def main(arguments: list[str]) -> int:
     kept = folder / "results.json"
     results: dict[str, dict[str, str]] = json.loads(kept.read_text()) if kept.exists() else {}
     for interpreter in given.interpreter or interpreters().values():
-        asked = "import sys; print('%d.%d.%d' % sys.version_info[:3] + sys.version_info[3][0].replace('f', ''))"
-        version = subprocess.run([interpreter, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+        program = "import sys; print('%d.%d.%d' % sys.version_info[:3] + sys.version_info[3][0].replace('f', ''))"
+        version = subprocess.run(
+            [interpreter, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
         for sdks in SDKS:
             python = make(folder / f"{version}-{sdks}", *NEEDED, *VERSIONS[sdks], interpreter=interpreter)
             tests = CLIENT + (MORE if sdks == "newest" else ())
-            said = "cannot be installed" if python is None else outcome(python, tests)
-            results.setdefault(version, {})[sdks] = said
-            print(f"Python {version}, {sdks} SDKs: {said}", flush=True)
+            summary = "cannot be installed" if python is None else outcome(python, tests)
+            results.setdefault(version, {})[sdks] = summary
+            print(f"Python {version}, {sdks} SDKs: {summary}", flush=True)
             kept.write_text(json.dumps(results, indent=1))
     print(table(results))
     bad = ("failed", "error", "did not run", "cannot")
-    return any(word in said for row in results.values() for said in row.values() for word in bad)
+    return any(word in summary for row in results.values() for summary in row.values() for word in bad)
 
 
 def table(results: dict[str, dict[str, str]]) -> str:

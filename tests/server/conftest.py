@@ -29,5 +29,5 @@ def server(store: Store) -> Iterator[Server]:
 
 @pytest.fixture
 def running(store_url: str) -> Iterator[Live]:
-    with live(store_url) as made:
-        yield made
+    with live(store_url) as started:
+        yield started

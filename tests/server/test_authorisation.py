@@ -34,9 +34,9 @@ def name(route: Route) -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Run a server with records, a score, a key, an export, an alert and a view of the project `alpha`."""
-    with live(tmp_path_factory.mktemp("server") / "s.db") as made:
-        fill(made)
-        yield made
+    with live(tmp_path_factory.mktemp("server") / "s.db") as running:
+        fill(running)
+        yield running
 
 
 def fill(server: Live) -> None:
@@ -70,7 +70,7 @@ def new_key(server: Live, project: str, scopes: list[str], end: datetime | None 
 
 
 def ask(
-    made: httpx2.Client, route: Route, headers: dict[str, str] | None = None, limit: float = 0.3
+    session: httpx2.Client, route: Route, headers: dict[str, str] | None = None, limit: float = 0.3
 ) -> tuple[int, str]:
     """Call a route for what belongs to `alpha`: its status, and all that it says; of a live stream the beginning."""
     ids = {"account_id": "x", "gateway_id": "alpha", "name": "alert-a"}
@@ -84,21 +84,21 @@ def ask(
     elif route.method in SENDS:
         options["json"] = {"id": "rec-a", "log_id": "rec-a", "logId": "rec-a", "trace_id": "rec-a", "ids": ["rec-a"], "value": 1,
                            "name": "n", "run_id": "rec-a", "key": "k", "request_id": "rec-a", "score": 1}  # fmt: skip
-    said = ""
-    with made.stream(route.method, path, headers=headers or {}, follow_redirects=False, **options) as answer:
-        answered, began = answer.status_code, time.monotonic()
-        said = str(dict(answer.headers))
+    content = ""
+    with session.stream(route.method, path, headers=headers or {}, follow_redirects=False, **options) as answer:
+        status, began = answer.status_code, time.monotonic()
+        content = str(dict(answer.headers))
         live_stream = "event-stream" in answer.headers.get("content-type", "") or "tail" in path
         made_timeout = limit if live_stream else 10.0
         answer.request.extensions["timeout"]["read"] = made_timeout
         try:
             for piece in answer.iter_text():
-                said += piece
+                content += piece
                 if live_stream and time.monotonic() - began > limit:
                     break
         except httpx2.ReadTimeout:
             assert live_stream, name(route)
-    return answered, said
+    return status, content
 
 
 def kept_of_alpha(server: Live) -> list[str]:
@@ -114,19 +114,19 @@ def kept_of_alpha(server: Live) -> list[str]:
     return sorted(f"{table} {row}" for table, row in rows if "alpha" in str(row) or CONTENT in str(row))
 
 
-def refused(route: Route, status: int, said: str) -> bool:
+def refused(route: Route, status: int, content: str) -> bool:
     """Return whether a route turned somebody away: a page may send them to sign in."""
-    return status in {401, 403} or (route.session and status == 303 and "/ui/login" in said)
+    return status in {401, 403} or (route.session and status == 303 and "/ui/login" in content)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=name)
 def test_nobody_gets_in_without_a_key_or_with_a_wrong_one(server: Live, route: Route) -> None:
     for key in (None, "alk_wrong", KEY + "x"):
-        with client(server) as made:
+        with client(server) as session:
             for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}) if key is not None else ({},):
-                status, said = ask(made, route, headers)
-                assert refused(route, status, said), (key, status)
-                assert CONTENT not in said
+                status, content = ask(session, route, headers)
+                assert refused(route, status, content), (key, status)
+                assert CONTENT not in content
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +138,10 @@ def narrow(server: Live) -> dict[str, str]:
 @pytest.mark.parametrize("route", CLOSED, ids=name)
 def test_a_key_does_only_what_it_is_for(server: Live, narrow: dict[str, str], route: Route) -> None:
     for scope in narrow.keys() - {route.scope}:
-        with client(server, narrow[scope]) as made:
-            status, said = ask(made, route)
+        with client(server, narrow[scope]) as session:
+            status, content = ask(session, route)
         assert status == 403, (scope, status)
-        assert CONTENT not in said
+        assert CONTENT not in content
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +152,11 @@ def beta(server: Live) -> str:
 @pytest.mark.parametrize("route", ALL, ids=name)
 def test_a_key_of_another_project_reads_and_changes_nothing(server: Live, beta: str, route: Route) -> None:
     before = kept_of_alpha(server)
-    with client(server, beta) as made:
-        _, said = ask(made, route)
-        assert CONTENT not in said
-        status, said = ask(made, route, {"x-autolog-project": "alpha"})
-        assert CONTENT not in said
+    with client(server, beta) as session:
+        _, content = ask(session, route)
+        assert CONTENT not in content
+        status, content = ask(session, route, {"x-autolog-project": "alpha"})
+        assert CONTENT not in content
         assert status == 403 or route.open or (route.session and status in {303, 403}), status
     after = kept_of_alpha(server)
     assert [row for row in before if row not in after] == []
@@ -164,26 +164,26 @@ def test_a_key_of_another_project_reads_and_changes_nothing(server: Live, beta: 
 
 def test_the_other_project_is_there_to_be_read_by_its_own_key(server: Live) -> None:
     key = new_key(server, "alpha", ALL_SCOPES)
-    with client(server, key) as made:
-        found = {name(route) for route in CLOSED if route.scope == "read" and CONTENT in ask(made, route)[1]}
+    with client(server, key) as session:
+        found = {name(route) for route in CLOSED if route.scope == "read" and CONTENT in ask(session, route)[1]}
     assert found >= {"GET /api/v1/records/{id}", "GET /ui/log/{id}", "GET /ui/raw", "GET /v1/logs/{id}"}
     assert len(found) > 15, sorted(found)
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=name)
 def test_a_key_is_refused_once_it_has_expired(server: Live, route: Route, expired: str) -> None:
-    with client(server, expired) as made:
-        status, said = ask(made, route)
-    assert refused(route, status, said), status
-    assert CONTENT not in said
+    with client(server, expired) as session:
+        status, content = ask(session, route)
+    assert refused(route, status, content), status
+    assert CONTENT not in content
 
 
 @pytest.fixture(scope="module")
 def expired(server: Live) -> str:
     end = datetime.now(UTC) + timedelta(seconds=4)
     key = new_key(server, "alpha", ALL_SCOPES, end)
-    with client(server, key) as made:
-        assert made.get("/api/v1/records/rec-a").status_code == 200
+    with client(server, key) as session:
+        assert session.get("/api/v1/records/rec-a").status_code == 200
     time.sleep(4.1)
     return key
 

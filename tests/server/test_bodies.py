@@ -28,8 +28,8 @@ TRACK = "/rest/track-score"
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Live]:
-    with live(tmp_path / "s.db", Limits(body_seconds=3)) as made:
-        yield made
+    with live(tmp_path / "s.db", Limits(body_seconds=3)) as server:
+        yield server
 
 
 def insert(running: Live, number: int) -> int:
@@ -40,9 +40,9 @@ def insert(running: Live, number: int) -> int:
 def half_sent(running: Live, stack: ExitStack, path: str, length: int) -> socket.socket:
     """Send a request with only the first byte of its body."""
     host, port = running.url.removeprefix("http://").split(":")
-    made = stack.enter_context(socket.create_connection((host, int(port))))
-    made.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{{".encode())
-    return made
+    connection = stack.enter_context(socket.create_connection((host, int(port))))
+    connection.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{{".encode())
+    return connection
 
 
 @pytest.mark.parametrize("path", [TRACK, "/ui/login", "/ui/logout", "/log-request"])

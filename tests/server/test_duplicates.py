@@ -43,9 +43,9 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
     deduplicator, writer = Deduplicator(), Writer(store, 1000)
 
     def both(number: int) -> list[Record]:
-        told = {"start_time": NOON, "response_id": f"resp-{number}", "cost": 0.5, "request_model": "m"}
-        native = record(number, id=f"native-{number}", dialect="native", user="ada", **told)
-        span = record(number, id=f"span-{number}", dialect="otlp", session="s", request_body=None, **told)
+        fields = {"start_time": NOON, "response_id": f"resp-{number}", "cost": 0.5, "request_model": "m"}
+        native = record(number, id=f"native-{number}", dialect="native", user="ada", **fields)
+        span = record(number, id=f"span-{number}", dialect="otlp", session="s", request_body=None, **fields)
         return [native, span] if number % 2 else [span, native]
 
     def write(store: Store, records: Sequence[Record]) -> list[int]:
@@ -55,7 +55,7 @@ def test_one_call_seen_by_two_layers_at_once_is_one(store: Store) -> None:
         places = deduplicator.fold(store, both(number)).write(store)
         assert len(places) == 2
         assert places[0] == places[1]
-    futures = [writer.submit(RecordWrite([one], write)) for number in range(4, 20) for one in both(number)]
+    futures = [writer.submit(RecordWrite([sent], write)) for number in range(4, 20) for sent in both(number)]
     for future in futures:
         assert len(future.result(30)) == 1
     writer.close()
@@ -96,19 +96,19 @@ def test_reports_that_reach_two_servers_at_once_are_one_bill(store: Store, sende
     ][::order]  # fmt: skip
     writer = Writer(store, 1000)
     servers = [SecondLook(store, writer, Deduplicator()) for _ in reports]
-    folded = [one.duplicates.fold(store, [report]) for one, report in zip(servers, reports, strict=True)]
-    for one, its in zip(servers, folded, strict=True):
+    folded = [server.duplicates.fold(store, [report]) for server, report in zip(servers, reports, strict=True)]
+    for server, its in zip(servers, folded, strict=True):
         its.write(store)
-        one.shared = True
-        one.note(its.records)
-    assert [one.cost for one in store.find(Query())] == [0.5, 0.5]
+        server.shared = True
+        server.note(its.records)
+    assert [server.cost for server in store.find(Query())] == [0.5, 0.5]
     for _ in range(2):  # a look finds nothing more after the first
-        for one, its in zip(servers, folded, strict=True):
-            one.look(after=0)
-            one.note(its.records)
+        for server, its in zip(servers, folded, strict=True):
+            server.look(after=0)
+            server.note(its.records)
         found = store.find(Query())
-        assert sorted(str(one.cost) for one in found) == (["0.5"] if "native" in senders else ["0.5", "None"])
-        (bill,) = (one for one in found if one.cost)
+        assert sorted(str(server.cost) for server in found) == (["0.5"] if "native" in senders else ["0.5", "None"])
+        (bill,) = (server for server in found if server.cost)
         assert len(bill.extra["reports"]) == 2
     writer.close()
     if "native" in senders:
@@ -128,11 +128,11 @@ def arrive(store: Store, records: list[Record], how: str, order: int) -> list[Re
     """Send records, and return those in the store in the order of their start."""
     deduplicator = Deduplicator()
     records = records[::order]
-    for batch in [records] if how == "together" else [[one] for one in records]:
+    for batch in [records] if how == "together" else [[item] for item in records]:
         if how == "at several servers":
             deduplicator = Deduplicator()
         deduplicator.fold(store, batch).write(store)
-    return sorted(store.find(Query(), 100), key=lambda one: (str(one.start_time), one.id))
+    return sorted(store.find(Query(), 100), key=lambda item: (str(item.start_time), item.id))
 
 
 @arriving
@@ -165,7 +165,7 @@ def test_the_place_of_a_span_is_given_to_one_record(store: Store) -> None:
     tries = [
         call("native", number, parent_span_id="otlp1", start_time=NOON + timedelta(seconds=1)) for number in (1, 2)
     ]
-    first, second = sorted(arrive(store, [span, *tries], "apart", 1), key=lambda one: one.id)
+    first, second = sorted(arrive(store, [span, *tries], "apart", 1), key=lambda item: item.id)
     assert (first.id, first.span_id, first.parent_span_id) == ("native-1", "otlp1", "agent")
     assert (second.id, second.span_id, second.parent_span_id) == ("native-2", "native2", "otlp1")
     assert "otel" not in second.extra
@@ -186,8 +186,8 @@ def test_what_is_remembered_of_spans_is_bounded(traces: int) -> None:
 def test_the_fuller_usage_wins(store: Store, how: str, order: int) -> None:
     bare = call("native", 1, usage_input_tokens=None, usage_output_tokens=None, cost=None,
                 cost_details={"certainty": "unknown", "unknown": "the stream told no usage"})  # fmt: skip
-    told = call("otlp", 1, usage_reasoning_output_tokens=1, cost_details={"certainty": "exact"})
-    (found,) = arrive(store, [bare, told], how, order)
+    fuller = call("otlp", 1, usage_reasoning_output_tokens=1, cost_details={"certainty": "exact"})
+    (found,) = arrive(store, [bare, fuller], how, order)
     assert (found.usage_input_tokens, found.usage_output_tokens, found.cost) == (9, 3, 0.5)
     assert found.cost_details == {"certainty": "exact"}
     _, same = arrive(store, [call("native", 2), call("otlp", 2, usage_input_tokens=8, cost=0.4)], how, order)
@@ -197,13 +197,13 @@ def test_the_fuller_usage_wins(store: Store, how: str, order: int) -> None:
 @arriving
 def test_a_cost_keeps_what_is_said_of_it(store: Store, how: str, order: int) -> None:
     """LiteLLM's spans have a cost of models for which nobody here knows a price."""
-    said = {"certainty": "estimated", "why": "as the sender computed it"}
+    details = {"certainty": "estimated", "why": "as the sender computed it"}
     unpriced = call("native", 1, cost=None, cost_details={"certainty": "unknown", "unknown": "no price is known"})
-    (found,) = arrive(store, [unpriced, call("otlp", 1, cost_details=said, custom_cost=True)], how, order)
-    assert (found.id, found.cost, found.cost_details, found.custom_cost) == ("native-1", 0.5, said, True)
+    (found,) = arrive(store, [unpriced, call("otlp", 1, cost_details=details, custom_cost=True)], how, order)
+    assert (found.id, found.cost, found.cost_details, found.custom_cost) == ("native-1", 0.5, details, True)
     exact = {"certainty": "exact"}
     priced = call("native", 2, cost=0.4, cost_details=exact)
-    _, same = arrive(store, [priced, call("otlp", 2, cost_details=said, custom_cost=True)], how, order)
+    _, same = arrive(store, [priced, call("otlp", 2, cost_details=details, custom_cost=True)], how, order)
     assert (same.cost, same.cost_details, same.custom_cost) == (0.4, exact, False)
 
 
@@ -213,8 +213,8 @@ def test_errors_of_one_call_are_one(store: Store, how: str, order: int) -> None:
               "cost": None, "parent_span_id": "agent"}  # fmt: skip
     records = [call(dialect, number, **failed) for number in (1, 3) for dialect in ("native", "otlp")]
     found = arrive(store, records, how, order)
-    assert [one.id for one in found] == ["native-1", "native-3"]
-    assert [one.extra["otel"]["span_id"] for one in found] == ["otlp1", "otlp3"]
+    assert [item.id for item in found] == ["native-1", "native-3"]
+    assert [item.extra["otel"]["span_id"] for item in found] == ["otlp1", "otlp3"]
 
 
 @arriving
@@ -224,29 +224,31 @@ def test_spans_of_one_call_in_each_other_are_one_bill(store: Store, how: str, or
     outer = call("otlp", 1, response_id=None, end_time=NOON + timedelta(seconds=9))
     step = call("otlp", 1, id="step", kind="chain", span_id="step", parent_span_id="otlp1", cost=None, response_id=None)
     found = arrive(store, [step, inner, outer] if order == 1 else [outer, inner, step], how, order)
-    assert sum(one.cost or 0 for one in found) == 0.5
-    assert {one.id: one.kind for one in found if one.id != "step"} == {"otlp-1": "chain", "otlp-2": "llm"}
+    assert sum(item.cost or 0 for item in found) == 0.5
+    assert {item.id: item.kind for item in found if item.id != "step"} == {"otlp-1": "chain", "otlp-2": "llm"}
 
 
 @arriving
 def test_layers_above_a_record_are_steps_whichever_came_first(store: Store, how: str, order: int) -> None:
-    told = {"response_id": "resp", "parent_span_id": "otlp1"}
-    records = [call("native", 2, **told), call("otlp", 2, **told), call("otlp", 1, response_id="resp")]
+    fields = {"response_id": "resp", "parent_span_id": "otlp1"}
+    records = [call("native", 2, **fields), call("otlp", 2, **fields), call("otlp", 1, response_id="resp")]
     found = arrive(store, records, how, order)
-    assert sum(one.cost or 0 for one in found) == 0.5
-    assert [one.kind for one in found].count("llm") == 1
-    assert next(one for one in found if one.kind == "llm").id == "native-2"
+    assert sum(item.cost or 0 for item in found) == 0.5
+    assert [item.kind for item in found].count("llm") == 1
+    assert next(item for item in found if item.kind == "llm").id == "native-2"
 
 
 @arriving
-@pytest.mark.parametrize("told", [{}, {"response_id": None}, {"response_id": "chatcmpl-of-its-own"}])
-def test_a_span_that_is_sent_again_is_the_same_one(store: Store, how: str, order: int, told: dict[str, object]) -> None:
-    spans = [call("otlp", 1, trace_id="b" * 32, **told) for _ in range(2)]
-    found = arrive(store, [call("native", 1, response_id="resp_1"), spans[0]], how, order) if told else None
+@pytest.mark.parametrize("fields", [{}, {"response_id": None}, {"response_id": "chatcmpl-of-its-own"}])
+def test_a_span_that_is_sent_again_is_the_same_one(
+    store: Store, how: str, order: int, fields: dict[str, object]
+) -> None:
+    spans = [call("otlp", 1, trace_id="b" * 32, **fields) for _ in range(2)]
+    found = arrive(store, [call("native", 1, response_id="resp_1"), spans[0]], how, order) if fields else None
     found = arrive(store, [call("native", 1), spans[0]], how, order) if found is None else found
-    assert [(one.id, one.kind, one.cost) for one in found] == [("native-1", "llm", 0.5)]
-    found = arrive(store, [spans[1] if told else call("otlp", 1, trace_id="b" * 32)], how, order)
-    assert [(one.id, one.kind, one.cost) for one in found] == [("native-1", "llm", 0.5)]
+    assert [(item.id, item.kind, item.cost) for item in found] == [("native-1", "llm", 0.5)]
+    found = arrive(store, [spans[1] if fields else call("otlp", 1, trace_id="b" * 32)], how, order)
+    assert [(item.id, item.kind, item.cost) for item in found] == [("native-1", "llm", 0.5)]
 
 
 @arriving
@@ -255,8 +257,8 @@ def test_different_calls_stay_different(store: Store, how: str, order: int) -> N
     other = call("otlp", 2, response_id="resp-9", request_model="other", parent_span_id="otlp1")
     records = [call("native", 1), call("otlp", 1, id="o", response_id="resp-8"), other]
     found = arrive(store, records, how, order)
-    assert [one.kind for one in found] == ["llm"] * 3
-    assert sum(one.cost or 0 for one in found) == 1.5
+    assert [item.kind for item in found] == ["llm"] * 3
+    assert sum(item.cost or 0 for item in found) == 1.5
 
 
 # Log events about a span
@@ -337,15 +339,15 @@ def test_log_events_below_a_layer_above_add_no_bill(store: Store, how: str, with
 
 def report(scope: str, number: int = 1, **fields: object) -> Record:
     """Return a call as an instrumentation reports it, alone in a trace."""
-    told: dict[str, object] = {"id": f"{scope}-{number}", "extra": {"scope": scope}, "trace_id": f"{scope}{number}",
+    values: dict[str, object] = {"id": f"{scope}-{number}", "extra": {"scope": scope}, "trace_id": f"{scope}{number}",
                                "span_id": f"{scope}{number}", "response_id": None,
                                "cost_details": {"certainty": "estimated", "why": "a tier that is not told"}}  # fmt: skip
-    return call("otlp", number, **{**told, **fields})
+    return call("otlp", number, **{**values, **fields})
 
 
 def bills(store: Store) -> dict[str, float | None]:
     """Return the calls and their costs."""
-    return {one.id: one.cost for one in store.find(Query(), 1000) if one.kind == "llm"}
+    return {item.id: item.cost for item in store.find(Query(), 1000) if item.kind == "llm"}
 
 
 HOW = ("together", "apart", "at several servers")
@@ -359,23 +361,25 @@ HOW = ("together", "apart", "at several servers")
 )  # fmt: skip
 @pytest.mark.parametrize("ids", ["of the response", "of none", "of two"])
 def test_three_reports_in_three_traces_are_one_bill(store: Store, how: str, order: tuple[int, ...], ids: str) -> None:
-    told = {"response_id": "resp-1"} if ids == "of the response" else {}
-    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **told)
-    layers = [report("upper", **told), exact, call("native", 1, response_id=None if ids == "of none" else "resp-1")]
+    fields = {"response_id": "resp-1"} if ids == "of the response" else {}
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **fields)
+    layers = [report("upper", **fields), exact, call("native", 1, response_id=None if ids == "of none" else "resp-1")]
     arrive(store, [layers[at] for at in order], how, 1)
     assert bills(store) == {"native-1": 0.5}
     found = store.get("native-1")
     assert found is not None
     assert found.extra["reports"] == {"native": "native-1", "otlp upper": "upper-1", "otlp sdk": "sdk-1"}
-    (step,) = [one for one in store.find(Query(), 9) if one.id != "native-1"]  # in its own trace, without a bill
+    (step,) = [item for item in store.find(Query(), 9) if item.id != "native-1"]  # in its own trace, without a bill
     assert (step.kind, step.cost, step.trace_id) == ("chain", None, step.span_id)
 
 
 @arriving
-@pytest.mark.parametrize("told", [{"response_id": "resp-1"}, {}], ids=["by its id", "by what it used"])
-def test_the_report_that_says_most_bears_the_bill(store: Store, how: str, order: int, told: dict[str, object]) -> None:
-    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **told)
-    arrive(store, [report("upper", **told), exact, report("other", **told)], how, order)
+@pytest.mark.parametrize("fields", [{"response_id": "resp-1"}, {}], ids=["by its id", "by what it used"])
+def test_the_report_that_says_most_bears_the_bill(
+    store: Store, how: str, order: int, fields: dict[str, object]
+) -> None:
+    exact = report("sdk", cost=0.7, cost_details={"certainty": "exact"}, **fields)
+    arrive(store, [report("upper", **fields), exact, report("other", **fields)], how, order)
     assert bills(store) == {"sdk-1": 0.7}
 
 
@@ -418,8 +422,8 @@ def test_the_same_prompt_sent_many_times_at_once_stays_many(
     ids=str,
 )  # fmt: skip
 def test_calls_that_differ_are_two_bills(store: Store, how: str, order: int, different: dict[str, object]) -> None:
-    one = report("x", extra={"scope": "x", "resource": {"service.name": "shop"}}, output_preview="Yes.")
-    arrive(store, [one, report("y", **different)], how, order)
+    first = report("x", extra={"scope": "x", "resource": {"service.name": "shop"}}, output_preview="Yes.")
+    arrive(store, [first, report("y", **different)], how, order)
     assert list(bills(store).values()) == [0.5, 0.5]
 
 
@@ -452,8 +456,8 @@ def test_a_trace_of_a_thousand_calls_takes_no_longer_for_each(store: Store, shap
         def parent(number: int) -> int:
             return 0 if shape == "beside each other" else number - 1
 
-        told = {"usage_input_tokens": 1, "response_id": None, "trace_id": f"{count:032x}"}
-        return [call("otlp", number, **told, usage_output_tokens=number, span_id=f"{number:016x}",
+        fields = {"usage_input_tokens": 1, "response_id": None, "trace_id": f"{count:032x}"}
+        return [call("otlp", number, **fields, usage_output_tokens=number, span_id=f"{number:016x}",
                      parent_span_id=f"{parent(number):016x}" if number else None, id=f"{count}-{number}")
                 for number in range(count)]  # fmt: skip
 
@@ -563,9 +567,9 @@ def run_program(running: Live, code: str, call: str, folder: Path) -> str:
 def test_instrumented_programs_ship_to_us(running: Live, name: str, layers: str, tmp_path: Path) -> None:
     """A span of somebody else's is a record; if autolog saw the same call on the wire, both are one."""
     patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
-    said = run_program(running, patch + SETUPS[name], ANTHROPIC if name == "anthropic" else CALL, tmp_path)
+    output = run_program(running, patch + SETUPS[name], ANTHROPIC if name == "anthropic" else CALL, tmp_path)
     calls = [record for record in running.records() if record.kind == "llm"]
-    assert len(calls) == 1, (said, [record.extra for record in running.records()])
+    assert len(calls) == 1, (output, [record.extra for record in running.records()])
     (record,) = calls
     if layers == "above autolog":
         assert record.sdk
@@ -607,9 +611,9 @@ AnthropicInstrumentor().instrument(tracer_provider=provider)
 def test_layers_in_traces_of_their_own_are_one_call(running: Live, name: str, layers: str, tmp_path: Path) -> None:
     setups, call = TOGETHER[name]
     patch = PATCH.format(url=running.url, key=KEY) if layers == "above autolog" else ""
-    said = run_program(running, patch + "".join(SETUPS[setup] for setup in setups), call, tmp_path)
+    output = run_program(running, patch + "".join(SETUPS[setup] for setup in setups), call, tmp_path)
     records = running.records()
     calls = [record for record in records if record.kind == "llm"]
-    assert len(calls) == 1, (said, [(record.kind, record.extra) for record in records])
+    assert len(calls) == 1, (output, [(record.kind, record.extra) for record in records])
     assert calls[0].cost
     assert len(calls[0].extra["reports"]) >= 2

@@ -78,11 +78,11 @@ def test_a_call_that_two_layers_report_is_charged_once(store: Store) -> None:
 def test_results_are_in_the_order_of_the_records(store: Store) -> None:
     records = [Record(id=f"r{number}") for number in range(5)]
     written = ingest_of(Counted()).write(store, records)
-    assert [type(one) for one in written] == [Written] * 5
-    for record, one in zip(records, written, strict=True):
+    assert [type(result) for result in written] == [Written] * 5
+    for record, result in zip(records, written, strict=True):
         found = store.get(record.id)
         assert found is not None
-        assert found.seq == one.seq
+        assert found.seq == result.seq
 
 
 def test_what_was_not_written_is_not_charged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

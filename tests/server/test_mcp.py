@@ -49,8 +49,8 @@ def test_a_key_that_may_read_is_needed(reader: tuple[Live, str, str]) -> None:
 def test_what_wants_no_answer_gets_none(reader: tuple[Live, str, str]) -> None:
     server, read, _ = reader
     headers = {"authorization": f"Bearer {read}"}
-    told = httpx2.post(
+    response = httpx2.post(
         f"{server.url}/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers
     )
-    assert (told.status_code, told.content) == (202, b"")
+    assert (response.status_code, response.content) == (202, b"")
     assert httpx2.get(f"{server.url}/mcp", headers=headers).status_code == 405

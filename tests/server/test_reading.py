@@ -45,9 +45,9 @@ def test_it_reads_what_find_reads(store: Store) -> None:
     fill(store, 450)
     for limit, offset in ((1000, 0), (LOOK_UP, 3), (LOOK_UP + 1, 0), (7, 445), (5, 450)):
         for newest_first, order_by in ((True, "created_at"), (False, "created_at"), (True, "seq")):
-            asked = (limit, offset, newest_first, order_by)
-            found = store.find(Query(), *asked, bodies=True)
-            assert list(read_whole(store, Query(), *asked)) == found, asked
+            options = (limit, offset, newest_first, order_by)
+            found = store.find(Query(), *options, bodies=True)
+            assert list(read_whole(store, Query(), *options)) == found, options
 
 
 def test_what_comes_meanwhile_shifts_nothing(store: Store) -> None:
@@ -65,7 +65,8 @@ def test_large_bodies_are_not_held_together(tmp_path: Path) -> None:
     fill(store, 100, size=2_000_000)
     tracemalloc.start()
     size = sum(
-        len(line) for line in json_lines({"body": str(one.request_body)} for one in read_whole(store, Query(), 100))
+        len(line)
+        for line in json_lines({"body": str(record.request_body)} for record in read_whole(store, Query(), 100))
     )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -83,8 +84,8 @@ def test_pieces_of_an_object_are_its_json(items: list[object], others: dict[str,
 def test_long_replies_are_few_at_once(tmp_path: Path) -> None:
     with live(tmp_path / "s.db", Limits(streams=2)) as running:
         client = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
-        with client.stream("GET", "/api/v1/tail") as one, client.stream("GET", "/ui/events") as two:
-            assert (one.status_code, two.status_code) == (200, 200)
+        with client.stream("GET", "/api/v1/tail") as first, client.stream("GET", "/ui/events") as second:
+            assert (first.status_code, second.status_code) == (200, 200)
             third = client.get("/api/v1/tail")
             assert (third.status_code, third.headers["retry-after"]) == (503, "5")
             assert client.get("/v5/logs?file_id=logs").status_code == 503

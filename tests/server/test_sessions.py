@@ -26,23 +26,23 @@ def sessions_of(store: Store, fixed: str | None = FIXED) -> Sessions:
     """Return the sessions as known to one server on the store."""
     keyring = Keyring(store, fixed)
     keyring.refresh()
-    made = Sessions(store, Writer(store, 100), keyring)
-    made.refresh()
-    return made
+    sessions = Sessions(store, Writer(store, 100), keyring)
+    sessions.refresh()
+    return sessions
 
 
 def test_a_session_is_known_to_every_server_until_it_is_ended(store: Store) -> None:
-    one = sessions_of(store)
-    token = one.open(FIXED)
-    assert one.find(token) is not None
-    other = sessions_of(store)
-    found = other.find(token)
+    first = sessions_of(store)
+    token = first.open(FIXED)
+    assert first.find(token) is not None
+    second = sessions_of(store)
+    found = second.find(token)
     assert found is not None
     assert found.key_id == "fixed"
-    other.end(token)
-    assert other.find(token) is None
-    one.refresh(at_once=True)
-    assert one.find(token) is None
+    second.end(token)
+    assert second.find(token) is None
+    first.refresh(at_once=True)
+    assert first.find(token) is None
 
 
 def test_the_store_has_neither_the_token_nor_the_key(store: Store, tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def test_portkey_async_and_feedback(server: Live) -> None:
     async def main() -> None:
         client = portkey.AsyncPortkey(api_key=KEY, base_url=f"{server.url}/v1")
         await client.logs.create(request=REQUEST, response={**RESPONSE, "status": 429}, metadata={"trace_id": "t-2"})
-        made = await client.feedback.create(trace_id="t-2", value=-3)
-        assert made.status == "success"
-        feedback_id = made.feedback_ids[0]
+        created = await client.feedback.create(trace_id="t-2", value=-3)
+        assert created.status == "success"
+        feedback_id = created.feedback_ids[0]
         assert server.records()[0].feedback == -1
         await client.feedback.update(feedback_id=feedback_id, value=5)
         assert server.records()[0].feedback == 1
@@ -92,8 +92,8 @@ def test_portkey_exports(server: Live) -> None:
     portkey = need("portkey_ai")
     client = portkey.Portkey(api_key=KEY, base_url=f"{server.url}/v1")
     client.logs.create(request=REQUEST, response=RESPONSE)
-    made = client.logs.exports.create(filters={"ai_model": "gpt-4o"}, requested_data=["id", "ai_model", "cost"])
-    export_id = made.id
+    created = client.logs.exports.create(filters={"ai_model": "gpt-4o"}, requested_data=["id", "ai_model", "cost"])
+    export_id = created.id
     client.logs.exports.start(export_id=export_id)
     found = client.logs.exports.retrieve(export_id=export_id)
     assert found.status == "success"
@@ -125,25 +125,25 @@ def log_prompt(client: Any, **more: Any) -> Any:
 
 def test_humanloop_create_update_get_list_delete(server: Live) -> None:
     client = humanloop(server)
-    made = log_prompt(client)
+    created = log_prompt(client)
     again = log_prompt(client, log_id="log_mine")
-    assert (again.id, again.prompt_id, again.version_id) == ("log_mine", made.prompt_id, made.version_id)
+    assert (again.id, again.prompt_id, again.version_id) == ("log_mine", created.prompt_id, created.version_id)
     updated = client.prompts.update_log(
-        id=made.prompt_id, log_id=made.id, output_tokens=0, metadata={"a": 1}, error="late"
+        id=created.prompt_id, log_id=created.id, output_tokens=0, metadata={"a": 1}, error="late"
     )
     updated = updated if isinstance(updated, dict) else updated.model_dump()
     assert (updated["output_tokens"], updated["error"], updated["prompt_tokens"]) == (0, "late", 12)
-    unchanged = client.prompts.update_log(id=made.prompt_id, log_id=made.id)
+    unchanged = client.prompts.update_log(id=created.prompt_id, log_id=created.id)
     unchanged = unchanged if isinstance(unchanged, dict) else unchanged.model_dump()
     assert unchanged["metadata"] == {"a": 1}
-    one = client.logs.get(id=made.id)
-    one = one if isinstance(one, dict) else one.model_dump()
-    assert one["prompt"]["inputs"] == [{"name": "who"}]
-    assert one["prompt"]["total_logs_count"] == 2
-    listed = list(client.logs.list(file_id=made.prompt_id, size=1))
-    assert [log.id for log in listed] == [again.id, made.id]
-    client.logs.delete(id=[made.id, "unknown"])
-    assert [log.id for log in client.logs.list(file_id=made.prompt_id)] == [again.id]
+    fetched = client.logs.get(id=created.id)
+    fetched = fetched if isinstance(fetched, dict) else fetched.model_dump()
+    assert fetched["prompt"]["inputs"] == [{"name": "who"}]
+    assert fetched["prompt"]["total_logs_count"] == 2
+    listed = list(client.logs.list(file_id=created.prompt_id, size=1))
+    assert [log.id for log in listed] == [again.id, created.id]
+    client.logs.delete(id=[created.id, "unknown"])
+    assert [log.id for log in client.logs.list(file_id=created.prompt_id)] == [again.id]
 
 
 def test_humanloop_versions_and_other_files(server: Live) -> None:
@@ -163,9 +163,9 @@ def test_humanloop_versions_and_other_files(server: Live) -> None:
         spec={"arguments_type": "target_free", "return_type": "boolean", "evaluator_type": "external"},
     )  # fmt: skip
     client.flows.update_log(log_id=flow.id, log_status="complete", output="done")
-    one = client.logs.get(id=first.id)
-    one = one if isinstance(one, dict) else one.model_dump()
-    assert [log["id"] for log in one["evaluator_logs"]] == [judged.id]
+    fetched = client.logs.get(id=first.id)
+    fetched = fetched if isinstance(fetched, dict) else fetched.model_dump()
+    assert [log["id"] for log in fetched["evaluator_logs"]] == [judged.id]
     whole = client.logs.get(id=flow.id)
     whole = whole if isinstance(whole, dict) else whole.model_dump()
     assert [child["id"] for child in whole["trace_children"]] == [tool.id]
@@ -194,12 +194,12 @@ def test_humanloop_async(server: Live) -> None:
 
     async def main() -> Any:
         client = module.AsyncHumanloop(api_key=KEY, base_url=f"{server.url}/v5")
-        made = await client.prompts.log(path="a/b", prompt={"model": "m"}, output="x")
-        pager = await client.logs.list(file_id=made.prompt_id)
-        return [log.id async for log in pager], made.id
+        created = await client.prompts.log(path="a/b", prompt={"model": "m"}, output="x")
+        pager = await client.logs.list(file_id=created.prompt_id)
+        return [log.id async for log in pager], created.id
 
-    ids, made = asyncio.run(main())
-    assert ids == [made]
+    ids, created = asyncio.run(main())
+    assert ids == [created]
 
 
 # Cloudflare

@@ -118,11 +118,11 @@ def test_an_alert_fires_once_until_it_is_over(store: Store, watch: Watch, hook: 
     for _ in range(3):
         watch.look(NOW)
     until(lambda: len(hook.received) == 1)
-    told = hook.received[0]
-    assert told["text"] == (
+    message = hook.received[0]
+    assert message["text"] == (
         "FIRING errors: error rate 50% (above 10% over 1h, 8 calls) in project default, model=gpt-4o"
     )
-    assert (told["alert"], told["firing"], told["value"], told["calls"]) == ("errors", True, 0.5, 8)
+    assert (message["alert"], message["firing"], message["value"], message["calls"]) == ("errors", True, 0.5, 8)
     watch.look(NOW + timedelta(hours=2))
     watch.look(NOW + timedelta(hours=3))
     until(lambda: len(hook.received) == 2)
@@ -233,9 +233,9 @@ def test_a_message_links_to_the_calls_that_it_is_about(hook: Receiver) -> None:
     event = {"at": "2026-11-20T12:00:00+00:00", "text": "FIRING a", "firing": True}
     rule = Rule("a", "shop", "error_rate > 5% over 15m", {"tag": ["x y", "z"]}, webhook=hook.url)
     assert Notifier(private=True, address="https://logs.example/logs/").tell(rule, event) == []
-    (told,) = hook.received
-    assert told["url"] == (
+    (message,) = hook.received
+    assert message["url"] == (
         "https://logs.example/logs/ui/?project=shop&tag=x+y&tag=z&status=error"
         "&since=2026-11-20T11%3A45%3A00%2B00%3A00&until=2026-11-20T12%3A00%3A00%2B00%3A00"
     )
-    assert told["text"] == f"FIRING a\n{told['url']}"
+    assert message["text"] == f"FIRING a\n{message['url']}"

@@ -45,13 +45,13 @@ def test_a_disk_that_is_full_fails_only_those_that_it_is_too_small_for(tmp_path:
         first = writer.submit(lambda store: None)
         sizes = (10, 300_000, 10)
         records = [record(number, request_body=os.urandom(size)) for number, size in enumerate(sizes)]
-        futures = [writer.submit(lambda store, one=one: store.write([one])) for one in records]
+        futures = [writer.submit(lambda store, item=item: store.write([item])) for item in records]
     first.result(10)
     assert futures[0].result(10)
     assert futures[2].result(10)
     with pytest.raises(StoreFull):
         futures[1].result(10)
-    assert [one.id for one in store.find(Query())] == ["id-0002", "id-0000"]
+    assert [item.id for item in store.find(Query())] == ["id-0002", "id-0000"]
     writer.close()
 
 
@@ -103,7 +103,7 @@ def test_calls_kept_together_are_answered_after_the_commit_and_fail_alone(store:
     first = writer.submit(keep("first"))
     alone = [writer.submit(keep(name)) for name in ("d", "bad", "e")]
     gate.set()
-    assert [one.result(30) for one in (first, alone[0], alone[2])] == [(1, True)] * 3
+    assert [future.result(30) for future in (first, alone[0], alone[2])] == [(1, True)] * 3
     with pytest.raises(ValueError, match="bad"):
         alone[1].result(30)
     assert max(seen) >= 3  # they were tried together

@@ -103,13 +103,13 @@ def test_what_arrives_wrong_is_told(pair: tuple[Store, Store], small: None, monk
 
 
 def test_places_stay_unless_they_are_taken(tmp_path: Path) -> None:
-    one, other = (open_store(f"sqlite:///{tmp_path}/{name}.db") for name in "ab")
-    one.write([record(number) for number in range(3)])
-    other.write([record(100)])
-    copy(one, other)
-    assert {kept.id: kept.seq for kept in other.scan(Query())} == {
+    source, target = (open_store(f"sqlite:///{tmp_path}/{name}.db") for name in "ab")
+    source.write([record(number) for number in range(3)])
+    target.write([record(100)])
+    copy(source, target)
+    assert {kept.id: kept.seq for kept in target.scan(Query())} == {
         "id-0100": 1, "id-0001": 2, "id-0002": 3, "id-0000": 4,
-    } or {kept.seq for kept in other.scan(Query())} == {1, 2, 3, 4}  # fmt: skip
+    } or {kept.seq for kept in target.scan(Query())} == {1, 2, 3, 4}  # fmt: skip
 
 
 def test_the_command(clickhouse_url: str, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_summaries_count_turns_calls_and_errors(store: Store) -> None:
     assert store.projects() == ["a", "b", "c"]
     every = store.find(Query(), 100)
     for name, (count, latest) in store.volumes().items():
-        times = [one.created_at for one in every if one.project == name and one.created_at]
+        times = [written.created_at for written in every if written.project == name and written.created_at]
         assert (count, latest) == (len(times), max(times))
     assert sorted(store.volumes()) == store.projects()
     with pytest.raises(ValueError, match="cannot summarise"):
@@ -612,8 +612,8 @@ def test_bodies_are_read_a_few_at_a_time(store: Store) -> None:
     store.write([record(n, request_body=large if n < 8 else b'{"n": 1}') for n in range(10)])
     found = store.find(Query(), newest_first=False)
     tracemalloc.start()
-    sizes = [len(one.request_body or b"") for one in store.with_bodies(found)]
-    scanned = sum(len(one.request_body or b"") for one in store.scan(Query()))
+    sizes = [len(row.request_body or b"") for row in store.with_bodies(found)]
+    scanned = sum(len(row.request_body or b"") for row in store.scan(Query()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sizes == [len(large)] * 8 + [8] * 2
@@ -702,8 +702,10 @@ def test_scores_are_filters_and_sums(store: Store) -> None:
     assert store.count(Query(scores=(Scored("helpful"),))) == 4
     helpful, *others = store.scores(Query({"project": "default"}))
     assert helpful == ScoreSum("helpful", None, 3, pytest.approx(2 / 3), 0.0, 1.0)
-    assert {(one.name, one.count, one.mean) for one in others} == {("tone", 1, 0.25), ("default", 1, 0.5)}
-    by_version = {one.group: one.mean for one in store.scores(Query(), "prompt_version") if one.name == "helpful"}
+    assert {(total.name, total.count, total.mean) for total in others} == {("tone", 1, 0.25), ("default", 1, 0.5)}
+    by_version = {
+        total.group: total.mean for total in store.scores(Query(), "prompt_version") if total.name == "helpful"
+    }
     assert by_version == {"6": 1.0, "7": 0.5, None: 0.5}
     assert store.scores(Query({"kind": "llm"}, tags=("none",)), "model") == []
     with pytest.raises(ValueError, match="cannot group scores"):
@@ -717,7 +719,7 @@ def test_a_corrected_score_is_found_by_its_new_value_alone(store: Store) -> None
         kept.scores = {"fine": 0.0}
 
     store.update("id-0001", "default", correct)
-    assert [one.name for one in store.scores(Query())] == ["fine"]
+    assert [total.name for total in store.scores(Query())] == ["fine"]
     assert not store.find(Query(scores=(Scored("helpful"),)))
     store.delete(Query())
     assert store.scores(Query()) == []
@@ -737,14 +739,14 @@ def test_groups_come_in_the_order_that_is_asked_for(store: Store) -> None:
     ])  # fmt: skip
 
     def users(order_by: str) -> list[str | None]:
-        return [one.value for one in store.summarise(Query(), "user", order_by=order_by)]
+        return [summary.value for summary in store.summarise(Query(), "user", order_by=order_by)]
 
     assert users("last") == ["nil", "eve", "bob", "ada"]
     assert users("cost") == ["ada", "eve", "bob", "nil"]
     assert users("tokens")[:2] == ["bob", "ada"]
     assert users("calls")[0] == users("turns")[0] == "eve"
     assert users("errors")[0] == "bob"
-    assert [one.value for one in store.summarise(Query(), "user", 1, 1, "cost")] == ["eve"]
+    assert [summary.value for summary in store.summarise(Query(), "user", 1, 1, "cost")] == ["eve"]
     with pytest.raises(ValueError, match="cannot order by"):
         store.summarise(Query(), "user", order_by="colour")
 
@@ -752,8 +754,8 @@ def test_groups_come_in_the_order_that_is_asked_for(store: Store) -> None:
 def test_a_trace_is_found_by_a_part_of_its_id(store: Store) -> None:
     traces = ("ab01" + "0" * 28, "ab02" + "0" * 26 + "77")
     store.write([record(number, trace_id=trace) for number, trace in enumerate(traces)])
-    for part, meant in (("ab01", traces[0]), ("077", traces[1]), (traces[1], traces[1]), ("b0", "b0")):
-        assert with_whole_trace(store, Query({"trace_id": part})).equal["trace_id"] == meant
+    for part, trace_id in (("ab01", traces[0]), ("077", traces[1]), (traces[1], traces[1]), ("b0", "b0")):
+        assert with_whole_trace(store, Query({"trace_id": part})).equal["trace_id"] == trace_id
     with pytest.raises(FilterError, match=r"(?s)several traces.*ab0"):
         with_whole_trace(store, Query({"trace_id": "ab"}))
     assert with_whole_trace(store, Query({"trace_id": "ab", "project": "other"})).equal["trace_id"] == "ab"

@@ -62,7 +62,7 @@ def stream(body: dict[str, Any] = ASK, **given: Any) -> Record:
 
 def tape(*calls: Record) -> str:
     """Write a file with recorded calls, and return its name."""
-    Path("calls.jsonl").write_text("".join(json.dumps(as_line(one)) + "\n" for one in calls))
+    Path("calls.jsonl").write_text("".join(json.dumps(as_line(record)) + "\n" for record in calls))
     return "calls.jsonl"
 
 
@@ -70,8 +70,8 @@ def client(**given: Any) -> openai.OpenAI:
     return openai.OpenAI(api_key="k", **given)
 
 
-def say(made: Any) -> str:
-    return str(made.choices[0].message.content)
+def say(completion: Any) -> str:
+    return str(completion.choices[0].message.content)
 
 
 # Every library
@@ -164,15 +164,15 @@ def test_uploads_are_compared_by_their_parts() -> None:
     server = http.server.HTTPServer(("127.0.0.1", 0), Transcriber)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sdk = client(base_url=f"http://127.0.0.1:{server.server_port}/v1", max_retries=0)
-    asked: Any = {"model": "whisper-1", "file": ("a.wav", b"RIFF0000")}
-    sdk.audio.transcriptions.create(**asked)
+    upload: Any = {"model": "whisper-1", "file": ("a.wav", b"RIFF0000")}
+    sdk.audio.transcriptions.create(**upload)
     server.shutdown()
     server.server_close()
     assert autolog.flush()
     with replay(store.url):
-        assert sdk.audio.transcriptions.create(**asked).text == "hi"
+        assert sdk.audio.transcriptions.create(**upload).text == "hi"
     with pytest.raises(NotRecorded), replay(store.url):
-        sdk.audio.transcriptions.create(**{**asked, "file": ("a.wav", b"RIFF0001")})
+        sdk.audio.transcriptions.create(**{**upload, "file": ("a.wav", b"RIFF0001")})
 
 
 # The recordings
@@ -204,17 +204,17 @@ def test_an_sdk_gets_from_a_store_what_it_got_from_its_provider(
     origin = server.origin(data["request"]["url"])
     server.playing = data
     autolog.patch()
-    with capture() as made:
+    with capture() as captured:
         before = play_either(data, origin, asynchronous)
-    records = [record for record in made if record.request_url]
+    records = [record for record in captured if record.request_url]
     if not records:
         pytest.skip("the SDK refuses the request by itself")
-    asked = len(server.got)
+    requests_before = len(server.got)
     with replay(tape(*records)) as playing:
         after = play_either(data, origin, asynchronous)
     assert seen(after) == seen(before)
     assert playing.left == []
-    assert len(server.got) == asked
+    assert len(server.got) == requests_before
 
 
 # SDKs, errors, order
@@ -224,17 +224,17 @@ def test_both_sdks_from_a_store_by_its_filters() -> None:
     store = open_store("sqlite:///.autolog/logs.db")
     autolog.configure(store=store.url)
     autolog.patch()
-    asked: Any = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": ASK["messages"]}
+    request: Any = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": ASK["messages"]}
     with standin() as address:
         sdks = client(base_url=f"{address}/v1"), anthropic.Anthropic(base_url=address, api_key="k")
         with autolog.context(session="yesterday"):
-            said = say(sdks[0].chat.completions.create(**ASK))
-            with sdks[1].messages.stream(**asked) as streamed:
+            first = say(sdks[0].chat.completions.create(**ASK))
+            with sdks[1].messages.stream(**request) as streamed:
                 text = "".join(streamed.text_stream)
     assert autolog.flush()
     with replay(store.url, session="yesterday", since="1h"):
-        assert say(sdks[0].chat.completions.create(**ASK)) == said
-        with sdks[1].messages.stream(**asked) as streamed:
+        assert say(sdks[0].chat.completions.create(**ASK)) == first
+        with sdks[1].messages.stream(**request) as streamed:
             assert "".join(streamed.text_stream) == text
     with pytest.raises(AutologError, match="no call to a provider with session='tomorrow'"):
         with replay(store.url, session="tomorrow"):
@@ -261,7 +261,7 @@ def test_equal_requests_get_their_answers_in_order_also_in_parallel() -> None:
     with replay(tape(*calls)), ThreadPoolExecutor(16) as pool:
         sdk = client()
         first = sdk.chat.completions.create(**ASK).id
-        rest = [made.result().id for made in [pool.submit(sdk.chat.completions.create, **ASK) for _ in range(39)]]
+        rest = [future.result().id for future in [pool.submit(sdk.chat.completions.create, **ASK) for _ in range(39)]]
     assert first == "chatcmpl-0"
     assert sorted([first, *rest]) == sorted(f"chatcmpl-{number}" for number in range(40))
 
@@ -287,13 +287,13 @@ def test_the_order_of_keys_does_not_matter_and_values_do() -> None:
 
 
 def test_what_was_redacted_stands_for_any_text_and_for_nothing_else() -> None:
-    def asked(text: str) -> dict[str, Any]:
+    def question(text: str) -> dict[str, Any]:
         return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
 
-    with replay(tape(call(asked("My key is [REDACTED], write to [EMAIL].")))):
-        client().chat.completions.create(**asked("My key is sk-1234, write to a@b.example."))
-    with pytest.raises(NotRecorded), replay(tape(call(asked("My key is [REDACTED], write to [EMAIL].")))):
-        client().chat.completions.create(**asked("My key is sk-1234, do not write to a@b.example!"))
+    with replay(tape(call(question("My key is [REDACTED], write to [EMAIL].")))):
+        client().chat.completions.create(**question("My key is sk-1234, write to a@b.example."))
+    with pytest.raises(NotRecorded), replay(tape(call(question("My key is [REDACTED], write to [EMAIL].")))):
+        client().chat.completions.create(**question("My key is sk-1234, do not write to a@b.example!"))
 
 
 def test_fields_that_may_differ_are_named() -> None:
@@ -316,10 +316,10 @@ def test_the_nearest_recorded_request_is_shown_as_a_diff() -> None:
             model="gpt-4o", temperature=0,
             messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say goodbye"}],
         )  # fmt: skip
-    said = str(raised.value).splitlines()
-    assert "The nearest recorded request is near" in said[0]
+    lines = str(raised.value).splitlines()
+    assert "The nearest recorded request is near" in lines[0]
     for line in ('-   "temperature": 1', '+   "temperature": 0', "- Say hello", "+ Say goodbye", "  Be brief."):
-        assert line in said
+        assert line in lines
 
 
 def test_a_difference_that_a_conversation_does_not_show_is_shown() -> None:
@@ -380,13 +380,13 @@ def test_once_records_what_is_not_there_yet_and_plays_it_from_then_on() -> None:
         with replay(path, mode="once") as playing:
             assert playing.recording
             with capture() as inner:
-                said = say(sdk.chat.completions.create(**ASK))
+                first = say(sdk.chat.completions.create(**ASK))
             with pytest.raises(openai.NotFoundError):
                 sdk.chat.completions.create(model="no-such-model", messages=ASK["messages"])
             assert len(inner) == 1
     for mode in ("once", "strict"):
         with replay(path, mode=mode) as playing:  # type: ignore[arg-type]
-            assert say(sdk.chat.completions.create(**ASK)) == said
+            assert say(sdk.chat.completions.create(**ASK)) == first
             with pytest.raises(openai.NotFoundError):
                 sdk.chat.completions.create(model="no-such-model", messages=ASK["messages"])
             assert not playing.recording

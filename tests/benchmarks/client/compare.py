@@ -93,8 +93,8 @@ def start(name: str, folder: Path, sink: str) -> Subject | None:
     if not line:
         print(f"  {name} cannot be run: {subject.errors()}", file=sys.stderr)
         return None
-    said = json.loads(line)
-    subject.cases, subject.begin = said["cases"], said["begin"]
+    announced = json.loads(line)
+    subject.cases, subject.begin = announced["cases"], announced["begin"]
     return subject
 
 
@@ -181,7 +181,7 @@ def back_to_back(subjects: list[Subject], calls: int) -> list[dict[str, Any]]:
             walls[subject.name].append(subject.ask("chat", calls // 20)["wall"])
     rows = []
     for name, mine in walls.items():
-        ratios = sorted(one / base for one, base in zip(mine, walls[BASE], strict=True))
+        ratios = sorted(wall / base for wall, base in zip(mine, walls[BASE], strict=True))
         row = {"wall / bare": sum(mine) / sum(walls[BASE]), "median": ratios[10], "from": ratios[2], "to": ratios[17]}
         rows.append({"case": f"{calls:,} chats back to back", "subject": name, **row})
     return rows

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def provider(sink: str) -> TracerProvider:
-    made = TracerProvider()
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{sink}/v1/traces")))
-    trace.set_tracer_provider(made)
-    return made
+    tracer_provider = TracerProvider()
+    tracer_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{sink}/v1/traces")))
+    trace.set_tracer_provider(tracer_provider)
+    return tracer_provider

@@ -100,7 +100,7 @@ def cases(subject: Any) -> dict[str, Callable[[], Any]]:
     http, http_a = http_of(openai), http_of(anthropic)
     sync, later = transport(http)
     sync_a, _ = transport(http_a)
-    one = openai.OpenAI(api_key="sk-x", http_client=http.Client(transport=sync))
+    client = openai.OpenAI(api_key="sk-x", http_client=http.Client(transport=sync))
     many = openai.AsyncOpenAI(api_key="sk-x", http_client=http.AsyncClient(transport=later))
     claude = anthropic.Anthropic(api_key="sk-x", http_client=http_a.Client(transport=sync_a))
     messages: list[Any] = [{"role": "user", "content": "Say hello"}]
@@ -108,20 +108,20 @@ def cases(subject: Any) -> dict[str, Callable[[], Any]]:
     clock = time.perf_counter_ns
 
     def chat() -> None:
-        one.chat.completions.create(model="gpt-4o-mini", messages=messages)
+        client.chat.completions.create(model="gpt-4o-mini", messages=messages)
 
     def chat_long() -> None:
-        one.chat.completions.create(model="gpt-4o-mini", messages=long)
+        client.chat.completions.create(model="gpt-4o-mini", messages=long)
 
     def responses() -> None:
-        one.responses.create(model="gpt-4o-mini", input="Say hello")
+        client.responses.create(model="gpt-4o-mini", input="Say hello")
 
     def claude_messages() -> None:
         claude.messages.create(model="claude-sonnet-4-5", max_tokens=100, messages=messages)
 
     def chat_stream() -> int:
         first = 0
-        for _ in one.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True):
+        for _ in client.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True):
             first = first or clock()
         return first
 
@@ -226,15 +226,15 @@ def main() -> None:
     known = cases(subject)
     print(json.dumps({"cases": list(known), "begin": ready}), file=out, flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        order = json.loads(line)
         try:
-            figures = block(known[asked["case"]], asked["count"], subject.settle)
+            figures = block(known[order["case"]], order["count"], subject.settle)
         except Exception as error:
             print(json.dumps({"broken": f"{type(error).__name__}: {error}"}), file=out, flush=True)
             continue
-        parts = PARTS.get(asked["case"], 1)
+        parts = PARTS.get(order["case"], 1)
         figures["times"] = [nanoseconds / parts for nanoseconds in figures["times"]]
-        figures["calls"] = asked["count"] * parts
+        figures["calls"] = order["count"] * parts
         print(json.dumps(figures), file=out, flush=True)
     out.flush()
     os._exit(0)  # skip the subject's work at exit, which is not measured

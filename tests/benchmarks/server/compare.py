@@ -65,18 +65,22 @@ def records(count: int, name: str) -> Iterator[Record]:
     trace_id = ""
     for number in range(count):
         trace_id = trace_id if number % CALLS else f"{chance.getrandbits(128):032x}"
-        text, said = (" ".join(chance.choices(WORDS, k=320)) for _ in range(2))
-        at, sent, came = datetime.now(UTC), 300 + chance.randrange(20_000), 300 + chance.randrange(20_000)
+        text, reply = (" ".join(chance.choices(WORDS, k=320)) for _ in range(2))
+        at, input_tokens, output_tokens = (
+            datetime.now(UTC),
+            300 + chance.randrange(20_000),
+            300 + chance.randrange(20_000),
+        )
         yield Record(
             id=f"{name}-{number}", name="answer", created_at=at, start_time=at, end_time=at, duration=0.8,
             trace_id=trace_id, span_id=f"{chance.getrandbits(64):016x}", operation_name="chat", provider_name="openai",
             request_model="gpt-4o", response_model="gpt-4o-2024-08-06", response_id=f"chatcmpl-{name}-{number}",
-            usage_input_tokens=sent, usage_output_tokens=came, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
+            usage_input_tokens=input_tokens, usage_output_tokens=output_tokens, cost=0.0048, user=f"u{number % 100}", tags=["prod"],
             metadata={"tenant": f"t{number % 20}"}, request_content_type="application/json",
             request_body=json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}).encode(),
             response_body=json.dumps({"id": f"chatcmpl-{name}-{number}", "object": "chat.completion", "model": "gpt-4o-2024-08-06",
-                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}],
-                "usage": {"prompt_tokens": sent, "completion_tokens": came, "total_tokens": sent + came}}).encode(),
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}],
+                "usage": {"prompt_tokens": input_tokens, "completion_tokens": output_tokens, "total_tokens": input_tokens + output_tokens}}).encode(),
         )  # fmt: skip
 
 
@@ -122,15 +126,15 @@ def genai(batch: list[Record]) -> dict[str, Any]:
     """Return the same logs as an OTLP export in JSON in the GenAI conventions."""
     spans = []
     for record in batch:
-        asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
+        request, response = (json.loads(body or b"") for body in (record.request_body, record.response_body))
         now = time.time_ns()
-        told = {
+        values = {
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o",
-            "gen_ai.response.id": said["id"], "gen_ai.input.messages": json.dumps(asked["messages"]),
-            "gen_ai.output.messages": json.dumps([choice["message"] for choice in said["choices"]]),
+            "gen_ai.response.id": response["id"], "gen_ai.input.messages": json.dumps(request["messages"]),
+            "gen_ai.output.messages": json.dumps([choice["message"] for choice in response["choices"]]),
             "user.id": record.user or "",
         }  # fmt: skip
-        attributes: list[Any] = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+        attributes: list[Any] = [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]
         counts = {
             "gen_ai.usage.input_tokens": str(record.usage_input_tokens),
             "gen_ai.usage.output_tokens": str(record.usage_output_tokens),
@@ -181,12 +185,12 @@ def openai_agents(batch: list[Record]) -> dict[str, Any]:
     """Return the same logs as sent by the OpenAI Agents SDK's exporter."""
     data = []
     for record in batch:
-        asked, said = (json.loads(body or b"") for body in (record.request_body, record.response_body))
-        made = {"type": "generation", "model": "gpt-4o", "input": asked["messages"],
-                "output": [choice["message"] for choice in said["choices"]],
+        request, response = (json.loads(body or b"") for body in (record.request_body, record.response_body))
+        span_data = {"type": "generation", "model": "gpt-4o", "input": request["messages"],
+                "output": [choice["message"] for choice in response["choices"]],
                 "usage": {"input_tokens": record.usage_input_tokens, "output_tokens": record.usage_output_tokens}}  # fmt: skip
         data.append({"object": "trace.span", "id": f"span_{uuid.uuid4().hex[:24]}", "trace_id": f"trace_{record.trace_id}",
-                     "started_at": str(record.start_time), "ended_at": str(record.end_time), "span_data": made})  # fmt: skip
+                     "started_at": str(record.start_time), "ended_at": str(record.end_time), "span_data": span_data})  # fmt: skip
     return {"data": data}
 
 
@@ -292,8 +296,8 @@ def chunks(items: list[Record]) -> list[list[Record]]:
 def singles(dialect: ModuleType, base: str, count: int) -> list[tuple[str, bytes, dict[str, str]]]:
     """Return requests with one log each to the base URL that the vendor's SDK would be given."""
     key = {"authorization": f"Bearer {KEY}", "x-api-key": KEY}
-    made = (dialect.encode_request([record]) for record in records(count, dialect.__name__))
-    return [(base + one.path, one.body, {**one.headers, **key}) for one in made]
+    requests = (dialect.encode_request([record]) for record in records(count, dialect.__name__))
+    return [(base + request.path, request.body, {**request.headers, **key}) for request in requests]
 
 
 #: The batches of loggers above the SDKs: their names, paths, and the functions that make them.
@@ -312,7 +316,7 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
     packed = {**bearer, "content-type": native.MSGPACK}
     proto = {**bearer, "content-type": "application/x-protobuf"}
     plain = {**bearer, "x-api-key": KEY, "content-type": "application/json"}
-    one = max(1000, logs // 20)
+    fewer = max(1000, logs // 20)
     rows: list[dict[str, Any]] = [
         {"case": "ingest", "subject": "limit, no HTTP", "logs / CPU s": limit(min(logs, 10_000))}
     ]
@@ -328,18 +332,18 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
             "native, batches": ([("/api/v1/records", zstd.compress(native.encode_batch(batch), 3), {**packed, "content-encoding": "zstd"})
                                  for batch in chunks(list(records(logs, "batch")))], logs),
             "native, batches to be read": ([("/api/v1/records", native.encode_batch(unread(batch)), packed)
-                                            for batch in chunks(list(records(one, "unread")))], one),
+                                            for batch in chunks(list(records(fewer, "unread")))], fewer),
             "native, one by one": ([("/api/v1/records", native.encode_batch([record]), packed)
-                                    for record in records(one, "single")], one),
-            "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(one, "otlp")))], one),
+                                    for record in records(fewer, "single")], fewer),
+            "OTLP, batches": ([("/v1/traces", otlp(batch), proto) for batch in chunks(list(records(fewer, "otlp")))], fewer),
             **{
-                way: ([(path, json.dumps(encode(batch)).encode(), plain) for batch in chunks(list(records(one, way)))], one)
+                way: ([(path, json.dumps(encode(batch)).encode(), plain) for batch in chunks(list(records(fewer, way)))], fewer)
                 for way, path, encode in ABOVE
             },
-            "ResponseLog": (singles(responselog, "", one), one),
-            "Portkey": (singles(portkey, "/v1", one), one),
-            "Humanloop": (singles(humanloop, "/v5", one), one),
-            "PromptLayer": (singles(promptlayer, "", one), one),
+            "ResponseLog": (singles(responselog, "", fewer), fewer),
+            "Portkey": (singles(portkey, "/v1", fewer), fewer),
+            "Humanloop": (singles(humanloop, "/v5", fewer), fewer),
+            "PromptLayer": (singles(promptlayer, "", fewer), fewer),
         }  # fmt: skip
         for way, (requests, count) in ways.items():
             before = under.cpu()
@@ -371,7 +375,7 @@ def compare(folder: Path, logs: int, store: str = "sqlite") -> list[dict[str, An
             arguments = [*options, "--port", str(port)] if peer == "mlflow" else options
             try:
                 server = Running([str(python.with_name(command)), *arguments], port, alive, Path(name), **listen)
-                few = max(500, one // 2)
+                few = max(500, fewer // 2)
                 requests = [(target, otlp(batch), {**proto, **extra}) for batch in chunks(list(records(few, "peer")))]
                 figures = server.take(requests, few)
                 rows.append({"case": "ingest", "subject": f"{peer}, OTLP batches", **figures,

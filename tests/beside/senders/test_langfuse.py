@@ -103,13 +103,13 @@ def test_what_the_sdk_reads_back(server: Live) -> None:
 
 def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
     pytest.importorskip("langfuse")
-    said = run_program(
+    output = run_program(
         OBSERVED.replace("assert client.auth_check()", ""),
         LANGFUSE_BASE_URL=server.url,
         LANGFUSE_PUBLIC_KEY="autolog",
         LANGFUSE_SECRET_KEY="wrong",
     )
-    assert "401" in said or "Unauthorized" in said
+    assert "401" in output or "Unauthorized" in output
     assert server.records() == []
 
 

@@ -69,8 +69,8 @@ def test_langsmith_by_its_environment_alone(server: Live, path: str) -> None:
 
 def test_langsmith_with_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
     pytest.importorskip("langsmith")
-    said = run_program(TRACED, LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=server.url, LANGSMITH_API_KEY="wrong")
-    assert "401" in said
+    output = run_program(TRACED, LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=server.url, LANGSMITH_API_KEY="wrong")
+    assert "401" in output
     assert server.records() == []
 
 

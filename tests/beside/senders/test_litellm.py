@@ -23,10 +23,14 @@ def test_litellms_generic_logger_by_its_environment_alone(server: Live, monkeypa
     async def main(address: str) -> None:
         logger: Any = generic.GenericAPILogger()
         monkeypatch.setattr(litellm, "callbacks", [logger])
-        asked: dict[str, Any] = {"model": "gpt-4o", "api_key": "k", "messages": [{"role": "user", "content": "Where?"}]}
-        await litellm.acompletion(**asked, api_base=f"{address}/v1", user="u-1", metadata={"tags": ["shop"]})
+        request: dict[str, Any] = {
+            "model": "gpt-4o",
+            "api_key": "k",
+            "messages": [{"role": "user", "content": "Where?"}],
+        }
+        await litellm.acompletion(**request, api_base=f"{address}/v1", user="u-1", metadata={"tags": ["shop"]})
         with pytest.raises(Exception, match="onnect"):
-            await litellm.acompletion(**asked, api_base="http://127.0.0.1:1/v1", num_retries=0)
+            await litellm.acompletion(**request, api_base="http://127.0.0.1:1/v1", num_retries=0)
         await asyncio.sleep(1)
         await logger.flush_queue()
 
@@ -52,8 +56,8 @@ def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live, monkeypatch: 
     async def main(address: str) -> Any:
         logger: Any = generic.GenericAPILogger()
         monkeypatch.setattr(litellm, "callbacks", [logger])
-        asked = {"model": "gpt-4o", "api_key": "k", "messages": [{"role": "user", "content": "Where?"}]}
-        answer = await litellm.acompletion(**asked, api_base=f"{address}/v1")
+        request = {"model": "gpt-4o", "api_key": "k", "messages": [{"role": "user", "content": "Where?"}]}
+        answer = await litellm.acompletion(**request, api_base=f"{address}/v1")
         await asyncio.sleep(1)
         await logger.flush_queue()
         return answer

@@ -79,8 +79,8 @@ def tree(server: Live) -> set[tuple[str, str | None, str | None]]:
 
 
 def test_a_run_with_a_handoff_a_tool_and_a_guardrail_is_one_tree(server: Live) -> None:
-    said = run(server, WHOLE, calling("transfer_to_second"), calling("length", '{"river": "Tagus"}'))
-    assert "Tagus, Douro." in said
+    output = run(server, WHOLE, calling("transfer_to_second"), calling("length", '{"river": "Tagus"}'))
+    assert "Tagus, Douro." in output
     assert {
         ("chain", "Agent workflow", None),
         ("agent", "First", "Agent workflow"),
@@ -121,7 +121,7 @@ def test_a_call_that_fails_says_so(server: Live) -> None:
 
 
 def test_a_wrong_key_keeps_nothing_and_harms_nothing(server: Live) -> None:
-    said = run(server, WHOLE, key="wrong")
-    assert "Tagus, Douro." in said
-    assert "401" in said
+    output = run(server, WHOLE, key="wrong")
+    assert "Tagus, Douro." in output
+    assert "401" in output
     assert server.records() == []

@@ -101,8 +101,8 @@ def by_async_lm15(url: str, body: bytes, headers: dict[str, str], stream: bool) 
     transports = importlib.import_module("lm15.transports")
 
     async def call() -> tuple[int, bytes]:
-        asked = transports.TransportRequest("POST", url, list(headers.items()), body)
-        async with transports.StdlibAsyncTransport() as transport, transport.stream(asked) as response:
+        transport_request = transports.TransportRequest("POST", url, list(headers.items()), body)
+        async with transports.StdlibAsyncTransport() as transport, transport.stream(transport_request) as response:
             return response.status, b"".join([chunk async for chunk in response]) if stream else await response.read()
 
     return asyncio.run(call())

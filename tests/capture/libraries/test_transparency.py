@@ -50,8 +50,8 @@ def silent() -> Iterator[int]:
 
         threading.Thread(target=accept, daemon=True).start()
         yield listening.getsockname()[1]
-        for one in held:
-            one.close()
+        for connection in held:
+            connection.close()
 
 
 def run_async(call: Callable[[Any], Any], module: str) -> Any:
@@ -152,8 +152,8 @@ def test_a_stream_that_is_not_read_yet_can_be_pickled_as_far_as_before(
             response = module.post(f"{server.url}/chat/completions", data=request(stream=True), stream=True)
             return pickle.loads(pickle.dumps(response)).content
         with module.Client() as client:
-            made = client.build_request("POST", f"{server.url}/chat/completions", content=request(stream=True))
-            response = client.send(made, stream=True)
+            built = client.build_request("POST", f"{server.url}/chat/completions", content=request(stream=True))
+            response = client.send(built, stream=True)
             copy = pickle.loads(pickle.dumps(response))
             response.close()
             return type(copy), copy.status_code
@@ -299,8 +299,8 @@ def test_a_mock_of_the_method_answers_whenever_it_came(library: str, patched_fir
         autolog.patch_http()
         mocked = getattr(functools.reduce(getattr, owner.split(".")[1:], module), method)
         request = module.Request("GET", "http://example.com/x") if library != "aiohttp" else None
-        made = mocked(None, "GET", "http://example.com/x") if library == "aiohttp" else mocked(None, request)
-        assert (asyncio.run(made) if library == "aiohttp" else made) == "answer"
+        result = mocked(None, "GET", "http://example.com/x") if library == "aiohttp" else mocked(None, request)
+        assert (asyncio.run(result) if library == "aiohttp" else result) == "answer"
 
 
 def test_moto(records: Records) -> None:

@@ -239,7 +239,7 @@ def test_the_nearest_call_is_of_the_session_and_shares_most() -> None:
         call(openai_body(1), id="a", session="other"), call(openai_body(2), id="b", at=10), call(openai_body(3), id="c", at=20),
         call(openai_body(1), id="d", at=30), call(openai_body(9), id="late", at=900),
     ]  # fmt: skip
-    earlier = [found for one in calls if (found := cached_call(one)) is not None]
+    earlier = [found for candidate in calls if (found := cached_call(candidate)) is not None]
     now = cached_call(call(openai_body(4), at=40))
     assert now is not None
     chosen = nearest(now, earlier)

@@ -58,8 +58,8 @@ def agent() -> Iterator[Record]:
 
 
 def test_five_planted_faults_are_named_first() -> None:
-    made = report(agent())
-    causes = made.causes()
+    result = report(agent())
+    causes = result.causes()
     planted = [
         ("prefix_changed", "system[0].text"), ("tools_reordered", "tools"),
         ("prefix_changed", "tools[1].description"), ("mark_missing", "cache_control"), ("model_changed", "model"),
@@ -68,9 +68,9 @@ def test_five_planted_faults_are_named_first() -> None:
     assert all(cause.avoidable and cause.dollars > 0 for cause in causes[:5])
     assert [(cause.cause, cause.misses) for cause in causes[5:] if cause.avoidable] == []
     assert ("expired", 1) in [(cause.cause, cause.misses) for cause in causes]
-    assert made.total.calls == TURNS
-    assert made.total.lost == pytest.approx(sum(cause.dollars for cause in causes if cause.avoidable))
-    turns = {int(miss.id[-3:]) for miss in made.misses if miss.avoidable}
+    assert result.total.calls == TURNS
+    assert result.total.lost == pytest.approx(sum(cause.dollars for cause in causes if cause.avoidable))
+    turns = {int(miss.id[-3:]) for miss in result.misses if miss.avoidable}
     assert turns <= {*range(30, 46), *range(60, 75), *range(90, 104), *range(120, 133), *range(150, 161)}
 
 
@@ -81,11 +81,11 @@ def test_an_agent_without_faults_has_no_misses() -> None:
         body = conversation(turn)
         whole, read, written = cache.ask(body, turn)
         records.append(call(body, read, written, at=10 * turn, provider="anthropic", usage_input_tokens=whole))
-    made = report(records)
-    assert made.misses == []
-    assert made.total.rate > 0.9
-    assert made.total.saved > 0
-    assert made.total.lost == 0
+    result = report(records)
+    assert result.misses == []
+    assert result.total.rate > 0.9
+    assert result.total.saved > 0
+    assert result.total.lost == 0
 
 
 def test_sums_are_by_model_function_session_and_day() -> None:
@@ -109,9 +109,9 @@ def test_one_log_in_a_line() -> None:
     broken = openai_body(2)
     broken["tools"][1]["function"]["description"] = "short"
     second = call(broken, 0, at=60)
-    said = line(second, [first])
-    assert said is not None
-    assert said.startswith(
+    text = line(second, [first])
+    assert text is not None
+    assert text.startswith(
         f"0 of {prompt_tokens(broken):,} tokens from the cache; the prefix broke at tools[1].function.desc"
     )
     assert (
@@ -152,8 +152,8 @@ def test_nothing_is_claimed_that_the_usage_of_real_traffic_contradicts() -> None
         if miss is not None:
             assert miss.tokens <= judged.tokens - judged.read, miss
             assert judged.read < judged.tokens
-    made = report(records)
-    assert made.total.read <= made.total.tokens
+    result = report(records)
+    assert result.total.read <= result.total.tokens
 
 
 def _recorded(path: Any, number: int) -> Record | None:

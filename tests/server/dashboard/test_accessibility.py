@@ -25,11 +25,11 @@ REFUSED = ("/ui/log/nobody", "/ui/?status=maybe", "/ui/trace/nobody", "/ui/overv
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("axe") / "s.db") as made:
-        fill(made)
-        for record in made.store.find(Query({"user": "ada"})):
-            made.store.update(record.id, record.project, lambda kept: kept.scores.update(helpful=1.0))
-        yield made
+    with live(tmp_path_factory.mktemp("axe") / "s.db") as server:
+        fill(server)
+        for record in server.store.find(Query({"user": "ada"})):
+            server.store.update(record.id, record.project, lambda kept: kept.scores.update(helpful=1.0))
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ LOOKS: tuple[tuple[int, str, dict[str, Any]], ...] = (
 
 @pytest.fixture(scope="module")
 def watched(chromium: Any, running: Live) -> Iterator[Watched]:
-    made = Watched(chromium, running)
-    yield made
-    made.context.close()
+    page = Watched(chromium, running)
+    yield page
+    page.context.close()
 
 
 def violations(watched: Watched, axe: str, options: dict[str, Any] | None = None) -> list[str]:
@@ -59,7 +59,10 @@ def violations(watched: Watched, axe: str, options: dict[str, Any] | None = None
     if watched.page.evaluate("typeof axe === 'undefined'"):
         watched.page.evaluate(axe)
     found = watched.page.evaluate("options => axe.run(options)", options or {})["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['target']} {one['nodes'][0]['failureSummary']}" for one in found]
+    return [
+        f"{violation['id']}: {violation['nodes'][0]['target']} {violation['nodes'][0]['failureSummary']}"
+        for violation in found
+    ]
 
 
 @pytest.mark.parametrize("path", [*PATHS, *REFUSED])

@@ -15,8 +15,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("alerts") / "s.db") as made:
-        yield made
+    with live(tmp_path_factory.mktemp("alerts") / "s.db") as server:
+        yield server
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def browser(running: Live) -> httpx2.Client:
 
 
 def of_project(browser: httpx2.Client, project: str, *scopes: str) -> httpx2.Client:
-    made = browser.post("/api/v1/keys", json={"name": "k", "project": project, "scopes": list(scopes)}).json()
-    return httpx2.Client(base_url=browser.base_url, headers={"x-api-key": made["key"]})
+    created = browser.post("/api/v1/keys", json={"name": "k", "project": project, "scopes": list(scopes)}).json()
+    return httpx2.Client(base_url=browser.base_url, headers={"x-api-key": created["key"]})
 
 
 GIVEN = {

@@ -26,8 +26,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         at = 10.0 * number
         record = call(body, read, written, at=at, provider="anthropic", id=f"call-{number}", caller="<b>agent</b>")
         store.write([record])
-    with live(path) as made:
-        yield made
+    with live(path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ OTHER_SITES = [
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Live]:
-    with live(tmp_path / "s.db") as made:
-        yield made
+    with live(tmp_path / "s.db") as server:
+        yield server
 
 
 def signed_in(running: Live) -> httpx2.Client:

@@ -34,9 +34,9 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     place: Path | str = tmp_path_factory.mktemp("ui") / "s.db"
     if request.param == "clickhouse":
         place = f"{request.getfixturevalue('clickhouse_server')}/autolog_ui_{uuid.uuid4().hex[:8]}"
-    with live(place) as made:
-        fill(made)
-        yield made
+    with live(place) as server:
+        fill(server)
+        yield server
 
 
 #: For behaviour of the page in the browser, and refusals, which do not depend on the store.
@@ -220,22 +220,24 @@ def test_keys_are_made_and_revoked_in_the_settings(running: Live, browser: httpx
     page = browser.post(
         "/ui/settings/keys", data={"name": "colleague", "project": "shop", "scope_read": "1", "days": "7"}
     ).text
-    made = re.search(r'id="made">([^<]+)<', page)
-    assert made
-    theirs = httpx2.Client(base_url=running.url, headers={"x-api-key": made[1]})
-    assert theirs.get("/ui/").status_code == 200
-    assert theirs.get("/ui/settings").status_code == 403
-    assert theirs.post("/ui/settings/keys", data={"name": "x", "project": "*", "scope_admin": "1"}).status_code == 403
-    assert theirs.post("/ui/score", data={"id": "plain", "value": "1"}).status_code == 403
+    created = re.search(r'id="made">([^<]+)<', page)
+    assert created
+    colleague = httpx2.Client(base_url=running.url, headers={"x-api-key": created[1]})
+    assert colleague.get("/ui/").status_code == 200
+    assert colleague.get("/ui/settings").status_code == 403
+    assert (
+        colleague.post("/ui/settings/keys", data={"name": "x", "project": "*", "scope_admin": "1"}).status_code == 403
+    )
+    assert colleague.post("/ui/score", data={"id": "plain", "value": "1"}).status_code == 403
     shown = browser.get("/ui/settings").text
-    assert made[1] not in shown
+    assert created[1] not in shown
     assert "colleague" in shown
     wrong = browser.post("/ui/settings/keys", data={"name": "typed", "project": "shop"})
     assert wrong.status_code == 400
     assert 'value="typed"' in wrong.text
     (key_id,) = [key_id for key_id, key in list_keys(running.store).items() if key["name"] == "colleague"]
     assert browser.post("/ui/settings/revoke", data={"id": key_id}).status_code == 303
-    assert theirs.get("/ui/").status_code == 303
+    assert colleague.get("/ui/").status_code == 303
 
 
 def test_a_project_is_set_in_the_settings(running: Live, browser: httpx2.Client) -> None:
@@ -318,7 +320,7 @@ def test_charts_and_json() -> None:
     assert len(steps) in {24, 25}
     assert charts._round_up(0.0031) == pytest.approx(0.004)
     ticks = [(400, dollars), (2e6, dollars), (1.5e6, number), (1e15, number), (0.5, seconds), (1e9, seconds)]
-    assert [charts._tick(*one) for one in ticks] == ["$400.00", "$2M", "1,500k", "1,000T", "0.5 s", "11,574.1 d"]
+    assert [charts._tick(*tick) for tick in ticks] == ["$400.00", "$2M", "1,500k", "1,000T", "0.5 s", "11,574.1 d"]
     assert read_filters([("user", " ")], None).shown == []
 
 
@@ -327,10 +329,10 @@ def test_charts_and_json() -> None:
 
 @pytest.fixture
 def watched(chromium: Any, running: Live) -> Iterator[Watched]:
-    made = Watched(chromium, running)
-    yield made
-    made.context.close()
-    assert not made.complaints
+    page = Watched(chromium, running)
+    yield page
+    page.context.close()
+    assert not page.complaints
 
 
 @one_store

@@ -31,17 +31,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         Record(id="slow", kind="tool", name="search", span_id="2" * 16, parent_span_id="1" * 16, duration=31.0, **run),
         Record(id="quick", kind="tool", name="fetch", span_id="3" * 16, parent_span_id="1" * 16, duration=0.3, **run),
     ]  # fmt: skip
-    with live(tmp_path_factory.mktemp("tasks") / "s.db") as made:
-        made.store.write(records)
-        yield made
+    with live(tmp_path_factory.mktemp("tasks") / "s.db") as server:
+        server.store.write(records)
+        yield server
 
 
 @pytest.fixture
 def watched(chromium: Any, running: Live) -> Iterator[Watched]:
-    made = Watched(chromium, running, viewport={"width": 1280, "height": 900})
-    yield made
-    made.context.close()
-    assert not made.complaints
+    page = Watched(chromium, running, viewport={"width": 1280, "height": 900})
+    yield page
+    page.context.close()
+    assert not page.complaints
 
 
 def test_the_dearest_user_this_week(watched: Watched) -> None:

@@ -12,16 +12,16 @@ from live import KEY, Live, live
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("views") / "s.db") as made:
-        yield made
+    with live(tmp_path_factory.mktemp("views") / "s.db") as server:
+        yield server
 
 
 def client(running: Live, project: str = "*", *scopes: str) -> httpx2.Client:
-    made = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
+    session = httpx2.Client(base_url=running.url, headers={"x-api-key": KEY})
     if project != "*":
-        answer = made.post("/api/v1/keys", json={"name": "k", "project": project, "scopes": list(scopes)})
-        made.headers["x-api-key"] = answer.json()["key"]
-    return made
+        answer = session.post("/api/v1/keys", json={"name": "k", "project": project, "scopes": list(scopes)})
+        session.headers["x-api-key"] = answer.json()["key"]
+    return session
 
 
 def views(browser: httpx2.Client, path: str) -> dict[str, str]:

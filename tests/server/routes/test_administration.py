@@ -27,12 +27,12 @@ def refresh(server: Server) -> None:
 
 def test_a_key_is_made_told_once_used_and_revoked(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "autolog.server.audit"):
-        made = server.call("POST", "/api/v1/keys", {"name": "web", "project": "shop", "scopes": ["read"]})
-        assert made.status_code == 201
-        key, key_id = made.json()["key"], made.json()["id"]
+        created = server.call("POST", "/api/v1/keys", {"name": "web", "project": "shop", "scopes": ["read"]})
+        assert created.status_code == 201
+        key, key_id = created.json()["key"], created.json()["id"]
         assert server.call("GET", "/api/v1/records", key=key).json()["records"] == []
         listed = server.call("GET", "/api/v1/keys").json()["keys"]
-        assert [(one["id"], one["name"], one["project"], one["scopes"]) for one in listed] == [
+        assert [(entry["id"], entry["name"], entry["project"], entry["scopes"]) for entry in listed] == [
             (key_id, "web", "shop", ["read"])
         ]
         assert key not in server.call("GET", "/api/v1/keys").text
@@ -80,14 +80,14 @@ def test_the_last_use_is_noted_once_a_minute(server: Server, store: Store) -> No
 def test_an_admin_of_one_project_administers_that_one(server: Server, store: Store) -> None:
     shop, elsewhere = create_key(store, "a", "shop", ["admin"]), create_key(store, "b", "blog", ["read"])
     refresh(server)
-    assert [one["name"] for one in server.call("GET", "/api/v1/keys", key=shop).json()["keys"]] == ["a"]
+    assert [entry["name"] for entry in server.call("GET", "/api/v1/keys", key=shop).json()["keys"]] == ["a"]
     assert server.call("POST", "/api/v1/keys", {"name": "c"}, key=shop).json()["project"] == "shop"
     for project in ("blog", "*"):
         assert server.call("POST", "/api/v1/keys", {"name": "c", "project": project}, key=shop).status_code == 403
     (blog_id,) = [key_id for key_id, data in list_keys(store).items() if data["project"] == "blog"]
     assert server.call("DELETE", f"/api/v1/keys/{blog_id}", key=shop).status_code == 404
     assert server.call("PUT", "/api/v1/projects/shop", {"retain": "1d"}, key=shop).status_code == 403
-    assert [one["name"] for one in server.call("GET", "/api/v1/projects", key=shop).json()["projects"]] == ["shop"]
+    assert [entry["name"] for entry in server.call("GET", "/api/v1/projects", key=shop).json()["projects"]] == ["shop"]
     for path in ("/api/v1/keys", "/api/v1/projects/blog"):
         method = "PUT" if "projects" in path else "GET"
         assert server.call(method, path, {} if method == "PUT" else None, key=elsewhere).status_code == 403
@@ -123,7 +123,7 @@ def test_a_project_has_retention_and_budgets(server: Server, store: Store) -> No
     settings = {"retain": "30d", "budgets": [{"limit": 5, "per": "day"}]}
     assert server.call("PUT", "/api/v1/projects/shop", settings).status_code == 200
     store.write([Record(id=f"r{n}", kind="llm", project="shop", cost=2.0, created_at=NOW) for n in range(2)])
-    found = {one["name"]: one for one in server.call("GET", "/api/v1/projects").json()["projects"]}
+    found = {project["name"]: project for project in server.call("GET", "/api/v1/projects").json()["projects"]}
     assert set(found) == {"default", "shop"}
     assert found["shop"]["retain"] == "30d"
     assert found["shop"]["budgets"] == [{"limit": 5.0, "per": "day", "spent": 4.0}]
@@ -134,16 +134,16 @@ def test_a_project_has_retention_and_budgets(server: Server, store: Store) -> No
 
 
 def test_a_budget_of_a_project_holds_from_the_moment_that_it_is_set(server: Server) -> None:
-    asked = {"id": "one", "bound": 3.0}
+    reservation = {"id": "one", "bound": 3.0}
     shop = {"x-autolog-project": "shop"}
-    assert server.call("POST", "/api/v1/reservations", asked, headers=shop).json()["reserved"]
+    assert server.call("POST", "/api/v1/reservations", reservation, headers=shop).json()["reserved"]
     server.call("PUT", "/api/v1/projects/shop", {"budgets": [{"limit": 2}]})
-    refused = server.call("POST", "/api/v1/reservations", {**asked, "id": "two"}, headers=shop).json()
+    refused = server.call("POST", "/api/v1/reservations", {**reservation, "id": "two"}, headers=shop).json()
     assert not refused["reserved"]
     assert "$2.00" in refused["reason"]
-    assert server.call("POST", "/api/v1/reservations", asked).json()["reserved"]
+    assert server.call("POST", "/api/v1/reservations", reservation).json()["reserved"]
     server.call("PUT", "/api/v1/projects/shop", {})
-    assert server.call("POST", "/api/v1/reservations", {**asked, "id": "three"}, headers=shop).json()["reserved"]
+    assert server.call("POST", "/api/v1/reservations", {**reservation, "id": "three"}, headers=shop).json()["reserved"]
 
 
 def test_a_project_keeps_its_records_for_a_time_of_its_own(store: Store, server: Server) -> None:
@@ -162,9 +162,9 @@ def test_a_project_keeps_its_records_for_a_time_of_its_own(store: Store, server:
 
 def test_alerts_are_set_listed_tried_and_removed(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     rule = {"when": "calls < 1 over 1h", "filters": {"tag": ["a", "b"]}, "webhook": "https://hooks.example/T0/secret"}
-    made = server.call("PUT", "/api/v1/alerts/quiet", rule).json()
-    assert (made["name"], made["project"], made["webhook"]) == ("quiet", "default", "https://hooks.example/…")
-    assert server.call("GET", "/api/v1/alerts").json()["alerts"] == [made]
+    created = server.call("PUT", "/api/v1/alerts/quiet", rule).json()
+    assert (created["name"], created["project"], created["webhook"]) == ("quiet", "default", "https://hooks.example/…")
+    assert server.call("GET", "/api/v1/alerts").json()["alerts"] == [created]
     assert "secret" not in server.call("GET", "/api/v1/alerts").text
     with caplog.at_level(logging.INFO, "autolog.server.alerts"):
         server.call("PUT", "/api/v1/alerts/quiet", {"when": "calls < 1 over 1h"})
@@ -188,7 +188,7 @@ def test_alerts_belong_to_projects(server: Server, store: Store) -> None:
     assert server.call("PUT", "/api/v1/alerts/more", {**rule, "project": "*"}, key=shop).status_code == 403
     assert server.call("DELETE", "/api/v1/alerts/spend", key=blog).status_code == 404
     assert server.call("GET", "/api/v1/alerts", key=blog).json()["alerts"] == []
-    assert [one["name"] for one in server.call("GET", "/api/v1/alerts").json()["alerts"]] == ["spend"]
+    assert [alert["name"] for alert in server.call("GET", "/api/v1/alerts").json()["alerts"]] == ["spend"]
     for wrong, says in ((
         {"when": "much"}, "when"), ({}, "when"), ({**rule, "filters": {"x": "y"}}, "filters"), ({**rule, "colour": 1}, "colour"),
     ):  # fmt: skip

@@ -14,7 +14,7 @@ from autolog.stores.clickhouse.store import ClickHouseStore
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def said(text: str, seconds: int) -> Record:
+def with_message(text: str, seconds: int) -> Record:
     record = Record(id="call", created_at=NOON + timedelta(seconds=seconds))
     add_piece(record, text, record.created_at, "messages", [{"role": "user", "content": text}])
     record.request_body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
@@ -24,16 +24,16 @@ def said(text: str, seconds: int) -> Record:
 
 @pytest.mark.parametrize("known", [False, True])
 def test_messages_that_come_to_two_servers_at_once_are_joined(clickhouse_url: str, known: bool) -> None:
-    one, two = ClickHouseStore(clickhouse_url), ClickHouseStore(clickhouse_url)
+    first, second = ClickHouseStore(clickhouse_url), ClickHouseStore(clickhouse_url)
     if known:
-        one.write([said("zero", 0)])
-    with one.transaction():
-        one.write([said("second", 2)])
-        two.write([said("first", 1)])  # is committed before the other, which has not seen it
-    found = two.get("call")
+        first.write([with_message("zero", 0)])
+    with first.transaction():
+        first.write([with_message("second", 2)])
+        second.write([with_message("first", 1)])  # is committed before the other, which has not seen it
+    found = second.get("call")
     assert found is not None
     texts = [message["content"] for message in json.loads(found.request_body or b"")["messages"]]
     assert texts == ["zero"] * known + ["first", "second"]
     assert found.input_preview == "second"
-    one.close()
-    two.close()
+    first.close()
+    second.close()

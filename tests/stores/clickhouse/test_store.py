@@ -41,8 +41,8 @@ def statements(url: str) -> list[str]:
 
 
 def test_a_replicated_cluster() -> None:
-    made = statements("clickhouse://h/logs?cluster=c&replicated=1&distributed=1")
-    log, spread = made[0], made[1]
+    created = statements("clickhouse://h/logs?cluster=c&replicated=1&distributed=1")
+    log, spread = created[0], created[1]
     assert log.startswith("CREATE TABLE IF NOT EXISTS `log_local` ON CLUSTER `c` (")
     assert (
         "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/logs/log_local', '{replica}', version, gone)" in log
@@ -51,10 +51,10 @@ def test_a_replicated_cluster() -> None:
         "CREATE TABLE IF NOT EXISTS `log` ON CLUSTER `c` AS `log_local` "
         "ENGINE = Distributed('c', 'logs', 'log_local', cityHash64(project, id))"
     )
-    (view,) = [statement for statement in made if "VIEW" in statement]
+    (view,) = [statement for statement in created if "VIEW" in statement]
     assert "TO `place_local` AS SELECT" in view
     assert "FROM `log_local`" in view
-    assert all("ON CLUSTER `c`" in statement for statement in made)
+    assert all("ON CLUSTER `c`" in statement for statement in created)
     assert next(ttl(read_url("clickhouse://h/logs?cluster=c&ttl_days=7"))).startswith(
         "ALTER TABLE `log` ON CLUSTER `c` MODIFY TTL toDateTime(created_at) + INTERVAL 7 DAY"
     )

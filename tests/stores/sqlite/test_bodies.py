@@ -21,8 +21,8 @@ FIRST = _bodies.FIRST
 
 
 def record(number: int) -> Record:
-    said = f"In the old harbour, wizard {number} says: no fox jumps over {number * 7} lazy dogs while seven sleep. " * 3
-    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": said}], "temperature": 0.5}
+    text = f"In the old harbour, wizard {number} says: no fox jumps over {number * 7} lazy dogs while seven sleep. " * 3
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], "temperature": 0.5}
     return Record(id=f"r{number}", request_body=json.dumps(body).encode(), response_body=b'{"n": %d}' % number)
 
 

@@ -17,10 +17,10 @@ def begin(sink: str) -> None:
     for module, name, wrap in (
         (openai, "OpenAI", wrap_openai), (openai, "AsyncOpenAI", wrap_openai), (anthropic, "Anthropic", wrap_anthropic),
     ):  # fmt: skip
-        made = getattr(module, name)
+        original = getattr(module, name)
 
-        def make(*args, made=made, wrap=wrap, **kwargs):
-            return wrap(made(*args, **kwargs), tracing_extra={"client": client})
+        def make(*args, original=original, wrap=wrap, **kwargs):
+            return wrap(original(*args, **kwargs), tracing_extra={"client": client})
 
         setattr(module, name, make)
 

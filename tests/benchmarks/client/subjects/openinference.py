@@ -11,14 +11,14 @@ def begin(sink: str) -> None:
     from openinference.instrumentation.openai import OpenAIInstrumentor
     from otel_sdk import provider
 
-    made = provider(sink)
-    OpenAIInstrumentor().instrument(tracer_provider=made)
-    AnthropicInstrumentor().instrument(tracer_provider=made)
-    tracer = OITracer(made.get_tracer("benchmark"), TraceConfig())
+    tracer_provider = provider(sink)
+    OpenAIInstrumentor().instrument(tracer_provider=tracer_provider)
+    AnthropicInstrumentor().instrument(tracer_provider=tracer_provider)
+    tracer = OITracer(tracer_provider.get_tracer("benchmark"), TraceConfig())
     decorate = tracer.chain
 
     def span(name):
         return tracer.start_as_current_span(name)
 
     def settle() -> None:
-        made.force_flush(60_000)
+        tracer_provider.force_flush(60_000)
