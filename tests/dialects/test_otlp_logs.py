@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -442,6 +443,49 @@ def test_a_request_whose_call_comes_in_another_export_is_kept_as_a_step(
         server.call("POST", "/v1/logs", logs(sent))
     record = server.only()
     assert (record.kind, prompt in (record.request_body or b"").decode()) == ("span", True)
+
+
+def at(seconds: float, event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "timeUnixNano": str(START + int(seconds * 1e9))}
+
+
+GEMINI = {"session.id": "g-1", "prompt_id": "p", "model": "gemini-2.5-pro"}
+COUNTED = {"input_token_count": 100, "output_token_count": 10, "duration_ms": 7_000}
+CLAUDE_COUNTED = {
+    "model": "claude-sonnet-4-5",
+    "request_id": "req_1",
+    "input_tokens": "4",
+    "output_tokens": "50",
+    "duration_ms": 7_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("store_url", "agent", "order"),
+    [("sqlite", agent, order) for agent in ("gemini", "claude") for order in itertools.permutations(range(3))]
+    + [("clickhouse", "gemini", (1, 0, 2))], indirect=["store_url"], ids=str,
+)  # fmt: skip
+def test_a_request_and_its_call_in_different_exports_are_one(
+    server: Server, agent: str, order: tuple[int, ...]
+) -> None:
+    """Send them like a processor that exports every second during a call of seven; another call begins beside it."""
+    later = [{"role": "user", "parts": [{"text": "Weather in Oslo?"}]}]
+    if agent == "gemini":
+        begun = log("gemini_cli.api_request", {**GEMINI, "request_text": json.dumps(CONTENTS)})
+        other = log("gemini_cli.api_request", {**GEMINI, "request_text": json.dumps(later)})
+        ended = log("gemini_cli.api_response", {**GEMINI, **COUNTED})
+    else:
+        begun = claude("api_request_body", {"body": json.dumps(REQUEST)})
+        other = claude("api_request_body", {"body": json.dumps(REQUEST | {"messages": []})})
+        ended = claude("api_request", CLAUDE_COUNTED)
+    sent = [logs(at(0, begun)), logs(at(7.01, ended)), logs(at(3, other))]
+    for body in [*(sent[place] for place in order), *sent]:  # everything is sent again
+        server.call("POST", "/v1/logs", body)
+    call, waiting = sorted(server.rows(), key=lambda record: record.kind)
+    assert (call.kind, waiting.kind, waiting.cost) == ("llm", "span", None)
+    assert call.input_preview == ("Weather in Lund?" if agent == "gemini" else "Mend the tests")
+    assert call.cost
+    assert call.usage_output_tokens in {10, 50}
 
 
 ROLES = ("system", "user", "assistant", "tool")

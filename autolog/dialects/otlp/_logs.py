@@ -161,6 +161,8 @@ class _Reader:
             record.session, record.name, record.created_at = session, _name(event), event.at
             record.trace_id = _trace_of(agent, session)  # beside its call, which may be logged outside of any span
             record.extra |= {"resource": scope.resource, "scope": scope.name, "attributes": event.attributes}
+            record.extra["is_raw_request"] = True
+            record.request_model = text_of(present(event.attributes, agent.family.texts["request_model"]))
             record.request_body = to_body(agent.read_request(body))
 
     def _partner(self, agent: Agent, kind: str, event: Event, at: tuple[str, str]) -> Record | None:
