@@ -92,7 +92,7 @@ def _call_of(request: Record, calls: Iterable[Record]) -> Record | None:
     near = [
         (request.request_model != call.request_model, apart, number, call)
         for number, call in enumerate(mine)
-        if "raw_request" not in call.extra and _is_waiting(call) and (apart := _apart(request, call)) <= NEAR
+        if call.id not in taken and _is_waiting(call) and (apart := _apart(request, call)) <= NEAR
     ]
     return min(near)[-1] if near else None
 
