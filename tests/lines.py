@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autolog._capture.span import Span
@@ -16,13 +15,20 @@ from autolog.errors import StoreUnavailable
 
 
 class Sink:
-    """Keeps records; fails or blocks on command."""
+    """Keeps records; fails or blocks on command.
 
-    def __init__(self) -> None:
+    Attributes:
+        records: the records written.
+        failures: how many of the next writes fail.
+        gate: writes wait while it is cleared.
+    """
+
+    def __init__(self, failures: int = 0, blocked: bool = False) -> None:
         self.records: list[Record] = []
-        self.failures = 0
+        self.failures = failures
         self.gate = threading.Event()
-        self.gate.set()
+        if not blocked:
+            self.gate.set()
 
     def write(self, records: Sequence[Record]) -> None:
         self.gate.wait(10)
@@ -74,10 +80,3 @@ def journal_in(folder: Path, max_bytes: int = 10_000_000, max_age: float = 1000)
 def put(queue: Queue, *names: str) -> None:
     for name in names:
         Span(queue.put, name, "span").end()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

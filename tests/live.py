@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,6 @@ from autolog.stores._contract import Store
 from autolog.stores.query import Query
 
 KEY = "test-key"
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for `done` to return true, for at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @dataclass

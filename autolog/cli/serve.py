@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,59 +14,35 @@ from autolog._config import config_from
 from autolog._pricing.cost import keep_updated
 from autolog.cli._options import BudgetOption, Size, age_of, needs_server, store_option
 from autolog.errors import AutologError, shown
+from autolog.stores._contract import Store
 from autolog.stores.retention import Retain
 
 if TYPE_CHECKING:
     from autolog.server import Limits
     from autolog.server._login import HeaderLogin
 
+F = TypeVar("F", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+def _limit(name: str, default: int, description: str) -> Callable[[F], F]:
+    """Return an option for a limit of at least 1."""
+    return click.option(name, default=default, show_default=True, type=click.IntRange(min=1), help=description)
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
-@click.option("--port", default=8790, show_default=True, type=click.IntRange(0, 65535))
-@click.option(
-    "--max-body",
-    default=32,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Maximum size of a request body, in MiB.",
-)
-@click.option(
-    "--max-decompressed",
-    default=128,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Maximum size of a decompressed body, in MiB.",
-)
-@click.option(
-    "--max-batch",
-    default=10_000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Maximum number of items in one call.",
-)
-@click.option("--max-connections", default=1_000, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--max-memory",
-    default=512,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Maximum size of all bodies in memory, in MiB.",
-)
-@click.option(
-    "--rate",
-    default=0.0,
-    type=click.FloatRange(min=0),
-    help="Maximum requests per second for each key; 0 for no limit.",
-)
+@click.option("--port", default=8790, show_default=True, type=click.IntRange(0, 65535), help="0 for any free port.")
+@_limit("--max-body", 32, "Maximum size of a request body, in MiB.")
+@_limit("--max-decompressed", 128, "Maximum size of a decompressed body, in MiB.")
+@_limit("--max-batch", 10_000, "Maximum number of items in one call.")
+@_limit("--max-connections", 1_000, "Maximum number of connections.")
+@_limit("--max-memory", 512, "Maximum size of all bodies in memory, in MiB.")
+@click.option("--rate", default=0.0, type=click.FloatRange(min=0),
+              help="Maximum requests per second for each key; 0 for no limit.")  # fmt: skip
 @click.option("--no-delete-all", is_flag=True, help="Refuse Cloudflare's delete call without filters.")
-@click.option(
-    "--body-timeout",
-    default=60.0,
-    show_default=True,
-    type=click.FloatRange(min=0.1),
-    help="How long a body may take to arrive, in seconds.",
-)
+@click.option("--body-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0.1),
+              help="How long a body may take to arrive, in seconds.")  # fmt: skip
 @click.option("--retain", metavar="AGE", help="Delete records older than this: 30d, 12h.")
 @click.option("--max-size", type=Size(), help="Delete the oldest records beyond this size: 500MB, 20G.")
 @click.option("--budget", "budgets", multiple=True, type=BudgetOption(), metavar="LIMIT/PERIOD[,KIND=VALUE][,then=URL]",
@@ -76,30 +53,19 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="URL", help="The public address of the pages, for links in alerts.")
 @click.option("--update-prices", is_flag=True, help="Fetch newer prices every hour; needs the network.")
 @click.option("--root-path", default="", metavar="PATH", help="The path under which a proxy serves this: /logs.")
-@click.option(
-    "--trusted-proxy",
-    "trusted_proxies",
-    multiple=True,
-    metavar="ADDRESS",
-    help="A proxy whose X-Forwarded-* headers are trusted: an address or network; may be repeated. "
-    "[default: FORWARDED_ALLOW_IPS, else this machine]",
-)
+@click.option("--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS",
+              help="A proxy whose X-Forwarded-* headers are trusted: an address or network; may be repeated. "
+              "[default: FORWARDED_ALLOW_IPS, else this machine]")  # fmt: skip
 @click.option("--login-header", metavar="NAME", help="The header in which a trusted proxy names the user, "
               "who is then signed in to the pages.")  # fmt: skip
 @click.option("--login-groups-header", default="X-Forwarded-Groups", show_default=True, metavar="NAME")
 @click.option("--login-role", "login_roles", multiple=True, metavar="WHO=SCOPE[,project=NAME]",
               help="What users may do; the first match applies: ann@example.com=admin, group:ops=admin.")  # fmt: skip
-@click.option(
-    "--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate in PEM format, to serve HTTPS."
-)
-@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key in PEM format.")
-@click.option(
-    "--log-level",
-    default="warning",
-    show_default=True,
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    help="On standard error; info has a line for each request.",
-)
+@click.option("--tls-cert", type=_FILE, help="A certificate in PEM format, to serve HTTPS.")
+@click.option("--tls-key", type=_FILE, help="The certificate's key in PEM format.")
+@click.option("--log-level", default="warning", show_default=True,
+              type=click.Choice(["debug", "info", "warning", "error"]),
+              help="On standard error; info has a line for each request.")  # fmt: skip
 @click.option("--log-format", default="plain", show_default=True, type=click.Choice(["plain", "json"]))
 @store_option
 def serve(host: str, port: int, store: str | None, **options: Any) -> None:
@@ -113,7 +79,6 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
     try:
         from autolog.server import create_app
         from autolog.server._connections import AnnouncedServer, config, raise_open_file_limit
-        from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
         from autolog.server._logs import set_up
         from autolog.server._notify import Notifier, read_mail_server
     except ImportError as error:
@@ -133,21 +98,19 @@ def serve(host: str, port: int, store: str | None, **options: Any) -> None:
             keep_updated()
         raise_open_file_limit()
         app = create_app(opened, limits=limits, budgets=options["budgets"], retain=_retain(options), notifier=notifier)
-        settings = config(
-            proxied(app),
-            limits,
-            ssl_certfile=options["tls_cert"],
-            ssl_keyfile=options["tls_key"],
-        )
+        settings = config(proxied(app), limits, ssl_certfile=options["tls_cert"], ssl_keyfile=options["tls_key"])
         address = f"{'https' if options['tls_cert'] else 'http'}://{host}:{listening.getsockname()[1]}{root_path}"
+        AnnouncedServer(settings, partial(_announce, opened, address, root_path)).run(sockets=[listening])
 
-        def announce() -> None:
-            if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(opened):
-                key = create_key(opened, "first start", ANY_PROJECT, SCOPES)
-                click.echo(f"Admin key, shown this once: {key}", err=True)
-            click.echo(f"autolog serves {shown(opened.url)} on {address} (API: {root_path}/docs)", err=True)
 
-        AnnouncedServer(settings, announce).run(sockets=[listening])
+def _announce(store: Store, address: str, root_path: str) -> None:
+    """Say on standard error where the server is; at the first start, create an admin key and show it."""
+    from autolog.server._keys import ANY_PROJECT, SCOPES, create_key, list_keys
+
+    if not os.environ.get("AUTOLOG_SERVER_API_KEY") and not list_keys(store):
+        key = create_key(store, "first start", ANY_PROJECT, SCOPES)
+        click.echo(f"Admin key, shown this once: {key}", err=True)
+    click.echo(f"autolog serves {shown(store.url)} on {address} (API: {root_path}/docs)", err=True)
 
 
 def _proxied(options: dict[str, Any]) -> tuple[str, Callable[[Any], Any]]:

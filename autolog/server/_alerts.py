@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -93,7 +94,7 @@ def read_when(text: str) -> When:
     return When(measure, found["sign"] == ">", float(found["number"]) * factor, window)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for `cached_property`
 class Rule:
     """An alert rule.
 
@@ -115,8 +116,9 @@ class Rule:
     webhook: str | None = None
     mail: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def condition(self) -> When:
+        """The condition, parsed from `when`; AutologError if that is not valid."""
         return read_when(self.when)
 
     def query(self, now: datetime) -> Query:
@@ -186,7 +188,7 @@ def check_rule(rule: Rule) -> None:
     """
     if not _NAME.fullmatch(rule.name) or rule.name in {".", ".."}:
         raise AutologError(f"name: {rule.name[:100]!r}: an alert's name has 1 to 100 characters, and no slash")
-    condition = read_when(rule.when)
+    condition = rule.condition
     wrong = [word for word in rule.filters if word not in RULE_FILTERS]
     if wrong:
         raise AutologError(

@@ -7,14 +7,11 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from live import KEY, live
-
-from autolog.cli import _standin
 
 #: Prints the modules, other than autolog's, that were imported on threads other than the main one.
 WATCHED = """
@@ -66,14 +63,6 @@ made.append(type(claude.create(model="claude-sonnet-5", max_tokens=9, messages=m
 #: The calls of one SDK; those of the others ship the same way.
 CHATS = "\n".join(line for line in CALLS.splitlines() if "claude" not in line).replace(", anthropic", "")
 CHATTED = "made ['ChatCompletion', True]"
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    pace, _standin.PACE = _standin.PACE, 0
-    with _standin.standin() as address:
-        yield address
-    _standin.PACE = pace
 
 
 def watched(program: str, url: str, tmp_path: Path, options: dict[str, Any], **variables: str) -> list[str]:

@@ -10,14 +10,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from beside.libraries import LIBRARIES, Library
-
-from autolog.cli import _standin
 
 PROGRAM = '''
 import asyncio, json, os, sys
@@ -104,14 +101,6 @@ GOING = {
     "autolog first": ("autolog goes", "library goes", "autolog", "calls", "library", "calls"),
 }
 RECORDED = [f"{sdk} ok {stream}" for sdk in ("openai", "anthropic") for stream in (False, True)] * 2
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    pace, _standin.PACE = _standin.PACE, 0
-    with _standin.standin() as address:
-        yield address
-    _standin.PACE = pace
 
 
 def run(steps: tuple[str, ...], url: str, tmp_path: Path, library: Library) -> tuple[list[dict[str, Any]], str]:

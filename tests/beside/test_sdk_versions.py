@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -18,7 +18,6 @@ import pytest
 from sdk_http import anthropic_http, openai_http
 
 import autolog
-from autolog.cli import _standin
 from autolog.testing import Records, capture
 
 MESSAGES = [{"role": "user", "content": "hello there"}]
@@ -26,14 +25,6 @@ CHAT: dict[str, Any] = {"model": "gpt-4o-mini", "messages": MESSAGES}
 CLAUDE: dict[str, Any] = {"model": "claude-sonnet-4-5-20250929", "max_tokens": 9, "messages": MESSAGES}
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # old models, and old SDKs on new Pythons
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    pace, _standin.PACE = _standin.PACE, 0
-    with _standin.standin() as address:
-        yield address
-    _standin.PACE = pace
 
 
 def openai_client(url: str) -> Any:

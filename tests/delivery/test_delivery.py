@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from lines import Sink, journal_in, make, put, until
+from lines import Sink, journal_in, make, put
+from waiting import until
 
 import autolog
 from autolog import _guard
@@ -18,21 +19,17 @@ from autolog._record.record import Record
 
 
 def test_a_sink_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    sink = Sink()
-    sink.failures = 2
+    sink = Sink(failures=2)
     queue = make(sink)
     put(queue, "a", "b")
-    deadline = time.monotonic() + 10
-    while not sink.records and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: sink.records)
     assert [record.id for record in sink.records] == ["a", "b"]
     assert len([line for line in caplog.messages if "cannot write" in line]) == 1
     assert queue.delivery.last_error is None
 
 
 def test_closing_gives_up_in_time_and_counts() -> None:
-    sink = Sink()
-    sink.failures = 1000
+    sink = Sink(failures=1000)
     queue = make(sink)
     put(queue, "a", "b")
     started = time.monotonic()
@@ -77,8 +74,7 @@ def test_a_store_that_fails_later_is_retried(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_delivered_waits_on_disk_and_is_resent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    sink = Sink()
-    sink.failures = 2
+    sink = Sink(failures=2)
     queue = make(sink, journal=journal_in(tmp_path))
     put(queue, "a")
     until(lambda: journal_in(tmp_path).waiting().records == 1)
@@ -92,8 +88,7 @@ def test_what_cannot_be_delivered_waits_on_disk_and_is_resent(tmp_path: Path, ca
 
 
 def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> None:
-    away = Sink()
-    away.failures = 1000
+    away = Sink(failures=1000)
     queue = make(away, journal=journal_in(tmp_path))
     put(queue, *map(str, range(700)))
     started = time.monotonic()
@@ -108,8 +103,7 @@ def test_the_next_process_sends_what_the_last_one_could_not(tmp_path: Path) -> N
 
 
 def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) -> None:
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     queue = make(sink, journal=journal_in(tmp_path))
     put(queue, "a", "b")
     started = time.monotonic()
@@ -119,14 +113,18 @@ def test_a_sink_that_hangs_holds_up_no_exit_and_loses_nothing(tmp_path: Path) ->
     sink.gate.set()
 
 
+def writing_to(journal: Journal) -> sqlite3.Connection:
+    """Return a connection in whose open transaction nobody else can write to the journal."""
+    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
 def test_an_exit_waits_for_a_journal_that_other_processes_write_to_and_failed_before(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
     journal.wait_up_to(0.01)
-    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    sink = Sink()
-    sink.failures = 1000
-    queue = make(sink, journal=journal)
+    other = writing_to(journal)
+    queue = make(Sink(failures=1000), journal=journal)
     put(queue, "a", "b")
     until(lambda: not queue.delivery.has_journal)
     release = threading.Timer(0.5, other.execute, ["ROLLBACK"])
@@ -140,10 +138,8 @@ def test_an_exit_waits_for_a_journal_that_other_processes_write_to_and_failed_be
 def test_who_abandons_waits_for_the_thread_that_keeps_the_same_records(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
     assert journal.opened_path()
-    other = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    sink = Sink()
-    sink.failures = 1000
+    other = writing_to(journal)
+    sink = Sink(failures=1000)
     queue = make(sink, journal=journal)
     put(queue, "a", "b")
     until(lambda: sink.failures < 1000 and queue.delivery._sending_since is None)  # the worker waits for the journal
@@ -156,8 +152,7 @@ def test_who_abandons_waits_for_the_thread_that_keeps_the_same_records(tmp_path:
 
 
 def test_losses_are_remembered_for_doctor(tmp_path: Path) -> None:
-    sink = Sink()
-    sink.failures = 1000
+    sink = Sink(failures=1000)
     journal = Journal(tmp_path / "journal.db", "somewhere", 1, 1000)
     queue = make(sink, journal=journal)
     put(queue, "a", "b")
@@ -167,8 +162,7 @@ def test_losses_are_remembered_for_doctor(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_is_no_harm(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "journal.db").write_text("something else, and long enough to be no empty file")
-    sink = Sink()
-    sink.failures = 1
+    sink = Sink(failures=1)
     queue = make(sink, journal=journal_in(tmp_path))
     put(queue, "a")
     until(lambda: len(sink.records) == 1)

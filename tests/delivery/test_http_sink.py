@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from live import KEY, Live, live
 from shipping import Backend, backend, call_openai
+from waiting import until
 
 import autolog
 from autolog import dialects
@@ -50,9 +51,7 @@ def test_retries_until_it_is_taken(moody: Backend) -> None:
     moody.answers = [(500, {}, b""), (429, {"retry-after": "1"}, b""), (503, {}, b"")]
     autolog.configure(endpoint=moody.url)
     call_openai()
-    deadline = time.monotonic() + 15
-    while autolog.status()["written"] == 0 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: autolog.status()["written"] > 0)
     assert autolog.status()["written"] == 1
     assert len(moody.asked) == 4
     assert moody.asked[2] - moody.asked[1] >= 0.9
@@ -73,9 +72,7 @@ def test_one_by_one_formats_do_not_repeat_what_was_taken(moody: Backend) -> None
     for _ in range(3):
         with autolog.span("s"):
             pass
-    deadline = time.monotonic() + 10
-    while autolog.status()["written"] < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: autolog.status()["written"] >= 3)
     assert autolog.status()["written"] == 3
     assert len(moody.asked) == 4
 
@@ -187,9 +184,7 @@ def test_a_pause_asked_for_is_bounded(retry_after: str, moody: Backend, monkeypa
     autolog.configure(endpoint=moody.url)
     with autolog.span("s"):
         pass
-    deadline = time.monotonic() + 3
-    while autolog.status()["written"] < 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: autolog.status()["written"] > 0)
     assert autolog.status()["written"] == 1
 
 

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from lines import Sink, journal_in, make, until
+from lines import Sink, journal_in, make
+from waiting import until
 
 from autolog._delivery.journal import Journal
 from autolog._record.record import Record

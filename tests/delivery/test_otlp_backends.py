@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.real import free_port
 from otlp_backend import PROTOBUF, OTLPBackend, otlp_backend
 from shipping import call_openai
+from waiting import until
 
 import autolog
 
@@ -112,7 +112,7 @@ def test_phoenix_shows_the_call(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([PHOENIX, "serve"], env={**os.environ, **settings}, stdout=log, stderr=log)
         try:
-            wait_for(f"http://127.0.0.1:{port}/healthz", 120)
+            until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 120)
             autolog.configure(endpoint=f"http://127.0.0.1:{port}", dialect="otlp")
             call_openai()
             assert autolog.flush(20)
@@ -125,35 +125,22 @@ def test_phoenix_shows_the_call(tmp_path: Path) -> None:
     assert span["attributes"]["llm.input_messages.0.message.content"] == "Say hello"
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=5) as answer:
         return answer.read()
 
 
-def wait_for(url: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            get(url)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-        else:
-            return
+def answers(url: str) -> bool:
+    try:
+        get(url)
+    except OSError:
+        return False
+    return True
 
 
 def spans_of(port: int) -> list[dict[str, Any]]:
-    """Phoenix writes what it took a little later."""
-    deadline = time.monotonic() + 30
-    while True:
-        found: list[dict[str, Any]] = json.loads(get(f"http://127.0.0.1:{port}/v1/projects/default/spans"))["data"]
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.5)
+    """Return Phoenix's spans, which it writes a little after it has accepted them."""
+    found: list[dict[str, Any]] = until(
+        lambda: json.loads(get(f"http://127.0.0.1:{port}/v1/projects/default/spans"))["data"]
+    )
+    return found

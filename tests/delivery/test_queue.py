@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from lines import DurableLine, Sink, journal_in, make, put, until
+from lines import DurableLine, Sink, journal_in, make, put
+from waiting import until
 
 import autolog
 from autolog import _guard
@@ -78,8 +79,7 @@ def test_a_worker_that_gets_no_turn_is_let_in(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_does_not_fit_is_dropped_and_counted() -> None:
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     queue = make(sink, max_records=10)
     started = time.perf_counter()
     put(queue, *map(str, range(100)))
@@ -91,8 +91,7 @@ def test_what_does_not_fit_is_dropped_and_counted() -> None:
 
 
 def test_bytes_are_bounded_too() -> None:
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     queue = make(sink, max_bytes=5_000)
     put(queue, *map(str, range(100)))
     assert queue.lost["queue full"] > 80
@@ -103,8 +102,7 @@ def test_bytes_are_bounded_too() -> None:
 def test_what_functions_hold_counts(tmp_path: Path) -> None:
     autolog.configure(store=f"sqlite:///{tmp_path}/x.db", max_queue_bytes=1_000_000)
     recorder = autolog.autolog
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     with recorder.diverted(sink):
         for _ in range(50):
             recorder(lambda text: None)("x" * 100_000)
@@ -112,26 +110,8 @@ def test_what_functions_hold_counts(tmp_path: Path) -> None:
         sink.gate.set()
 
 
-def test_an_error_in_reading_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_guard, "strict", False)
-
-    def enrich(span: Span) -> list[Record]:
-        if span.name == "bad":
-            raise ZeroDivisionError
-        return [Record(id=span.name)]
-
-    sink = Sink()
-    queue = make(sink)
-    queue._read = enrich
-    put(queue, "a", "bad", "b")
-    assert queue.flush(5)
-    assert [record.id for record in sink.records] == ["a", "b"]
-    assert _guard.failures.pop("reading a call") == 1
-
-
 def test_more_than_fits_into_memory_goes_to_the_journal(tmp_path: Path) -> None:
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     queue = make(sink, max_records=10, journal=journal_in(tmp_path))
     put(queue, *map(str, range(300)))
     assert queue.lost == {}
@@ -141,8 +121,7 @@ def test_more_than_fits_into_memory_goes_to_the_journal(tmp_path: Path) -> None:
 
 
 def test_durable_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
-    sink = Sink()
-    sink.gate.clear()
+    sink = Sink(blocked=True)
     queue = make(sink, journal=journal_in(tmp_path), kind=DurableLine)
     put(queue, "a")
     assert journal_in(tmp_path).waiting().records == 1
@@ -152,8 +131,8 @@ def test_durable_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
     until(lambda: journal_in(tmp_path).waiting().records == 0)
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_a_users_function_that_exits_costs_one_record(error: type, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_an_error_or_exit_in_reading_costs_one_record(error: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "strict", False)
 
     def read(span: Span) -> list[Record]:
@@ -168,6 +147,7 @@ def test_a_users_function_that_exits_costs_one_record(error: type, monkeypatch: 
     until(lambda: len(sink.records) == 2)
     put(queue, "c")
     until(lambda: len(sink.records) == 3)
+    assert [record.id for record in sink.records] == ["a", "b", "c"]
     assert queue.lost == {"could not be read": 1}
     assert _guard.failures.pop("reading a call") == 1
 

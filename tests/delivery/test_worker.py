@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from lines import Line, Sink, journal_in, make, put, until
+from lines import Line, Sink, journal_in, make, put
+from waiting import until
 
 from autolog._capture.span import Span
 from autolog._record.record import Record
@@ -48,14 +49,19 @@ def test_a_fork_does_not_wait_for_a_sink_that_hangs_after_a_flush(monkeypatch: p
     assert paused
 
 
-def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def delay_workers(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Make the start of a worker's thread take this long."""
     start = threading.Thread.start
 
     def slowly(thread: threading.Thread) -> None:
-        time.sleep(0.2 if thread.name == "autolog" else 0)
+        time.sleep(seconds if thread.name == "autolog" else 0)
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", slowly)
+
+
+def test_a_fork_while_a_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    delay_workers(monkeypatch, 0.2)
     line = make(Sink())
     first = threading.Thread(target=put, args=(line, "one"))
     first.start()
@@ -88,13 +94,7 @@ def test_work_that_arrives_while_the_thread_ends_after_closing_is_done(monkeypat
 
 
 def test_closing_waits_for_a_thread_that_is_about_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
-
-    def slowly(thread: threading.Thread) -> None:
-        time.sleep(0.05 if thread.name == "autolog" else 0)
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", slowly)
+    delay_workers(monkeypatch, 0.05)
     for _ in range(5):
         sink = Sink()
         line = make(sink)

@@ -19,13 +19,14 @@ import httpx2
 import pytest
 from clickhouse.running import start_front
 from live import KEY
+from waiting import until
 
 from autolog._record.record import Record
 from autolog.dialects import native
 from autolog.errors import StoreError
 from autolog.stores import open_store
 from autolog.stores.query import Query
-from faults.real import HEADERS, Server, environment, free_port, running, until
+from faults.real import HEADERS, Server, environment, free_port, running
 
 
 def post(url: str, records: list[Record], timeout: float = 20) -> httpx2.Response:

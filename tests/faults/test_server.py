@@ -19,10 +19,11 @@ from typing import Any
 import httpx2
 import pytest
 from live import KEY
+from waiting import until
 
 from autolog._record.record import Record
 from autolog.dialects import native
-from faults.real import HEADERS, Server, environment, names_in, running, until
+from faults.real import HEADERS, Server, environment, names_in, running
 
 
 def post(url: str, names: list[str], size: int = 200, timeout: float = 20) -> httpx2.Response:

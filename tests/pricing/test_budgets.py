@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import openai
 import pytest
 from live import KEY, Live, live
 from sdk_http import openai_http as http
+from waiting import until
 
 import autolog
 from autolog._lifecycle import in_c_library
@@ -144,9 +144,7 @@ def test_a_webhook_gets_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     Budgets([{"limit": 1, "tag": "*", "then": f"http://127.0.0.1:{server.server_port}/"}], lambda: NOON).spend(
         call(2, tags=["t"])
     )
-    deadline = time.monotonic() + 5
-    while not got and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: got)
     server.shutdown()
     server.server_close()
     (body,) = got

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import struct
 from typing import Any
 
 import pytest
+from wire import aws_frame
 
 from autolog._record.streams import is_stream, read_events, to_utf8
 
@@ -22,16 +22,6 @@ def dump(*values: Any) -> list[bytes]:
 SSE = b"".join(b"data: %s\n\n" % item for item in dump(ONE, TWO))
 LINES = b"".join(b"%s\n" % item for item in dump(ONE, TWO))
 ARRAY = b"[" + b",\r\n".join(dump(ONE, TWO)) + b"]"
-
-
-def frame(payload: dict[str, Any], **headers: str) -> bytes:
-    """Return an AWS event-stream frame without valid checksums."""
-    head = b""
-    for name, value in headers.items():
-        key = (":" + name.replace("_", "-")).encode()
-        head += bytes([len(key)]) + key + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-    body = json.dumps(payload).encode()
-    return struct.pack(">III", 16 + len(head) + len(body), len(head), 0) + head + body + b"\0\0\0\0"
 
 
 @pytest.mark.parametrize(
@@ -65,9 +55,9 @@ def test_a_single_value_is_no_stream(body: bytes) -> None:
 def test_frames_of_aws_have_their_names_in_their_headers() -> None:
     wrapped = {"bytes": base64.b64encode(b'{"type": "message_stop"}').decode(), "p": "abc"}
     body = (
-        frame({"role": "assistant"}, message_type="event", event_type="messageStart")
-        + frame(wrapped, event_type="chunk")
-        + frame({"message": "slow down"}, message_type="exception", exception_type="throttlingException")
+        aws_frame({"role": "assistant"}, message_type="event", event_type="messageStart")
+        + aws_frame(wrapped, event_type="chunk")
+        + aws_frame({"message": "slow down"}, message_type="exception", exception_type="throttlingException")
     )
     events = read_events(body, AWS)
     assert [event.name for event in events] == ["messageStart", "message_stop", "error"]

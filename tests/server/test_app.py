@@ -7,8 +7,9 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from dialects.samples import Server
-from live import KEY, until
+from live import KEY
 from starlette.testclient import TestClient
+from waiting import until
 
 from autolog._record.record import Record
 from autolog.server import create_app

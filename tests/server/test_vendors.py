@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from engines import sqlite_alone
 from live import KEY, Live, live
+from waiting import until
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), sqlite_alone]
 
@@ -353,9 +353,7 @@ def test_promptlayer_traceable(server: Live) -> None:
     for provider in (getattr(client, "tracer_provider", None), trace.get_tracer_provider()):
         if hasattr(provider, "force_flush"):
             provider.force_flush()
-    deadline = time.monotonic() + 10
-    while not server.records() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(server.records)
     assert [record.name for record in server.records()] == ["my-step"]
     for provider in (getattr(client, "tracer_provider", None), trace.get_tracer_provider()):
         if hasattr(provider, "shutdown"):

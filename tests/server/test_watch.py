@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from engines import sqlite_alone
-from live import until
+from waiting import until
 
 from autolog._record.record import Record
 from autolog.errors import AutologError
