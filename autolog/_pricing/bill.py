@@ -137,8 +137,13 @@ def _has_own_usage(record: Record, facts: Facts) -> bool:
 
 def _call(record: Record, facts: Facts) -> dict[str, Any]:
     """Return a call as the mapping to which the paths in `terms.TERMS` apply."""
-    model = record.request_model or record.response_model
-    return {"request": facts.request, "response": facts.response, "headers": record.response_headers, "model": model}
+    return {
+        "request": facts.request,
+        "response": facts.response,
+        "headers": record.response_headers,
+        "model": record.request_model or record.response_model,
+        "url": record.request_url,
+    }
 
 
 def _terms(record: Record, facts: Facts) -> Terms:

@@ -4,8 +4,8 @@
 what was charged. `SELLERS` lists terms that depend on the seller, whatever the format. A cost is exact only if every
 term of the model's tariff has its usual value, or if the response states its value.
 
-A path starts with `request`, `response`, `headers` (the response's) or `model`, followed by keys. Every element of a
-list is visited; `*` matches any one key, and `**` any number of keys.
+A path starts with `request`, `response`, `headers` (the response's), `model` or `url`, followed by keys. Every element
+of a list is visited; `*` matches any one key, and `**` any number of keys.
 
 Agreements between an account and its provider (discounts, credits, free tiers) are not terms of a tariff, because costs
 are computed from published prices. An account setting that replaces a field of the request (the service tier of an
@@ -137,7 +137,8 @@ TERMS: dict[str, tuple[Term, ...]] = {
 
 #: The terms of each seller, by genai-prices' name; those under the empty name apply to all sellers.
 #: Sources: Azure: azure.microsoft.com/pricing/details/azure-openai and genai-prices' note on it; OpenRouter:
-#: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models.
+#: openrouter.ai/docs/features/provider-routing; DeepSeek and Perplexity: genai-prices' notes on their models; Zhipu:
+#: genai-prices' note on it; Moonshot: platform.moonshot.cn/docs/pricing/chat.
 SELLERS: dict[str, tuple[Term, ...]] = {
     "azure": (
         Term("deployment type", _ANY, why="the response does not say whether the deployment is global, data-zone, "
@@ -149,6 +150,14 @@ SELLERS: dict[str, tuple[Term, ...]] = {
     "deepseek": (
         Term("time of day", _ANY, affects=frozenset({HOURS}), models=r"deepseek-(flash|v4)",
              why="peak prices apply on workdays only, and the price list does not cover holidays"),
+    ),
+    "zhipuai": (
+        Term("currency", _ANY, why="it charges in yuan, and more for long texts; the price list has dollars at a fixed "
+             "rate, for short texts"),
+    ),
+    "moonshotai": (
+        Term("currency", (("url", r"https://api\.moonshot\.cn(:443)?/"),),
+             why="this host charges in yuan; the price list has the dollars of the international one"),
     ),
     "": (
         Term("fee by the request", _ANY, affects=frozenset({"requests_kcount"}),
@@ -166,7 +175,7 @@ def untold_terms(call: Mapping[str, Any], wire_format: str, seller: str | None, 
     """Yield why a cost is not exact, for each unusual term of a call whose value the response does not state.
 
     Args:
-        call: the call's `request`, `response`, `headers` and `model`.
+        call: the call's `request`, `response`, `headers`, `model` and `url`.
         wire_format: a key of `TERMS`; other formats have no terms.
         seller: the tariff's seller, a key of `SELLERS`; None for the user's own prices.
         has: the prices and variants of the model's tariff.
