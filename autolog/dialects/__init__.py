@@ -64,6 +64,16 @@ class Dialect(Protocol):
     def encode_fault(self, fault: Fault) -> dict[str, Any]: ...
 
 
+def absent_at(dialect: Dialect, path: str) -> str | None:
+    """Return the name of what a vendor's API has at a path and ours does not, such as `datasets`; None if unknown.
+
+    A dialect's module may list it in `absent`: by prefixes of paths, below any of its own prefixes.
+    """
+    known: Mapping[str, str] = getattr(dialect, "absent", {})
+    found = [name for part, name in known.items() if f"{part}/" in f"{path}/"]
+    return found[0] if found else None
+
+
 class ShippingDialect(Dialect, Protocol):
     """A dialect in which records can be shipped."""
 

@@ -147,8 +147,15 @@ def _dialect_at(path: str) -> Dialect:
 
 async def _not_found(request: Request, error: Exception) -> ASGIApp:
     status = getattr(error, "status_code", 404)
-    message = f"{request.method} is not allowed on this path" if status == 405 else "there is nothing at this path"
-    reply = fault_reply(_dialect_at(request.url.path), Fault(status, message))
+    dialect = _dialect_at(request.url.path)
+    absent = dialects.absent_at(dialect, request.url.path)
+    if absent is not None:
+        message = f"there are no {absent} here: this server keeps logs, and what belongs to them"
+    elif status == 405:
+        message = f"{request.method} is not allowed on this path"
+    else:
+        message = "there is nothing at this path"
+    reply = fault_reply(dialect, Fault(status, message))
     return encode(replace(reply, headers={**reply.headers, **(getattr(error, "headers", None) or {})}))
 
 

@@ -13,6 +13,7 @@ from dialects.samples import KEY, Server
 from engines import every_store
 
 from autolog._record.zstd import zstd
+from autolog.server.routes import _langsmith_sessions
 from autolog.stores.query import Query
 
 ROOT, CALL, TOOL = (f"0190f8a4-0000-7000-8000-00000000000{number}" for number in (1, 2, 3))
@@ -152,7 +153,7 @@ def test_one_bad_run_costs_that_run(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [("/runs", {}), ("/runs", {"id": ""}), ("/runs/batch", {"post": 5}), ("/runs/multipart", {"a": 1}), ("/feedback", {"key": "x"}),
-     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "like(name, 1)"}), ("/runs/query", {"query": "x"}),
+     ("/feedback", {"run_id": CALL}), ("/runs/query", {"filter": "nonsense"}), ("/runs/query", {"tree_filter": "like(name, 1)"}), ("/runs/query", {"reference_example": 5}),
      ("/runs/query", {"cursor": "x"}), ("/runs/query", {"session": 5}), ("/sessions", {})],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_a_reason(server: Server, path: str, body: Any) -> None:
@@ -269,11 +270,78 @@ def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
         ('and(eq(feedback_key, "tone"), lt(feedback_score, 0.6))', {CALL}), ('gt(start_time, "2027-01-01T00:00:00Z")', set()),
         ('and(eq(metadata_key, "ls_provider"), eq(metadata_value, "openai"))', {CALL}), ("has(metadata, '{\"ls_provider\": \"openai\"}')", {CALL}),
         ('gt(error, 5)', set()), ('eq(status, "error")', {TOOL}), ('search("weather?")', {CALL}), ('like(name, "ll%")', {CALL}), ('like(name, "l_m")', {CALL}),
-        ('like(name, "l")', set()), ('and(eq(run_type, "llm"), gt(latency, "1.2s"))', {CALL}), ('lt(latency, "900ms")', set()), ('eq(input_key, "messages")', {CALL}), ('eq(thread_id, "x")', set()),
+        ('like(name, "l")', set()), ('and(eq(run_type, "llm"), gt(latency, "1.2s"))', {CALL}), ('lt(latency, "900ms")', set()), ('eq(input_key, "messages")', {CALL}),
+        ('exists(metadata, "plan")', {CALL}), ('not(exists(error))', {ROOT, CALL}), ('nin(run_type, ["llm", "tool"])', {ROOT}), ('nlike(name, "l%")', {ROOT, TOOL}),
+        ("has(inputs, '{\"x\": 1}')", {TOOL}), ('has(inputs, "messages")', {CALL}), ('exists(feedback_key, "tone")', {CALL}), ('eq(thread_id, "x")', set()),
     ):  # fmt: skip
         answer = server.call("POST", "/runs/query", {"filter": text})
         assert answer.status_code == 200, answer.text
         assert {item["id"] for item in answer.json()["runs"]} == ids, text
+
+
+def test_runs_and_traces_are_found_by_the_newer_api(server: Server) -> None:
+    server.call("POST", "/runs/batch", {"post": [run(ROOT, "chain"), STARTED, FAILED], "patch": [ENDED]})
+    (session,) = server.call("GET", "/api/v2/sessions").json()["items"]
+    assert (session["name"], session["type"]) == ("shop", "PROJECT")
+    wanted = {"project_ids": [session["id"]], "page_size": 2, "selects": ["NAME", "STATUS", "PARENT_RUN_IDS"]}
+    first = server.call("POST", "/api/v2/runs/query", wanted).json()
+    second = server.call("POST", "/api/v2/runs/query", wanted | {"cursor": first["next_cursor"]}).json()
+    items = [*first["items"], *second["items"]]
+    assert ({item["id"] for item in items}, second["next_cursor"]) == ({ROOT, CALL, TOOL}, None)
+    assert {item["status"] for item in items} == {"PENDING", "SUCCESS", "ERROR"}
+    found = server.call("POST", "/api/v2/runs/query", {"run_type": "LLM"}).json()["items"]
+    assert found == [{"id": CALL}]
+    whole = server.call(
+        "GET", f"/api/v2/runs/{CALL}", params={"selects": ["THREAD_ID", "LATENCY_SECONDS", "TOTAL_TOKENS"]}
+    )
+    assert whole.json() == {"id": CALL, "thread_id": "s-1", "latency_seconds": 1.5, "total_tokens": 1100}
+    (trace,) = server.call("POST", "/api/v2/traces/query", {"project_id": session["id"]}).json()["items"]
+    assert (trace["root_run"], trace["trace_aggregates"]["total_tokens"]) == ({"id": ROOT}, 1100)
+    runs = server.call("GET", f"/api/v2/traces/{ROOT}/runs", params={"filter": 'eq(run_type, "tool")'}).json()
+    assert runs == {"items": [{"id": TOOL}]}
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"page_size": 0}, {"selects": "NAME"}, {"sem_filter": "rude"}, {"project_ids": 5}, {"cursor": 1}]
+)
+def test_what_the_newer_api_cannot_find_is_refused_with_a_reason(server: Server, wanted: dict[str, Any]) -> None:
+    answer = server.call("POST", "/api/v2/runs/query", wanted)
+    assert (answer.status_code, bool(answer.json()["detail"])) == (422, True)
+
+
+def test_a_project_is_listed_however_many_runs_come_later(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_langsmith_sessions, "RECENT", 1)
+    for run_id, name in ((ROOT, "old"), (CALL, "new"), (TOOL, "newest")):
+        server.call("POST", "/runs", {**run(run_id, "chain"), "session_name": name})
+    listed = server.call("GET", "/sessions").json()
+    assert [session["name"] for session in listed] == ["new", "newest", "old"]
+    assert [session["name"] for session in server.call("GET", "/sessions", params={"name_contains": "NEW"}).json()] == [
+        "new",
+        "newest",
+    ]
+
+
+def test_a_project_is_created_described_and_read_by_its_id(server: Server) -> None:
+    dataset = "0190f8a4-0000-7000-8000-0000000000aa"
+    made = server.call("POST", "/sessions", {"name": "trial", "reference_dataset_id": dataset}).json()
+    changed = server.call("PATCH", f"/sessions/{made['id']}", {"description": "first", "extra": {"metadata": {"a": 1}}})
+    assert changed.json() == server.call("GET", f"/sessions/{made['id']}").json()
+    assert (changed.json()["reference_dataset_id"], changed.json()["description"]) == (dataset, "first")
+    assert server.call("GET", f"/api/v2/sessions/{made['id']}").json()["type"] == "EXPERIMENT"
+    assert server.call("PATCH", f"/sessions/{made['id']}", {"name": "other"}).status_code == 422
+    assert server.call("GET", f"/sessions/{dataset}").status_code == 404
+    assert server.call("GET", "/sessions", params={"reference_free": "true"}).json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [("POST", "/datasets", "datasets"), ("GET", "/api/v1/repos/", "prompts"), ("GET", "/commits/-/x/latest", "prompts"),
+     ("POST", "/runs/stats", "statistics"), ("GET", "/annotation-queues", "annotation queues"), ("POST", "/api/v2/threads/query", "threads")],
+)  # fmt: skip
+def test_what_is_not_here_is_named(server: Server, method: str, path: str, said: str) -> None:
+    answer = server.call(method, path, {} if method == "POST" else None)
+    assert answer.status_code in {404, 405}
+    assert said in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("wanted", "ids"), [

@@ -26,6 +26,7 @@ from autolog.dialects.langsmith._encode import (
     encode_feedback as encode_feedback,
     encode_info as encode_info,
     encode_run as encode_run,
+    encode_run_v2 as encode_run_v2,
     encode_session as encode_session,
     is_run as is_run,
     known_of as known_of,
@@ -39,5 +40,31 @@ why_not_shipped = "its backend accepts runs, not calls; LangSmith also accepts O
 key_headers = ("x-api-key",)
 
 #: The prefixes of the paths: none, one for servers with several dialects, and LangSmith's own.
-BASES = ("", "/langsmith", "/api/v1")
-prefixes = tuple(base + path for base in BASES for path in ("/info", "/runs", "/feedback", "/sessions", "/settings"))
+BASES = ("", "/langsmith", "/api/v1", "/langsmith/api/v1")
+#: The same for its newer API.
+NEWER_BASES = ("/api/v2", "/langsmith/api/v2")
+#: What LangSmith has beside logs, by the beginning of the path.
+absent = {
+    "/datasets": "datasets",
+    "/examples": "datasets",
+    "/platform": "datasets, evaluators and hubs",
+    "/repos": "prompts",
+    "/commits": "prompts",
+    "/likes": "prompts",
+    "/annotation-queues": "annotation queues",
+    "/feedback-configs": "configurations of feedback",
+    "/feedback/tokens": "addresses for feedback without a key",
+    "/public": "shared runs",
+    "/share": "shared runs",
+    "/runs/stats": "statistics of runs; `GET /api/v1/aggregate` has those of all logs",
+    "/runs/rules": "rules",
+    "/insights": "insights",
+    "/threads": "threads; find runs by `eq(thread_id, ...)`",
+    "/workspaces": "workspaces",
+    "/sandboxes": "sandboxes",
+    "/agents": "agents",
+}
+prefixes = (
+    *NEWER_BASES,
+    *(base + path for base in BASES for path in ("/info", "/runs", "/feedback", "/sessions", "/settings", *absent)),
+)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from autolog._reading.describe import preview
 from autolog._record.record import Record
-from autolog.dialects._convert import format_time, from_body
+from autolog.dialects._convert import format_time, from_body, parse_time, text_of
 from autolog.dialects._fault import Fault, Json
 from autolog.dialects.langsmith._decode import ATTACHMENT
 from autolog.providers._fields import mapping
@@ -23,7 +24,7 @@ def encode_fault(fault: Fault) -> Json:
 def encode_info(batch_items: int, body_bytes: int) -> Json:
     """Encode the server's limits and features, which clients request before they send runs."""
     return {
-        "version": "0.12.0",
+        "version": "0.16.0",
         "instance_flags": {"zstd_compression_enabled": True},
         "batch_ingest_config": {
             "use_multipart_endpoint": True,
@@ -121,6 +122,39 @@ def encode_run(record: Record) -> Json:
         "feedback_stats": {key: {"n": 1, "avg": _value(value)} for key, value in record.scores.items()},
         "app_path": f"/ui/log?id={record.id}",
     }
+
+
+def encode_run_v2(run: Json) -> Json:
+    """Encode a run, as the older API has it, in the words of the newer one."""
+    metadata = mapping(mapping(run.get("extra")).get("metadata"))
+    start, end = (parse_time(run.get(key)) for key in ("start_time", "end_time"))
+    threads = [metadata[key] for key in THREADS if metadata.get(key)]
+    files = mapping(run.get("s3_urls"))
+    return {
+        **{key: run.get(key) for key in _UNCHANGED},
+        "run_type": str(run["run_type"]).upper(),
+        "status": str(run["status"]).upper(),
+        "project_id": run["session_id"],
+        "parent_run_ids": [] if run["parent_run_id"] is None else [run["parent_run_id"]],
+        "is_root": run["parent_run_id"] is None,
+        "latency_seconds": None if start is None or end is None else (end - start).total_seconds(),
+        "metadata": metadata,
+        "thread_id": str(threads[0]) if threads else None,
+        "error_preview": preview(run.get("error")),
+        "inputs_preview": preview(text_of(run.get("inputs"))),
+        "outputs_preview": preview(text_of(run.get("outputs"))),
+        "attachments": {name.removeprefix("attachment."): file["presigned_url"] for name, file in files.items()},
+    }
+
+
+#: Keys of metadata by which runs are grouped into threads.
+THREADS = ("session_id", "thread_id", "conversation_id")
+#: The fields of a run that both APIs have.
+_UNCHANGED = (
+    "id", "name", "start_time", "end_time", "first_token_time", "error", "extra", "events", "inputs", "outputs",
+    "trace_id", "dotted_order", "reference_example_id", "total_tokens", "prompt_tokens", "completion_tokens",
+    "total_cost", "prompt_cost", "completion_cost", "tags", "app_path", "feedback_stats",
+)  # fmt: skip
 
 
 def _value(score: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 from autolog.dialects._convert import parse_time
 from autolog.dialects._fault import Fault, Json
+from autolog.dialects.langsmith._encode import THREADS
 from autolog.providers._fields import mapping
 
 #: Returns whether a run, as clients read it, matches.
@@ -24,18 +25,17 @@ Filter = Callable[[Json], bool]
 _TOKEN = re.compile(r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?)|"""
                     r"""(?P<word>[A-Za-z_]\w*)|(?P<sign>[(),\[\]]))""")  # fmt: skip
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq, "neq": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+    "eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
 }  # fmt: skip
 _FIELDS = {
     "id", "name", "run_type", "status", "error", "tags", "trace_id", "parent_run_id", "start_time", "end_time",
     "latency", "is_root", "total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "first_token_time",
     "metadata", "metadata_key", "metadata_value", "feedback_key", "feedback_score", "inputs", "outputs", "thread_id",
     "prompt_cost", "completion_cost", "input_key", "input_value", "output_key", "output_value",
+    "reference_example_id", "session_id",
 }  # fmt: skip
 #: The fields in which `search` looks if it is given only a text.
 _SEARCHED = ("name", "inputs", "outputs", "error", "tags", "metadata")
-#: Keys of metadata by which runs are grouped into threads.
-_THREADS = ("session_id", "thread_id", "conversation_id")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DEEPEST = 20
 _LONGEST = 10_000
@@ -114,6 +114,9 @@ class _Parser:
         _, field = self._next()
         if field not in _FIELDS:
             raise _FilterError(f"{field!r} is not a field of a run; choose one of {', '.join(sorted(_FIELDS))}")
+        if word == "exists" and self._peek() == ")":
+            self._next()
+            return lambda run: any(value is not None for value in _values(run, field))
         self._next(",")
         value = self._value()
         self._next(")")
@@ -138,7 +141,16 @@ class _Parser:
         raise _FilterError(f"{value!r} is not a value")
 
 
+#: The comparisons that are the opposite of another one.
+_OPPOSITES = {"nin": "in", "nlike": "like", "neq": "eq"}
+
+
 def _comparison(word: str, field: str, value: Any) -> Filter:
+    if word in _OPPOSITES:
+        holds = _comparison(_OPPOSITES[word], field, value)
+        return lambda run: not holds(run)
+    if word == "exists":
+        return lambda run: value in _keys(run, field)
     if word == "has":
         return lambda run: _has(run, field, value)
     if word == "in":
@@ -150,14 +162,12 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
         return lambda run: any(isinstance(one, str) and pattern.fullmatch(one) for one in _values(run, field))
     compare = _COMPARE.get(word)
     if compare is None:
-        known = ", ".join(("and, or, not, has, in, search, like", *_COMPARE))
+        known = ", ".join(("and, or, not, has, exists, in, search, like", *_OPPOSITES, *_COMPARE))
         raise _FilterError(f"{word!r} cannot compare with {str(value)[:50]!r}; choose one of {known}")
     if field in {"start_time", "end_time"}:
         value = parse_time(value, field, 422)
     if field == "latency" and isinstance(value, str):
         value = _seconds(value)
-    if word == "neq":
-        return lambda run: value not in _values(run, field)
     return lambda run: any(_holds(compare, one, value) for one in _values(run, field))
 
 
@@ -181,16 +191,27 @@ def _holds(compare: Callable[[Any, Any], bool], actual: Any, value: Any) -> bool
 
 
 def _has(run: Json, field: str, value: Any) -> bool:
-    if field == "metadata" and isinstance(value, str):
+    if field in _OBJECTS and isinstance(value, str):
+        there = _object(run, field)
         try:
             wanted = mapping(json.loads(value))
         except ValueError:
-            return value in _metadata(run)
-        return (
-            bool(wanted)
-            and wanted.items() <= {key: one for key, one in _metadata(run).items() if key in wanted}.items()
-        )
+            return value in there
+        return bool(wanted) and all(key in there and there[key] == item for key, item in wanted.items())
     return value in _values(run, field)
+
+
+#: Fields that are objects, which `has` compares by their keys and values.
+_OBJECTS = ("metadata", "inputs", "outputs")
+
+
+def _object(run: Json, field: str) -> Json:
+    return _metadata(run) if field == "metadata" else mapping(run.get(field))
+
+
+def _keys(run: Json, field: str) -> list[Any]:
+    """Return the keys of a field that is an object, else its values."""
+    return [*_object(run, field)] if field in _OBJECTS else _values(run, field)
 
 
 def _metadata(run: Json) -> Json:
@@ -209,7 +230,7 @@ def _values(run: Json, field: str) -> list[Any]:
         "tags": lambda: list(run.get("tags") or []),
         "is_root": lambda: [run.get("parent_run_id") is None],
         "latency": lambda: [_latency(run)],
-        "thread_id": lambda: [_metadata(run)[key] for key in _THREADS if key in _metadata(run)] or [None],
+        "thread_id": lambda: [_metadata(run)[key] for key in THREADS if key in _metadata(run)] or [None],
         "input_key": lambda: [*mapping(run.get("inputs"))],
         "input_value": lambda: [*mapping(run.get("inputs")).values()],
         "output_key": lambda: [*mapping(run.get("outputs"))],

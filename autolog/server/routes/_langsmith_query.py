@@ -1,0 +1,131 @@
+"""Finding LangSmith's runs, and encoding them with the addresses of their attachments."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from autolog._record.record import Record
+from autolog.dialects import langsmith as dialect
+from autolog.dialects._convert import parse_time
+from autolog.dialects._fault import Fault, Json
+from autolog.server._addresses import sign
+from autolog.server._call import Call
+from autolog.stores.query import Condition, Query
+
+#: The records per query, and the most that are searched for one reply; the next page continues from there.
+PAGE = 200
+MAX_LOOKED_AT = 5_000
+#: The most runs of a trace that are read.
+MAX_IN_TRACE = 1_000
+
+
+def find_runs(call: Call, wanted: Json, most: int) -> tuple[list[Record], str | None]:
+    """Return the records of at most `most` runs, and the cursor of the next page, if there is one.
+
+    `wanted` has the fields of a request to `/runs/query`.
+
+    Raises:
+        Fault: 422, if a field or a filter is not supported.
+    """
+    accepts, query, offset = _accepting(call, wanted), _run_query(call, wanted), _offset(wanted.get("cursor"))
+    runs: list[Record] = []
+    last = offset + MAX_LOOKED_AT
+    while offset < last:
+        found = call.store.find(query, PAGE, offset, newest_first=wanted.get("order") != "asc", bodies=True)
+        for record in found:
+            offset += 1
+            if dialect.is_run(record) and accepts(dialect.encode_run(record)):
+                runs.append(record)
+            if len(runs) == most:
+                return runs, str(offset)
+        if len(found) < PAGE:
+            return runs, None
+    return runs, str(offset)
+
+
+def _offset(cursor: Any) -> int:
+    if cursor is None:
+        return 0
+    if not isinstance(cursor, str) or not cursor.isdecimal() or len(cursor) > 12:
+        raise Fault(422, "cursor: was not returned by any page")
+    return int(cursor)
+
+
+def _run_query(call: Call, wanted: Json) -> Query:
+    conditions = [Condition("dialect", "eq", (dialect.name,))]
+    equal: dict[str, Any] = {"project": call.project}
+    if isinstance(wanted.get("id"), list) and wanted["id"]:
+        conditions.append(Condition("id", "eq", tuple(map(str, wanted["id"]))))
+    for word, key in (("trace", "trace_id"), ("parent_run", "parent_span_id")):
+        if wanted.get(word):
+            equal[key] = str(wanted[word])
+    if wanted.get("error") is not None:
+        equal["status"] = "error" if wanted["error"] else "ok"
+    since, until = (parse_time(wanted.get(key), key, 422) for key in ("start_time", "end_time"))
+    return Query(equal, since=since, until=until, conditions=tuple(conditions))
+
+
+def _accepting(call: Call, wanted: Json) -> dialect.Filter:
+    """Return a function that checks runs for the conditions that the store cannot compare."""
+    accepts = _filter(wanted, "filter")
+    if not isinstance(wanted.get("session"), (list, type(None))):
+        raise Fault(422, "session: is not a list of ids")
+    sessions = set(map(str, wanted.get("session") or []))
+    examples = wanted.get("reference_example")
+    if not isinstance(examples, (list, type(None))):
+        raise Fault(422, "reference_example: is not a list of ids")
+    text = wanted.get("query")
+    said = dialect.parse_filter(f"search({json.dumps(str(text))})", "query") if text else None
+    in_trace = _accepting_trace(call, wanted)
+    return lambda run: (
+        (not sessions or run["session_id"] in sessions)
+        and wanted.get("run_type") in (None, run["run_type"])
+        and wanted.get("is_root") in (None, run["parent_run_id"] is None)
+        and (not examples or run.get("reference_example_id") in examples)
+        and (accepts is None or accepts(run))
+        and (said is None or said(run))
+        and (in_trace is None or in_trace(run))
+    )
+
+
+def _filter(wanted: Json, key: str) -> dialect.Filter | None:
+    return dialect.parse_filter(str(wanted[key]), key) if wanted.get(key) else None
+
+
+def _accepting_trace(call: Call, wanted: Json) -> dialect.Filter | None:
+    """Return a function that checks a run's trace: its root, and any of its runs; None without such a condition."""
+    of_root, of_any = _filter(wanted, "trace_filter"), _filter(wanted, "tree_filter")
+    if of_root is None and of_any is None:
+        return None
+    known: dict[str, bool] = {}
+
+    def accepts(run: Json) -> bool:
+        trace_id = run["trace_id"]
+        if trace_id not in known:
+            query = Query({"project": call.project, "trace_id": trace_id})
+            found = call.store.find(query, MAX_IN_TRACE, newest_first=False, bodies=True)
+            runs = [run, *map(dialect.encode_run, filter(dialect.is_run, found))]
+            roots = [candidate for candidate in runs if candidate["parent_run_id"] is None]
+            known[trace_id] = (of_root is None or any(map(of_root, roots))) and (
+                of_any is None or any(map(of_any, runs))
+            )
+        return known[trace_id]
+
+    return accepts
+
+
+def encode(call: Call, record: Record) -> Json:
+    """Return a run with signed addresses of its attachments, from which clients read them."""
+    files = dialect.attachments_of(record)
+    if not files:
+        return dialect.encode_run(record)
+    path = f"/runs/{record.id}/attachment"
+    urls = {
+        f"attachment.{name}": {
+            "presigned_url": sign(call, "GET", path, name=name),
+            "mime_type": description.get("content_type"),
+        }
+        for name, description in files.items()
+    }
+    return {**dialect.encode_run(record), "s3_urls": urls}
