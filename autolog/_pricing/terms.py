@@ -63,6 +63,10 @@ def _at(places: tuple[str, ...], name: str) -> tuple[str, ...]:
 TERMS: dict[str, tuple[Term, ...]] = {
     "openai": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.service_tier",)),
+        Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
+             why="responses within some hours are discounted, and the response does not say by how much"),
+        Term("paused time", (("response.usage.paused_seconds", r""),),
+             why="a live session is charged less while it is paused, at a rate that the response does not report"),
         Term("cache lifetime", (("request.prompt_cache_options.ttl", r"(?!30m$)."),),
              _at(_DETAILS, "cache_write_tokens_details"), frozenset({"cache_write_12h_mtok"})),
         Term("web searches", (("request.tools.type", r"web_search"),), ("response.output",)),
@@ -93,6 +97,10 @@ TERMS: dict[str, tuple[Term, ...]] = {
         Term("web searches", (("response.content.type", r"web_search_tool_result"),),
              ("response.usage.server_tool_use.web_search_requests",)),
         Term("code execution time", (("response.content.type", r".*code_execution_tool_result"),)),
+        Term("fallback credit", (("response.usage.fallback_credit.status.type", r"redeemed"),),
+             why="some cache writes are charged as reads, and the response does not say how many"),
+        Term("who is billed", (("request.billing_policy.bill_to", r"(?!self$)."),),
+             why="the organization of a user profile is billed, on its own terms"),
     ),
     "gemini": (
         Term("service tier", (("request.serviceTier", _STANDARD), ("request.service_tier", _STANDARD)),

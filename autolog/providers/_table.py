@@ -49,7 +49,8 @@ _SPEAK_OPENAI = {
 
 _OPENAI_PATHS = (
     r"/chat/completions(/|$)|/(v\d+(beta)?|openai)/(completions|responses|embeddings|moderations|images|audio|videos|realtime|batches"
-    r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)|/deployments/[^/]+/"
+    r"|fine_tuning|evals|graders|threads|assistants|files)(/|$)"
+    r"|/deployments/[^/]+/(extensions/)?(chat|completions|responses|embeddings|images|audio|videos|realtime)(/|$)"
 )
 
 _VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai",

@@ -43,7 +43,7 @@ _ROUTES = (
 #: Path segments of management APIs, which compatible vendors serve at the same hosts: accounts, keys, machines.
 _MANAGED = (
     "admin|analytics|auth|byok|client|compute|external-users|guardrails|keys|oauth|observability|organization"
-    "|private-endpoints|projects|scim|telemetry|traces|vault|webhooks|workspaces"
+    "|private-endpoints|projects|scim|telemetry|traces|vaults?|voice_consents|webhooks|webhook_endpoints|workspaces"
 )
 #: Paths of calls that manage resources and cost nothing by themselves, or return what was billed before.
 _FREE = (
@@ -53,6 +53,7 @@ _FREE = (
     r"|/chat/completions/[^/]+$"
     r"|/threads(/(?!runs$)[^/]+)?$|/threads/[^/]+/messages(/|$)|/threads/[^/]+/runs/[^/]+$"
     r"|/vector_stores(/[^/]+)?$|/vector_stores/[^/]+/files/[^/]+$"
+    r"|/agents(/environments(/.*)?|/(?!sessions$|automations$)[^/]+|/sessions/[^/]+)?$"
     r"|/evals(/[^/]+)?$|/checkpoints/.*/permissions$|/graders/validate$"
 )
 _VECTOR_STORE_FILES = r"/vector_stores/[^/]+/(files|file_batches)$"
