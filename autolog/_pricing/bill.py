@@ -19,7 +19,7 @@ from autolog._pricing.sellers import models, seller
 from autolog._pricing.terms import OWN_USAGE, untold_by_reporter, untold_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
-from autolog.providers._facts import invalid_usage
+from autolog.providers._facts import BY_THE_HOUR, invalid_usage
 from autolog.providers._fields import count, mapping, text
 
 #: Operations that are not billed themselves, and why.
@@ -85,6 +85,8 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         by_mapping = price_by_mapping(record, own, usage, terms, [*doubts, *untold(None, frozenset())])
         if by_mapping is not None:
             return by_mapping
+    if facts.unbilled_reason == BY_THE_HOUR:
+        return unknown(BY_THE_HOUR)
     if problem and facts.reported_cost is None:
         return unknown(problem)
     at, beside = record.start_time, facts.additional_usage

@@ -18,7 +18,7 @@ from autolog._processing.long_running import LongRunningCalls
 from autolog._processing.span_record import record_of
 from autolog._processing.websocket import read_frames
 from autolog._reading.describe import preview
-from autolog._record.bodies import decode_content, decode_json, encode_json
+from autolog._record.bodies import decode_content, decode_json, decode_object, encode_json
 from autolog._record.keys import key_hint
 from autolog._record.record import Record
 from autolog._redaction.headers import clean_url, kept_headers, plain_headers
@@ -116,10 +116,19 @@ def _call_drafts(
     record = record_of(exchange)
     with guard("reading a call"):
         _add_exchange(record, exchange, address, learn)
+        if "/upload/" in path and _continues(exchange):
+            return []
         if follow_up and provider.results_id(path):
-            results = long_running.batch_results(record, provider, path)
-            return [Draft(result, repeats=True) for result in results]
+            items = [Draft(item, repeats=True) for item in long_running.batch_results(record, provider, path)]
+            whole = bool(decode_object(record.response_body))  # the batch itself, not a file with its results
+            return [*items, Draft(record, follow_up=True, repeats=True)] if whole else items
     return [Draft(record, follow_up=follow_up, repeats=follow_up)]
+
+
+def _continues(exchange: Exchange) -> bool:
+    """Return whether a request of a resumable upload to Google is not the upload's last, which has the answer."""
+    headers = exchange.response_headers
+    return headers is not None and headers.get("x-goog-upload-status") == "active"
 
 
 def _add_exchange(

@@ -17,7 +17,7 @@ import msgspec
 
 from autolog._guard import guard
 from autolog._reading.describe import DERIVED
-from autolog._record.bodies import decode_object, encode_json
+from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog.providers import BatchResult, Facts, Format, format_named
 from autolog.providers._fields import mapping, text
@@ -150,7 +150,8 @@ class LongRunningCalls:
     def _learn_files(self, answer: dict[str, Any]) -> None:
         """Remember the files with a batch's results, given the batch."""
         names = ("output_file_id", "error_file_id", "output_file", "error_file")  # OpenAI's and Mistral's
-        files = [*map(answer.get, names), mapping(answer.get("response")).get("responsesFile")]  # and Gemini's
+        made = (mapping(answer.get("response")), mapping(mapping(answer.get("metadata")).get("output")))  # Gemini's
+        files = [*map(answer.get, names), *(output.get("responsesFile") for output in made)]
         batch = text(answer.get("id")) or text(answer.get("name"))
         for file in filter(None, map(text, files)):
             if batch is not None:
@@ -161,9 +162,7 @@ class LongRunningCalls:
         holder = provider.results_id(path)
         if holder is None or not read.response_body or (read.status_code or 0) >= 400:
             return
-        in_files = provider.name in {"openai", "mistral"} or holder.startswith("files/")
-        if holder.startswith("batches/"):  # Gemini's batch, which has its results in it, or names their file
-            self._learn_files(decode_object(read.response_body))
+        in_files = path.rstrip("/").endswith(("/content", ":download"))
         batch = (self._batches.get(holder) or b"").decode() or None if in_files else holder
         key = f"{'message_batch' if provider.name == 'anthropic' else 'batch'}:{batch or holder}"
         begun = msgspec.json.decode(self._begun.get(key) or b"{}", type=_Begun)

@@ -145,22 +145,27 @@ def _begun_array(text: str) -> Iterator[Any]:
 
 
 def _aws_events(body: bytes) -> Iterator[Event]:
-    """Yield the events of `application/vnd.amazon.eventstream`, which Bedrock uses.
+    """Yield the events of `application/vnd.amazon.eventstream`, which Bedrock and SageMaker use.
 
     A frame consists of total length, header length and checksum (4 bytes each), headers, payload, and checksum (Amazon
     Event Stream specification, https://smithy.io/2.0/aws/amazon-eventstream.html). Bedrock's `invoke` also wraps each
-    event in base64 inside JSON.
+    event in base64 inside JSON, and SageMaker cuts the stream of the model's server into the payloads of its frames.
     """
     start = 0
+    parts: list[bytes] = []
     while start + 16 <= len(body):
         total, header_length = struct.unpack_from(">II", body, start)
         if total < 16 + header_length or start + total > len(body):
             return
         headers = _aws_headers(body[start + 12 : start + 12 + header_length])
-        payload = decode_object(body[start + 12 + header_length : start + total - 4])
+        payload = body[start + 12 + header_length : start + total - 4]
         start += total
-        if (event := _aws_event(headers, payload)) is not None:
+        if headers.get(":event-type") == "PayloadPart":
+            parts.append(payload)
+        elif (event := _aws_event(headers, decode_object(payload))) is not None:
             yield event
+    whole = b"".join(parts)
+    yield from _sse_events(whole) if whole.lstrip().startswith((b"data:", b"event:", b":")) else _line_events(whole)
 
 
 def _aws_event(headers: dict[str, str], payload: dict[str, Any]) -> Event | None:

@@ -137,7 +137,7 @@ def format_for(host: str, path: str) -> Format | None:
     """
     path = plain_path(path)
     there = [row for row in ROWS if _name_at(row, host) is not None]
-    found = next((row for row in there if re.search(row.paths, path)), None)
+    found = next((row for row in there if row.has(path)), None)
     found = found or next((row for row in ROWS if row.anywhere and re.search(row.paths, path)), None)
     found = found or next(iter(there), None)
     return None if found is None else format_named(found.module)
@@ -165,8 +165,15 @@ def _name_at(row: Row, host: str) -> str | None:
     bare = bare.rstrip(".")
     if bare in row.hosts:
         return row.hosts[bare]
-    ends = ((end, name) for end, name in row.hosts.items() if end[0] in ".-:")
-    return next((name for end, name in ends if bare.endswith(end) or colon + port == end), None)
+    parts = ((part, name) for part, name in row.hosts.items() if part[0] in ".-:" or part[-1] == ".")
+    return next(
+        (
+            name
+            for part, name in parts
+            if (bare.startswith(part) if part[-1] == "." else bare.endswith(part) or colon + port == part)
+        ),
+        None,
+    )
 
 
 _MODEL_PREFIXES = (

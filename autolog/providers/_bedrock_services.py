@@ -1,7 +1,9 @@
 """Bedrock's services besides model calls: guardrails, asynchronous invocations, agents, knowledge bases, flows.
 
-The API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
-.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, read 2026-11. Agents do not report which models they called.
+The APIs: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html and
+.../API_Operations_Agents_for_Amazon_Bedrock_Runtime.html, and
+https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference, read 2026-11. Agents do not report which models they
+called.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ from typing import Any
 
 from autolog._record.streams import Event
 from autolog.providers._facts import Facts, LongRunning
-from autolog.providers._fields import count, mapping, objects, text
+from autolog.providers._fields import count, mapping, objects, text, total
 
 _ROUTES = (
     (r"/guardrail/.+/apply$|/guardrail-checks/invoke$", "apply_guardrail"),
     (r"/async-invoke(/.+)?$", "video_generation"),
-    (r"/agents/[^/]+(/agentAliases/[^/]+/sessions/[^/]+/text)?$|/flows/[^/]+/aliases/[^/]+$", "invoke_agent"),
+    (r"/agents/[^/]+(/agentAliases/[^/]+/sessions/[^/]+/text)?$", "invoke_agent"),
+    (r"/flows/[^/]+/aliases/[^/]+(/executions)?$", "invoke_agent"),
+    (r"/runtimes/.+/invocations$|/harnesses/invoke$", "invoke_agent"),
+    (r"/evaluations/evaluate/[^/]+$", "evaluation"),
+    (r"/web-search/[^/]+/invoke$", "search"),
     (r"/retrieveAndGenerate(Stream)?$|/generateQuery$|/optimize-prompt$", "invoke_agent"),
     (r"/knowledgebases/.+/retrieve$|/agenticRetrieveStream$", "retrieval"),
     (r"/rerank$", "rerank"),
@@ -33,6 +39,8 @@ def unbilled_reason(path: str) -> str | None:
     kind = operation_of(path)
     if kind in {"invoke_agent", "retrieval"}:
         return "billed with the models it called, which the response does not report"
+    if kind in {"evaluation", "search"}:
+        return "no price list covers it"
     return "billed by its output, which is written to cloud storage" if kind == "video_generation" else None
 
 
@@ -56,6 +64,9 @@ def read_service(facts: Facts, body: dict[str, Any]) -> None:
     action = text(body.get("action"))
     facts.finish_reasons = [action] if action else None
     facts.raw_usage = mapping(body.get("usage")) or None
+    judged = [mapping(result.get("tokenUsage")) for result in objects(body.get("evaluationResults"))]
+    facts.usage.input = total(*(count(used.get("inputTokens")) for used in judged))
+    facts.usage.output = total(*(count(used.get("outputTokens")) for used in judged))
     texts = [text(item.get("text")) for item in (mapping(body.get("output")), *objects(body.get("outputs")))]
     facts.output_text = "".join(filter(None, texts)) or None
     facts.id = text(body.get("sessionId"))

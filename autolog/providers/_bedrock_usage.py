@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autolog.providers._facts import Facts, Usage
-from autolog.providers._fields import count, first_count, mapping, objects, total
+from autolog.providers._fields import count, first_count, mapping, objects, spelled_count, total
 
 #: The key of the token counts in the last chunk of a stream.
 METRICS = "amazon-bedrock-invocationMetrics"
@@ -47,5 +47,5 @@ def fill_usage(facts: Facts, body: dict[str, Any], headers: Mapping[str, str]) -
     given = {header: headers[header] for header, _ in _NAMES.values() if header in headers}
     if given:
         facts.raw_usage = dict(given)
-        numbers = {header: int(value) for header, value in given.items() if value.isdecimal()}
+        numbers = {header: spelled_count(value) for header, value in given.items()}
         facts.usage = read_usage({ours: numbers.get(header) for ours, (header, _) in _NAMES.items()})

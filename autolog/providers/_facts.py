@@ -8,6 +8,9 @@ import msgspec
 
 from autolog.providers._fields import MAX_COUNT, count, mapping, text
 
+#: The `unbilled_reason` of calls that are never billed by their usage, even if they report it.
+BY_THE_HOUR = "billed by the hour for the endpoint's machines"
+
 
 class Usage(msgspec.Struct):
     """The tokens and other quantities that a call used.

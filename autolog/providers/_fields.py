@@ -23,6 +23,12 @@ def count(value: Any) -> int | None:
         return None
 
 
+def spelled_count(value: Any) -> int | None:
+    """Return a count that may be given as text, as in JSON of Google's for 64-bit numbers; else None."""
+    digits = isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdecimal()
+    return count(int(value) if digits else value)
+
+
 def kind_of(item: Any, key: str = "type") -> str:
     """Return the string under `key` of a JSON object; empty if there is none."""
     value = mapping(item).get(key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from autolog._record.bodies import encode_json
 from autolog._record.streams import Event
 from autolog.providers._facts import Facts, LongRunning, Usage
 from autolog.providers._fields import count, mapping, objects, text, total
@@ -43,6 +44,17 @@ def read_interaction(facts: Facts, body: dict[str, Any]) -> None:
         facts.error_type, facts.error_message = text(error.get("code")), text(error.get("message"))
     if usage := mapping(body.get("usage")):
         facts.raw_usage, facts.usage = usage, _read_usage(usage)
+
+
+def read_decision(facts: Facts, body: dict[str, Any]) -> None:
+    """Fill in the facts in a response of the Decisions API, whose usage is an interaction's."""
+    blocked = mapping(body.get("prompt_feedback"))
+    facts.finish_reasons = [reason] if (reason := text(blocked.get("block_reason"))) else None
+    if answers := mapping(body.get("answers")):
+        facts.output_text = encode_json(answers).decode()
+    if usage := mapping(body.get("usage")):
+        facts.raw_usage, facts.usage = usage, _read_usage(usage)
+        facts.uncertainty = "decisions may have a price of their own; the price of the model's responses was used"
 
 
 def _read_usage(usage: dict[str, Any]) -> Usage:

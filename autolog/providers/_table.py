@@ -8,6 +8,7 @@ https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/ lists `o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,8 +19,10 @@ class Row:
 
     Attributes:
         module: the module's name.
-        hosts: provider names by host; one that begins with `.`, `-` or `:` stands for all hosts that end with it.
+        hosts: provider names by host; one that begins with `.`, `-` or `:` stands for all hosts that end with it, and
+            one that ends with `.` for all hosts that begin with it.
         paths: a regular expression for the URL paths of the format's calls, without their query.
+        own_paths: the same for further paths, which identify the format at its own hosts only; empty for none.
         anywhere: whether the paths identify the format at unknown hosts too, such as gateways and self-hosted servers.
         marks: keys that identify the format in requests or responses of unknown origin; `type:X` stands for a response
             whose `type` is X.
@@ -29,7 +32,12 @@ class Row:
     hosts: Mapping[str, str]
     paths: str
     anywhere: bool = False
+    own_paths: str = ""
     marks: frozenset[str] = frozenset()
+
+    def has(self, path: str) -> bool:
+        """Return whether a path, without its query, is one of the format's at its own hosts."""
+        return bool(re.search(self.paths, path) or (self.own_paths and re.search(self.own_paths, path)))
 
 
 _SPEAK_OPENAI = {
@@ -53,26 +61,34 @@ _OPENAI_PATHS = (
     r"|/deployments/[^/]+/(extensions/)?(chat|completions|responses|embeddings|images|audio|videos|realtime)(/|$)"
 )
 
+_GEMINI_RESOURCES = (
+    "batches|decisions|files|fileSearchStores|interactions|triggers|tunedModels|tuningJobs"  # besides models
+)
 _VERTEX = {"aiplatform.googleapis.com": "gcp.vertex_ai", "-aiplatform.googleapis.com": "gcp.vertex_ai",
            ".rep.googleapis.com": "gcp.vertex_ai"}  # fmt: skip
 
 ROWS = (
     Row("openai", _SPEAK_OPENAI, _OPENAI_PATHS, anywhere=True),
     Row("gemini", {"generativelanguage.googleapis.com": "gcp.gemini", **_VERTEX},
-        r":(stream)?[gG]enerateContent$|:(batchE|e)mbedContents?$|:countTokens$|/publishers/google/|/batchPredictionJobs$"
+        r":(stream|batch)?[gG]enerateContent$|:(batchE|asyncBatchE|e)mbedContents?$|:(count|compute)Tokens$"
+        r"|:generateAnswer$|/cachedContents$|/publishers/google/|/batchPredictionJobs(/|$)"
         r"|(/endpoints/[^/]+|/publishers/(?!anthropic/|mistralai/)[^/]+/models/[^/]+):\w*[pP]redict$|:predictLongRunning$"
         r"|/models/[^/]+/operations/[^/]+$"
-        r"|/v1(alpha|beta)\d*/(projects/.+/)?(batches|files|interactions)(/|$)", anywhere=True,
+        rf"|/v1(alpha|beta)\d*/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)", anywhere=True,
+        own_paths=rf"^(/(up|down)load)?/v1/(projects/.+/)?({_GEMINI_RESOURCES})(/|$)",
         marks=frozenset({"contents", "systemInstruction", "candidates", "usageMetadata", "promptFeedback"})),
     Row("mistral", {"api.mistral.ai": "mistral_ai", "codestral.mistral.ai": "mistral_ai", **_VERTEX},
         r"^/v1/(?!projects/|publishers/)|/publishers/mistralai/"),
     Row("anthropic", {"api.anthropic.com": "anthropic", "claude.googleapis.com": "gcp.vertex_ai"},
         r"/v1/messages(/|$)|/presets/[^/]+/messages$|/v1/complete$|/publishers/anthropic/|:(raw|streamRaw)Predict$",
-        anywhere=True,
+        anywhere=True, own_paths=r"^/v1/(?!chat/|completions$|embeddings$|projects/)",
         marks=frozenset({"stop_reason", "anthropic_version", "type:message", "type:message_batch", "type:session",
                          "type:dream"})),
+    Row("sagemaker", {"runtime.sagemaker.": "aws.sagemaker", "runtime-fips.sagemaker.": "aws.sagemaker"},
+        r"/endpoints/[^/]+/(async-)?invocations(-response-stream)?$"),
     Row("bedrock", {".amazonaws.com": "aws.bedrock", ".api.aws": "aws.bedrock"},
-        r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$|/guardrail/.+/apply$",
+        r"/model/.+/(converse(-stream)?|invoke(-with-response-stream)?|count-tokens)$|/guardrail/.+/apply$"
+        r"|/harnesses/invoke$",
         anywhere=True,
         marks=frozenset({"inferenceConfig", "toolConfig", "stopReason", "inputText", "inputTextTokenCount"})),
     Row("cohere", {"api.cohere.ai": "cohere", "api.cohere.com": "cohere"}, r"^/v[12]/",

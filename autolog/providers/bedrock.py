@@ -106,6 +106,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.error_type, facts.error_message = read_error(body)
     fill_usage(facts, mapping(body), headers)
     tier = mapping(mapping(body).get("serviceTier")).get("type") or headers.get("x-amzn-bedrock-service-tier")
+    if _is_harness(path):
+        facts.uncertainty = "the machine time of an agent and its tools are billed, too"
     latency = mapping(mapping(body).get("performanceConfig")).get("latency")
     facts.service_tier = text(tier) or facts.service_tier
     facts.speed = text(latency) or text(headers.get("x-amzn-bedrock-performanceconfig-latency")) or facts.speed
@@ -115,11 +117,16 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 def _is_service(path: str) -> bool:
     """Return whether a path is a service's, and not a model's."""
     path = plain_path(path)
-    return re.search(_CALL, path) is None and services.operation_of(path) is not None
+    return re.search(_CALL, path) is None and not _is_harness(path) and services.operation_of(path) is not None
+
+
+def _is_harness(path: str) -> bool:
+    """Return whether a path invokes an agent's harness, which answers in Converse's format."""
+    return plain_path(path).endswith("/harnesses/invoke")
 
 
 def _is_invoke(path: str) -> bool:
-    return bool(re.search(r"/invoke(-with-response-stream)?$", plain_path(path)))
+    return bool(re.search(r"/model/.+/invoke(-with-response-stream)?$", plain_path(path)))
 
 
 def _is_error(body: dict[str, Any]) -> bool:

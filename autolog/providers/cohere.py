@@ -15,14 +15,12 @@ from autolog._record.streams import Event
 from autolog.providers._defaults import (
     batch_results as batch_results,
     has_usage_option as has_usage_option,
-    is_follow_up as is_follow_up,
     model_in as model_in,
     results_id as results_id,
     streams as streams,
-    unbilled_reason as unbilled_reason,
 )
-from autolog.providers._facts import Facts, Usage, read_error
-from autolog.providers._fields import count, mapping, objects, plain_path, text, total
+from autolog.providers._facts import Facts, LongRunning, Usage, read_error
+from autolog.providers._fields import count, mapping, objects, plain_path, spelled_count, text, total
 from autolog.providers._pieces import add_text, child, children, joined
 
 name = "cohere"
@@ -34,11 +32,15 @@ _ROUTES = (
     (r"/v[12]/embed$", "embeddings"),
     (r"/v[12]/rerank$", "rerank"),
     (r"/v1/classify$", "classification"),
-    (r"/v[12]/embed-jobs$|/v2/batches$", "batch"),
+    (r"/v1/embed-jobs(/[^/:]+)?$|/v2/batches(/[^/:]+)?$", "batch_prediction"),
     (r"/v2/audio/transcriptions$", "transcription"),
     (r"/v2/parse$", "ocr"),
     (r"/finetuning/finetuned-models$", "fine_tuning"),
 )
+
+
+#: Units that are billed by the piece, by their keys in `billed_units`.
+_PIECES = {"search_units": "search", "classifications": "classification", "pages": "page", "images": "image"}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -50,9 +52,22 @@ def operation(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is a model call."""
-    path = plain_path(path)
-    return method.lower() == "post" and any(re.search(pattern, path) for pattern, _ in _ROUTES)
+    """Return whether a call is a model call, or reads a batch."""
+    known = any(re.search(pattern, plain_path(path)) for pattern, _ in _ROUTES)
+    return is_follow_up(method, path) or (method.lower() == "post" and known)
+
+
+@functools.lru_cache(maxsize=1024)
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call reads a batch that an earlier call began."""
+    return method.lower() == "get" and bool(re.search(r"/v1/embed-jobs/[^/]+$|/v2/batches/[^/]+$", plain_path(path)))
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
+    if operation(path) == "fine_tuning":
+        return "the response does not say how much was trained"
+    return "billed by its tokens, when it is done" if operation(path) == "batch_prediction" else None
 
 
 def guess_path(request: dict[str, Any]) -> str:
@@ -63,14 +78,22 @@ def guess_path(request: dict[str, Any]) -> str:
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
-    """Return the searches of a rerank call, which are billed per search."""
-    searches = count(mapping(_usage(mapping(response)).get("billed_units")).get("search_units"))
-    return {f"search of {request.get('model')}": searches} if searches else {}
+    """Return the searches, classifications, pages and images of a call, which are billed by the piece.
+
+    Images are billed by their tokens where those are reported.
+    """
+    billed = mapping(_usage(mapping(response)).get("billed_units"))
+    pieces = {unit: count(billed.get(key)) for key, unit in _PIECES.items()}
+    if count(billed.get("image_tokens")):
+        pieces["image"] = None
+    return {f"{unit} of {request.get('model')}": number for unit, number in pieces.items() if number}
 
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response of either API version."""
     body = mapping(body)
+    if (batch := _batch(body)) is not None:
+        return batch
     facts = Facts(id=text(body.get("response_id")) or text(body.get("id")) or text(body.get("generation_id")))
     if "message" in body and not isinstance(body["message"], dict):
         facts.error_type, facts.error_message = read_error(body)
@@ -85,6 +108,35 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.raw_usage = usage
         facts.usage, facts.billed_usage = _read_usage(usage)
     return facts
+
+
+def _batch(body: dict[str, Any]) -> Facts | None:
+    """Return the facts in a batch or an embed job; None for other responses.
+
+    The results of a batch are written to a dataset, so that its own record has the bill, by the totals that it reports.
+    """
+    batch, job = mapping(body.get("batch")), text(body.get("job_id"))
+    if not batch and job is None:
+        return None
+    state = text(batch.get("status") or body.get("status"))
+    final = state is not None and re.search(_ENDED, state, re.IGNORECASE) is not None
+    identity = text(batch.get("id")) or job
+    facts = Facts(id=identity, model=text(batch.get("model")) or text(body.get("model")), service_tier="batch")
+    facts.finish_reasons = [state] if final and state else None
+    facts.error_message = text(batch.get("status_reason")) if final and not str(state).endswith("COMPLETED") else None
+    if identity is not None:
+        facts.long_running = LongRunning(f"batch:{identity}", "batch_prediction", final)
+    if final:
+        tokens: dict[str, Any] = {
+            key: spelled_count(batch[key]) for key in ("input_tokens", "output_tokens") if key in batch
+        }
+        billed = tokens or mapping(mapping(body.get("meta")).get("billed_units"))
+        facts.raw_usage = billed or None
+        facts.usage, _ = _read_usage({"billed_units": billed})
+    return facts
+
+
+_ENDED = r"(complete|completed|failed|canceled|cancelled)$"
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
@@ -111,9 +163,12 @@ def _usage(body: dict[str, Any]) -> dict[str, Any]:
 def _read_usage(usage: dict[str, Any]) -> tuple[Usage, Usage | None]:
     """Return the used and the billed quantities; the latter are None if not reported separately."""
     tokens, billed = mapping(usage.get("tokens")), mapping(usage.get("billed_units"))
-    images = count(billed.get("image_tokens"))
+    images, words = count(billed.get("image_tokens")), count(billed.get("text_tokens"))
+    given = count(billed.get("input_tokens"))
+    if given is None or (None not in (images, words) and given == total(images, words)):
+        given = words
     paid = Usage(
-        input=total(count(billed.get("input_tokens")), images),
+        input=total(given, images),
         output=count(billed.get("output_tokens")),
         input_image=images or None,
     )

@@ -13,15 +13,16 @@ from typing import Any
 
 from autolog._record.bodies import decode_object
 from autolog._record.streams import Event
-from autolog.providers import _predictions as predictions, openai
+from autolog.providers import _gemini_tasks as tasks, _predictions as predictions, openai
 from autolog.providers._defaults import has_usage_option as has_usage_option
-from autolog.providers._facts import BatchResult, Facts, LongRunning, Usage, read_error
-from autolog.providers._fields import count, lines, mapping, objects, plain_path, text, total
+from autolog.providers._facts import BY_THE_HOUR, BatchResult, Facts, Usage, read_error
+from autolog.providers._fields import count, mapping, objects, plain_path, text, total
 from autolog.providers._interactions import (
     assemble_interaction,
     count_modalities,
     is_interaction,
     is_stream,
+    read_decision,
     read_interaction,
 )
 from autolog.providers._pieces import add_text, child, children, joined
@@ -43,7 +44,6 @@ _OPERATIONS = {
     "fetchPredictOperation": "video_generation",
 }
 _INTERACTION = r"/interactions/[^/]+(/cancel)?$"
-_BATCH = r"batches/[^/:]+$"
 _RESULTS = r"/(batches/[^/:]+)$|/(files/[^/:]+):download$"
 
 
@@ -60,8 +60,10 @@ def operation(path: str) -> str:
         return "create_cache"
     if path.endswith("/interactions") or re.search(_INTERACTION, path):
         return "chat"
-    if path.endswith("/batchPredictionJobs"):
-        return "batch_prediction"
+    if path.endswith("/decisions"):
+        return "decision"
+    if (kind := tasks.operation_of(path)) is not None:
+        return kind
     if _verb(path) in predictions.VERBS:
         return predictions.operation_of(None if "/endpoints/" in path else model_in(path))
     if predictions.reads_operation("get", path):
@@ -78,7 +80,8 @@ def billable(method: str, path: str) -> bool:
     return method.lower() == "post" and (
         _verb(path) in _OPERATIONS
         or _verb(path) in predictions.VERBS
-        or path.endswith(("/cachedContents", "/interactions", "/batchPredictionJobs"))
+        or path.endswith(("/cachedContents", "/interactions", "/decisions"))
+        or tasks.begins(path)
     )
 
 
@@ -90,7 +93,7 @@ def is_follow_up(method: str, path: str) -> bool:
         return True
     if (match := re.search(_INTERACTION, plain)) is not None:
         return method.lower() == ("post" if match[1] else "get")
-    return method.lower() == "get" and results_id(path) is not None
+    return method.lower() == "get" and (results_id(path) is not None or tasks.reads(plain))
 
 
 def results_id(path: str) -> str | None:
@@ -100,24 +103,8 @@ def results_id(path: str) -> str | None:
 
 
 def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
-    """Yield the responses of a batch, from the batch object itself or from the lines of its file.
-
-    The format: https://ai.google.dev/gemini-api/docs/batch-api, read 2026-11.
-    """
-    response = mapping(decode_object(body).get("response"))
-    inline = mapping(response.get("inlinedResponses"))
-    items = objects(inline.get("inlinedResponses")) if inline else [line for line in lines(body) if "key" in line]
-    for number, item in enumerate(items):
-        answer, error = mapping(item.get("response")), mapping(item.get("error"))
-        key = text(item.get("key")) or text(mapping(item.get("metadata")).get("key"))
-        if answer or error:
-            yield BatchResult(
-                key=f"{results_id(path)}:{key or number}",
-                custom_id=key,
-                path=f"/v1beta/models/{answer.get('modelVersion')}:generateContent",
-                answer=answer,
-                error=read_error({"error": error}) if error else None,
-            )
+    """Yield the responses of a batch, from the batch object itself or from the lines of its file."""
+    return tasks.batch_results(results_id(path), body, decode_object(body))
 
 
 def guess_path(request: dict[str, Any]) -> str:
@@ -142,14 +129,12 @@ def unbilled_reason(path: str) -> str | None:
     if operation(path) == "video_generation":
         return "billed by the second of video, when it is made; it is known if the request has `durationSeconds`"
     if _verb(path) in predictions.VERBS and "/endpoints/" in path:
-        return "billed by the hour for the endpoint's machines"
+        return BY_THE_HOUR
     if operation(path) in {"image_generation", "music_generation"}:
         return "billed per item"
     if path.rstrip("/").endswith("/cachedContents"):
         return "a cache is billed by the hour"
-    if path.rstrip("/").endswith("/batchPredictionJobs"):
-        return "billed with its items, whose results are written to storage that autolog does not see"
-    return None
+    return tasks.unbilled_reason(plain_path(path))
 
 
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
@@ -174,8 +159,10 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         return facts
     if predictions.is_operation(body):
         predictions.read_operation(facts, body)
-    elif re.match(_BATCH, batch := text(body.get("name")) or ""):
-        facts.id, facts.long_running = batch, LongRunning(f"batch:{batch}", "batch", body.get("done") is True)
+    elif tasks.is_task(body):
+        tasks.read_task(facts, body)
+    elif operation(path) == "decision":
+        read_decision(facts, body)
     elif "predictions" in body:
         predictions.read_predictions(facts, body, operation(path))
         if facts.usage.input is not None and str(model_in(path)).startswith("text"):
@@ -184,6 +171,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         read_interaction(facts, body)
     else:
         _read_candidates(facts, objects(body.get("candidates")))
+    if "embedding" in body and (tokens := tasks.embedded_tokens(body)) is not None:
+        facts.raw_usage, facts.usage.input = {"tokenCount": tokens}, tokens
     usage = body.get("usageMetadata")
     if isinstance(usage, dict):
         facts.raw_usage, facts.usage = usage, read_usage(usage)

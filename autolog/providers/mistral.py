@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from autolog._record.bodies import decode_object
 from autolog._record.streams import Event
 from autolog.providers import openai
 from autolog.providers._defaults import (
     has_usage_option as has_usage_option,
     streams as streams,
-    unbilled_reason as unbilled_reason,
 )
-from autolog.providers._facts import Facts, LongRunning
+from autolog.providers._facts import BatchResult, Facts, LongRunning
 from autolog.providers._fields import count, kind_of, mapping, objects, text, total
 from autolog.providers._openai_usage import read_usage
 from autolog.providers._pieces import add_text, joined
-from autolog.providers.openai import batch_results as batch_results, results_id as results_id
 
 name = "mistral"
 provider_name = "mistral_ai"
@@ -33,13 +32,20 @@ _ROUTES = (
     (r"/fim/completions$", "text_completion"),
     (r"/embeddings$", "embeddings"),
     (r"/moderations$|/classifications$", "moderation"),
-    (r"/ocr$", "ocr"),
+    (r"/ocr$|/libraries/[^/]+/documents(/[^/]+(/(status|reprocess))?)?$", "ocr"),
     (r"/audio/transcriptions$", "transcription"),
     (r"/audio/speech$", "speech"),
     (r"/batch/jobs$", "batch"),
     (r"/fine_tuning/jobs$", "fine_tuning"),
     (r":(raw|streamRaw)Predict$", "chat"),
 )
+
+
+_JOB = r"/batch/jobs/([^/]+)$"
+_FOLLOW_UP = {
+    "get": rf"{_JOB}|/files/[^/]+/content$|/libraries/[^/]+/documents/[^/]+(/status)?$",
+    "post": r"/batch/jobs/[^/]+/cancel$",
+}
 
 
 def _plain(path: str) -> str:
@@ -67,9 +73,9 @@ def billable(method: str, path: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def is_follow_up(method: str, path: str) -> bool:
-    """Return whether a call reads or cancels a batch, or reads a file, which may have its results."""
-    pattern = r"/batch/jobs/[^/]+$|/files/[^/]+/content$" if method.lower() == "get" else r"/batch/jobs/[^/]+/cancel$"
-    return method.lower() in {"get", "post"} and bool(re.search(pattern, _plain(path)))
+    """Return whether a call reads or cancels a batch, or reads a library's document or a file with results."""
+    pattern = _FOLLOW_UP.get(method.lower())
+    return pattern is not None and bool(re.search(pattern, _plain(path)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,6 +90,24 @@ def guess_path(request: dict[str, Any]) -> str:
     return "/v1/conversations" if "inputs" in request else openai.guess_path(request)
 
 
+def results_id(path: str) -> str | None:
+    """Return the id of the batch, which may have its results in it, or of the file read from a path; else None."""
+    found = re.search(_JOB, _plain(path))
+    return found[1] if found else openai.results_id(_plain(path))
+
+
+def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
+    """Yield the responses of a batch, from the batch itself (`inline=true`) or from its file."""
+    if re.search(_JOB, _plain(path)):
+        return openai.batch_items(results_id(path), objects(decode_object(body).get("outputs")))
+    return openai.batch_results(path, body)
+
+
+def unbilled_reason(path: str) -> str | None:
+    """Return why the cost of a call to this path cannot be computed; None if it can."""
+    return "processing a library's document has no published price" if "/libraries/" in path else None
+
+
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
     """Return the pages processed by OCR, which are billed per page."""
     pages = count(mapping(mapping(response).get("usage_info")).get("pages_processed"))
@@ -96,6 +120,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     facts = _read_conversation(mapping(body)) if conversation else openai.read(path, body, headers)
     if kind_of(body, "object") == "batch":
         facts.long_running = _batch(mapping(body))
+    if (document := _document(path, mapping(body))) is not None:
+        _read_document(facts, document, mapping(body))
     usage = mapping(facts.raw_usage)
     if tokens := count(usage.get("connector_tokens")):  # tokens that tools added to the prompt
         facts.usage.input = total(facts.usage.input, tokens)
@@ -109,6 +135,27 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
 def _batch(body: dict[str, Any]) -> LongRunning:
     final = body.get("status") in {"SUCCESS", "FAILED", "TIMEOUT_EXCEEDED", "CANCELLED"}
     return LongRunning(f"batch:{body.get('id')}", "batch", final)
+
+
+def _document(path: str, body: dict[str, Any]) -> str | None:
+    """Return the id of the document whose processing a response describes; None if it describes none."""
+    if "process_status" not in body and "processing_status" not in body:
+        return None
+    return text(body.get("document_id")) or text(body.get("id"))
+
+
+#: The states of a document that is not processed yet, in two generations of names.
+_IN_PROCESS = {"todo", "in_progress", "waiting_for_capacity", "running", "queued", "created"}
+
+
+def _read_document(facts: Facts, document: str, body: dict[str, Any]) -> None:
+    """Fill in the facts in the state of a library's document, which is read and summarised when it is added."""
+    state = str(text(body.get("process_status")) or body.get("processing_status")).lower()
+    final = state not in _IN_PROCESS
+    facts.id, facts.finish_reasons = document, [state] if final else None
+    facts.long_running = LongRunning(f"document:{document}", "ocr", final)
+    used = {key: body[key] for key in ("tokens_processing_total", "number_of_pages") if count(body.get(key))}
+    facts.raw_usage = used or None
 
 
 def _read_conversation(body: dict[str, Any]) -> Facts:

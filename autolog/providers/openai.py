@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from autolog.providers._defaults import streams as streams
@@ -340,15 +340,24 @@ def batch_results(path: str, body: bytes) -> Iterator[BatchResult]:
 
     The format: https://platform.openai.com/docs/guides/batch, read 2026-11.
     """
-    if b'"custom_id"' not in body[:100_000]:
-        return
-    for line in lines(body):
+    if b'"custom_id"' in body[:100_000]:
+        yield from batch_items(results_id(path), lines(body))
+
+
+def batch_items(holder: str | None, items: Iterable[dict[str, Any]]) -> Iterator[BatchResult]:
+    """Yield the responses in the items of a batch, skipping objects that are none.
+
+    Args:
+        holder: the id of the file or batch that has the items.
+        items: the objects in it.
+    """
+    for line in items:
         response, error = mapping(line.get("response")), mapping(line.get("error"))
         if not text(line.get("custom_id")) or not (error or "body" in response or "status_code" in response):
             continue
         answer = mapping(response.get("body"))
         yield BatchResult(
-            key=text(line.get("id")) or f"{results_id(path)}:{line['custom_id']}",
+            key=text(line.get("id")) or f"{holder}:{line['custom_id']}",
             custom_id=text(line["custom_id"]),
             path=_path_of(answer),
             answer=answer,

@@ -15,12 +15,11 @@ from autolog.providers import openai
 from autolog.providers._defaults import (
     batch_results as batch_results,
     billable_units as billable_units,
-    is_follow_up as is_follow_up,
     model_in as model_in,
     results_id as results_id,
     streams as streams,
 )
-from autolog.providers._facts import Facts
+from autolog.providers._facts import Facts, LongRunning
 from autolog.providers._fields import mapping, plain_path, text
 from autolog.providers._pieces import add_text, joined
 
@@ -30,7 +29,7 @@ provider_name = "writer"
 _ROUTES = (
     (r"v1/chat$", "chat"),
     (r"v1/completions$", "text_completion"),
-    (r"v1/applications/[^/]+$", "invoke_agent"),
+    (r"v1/applications/[^/]+(/jobs)?$|v1/applications/jobs/[^/]+(/retry)?$", "invoke_agent"),
     (r"v1/graphs/question$", "retrieval"),
     (r"v1/translation$", "translation"),
     (r"v1/vision$", "vision"),
@@ -52,8 +51,15 @@ def operation(path: str) -> str:
 
 
 def billable(method: str, path: str) -> bool:
-    """Return whether a call is a model or tool call; file and graph management is not billed per call."""
-    return method.lower() == "post" and _route(path) is not None
+    """Return whether a call is a model or tool call, or reads a job; file and graph management is not billed."""
+    return is_follow_up(method, path) or (method.lower() == "post" and _route(path) is not None)
+
+
+@functools.lru_cache(maxsize=1024)
+def is_follow_up(method: str, path: str) -> bool:
+    """Return whether a call reads or retries a job of an application, which an earlier call began."""
+    end = {"get": "", "post": "/retry"}.get(method.lower())
+    return end is not None and bool(re.search(rf"v1/applications/jobs/[^/]+{end}$", plain_path(path)))
 
 
 def has_usage_option(path: str) -> bool:
@@ -73,8 +79,17 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     """Return the facts in a response."""
+    body = mapping(body)
     facts = openai.read(path, body, headers)
-    facts.output_text = facts.output_text or next(filter(None, (text(mapping(body).get(key)) for key in _TEXTS)), None)
+    job, state = text(body.get("id")), text(body.get("status"))
+    if "/jobs" in path and job is not None and state is not None:
+        facts.long_running = LongRunning(f"job:{job}", "invoke_agent", state in {"completed", "failed"})
+        facts.finish_reasons = [state] if facts.long_running.final else None
+        facts.error_type = state if facts.error_message else None
+    results = (body, mapping(body.get("data")))  # a job's result is in `data`
+    facts.output_text = facts.output_text or next(
+        (said for result in results for key in _TEXTS if (said := text(result.get(key)))), None
+    )
     return facts
 
 

@@ -28,6 +28,11 @@ def searched(model: str) -> dict[str, Any]:
     return {**answer(model, 10, 5), "output": [call]}
 
 
+def credited(status: str) -> dict[str, Any]:
+    body = message(HAIKU, 10, 5)
+    return {**body, "usage": {**body["usage"], "fallback_credit": {"status": {"type": status}}}}
+
+
 def converse(**more: Any) -> dict[str, Any]:
     output = {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}
     return {"output": output, "stopReason": "end_turn", "usage": {"inputTokens": 10, "outputTokens": 5}, **more}
@@ -57,7 +62,15 @@ def gemini() -> dict[str, Any]:
         (CHAT, {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
          chat("gpt-4o-mini-realtime-preview", 10, 5, in_audio=5), None),
         (CHAT, {"messages": [{"role": "user", "content": "Hi"}]}, chat("gpt-4o-mini-realtime-preview", 10, 5), None),
+        (RESPONSES, {"background": True, "background_options": {"completion_window": "8h"}}, answer("gpt-5", 10, 5),
+         "completion window: responses within some hours are discounted"),
+        (RESPONSES, {"background": True, "background_options": {"completion_window": "soonest"}},
+         answer("gpt-5", 10, 5), None),
         (MESSAGES, {"speed": "fast"}, message("claude-opus-4-6", 10, 5), "speed: fast"),
+        (MESSAGES, {"billing_policy": {"bill_to": "user_profile"}}, message(HAIKU, 10, 5), "who is billed"),
+        (MESSAGES, {"billing_policy": {"bill_to": "self"}}, message(HAIKU, 10, 5), None),
+        (MESSAGES, {}, credited("redeemed"), "fallback credit"),
+        (MESSAGES, {}, credited("not_applied"), None),
         (MESSAGES, {"speed": "fast"}, message("claude-opus-4-6", 10, 5, speed="standard"), None),
         (MESSAGES, {"inference_geo": "us"}, message("claude-opus-4-6", 10, 5), "inference geo: us"),
         (MESSAGES, {"inference_geo": "us"}, message("claude-opus-4-6", 10, 5, inference_geo="us"), None),

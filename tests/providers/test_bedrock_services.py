@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import pytest
-from wire import AWS, aws_frame, read_call
+from wire import AWS, aws_events, aws_frame, read_call
 
 from autolog.providers import format_named
 
@@ -20,7 +20,9 @@ AGENTS = "https://bedrock-agent-runtime.us-east-1.amazonaws.com"
     [("/guardrail/g/version/1/apply", "apply_guardrail"), ("/guardrail-checks/invoke", "apply_guardrail"),
      ("/async-invoke", "video_generation"), ("/agents/a/agentAliases/b/sessions/s/text", "invoke_agent"),
      ("/agents/s", "invoke_agent"), ("/flows/f/aliases/a", "invoke_agent"), ("/retrieveAndGenerate", "invoke_agent"),
-     ("/knowledgebases/k/retrieve", "retrieval"), ("/rerank", "rerank")],
+     ("/flows/f/aliases/a/executions", "invoke_agent"), ("/runtimes/arn:aws:x/y/invocations", "invoke_agent"),
+     ("/harnesses/invoke", "invoke_agent"), ("/evaluations/evaluate/e", "evaluation"),
+     ("/web-search/w/invoke", "search"), ("/knowledgebases/k/retrieve", "retrieval"), ("/rerank", "rerank")],
 )  # fmt: skip
 def test_which_calls_are_recorded(path: str, operation: str) -> None:
     assert bedrock.billable("POST", path)
@@ -71,3 +73,24 @@ def test_a_knowledge_base_answers() -> None:
     answer = {"sessionId": "s", "output": {"text": "So."}, "citations": []}
     record = read_call(f"{AGENTS}/retrieveAndGenerate", {"input": {"text": "Why?"}}, answer)
     assert (record.output_preview, record.operation_name, record.cost) == ("So.", "invoke_agent", None)
+
+
+AGENTCORE = "https://bedrock-agentcore.us-east-1.amazonaws.com"
+
+
+def test_a_harness_answers_in_converses_format() -> None:
+    body = aws_events(
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "So."}}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}}),
+    )
+    record = read_call(f"{AGENTCORE}/harnesses/invoke", {}, body, AWS)
+    assert (record.output_preview, record.response_finish_reasons) == ("So.", ["end_turn"])
+    assert (record.operation_name, record.usage_input_tokens, record.cost) == ("invoke_agent", 10, None)
+
+
+def test_an_evaluation_says_what_its_judge_used() -> None:
+    judged = [{"value": 0.5, "tokenUsage": {"inputTokens": 7, "outputTokens": 2}}, {"tokenUsage": {"inputTokens": 3}}]
+    record = read_call(f"{AGENTCORE}/evaluations/evaluate/e", {}, {"evaluationResults": judged})
+    assert (record.usage_input_tokens, record.usage_output_tokens, record.cost) == (10, 2, None)

@@ -109,9 +109,53 @@ def test_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("path", "operation"),
-    [("/v2/batches", "batch"), ("/v2/audio/transcriptions", "transcription"), ("/v2/parse", "ocr"),
+    [("/v2/batches", "batch_prediction"), ("/v1/embed-jobs", "batch_prediction"), ("/v2/audio/transcriptions", "transcription"), ("/v2/parse", "ocr"),
      ("/v1/finetuning/finetuned-models", "fine_tuning")],
 )  # fmt: skip
 def test_what_else_is_billed(path: str, operation: str) -> None:
     assert cohere.billable("POST", path)
     assert cohere.operation(path) == operation
+
+
+BATCH = {"id": "b", "name": "n", "model": "command-a-03-2025", "input_dataset_id": "d"}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "counts"),
+    [
+        ("/v2/batches/b", {"batch": {**BATCH, "status": "BATCH_STATUS_COMPLETED", "input_tokens": "1000",
+                                     "output_tokens": "10"}}, (1000, 10)),
+        ("/v1/embed-jobs/j", {"job_id": "j", "status": "complete", "model": "embed-v4.0",
+                              "meta": {"billed_units": {"input_tokens": 1000}}}, (1000, None)),
+    ],
+)  # fmt: skip
+def test_a_batch_that_is_done_is_billed_by_the_totals_that_it_reports(path: str, answer: Any, counts: Any) -> None:
+    assert cohere.is_follow_up("GET", path)
+    record = read_call(f"{HOST}{path}", {}, answer)
+    assert (record.operation_name, tokens(record)[:2]) == ("batch_prediction", counts)
+    assert (record.cost_details or {})["certainty"] == "estimated"
+    assert "batch" in (record.cost_details or {})["why"]
+
+
+def test_a_batch_that_goes_on_has_no_bill_yet() -> None:
+    record = read_call(f"{HOST}/v2/batches", BATCH, {"batch": {**BATCH, "status": "BATCH_STATUS_IN_PROGRESS"}})
+    found = cohere.read("/v2/batches", {"batch": {**BATCH, "status": "BATCH_STATUS_IN_PROGRESS"}}, {}).long_running
+    assert found is not None
+    assert not found.final
+    assert (record.cost_details or {})["unknown"] == "billed by its tokens, when it is done"
+
+
+@pytest.mark.parametrize(
+    ("units", "billed", "pieces"),
+    [
+        ({"images": 1, "image_tokens": 50, "text_tokens": 5, "input_tokens": 55}, 55, {}),
+        ({"image_tokens": 50, "text_tokens": 5}, 55, {}),
+        ({"images": 2}, None, {"image of embed-v4.0": 2}),
+        ({"pages": 3}, None, {"page of embed-v4.0": 3}),
+        ({"classifications": 4}, None, {"classification of embed-v4.0": 4}),
+    ],
+)
+def test_what_is_billed_by_the_piece_and_what_by_the_token(units: Any, billed: Any, pieces: Any) -> None:
+    answer = {"id": "e", "meta": {"billed_units": units}}
+    assert cohere.read("/v2/embed", answer, {}).usage.input == billed
+    assert cohere.billable_units("/v2/embed", {"model": "embed-v4.0"}, answer) == pieces

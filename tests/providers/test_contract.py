@@ -77,6 +77,8 @@ def test_expressions_for_paths_are_in_order() -> None:
     ("host", "path", "module", "provider"),
     [
         ("api.openai.com", "/v1/responses", "openai", "openai"),
+        ("api.anthropic.com", "/v1/deployments/d/run", "anthropic", "anthropic"),
+        ("api.anthropic.com", "/v1/chat/completions", "openai", "anthropic"),
         ("x.openai.azure.com", "/openai/deployments/d/chat/completions", "openai", "azure.ai.openai"),
         ("x.services.ai.azure.com", "/models/chat/completions", "openai", "azure.ai.openai"),
         ("x.eastus.models.ai.azure.com", "/chat/completions", "openai", "azure.ai.inference"),
@@ -143,6 +145,11 @@ def test_other_traffic_is_nobodys(host: str, path: str) -> None:
      ("openrouter.ai", "POST", "/api/v1/generation/feedback"), ("api.together.xyz", "POST", "/v1/compute/clusters"),
      ("api.together.xyz", "POST", "/v1/fine-tunes/estimate-price"), ("api.together.xyz", "POST", "/v1/deployments/secrets"),
      ("api.fireworks.ai", "POST", "/api/v1/telemetry"), ("api.x.ai", "POST", "/v1/tokenize-text"),
+     ("api.openai.com", "POST", "/v1/vaults/v/credentials"), ("api.openai.com", "POST", "/v1/webhook_endpoints"),
+     ("api.openai.com", "POST", "/v1/agents"), ("api.openai.com", "POST", "/v1/agents/environments/e/files"),
+     ("api.anthropic.com", "GET", "/v1/files/f/content"), ("api.anthropic.com", "POST", "/v1/vaults"),
+     ("api.writer.com", "GET", "/v1/applications/a/jobs"), ("api.cohere.com", "GET", "/v2/batches"),
+     ("api.sagemaker.us-east-1.amazonaws.com", "POST", "/endpoints/e"),
      ("api.replicate.com", "GET", "/v1/models"), ("dashscope.aliyuncs.com", "POST", "/api/v1/uploads")],
 )  # fmt: skip
 def test_what_is_no_call_to_a_model_is_not_recorded(host: str, method: str, path: str) -> None:

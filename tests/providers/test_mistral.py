@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -153,3 +154,26 @@ def test_a_batch_is_known_again_and_its_results_are_read(status: str, final: boo
 def test_responses_are_openais() -> None:
     assert mistral.billable("POST", "/v1/responses")
     assert mistral.operation("/v1/responses") == "chat"
+
+
+def test_a_batch_may_have_its_results_in_it() -> None:
+    answer = {"object": "chat.completion", "model": "mistral-small-latest", "choices": []}
+    outputs = [{"id": "r", "custom_id": "a", "response": {"status_code": 200, "body": answer}}, None, {"custom_id": 5}]
+    body = json.dumps({"object": "batch", "id": "b", "status": "SUCCESS", "outputs": outputs}).encode()
+    (item,) = mistral.batch_results("/v1/batch/jobs/b", body)
+    assert (mistral.results_id("/v1/batch/jobs/b"), item.custom_id, item.answer) == ("b", "a", answer)
+    assert list(mistral.batch_results("/v1/batch/jobs/b", b'{"object": "batch", "id": "b", "outputs": null}')) == []
+
+
+@pytest.mark.parametrize(("state", "final"), [("todo", False), ("in_progress", False), ("done", True), ("error", True)])
+def test_a_document_of_a_library_is_processed_after_it_was_added(state: str, final: bool) -> None:
+    path, body = "/v1/libraries/l/documents", {"id": "d", "process_status": state, "tokens_processing_total": 9}
+    assert mistral.billable("POST", path)
+    assert not mistral.is_follow_up("POST", path)
+    for read, answer in ((f"{path}/d", body), (f"{path}/d/status", {"document_id": "d", "process_status": state})):
+        assert mistral.is_follow_up("GET", read)
+        found = mistral.read(read, answer, {}).long_running
+        assert found is not None
+        assert (found.key, found.operation, found.final) == ("document:d", "ocr", final)
+    record = read_call(f"https://api.mistral.ai{path}", {}, body)
+    assert "no published price" in (record.cost_details or {})["unknown"]

@@ -56,3 +56,23 @@ def test_files_graphs_and_lists_cost_nothing_by_the_call() -> None:
     )
     assert not writer.billable("GET", "/v1/applications/a1")
     assert writer.billable("POST", "/v1/tools/web-search")
+
+
+def test_a_job_of_an_application_is_begun_retried_and_read() -> None:
+    begun = writer.read("/v1/applications/a/jobs", {"id": "j", "status": "in_progress"}, {}).long_running
+    body = {"id": "j", "application_id": "a", "status": "completed", "data": {"title": "T", "suggestion": "So."}}
+    facts = writer.read("/v1/applications/jobs/j", body, {})
+    assert begun is not None
+    assert facts.long_running is not None
+    assert (begun.key, begun.final, facts.long_running.final) == (facts.long_running.key, False, True)
+    assert (facts.output_text, facts.finish_reasons) == ("So.", ["completed"])
+    assert writer.billable("POST", "/v1/applications/a/jobs")
+    assert not writer.is_follow_up("POST", "/v1/applications/a/jobs")
+    assert writer.is_follow_up("POST", "/v1/applications/jobs/j/retry")
+    assert writer.is_follow_up("GET", "/v1/applications/jobs/j")
+    assert not writer.billable("GET", "/v1/applications/a/jobs")
+
+
+def test_a_job_that_failed() -> None:
+    record = read_call(f"{HOST}/applications/jobs/j", {}, {"id": "j", "status": "failed", "error": "no such file"})
+    assert (record.status, record.error_type, record.error_message) == ("error", "failed", "no such file")

@@ -27,6 +27,8 @@ from autolog.providers._table import ROWS
 
 #: Paths that identify calls at any host.
 _ANYWHERE = re.compile("|".join(row.paths for row in ROWS if row.anywhere))
+#: The services of AWS whose hosts may be called for models.
+_AWS_MODELS = re.compile(r"bedrock|runtime(-fips)?\.sagemaker")
 #: Ports that identify calls at any host.
 _PORTS = frozenset(int(host[1:]) for row in ROWS for host in row.hosts if host.startswith(":"))
 #: Statuses below 500 after which SDKs retry.
@@ -67,7 +69,7 @@ class CallRules:
     def _knows(self, host: str, port: int | None) -> bool:
         if host.lower() in self._names or port in _PORTS:
             return True
-        aws = host.endswith((".amazonaws.com", ".api.aws")) and "bedrock" not in host  # storage, queues, ...
+        aws = host.endswith((".amazonaws.com", ".api.aws")) and not _AWS_MODELS.search(host)  # storage, queues, ...
         return not aws and provider_at(host) is not None
 
     def _knows_origin(self, origin: str) -> bool:
@@ -82,7 +84,7 @@ class CallRules:
         """Return the format of a call, by host (with port) and path; None if the request is not a call."""
         given = self._given(host)
         if given is not None:
-            spoken = any(row.module == given and re.search(row.paths, path) for row in ROWS)
+            spoken = any(row.module == given and row.has(path) for row in ROWS)
             found = format_named(given) if spoken else None
         else:
             found = format_for(host, path)
