@@ -17,12 +17,14 @@ THROUGH: Mapping[str, tuple[str, ...]] = {
     "dashscope": ("requests", "aiohttp"), "azure-ai-inference": ("requests", "aiohttp"),
     "dspy": ("httpx", "lm15"), "smolagents": ("httpx", "httpx2"),
 }  # fmt: skip
-#: SDKs that use gRPC, which cannot be recorded here, and what to do instead.
+#: SDKs that use gRPC or another transport that cannot be recorded here, and what to do instead.
 OUT_OF_REACH: Mapping[str, str] = {
-    "xai-sdk": "autolog.opentelemetry() records its spans; or call https://api.x.ai/v1 with openai's SDK",
-    "google-cloud-aiplatform": "use google-genai, genai.Client(vertexai=True); or vertexai.init(api_transport='rest')",
-    "google-generativeai": "use google-genai; or genai.configure(transport='rest')",
-}
+    "xai-sdk": "it uses gRPC: autolog.opentelemetry() records its spans; or call https://api.x.ai/v1 with openai's SDK",
+    "google-cloud-aiplatform": "it uses gRPC: use google-genai, genai.Client(vertexai=True); "
+                               "or vertexai.init(api_transport='rest')",
+    "google-generativeai": "it uses gRPC: use google-genai; or genai.configure(transport='rest')",
+    "aws-sdk-bedrock-runtime": "it sends and receives at once, as for Nova Sonic; boto3 for all other calls",
+}  # fmt: skip
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -91,4 +93,4 @@ def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
 def _out_of_reach() -> Iterator[Installed]:
     for name, way in OUT_OF_REACH.items():
         if version := version_of(name):
-            yield Installed(name, version, "none", False, None, f"it uses gRPC: {way}")
+            yield Installed(name, version, "none", False, None, way)

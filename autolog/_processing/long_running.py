@@ -150,8 +150,8 @@ class LongRunningCalls:
     def _learn_files(self, answer: dict[str, Any]) -> None:
         """Remember the files with a batch's results, given the batch."""
         names = ("output_file_id", "error_file_id", "output_file", "error_file")  # OpenAI's and Mistral's
-        made = (mapping(answer.get("response")), mapping(mapping(answer.get("metadata")).get("output")))  # Gemini's
-        files = [*map(answer.get, names), *(output.get("responsesFile") for output in made)]
+        outputs = (mapping(answer.get("response")), mapping(mapping(answer.get("metadata")).get("output")))  # Gemini's
+        files = [*map(answer.get, names), *(output.get("responsesFile") for output in outputs)]
         batch = text(answer.get("id")) or text(answer.get("name"))
         for file in filter(None, map(text, files)):
             if batch is not None:

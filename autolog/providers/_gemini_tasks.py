@@ -112,9 +112,9 @@ def batch_results(holder: str | None, body: bytes, whole: dict[str, Any]) -> Ite
 
 def _inline(batch: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the responses in a batch object, in its `response` or its metadata's `output`."""
-    for made in (mapping(batch.get("response")), mapping(mapping(batch.get("metadata")).get("output"))):
+    for output in (mapping(batch.get("response")), mapping(mapping(batch.get("metadata")).get("output"))):
         for key in ("inlinedResponses", "inlinedEmbedContentResponses"):
-            if items := objects(mapping(made.get(key)).get("inlinedResponses")):
+            if items := objects(mapping(output.get(key)).get("inlinedResponses")):
                 return items
     return []
 
