@@ -359,7 +359,7 @@ class Recorder(Patching):
 
     def _make_queue(self, config: Config) -> Queue:
         self._enabled = config.enabled
-        self._store = assembly.place(config.store) if config.endpoint is None else None
+        self._store = assembly.absolute_url(config.store) if config.endpoint is None else None
         with _guard.guard("importing libraries"):
             deferred.import_ahead(config)
             if self._diverted is None:

@@ -29,7 +29,7 @@ def queue(config: Config, processing: Processing, opened: Callable[[Sink], None]
     """
 
     def opener(target: Any, first: bool) -> Callable[[], Sink]:
-        settled = place(target) if isinstance(target, str) else target
+        settled = absolute_url(target) if isinstance(target, str) else target
 
         def open_sink() -> Sink:
             sink = open_target(settled)
@@ -54,7 +54,7 @@ def diverted_queue(config: Config, processing: Processing, sink: Sink) -> Queue:
     return Queue(processing, [Delivery(lambda: sink, *bounds)], *bounds, processing.prepare)
 
 
-def place(store: str) -> str:
+def absolute_url(store: str) -> str:
     """Return a store's URL with an absolute path, which stays valid if the working directory changes."""
     from autolog._folders import absolute_url
 

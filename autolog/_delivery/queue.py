@@ -92,7 +92,7 @@ class Queue(Worker):
     def reset(self) -> None:
         super().reset()
         self._items: deque[Span | FinishedRecord | EndedOTelSpan] = deque()
-        self._made: list[Record] = []
+        self._read_records: list[Record] = []
         self._reading_one = False
         self._bytes = 0
         self._seen_ns = 0
@@ -129,15 +129,15 @@ class Queue(Worker):
 
     @property
     def queued(self) -> int:
-        return len(self._items) + self._reading_one + len(self._made)
+        return len(self._items) + self._reading_one + len(self._read_records)
 
     @property
-    def _left(self) -> int:
+    def _unstarted(self) -> int:
         return len(self._items)
 
     @property
     def _occupied(self) -> bool:
-        return super()._occupied or (bool(self._made) and not self._reading_one)  # handing records over
+        return super()._occupied or (bool(self._read_records) and not self._reading_one)  # handing records over
 
     def _overflow(self, span: Span | FinishedRecord | EndedOTelSpan) -> None:
         if not all(delivery.has_journal for delivery in self.deliveries) or span.in_order:
@@ -188,9 +188,9 @@ class Queue(Worker):
     def _due(self) -> float | None:
         self._seen_ns = perf_counter_ns()
         waiting = len(self._items)
-        if not waiting and not self._made:
+        if not waiting and not self._read_records:
             return None
-        if self._made or self._goes_on or self._expedited or waiting > self._crowd:
+        if self._read_records or self._goes_on or self._expedited or waiting > self._crowd:
             return 0
         if self._gives_way:
             return max(0, POSTPONED - self._age()) / 1e9
@@ -231,7 +231,7 @@ class Queue(Worker):
     def _step(self) -> None:
         self._rested = False
         begun = slice_begun = perf_counter_ns()
-        while len(self._made) < BATCH and self._items:
+        while len(self._read_records) < BATCH and self._items:
             self._seen_ns = perf_counter_ns()
             if self._seen_ns - begun > HAND_OVER:
                 break
@@ -243,8 +243,8 @@ class Queue(Worker):
         self._goes_on = bool(self._items)
         for delivery in self.deliveries:
             with guard("handing over records"):
-                delivery.put(self._made)
-        self._made = []  # only now: `flush` considers an empty queue done
+                delivery.put(self._read_records)
+        self._read_records = []  # only now: `flush` considers an empty queue done
 
     def _read_next(self) -> None:
         self._reading_one = True  # counts as queued, so that `flush` does not consider the queue empty yet
@@ -254,7 +254,7 @@ class Queue(Worker):
             self._reading_one = False
             return
         try:
-            self._made += self._records(span)
+            self._read_records += self._records(span)
         except BaseException:  # raised by a signal handler, for the program: read the span again later
             self._items.appendleft(span)
             raise

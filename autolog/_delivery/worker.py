@@ -130,13 +130,13 @@ class Worker:
         raise NotImplementedError
 
     @property
-    def _left(self) -> int:
+    def _unstarted(self) -> int:
         """The number of pending items that have not been started, which falls as long as there is progress."""
         return self.queued
 
     @property
     def _occupied(self) -> bool:
-        """Whether the thread is busy with finite work of our own (not a sink's) that `_left` does not count."""
+        """Whether the thread is busy with finite work of our own (not a sink's) that `_unstarted` does not count."""
         return not self._prepared and self._runs
 
     @property
@@ -196,10 +196,10 @@ class Worker:
         working thread got no more time than the checking one.
         """
         deadline = monotonic() + at_most
-        idle, before = 0.0, self._left
+        idle, before = 0.0, self._unstarted
         while not (done := self.flush(LOOK)) and idle < patience and monotonic() < deadline:
-            idle = idle + LOOK if self._left >= before and not self._occupied else 0.0
-            before = self._left
+            idle = idle + LOOK if self._unstarted >= before and not self._occupied else 0.0
+            before = self._unstarted
         return done
 
     def expedite(self) -> None:

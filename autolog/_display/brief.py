@@ -44,7 +44,7 @@ def record_line(record: Record) -> str:
     return " | ".join(filter(None, words))
 
 
-def about(record: Record) -> list[str]:
+def detail_line(record: Record) -> list[str]:
     """Return further facts about a record, as one line or none."""
     named = {
         "model": record.response_model or record.request_model, "trace": record.trace_id, "session": record.session,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from autolog._display.brief import (
-    about,
     as_json,
     begin,
+    detail_line,
     difference,
     heading,
     interesting,
@@ -185,7 +185,7 @@ def _show(logs: Logs, given: dict[str, Any]) -> str:
     parts = parts_of_record(record)
     wanted = given.get("part")
     if wanted is None:
-        return "\n".join([heading(record), *about(record), *listed(parts)])
+        return "\n".join([heading(record), *detail_line(record), *listed(parts)])
     if wanted.isdigit() and int(wanted) < len(parts):
         whole = parts[int(wanted)][1]
     elif wanted in _SECTIONS:

@@ -77,7 +77,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown(why)
     if record.status == "error" and usage.input is None:
         return unknown("the call failed, and the response does not say whether it was billed")
-    problem = invalid_usage(facts.raw_usage) or _half(record, usage) or cost.impossible(usage)
+    problem = invalid_usage(facts.raw_usage) or _missing_side(record, usage) or cost.contradiction(usage)
     terms = _terms(record, facts)
     untold = partial(_untold, record, facts, usage)
     doubts = [*_doubts(record, facts, usage)]
@@ -95,7 +95,7 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     if (host := _unknown_host(record)) is not None:
         doubts.append(f"seller: it is not known who charges for calls to {host}; a published price was used")
-    return priced.doubted(doubts) if facts.reported_cost is None else priced
+    return priced.as_estimate(doubts) if facts.reported_cost is None else priced
 
 
 def _unknown_host(record: Record) -> str | None:
@@ -210,7 +210,7 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
             yield f"the total is {more} tokens more than input and output together"
 
 
-def _half(record: Record, usage: Usage) -> str | None:
+def _missing_side(record: Record, usage: Usage) -> str | None:
     """Return a message if exactly one of input and output tokens is missing for an operation that bills both."""
     if record.operation_name not in {"chat", "text_completion"} or (usage.input is None) == (usage.output is None):
         return None

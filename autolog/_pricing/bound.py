@@ -122,36 +122,35 @@ def upper_bound(reader: Format, url: str, body: bytes | None, own: Any = None) -
     record.provider_name = provider_at(address.netloc) or provider_of_model(model) or reader.provider_name
     if operation == "speech":
         return _price(record, Usage(input_characters=len(body)), Terms(), own)
-    return (
-        _images(record, request, body, own) if operation == "image_generation" else _dearest(record, request, body, own)
-    )
+    price = _images if operation == "image_generation" else _highest_price
+    return price(record, request, body, own)
 
 
 def _images(record: Record, request: _Request, body: bytes, own: Any) -> float | None:
     """Return the most that the requested images can cost, in dollars, by the piece or by their tokens."""
-    model, images = record.request_model or "", int(request.n) if _whole(request.n) else 1
+    model, images = record.request_model or "", int(request.n) if _is_whole(request.n) else 1
     if model.startswith("dall-e"):
         name = f"image of {model}, {request.size or ''}"
         prices = [unit.dollars for known, unit in UNITS.items() if known.startswith(name)]
         return images * max(prices) if prices else None
     if not _IMAGE_MODELS.match(model):
         return None
-    partial = int(request.partial_images) if _whole(request.partial_images) else 0
+    partial = int(request.partial_images) if _is_whole(request.partial_images) else 0
     output = images * (_IMAGE_TOKENS + partial * _PARTIAL_TOKENS)
     return _price(record, Usage(input=len(body), output=output, output_image=output), Terms(), own)
 
 
 def _tool_uses(request: _Request) -> int:
     """Return how often the provider's tools may be used: the request's limit, or the assumed number."""
-    if _whole(request.max_tool_calls):
+    if _is_whole(request.max_tool_calls):
         return int(request.max_tool_calls)
     tools = [tool for tool in request.tools if isinstance(tool, dict)] if isinstance(request.tools, list) else []
     own = [tool for tool in tools if _PROVIDER_TOOLS.search(msgspec.json.encode(tool))]
-    limits = [int(tool["max_uses"]) for tool in own if _whole(tool.get("max_uses"))]
+    limits = [int(tool["max_uses"]) for tool in own if _is_whole(tool.get("max_uses"))]
     return sum(limits) if limits and len(limits) == len(own) else _TOOL_USES
 
 
-def _dearest(record: Record, request: _Request, body: bytes, own: Any) -> float | None:
+def _highest_price(record: Record, request: _Request, body: bytes, own: Any) -> float | None:
     window = _window(record)
     tools = _PROVIDER_TOOLS.search(body) is not None
     whole = tools or _ELSEWHERE.search(body) is not None
@@ -208,12 +207,12 @@ def _output(model: str, request: _Request, window: int) -> int:
     limits = [request.max_completion_tokens, request.max_output_tokens, request.max_tokens]
     limits += [part.get(name) for part in nested for name in ("maxOutputTokens", "maxTokens", "num_predict")]
     answers = [request.n, request.best_of, *(part.get("candidateCount") for part in nested)]
-    known = [limit for limit in limits if _whole(limit)]
+    known = [limit for limit in limits if _is_whole(limit)]
     most = max(known) if known else next((limit for form, limit in _OUTPUT_LIMITS if form.search(model)), window)
-    return int(most) * max([1, *(int(number) for number in answers if _whole(number))])
+    return int(most) * max([1, *(int(number) for number in answers if _is_whole(number))])
 
 
-def _whole(value: Any) -> bool:
+def _is_whole(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e12
 
 

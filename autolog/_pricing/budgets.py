@@ -21,7 +21,7 @@ from autolog._lifecycle import in_c_library, lock_for
 from autolog._native import Thread, allocate_lock
 from autolog._pricing import tariff
 from autolog._pricing.ledger import STEPS, Accounts, Claim, Ledger
-from autolog._pricing.run_budget import also, check_exception, check_limit, check_unpriced
+from autolog._pricing.run_budget import check_exception, check_limit, check_unpriced, reserved_words
 from autolog._record.keys import key_hint
 from autolog.errors import BudgetExceeded, ConfigError
 
@@ -327,7 +327,7 @@ class HeldBudget:
         refused = self._ledger.reserve(f"{number}/{self._budget.name}", claims, bound, seconds)
         if refused is None:
             return None
-        return self._budget.words(values[refused.claim], refused.spent) + also(refused.reserved, bound)
+        return self._budget.words(values[refused.claim], refused.spent) + reserved_words(refused.reserved, bound)
 
     def settle(self, number: str, cost: float) -> None:
         self._ledger.settle(f"{number}/{self._budget.name}", cost)

@@ -119,7 +119,7 @@ class Priced:
     cost: float | None
     details: dict[str, Any] = field(default_factory=dict)
 
-    def doubted(self, doubts: Sequence[str]) -> Priced:
+    def as_estimate(self, doubts: Sequence[str]) -> Priced:
         """Return this cost as an estimate, with further reasons; without any, return it unchanged."""
         if not doubts:
             return self
@@ -189,7 +189,7 @@ def _tokens(
     at: datetime | None,
     untold: Callable[[str, frozenset[str]], Iterable[str]],
 ) -> Priced:
-    if problem := impossible(usage):
+    if problem := contradiction(usage):
         return unknown(problem)
     why = None
     for seller, name in entries(by, models):
@@ -203,7 +203,7 @@ def _tokens(
             why = f"{type(error).__name__}: {error}"
         else:
             doubts = [*untold(tariff.provider, tariff.has), *_of_another(tariff, seller, by, name)]
-            return priced if priced.cost is None else priced.doubted(doubts)
+            return priced if priced.cost is None else priced.as_estimate(doubts)
     return unknown(why or "no model is named")
 
 
@@ -256,7 +256,7 @@ def _summed(priced: list[Priced]) -> Priced:
     return Priced(sum(part.cost or 0.0 for part in priced), details)
 
 
-def impossible(usage: Usage) -> str | None:
+def contradiction(usage: Usage) -> str | None:
     """Return why a usage's numbers contradict each other; None if they do not."""
     if usage.input is not None:
         if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):

@@ -53,7 +53,7 @@ def price_by_mapping(
         "prices": "yours",
         "unit_prices": dict(entry),
     }
-    return Priced(sum(parts.values()), details).doubted([*doubts, *uncovered])
+    return Priced(sum(parts.values()), details).as_estimate([*doubts, *uncovered])
 
 
 def _counts(usage: Usage, entry: Mapping[str, float]) -> dict[str, int]:

@@ -78,13 +78,13 @@ def _lines(
         for key in sorted(ours.keys() | theirs.keys()):
             yield _line(day, model, key, ours.get(key), theirs.get(key), key in known)
         return
-    line = _line(day, model, "", _together(ours), _together(theirs), True)
+    line = _line(day, model, "", _total(ours), _total(theirs), True)
     if line.verdict != "agreed" and (note := _differing_keys(ours, theirs)):
         line = msgspec.structs.replace(line, reason=f"{line.reason} (by key: {note})")
     yield line
 
 
-def _together(sums: dict[str, Sum]) -> Sum | None:
+def _total(sums: dict[str, Sum]) -> Sum | None:
     total = Sum()
     for addend in sums.values():
         total.cost += addend.cost

@@ -74,7 +74,7 @@ class RunBudget:
             if spent + held + bound <= self.limit and spent < self.limit:
                 self._reserved[number] = (bound, time.monotonic() + seconds)
                 return None
-        return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{also(held, bound)}"
+        return f"${spent:.4f} spent of this run's budget of ${self.limit:.2f}{reserved_words(held, bound)}"
 
     def settle(self, number: str, cost: float) -> None:
         with self._lock:
@@ -108,7 +108,7 @@ class RunBudget:
         return msgspec.structs.replace(context, budgets=(*context.budgets, self))
 
 
-def also(reserved: float, bound: float) -> str:
+def reserved_words(reserved: float, bound: float) -> str:
     """Return the end of a refusal's message: the amount reserved, and what the call may cost."""
     held = f", ${reserved:.4f} reserved" if reserved else ""
     return f"{held}; this call may cost up to ${bound:.4f}"

@@ -72,12 +72,12 @@ class DeferredPipeline:
 
     def prepare(self) -> None:
         """Import and create the pipeline."""
-        self._made()
+        self._loaded()
 
     def __call__(self, span: Span | FinishedRecord) -> list[Record]:
-        return self._made()(span)
+        return self._loaded()(span)
 
-    def _made(self) -> Pipeline:
+    def _loaded(self) -> Pipeline:
         if self._pipeline is None:
             from autolog._processing.pipeline import Pipeline
 

@@ -95,7 +95,7 @@ def _count(value: Any) -> int:
     return max(1, len(json.dumps(value).split()))
 
 
-def _said(messages: list[Json]) -> str:
+def _script_reply(messages: list[Json]) -> str:
     """Return the script's answer to the last message."""
     last = messages[-1] if messages else {}
     if last.get("role") == "tool":
@@ -114,7 +114,7 @@ def _plain(content: Any) -> str:
 
 def _chat(body: Json) -> Json:
     messages = body.get("messages") or []
-    message: Json = {"role": "assistant", "content": _said(messages), "refusal": None}
+    message: Json = {"role": "assistant", "content": _script_reply(messages), "refusal": None}
     reason = "stop"
     if body.get("tools") and messages and messages[-1].get("role") == "user":
         name = body["tools"][0]["function"]["name"]
@@ -154,7 +154,7 @@ def _chat_events(body: Json) -> Iterator[str]:
 def _response(body: Json) -> Json:
     given = body.get("input")
     messages = given if isinstance(given, list) else [{"role": "user", "content": given}]
-    text = {"type": "output_text", "text": _said(messages), "annotations": []}
+    text = {"type": "output_text", "text": _script_reply(messages), "annotations": []}
     item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
     count_in, count_out = _count(given), _count(text)
     return {
@@ -212,7 +212,7 @@ def _embeddings(body: Json) -> Json:
 
 def _message(body: Json) -> Json:
     messages = body.get("messages") or []
-    text = f"Pack light: {_said(messages)}"
+    text = f"Pack light: {_script_reply(messages)}"
     return {
         "id": "msg_standin",
         "type": "message",

@@ -61,7 +61,7 @@ def importing(
         if source is not None:
             formats[source.form or "nothing"] = formats.get(source.form or "nothing", 0) + count
             skipped += source.skipped
-            _tell(name, source)
+            _report(name, source)
     if as_json:
         echo_json({"imported": imported, "skipped": skipped, "formats": formats, "dry_run": dry_run})
     else:
@@ -91,7 +91,7 @@ def _records_of_store(url: str) -> Iterator[Record]:
     return other.scan(Query())
 
 
-def _tell(name: str, source: Source) -> None:
+def _report(name: str, source: Source) -> None:
     for problem in source.problems:
         click.echo(f"{shown(name)}: {problem}", err=True)
     if source.skipped > len(source.problems):

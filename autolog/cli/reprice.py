@@ -46,7 +46,7 @@ def reprice(dry_run: bool, as_json: bool, store: str | None, **options: Any) -> 
             continue
         changed, before, after = changed + 1, before + (old or 0), after + (record.cost or 0)
         if not dry_run:
-            opened.update(record.id, record.project, lambda kept, new=record: _lay(kept, new))  # type: ignore[misc]
+            opened.update(record.id, record.project, lambda kept, new=record: _apply(kept, new))  # type: ignore[misc]
     if as_json:
         counts = {"changed": changed, "of": seen, "without_bodies": bodiless, "dry_run": dry_run}
         echo_json({**counts, "before": before, "after": after})
@@ -67,5 +67,5 @@ def _price_again(record: Record) -> None:
         record.cost_details = {**(record.cost_details or {}), "before": past}
 
 
-def _lay(kept: Record, new: Record) -> None:
+def _apply(kept: Record, new: Record) -> None:
     kept.cost, kept.cost_details = new.cost, new.cost_details

@@ -67,7 +67,7 @@ def decode_insert(body: Json) -> Record:
     """
     fields = validate(Insert, body)
     record = Record(id=new_id(), dialect=name)
-    _lay(record, fields)
+    _set_fields(record, fields)
     derive(record)
     return record
 
@@ -83,7 +83,7 @@ def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
         raise Fault(400, "id: is neither text nor a number")
 
     def change(record: Record) -> None:
-        _lay(record, update.update_data)
+        _set_fields(record, update.update_data)
         if update.update_data.model_fields_set & {"model", "request_data", "response_data"}:
             forget(record)
             fill_in(record)
@@ -92,7 +92,7 @@ def decode_update(body: Json) -> tuple[str, Callable[[Record], None]]:
     return str(update.id), change
 
 
-def _lay(record: Record, fields: Fields) -> None:
+def _set_fields(record: Record, fields: Fields) -> None:
     _check_media(fields.media)
     for attribute, value in {
         "request_model": fields.model,

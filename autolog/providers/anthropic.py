@@ -228,7 +228,7 @@ def assemble(path: str, events: list[Event]) -> dict[str, Any]:
         elif "completion" in data:
             _add_completion(message, data)
     if blocks:
-        message["content"] = [_whole(blocks[index]) for index in sorted(blocks)]
+        message["content"] = [_with_decoded_input(blocks[index]) for index in sorted(blocks)]
     if not ended and isinstance(message.get("usage"), dict) and message.get("type") == "message":
         # The output tokens in `message_start` are a placeholder, which `message_delta` replaces at the end.
         message["usage"] = {key: value for key, value in message["usage"].items() if key != "output_tokens"}
@@ -281,7 +281,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
                 block[key] = value
 
 
-def _whole(block: dict[str, Any]) -> dict[str, Any]:
+def _with_decoded_input(block: dict[str, Any]) -> dict[str, Any]:
     """Return a content block with its tool input, which arrives as partial JSON, decoded if possible."""
     partial = joined(block.pop("_json", None))
     if isinstance(partial, str) and partial:

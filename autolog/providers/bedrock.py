@@ -207,7 +207,7 @@ def _assemble_converse(events: list[tuple[str, dict[str, Any]]]) -> dict[str, An
         elif kind == "error":
             body["error"] = data.get("error") or data
     if blocks:
-        message["content"] = [_whole(joined(blocks[index])) for index in sorted(blocks)]
+        message["content"] = [_with_decoded_input(joined(blocks[index])) for index in sorted(blocks)]
         body["output"] = {"message": message}
     return body
 
@@ -227,7 +227,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
             block[key] = value
 
 
-def _whole(block: dict[str, Any]) -> dict[str, Any]:
+def _with_decoded_input(block: dict[str, Any]) -> dict[str, Any]:
     """Return a content block with its tool input, which arrives as text, decoded from JSON if possible."""
     used = mapping(block.get("toolUse"))
     if isinstance(used.get("input"), str):

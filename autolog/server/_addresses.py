@@ -35,7 +35,7 @@ def sign(call: Call, method: str, path: str, **terms: str) -> str:
     return f"{call.base_url}{path}?{urlencode({**signed, 'token': _token(_secret(call), method, path, signed)})}"
 
 
-def holder(services: Services, request: Request, route: Route) -> tuple[Principal | None, str | None]:
+def signer(services: Services, request: Request, route: Route) -> tuple[Principal | None, str | None]:
     """Return the principal on whose behalf a request's address was signed, and the project.
 
     Return (None, None) if the signature is not this server's, is for another method or path, or has expired; return

@@ -12,7 +12,7 @@ from typing import Any
 from autolog._guard import guard
 from autolog._pricing.budgets import Budget, Budgets
 from autolog._pricing.ledger import Accounts, Ledger
-from autolog._pricing.run_budget import also
+from autolog._pricing.run_budget import reserved_words
 from autolog._record.record import Record
 from autolog.server._keys import Keyring
 from autolog.server._projects import ProjectSettings
@@ -105,7 +105,7 @@ class Spending:
         if refused is None:
             return None
         budget, value = held[refused.claim]
-        return budget.words(value, refused.spent) + also(refused.reserved, bound)
+        return budget.words(value, refused.spent) + reserved_words(refused.reserved, bound)
 
     def settle(self, number: str, project: str, cost: float) -> None:
         """Replace a reservation by the call's actual cost in dollars; 0 releases it."""

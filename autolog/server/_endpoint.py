@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autolog.dialects._fault import Fault
 from autolog.errors import StoreError, StoreFull, StoreUnavailable
-from autolog.server._addresses import holder
+from autolog.server._addresses import signer
 from autolog.server._auth import authorise, headers_of, key_in_body, key_of, project_of
 from autolog.server._bodies import read_body
 from autolog.server._call import Call, Interface, Reply, Route
@@ -69,7 +69,7 @@ async def _reply_to(request: Request, route: Route, services: Services) -> Reply
     token = request.cookies.get(session_cookie(request)) if route.session and key is None else None
     principal, named, wanted = _NOBODY, None, headers.get("x-autolog-project")
     if route.signed:
-        found, wanted = await services.in_thread(False, holder, services, request, route)
+        found, wanted = await services.in_thread(False, signer, services, request, route)
         principal = authorise(found, route.scope, services.rates, "this address is not valid, or has expired")
     elif not route.open:
         named = request.scope.get(NAMED) if route.session and key is None else None

@@ -221,7 +221,7 @@ class Known:
                 for candidate in others
                 if not candidate.folded and is_call(candidate.record) and candidate.record.id != record.id
             ]
-            for candidate in sorted(found, key=lambda candidate: _apart(candidate.record, record)):
+            for candidate in sorted(found, key=lambda candidate: _distance(candidate.record, record)):
                 if candidate.record.id not in self.deleted:
                     yield candidate
 
@@ -253,7 +253,7 @@ class _Group:
                 yield from some[max(0, place - NEAREST) : place + NEAREST]
 
 
-def _apart(one: Record, other: Record) -> timedelta:
+def _distance(one: Record, other: Record) -> timedelta:
     """Return the sum of the differences between the starts and between the ends of two calls."""
     between: timedelta = abs(begun(one) - begun(other))  # type: ignore[operator]
     return between + (abs(one.end_time - other.end_time) if one.end_time and other.end_time else timedelta(0))

@@ -85,7 +85,7 @@ class Notifier:
     mail: MailServer | None = None
     address: str | None = None
 
-    def tell(self, rule: Rule, event: Mapping[str, Any]) -> list[str]:
+    def notify(self, rule: Rule, event: Mapping[str, Any]) -> list[str]:
         """Log an event and send it to the rule's recipients; return a problem for each failed delivery."""
         text = str(event["text"])
         facts = {"alert": rule.name, "project": rule.project, "when": rule.when, "filters": dict(rule.filters), **event}

@@ -92,12 +92,12 @@ def _call_of(request: Record, calls: Iterable[Record]) -> Record | None:
     near = [
         (request.request_model != call.request_model, apart, number, call)
         for number, call in enumerate(mine)
-        if call.id not in taken and _is_waiting(call) and (apart := _apart(request, call)) <= NEAR
+        if call.id not in taken and _is_waiting(call) and (apart := _gap(request, call)) <= NEAR
     ]
     return min(near)[-1] if near else None
 
 
-def _apart(request: Record, call: Record) -> timedelta:
+def _gap(request: Record, call: Record) -> timedelta:
     asked, began = begun(request), begun(call)
     return abs(asked - began) if asked is not None and began is not None else timedelta.max
 

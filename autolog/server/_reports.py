@@ -61,7 +61,7 @@ def join(record: Record, other: Record) -> dict[str, str]:
 
 def is_one_call(one: Record, other: Record) -> bool:
     """Return whether two records of different senders report the same call."""
-    apart = _apart(one, other)
+    apart = _gap(one, other)
     if apart is None:
         return False
     if _are_comparable(one.response_id, other.response_id):
@@ -128,7 +128,7 @@ def _is_in_place(native: Record, span: Record) -> bool:
     return native.parent_span_id in (span.parent_span_id, span.span_id) and _overlap(native, span)
 
 
-def _apart(one: Record, other: Record) -> timedelta | None:
+def _gap(one: Record, other: Record) -> timedelta | None:
     """Return the time between the starts of two calls, or from a log event to the duration of a call.
 
     None means that the time of one of them is unknown.
@@ -145,7 +145,7 @@ def _apart(one: Record, other: Record) -> timedelta | None:
 
 def _overlap(one: Record, other: Record) -> bool:
     """Return whether two calls start near each other and overlap for at least half of the shorter one's duration."""
-    apart = _apart(one, other)
+    apart = _gap(one, other)
     if apart is None or apart > NEAR:
         return False
     if one.start_time is None or other.start_time is None:

@@ -33,7 +33,7 @@ class SecondLook:
         self.shared = store.writers > 1
         self._writer = writer
         self._waiting: deque[tuple[float, str, str]] = deque(maxlen=MOST)
-        self.background = Background("second look", EVERY, self.look)
+        self.background = Background("second check", EVERY, self.check)
 
     def note(self, records: Iterable[Record]) -> None:
         """Note records that were written; autolog's own need no check, as the reports of other layers find them."""
@@ -43,7 +43,7 @@ class SecondLook:
                 (now, record.project, record.id) for record in records if record.dialect != "native" and is_call(record)
             ]
 
-    def look(self, after: float = AFTER) -> None:
+    def check(self, after: float = AFTER) -> None:
         """Check the reports that were written at least `after` seconds ago."""
         while self._waiting and self._waiting[0][0] <= monotonic() - after:
             found: dict[str, list[str]] = {}

@@ -43,12 +43,12 @@ class Watch:
         self._settled = settled
         self._name = uuid.uuid4().hex
         self._keeping = threading.Lock()
-        self.background = Background("alerts", every, self._look_if_leading)
+        self.background = Background("alerts", every, self._check_if_leading)
 
-    def _look_if_leading(self) -> None:
+    def _check_if_leading(self) -> None:
         try:
             if read_rules(self._store) and self._leads():
-                self.look()
+                self.check()
         except StoreError as error:
             alerts.warning("alerts could not be evaluated: %s", error)
 
@@ -67,7 +67,7 @@ class Watch:
         self.background.pause(self._settled)
         return self._store.documents(_KIND).get(_LEASE, {}).get("by") == self._name
 
-    def look(self, now: datetime | None = None) -> None:
+    def check(self, now: datetime | None = None) -> None:
         """Check every rule once: store the new states, and send notifications of changes."""
         now = now or datetime.now(UTC)
         changes: list[tuple[Rule, dict[str, Any]]] = []
@@ -76,14 +76,14 @@ class Watch:
             changed: dict[str, State] = {}
             for rule in read_rules(self._store):
                 before = known.get(rule.name, State())
-                after = changed[rule.name] = self._judged(rule, before, now)
+                after = changed[rule.name] = self._next_state(rule, before, now)
                 if after.firing != before.firing:
                     changes.append((rule, after.events[0]))
             self._keep(changed)
         for rule, event in changes:
-            threading.Thread(target=self._tell, args=(rule, event), name="autolog-alert", daemon=True).start()
+            threading.Thread(target=self._notify, args=(rule, event), name="autolog-alert", daemon=True).start()
 
-    def _judged(self, rule: Rule, before: State, now: datetime) -> State:
+    def _next_state(self, rule: Rule, before: State, now: datetime) -> State:
         """Return the new state of a rule, with an event if it started or stopped firing."""
         at = now.isoformat(timespec="seconds")
         try:
@@ -100,10 +100,10 @@ class Watch:
     def _keep(self, states: Mapping[str, State]) -> None:
         self._writer.run(lambda store: put_states(store, states))
 
-    def _tell(self, rule: Rule, event: dict[str, Any]) -> None:
+    def _notify(self, rule: Rule, event: dict[str, Any]) -> None:
         """Send notifications of an event, and store any failed delivery with it."""
         with guard("telling of an alert"):
-            problems = self._notifier.tell(rule, event)
+            problems = self._notifier.notify(rule, event)
             if problems:
                 with self._keeping:
                     state = read_states(self._store).get(rule.name, State())

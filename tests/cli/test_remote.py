@@ -119,7 +119,7 @@ def test_alerts_are_set_and_seen_over_http_as_in_the_store(server: Live) -> None
     there, here = ["--server", server.url], ["--store", server.store.url]
     output("alerts", "set", "errors", "--when", "error_rate > 5% over 31d", "--project", "*", "--tag", "t", *there)
     assert output("alerts", "--json", *there) == output("alerts", "--json", *here)
-    Watch(server.store, Writer(server.store, 10), Notifier()).look(NOON + timedelta(hours=1))
+    Watch(server.store, Writer(server.store, 10), Notifier()).check(NOON + timedelta(hours=1))
     for at in (there, here):
         shown = output("alerts", *at)
         assert "firing since" in shown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from autolog._display.brief import (
-    about,
     begin,
     changed_lines,
+    detail_line,
     difference,
     heading,
     interesting,
@@ -34,7 +34,7 @@ def test_a_text_has_a_beginning_on_one_line() -> None:
 
 def test_a_record_in_a_few_words() -> None:
     assert heading(CALL) == "c 11-20T12:00:00 chat m 10 → 2 $0.50 1.00 s"
-    assert about(CALL) == ["session=s tags=t tools=1"]
+    assert detail_line(CALL) == ["session=s tags=t tools=1"]
     assert heading(Record(id="x", status="error", status_code=500)) == "x llm ERROR 500"
 
 

@@ -104,7 +104,7 @@ def test_reports_that_reach_two_servers_at_once_are_one_bill(store: Store, sende
     assert [server.cost for server in store.find(Query())] == [0.5, 0.5]
     for _ in range(2):  # a look finds nothing more after the first
         for server, its in zip(servers, folded, strict=True):
-            server.look(after=0)
+            server.check(after=0)
             server.note(its.records)
         found = store.find(Query())
         assert sorted(str(server.cost) for server in found) == (["0.5"] if "native" in senders else ["0.5", "None"])

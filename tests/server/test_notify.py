@@ -50,7 +50,7 @@ def mail_server(refuse: bytes = b"") -> Iterator[tuple[int, list[bytes], list[by
 def test_a_message_says_what_happened() -> None:
     with mail_server() as (port, lines, messages):
         notifier = Notifier(mail=MailServer("127.0.0.1", port, "alerts@example.com"))
-        assert notifier.tell(RULE, EVENT) == []
+        assert notifier.notify(RULE, EVENT) == []
     (raw,) = messages
     message = message_from_bytes(raw)
     assert message["Subject"] == "FIRING spend: cost $6.00"
@@ -66,18 +66,18 @@ def test_a_message_says_what_happened() -> None:
 def test_what_a_mail_server_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autolog.server._notify.PAUSES", ())
     with mail_server(refuse=b"550 no such user") as (port, _, messages):
-        (problem,) = Notifier(mail=MailServer("127.0.0.1", port, "alerts@example.com")).tell(RULE, EVENT)
+        (problem,) = Notifier(mail=MailServer("127.0.0.1", port, "alerts@example.com")).notify(RULE, EVENT)
         assert "no such user" in problem
         assert messages == []
-    (problem,) = Notifier(mail=MailServer("127.0.0.1", 9, "alerts@example.com")).tell(RULE, EVENT)
+    (problem,) = Notifier(mail=MailServer("127.0.0.1", 9, "alerts@example.com")).notify(RULE, EVENT)
     assert problem.startswith("mail: 127.0.0.1: ")
-    assert Notifier().tell(RULE, EVENT) == ["mail: this server has no --smtp"]
+    assert Notifier().notify(RULE, EVENT) == ["mail: this server has no --smtp"]
 
 
 def test_a_password_is_sent_over_tls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autolog.server._notify.PAUSES", ())
     with mail_server() as (port, lines, _):
-        (problem,) = Notifier(mail=MailServer("127.0.0.1", port, "a@b", "user", "secret")).tell(RULE, EVENT)
+        (problem,) = Notifier(mail=MailServer("127.0.0.1", port, "a@b", "user", "secret")).notify(RULE, EVENT)
     assert "STARTTLS" in problem
     assert not [line for line in lines if b"AUTH" in line.upper()]
 

@@ -93,7 +93,7 @@ def test_a_rule_is_judged_by_the_calls_of_its_window(store: Store, watch: Watch,
     calls(store, 50, failed=50, cost=9.0, created_at=NOW - timedelta(days=3))
     calls(store, 50, failed=50, cost=9.0, project="other")
     put_rule(store, Rule("a", "default", when))
-    watch.look(NOW)
+    watch.check(NOW)
     assert read_states(store)["a"].firing is expected
 
 
@@ -106,7 +106,7 @@ def test_filters_are_those_of_everywhere(store: Store, watch: Watch) -> None:
         ("few", {"tag": ["beta"]}, 5),
     ):
         put_rule(store, Rule(name, "*", "error_rate > 60% over 1h", filters, min_calls))
-    watch.look(NOW)
+    watch.check(NOW)
     assert {name: state.firing for name, state in read_states(store).items()} == {
         "beta": True, "all": False, "few": False,
     }  # fmt: skip
@@ -116,15 +116,15 @@ def test_an_alert_fires_once_until_it_is_over(store: Store, watch: Watch, hook: 
     put_rule(store, Rule("errors", "default", "error_rate > 10% over 1h", {"model": "gpt-4o"}, webhook=hook.url))
     calls(store, 8, failed=4)
     for _ in range(3):
-        watch.look(NOW)
+        watch.check(NOW)
     until(lambda: len(hook.received) == 1)
     message = hook.received[0]
     assert message["text"] == (
         "FIRING errors: error rate 50% (above 10% over 1h, 8 calls) in project default, model=gpt-4o"
     )
     assert (message["alert"], message["firing"], message["value"], message["calls"]) == ("errors", True, 0.5, 8)
-    watch.look(NOW + timedelta(hours=2))
-    watch.look(NOW + timedelta(hours=3))
+    watch.check(NOW + timedelta(hours=2))
+    watch.check(NOW + timedelta(hours=3))
     until(lambda: len(hook.received) == 2)
     assert hook.received[1]["text"].startswith("RESOLVED errors: no figure")
     (shown,) = described(store)
@@ -138,11 +138,11 @@ def test_a_webhook_is_tried_again_and_what_fails_is_kept(
     monkeypatch.setattr("autolog.server._notify.PAUSES", (0.01, 0.01))
     hook.statuses = [500, 429, 200]
     put_rule(store, Rule("a", "default", "calls < 1 over 1h", webhook=hook.url))
-    watch.look(NOW)
+    watch.check(NOW)
     until(lambda: len(hook.received) == 3)
     hook.statuses = [404]
     put_rule(store, Rule("b", "default", "calls < 1 over 1h", webhook=hook.url))
-    watch.look(NOW)
+    watch.check(NOW)
     until(lambda: "problem" in read_states(store)["b"].events[0])
     assert "answered 404" in read_states(store)["b"].events[0]["problem"]
     assert len(hook.received) == 4
@@ -158,12 +158,12 @@ def test_private_networks_are_out_of_reach_unless_allowed(store: Store, hook: Re
         "http://10.0.0.1/",
         "http://169.254.169.254/",
     ):
-        (problem,) = Notifier().tell(Rule("a", "default", rule.when, webhook=url), event)
+        (problem,) = Notifier().notify(Rule("a", "default", rule.when, webhook=url), event)
         assert "private network" in problem, url
     assert hook.received == []
-    assert Notifier(private=True).tell(rule, event) == []
+    assert Notifier(private=True).notify(rule, event) == []
     hook.statuses = [302]
-    (problem,) = Notifier(private=True).tell(rule, event)
+    (problem,) = Notifier(private=True).notify(rule, event)
     assert "answered 302" in problem
     assert len(hook.received) == 2
 
@@ -190,7 +190,7 @@ def test_of_several_servers_one_watches_and_another_takes_over(store: Store, sto
 def test_an_alert_that_is_made_anew_begins_anew(store: Store, watch: Watch) -> None:
     rule = Rule("a", "default", "calls < 1 over 1h")
     put_rule(store, rule)
-    watch.look(NOW)
+    watch.check(NOW)
     put_rule(store, rule)
     assert read_states(store)["a"].firing
     remove_rule(store, "a")
@@ -232,7 +232,7 @@ def test_thresholds_are_read_in_their_units() -> None:
 def test_a_message_links_to_the_calls_that_it_is_about(hook: Receiver) -> None:
     event = {"at": "2026-11-20T12:00:00+00:00", "text": "FIRING a", "firing": True}
     rule = Rule("a", "shop", "error_rate > 5% over 15m", {"tag": ["x y", "z"]}, webhook=hook.url)
-    assert Notifier(private=True, address="https://logs.example/logs/").tell(rule, event) == []
+    assert Notifier(private=True, address="https://logs.example/logs/").notify(rule, event) == []
     (message,) = hook.received
     assert message["url"] == (
         "https://logs.example/logs/ui/?project=shop&tag=x+y&tag=z&status=error"

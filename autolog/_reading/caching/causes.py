@@ -77,29 +77,29 @@ def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
     if earlier is None:
         return None
     same = common_prefix(earlier.prefix, call.prefix)
-    held = _held(earlier)
-    within = _held(earlier, same)
+    held = _cached_length(earlier)
+    within = _cached_length(earlier, same)
     could, should = (_tokens(call, earlier, size) for size in (held, within))
     if call.tokens < call.rules.minimum(call.model):
         if same.size and not call.read:
             return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are too few to be cached")
         return None
-    if _short(call.read, could) and earlier.model != call.model:
+    if _is_less(call.read, could) and earlier.model != call.model:
         says = f"the model is {call.model}; it was {earlier.model}"
         return _miss(call, earlier, "model_changed", "model", could - call.read, says)
     if call.rules.marked and (found := _unmarked(call, earlier, same)):
         return found
     broke = 0 if _begins_anew(call, earlier, same) else could - max(call.read, should)
-    if _short(call.read, should) and should - call.read >= broke:
+    if _is_less(call.read, should) and should - call.read >= broke:
         return _not_read(call, earlier, should - call.read)
-    return _changed(call, earlier, same, broke) if broke and _short(call.read, could) else None
+    return _changed(call, earlier, same, broke) if broke and _is_less(call.read, could) else None
 
 
-def _short(read: int, expected: int) -> bool:
+def _is_less(read: int, expected: int) -> bool:
     return expected - read > max(_LEAST, _SLACK * expected)
 
 
-def _held(call: CachedCall, same: Common | None = None) -> int:
+def _cached_length(call: CachedCall, same: Common | None = None) -> int:
     """Return how many characters of a call's prompt were cached; with `same`, only within the common prefix."""
     if not call.rules.marked:
         if same is None:
@@ -133,7 +133,7 @@ def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | Non
     marks = call.prefix.marks
     if not marks:
         had = bool(earlier.prefix.marks)
-        tokens = _tokens(call, earlier, _held(earlier, same) if had else same.size)
+        tokens = _tokens(call, earlier, _cached_length(earlier, same) if had else same.size)
         if not tokens:
             return None
         says = "cache_control is missing; the earlier call had it" if had else "nothing is marked with cache_control"
@@ -143,7 +143,7 @@ def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | Non
         return None
     last = max(reached, key=lambda mark: mark.leaves)
     tokens = _tokens(call, earlier, sum(earlier.prefix.sizes[: last.leaves]))
-    if not _short(call.read, tokens):
+    if not _is_less(call.read, tokens):
         return None
     after = [mark for mark in marks if mark.leaves >= last.leaves]
     where = _place(earlier, last)
@@ -169,10 +169,10 @@ def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
     age = (call.start - earlier.end).total_seconds()
     for name in call.rules.parameters:
         if call.request.get(name) != earlier.request.get(name):
-            return _other(call, earlier, "parameter_changed", name, tokens, earlier.request.get(name),
+            return _other_change(call, earlier, "parameter_changed", name, tokens, earlier.request.get(name),
                           call.request.get(name))  # fmt: skip
     if call.tier != earlier.tier:
-        return _other(call, earlier, "tier_changed", "service_tier", tokens, earlier.tier, call.tier)
+        return _other_change(call, earlier, "tier_changed", "service_tier", tokens, earlier.tier, call.tier)
     if call.start < earlier.end:
         says = "the earlier call had not ended, so its prompt was not cached yet"
         return _miss(call, earlier, "concurrent", "", tokens, says)
@@ -184,16 +184,20 @@ def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
         return _miss(call, earlier, "expired", "", tokens, says)
     key = "prompt_cache_key"
     if call.request.get(key) != earlier.request.get(key):
-        return _other(call, earlier, "cache_key_changed", key, tokens, earlier.request.get(key), call.request.get(key))
+        return _other_change(
+            call, earlier, "cache_key_changed", key, tokens, earlier.request.get(key), call.request.get(key)
+        )
     for name in earlier.headers.keys() | call.headers.keys():
         if earlier.headers.get(name) != call.headers.get(name):
-            return _other(call, earlier, "header_changed", name, tokens, earlier.headers.get(name),
+            return _other_change(call, earlier, "header_changed", name, tokens, earlier.headers.get(name),
                           call.headers.get(name))  # fmt: skip
     says = "the prompt is the same, and its time to live had not passed: the provider routed it elsewhere or evicted it"
     return _miss(call, earlier, "unknown", "", tokens, says)
 
 
-def _other(call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, before: Any, after: Any) -> Miss:
+def _other_change(
+    call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, before: Any, after: Any
+) -> Miss:
     one, other = (json.dumps(value, default=str) for value in (before, after))
     return _miss(call, earlier, cause, where, tokens, f"{where} changed from {one} to {other}", one, other)
 

@@ -38,7 +38,7 @@ def decode(row: Json) -> list[Record]:
         return [_observation(known, None)]
     if "timestamp" not in known:
         raise Fault(400, "is neither a trace, an observation nor a score")
-    trace = decode_thing({**_thing(known), "type": "trace"})
+    trace = decode_thing({**_fields(known), "type": "trace"})
     trace.extra["export"] = "langfuse"
     inside = [
         _observation({_RENAMED.get(key, key): value for key, value in item.items()}, trace)
@@ -53,7 +53,7 @@ def _camel(key: str) -> str:
     return re.sub(r"[_ ]([a-z])", lambda found: found[1].upper(), key[:1].lower() + key[1:])
 
 
-def _thing(row: Json) -> Json:
+def _fields(row: Json) -> Json:
     fields: Json = {key: value for key, value in row.items() if key in _KEPT and value not in (None, "")}
     fields |= {key: at.isoformat() for key in _TIMES if (at := instant(row.get(key), key))}
     fields |= {
@@ -65,7 +65,7 @@ def _thing(row: Json) -> Json:
 
 def _observation(row: Json, trace: Record | None) -> Record:
     """Return an observation, priced by its usage; the reported figure is the one that Langfuse computed."""
-    observation = _thing(row)
+    observation = _fields(row)
     observation["type"] = str(row.get("type") or "span").lower()
     observation["modelParameters"] = object_of(row.get("modelParameters"))
     usage = object_of(row.get("usageDetails")) or object_of(row.get("usage"))

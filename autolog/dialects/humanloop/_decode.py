@@ -78,7 +78,7 @@ def decode_log(kind: str, body: Json, project: str, latest: Callable[[str], Reco
     record.extra.update({key: value for key, value in kept.items() if value is not None})
     if isinstance(log, EvaluatorLog):
         record.extra.update({"judgment": log.judgment, "parent_id": log.parent_id})
-    _lay(record, log, present=_given(log))
+    _set_fields(record, log, present=_given(log))
     words = settings if isinstance(settings, dict) else front_matter(settings)
     record.request_model = _text(words.get("model"))
     record.provider_name = _text(words.get("provider"))
@@ -123,10 +123,10 @@ def decode_update(data: Json | None) -> Callable[[Record], None]:
     """
     fields = validate(Fields, data or {}, 422)
     probe = Record(id="probe")
-    _lay(probe, fields, present=set(fields.model_fields_set))  # refuses an invalid time before anything changes
+    _set_fields(probe, fields, present=set(fields.model_fields_set))  # refuses an invalid time before anything changes
 
     def change(record: Record) -> None:
-        _lay(record, fields, present=set(fields.model_fields_set))
+        _set_fields(record, fields, present=set(fields.model_fields_set))
         fill_times(record)
         if fields.model_fields_set & _BODIES:
             forget(record)
@@ -147,7 +147,7 @@ _KEPT = ("source", "log_status", "output", "output_message", "messages", "provid
          "prompt_cost", "output_cost")  # fmt: skip
 
 
-def _lay(record: Record, fields: Fields, present: set[str]) -> None:
+def _set_fields(record: Record, fields: Fields, present: set[str]) -> None:
     """Set the given fields on the record."""
     raw = {key: _plain(getattr(fields, key)) for key in present if key in Fields.model_fields}
     given = set(record.extra.get("given", ()))

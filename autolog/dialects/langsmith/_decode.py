@@ -37,7 +37,7 @@ class Upload:
     rejected: int = 0
     problem: str = ""
 
-    def lay(self, operation: str, run_id: str, values: Json) -> None:
+    def merge(self, operation: str, run_id: str, values: Json) -> None:
         """Add values to a run. Values of a patch override those of a post, in any order; null counts as absent."""
         run = self.runs.setdefault(run_id, {"id": run_id})
         fields = {key: value for key, value in values.items() if value is not None}
@@ -76,7 +76,7 @@ def decode_batch(body: Json, most: int = NO_LIMIT) -> Upload:
         for run in runs:
             run_id = run.get("id") if isinstance(run, dict) else None
             if isinstance(run_id, str) and 0 < len(run_id) <= 200:
-                upload.lay(operation, run_id, run)
+                upload.merge(operation, run_id, run)
             else:
                 upload.reject("a run has no id")
     return upload
@@ -114,7 +114,7 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
             if operation == "feedback":
                 upload.feedback.append(mapping(value))
             else:
-                upload.lay(operation, run_id, {key: value} if key else mapping(value))
+                upload.merge(operation, run_id, {key: value} if key else mapping(value))
     for run_id in bad:
         upload.runs.pop(run_id, None)
     return upload

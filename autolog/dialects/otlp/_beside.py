@@ -33,7 +33,7 @@ def parse_long(attributes: Attributes) -> Attributes:
 _NUMBERED = re.compile(r"\.\d+(\.|$)")
 
 
-def beside(attributes: Attributes, data: Attributes, bodies: Sequence[Any]) -> Attributes:
+def without_copies(attributes: Attributes, data: Attributes, bodies: Sequence[Any]) -> Attributes:
     """Return attributes without those long texts whose values are all in one of the bodies.
 
     Args:

@@ -20,7 +20,7 @@ from autolog._record.record import Record
 from autolog.dialects._chat import parsed, request_of, response_of
 from autolog.dialects._convert import MAX_SECONDS, from_body, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
-from autolog.dialects.otlp._beside import beside, parse_long
+from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import CHOICE, from_events, message_of
 from autolog.dialects.otlp._spans import add_evaluation, complete, read_attributes
 from autolog.dialects.otlp._wire import Batch, Event, Scope, read_logs
@@ -95,7 +95,7 @@ class _Reader:
                 record.extra["attributes"],
                 [*map(from_body, (record.request_body, record.response_body))],
             )
-            record.extra["attributes"] = beside(attributes, parse_long(attributes), bodies)
+            record.extra["attributes"] = without_copies(attributes, parse_long(attributes), bodies)
         complete(record)
         if record.id in self.events and record.span_id is not None and "attributes" not in record.extra:
             record.name = record.request_stream = None  # the span knows, and may have come before

@@ -15,7 +15,7 @@ from autolog.dialects._chat import parsed, request_of, response_of, with_usage
 from autolog.dialects._convert import MAX_DOLLARS, MAX_SECONDS, fill_times, text_of, to_body
 from autolog.dialects._fault import NO_LIMIT, Json
 from autolog.dialects._providers import provider_called, provider_response_id
-from autolog.dialects.otlp._beside import beside, parse_long
+from autolog.dialects.otlp._beside import parse_long, without_copies
 from autolog.dialects.otlp._messages import from_events
 from autolog.dialects.otlp._wire import Attributes, Batch, Event, Span, read_spans
 from autolog.dialects.otlp.families import FAMILIES, genai
@@ -62,7 +62,7 @@ def decode_span(span: Span) -> Record:
         record.cost, record.custom_cost, record.cost_details = None, False, None  # a sum over calls that have costs
     data = parse_long(attributes)
     bodies = _read_bodies(record, families, data)
-    record.extra["attributes"] = beside(span.attributes, data, bodies)
+    record.extra["attributes"] = without_copies(span.attributes, data, bodies)
     _read_scores(record, span.events)
     _read_status(record, families, span)
     complete(record)
@@ -180,11 +180,11 @@ def _read_counts(record: Record, family: Family, counts: Fields, attributes: Att
     whole = record.usage_input_tokens
     total = _number("", present(attributes, family.totals))
     is_whole = total is not None and total == (whole or 0) + (record.usage_output_tokens or 0)
-    beside = family.cache_beside and "usage_input_tokens" not in known and not is_whole
-    if whole is not None and (beside or whole < cached):
+    excluded = family.cache_beside and "usage_input_tokens" not in known and not is_whole
+    if whole is not None and (excluded or whole < cached):
         record.usage_input_tokens = whole + cached
-    beside = family.reasoning_beside and "usage_output_tokens" not in known and not is_whole
-    if beside and record.usage_output_tokens is not None:
+    excluded = family.reasoning_beside and "usage_output_tokens" not in known and not is_whole
+    if excluded and record.usage_output_tokens is not None:
         record.usage_output_tokens += record.usage_reasoning_output_tokens or 0
 
 

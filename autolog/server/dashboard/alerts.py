@@ -70,7 +70,7 @@ def try_out(request: PageRequest) -> Reply:
     value, calls = rule.figure(request.store, now)
     text = "TEST " + rule.words(True, value, calls).removeprefix("FIRING ")
     event = {"at": now.isoformat(timespec="seconds"), "firing": True, "test": True, "value": value, "calls": calls}
-    problems = request.call.services.notifier.tell(rule, {**event, "text": text})
+    problems = request.call.services.notifier.notify(rule, {**event, "text": text})
     return _show(request, told=text, problems=problems)
 
 

@@ -77,16 +77,16 @@ class Frame:
     def range_words(self, recent: str = "") -> str:
         """Return the label of the chosen time range; `recent` is the default range of the page."""
         since, until = self.parameters.get("since", recent), self.parameters.get("until", "")
-        since, until = self._told(since, "%d %b %H:%M"), self._told(until, "%d %b %H:%M")
+        since, until = self._in_zone(since, "%d %b %H:%M"), self._in_zone(until, "%d %b %H:%M")
         if not until:
             return PRESETS.get(since, f"Since {since}") if since else "All time"
         return f"{since or 'Beginning'} – {until}"
 
     def end(self, name: str) -> str:
         """Return one end of the time range for a form field, in the reader's zone."""
-        return self._told(self.parameters.get(name, ""), "%Y-%m-%dT%H:%M:%S")
+        return self._in_zone(self.parameters.get(name, ""), "%Y-%m-%dT%H:%M:%S")
 
-    def _told(self, text: str, form: str) -> str:
+    def _in_zone(self, text: str, form: str) -> str:
         """Return an exact time, as in links from charts, in the reader's zone; return typed text unchanged."""
         try:
             at = datetime.fromisoformat(text)

@@ -64,7 +64,7 @@ def summed(store: Store, query: Query, zone: tzinfo) -> tuple[Summary, Histogram
         since = steps[0].first
         if (until - since) / step < BARS / 4:
             step, steps = _steps(store, query, since, until)
-    whole = _whole(steps)
+    whole = _total(steps)
     until = max(until, whole.last, since + timedelta(seconds=1))
     top = max(summary.records for summary in steps)
     wide = max(1.5, WIDTH * (step / (until - since)))
@@ -84,7 +84,7 @@ def _steps(store: Store, query: Query, since: datetime, until: datetime) -> tupl
     return step, store.summarise(query, step)
 
 
-def _whole(steps: Sequence[Summary]) -> Summary:
+def _total(steps: Sequence[Summary]) -> Summary:
     """Return the sums of all steps together."""
     costs = [step.cost for step in steps if step.cost is not None]
     counted = {

@@ -222,7 +222,7 @@ def _tried(call: Call) -> Reply:
         "calls": calls,
         "text": text,
     }
-    return Reply(200, {"name": rule.name, "text": text, "problems": call.services.notifier.tell(rule, event)})
+    return Reply(200, {"name": rule.name, "text": text, "problems": call.services.notifier.notify(rule, event)})
 
 
 def _known(call: Call) -> Rule:

@@ -64,8 +64,8 @@ class Database:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._pid = 0
-        self._made: Client | None = None
-        self._making = threading.Lock()
+        self._connected: Client | None = None
+        self._connecting = threading.Lock()
         self._reading: dict[str, Any] = {"database": target.database}
         if target.quorum is not None:
             self._reading["select_sequential_consistency"] = 1
@@ -73,11 +73,11 @@ class Database:
     @property
     def _client(self) -> Client:
         if self._pid != os.getpid():
-            self._making, self._made, self._pid = threading.Lock(), None, os.getpid()
-        with self._making:
-            if self._made is None:
-                self._made = self._connect()
-            return self._made
+            self._connecting, self._connected, self._pid = threading.Lock(), None, os.getpid()
+        with self._connecting:
+            if self._connected is None:
+                self._connected = self._connect()
+            return self._connected
 
     def _connect(self) -> Client:
         try:
@@ -146,9 +146,9 @@ class Database:
             )  # fmt: skip
 
     def close(self) -> None:
-        if self._made is not None and self._pid == os.getpid():
-            self._made.close()
-        self._made = None
+        if self._connected is not None and self._pid == os.getpid():
+            self._connected.close()
+        self._connected = None
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -168,7 +168,7 @@ def _translate(target: Target, error: Exception) -> Exception:
 
     if not isinstance(error, exceptions.Error):
         return error
-    code, message = error.code, _short(error)
+    code, message = error.code, _summary(error)
     if code in _FULL or "No space left on device" in message:
         return StoreFull(target.shown, message)
     if code is None and (isinstance(error, exceptions.OperationalError) or _BETWEEN.search(str(error))):
@@ -178,6 +178,6 @@ def _translate(target: Target, error: Exception) -> Exception:
     return (StoreUnavailable if code in _PASSING else StoreError)(target.shown, message)
 
 
-def _short(error: Exception) -> str:
+def _summary(error: Exception) -> str:
     text = str(error).partition("server response: ")[2] or str(error)
     return " ".join(text.split())[:300]

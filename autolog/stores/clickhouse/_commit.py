@@ -18,8 +18,8 @@ from autolog.errors import StoreError
 from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._clock import Clock
-from autolog.stores.clickhouse._media import Media, lost
-from autolog.stores.clickhouse._merge import together
+from autolog.stores.clickhouse._media import Media, released_media
+from autolog.stores.clickhouse._merge import merged
 from autolog.stores.clickhouse._rows import (
     CHANGE,
     RAW,
@@ -64,7 +64,7 @@ class Commits:
             before = len(rows)
             elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
             if not kept.gone:
-                elsewhere.pop(micros(made(kept)), None)  # a row with the same time has the same key
+                elsewhere.pop(micros(creation_time(kept)), None)  # a row with the same time has the same key
             for at in elsewhere.values():
                 kept.version = self._clock.next_version(kept.version)
                 rows.append(tombstone(kept, at))
@@ -86,7 +86,7 @@ class Commits:
                 self._media.insert({key: media[key] for key in media.keys() - self._media.known(media.keys())})
             if round_ < ROUNDS:
                 self._merge_with_others(changed, bases, mine, round_)
-            self._media.drop(set().union(*(lost(kept) for kept in changed)) - media.keys())
+            self._media.drop(set().union(*(released_media(kept) for kept in changed)) - media.keys())
         except StoreError as error:
             logger.warning("autolog could not check for changes by other servers: %s", error)
 
@@ -95,7 +95,7 @@ class Commits:
         times = {
             at
             for kept in changed
-            for at in (kept.was_at, *kept.also_at, None if kept.gone else made(kept))
+            for at in (kept.was_at, *kept.also_at, None if kept.gone else creation_time(kept))
             if at is not None
         }
         of_hours = (hours.hour_of(from_micros(micros(at))) for at in times)
@@ -121,7 +121,7 @@ class Commits:
         again: list[Kept] = []
         for key, versions in found.items():
             kept = by_key[key][0]
-            outcome = together(kept, self._versions(key, versions))
+            outcome = merged(kept, self._versions(key, versions))
             if outcome is None:
                 continue
             record = outcome.record or Record(id=key[1], project=key[0], media=kept.record.media)
@@ -142,7 +142,7 @@ class Commits:
             kept = from_row(row)
             kept.gone = bool(gone)
             found.append(kept)
-        self._media.give([kept.record for kept in found])
+        self._media.restore([kept.record for kept in found])
         return found
 
     def documents(self, changed: dict[Key, list[Any]]) -> None:
@@ -162,5 +162,5 @@ class Commits:
         self._db.insert("document", types, rows)
 
 
-def made(kept: Kept) -> datetime:
+def creation_time(kept: Kept) -> datetime:
     return kept.record.created_at or from_micros(0)

@@ -46,14 +46,14 @@ _BUCKET = "toInt32(floor(log(least(greatest(duration, 1e-4), 1e9)) / log(1.1)))"
 _MEASURED = "(duration IS NOT NULL AND duration >= 0 AND duration < 1e9)"
 
 
-def _whole(column: str) -> str:
+def _bounded_sum(column: str) -> str:
     """Return SQL for a sum that is limited to the range of an integer."""
     return f"toInt64(least(sum(toInt128(ifNull({column}, 0))), {_MAX}))"
 
 
 _SUMS = f"""
     toInt64(count()) AS calls, toInt64(countIf(status = 'error')) AS errors,
-    {_whole("usage_input_tokens")} AS input_tokens, {_whole("usage_output_tokens")} AS output_tokens,
+    {_bounded_sum("usage_input_tokens")} AS input_tokens, {_bounded_sum("usage_output_tokens")} AS output_tokens,
     greatest(0., sum(ifNull(cost, 0))) AS cost_sum, toInt64(countIf(NOT ({UNPRICED}))) AS priced,
     sumMapIf([ifNull({_BUCKET}, toInt32(0))], [toInt64(1)], ifNull({_MEASURED}, 0)) AS histogram"""
 
@@ -162,7 +162,7 @@ class Sums:
         valid = ", ".join(f"({hour}, {at})" for hour, at in seals.items())
         yield from self._query(
             f"""SELECT intDiv(start, {step}) * {step} AS first, {named} AS name, sum(calls), sum(errors),
-                {_whole("input_tokens")}, {_whole("output_tokens")}, sum(cost), sum(priced),
+                {_bounded_sum("input_tokens")}, {_bounded_sum("output_tokens")}, sum(cost), sum(priced),
                 (sumMap(buckets, counts) AS histogram).1, histogram.2
             FROM hour FINAL WHERE {condition} AND (start, stamp) IN ({valid}) GROUP BY first, name""",
             values,

@@ -54,7 +54,7 @@ class Media:
         sql = f"SELECT sha256, content FROM media WHERE sha256 IN ({values.marks(hashes)})"
         return dict(self._db.query(sql, values, raw=("content",)))
 
-    def give(self, records: Sequence[Record]) -> None:
+    def restore(self, records: Sequence[Record]) -> None:
         """Put media back into the bodies from which they were taken."""
         wanted = hashes_of(records)
         contents = self.contents(wanted) if wanted else {}
@@ -62,7 +62,7 @@ class Media:
             give_media(record, contents.get)
 
 
-def lost(kept: Kept) -> set[str]:
+def released_media(kept: Kept) -> set[str]:
     """Return the hashes of media to which a record no longer refers after a change."""
     has = hashes_of([kept.record])
     had = hashes_of([kept.base]) if kept.base is not None else set()

@@ -36,7 +36,7 @@ class Outcome:
     gone_at: list[datetime]
 
 
-def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
+def merged(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
     """Merge our change with those of others; return None if the latest row already contains all of them."""
     rows = sorted((mine, *others), key=lambda kept: kept.version)
     latest = rows[-1]
@@ -51,7 +51,7 @@ def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
         if mine.base is None:
             merge(result, kept.record)
         else:
-            _lay(result, mine.base, kept.record)
+            _apply_changes(result, mine.base, kept.record)
     join_pieces(result)
     created_at = result.created_at
     gone_at = [at for key, at in times.items() if created_at is None or key != micros(created_at)]
@@ -60,7 +60,7 @@ def together(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
     return Outcome(result, live[0].seq, latest.version, gone_at)
 
 
-def _lay(result: Record, base: Record, changed: Record) -> None:
+def _apply_changes(result: Record, base: Record, changed: Record) -> None:
     """Apply the changes from `base` to `changed` to another record."""
     for name in FIELDS:
         before, after = getattr(base, name), getattr(changed, name)

@@ -107,7 +107,7 @@ class Reader:
         rows = self._db.query(f"SELECT {WITH_BODIES if bodies else SELECT} {FROM} {rest}", values, raw=RAW)
         found = [from_row(row) for row in rows]
         if bodies:
-            self._media.give([kept.record for kept in found])
+            self._media.restore([kept.record for kept in found])
         return found
 
     def _windows(self, query: Query, newest: bool) -> Iterator[Query]:
