@@ -61,7 +61,7 @@ def endpoint(route: Route, services: Services) -> Callable[[Request], Awaitable[
 
 async def _reply_to(request: Request, route: Route, services: Services) -> Reply:
     headers = headers_of(request)
-    sends = request.method in {"POST", "PUT", "PATCH"}
+    sends = request.method in {"POST", "PUT", "PATCH", "DELETE"}
     key, body = key_of(headers), b""
     if (route.open and not route.signed) or (route.key_in_body and key is None):
         body = await services.doorway.read(request.receive, headers) if sends else b""

@@ -301,7 +301,7 @@ def test_a_cursor_names_the_next_page(server: Server) -> None:
      ("v2/observations?filter=[{\"column\":\"level\",\"operator\":\">\",\"value\":1}]", 400, "not compared by"),
      ("traces?filter=[{\"column\":\"colour\",\"operator\":\"=\",\"value\":\"a\"}]", 400, "there is no column 'colour'"), ("traces?orderBy=name.asc", 400, "orderBy"), ("traces?page=0", 400, "page"),
      ("sessions/none", 404, "session"), ("v2/prompts/reply", 404, "fallback"), ("v2/datasets/d", 404, "datasets"),
-     ("v2/metrics", 404, "nothing"), ("traces?fromTimestamp=soon", 400, "fromTimestamp")],
+     ("v2/metrics?query=5", 400, "query"), ("v2/metrics?query={\"view\":\"traces\"}", 400, "view"), ("comments", 404, "comments"), ("v2/prompts", 404, "prompts"), ("experiments?x=1", 404, "experiments"), ("traces?fromTimestamp=soon", 400, "fromTimestamp")],
 )  # fmt: skip
 def test_what_there_is_not_is_said_in_its_shape(server: Server, path: str, status: int, words: str) -> None:
     answer = server.call("GET", f"/api/public/{path}")
@@ -442,3 +442,81 @@ def test_pages_hold_what_fits_a_filter(server: Server) -> None:
         page = server.call("GET", "/api/public/v2/observations", params=given).json()
         found, cursor = found + [item["name"] for item in page["data"]], page["meta"].get("cursor")
     assert found == ["a"] * 5
+
+
+def test_pages_of_observations_hold_no_traces_and_media(server: Server) -> None:
+    """Every page is full, and the number of all observations is theirs alone."""
+    for number in range(5):
+        trace = f"{number:032x}"
+        send(server, event("trace-create", {"id": trace, "name": "t"}, number),
+             event("span-create", {"id": f"{number:016x}", "traceId": trace, "name": f"s{number}"}, 10 + number))  # fmt: skip
+    address = ask_for(server).json()["uploadUrl"]
+    server.client.put(address.removeprefix("http://testserver"), content=PNG, headers={"content-type": "image/png"})
+    names: list[str] = []
+    for page in (1, 2, 3):
+        answer = server.call("GET", "/api/public/observations", params={"page": page, "limit": 2}).json()
+        assert (answer["meta"]["totalItems"], answer["meta"]["totalPages"]) == (5, 3)
+        names += [item["name"] for item in answer["data"]]
+    assert sorted(names) == [f"s{number}" for number in range(5)]
+    newer = server.call("GET", "/api/public/v2/observations", params={"limit": 1}).json()
+    assert (len(newer["data"]), bool(newer["meta"]["cursor"])) == (1, True)
+
+
+def test_metrics_sum_observations_by_their_columns_and_by_time(server: Server) -> None:
+    for number, (name, spent) in enumerate((("ask", 10), ("ask", 30), ("think", 5))):
+        send(server, event("generation-create", {
+            "id": f"g{number}", "traceId": "t", "name": name, "model": "gpt-4o", "startTime": f"2026-01-0{number + 1}T12:30:00Z",
+            "endTime": f"2026-01-0{number + 1}T12:30:02Z", "usage": {"input": spent, "output": 1}}, number))  # fmt: skip
+
+    def rows(**more: Any) -> Any:
+        metrics = [{"measure": "count", "aggregation": "count"}, {"measure": "inputTokens", "aggregation": "sum"},
+                   {"measure": "latency", "aggregation": "p95"}]  # fmt: skip
+        query = {"view": "observations", "metrics": metrics, **more}
+        answer = server.call("GET", "/api/public/v2/metrics", params={"query": json.dumps(query)})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+    by_name = rows(dimensions=[{"field": "name"}], orderBy=[{"field": "sum_inputTokens", "direction": "desc"}])
+    assert by_name == [{"name": "ask", "count_count": 2, "sum_inputTokens": 40, "p95_latency": 2000},
+                       {"name": "think", "count_count": 1, "sum_inputTokens": 5, "p95_latency": 2000}]  # fmt: skip
+    days = rows(timeDimension={"granularity": "day"}, fromTimestamp="2026-01-02T00:00:00Z")
+    assert {row["time_dimension"] for row in days} == {"2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"}
+    only = [{"column": "name", "operator": "=", "value": "think", "type": "string"}]
+    assert [row["sum_inputTokens"] for row in rows(filters=only)] == [5]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [5, {"metrics": 5}, {"metrics": [{"measure": "x", "aggregation": "sum"}]}, {"dimensions": [{"field": []}]}, {"timeDimension": {}},
+     {"filters": [{"column": "colour", "operator": "=", "value": 1}]}, {"fromTimestamp": "soon"}],
+)  # fmt: skip
+def test_metrics_that_are_not_understood_are_refused(server: Server, query: Any) -> None:
+    answer = server.call("GET", "/api/public/v2/metrics", params={"query": json.dumps(query)})
+    assert (answer.status_code, bool(answer.json()["message"])) == (400, True)
+
+
+def test_score_configurations_are_kept(server: Server) -> None:
+    made = server.call(
+        "POST", "/api/public/score-configs", {"name": "tone", "dataType": "NUMERIC", "maxValue": 5}
+    ).json()
+    path = f"/api/public/score-configs/{made['id']}"
+    changed = server.call("PATCH", path, {"isArchived": True}).json()
+    assert (changed["name"], changed["maxValue"], changed["isArchived"]) == ("tone", 5, True)
+    assert server.call("GET", path).json() == changed
+    assert server.call("GET", "/api/public/score-configs").json()["data"] == [changed]
+    assert server.call("GET", path + "0").status_code == 404
+    for wrong in (
+        {"name": "x"},
+        {"name": "", "dataType": "NUMERIC"},
+        {"name": "x", "dataType": "NUMERIC", "minValue": "1"},
+    ):
+        assert server.call("POST", "/api/public/score-configs", wrong).status_code == 400
+
+
+def test_traces_are_deleted_by_their_ids(server: Server) -> None:
+    for number in range(3):
+        send(server, event("trace-create", {"id": f"t{number}", "name": "t"}, number))
+    assert server.call("DELETE", "/api/public/traces/t0").status_code == 200
+    assert server.call("DELETE", "/api/public/traces", {"traceIds": ["t1"]}).status_code == 200
+    assert server.call("DELETE", "/api/public/traces", {"traceIds": "t2"}).status_code == 400
+    assert [record.trace_id for record in server.rows()] == ["t2"]

@@ -3,7 +3,8 @@
 Its current SDKs send spans, which `otlp` decodes. A batch consists of events: traces, observations (generations, spans,
 events, tools and so on), updates of both, and scores; each gets its own status in a reply with status 207
 (https://api.reference.langfuse.com). Traces, observations, sessions and scores can be read back, in the shapes of the
-older SDKs and of the current ones (langfuse 2.60 and 5.0). There are no prompts, datasets and score configurations.
+older SDKs and of the current ones (langfuse 2.60 and 5.0), as can metrics of observations and score configurations.
+There are no prompts and datasets.
 
 The format cannot express raw bodies, HTTP status and headers, the service tier, and retries.
 """
@@ -44,3 +45,16 @@ prefixes = (
     "/api/public",
     *(f"/api/public/v2/{word}" for word in ("observations", "scores", "prompts", "datasets", "metrics")),
 )
+#: What Langfuse has beside logs, by a part of the path.
+absent = {
+    "/prompts": "prompts",
+    **dict.fromkeys(("/datasets", "/dataset-items", "/dataset-run-items"), "datasets"),
+    **dict.fromkeys(("/experiments", "/experiment-items"), "lists of experiments (their traces and scores are listed)"),
+    "/comments": "comments",
+    "/models": "definitions of models",
+    "/annotation-queues": "annotation queues",
+    **dict.fromkeys(("/evaluators", "/evaluation-rules", "/llm-connections"), "evaluators"),
+    **dict.fromkeys(
+        ("/organizations", "/scim", "/integrations", "/unstable", "/feedback"), "settings of an organization"
+    ),
+}

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from autolog._record.record import Record
 from autolog._version import __version__
@@ -17,15 +16,19 @@ from autolog.dialects import langfuse as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.server._writer import RecordWrite
-from autolog.server.routes import _langfuse_media
-from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES, Accepts, Columns, narrow, parse_conditions
+from autolog.server.routes import _langfuse_configs, _langfuse_media, _langfuse_metrics
+from autolog.server.routes._langfuse_filter import OBSERVATIONS, TRACES
+from autolog.server.routes._langfuse_query import (
+    MAX_LOOKED_AT,
+    MAX_PAGE,
+    MAX_RECORDS,
+    listing,
+    meta_of,
+    newest_first,
+    page_of,
+    query_beside,
+)
 from autolog.stores.query import Condition, Query
-
-#: The most records of one trace that are read, and the most items on one page of a list.
-MAX_RECORDS = 1_000
-MAX_PAGE = 100
-#: The most records that are searched for scores if the query does not name a trace, session or the like.
-MAX_LOOKED_AT = 10_000
 
 
 def _find(call: Call) -> dialect.Find:
@@ -71,109 +74,6 @@ def score(call: Call) -> RecordWrite:
     return call.keep([record], lambda _: Reply(200, {"id": body.get("id") or f"{record.id}/{body['name']}"}))
 
 
-# Queries
-
-#: Parameters of every list that compare a field for equality.
-_EQUAL = {"userId": "user", "sessionId": "session", "name": "name", "traceId": "trace_id",
-          "parentObservationId": "parent_span_id"}  # fmt: skip
-#: Unsupported parameters. They are refused, because a list that ignored them would contain too much.
-_NOT_UNDERSTOOD = ("source", "dataType", "configId", "queueId", "authorUserId", "value", "valueMin", "valueMax",
-                   "experimentId", "scoreIds", "operator")  # fmt: skip
-#: Parameters of lists of traces and observations only, treated as conditions of a filter.
-_CONDITIONS = ("type", "level", "version", "release", "isRootObservation")
-
-
-def _query(call: Call, since: str, until: str, roots: bool = False) -> Query:
-    """Return the query for a list's parameters; `since` and `until` are the names of its time parameters.
-
-    Raises:
-        Fault: 400, if a parameter is unsupported or invalid.
-    """
-    given = call.parameters
-    for name in _NOT_UNDERSTOOD:
-        if given.has(name):
-            raise Fault(400, f"{name}: is not supported here; choose from {', '.join((*_EQUAL, since, until))}")
-    equal: dict[str, Any] = {"project": call.project}
-    equal |= {field: value for name, field in _EQUAL.items() if (value := given.text(name)) is not None}
-    return Query(equal, tuple(given.texts("tags")), since=given.time(since), until=given.time(until), roots=roots)
-
-
-def _query_beside(call: Call) -> Query:
-    """Return the query for a list of sessions or scores, which have no columns for conditions.
-
-    Raises:
-        Fault: 400, if a parameter is unsupported or invalid.
-    """
-    given, query = call.parameters, _query(call, "fromTimestamp", "toTimestamp")
-    for name in _CONDITIONS:
-        if given.has(name):
-            raise Fault(400, f"{name}: sessions and scores cannot be filtered by it")
-    if given.texts("environment") and "default" not in given.texts("environment"):
-        return query.where(Condition("nothing", "eq", ()))
-    return query
-
-
-def _listing(call: Call, since: str, until: str, columns: Columns) -> tuple[Query, Accepts | None]:
-    """Return the query for a list of traces or observations, and a function that checks items for the other conditions.
-
-    As in Langfuse, a `filter` overrides the parameters.
-    """
-    roots = columns is TRACES
-    if (wanted := call.parameters.text("filter")) is not None:
-        return narrow(Query({"project": call.project}, roots=roots), parse_conditions(wanted), columns)
-    return narrow(_query(call, since, until, roots), _conditions(call), columns)
-
-
-def _conditions(call: Call) -> list[Json]:
-    given = call.parameters
-    found: list[Json] = []
-    for name in _CONDITIONS:
-        if (value := given.text(name)) is not None:
-            is_flag = name == "isRootObservation"
-            wanted = value.lower() == "true" if is_flag else value.upper() if name in {"type", "level"} else value
-            found.append({"column": name, "operator": "=", "value": wanted})
-    if environments := given.texts("environment"):
-        found.append({"column": "environment", "operator": "any of", "value": list(environments)})
-    return found
-
-
-def _newest_first(call: Call) -> bool:
-    """Return whether a list begins with the newest item, which is the default of `orderBy`."""
-    wanted = call.parameters.text("orderBy") or "timestamp.desc"
-    field, _, direction = wanted.partition(".")
-    if field not in {"timestamp", "startTime"} or direction.lower() not in {"asc", "desc"}:
-        raise Fault(400, f"orderBy: {wanted[:50]!r} is neither timestamp.asc nor timestamp.desc")
-    return direction.lower() == "desc"
-
-
-#: Returns records as items of a list; if the flag is true, with the columns that a filter compares.
-Encode = Callable[[Sequence[Record], bool], list[Json]]
-
-
-def _page(call: Call, query: Query, accepts: Accepts | None, encode: Encode) -> Reply:
-    """Reply with a page of the records that match, by page number, starting at 1."""
-    page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
-    first, total, newest_first = (page - 1) * limit, call.store.count(query), _newest_first(call)
-    if accepts is None:
-        found = call.store.find(query, limit, newest_first=newest_first, offset=first, bodies=True)
-        return Reply(200, {"data": encode(found, False), "meta": _meta(page, limit, total)})
-    if total > MAX_LOOKED_AT:
-        raise Fault(
-            400, f"filter: this would search {total} items, more than {MAX_LOOKED_AT}; add a userId, sessionId or tag"
-        )
-    rows, count = list[Json](), 0
-    for offset in range(0, total, MAX_PAGE):
-        found = call.store.find(query, MAX_PAGE, newest_first=newest_first, offset=offset, bodies=True)
-        for row in filter(accepts, encode(found, True)):
-            rows += [row] if first <= count < first + limit else []
-            count += 1
-    return Reply(200, {"data": rows, "meta": _meta(page, limit, count)})
-
-
-def _meta(page: int, limit: int, total: int) -> Json:
-    return {"page": page, "limit": limit, "totalItems": total, "totalPages": -(-total // limit)}
-
-
 # Traces and observations
 
 
@@ -186,9 +86,31 @@ def get_trace(call: Call) -> Reply:
     return Reply(200, dialect.encode_trace(trace_id, records))
 
 
+def delete_trace(call: Call) -> Reply:
+    return _deleted(call, [call.path["id"]])
+
+
+def delete_traces(call: Call) -> Reply:
+    """Delete the traces with the given ids.
+
+    Raises:
+        Fault: 400, if the ids are no list of texts.
+    """
+    ids = call.object().get("traceIds")
+    if not isinstance(ids, list) or not all(isinstance(trace_id, str) for trace_id in ids):
+        raise Fault(400, "traceIds: is not a list of ids")
+    return _deleted(call, ids)
+
+
+def _deleted(call: Call, ids: Sequence[str]) -> Reply:
+    query = Query({"project": call.project}, conditions=(Condition("trace_id", "eq", tuple(ids)),))
+    call.write(lambda store: store.delete(query) if ids else 0)
+    return Reply(200, {"message": "deleted"})
+
+
 def list_traces(call: Call) -> Reply:
-    query, accepts = _listing(call, "fromTimestamp", "toTimestamp", TRACES)
-    return _page(call, query, accepts, functools.partial(_trace_rows, call))
+    query, accepts = listing(call, "fromTimestamp", "toTimestamp", TRACES)
+    return page_of(call, query, accepts, functools.partial(_trace_rows, call))
 
 
 def _trace_rows(call: Call, roots: Sequence[Record], wide: bool = False) -> list[Json]:
@@ -214,8 +136,25 @@ def get_observation(call: Call) -> Reply:
 
 
 def list_observations(call: Call) -> Reply:
-    query, accepts = _listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
-    return _page(call, query, accepts, _observations)
+    query, accepts = listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
+    others = _others(call, query)
+    if accepts is not None or not others:
+        return page_of(call, query, accepts, _observations)
+    page, limit = call.parameters.integer("page", 1, 1), call.parameters.integer("limit", 50, 1, MAX_PAGE)
+    first, total, descending = (page - 1) * limit, call.store.count(query), newest_first(call)
+    found: list[Record] = []
+    for offset in range(0, min(total, first + limit + others), MAX_RECORDS):
+        some = call.store.find(query, MAX_RECORDS, newest_first=descending, offset=offset)
+        found += filter(dialect.is_observation, some)
+    rows = _observations([*call.store.with_bodies(found[first : first + limit])])
+    return Reply(200, {"data": rows, "meta": meta_of(page, limit, total - others)})
+
+
+def _others(call: Call, query: Query) -> int:
+    """Return how many of a query's records are no observations, but traces of older SDKs and media."""
+    of_langfuse = query.where(Condition("dialect", "eq", (dialect.name,)))
+    traces, media = replace(of_langfuse, roots=True), replace(of_langfuse, ids=(dialect.MEDIA,))
+    return call.store.count(traces) + call.store.count(media)
 
 
 def _observations(records: Sequence[Record], wide: bool = False) -> list[Json]:
@@ -228,13 +167,13 @@ def list_observations_on(call: Call) -> Reply:
 
     If a filter rejects most observations, a page may be short and still have a cursor.
     """
-    query, accepts = _listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
+    query, accepts = listing(call, "fromStartTime", "toStartTime", OBSERVATIONS)
     limit = call.parameters.integer("limit", 50, 1, MAX_RECORDS)
     if (cursor := call.parameters.text("cursor")) is not None:
         query = replace(query, past=_past(cursor))
     rows, last = list[Json](), None
     for looked_at, record in enumerate(_following(call, query, limit + 1)):
-        if last is not None and (len(rows) == limit or looked_at == (MAX_LOOKED_AT if accepts else limit)):
+        if last is not None and (len(rows) == limit or looked_at == MAX_LOOKED_AT):
             return Reply(200, {"data": rows, "meta": {"cursor": _cursor(last)}})
         found = _observations([record], accepts is not None)
         rows += found if accepts is None else filter(accepts, found)
@@ -274,11 +213,11 @@ def _past(cursor: str) -> tuple[datetime, int]:
 def list_sessions(call: Call) -> Reply:
     given = call.parameters
     page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
-    query = _query_beside(call)
+    query = query_beside(call)
     found = call.store.summarise(query, "session", limit + 1, (page - 1) * limit)
     data = [dialect.encode_session(str(session.value), session.first, call.project) for session in found[:limit]]
     total = (page - 1) * limit + len(found)  # a lower bound: one more than shown if there is a next page
-    return Reply(200, {"data": data, "meta": _meta(page, limit, total)})
+    return Reply(200, {"data": data, "meta": meta_of(page, limit, total)})
 
 
 def get_session(call: Call) -> Reply:
@@ -295,7 +234,7 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     given = call.parameters
     if given.has("filter"):
         raise Fault(400, "filter: scores can only be filtered by name, trace, observation, user, session and time")
-    name, query = given.text("name"), _query_beside(call)
+    name, query = given.text("name"), query_beside(call)
     equal = {key: value for key, value in query.equal.items() if key != "name"}
     if (observation := given.text("observationId")) is not None:
         equal["span_id"] = observation
@@ -308,7 +247,7 @@ def list_scores(call: Call) -> Reply:
     given = call.parameters
     page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
     found = _scores(call, dialect.encode_record_scores)
-    return Reply(200, {"data": found[(page - 1) * limit : page * limit], "meta": _meta(page, limit, len(found))})
+    return Reply(200, {"data": found[(page - 1) * limit : page * limit], "meta": meta_of(page, limit, len(found))})
 
 
 def list_scores_on(call: Call) -> Reply:
@@ -366,6 +305,10 @@ ROUTES = [
     _read("/v2/prompts/{name}", no_prompts, "that there are no prompts"),
     _read("/v2/datasets/{name}", no_datasets, "that there are no datasets"),
     *_langfuse_media.ROUTES,
+    *_langfuse_configs.ROUTES,
+    *_langfuse_metrics.ROUTES,
+    Route("DELETE", "/api/public/traces/{id}", delete_trace, dialect, "Langfuse: delete a trace", "admin"),
+    Route("DELETE", "/api/public/traces", delete_traces, dialect, "Langfuse: delete traces", "admin"),
     Route("GET", "/api/public/projects", projects, dialect, "Langfuse: the project of a key"),
     Route("GET", "/api/public/health", health, dialect, "Langfuse: whether the server answers", open=True),
 ]
