@@ -59,6 +59,27 @@ class Miss:
         return CAUSES[self.cause]
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A call, the earlier call that it is compared with, and the prefix that their prompts share."""
+
+    call: CachedCall
+    earlier: CachedCall
+    same: Common
+
+    def miss(
+        self, cause: str, tokens: int, says: str, where: str = "", before: str | None = None, after: str | None = None
+    ) -> Miss:
+        """Return a miss of this many tokens; the other arguments are fields of `Miss`."""
+        dollars = _dollars(self.call, tokens)
+        return Miss(self.call.id, self.earlier.id, cause, where, tokens, dollars, says, before, after)
+
+    def changed_value(self, cause: str, where: str, tokens: int, before: Any, after: Any) -> Miss:
+        """Return the miss caused by a value other than the earlier call's."""
+        old, new = (json.dumps(value, default=str) for value in (before, after))
+        return self.miss(cause, tokens, f"{where} changed from {old} to {new}", where, old, new)
+
+
 def nearest(call: CachedCall, earlier: Sequence[CachedCall]) -> CachedCall | None:
     """Return the earlier call to compare with: the one that shares most of the prompt, or the latest of several."""
     best: tuple[tuple[bool, int], CachedCall] | None = None
@@ -76,23 +97,22 @@ def explain(call: CachedCall, earlier: CachedCall | None) -> Miss | None:
     """Return why a call missed the cache; None if it did not, or if nothing was cached that it could have read."""
     if earlier is None:
         return None
-    same = common_prefix(earlier.prefix, call.prefix)
-    held = _cached_length(earlier)
-    within = _cached_length(earlier, same)
-    could, should = (_tokens(call, earlier, size) for size in (held, within))
+    pair = _Pair(call, earlier, common_prefix(earlier.prefix, call.prefix))
+    could = _tokens(call, earlier, _cached_length(earlier))
+    should = _tokens(call, earlier, _cached_length(earlier, pair.same))
     if call.tokens < call.rules.minimum(call.model):
-        if same.size and not call.read:
-            return _miss(call, earlier, "below_minimum", "", 0, f"{call.tokens:,} tokens are too few to be cached")
+        if pair.same.size and not call.read:
+            return pair.miss("below_minimum", 0, f"{call.tokens:,} tokens are too few to be cached")
         return None
     if _is_less(call.read, could) and earlier.model != call.model:
         says = f"the model is {call.model}; it was {earlier.model}"
-        return _miss(call, earlier, "model_changed", "model", could - call.read, says)
-    if call.rules.marked and (found := _unmarked(call, earlier, same)):
+        return pair.miss("model_changed", could - call.read, says, "model")
+    if call.rules.marked and (found := _unmarked(pair)):
         return found
-    broke = 0 if _begins_anew(call, earlier, same) else could - max(call.read, should)
+    broke = 0 if _begins_anew(pair) else could - max(call.read, should)
     if _is_less(call.read, should) and should - call.read >= broke:
-        return _not_read(call, earlier, should - call.read)
-    return _changed(call, earlier, same, broke) if broke and _is_less(call.read, could) else None
+        return _not_read(pair, should - call.read)
+    return _changed(pair, broke) if broke and _is_less(call.read, could) else None
 
 
 def _is_less(read: int, expected: int) -> bool:
@@ -117,27 +137,24 @@ def _tokens(call: CachedCall, earlier: CachedCall, size: int) -> int:
     return tokens if tokens >= call.rules.minimum(call.model) else 0
 
 
-def _begins_anew(call: CachedCall, earlier: CachedCall, same: Common) -> bool:
+def _begins_anew(pair: _Pair) -> bool:
     """Return whether the call starts another conversation: its messages differ, and the session is not the same."""
+    call, earlier = pair.call, pair.earlier
     if call.session is not None and call.session == earlier.session:
         return False
-    at = min(same.leaves, len(call.prefix.paths) - 1, len(earlier.prefix.paths) - 1)
+    at = min(pair.same.leaves, len(call.prefix.paths) - 1, len(earlier.prefix.paths) - 1)
     return _kind(earlier, at) == "message" or _kind(call, at) == "message"
 
 
 # Misses within the common prefix
 
 
-def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | None:
+def _unmarked(pair: _Pair) -> Miss | None:
     """Return the miss of a call whose `cache_control` marks are missing or have moved; None if they are in order."""
+    call, earlier, same = pair.call, pair.earlier, pair.same
     marks = call.prefix.marks
     if not marks:
-        had = bool(earlier.prefix.marks)
-        tokens = _tokens(call, earlier, _cached_length(earlier, same) if had else same.size)
-        if not tokens:
-            return None
-        says = "cache_control is missing; the earlier call had it" if had else "nothing is marked with cache_control"
-        return _miss(call, earlier, "mark_missing" if had else "not_marked", "cache_control", tokens, says)
+        return _without_marks(pair)
     reached = [mark for mark in earlier.prefix.marks if mark.leaves <= same.leaves]
     if not reached:
         return None
@@ -145,81 +162,84 @@ def _unmarked(call: CachedCall, earlier: CachedCall, same: Common) -> Miss | Non
     tokens = _tokens(call, earlier, sum(earlier.prefix.sizes[: last.leaves]))
     if not _is_less(call.read, tokens):
         return None
-    after = [mark for mark in marks if mark.leaves >= last.leaves]
+    following = [mark for mark in marks if mark.leaves >= last.leaves]
     where = _place(earlier, last)
-    if not after:
+    if not following:
         says = f"cache_control moved from {where} to {_place(call, max(marks, key=lambda mark: mark.leaves))}"
-        return _miss(call, earlier, "mark_moved", where, tokens - call.read, says)
-    far = min(mark.blocks for mark in after) - last.blocks
-    if call.rules.lookback is not None and far > call.rules.lookback:
+        return pair.miss("mark_moved", tokens - call.read, says, where)
+    distance = min(mark.blocks for mark in following) - last.blocks
+    if call.rules.lookback is not None and distance > call.rules.lookback:
         says = (
-            f"the next cache_control is {far} blocks after {where}; the provider looks back only "
+            f"the next cache_control is {distance} blocks after {where}; the provider looks back only "
             f"{call.rules.lookback} blocks"
         )
-        return _miss(call, earlier, "mark_too_far", where, tokens - call.read, says)
+        return pair.miss("mark_too_far", tokens - call.read, says, where)
     return None
+
+
+def _without_marks(pair: _Pair) -> Miss | None:
+    """Return the miss of a call that marks nothing with `cache_control`; None if nothing could have been cached."""
+    earlier = pair.earlier
+    if earlier.prefix.marks:
+        cause, says = "mark_missing", "cache_control is missing; the earlier call had it"
+        size = _cached_length(earlier, pair.same)
+    else:
+        cause, says = "not_marked", "nothing is marked with cache_control"
+        size = pair.same.size
+    tokens = _tokens(pair.call, earlier, size)
+    return pair.miss(cause, tokens, says, "cache_control") if tokens else None
 
 
 def _place(call: CachedCall, mark: Mark) -> str:
     return call.prefix.paths[mark.leaves - 1].rpartition(".")[0] if mark.leaves else ""
 
 
-def _not_read(call: CachedCall, earlier: CachedCall, tokens: int) -> Miss:
+def _not_read(pair: _Pair, tokens: int) -> Miss:
     """Return why the common prefix was not read from the cache."""
-    age = (call.start - earlier.end).total_seconds()
+    call, earlier = pair.call, pair.earlier
     for name in call.rules.parameters:
-        if call.request.get(name) != earlier.request.get(name):
-            return _other_change(call, earlier, "parameter_changed", name, tokens, earlier.request.get(name),
-                          call.request.get(name))  # fmt: skip
+        before, after = earlier.request.get(name), call.request.get(name)
+        if before != after:
+            return pair.changed_value("parameter_changed", name, tokens, before, after)
     if call.tier != earlier.tier:
-        return _other_change(call, earlier, "tier_changed", "service_tier", tokens, earlier.tier, call.tier)
+        return pair.changed_value("tier_changed", "service_tier", tokens, earlier.tier, call.tier)
     if call.start < earlier.end:
         says = "the earlier call had not ended, so its prompt was not cached yet"
-        return _miss(call, earlier, "concurrent", "", tokens, says)
+        return pair.miss("concurrent", tokens, says)
+    age = (call.start - earlier.end).total_seconds()
     if earlier.lives is not None and age > earlier.lives[0]:
         sure = "had" if age > earlier.lives[1] else "may have"
         hours, minutes = divmod(round(age / 60), 60)
         words = f"{hours} h {minutes} min" if hours else f"{minutes} min"
-        says = f"{words} after the earlier call, its time to live {sure} passed"
-        return _miss(call, earlier, "expired", "", tokens, says)
-    key = "prompt_cache_key"
-    if call.request.get(key) != earlier.request.get(key):
-        return _other_change(
-            call, earlier, "cache_key_changed", key, tokens, earlier.request.get(key), call.request.get(key)
-        )
+        return pair.miss("expired", tokens, f"{words} after the earlier call, its time to live {sure} passed")
+    before, after = earlier.request.get("prompt_cache_key"), call.request.get("prompt_cache_key")
+    if before != after:
+        return pair.changed_value("cache_key_changed", "prompt_cache_key", tokens, before, after)
     for name in earlier.headers.keys() | call.headers.keys():
-        if earlier.headers.get(name) != call.headers.get(name):
-            return _other_change(call, earlier, "header_changed", name, tokens, earlier.headers.get(name),
-                          call.headers.get(name))  # fmt: skip
+        before, after = earlier.headers.get(name), call.headers.get(name)
+        if before != after:
+            return pair.changed_value("header_changed", name, tokens, before, after)
     says = "the prompt is the same, and its time to live had not passed: the provider routed it elsewhere or evicted it"
-    return _miss(call, earlier, "unknown", "", tokens, says)
-
-
-def _other_change(
-    call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, before: Any, after: Any
-) -> Miss:
-    one, other = (json.dumps(value, default=str) for value in (before, after))
-    return _miss(call, earlier, cause, where, tokens, f"{where} changed from {one} to {other}", one, other)
+    return pair.miss("unknown", tokens, says)
 
 
 # Misses after the common prefix
 
 
-def _changed(call: CachedCall, earlier: CachedCall, same: Common, tokens: int) -> Miss:
+def _changed(pair: _Pair, tokens: int) -> Miss:
     """Return the miss of a call whose prompt differs from the earlier call's."""
-    at = same.leaves
+    call, earlier, at = pair.call, pair.earlier, pair.same.leaves
     path = _path(call, at) or _path(earlier, at)
     if _path(earlier, at) and _path(call, at) != _path(earlier, at):
         path = min(filter(None, (_path(call, at), _path(earlier, at))), key=len)
     part = re.match(r"[\w.]+?(?:\[\d+\])?(?=\.|$|\[)", path)
     if path.startswith("tools") and _reordered(earlier.request.get("tools"), call.request.get("tools")):
-        return _miss(call, earlier, "tools_reordered", "tools", tokens, "the order of tools changed",
-                     *_names(earlier, call))  # fmt: skip
+        old, new = _tool_names(earlier), _tool_names(call)
+        return pair.miss("tools_reordered", tokens, "the order of tools changed", "tools", old, new)
     if part is not None and _same_but_for_keys(earlier.request, call.request, part[0]):
-        says = f"the order of keys changed in {part[0]}"
-        return _miss(call, earlier, "keys_reordered", part[0], tokens, says)
+        return pair.miss("keys_reordered", tokens, f"the order of keys changed in {part[0]}", part[0])
     before, after = _around(earlier, call, at)
-    return _miss(call, earlier, "prefix_changed", path, tokens, f"the prefix broke at {path}", before, after)
+    return pair.miss("prefix_changed", tokens, f"the prefix broke at {path}", path, before, after)
 
 
 def _path(call: CachedCall, at: int) -> str:
@@ -254,11 +274,9 @@ def _reordered(before: Any, after: Any) -> bool:
     return one != other and sorted(one) == sorted(other)
 
 
-def _names(earlier: CachedCall, call: CachedCall) -> tuple[str, str]:
-    def named(tools: Any) -> str:
-        return ", ".join(str((tool.get("function") or tool).get("name")) for tool in tools if isinstance(tool, dict))
-
-    return named(earlier.request["tools"]), named(call.request["tools"])
+def _tool_names(call: CachedCall) -> str:
+    tools = (tool for tool in call.request["tools"] if isinstance(tool, dict))
+    return ", ".join(str((tool.get("function") or tool).get("name")) for tool in tools)
 
 
 def _same_but_for_keys(before: dict[str, Any], after: dict[str, Any], part: str) -> bool:
@@ -293,13 +311,6 @@ def _cut(call: CachedCall, at: int, same: int) -> str | None:
     text = call.prefix.texts[at]
     start = max(0, same - _AROUND)
     return ("…" if start else "") + text[start : same + _AROUND] + ("…" if same + _AROUND < len(text) else "")
-
-
-def _miss(
-    call: CachedCall, earlier: CachedCall, cause: str, where: str, tokens: int, says: str,
-    before: str | None = None, after: str | None = None,
-) -> Miss:  # fmt: skip
-    return Miss(call.id, earlier.id, cause, where, tokens, _dollars(call, tokens), says, before, after)
 
 
 def _dollars(call: CachedCall, tokens: int) -> float | None:
