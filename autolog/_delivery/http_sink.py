@@ -91,8 +91,12 @@ class HTTPSink:
         small = msgspec.structs.replace(record, request_body=None, response_body=None, media=None, truncated=True)
         try:
             return self._send([small])
-        except (_TooLargeError, _RefusedError):
+        except _RefusedError:
             return 1
+        except _TooLargeError as error:
+            if error.credible:
+                return 1
+            raise Undelivered(self._endpoint, error.problem) from error
 
     def _send(self, records: Sequence[Record]) -> int:
         """Send one request; return how many of its records were refused permanently."""
@@ -109,7 +113,8 @@ class HTTPSink:
                 return refused
             problem += ", which does not confirm that the records were stored; is this the backend's address?"
         elif response.status_code == 413:
-            raise _TooLargeError
+            credible = self._dialect.is_fault(reply) or len(response.request.content) > _NEVER_TOO_LARGE
+            raise _TooLargeError(problem, credible)
         elif response.status_code in _REFUSALS and self._dialect.is_fault(reply):
             raise _RefusedError
         raise Undelivered(self._endpoint, problem, retry_after=_retry_after(response))
@@ -147,10 +152,22 @@ def _problem(response: httpx2.Response) -> str:
 _REFUSALS = frozenset({400, 409, 415, 422})
 #: Statuses of a backend that may not understand the encoding, and might accept another.
 _OTHER_FORM = frozenset({400, 406, 415})
+#: The size in bytes of requests that every working backend accepts.
+_NEVER_TOO_LARGE = 65_536
 
 
 class _TooLargeError(Exception):
-    """The backend refused a request because of its size."""
+    """The backend, or a gateway in front of it, refused a request because of its size.
+
+    Attributes:
+        problem: the response, for a message.
+        credible: False if a gateway refused a request of at most `_NEVER_TOO_LARGE` bytes.
+    """
+
+    def __init__(self, problem: str, credible: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.credible = credible
 
 
 class _RefusedError(Exception):

@@ -107,7 +107,8 @@ UNCLEAR = [
     (200, b'{"accepted": "1", "rejected": "0"}'), (200, b'{"accepted": 2, "rejected": -1}'), (200, b"<html>"),
     (301, b""), (400, b""), (400, b'{"message": "Bad Request"}'), (400, b'{"error": "bad"}'), (409, b"{}"),
     (400, b'{"error": {"code": 400, "message": "x", "status": "INVALID_ARGUMENT"}}'), (415, b'{"message": "x"}'),
-    (422, b'{"detail": "x"}'), (404, b'{"error": {"message": "x"}}'), (401, b'{"error": {"message": "x"}}'),
+    (413, b"<html>Request Entity Too Large"), (422, b'{"detail": "x"}'), (404, b'{"error": {"message": "x"}}'),
+    (401, b'{"error": {"message": "x"}}'),
 ]  # fmt: skip
 
 
