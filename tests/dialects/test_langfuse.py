@@ -203,7 +203,9 @@ def test_types_of_usage_add_up_unless_the_total_says_otherwise(
     }
     attributes = {key: value for key, value in attributes.items() if not key.startswith("gen_ai.usage")}
     server.call("POST", "/api/public/otel/v1/traces", traces(span(attributes)))
-    for record in server.rows():
+    records = server.rows()
+    assert {record.dialect for record in records} == {"langfuse", "otlp"}
+    for record in records:
         assert (
             record.usage_input_tokens,
             record.usage_cache_read_input_tokens,

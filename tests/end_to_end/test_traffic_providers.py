@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from conftest import SHARED
@@ -111,7 +112,5 @@ def test_every_recording_is_billable_where_it_was_sent() -> None:
     for path in RECORDINGS:
         data = json.loads(path.read_text())
         _, _, host, *rest = data["request"]["url"].split("/")
-        from urllib.parse import unquote
-
         where = unquote("/" + "/".join(rest).partition("?")[0])
         assert format_of(host, where, {}, {}).billable("POST", where), path

@@ -109,7 +109,7 @@ def test_places_stay_unless_they_are_taken(tmp_path: Path) -> None:
     copy(source, target)
     assert {kept.id: kept.seq for kept in target.scan(Query())} == {
         "id-0100": 1, "id-0001": 2, "id-0002": 3, "id-0000": 4,
-    } or {kept.seq for kept in target.scan(Query())} == {1, 2, 3, 4}  # fmt: skip
+    }  # fmt: skip
 
 
 def test_the_command(clickhouse_url: str, tmp_path: Path) -> None:

@@ -126,11 +126,11 @@ def test_hostile_statements_are_refused(store: Store) -> None:
     assert store.count(Query()) == 7
 
 
-@pytest.mark.parametrize("word", ["b", "secret of 1", "c1"])
-def test_no_view_shows_another_project(store: Store, word: str) -> None:
+def test_no_view_shows_another_project(store: Store) -> None:
     for view in sql.VIEWS:
-        for row in select(store, f"select * from {view}", Query({"project": "a"})).rows:
-            assert word not in row
+        rows = str(select(store, f"select * from {view}", Query({"project": "a"})).rows)
+        assert not [word for word in ("'b'", "'c1'", "secret of 1") if word in rows], view
+        assert "'c2'" in rows or view == "cache_misses", view  # none of these calls misses the cache
 
 
 @pytest.mark.parametrize(
