@@ -40,7 +40,8 @@ def sender(record: Record) -> str:
     """Return the name of the layer that a record came from; what reports calls in spans and in logs is two."""
     if record.dialect != "otlp":
         return record.dialect
-    return f"otlp {record.extra.get('scope') or ''}{' logs' if 'event' in record.extra else ''}"
+    scope = record.extra.get("scope") or record.extra.get("events_scope") or ""
+    return f"otlp {scope}{' logs' if 'event' in record.extra else ''}"
 
 
 def reports(record: Record) -> dict[str, str]:

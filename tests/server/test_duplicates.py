@@ -322,6 +322,22 @@ def test_a_record_a_span_and_its_log_events_are_one_call_in_every_order(
 
 @sqlite_alone
 @pytest.mark.parametrize("how", ["apart", "together"])
+def test_calls_with_log_events_of_one_instrumentation_stay_different(store: Store, how: str) -> None:
+    """Also if the server repeats its ids, and whatever comes first."""
+    other = {"traceId": "e5" * 16, "spanId": "e5" * 8}
+    told = {**ANSWERED, "gen_ai.operation.name": "chat"}
+    details = "gen_ai.client.inference.operation.details"
+    sent = [traces(span(told), scope="sdk"), traces(span(told, **other), scope="sdk")]
+    logged = [logs(log(details, ANSWERED, **place), scope="sdk") for place in (PLACED, other)]
+    for order in itertools.permutations(range(4)):
+        reports = [decode_traces(sent[at]).items if at < 2 else decode_logs(logged[at - 2]).items for at in order]
+        arrive(store, [record for some in reports for record in some], how, 1)
+        assert [one.kind for one in store.find(Query(), 9)] == ["llm", "llm"], order
+        store.delete(Query())
+
+
+@sqlite_alone
+@pytest.mark.parametrize("how", ["apart", "together"])
 @pytest.mark.parametrize("without", ["nothing", "record", "span", "events"])
 def test_log_events_below_a_layer_above_add_no_bill(store: Store, how: str, without: str) -> None:
     names = [name for name in ("record", "span", "events", "upper") if name != without]

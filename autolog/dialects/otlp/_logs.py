@@ -117,6 +117,7 @@ class _Reader:
         record.trace_id, record.span_id = record.trace_id or event.trace_id, record.span_id or event.span_id
         record.created_at = record.created_at or event.at or datetime.now(UTC)
         record.extra.setdefault("resource", scope.resource)
+        record.extra.setdefault("events_scope", scope.name)
         if event.name == "gen_ai.evaluation.result":
             add_evaluation(record, event.attributes)
         self.events.setdefault(key, []).append(event)
