@@ -153,6 +153,25 @@ def test_a_conversation_with_tools_keeps_its_calls_results_and_pictures() -> Non
     assert b"faro.png" in (decoded(OPENINFERENCE).request_body or b"")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [({"system": "Be brief.", "prompt": "Weather?"}, ["Be brief.", "Weather?"]), ({"prompt": "Weather?"}, ["Weather?"]),
+     ({"messages": [{"role": "user", "content": "Weather?"}]}, ["Weather?"]), ({"prompt": [{"role": "user", "content": "Weather?"}]}, ["Weather?"])],
+)  # fmt: skip
+def test_a_step_of_vercels_has_the_prompt_that_the_program_gave(prompt: dict[str, Any], said: list[str]) -> None:
+    """As AI SDK 6 sends it, around the call to the model."""
+    attributes = {"ai.operationId": "ai.generateText", "ai.model.id": "gpt-4o", "ai.prompt": json.dumps(prompt)}
+    record = decoded({**attributes, "ai.telemetry.functionId": "forecast"})
+    messages = json.loads(record.request_body or b"")["messages"]
+    assert ([message["content"] for message in messages], record.kind, record.caller) == (said, "chain", "forecast")
+
+
+def test_a_tool_of_vercels_has_its_name_and_a_stream_its_first_chunk() -> None:
+    tool = decoded({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "weather", "ai.toolCall.args": "{}"})
+    assert (tool.kind, tool.name) == ("tool", "weather")
+    assert decoded({**VERCEL, "ai.response.msToFirstChunk": 250.5}).time_to_first_chunk == 0.2505
+
+
 STRANDS = [event("gen_ai.user.message", {"content": '[{"text": "Weather?"}]'}),
            event("gen_ai.choice", {"finish_reason": "tool_use", "message":
                  '[{"text": "One moment."}, {"toolUse": {"toolUseId": "c2", "name": "tides", "input": {"at": "Faro"}}}]'})]  # fmt: skip

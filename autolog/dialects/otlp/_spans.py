@@ -175,6 +175,9 @@ def _read_counts(record: Record, family: Family, counts: Fields, attributes: Att
     for field, names in counts:
         if getattr(record, field) is None:
             setattr(record, field, _number(field, present(attributes, names)))
+    first = present(attributes, family.first_milliseconds)
+    if record.time_to_first_chunk is None and isinstance(first, (int, float)):
+        record.time_to_first_chunk = _number("time_to_first_chunk", first / 1000)
     # By the conventions the input includes cached tokens, and the output reasoning tokens; some senders exclude them.
     cached = (record.usage_cache_read_input_tokens or 0) + (record.usage_cache_creation_input_tokens or 0)
     whole = record.usage_input_tokens

@@ -36,6 +36,8 @@ class Family:
     """Record field -> attributes with its text."""
     counts: Names = field(default_factory=dict)
     """Record field -> attributes with its number."""
+    first_milliseconds: tuple[str, ...] = ()
+    """Attributes with the milliseconds until the first chunk."""
     costs: tuple[str, ...] = ()
     """Attributes with the dollars that the sender computed."""
     reasons: tuple[str, ...] = ()
@@ -70,7 +72,15 @@ class Family:
     _prefixes: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        listed = (*self.texts.values(), *self.counts.values(), self.costs, self.reasons, self.tags, self.metadata)
+        listed = (
+            *self.texts.values(),
+            *self.counts.values(),
+            self.first_milliseconds,
+            self.costs,
+            self.reasons,
+            self.tags,
+            self.metadata,
+        )
         names = {name for some in listed for name in some}
         object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))

@@ -18,11 +18,20 @@ _STEPS = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObj
 
 def _requests(attributes: Attributes) -> Iterator[Any]:
     yield request_of(attributes.get("ai.prompt.messages"))
-    yield request_of(attributes.get("ai.prompt"))
+    yield _prompt(parsed(attributes.get("ai.prompt")))
     values = attributes.get("ai.values") or ([attributes["ai.value"]] if attributes.get("ai.value") else None)
     if values:
         yield {"input": [parsed(value) for value in (values if isinstance(values, list) else [values])]}
     yield parsed(attributes.get("ai.toolCall.args", attributes.get("ai.toolCall.input")))
+
+
+def _prompt(value: Any) -> Any:
+    """Return the request for what a program gave to the SDK: a system prompt, and a prompt or messages."""
+    if not isinstance(value, dict):
+        return request_of(value)
+    messages = value.get("messages") or value.get("prompt")
+    given = messages if isinstance(messages, list) else [{"role": "user", "content": messages}] if messages else []
+    return request_of([*([{"role": "system", "content": value["system"]}] if value.get("system") else []), *given])
 
 
 def _responses(attributes: Attributes) -> Iterator[Any]:
@@ -48,6 +57,8 @@ FAMILY = Family(
         "response_id": ("ai.response.id",),
         "user": ("ai.telemetry.metadata.userId",),
         "session": ("ai.telemetry.metadata.sessionId",),
+        "caller": ("ai.telemetry.functionId",),
+        "name": ("ai.toolCall.name",),
     },
     counts={
         "usage_input_tokens": ("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),
@@ -58,6 +69,7 @@ FAMILY = Family(
         "usage_reasoning_output_tokens": ("ai.usage.reasoningTokens",
                                           "ai.usage.outputTokenDetails.reasoningTokens"),
     },
+    first_milliseconds=("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"),
     reasons=("ai.response.finishReason", "ai.finishReason"),
     metadata=("ai.telemetry.metadata.",),
     kinds={
