@@ -146,6 +146,10 @@ class Store(Protocol):
         """
         ...
 
+    def totals(self, project: str | None, dimension: str, since: datetime, until: datetime) -> list[Hour]:
+        """Return one sum for each value of a dimension: those of `hours` for the same range, added up."""
+        ...
+
     def scan(self, query: Query, after: int = 0) -> Iterator[Record]:
         """Yield all matching records with their bodies in order of arrival, reading a few at a time."""
         ...

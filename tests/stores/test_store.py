@@ -7,10 +7,12 @@ import os
 import sqlite3
 import threading
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -498,6 +500,43 @@ def test_hourly_sums_follow_every_change(store: Store) -> None:
     store.delete(Query({"model": "m"}))
     store.delete(Query({"id": "id-0003"}))
     assert sums(store) == sums(store, "model") == {}
+
+
+@pytest.mark.parametrize("length", [timedelta(hours=5), timedelta(days=3, hours=7), timedelta(days=12)])
+def test_totals_are_the_sums_of_the_hours(store: Store, length: timedelta) -> None:
+    store.write(
+        [
+            record(n, created_at=NOON - n * timedelta(hours=7), project=f"p{n % 2}", user=f"u{n % 3}", tags=["a", "b"],
+                   cost=n / 4, usage_input_tokens=n, status="error" if n % 4 == 0 else "ok")
+            for n in range(60)
+        ]
+    )  # fmt: skip
+    ends = NOON - length, NOON + timedelta(hours=1)
+    for project in (None, "p1", "none"):
+        for dimension in ("all", "user", "tag", "project"):
+            expected: dict[str, list[Any]] = {}
+            for hour in store.hours(project, dimension, *ends):
+                sums = expected.setdefault(hour.value, [0, 0, 0, 0.0, 0, Counter()])
+                part = hour.calls, hour.errors, hour.input_tokens, hour.cost, hour.priced, Counter(hour.durations)
+                expected[hour.value] = [one + other for one, other in zip(sums, part, strict=True)]
+            totals = {
+                total.value: [
+                    total.calls, total.errors, total.input_tokens, total.cost, total.priced, Counter(total.durations)
+                ]
+                for total in store.totals(project, dimension, *ends)
+            }  # fmt: skip
+            assert totals == expected
+            assert totals or project
+
+
+def test_the_newest_sessions_have_the_same_sums_as_in_the_whole_list(store: Store) -> None:
+    store.write(
+        [record(n, session=f"s{n % 17}" if n % 5 else None, cost=n / 4, user=f"u{n % 2}") for n in range(1, 200)]
+    )
+    for query in (Query(), Query({"user": "u1"}), Query(since=NOON + timedelta(seconds=150)), Query(tags=("none",))):
+        whole = store.summarise(query, "session")
+        pages = [store.summarise(query, "session", 5, offset) for offset in (0, 5, 10, 15)]
+        assert [one for page in pages for one in page] == whole
 
 
 def test_hourly_percentiles_are_near(store: Store) -> None:

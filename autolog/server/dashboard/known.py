@@ -28,7 +28,7 @@ def _of_sums(store: Store, project: str | None) -> dict[str, list[str]]:
     """Return the values of dimensions that have hourly sums, over all calls."""
     until = datetime.now(UTC)
     return {
-        name: [total.value for total in charts.totals(store.hours(project, name, until - LOOK_BACK, until))[:MOST]]
+        name: [total.value for total in charts.totals(store.totals(project, name, until - LOOK_BACK, until))[:MOST]]
         for name in DIMENSIONS[1:]
         if name != "user"  # users may be too many, and come from the newest records instead
     }

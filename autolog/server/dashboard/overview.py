@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter, methodcaller
+from typing import Any
 
 from markupsafe import Markup
 
@@ -84,19 +85,13 @@ def overview(request: PageRequest) -> Reply:
     if by not in GROUPS or (only and only not in DIMENSIONS[1:]):
         raise Fault(400, f"by: choose one of {', '.join(GROUPS)}; charts of one value by {', '.join(DIMENSIONS[1:])}")
     query = _query(request)
-    until = query.until or datetime.now(UTC)
-    since = query.since or until - timedelta(days=7)
+    since, until = _ends(query)
     length = until - since
     step = _step(length)
     project = query.equal.get("project")
     hours = request.store.hours(project, only or "all", since, until, value if only else None)
     before = request.store.hours(project, only or "all", since - length, since, value if only else None)
     steps = charts.points(hours, since, until, step, request.frame.zone)
-    groups = _groups(request, query, by, since, until)
-    earlier = {total.value: total for total in _groups(request, query, by, since - length, since)}
-    changes = [Change(group, earlier.get(group.value, Total())) for group in groups]
-    costly = sorted((change for change in changes if change.now.cost), key=lambda change: -change.now.cost)
-    failing = sorted((change for change in changes if change.now.errors), key=lambda change: -change.more_errors)
     models = request.store.hours(project, "model", since, until) if not only else []
 
     def link(point: Point) -> str:
@@ -107,11 +102,35 @@ def overview(request: PageRequest) -> Reply:
     drawn = [_cost_by_model(models, since, until, step, request, link)] if models else []
     drawn += [chart.draw(steps, link) for chart in (_CHARTS if models else [_COST, *_CHARTS])]
     return request.render(
-        "overview.html", charts=drawn, groups=changes[:MAX_GROUPS], whole=Change(_sum(hours), _sum(before)), by=by,
-        dimensions=GROUPS, ready=DIMENSIONS, only=request.parameter("only"), since=since, until=until, recent=RECENT,
-        more=max(0, len(groups) - MAX_GROUPS), place="overview",
-        costly=costly[:MAX_CALLS], failing=failing[:MAX_CALLS],
+        "overview.html", charts=drawn, whole=Change(_sum(hours), _sum(before)), dimensions=GROUPS,
+        only=request.parameter("only"), since=since, until=until, recent=RECENT, place="overview",
+        **(_sums_by(request, query, by, since, until) if by in DIMENSIONS else {"by": by, "groups": None}),
     )  # fmt: skip
+
+
+def sums_by(request: PageRequest) -> Reply:
+    """Return the sums by a dimension that has to be summed up record by record, which the page does not wait for."""
+    by = request.parameter("by")
+    if by not in GROUPS:
+        raise Fault(400, f"by: choose one of {', '.join(GROUPS)}")
+    query = _query(request)
+    since, until = _ends(query)
+    return request.fragment(
+        "by.html", frame=request.frame, dimensions=GROUPS, **_sums_by(request, query, by, since, until)
+    )
+
+
+def _sums_by(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return what `by.html` shows: the sums by a dimension, and how they changed."""
+    groups = _groups(request, query, by, since, until)
+    earlier = {total.value: total for total in _groups(request, query, by, since - (until - since), since)}
+    changes = [Change(group, earlier.get(group.value, Total())) for group in groups]
+    costly = sorted((change for change in changes if change.now.cost), key=lambda change: -change.now.cost)
+    failing = sorted((change for change in changes if change.now.errors), key=lambda change: -change.more_errors)
+    return {
+        "by": by, "groups": changes[:MAX_GROUPS], "more": max(0, len(groups) - MAX_GROUPS), "ready": DIMENSIONS,
+        "costly": costly[:MAX_CALLS], "failing": failing[:MAX_CALLS],
+    }  # fmt: skip
 
 
 def _step(length: timedelta) -> timedelta:
@@ -150,10 +169,15 @@ def _query(request: PageRequest) -> Query:
     return read_range(request.call.query, request.project, request.frame.zone_name, RECENT)
 
 
+def _ends(query: Query) -> tuple[datetime, datetime]:
+    until = query.until or datetime.now(UTC)
+    return query.since or until - timedelta(days=7), until
+
+
 def _groups(request: PageRequest, query: Query, by: str, since: datetime, until: datetime) -> list[Total]:
     """Return the sums by value, most calls first; precomputed if possible, else from the records."""
     if by in DIMENSIONS:
-        return charts.totals(request.store.hours(query.equal.get("project"), by, since, until))
+        return charts.totals(request.store.totals(query.equal.get("project"), by, since, until))
     rows = request.store.aggregate(Query(query.equal, since=since, until=until), GROUPS[by][0])
     return [
         Total(

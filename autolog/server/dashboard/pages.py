@@ -44,6 +44,7 @@ PAGES: list[Route] = [
     page("GET", "/ui/trace/{id}", trace.trace, "One trace"),
     page("GET", "/ui/trace", trace.trace, "One trace, whatever its id"),
     page("GET", "/ui/overview", overview.overview, "Charts and sums"),
+    page("GET", "/ui/by", overview.sums_by, "The sums by session or prompt", refuse=refuse_here),
     page("GET", "/ui/calls", overview.calls, "The most expensive and the slowest calls", refuse=refuse_here),
     page("GET", "/ui/cache", cache.cache, "What the providers' caches saved, and why they missed"),
     page("GET", "/ui/cache/report", cache.judged, "The sums and misses of that page", refuse=refuse_here),

@@ -9,6 +9,7 @@ twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -199,3 +200,20 @@ def _add(found: dict[tuple[int, str], list[Any]], start: int, sums: Sequence[Any
         known[index] += number
     for bucket, count in zip(buckets, counts, strict=True):
         known[6][bucket] = known[6].get(bucket, 0) + count
+
+
+def added(hours: Iterable[Hour]) -> list[Hour]:
+    """Return one sum for each value of the hours."""
+    found: dict[str, Hour] = {}
+    for hour in hours:
+        known = found.get(hour.value)
+        found[hour.value] = hour if known is None else _sum(known, hour)
+    return list(found.values())
+
+
+def _sum(one: Hour, other: Hour) -> Hour:
+    return Hour(
+        one.start, one.value, one.calls + other.calls, one.errors + other.errors,
+        one.input_tokens + other.input_tokens, one.output_tokens + other.output_tokens, one.cost + other.cost,
+        one.priced + other.priced, Counter(one.durations) + Counter(other.durations),
+    )  # fmt: skip

@@ -327,8 +327,7 @@ class ClickHouseStore:
         order_by: str = "last",
     ) -> list[Summary]:
         check_summarised(by, order_by)
-        values = Values()
-        return read_summaries(self._db, by, where(query, values), values, (limit, offset), order_by)
+        return read_summaries(self._db, by, where(query, values := Values()), values, (limit, offset), order_by)
 
     def scores(self, query: Query, group: str | None = None) -> list[ScoreSum]:
         check_score_group(group)
@@ -348,6 +347,9 @@ class ClickHouseStore:
         check_dimension(dimension)
         project, value = (None if given is None else clean(given) for given in (project, value))
         return list(self._sums.read(project, dimension, since, until, value, self._clock.moment()))
+
+    def totals(self, project: str | None, dimension: str, since: datetime, until: datetime) -> list[Hour]:
+        return hours.added(self.hours(project, dimension, since, until))
 
     def media(self, sha256: str) -> bytes | None:
         return self._media.contents({clean(sha256)}).get(clean(sha256))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from math import ceil
+from operator import itemgetter
 from typing import Any
 
 from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, ScoreSum, Summary
@@ -52,17 +56,16 @@ def _percentiles(
 ) -> dict[Any, tuple[float, float, float]]:
     """Return by group the durations that half, 95 and 99 per cent of the calls do not exceed.
 
-    They are sorted apart from the sums: sorting rows of two columns takes half the time of sorting all that is summed.
+    SQLite sorts two columns, apart from the sums, which takes half the time of sorting all that is summed; the ranks
+    are found here, which takes less than half the time of window functions.
     """
-    places = ", ".join(f"min(CASE WHEN position >= known * {share} THEN duration END)" for share in (0.50, 0.95, 0.99))
-    sql = f"""
-        SELECT "group", {places}
-        FROM (
-            SELECT {key} AS "group", duration, row_number() OVER (PARTITION BY {key} ORDER BY duration) AS position,
-                count(*) OVER (PARTITION BY {key}) AS known
-            {calls} AND duration IS NOT NULL)
-        GROUP BY 1"""  # noqa: S608 - our own words
-    return {value: (p50, p95, p99) for value, p50, p95, p99 in db.execute(sql, values)}
+    rows = db.execute(f"SELECT {key}, duration {calls} AND duration IS NOT NULL ORDER BY 1, 2", values)
+    found = {}
+    for value, of_value in groupby(rows, itemgetter(0)):
+        durations = array("d", map(itemgetter(1), of_value))
+        p50, p95, p99 = (durations[ceil(len(durations) * share / 100) - 1] for share in (50, 95, 99))
+        found[value] = p50, p95, p99
+    return found
 
 
 def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
@@ -75,7 +78,8 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
+#: The most records that are read to find the newest sessions or users.
+_LATEST = 10_000
 
 #: `order_by` of `Store.summarise` in SQL.
 _SUMMARY_ORDERS = {
@@ -99,6 +103,11 @@ def read_summaries(
     key = f"created_at / {step} * {step}" if step else f'+"{by}"' if by else "NULL"
     order = '"group"' if step else f"{_SUMMARY_ORDERS[order_by]} DESC, newest DESC"
     some = f"{key} IS NOT NULL" if by else "1"
+    last = by in ("session", "user") and order_by == "last" and table == "log"
+    if last and (newest := _newest(db, f'"{by}"', condition, values, page)):
+        places = ", ".join("?" * len(newest))
+        some = f'"{by}" IN ({places})'
+        values = [*values, *newest]
     sql = f"""
         SELECT {key} AS "group", count(*), sum(parent_span_id IS NULL) AS turns, sum(log.kind = 'llm') AS calls,
             sum(status = 'error') AS errors, {_of_calls("coalesce(usage_input_tokens, 0)")} AS given,
@@ -112,6 +121,24 @@ def read_summaries(
         for group, *sums, first, last in rows
         if first is not None
     ]
+
+
+def _newest(
+    db: sqlite3.Connection, column: str, condition: str, values: Sequence[Any], page: tuple[int, int]
+) -> list[str]:
+    """Return the sessions or users of the latest records, as many as a page needs: only these have to be summed up.
+
+    Empty if the page is not among the latest records, or is the whole list.
+    """
+    limit, offset = page
+    sql = f"SELECT {column} FROM log WHERE {condition} ORDER BY created_at DESC LIMIT {_LATEST}"  # noqa: S608
+    found: dict[str, None] = {}
+    for (value,) in db.execute(sql, values) if limit >= 0 else ():
+        if value is not None:
+            found[value] = None
+        if len(found) >= limit + offset:
+            return list(found)
+    return []
 
 
 def _of_calls(expression: str) -> str:
@@ -140,11 +167,14 @@ def _moment(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+#: SQL for the names of all projects, which skips through the index.
+PROJECTS = """
+    WITH RECURSIVE found(known) AS (
+        SELECT min(project) FROM log
+        UNION ALL SELECT (SELECT min(project) FROM log WHERE project > known) FROM found WHERE known IS NOT NULL)
+    SELECT known FROM found WHERE known IS NOT NULL"""
+
+
 def read_projects(db: sqlite3.Connection) -> list[str]:
-    """Return the names of all projects, by skipping through the index."""
-    rows = db.execute("""
-        WITH RECURSIVE found(known) AS (
-            SELECT min(project) FROM log
-            UNION ALL SELECT (SELECT min(project) FROM log WHERE project > known) FROM found WHERE known IS NOT NULL)
-        SELECT known FROM found WHERE known IS NOT NULL""")
-    return [known for (known,) in rows]
+    """Return the names of all projects."""
+    return [known for (known,) in db.execute(PROJECTS)]

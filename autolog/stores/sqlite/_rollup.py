@@ -19,6 +19,7 @@ from autolog._record.record import Record
 from autolog.stores._histogram import BY_DAY, bucket, middle
 from autolog.stores._texts import clean
 from autolog.stores.query import Hour, is_unpriced
+from autolog.stores.sqlite._aggregate import PROJECTS
 from autolog.stores.sqlite._insert import insert
 
 _TABLES = {"rollup_hour": 1, "rollup_day": 24}
@@ -171,12 +172,11 @@ def read_hours(
 ) -> Iterator[Hour]:
     """Yield the sums of each hour from `since` to `until`, or of each day for long ranges."""
     table = "rollup_day" if until - since > BY_DAY else "rollup_hour"
-    first, last = (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
+    first, last = _ends(since, until)
     first = first // _TABLES[table] * _TABLES[table]
     named, dimension = ("project", "all") if dimension == "project" else ("value", dimension)
-    condition, values = "dimension = ? AND hour >= ? AND hour < ?", [dimension, first, last]
-    if project is not None:
-        condition, values = f"project = ? AND {condition}", [project, *values]
+    condition, values = _of_project(project)
+    condition, values = f"{condition} AND dimension = ? AND hour >= ? AND hour < ?", [*values, dimension, first, last]
     if value is not None:
         condition, values = f"{condition} AND {named} = ?", [*values, value]
     sql = f"SELECT hour, {named}, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
@@ -185,8 +185,48 @@ def read_hours(
         yield Hour(start, found, calls, errors, input_, output, cost, priced, _Durations(durations))
 
 
+def _of_project(project: str | None) -> tuple[str, list[Any]]:
+    """Return a condition for one project, or for all, which names them so that the tables' keys can be used."""
+    return ("project = ?", [project]) if project is not None else (f"project IN ({PROJECTS})", [])
+
+
+def _ends(since: datetime, until: datetime) -> tuple[int, int]:
+    """Return the first hour of a range, and the one after its last, counted from 1970."""
+    return (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
+
+
+def read_totals(
+    db: sqlite3.Connection, project: str | None, dimension: str, since: datetime, until: datetime
+) -> Iterator[Hour]:
+    """Yield a sum for each value over the whole range, from the sums of whole days and of the hours around them."""
+    named, dimension = ("project", "all") if dimension == "project" else ("value", dimension)
+    condition, fixed = _of_project(project)
+    selects, values = [], []
+    for table, first, last in _parts(since, until):
+        selects.append(f"SELECT {named} AS name, {_SUMS} FROM {table} "  # noqa: S608 - our own words
+                       f"WHERE {condition} AND dimension = ? AND hour >= ? AND hour < ?")  # fmt: skip
+        values += [*fixed, dimension, first, last]
+    sql = f"""
+        SELECT name, sum(calls), sum(errors), CAST(total(input_tokens) AS INTEGER),
+            CAST(total(output_tokens) AS INTEGER), sum(cost), sum(priced), group_concat(histogram, char(10))
+        FROM ({" UNION ALL ".join(selects)}) GROUP BY name"""  # noqa: S608 - our own words
+    for name, calls, errors, input_, output, cost, priced, durations in db.execute(sql, values):
+        yield Hour(since, name, calls, errors, input_, output, cost, priced, _Durations(durations))
+
+
+def _parts(since: datetime, until: datetime) -> list[tuple[str, int, int]]:
+    """Return the tables to read for a range, each with its first hour and the one after its last."""
+    first, last = _ends(since, until)
+    if until - since > BY_DAY:
+        return [("rollup_day", first // 24 * 24, last)]
+    begin, end = -(-first // 24) * 24, last // 24 * 24
+    if begin >= end:
+        return [("rollup_hour", first, last)]
+    return [("rollup_hour", first, begin), ("rollup_day", begin, end), ("rollup_hour", end, last)]
+
+
 class _Durations(Mapping[float, int]):
-    """The numbers of calls by duration in seconds, decoded from a histogram's JSON only when used, which is rare."""
+    """The numbers of calls by duration in seconds, decoded only when used, which is rare, from lines of JSON."""
 
     __slots__ = ("_counts", "_text")
 
@@ -196,7 +236,10 @@ class _Durations(Mapping[float, int]):
 
     def _read(self) -> dict[float, int]:
         if self._counts is None:
-            self._counts = {middle(int(number)): count for number, count in decode_object(self._text).items()}
+            counts: Counter[float] = Counter()
+            for line in self._text.splitlines():
+                counts.update({middle(int(number)): count for number, count in decode_object(line).items()})
+            self._counts = counts
         return self._counts
 
     def __getitem__(self, duration: float) -> int:

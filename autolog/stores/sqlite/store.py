@@ -251,6 +251,11 @@ class SQLiteStore:
         with self._file.translated():
             return list(_rollup.read_hours(self._file.reader, project, dimension, since, until, value))
 
+    def totals(self, project: str | None, dimension: str, since: datetime, until: datetime) -> list[Hour]:
+        check_dimension(dimension)
+        with self._file.translated():
+            return list(_rollup.read_totals(self._file.reader, project, dimension, since, until))
+
     def media(self, sha256: str) -> bytes | None:
         with self._file.translated():
             row = self._file.reader.execute("SELECT content FROM media WHERE sha256 = ?", (sha256,)).fetchone()
