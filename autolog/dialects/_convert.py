@@ -134,3 +134,8 @@ def text_of(payload: Any) -> str | None:
     if payload is None or isinstance(payload, str):
         return payload
     return json.dumps(payload, ensure_ascii=False)
+
+
+def refused(reply: Any, sent: int) -> int | None:  # noqa: ARG001 - every dialect's takes it; here one is sent
+    """Return 0 if a reply has the id of the record that was sent, which is then stored; None if it does not say."""
+    return 0 if isinstance(reply, dict) and reply.get("id") else None

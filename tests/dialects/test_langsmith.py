@@ -272,7 +272,7 @@ def test_runs_are_found_by_filters_in_its_own_language(server: Server) -> None:
         ('gt(error, 5)', set()), ('eq(status, "error")', {TOOL}), ('search("weather?")', {CALL}), ('like(name, "ll%")', {CALL}), ('like(name, "l_m")', {CALL}),
         ('like(name, "l")', set()), ('and(eq(run_type, "llm"), gt(latency, "1.2s"))', {CALL}), ('lt(latency, "900ms")', set()), ('eq(input_key, "messages")', {CALL}),
         ('exists(metadata, "plan")', {CALL}), ('not(exists(error))', {ROOT, CALL}), ('nin(run_type, ["llm", "tool"])', {ROOT}), ('nlike(name, "l%")', {ROOT, TOOL}),
-        ("has(inputs, '{\"x\": 1}')", {TOOL}), ('has(inputs, "messages")', {CALL}), ('exists(feedback_key, "tone")', {CALL}), ('eq(thread_id, "x")', set()),
+        ("has(inputs, '{\"x\": 1}')", {TOOL}), ('search(start_time, "2026")', {ROOT, CALL, TOOL}), ('has(inputs, "messages")', {CALL}), ('exists(feedback_key, "tone")', {CALL}), ('eq(thread_id, "x")', set()),
     ):  # fmt: skip
         answer = server.call("POST", "/runs/query", {"filter": text})
         assert answer.status_code == 200, answer.text
@@ -331,6 +331,7 @@ def test_a_project_is_created_described_and_read_by_its_id(server: Server) -> No
     assert server.call("PATCH", f"/sessions/{made['id']}", {"name": "other"}).status_code == 422
     assert server.call("GET", f"/sessions/{dataset}").status_code == 404
     assert server.call("GET", "/sessions", params={"reference_free": "true"}).json() == []
+    assert server.call("POST", "/sessions", {"name": "\ud800"}).json()["name"] == "?"
 
 
 @pytest.mark.parametrize(

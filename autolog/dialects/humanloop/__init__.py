@@ -8,6 +8,7 @@ The format cannot express HTTP status and headers, time to the first chunk, cach
 
 from __future__ import annotations
 
+from autolog.dialects._convert import refused as refused
 from autolog.dialects.humanloop._decode import decode_log as decode_log, decode_update as decode_update
 from autolog.dialects.humanloop._encode import (
     FileFacts as FileFacts,
@@ -17,7 +18,6 @@ from autolog.dialects.humanloop._encode import (
     encode_log as encode_log,
     encode_request as encode_request,
     is_fault as is_fault,
-    refused as refused,
 )
 from autolog.dialects.humanloop._listing import Listing as Listing, missing as missing
 from autolog.dialects.humanloop._models import LOGS as LOGS, Fields as Fields

@@ -150,10 +150,6 @@ def encode_fault(fault: Fault) -> Json:
 # Requests, for the client's exporter
 
 
-def refused(reply: Any, sent: int) -> int | None:  # noqa: ARG001 - one at a time
-    return 0 if isinstance(reply, dict) and reply.get("id") else None
-
-
 def is_fault(reply: Any) -> bool:
     return isinstance(reply, dict) and reply.keys() == {"detail"}
 

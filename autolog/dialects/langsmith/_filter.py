@@ -156,7 +156,7 @@ def _comparison(word: str, field: str, value: Any) -> Filter:
     if word == "in":
         return lambda run: any(one in (value if isinstance(value, list) else [value]) for one in _values(run, field))
     if word == "search":
-        return lambda run: str(value).lower() in json.dumps(_values(run, field)).lower()
+        return lambda run: str(value).lower() in json.dumps(_values(run, field), default=str).lower()
     if word == "like" and isinstance(value, str):
         pattern = re.compile(".*".join(map(_one_by_one, value.split("%"))), re.DOTALL)
         return lambda run: any(isinstance(one, str) and pattern.fullmatch(one) for one in _values(run, field))

@@ -5,6 +5,7 @@ The format cannot express HTTP status and headers, cached tokens, finish reasons
 
 from __future__ import annotations
 
+from autolog.dialects._convert import refused as refused
 from autolog.dialects.promptlayer._decode import (
     decode_log_request as decode_log_request,
     decode_spans as decode_spans,
@@ -19,7 +20,6 @@ from autolog.dialects.promptlayer._encode import (
     encode_request_row as encode_request_row,
     encode_tracked as encode_tracked,
     is_fault as is_fault,
-    refused as refused,
 )
 from autolog.dialects.promptlayer._models import (
     LogRequest as LogRequest,

@@ -11,6 +11,7 @@ from autolog.dialects import langsmith as dialect
 from autolog.dialects._fault import Fault, Json
 from autolog.server._call import Call, Reply, Route
 from autolog.stores._contract import Store
+from autolog.stores._texts import clean
 from autolog.stores.query import Condition, Query
 
 #: The kind of the documents with the names of projects, and what their clients say of them.
@@ -37,16 +38,16 @@ def note_sessions(call: Call, records: Iterable[Record]) -> None:
 
 
 def _name_of(record: Record) -> str:
-    return str((record.extra.get("run") or {}).get("session_name") or "default")
+    return clean(str((record.extra.get("run") or {}).get("session_name") or "default"))
 
 
 def _put(call: Call, name: str, said: Json) -> Json:
     """Store what is said of a project, and return the project."""
 
     def put(store: Store) -> Json:
-        key = dialect.session_id(call.project, name)
+        key = dialect.session_id(call.project, clean(name))
         known = store.documents(_KIND).get(key) or {}
-        document = {**known, **said, "project": call.project, "name": name}
+        document = {**known, **said, "project": call.project, "name": clean(name)}
         store.put_document(_KIND, key, document)
         return document
 
