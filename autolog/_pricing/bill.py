@@ -20,7 +20,7 @@ from autolog._pricing.terms import OWN_USAGE, untold_by_reporter, untold_terms
 from autolog._record.record import USAGE_FIELDS_BY_COUNT, Record
 from autolog.providers import Facts, Usage, provider_at
 from autolog.providers._facts import BY_THE_HOUR, invalid_usage
-from autolog.providers._fields import count, mapping, text
+from autolog.providers._fields import first_count, mapping, text, total
 
 #: Operations that are not billed themselves, and why.
 _NOT_BILLED = {
@@ -95,7 +95,15 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     if (host := _unknown_host(record)) is not None:
         doubts.append(f"seller: it is not known who charges for calls to {host}; a published price was used")
-    return priced.as_estimate(doubts) if facts.reported_cost is None else priced
+    if facts.reported_cost is None:
+        return priced.as_estimate(doubts)
+    host = urlsplit(record.request_url or "").netloc
+    stated = facts.format != "openai" or provider_at(host) in _STATE_COSTS
+    return priced if stated else priced.as_estimate(["the response states a cost, which its provider is not known to do"])
+
+
+#: The providers with OpenAI's format that state the cost of a call in its response; None stands for unknown hosts.
+_STATE_COSTS = frozenset({"openrouter", "perplexity", "x_ai", None})
 
 
 def _unknown_host(record: Record) -> str | None:
@@ -203,11 +211,17 @@ def _doubts(record: Record, facts: Facts, usage: Usage) -> Iterator[str]:
         yield f"usage counted with {by}, not by the provider"
     if record.operation_name == "chat" and usage.units and any(name.startswith("container") for name in usage.units):
         yield "a container may serve several responses, and is billed once"
-    whole = count(mapping(record.usage).get("total_tokens"))
-    if whole is not None and None not in (usage.input, usage.output):
-        more = whole - (usage.input or 0) - (usage.output or 0)
-        if more > 0 and record.operation_name == "chat":
-            yield f"the total is {more} tokens more than input and output together"
+    whole = first_count(mapping(record.usage), "total_tokens", "totalTokens", "totalTokenCount")
+    if record.operation_name == "chat" and None not in (whole, usage.input, usage.output):
+        more = (whole or 0) - (usage.input or 0) - (usage.output or 0)
+        cached = (usage.cache_read or 0) + (usage.cache_creation or 0)
+        if more and not (facts.format == "bedrock" and more == -cached):  # its totals may exclude cached tokens
+            yield f"the total is {abs(more)} tokens {'more' if more > 0 else 'less'} than input and output together"
+    if record.provider_name == "x_ai" and usage.reasoning and whole is None and facts.reported_cost is None:
+        yield "the response does not say whether the output tokens include those of reasoning"
+    lives = total(usage.cache_creation_5m, usage.cache_creation_1h)
+    if lives is not None and lives != (usage.cache_creation or 0):
+        yield f"the response says for how long {lives} of {usage.cache_creation} tokens were written to the cache"
 
 
 def _missing_side(record: Record, usage: Usage) -> str | None:

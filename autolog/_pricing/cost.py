@@ -261,11 +261,22 @@ def contradiction(usage: Usage) -> str | None:
     if usage.input is not None:
         if (usage.cache_creation_12h or 0) > (usage.cache_creation or 0):
             return f"the response says {usage.cache_creation_12h} tokens written for 12 hours of {usage.cache_creation}"
+        by_lifetime = (usage.cache_creation_5m or 0) + (usage.cache_creation_1h or 0)
+        if by_lifetime > (usage.cache_creation or 0):
+            return f"the response says {by_lifetime} tokens of {usage.cache_creation or 0} written to the cache"
         inside = (usage.cache_read or 0) + (usage.cache_creation or 0)
         if inside > usage.input:
             return f"the response says {inside} cached tokens of {usage.input} input tokens"
     if usage.output is not None and (usage.reasoning or 0) > usage.output:
         return f"the response says {usage.reasoning} reasoning tokens of {usage.output} output tokens"
+    for name, whole, parts in (
+        ("input", usage.input, (usage.input_audio, usage.input_image)),
+        ("output", usage.output, (usage.output_audio, usage.output_image)),
+        ("cached", usage.cache_read, (usage.cache_audio_read, usage.cache_image_read)),
+    ):
+        kinds = (parts[0] or 0) + (parts[1] or 0)
+        if whole is not None and kinds > whole:
+            return f"the response says {kinds} audio and image tokens of {whole} {name} tokens"
     return None
 
 

@@ -46,6 +46,8 @@ class Term(NamedTuple):
 
 _AUDIO = r"(input_)?audio$"
 _IMAGE = r"(input_)?image(_url)?$"
+#: Matches values that are not text.
+_UNREADABLE = "\0"
 _STANDARD = r"(?!(auto|default|standard|standard_only|on_demand)$)."
 #: Matches every call.
 _ANY = (("model", r""),)
@@ -55,14 +57,22 @@ _OUTPUT_DETAILS = ("response.usage.completion_tokens_details", "response.usage.o
                    "response.usage.output_token_details")  # fmt: skip
 
 
+def _unreadable_tier(*paths: str) -> Term:
+    return Term("service tier", tuple((path, _UNREADABLE) for path in paths), why="it is stated in no readable form")
+
+
 def _at(places: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(f"{place}.{name}" for place in places)
 
+
+_PROMPT_DETAILS = ("response.usageMetadata.promptTokensDetails", "response.usage.input_tokens_by_modality")
+_OTHER_OUTPUT = r"(?i)(?!(text|image|audio)$)"
 
 #: The terms of each format, by the name of its module in `autolog.providers`.
 TERMS: dict[str, tuple[Term, ...]] = {
     "openai": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.service_tier",)),
+        _unreadable_tier("response.service_tier", "response.usage.service_tier"),
         Term("completion window", (("request.background_options.completion_window", r"(?!soonest$)."),),
              why="responses within some hours are discounted, and the response does not say by how much"),
         Term("paused time", (("response.usage.paused_seconds", r""),),
@@ -81,6 +91,10 @@ TERMS: dict[str, tuple[Term, ...]] = {
             ("response.choices.message.executed_tools", r""), ("request.tools.type", r"builtin_function"),
             ("request.enable_search", r""), ("request.plugins", r""), ("model", r"(groq/)?compound"))),
         Term("live search", (("request.search_parameters", r""),), ("response.usage.num_sources_used",)),
+        Term("tools of xAI", (("request.tools.type", r"(x_search|code_execution|\w+_search)$"),),
+             ("response.usage.num_server_side_tools_used",), models=r".*grok"),
+        Term("tools of xAI", (("response.usage.num_server_side_tools_used", r""),
+                              ("response.usage.server_side_tool_usage_details.*", r""))),
         Term("audio input", (("request.**.type", _AUDIO), ("request.file", r"")), _at(_DETAILS, "audio_tokens"),
              frozenset({"input_audio_mtok"})),
         Term("audio output", (("request.modalities", r"audio"),), _at(_OUTPUT_DETAILS, "audio_tokens"),
@@ -90,6 +104,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
     "anthropic": (
         Term("service tier", (("request.service_tier", _STANDARD),), ("response.usage.service_tier",)),
+        _unreadable_tier("response.usage.service_tier"),
         Term("speed", (("request.speed", r"(?!standard$)."),), ("response.usage.speed",)),
         Term("inference geo", (("request.inference_geo", r"(?!global$)."),), ("response.usage.inference_geo",)),
         Term("cache lifetime", (("request.**.cache_control.ttl", r"(?!5m$)."),), ("response.usage.cache_creation",),
@@ -104,23 +119,35 @@ TERMS: dict[str, tuple[Term, ...]] = {
     ),
     "gemini": (
         Term("service tier", (("request.serviceTier", _STANDARD), ("request.service_tier", _STANDARD)),
-             ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType")),
+             ("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType", "response.service_tier")),
+        _unreadable_tier("response.usageMetadata.serviceTier", "response.usageMetadata.trafficType",
+                         "response.service_tier"),
         Term("audio input", (("request.**.mimeType", r"(audio|video)/"), ("request.**.mime_type", r"(audio|video)/")),
-             ("response.usageMetadata.promptTokensDetails",), frozenset({"input_audio_mtok"})),
+             _PROMPT_DETAILS, frozenset({"input_audio_mtok"})),
         Term("image input", (("request.**.mimeType", r"image/"), ("request.**.mime_type", r"image/")),
-             ("response.usageMetadata.promptTokensDetails",), frozenset({"input_image_mtok"})),
+             _PROMPT_DETAILS, frozenset({"input_image_mtok"})),
         Term("video input", (("request.**.mimeType", r"video/"), ("request.**.mime_type", r"video/")), (),
              frozenset({"input_video_mtok"})),
-        Term("image or audio output", (("request.generationConfig.responseModalities", r"(?i)image|audio"),),
-             ("response.usageMetadata.candidatesTokensDetails",),
+        Term("image or audio output", (("request.generationConfig.responseModalities", r"(?i)image|audio"),
+                                       ("request.response_modalities", r"(?i)image|audio")),
+             ("response.usageMetadata.candidatesTokensDetails", "response.usage.output_tokens_by_modality"),
              frozenset({"output_image_mtok", "output_audio_mtok"})),
+        Term("other input", tuple((f"{place}.modality", r"(?i)(?!(text|image|audio|video|document)$)")
+                                  for place in _PROMPT_DETAILS), affects=frozenset({"input_audio_mtok"})),
+        Term("other output", (("response.usageMetadata.candidatesTokensDetails.modality", _OTHER_OUTPUT),
+                              ("response.usage.output_tokens_by_modality.modality", _OTHER_OUTPUT)),
+             why="the price of text was used for it"),
         Term("free searches", (("response.candidates.groundingMetadata.webSearchQueries", r""),)),
         Term("grounding", tuple((f"request.tools.{name}", r"") for name in (
             "googleMaps", "google_maps", "enterpriseWebSearch", "enterprise_web_search", "retrieval"))),
+        Term("grounding", (("request.tools.type", r"google_maps|retrieval|enterprise_web_search"),
+                           ("response.usage.grounding_tool_count.type", r"(?!google_search$)."))),
+        Term("free searches", (("response.usage.grounding_tool_count.count", r""),)),
     ),
     "bedrock": (
         Term("service tier", (("request.serviceTier.type", _STANDARD), ("request.service_tier", _STANDARD)),
              ("response.serviceTier.type", "headers.x-amzn-bedrock-service-tier")),
+        _unreadable_tier("response.serviceTier.type", "response.usage.service_tier"),
         Term("latency", (("request.performanceConfig.latency", _STANDARD),),
              ("response.performanceConfig.latency", "headers.x-amzn-bedrock-performanceconfig-latency")),
         Term("cache lifetime", (("request.**.cachePoint.ttl", r"(?!5m$)."),
@@ -135,6 +162,7 @@ TERMS: dict[str, tuple[Term, ...]] = {
     "mistral": (
         Term("service tier", (("request.service_tier", _STANDARD),),
              ("response.service_tier", "response.usage.service_tier")),
+        _unreadable_tier("response.service_tier", "response.usage.service_tier"),
         Term("connectors", (("request.tools.type", r"web_search|image_generation|code_interpreter|document_library"),),
              ("response.usage.connectors", "response.choices")),
     ),
@@ -270,7 +298,7 @@ def _unusual(call: Mapping[str, Any], term: Term) -> str | None:
         for value in values_at(call, _keys(path)):
             if value in (None, False, []):
                 continue
-            if _compiled(pattern).match(value if isinstance(value, str) else ""):
+            if _compiled(pattern).match(value if isinstance(value, str) else _UNREADABLE):
                 return value if isinstance(value, str) and not path.startswith(("model", "response")) else ""
     return None
 

@@ -24,14 +24,17 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     read = first_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     written = first_count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     fresh = count(usage.get("inputTokens"))
-    classes = {str(item.get("ttl")): count(item.get("inputTokens")) for item in objects(usage.get("cacheDetails"))}
+    classes: dict[str, int | None] = {}
+    for item in objects(usage.get("cacheDetails")):
+        lifetime = str(item.get("ttl"))
+        classes[lifetime] = total(classes.get(lifetime), count(item.get("inputTokens")))
     return Usage(
         input=None if fresh is None else total(fresh, read, written),
         output=count(usage.get("outputTokens")),
         cache_read=read,
         cache_creation=written,
-        cache_creation_5m=classes.get("5m"),
-        cache_creation_1h=classes.get("1h"),
+        cache_creation_5m=(classes.get("5m") or 0) if classes else None,
+        cache_creation_1h=(classes.get("1h") or 0) if classes else None,
     )
 
 

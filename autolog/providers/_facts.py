@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -121,17 +122,27 @@ class Facts(msgspec.Struct):
     error_message: str | None = None
 
 
+#: The ends of the names of counts, and of objects or lists with further counts.
+_COUNTED = ("_tokens", "_requests", "_used", "Tokens", "okenCount")
+_DETAILED = ("_details", "Details")
+#: The names of other such objects and lists, which contain counts at Anthropic and Cohere.
+_CONTAINERS = frozenset({"cache_creation", "server_tool_use", "iterations", "billed_units"})
+
+
 def invalid_usage(usage: Any) -> str | None:
     """Return what is wrong in a usage object, such as text for a number, or a negative count; None if nothing is."""
     for key, value in mapping(usage).items():
-        if type(value) is int and 0 <= value < MAX_COUNT and not key.endswith("_details"):
+        if type(value) is int and 0 <= value < MAX_COUNT and not (key.endswith(_DETAILED) or key in _CONTAINERS):
             continue  # a fast path: nearly all fields are valid counts
+        if (key.endswith(_COUNTED) and value is not None and count(value) is None) or (
+            (key.endswith(_DETAILED) or key in _CONTAINERS) and not isinstance(value, (dict, list, NoneType))
+        ):
+            return f"the response says {key}: {str(value)[:50]!r}"
         if isinstance(value, dict):
             if inner := invalid_usage(value):
                 return inner
-        elif key.endswith("_details") or (key.endswith(("_tokens", "_requests")) and count(value) is None):
-            if value is not None:
-                return f"the response says {key}: {str(value)[:50]!r}"
+        elif key.endswith("_details") and value is not None:
+            return f"the response says {key}: {str(value)[:50]!r}"
         elif isinstance(value, list) and (inner := next(filter(None, map(invalid_usage, value)), None)):
             return inner
     return None

@@ -41,12 +41,12 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         output_tokens = total(
             output_tokens, reasoning
         )  # xAI excludes reasoning from the completion tokens; most others include it
-    cached = count(inner.get("cached_tokens"))
+    cached = count(inner.get("cached_tokens")) or first_count(usage, *_CACHED) or count(inner.get("cached_tokens"))
     cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
         input=input_tokens,
         output=output_tokens,
-        cache_read=first_count(usage, *_CACHED) if cached is None else cached,
+        cache_read=cached,
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
         cache_creation_12h=count(written.get("ttl_12h_tokens")),
         reasoning=reasoning,
@@ -81,6 +81,27 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     )
 
 
+def contradiction(usage: dict[str, Any]) -> str | None:
+    """Return what a usage object says twice and differently, so that its reading is only likely; None if nothing."""
+    inner = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+    cached = {count(inner.get("cached_tokens")), first_count(usage, *_CACHED)} - {None, 0}
+    if len(cached) > 1:
+        return "the response says two numbers of cached tokens"
+    if written := mapping(inner.get("cache_write_tokens_details")):
+        known, whole = total(*map(count, written.values())), count(inner.get("cache_write_tokens"))
+        if whole is not None and known != whole:
+            return f"the response says for how long {known or 0} of {whole} tokens were written to the cache"
+    if "input_tokens" not in usage or "prompt_tokens" not in usage:
+        return None
+    pairs = {
+        (count(usage.get(before)), count(usage.get(after)))
+        for before, after in (("input_tokens", "output_tokens"), ("prompt_tokens", "completion_tokens"))
+    }
+    whole = count(usage.get("total_tokens"))
+    agrees = whole is not None and any(total(*pair) == whole for pair in pairs)
+    return None if agrees or len(pairs - {(0, 0), (None, None)}) < 2 else "the response says two numbers of tokens"
+
+
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the details under any of `names`, merged; values that are not 0 win."""
     known = [usage[name] for name in names if name in usage and isinstance(usage[name], dict)]
@@ -95,6 +116,8 @@ def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
 STATED = frozenset({"cost", "cost_in_usd_ticks", "is_byok", "num_sources_used"})
 #: The number of ticks, in which xAI reports costs, that make a dollar (https://docs.x.ai/docs/models, read 2026-11).
 _TICKS = 10_000_000_000
+#: The most dollars that one call may plausibly cost.
+_MOST = 100_000
 
 
 def reported_cost(usage: dict[str, Any]) -> float | None:
@@ -104,15 +127,20 @@ def reported_cost(usage: dict[str, Any]) -> float | None:
     reported separately (https://openrouter.ai/docs/use-cases/usage-accounting, read 2026-11).
     """
     if (ticks := money(usage.get("cost_in_usd_ticks"))) is not None:
-        return ticks / _TICKS
+        return _plausible(ticks / _TICKS)
     cost = usage.get("cost")
     if isinstance(cost, dict):
-        return money(cost.get("total_cost"))
+        return _plausible(money(cost.get("total_cost")))
     fee = money(cost)
-    if usage.get("is_byok") is not True or fee is None:
-        return fee
+    if usage.get("is_byok") in (None, False) or fee is None:
+        return _plausible(fee)
     upstream = _upstream(mapping(usage.get("cost_details")))
-    return None if upstream is None else fee + upstream
+    return None if upstream is None else _plausible(fee + upstream)
+
+
+def _plausible(cost: float | None) -> float | None:
+    """Return a cost, or None if it is far above that of any call."""
+    return None if cost is None or cost > _MOST else cost
 
 
 def _upstream(details: dict[str, Any]) -> float | None:
@@ -128,8 +156,12 @@ def _upstream(details: dict[str, Any]) -> float | None:
 
 def cost_uncertainty(usage: dict[str, Any]) -> str | None:
     """Return why the cost computed from the price table may be wrong, if a charge is known only to the provider."""
-    if usage.get("is_byok") is True and reported_cost(usage) is None:
+    if reported_cost(usage) is not None:
+        return None
+    if usage.get("is_byok") not in (None, False):
         return "billed to your own key at the model's provider, and the response does not say how much"
-    if count(usage.get("num_sources_used")) and reported_cost(usage) is None:
+    if any(usage.get(name) is not None for name in ("cost", "cost_in_usd_ticks")):
+        return "the cost that the response states cannot be read"
+    if count(usage.get("num_sources_used")):
         return "sources of a live search are billed separately, and the response does not say how much"
     return None

@@ -111,6 +111,9 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         facts.additional_usage = _additional_usage(body["usage"])
         models = {text(entry.get("model")) for entry in objects(body["usage"].get("iterations"))}
         kinds = {kind_of(entry) for entry in objects(body["usage"].get("iterations"))}
+        facts.uncertainty = _other_tools(mapping(body["usage"].get("server_tool_use")))
+        if kinds - _KNOWN_ITERATIONS:
+            facts.uncertainty = "the response has iterations of an unknown kind, which the totals may not include"
         if "fallback_message" in kinds or models - {None, facts.model} - {model for model, _ in facts.additional_usage}:
             facts.uncertainty = "several models were used, and the totals are not broken down by model"
     return facts
@@ -172,6 +175,17 @@ def _additional_usage(usage: dict[str, Any]) -> list[tuple[str | None, Usage]]:
         for entry in objects(usage.get("iterations"))
         if kind_of(entry) in {"compaction", "advisor_message"}
     ]
+
+
+def _other_tools(used: dict[str, Any]) -> str | None:
+    """Return why a cost is uncertain if tools of the server were used that have no known price; else None."""
+    names = sorted(name for name, number in used.items() if count(number) and name not in _KNOWN_TOOLS)
+    return f"{', '.join(names)}: it is not known whether they are billed" if names else None
+
+
+_KNOWN_ITERATIONS = {"message", "compaction", "advisor_message", "fallback_message"}
+#: The counts of tools whose uses are billed (searches) or free (fetches).
+_KNOWN_TOOLS = {"web_search_requests", "web_fetch_requests"}
 
 
 def _is_error(body: dict[str, Any]) -> bool:

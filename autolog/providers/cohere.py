@@ -107,6 +107,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
     if usage := _usage(body):
         facts.raw_usage = usage
         facts.usage, facts.billed_usage = _read_usage(usage)
+        if not mapping(usage.get("billed_units")):
+            facts.uncertainty = "the response does not say how many of the tokens are billed"
     return facts
 
 

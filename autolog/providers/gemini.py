@@ -213,8 +213,9 @@ _TRAFFIC = {
 
 def _tier(usage: dict[str, Any]) -> str | None:
     """Return the tier that served the call, as named in the price table."""
-    traffic = text(usage.get("trafficType"))
-    return text(usage.get("serviceTier")) or (_TRAFFIC.get(traffic, traffic.lower()) if traffic else None)
+    tier, traffic = text(usage.get("serviceTier")), text(usage.get("trafficType"))
+    by_traffic = _TRAFFIC.get(traffic, traffic.lower()) if traffic else None
+    return by_traffic if tier in (None, "standard") and by_traffic else tier
 
 
 def _searches(body: dict[str, Any]) -> int | None:
@@ -241,6 +242,8 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     if output is None and given is not None and count(usage.get("totalTokenCount")) == given:
         output = 0  # there was no output: the API omits zero counts
     cached = count(usage.get("cachedContentTokenCount"))
+    if cached is None:
+        cached = total(*(count(item.get("tokenCount")) for item in objects(usage.get("cacheTokensDetails"))))
     read = Usage(input=given, output=output, cache_read=cached, reasoning=thoughts)
     keys = (f"{part}TokensDetails" for part in ("prompt", "toolUsePrompt", "candidates", "cache"))
     count_modalities(read, [usage.get(key) for key in keys], "tokenCount")

@@ -12,7 +12,7 @@ from autolog.providers._facts import BatchResult, Facts, read_error
 from autolog.providers._fields import count, kind_of, lines, mapping, objects, plain_path, seconds, text
 from autolog.providers._openai_streams import assemble as assemble
 from autolog.providers._openai_tasks import long_running
-from autolog.providers._openai_usage import STATED, cost_uncertainty, read_usage, reported_cost, usage_in
+from autolog.providers._openai_usage import STATED, contradiction, cost_uncertainty, read_usage, reported_cost, usage_in
 
 name = "openai"
 provider_name = "openai"
@@ -180,6 +180,7 @@ def _read_usage(facts: Facts, body: dict[str, Any]) -> None:
         facts.raw_usage, facts.usage = usage, read_usage(usage)
         if STATED & usage.keys():
             facts.reported_cost, facts.uncertainty = reported_cost(usage), cost_uncertainty(usage)
+        facts.uncertainty = facts.uncertainty or contradiction(usage)
         facts.service_tier = facts.service_tier or text(usage.get("service_tier"))
 
 

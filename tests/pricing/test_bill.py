@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from invoices import CHAT, MESSAGES as ANTHROPIC, OPENAI, Invoice, answer, bill, chat, message
+from wire import read_call
 
 from autolog._pricing.bill import price_record
 from autolog._record.record import Record
@@ -74,3 +75,115 @@ def test_a_cost_that_came_with_the_record_stays_and_is_as_certain_as_it_says(det
     assert record.cost == 0.25
     default = {"certainty": "estimated", "why": "as the sender computed it"}
     assert record.cost_details == (details if "certainty" in (details or {}) else {**(details or {}), **default})
+
+
+GEMINI = "https://generativelanguage.googleapis.com/v1/models/gemini-2.5-flash:generateContent"
+CONVERSE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-20250929-v1:0/converse"
+GROK = "https://api.x.ai/v1/chat/completions"
+COHERE = "https://api.cohere.com/v2/chat"
+PAIR = {"prompt_tokens": 100, "completion_tokens": 50}
+
+
+def as_chat(model: str, **usage: Any) -> dict[str, Any]:
+    return {**chat(model, 1, 1), "usage": {**PAIR, **usage}}
+
+
+def as_gemini(**usage: Any) -> dict[str, Any]:
+    candidate = {"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}
+    usage = {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 150, **usage}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash"}
+
+
+def as_converse(tier: Any = None, **usage: Any) -> dict[str, Any]:
+    output = {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}
+    body = {"output": output, "stopReason": "end_turn", "usage": {"inputTokens": 100, "outputTokens": 50, **usage}}
+    return body if tier is None else {**body, "serviceTier": {"type": tier}}
+
+
+def as_claude(**usage: Any) -> dict[str, Any]:
+    body = message("claude-sonnet-4-5", 100, 50)
+    return {**body, "usage": {"input_tokens": 100, "output_tokens": 50, **usage}}
+
+
+def as_cohere(**usage: Any) -> dict[str, Any]:
+    content = [{"type": "text", "text": "x"}]
+    return {
+        "id": "c",
+        "finish_reason": "COMPLETE",
+        "message": {"role": "assistant", "content": content},
+        "usage": usage,
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "response"),
+    [
+        (CHAT, as_chat("gpt-4o", total_tokens=10)),
+        (CHAT, as_chat("gpt-4o", total_tokens=999)),
+        (CHAT, as_chat("gpt-4o", input_tokens=7, output_tokens=3)),
+        (CHAT, as_chat("gpt-4o", input_tokens=7, output_tokens=3, total_tokens=77)),
+        (CHAT, as_chat("gpt-4o", cached_tokens=90, prompt_tokens_details={"cached_tokens": 5})),
+        (CHAT, as_chat("gpt-4o", cost=0.0)),
+        (CHAT, {**as_chat("gpt-4o"), "service_tier": 5}),
+        (GROK, as_chat("grok-4", completion_tokens_details={"reasoning_tokens": 20})),
+        (GROK, as_chat("grok-4", cost_in_usd_ticks="100")),
+        (GROK, as_chat("grok-4", num_server_side_tools_used=2)),
+        (GROK, as_chat("grok-4", server_side_tool_usage_details={"x_search_calls": 1})),
+        (GEMINI, as_gemini(totalTokenCount=5)),
+        (GEMINI, as_gemini(totalTokenCount=5000)),
+        (GEMINI, as_gemini(candidatesTokensDetails=[{"modality": "VIDEO", "tokenCount": 50}])),
+        (GEMINI, as_gemini(promptTokensDetails=[{"modality": "SMELL", "tokenCount": 100}])),
+        (GEMINI, as_gemini(serviceTier=5)),
+        (GEMINI, as_gemini(serviceTier="standard", trafficType="PROVISIONED_THROUGHPUT")),
+        (CONVERSE, as_converse(totalTokens=10)),
+        (CONVERSE, as_converse(tier=5)),
+        (CONVERSE, as_converse(cacheWriteInputTokens=10, cacheDetails=[{"ttl": "1d", "inputTokens": 10}])),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_24h_input_tokens": 10,
+                                                                              "ephemeral_5m_input_tokens": 0})),
+        (ANTHROPIC, as_claude(server_tool_use={"web_search_requests": 0, "new_requests": 4})),
+        (ANTHROPIC, as_claude(iterations=[{"type": "new", "input_tokens": 1}])),
+        (COHERE, as_cohere(tokens={"input_tokens": 60, "output_tokens": 5})),
+    ],
+)  # fmt: skip
+def test_usage_that_says_two_things_or_leaves_one_open_is_an_estimate(url: str, response: Any) -> None:
+    record = read_call(url, {"model": "command-a-03-2025"} if url == COHERE else {}, response)
+    assert record.cost is not None
+    assert (record.cost_details or {})["certainty"] == "estimated"
+    assert (record.cost_details or {})["why"]
+
+
+@pytest.mark.parametrize(
+    ("url", "response"),
+    [
+        (CHAT, as_chat("gpt-4o-audio-preview", prompt_tokens_details={"audio_tokens": 500})),
+        (CHAT, as_chat("gpt-4o-audio-preview", completion_tokens_details={"audio_tokens": 500})),
+        (GEMINI, as_gemini(cachedContentTokenCount=10, cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 50}])),
+        (ANTHROPIC, as_claude(cache_creation_input_tokens=10, cache_creation={"ephemeral_1h_input_tokens": 50})),
+        (CONVERSE, as_converse(cacheWriteInputTokens=10, cacheDetails=[{"ttl": "1h", "inputTokens": 50}])),
+    ],
+)
+def test_a_part_that_is_larger_than_the_whole_has_no_price(url: str, response: Any) -> None:
+    record = read_call(url, {}, response)
+    assert record.cost is None
+    assert "the response says" in (record.cost_details or {})["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("url", "response"),
+    [
+        (CHAT, as_chat("gpt-4o", input_tokens=0, output_tokens=0)),
+        (CHAT, as_chat("gpt-4o", input_tokens=7, output_tokens=3, total_tokens=150)),
+        (CHAT, as_chat("gpt-4o", cached_tokens=0, prompt_tokens_details={"cached_tokens": 5})),
+        (GROK, as_chat("grok-4", total_tokens=170, completion_tokens_details={"reasoning_tokens": 20})),
+        (GROK, as_chat("grok-4", total_tokens=150, num_server_side_tools_used=0)),
+        (GEMINI, as_gemini(serviceTier="standard", trafficType="ON_DEMAND")),
+        (CONVERSE, as_converse(totalTokens=150, cacheReadInputTokens=10)),
+        (CONVERSE, as_converse(totalTokens=160, cacheReadInputTokens=10)),
+        (CONVERSE, as_converse(cacheWriteInputTokens=20, cacheDetails=[{"ttl": "1h", "inputTokens": 10}] * 2)),
+        (ANTHROPIC, as_claude(server_tool_use={"web_search_requests": 0, "web_fetch_requests": 4})),
+        (COHERE, as_cohere(billed_units={"input_tokens": 10, "output_tokens": 5})),
+    ],
+)
+def test_usage_that_says_the_same_in_two_ways_is_exact(url: str, response: Any) -> None:
+    record = read_call(url, {"model": "command-a-03-2025"} if url == COHERE else {}, response)
+    assert (record.cost_details or {})["certainty"] == "exact", record.cost_details

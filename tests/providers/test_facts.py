@@ -28,7 +28,9 @@ def test_usage_that_can_be(usage: Any) -> None:
 @pytest.mark.parametrize(
     "usage",
     [{"prompt_tokens": "many"}, {"output_tokens": -1}, {"input_tokens": 1.5}, {"prompt_tokens_details": "x"}, {"iterations": [{"input_tokens": True}]},
-     {"server_tool_use": {"web_search_requests": "two"}}],
+     {"server_tool_use": {"web_search_requests": "two"}}, {"total_tokens": {}}, {"num_sources_used": "3"},
+     {"promptTokenCount": "100"}, {"promptTokensDetails": [{"tokenCount": -1}]}, {"promptTokensDetails": 5},
+     {"inputTokens": 1.5}, {"cache_creation": 5}, {"server_tool_use": "x"}, {"iterations": True}],
 )  # fmt: skip
 def test_usage_that_cannot_be_is_named(usage: dict[str, Any]) -> None:
     assert "the response says" in str(invalid_usage(usage))

@@ -63,7 +63,7 @@ def test_details_in_both_spellings() -> None:
 )  # fmt: skip
 def test_what_the_provider_says_it_costs(usage: dict[str, Any], cost: float | None) -> None:
     assert reported_cost(usage) == (None if cost is None else pytest.approx(cost))
-    assert cost_uncertainty(usage) is None
+    assert (cost_uncertainty(usage) is None) == (cost is not None)
 
 
 def test_ones_own_key_without_the_price_of_its_provider_is_uncertain() -> None:
