@@ -41,12 +41,11 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         output_tokens = total(
             output_tokens, reasoning
         )  # xAI excludes reasoning from the completion tokens; most others include it
-    cached = count(inner.get("cached_tokens")) or first_count(usage, *_CACHED) or count(inner.get("cached_tokens"))
     cache_writes = first_count(inner, "cache_write_tokens", "cache_creation_tokens")
     return Usage(
         input=input_tokens,
         output=output_tokens,
-        cache_read=cached,
+        cache_read=_cached(usage, inner),
         cache_creation=total(*map(count, written.values())) if cache_writes is None else cache_writes,
         cache_creation_12h=count(written.get("ttl_12h_tokens")),
         reasoning=reasoning,
@@ -79,6 +78,12 @@ def _pair(usage: dict[str, Any]) -> tuple[int | None, int | None]:
         next((side for side in (best_given, input_tokens, other_given) if side is not None), None),
         next((side for side in (best_made, output_tokens, other_made) if side is not None), None),
     )
+
+
+def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int | None:
+    """Return the number of cached tokens, in the details or beside them; a number that is not 0 wins."""
+    inside, beside = count(details.get("cached_tokens")), first_count(usage, *_CACHED)
+    return inside or beside or (beside if inside is None else inside)
 
 
 def contradiction(usage: dict[str, Any]) -> str | None:
