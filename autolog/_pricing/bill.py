@@ -99,11 +99,12 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return priced.as_estimate(doubts)
     host = urlsplit(record.request_url or "").netloc
     stated = facts.format != "openai" or provider_at(host) in _STATE_COSTS
-    return priced if stated else priced.as_estimate(["the response states a cost, which its provider is not known to do"])
+    return priced if stated else priced.as_estimate([_STRANGE_COST])
 
 
 #: The providers with OpenAI's format that state the cost of a call in its response; None stands for unknown hosts.
 _STATE_COSTS = frozenset({"openrouter", "perplexity", "x_ai", None})
+_STRANGE_COST = "the response states a cost, which its provider is not known to do"
 
 
 def _unknown_host(record: Record) -> str | None:
