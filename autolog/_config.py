@@ -150,12 +150,14 @@ def check_hosts(hosts: Mapping[str, str]) -> None:
     Raises:
         ConfigError: if they are not; the message says why.
     """
-    for host, spoken in hosts.items():
+    for host, format_name in hosts.items():
         if not host or "/" in host:
             raise ConfigError("hosts", f"{host!r} is not a host; write for example 'llm.internal' or 'localhost:8000'")
         formats = [row.module for row in ROWS]
-        if spoken not in formats:
-            raise ConfigError("hosts", f"{spoken!r} at {host!r} is not a format; choose one of {', '.join(formats)}")
+        if format_name not in formats:
+            raise ConfigError(
+                "hosts", f"{format_name!r} at {host!r} is not a format; choose one of {', '.join(formats)}"
+            )
 
 
 PRICE_NAMES = ("input", "output", "cache_read", "cache_write")
@@ -257,7 +259,10 @@ def _typed(name: str, value: Any, kind: type) -> Any:
         except (TypeError, ValueError):
             pass
     elif kind is dict and isinstance(value, str) and all("=" in pair for pair in value.split(",")):
-        return {host.strip(): spoken.strip() for host, _, spoken in (pair.partition("=") for pair in value.split(","))}
+        return {
+            host.strip(): format_name.strip()
+            for host, _, format_name in (pair.partition("=") for pair in value.split(","))
+        }
     elif kind is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
     elif isinstance(value, kind):

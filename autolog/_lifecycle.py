@@ -177,27 +177,27 @@ class ForkGate:
         self._gate = RLock()
 
     def __enter__(self) -> None:
-        me = get_ident()
-        depth = self._inside[me] = self._inside.get(me, 0) + 1
-        while depth == 1 and self._forking not in {None, me}:
-            del self._inside[me]
+        thread_id = get_ident()
+        depth = self._inside[thread_id] = self._inside.get(thread_id, 0) + 1
+        while depth == 1 and self._forking not in {None, thread_id}:
+            del self._inside[thread_id]
             with self._gate:
-                self._inside[me] = 1
+                self._inside[thread_id] = 1
 
     def __exit__(self, *_: object) -> None:
-        me = get_ident()
-        depth = self._inside.get(me, 0) - 1
+        thread_id = get_ident()
+        depth = self._inside.get(thread_id, 0) - 1
         if depth > 0:
-            self._inside[me] = depth
+            self._inside[thread_id] = depth
         else:
-            self._inside.pop(me, None)
+            self._inside.pop(thread_id, None)
 
     def pause_for_fork(self, timeout: float) -> None:
         """Keep new threads out, and wait up to `timeout` seconds until all other threads have left."""
         deadline = monotonic() + timeout
         if self._gate.acquire(timeout=timeout):
-            self._forking = me = get_ident()
-            while any(thread != me for thread in list(self._inside)) and monotonic() < deadline:
+            self._forking = thread_id = get_ident()
+            while any(thread != thread_id for thread in list(self._inside)) and monotonic() < deadline:
                 sleep(0.0002)
 
     def resume_after_fork(self) -> None:
@@ -276,8 +276,8 @@ def signals_deferred() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    held = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    handlers = {int(number): handler for number, handler in held.items() if callable(handler)}
+    previous = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {int(number): handler for number, handler in previous.items() if callable(handler)}
     try:
         with contextlib.suppress(ValueError):  # in a subinterpreter, where no handler ever runs
             for number in handlers:

@@ -156,7 +156,7 @@ def innermost(method: Any, file: str | None) -> FunctionType | None:
             if found.__code__.co_filename == file:
                 return found
             first = first or found
-        if callable(found) and not any(found is one for one in seen) and len(seen) < _MOST_WRAPPERS:
+        if callable(found) and not any(found is wrapper for wrapper in seen) and len(seen) < _MOST_WRAPPERS:
             seen.append(found)
             cells = getattr(found, "__closure__", None) or ()
             waiting += [cell.cell_contents for cell in cells if cell != _EMPTY]

@@ -83,8 +83,10 @@ def _sdks(patched: Mapping[str, int], problems: Mapping[str, str]) -> Iterator[I
 def _below(libraries: Mapping[str, int] | None) -> Iterator[Installed]:
     for name, through in THROUGH.items():
         if version := version_of(name):
-            there = [library for library in through if version_of(library) or library == "lm15"]  # DSPy brings its own
-            yield Installed(name, version, "http", libraries is not None, None, f"through {' and '.join(there)}")
+            installed = [
+                library for library in through if version_of(library) or library == "lm15"
+            ]  # DSPy brings its own
+            yield Installed(name, version, "http", libraries is not None, None, f"through {' and '.join(installed)}")
     for name in ("httpx", "httpx2", "requests", "aiohttp", "botocore", "lm15"):
         if version := version_of(name):
             yield Installed(name, version, "library", libraries is not None, (libraries or {}).get(name, 0))

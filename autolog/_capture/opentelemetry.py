@@ -189,9 +189,9 @@ class Bridge:
         self._describing: set[str | None] = set()
         self.enabled = True
 
-    def trace(self, theirs: int) -> int:
+    def trace(self, trace_id: int) -> int:
         """Return the trace to which an OpenTelemetry trace belongs: ours, if it began inside one of our spans."""
-        return self._traces.get(theirs, theirs)
+        return self._traces.get(trace_id, trace_id)
 
     def claim(self, exchange: Any) -> None:
         """Let a call replace the span that describes it, if it was made inside one."""

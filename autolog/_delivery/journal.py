@@ -191,8 +191,8 @@ class Journal:
                 except ValueError:
                     db.execute("DELETE FROM entry WHERE n = ?", (n,))
                     self._shed["unreadable in the journal"] += 1
-            mine = [(_owner(), now + LEASE, n) for _, n in entries]
-            db.executemany("UPDATE entry SET owner = ?, until = ? WHERE n = ?", mine)
+            claims = [(_owner(), now + LEASE, n) for _, n in entries]
+            db.executemany("UPDATE entry SET owner = ?, until = ? WHERE n = ?", claims)
         return entries
 
     @_repaired
@@ -304,10 +304,10 @@ class Journal:
         if old:
             self._shed["too old in the journal"] += old
         while db.execute("SELECT bytes FROM total").fetchone()[0] > self._max_bytes:
-            gone = db.execute("DELETE FROM entry WHERE n IN (SELECT n FROM entry ORDER BY n LIMIT 10)").rowcount
-            if not gone:
+            deleted = db.execute("DELETE FROM entry WHERE n IN (SELECT n FROM entry ORDER BY n LIMIT 10)").rowcount
+            if not deleted:
                 break
-            self._shed["journal full"] += gone
+            self._shed["journal full"] += deleted
 
 
 def journal_for(config: Config, target: Any) -> Journal:

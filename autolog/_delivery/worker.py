@@ -303,28 +303,28 @@ class Worker:
                 return
             flush_before_child_exits()
 
-    def _run(self, me: Thread) -> None:
+    def _run(self, thread: Thread) -> None:
         try:
             with guard("preparing"), self._work:
                 self._prepare()
             self._prepared = True
-            self._loop(me)
+            self._loop(thread)
         finally:
             self._idle = True  # whatever ended the thread, the next record starts a new one
 
-    def _loop(self, me: Thread) -> None:
+    def _loop(self, thread: Thread) -> None:
         awake_until = 0.0
-        while self._thread is me:
+        while self._thread is thread:
             self._wakeup.clear()
             due = self._due()
             if due is None and (monotonic() >= awake_until or not self.accepting):
-                if not self._sleep() and self._gave_up(me):
+                if not self._sleep() and self._gave_up(thread):
                     return
                 continue
             pause = self.poll_interval if due is None else due
             if pause > 0 and self._wait(pause):
                 continue
-            if self._thread is me and self._ready():
+            if self._thread is thread and self._ready():
                 self._work_once()
                 self._note_losses_now_and_then()
                 awake_until = monotonic() + AWAKE if self.poll_interval else 0.0
@@ -339,7 +339,7 @@ class Worker:
         self._idle = False
         return True
 
-    def _gave_up(self, me: Thread) -> bool:
+    def _gave_up(self, thread: Thread) -> bool:
         """Stop being the worker's thread; return False if work arrived meanwhile, which woke this thread."""
         if not self._starting.acquire(timeout=0):
             return False  # another thread is being started, or this one ended: the loop will notice
@@ -347,7 +347,7 @@ class Worker:
             self._thread = None
             if self._due() is None:
                 return True
-            self._thread = me
+            self._thread = thread
             return False
         finally:
             self._starting.release()

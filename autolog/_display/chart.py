@@ -60,8 +60,8 @@ def _bars(rows: Sequence[tuple[str, float]], top: float, shown: Callable[[float]
         if every == 1:
             parts.append(f'<text x="{middle:.1f}" y="{y - 10:.1f}" class="mid">{_text(shown(value))}</text>')
         if index % every == 0:
-            short = _shortened(label, max(5, int(room * every / _LETTER)))
-            parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - _BOTTOM + 34}" class="mid">{_text(short)}</text>')
+            shortened = _shortened(label, max(5, int(room * every / _LETTER)))
+            parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - _BOTTOM + 34}" class="mid">{_text(shortened)}</text>')
     return parts
 
 

@@ -61,9 +61,9 @@ def folded(lines: Sequence[Line]) -> Iterator[tuple[bool, list[Line]]]:
     """
     differing = [place for place, line in enumerate(lines) if line.kind != "same"]
     near = {place + step for place in differing for step in range(-CONTEXT, CONTEXT + 1)}
-    for far, places in groupby(range(len(lines)), lambda place: place not in near):
+    for is_far, places in groupby(range(len(lines)), lambda place: place not in near):
         stretch = [_shortened(lines[place]) for place in places]
-        yield far and len(stretch) > CONTEXT, stretch
+        yield is_far and len(stretch) > CONTEXT, stretch
 
 
 def _shortened(line: Line) -> Line:

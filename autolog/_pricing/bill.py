@@ -89,8 +89,8 @@ def _priced(record: Record, facts: Facts, usage: Usage, own: Any) -> Priced:
         return unknown(BY_THE_HOUR)
     if problem and facts.reported_cost is None:
         return unknown(problem)
-    at, beside = record.start_time, facts.additional_usage
-    priced = cost.price(seller(record), models(record), usage, terms, at, beside, untold)
+    at, additional = record.start_time, facts.additional_usage
+    priced = cost.price(seller(record), models(record), usage, terms, at, additional, untold)
     if priced.cost is None:
         return unknown(_explained(record, facts, usage, priced.details["unknown"]))
     if (host := _unknown_host(record)) is not None:

@@ -103,42 +103,47 @@ def _differing_keys(ours: dict[str, Sum], theirs: dict[str, Sum]) -> str:
         return ""
     notes = []
     for key in sorted(ours.keys() | theirs.keys()):
-        we, they = ours.get(key, Sum()).tokens, theirs.get(key, Sum()).tokens
-        if abs(we - they) > SHARE * max(we, they):
-            notes.append(f"{key or 'others'} {we:,} tokens logged, {they:,} billed")
+        recorded, billed = ours.get(key, Sum()).tokens, theirs.get(key, Sum()).tokens
+        if abs(recorded - billed) > SHARE * max(recorded, billed):
+            notes.append(f"{key or 'others'} {recorded:,} tokens logged, {billed:,} billed")
     return "; ".join(notes)
 
 
 def _line(day: str, model: str, key: str, ours: Sum | None, theirs: Sum | None, known: bool) -> Line:
-    we, they = ours or Sum(), theirs or Sum()
-    difference = they.cost - we.cost
-    if abs(difference) <= max(DOLLARS, SHARE * max(we.cost, they.cost)):
-        return Line(day, model, "agreed", we.cost, they.cost, "", key)
+    recorded, billed = ours or Sum(), theirs or Sum()
+    difference = billed.cost - recorded.cost
+    if abs(difference) <= max(DOLLARS, SHARE * max(recorded.cost, billed.cost)):
+        return Line(day, model, "agreed", recorded.cost, billed.cost, "", key)
     if ours is None:
-        return Line(day, model, "missing", 0.0, they.cost, _why_missing(model, they, known), key)
-    if theirs is None or not they.cost:
+        return Line(day, model, "missing", 0.0, billed.cost, _why_missing(model, billed, known), key)
+    if theirs is None or not billed.cost:
         why = "the provider reports none: its report may lag, or the key belongs to another organisation"
-        return Line(day, model, "unbilled", we.cost, 0.0, why, key)
+        return Line(day, model, "unbilled", recorded.cost, 0.0, why, key)
     verdict = "dearer" if difference > 0 else "cheaper"
-    return Line(day, model, verdict, we.cost, they.cost, _why(we, they, difference > 0), key)
+    return Line(day, model, verdict, recorded.cost, billed.cost, _why(recorded, billed, difference > 0), key)
 
 
-def _why_missing(model: str, they: Sum, known: bool) -> str:
+def _why_missing(model: str, billed: Sum, known: bool) -> str:
     if model == FEES:
-        amounts = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
+        amounts = _amounts(billed)
         return "tools and storage are billed separately from the calls" + (f": {amounts}" if amounts else "")
     if not known:
         return "nothing at all was logged with this key: another program uses it"
     return "none of these calls was logged: another program or key made them"
 
 
-def _why(we: Sum, they: Sum, dearer: bool) -> str:
-    if dearer and we.unknown:
-        return f"{we.unknown} of our {we.calls} calls have no known cost"
-    if not they.tokens:
-        return _why_by_calls(we, they)
-    extra = they.tokens - we.tokens
-    if abs(extra) <= SHARE * max(we.tokens, they.tokens):
+def _amounts(billed: Sum) -> str:
+    """Return the amounts that are not tokens, such as `3 images, 40 seconds`; empty if there are none."""
+    return ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in billed.others.items() if amount)
+
+
+def _why(recorded: Sum, billed: Sum, dearer: bool) -> str:
+    if dearer and recorded.unknown:
+        return f"{recorded.unknown} of our {recorded.calls} calls have no known cost"
+    if not billed.tokens:
+        return _why_by_calls(recorded, billed)
+    extra = billed.tokens - recorded.tokens
+    if abs(extra) <= SHARE * max(recorded.tokens, billed.tokens):
         other = (
             "a more expensive tier, tools, or a surcharge"
             if dearer
@@ -150,13 +155,12 @@ def _why(we: Sum, they: Sum, dearer: bool) -> str:
     return f"the provider counts {-extra:,} fewer tokens: some calls were logged twice, or are billed on another day"
 
 
-def _why_by_calls(we: Sum, they: Sum) -> str:
+def _why_by_calls(recorded: Sum, billed: Sum) -> str:
     """Return the likely reason for a difference if the report has no tokens, as for images and speech."""
-    amounts = ", ".join(f"{amount:,.0f} {name.replace('_', ' ')}" for name, amount in they.others.items() if amount)
-    amounts = f" ({amounts})" if amounts else ""
-    if not they.calls:
+    amounts = f" ({_amounts(billed)})" if _amounts(billed) else ""
+    if not billed.calls:
         return f"the report has no tokens{amounts}: calls are missing on one side, or the price differs"
-    if they.calls == we.calls:
+    if billed.calls == recorded.calls:
         return f"the calls agree{amounts} but the price does not: another size or quality, or an outdated price"
-    more = "more" if they.calls > we.calls else "fewer"
-    return f"the provider counts {abs(they.calls - we.calls):,} {more} calls{amounts}"
+    more = "more" if billed.calls > recorded.calls else "fewer"
+    return f"the provider counts {abs(billed.calls - recorded.calls):,} {more} calls{amounts}"

@@ -72,12 +72,12 @@ def models(record: Record) -> tuple[str, ...]:
     On Bedrock the request's name comes first, because it contains the inference profile, on which the price depends. If
     it lacks the model's date, the profile is combined with the response's name.
     """
-    requested, answered = record.request_model, record.response_model
+    requested, served = record.request_model, record.response_model
     if record.provider_name != "aws.bedrock":
-        return tuple(filter(None, (answered, requested)))
+        return tuple(filter(None, (served, requested)))
     profile = _BEDROCK_ID.match(_bare(requested or ""))
-    dated = f"{profile[1]}{answered}" if profile and answered and not names_profile(answered) else None
-    return tuple(filter(None, (requested, dated, answered)))
+    dated = f"{profile[1]}{served}" if profile and served and not names_profile(served) else None
+    return tuple(filter(None, (requested, dated, served)))
 
 
 #: The beginning of a model's id on Bedrock: optionally the region of an inference profile, and the maker.

@@ -218,8 +218,8 @@ def _role(item: dict[str, Any], role: str) -> str:
 
 
 def _thoughts(item: dict[str, Any]) -> list[Part]:
-    thought = item.get("reasoning_content") or item.get("reasoning") or item.get("thinking")
-    return [Part("reasoning", thought)] if isinstance(thought, str) else []
+    reasoning = item.get("reasoning_content") or item.get("reasoning") or item.get("thinking")
+    return [Part("reasoning", reasoning)] if isinstance(reasoning, str) else []
 
 
 #: The keys that may hold a message's content.

@@ -70,8 +70,8 @@ def _text(item: dict[str, Any]) -> list[Part]:
 
 
 def _reasoning(item: dict[str, Any]) -> list[Part]:
-    thought = _first(item, "thinking", "text") or text_of(item.get("summary")) or text_of(item.get("content"))
-    return [Part("reasoning", text_of(thought) or "(hidden)")]
+    reasoning = _first(item, "thinking", "text") or text_of(item.get("summary")) or text_of(item.get("content"))
+    return [Part("reasoning", text_of(reasoning) or "(hidden)")]
 
 
 def _refusal(item: dict[str, Any]) -> list[Part]:
@@ -141,8 +141,8 @@ def _inner(key: str) -> Callable[[dict[str, Any]], list[Part]]:
 
 
 def _converse_reasoning(item: dict[str, Any]) -> list[Part]:
-    thought = mapping(mapping(item["reasoningContent"]).get("reasoningText")).get("text")
-    return [Part("reasoning", str(thought or "(hidden)"))]
+    reasoning = mapping(mapping(item["reasoningContent"]).get("reasoningText")).get("text")
+    return [Part("reasoning", str(reasoning or "(hidden)"))]
 
 
 _BY_KEY: dict[str, Callable[[dict[str, Any]], list[Part]]] = {

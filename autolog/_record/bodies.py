@@ -143,8 +143,8 @@ def without_repeats(body: bytes) -> bytes:
     end = b'"' + b'"'.join(first[differing[-1] + 1 :])
     begin = max(start.rfind(b"{"), start.rfind(b","), 0)
     stop = min(len(end.partition(b"}")[0]), len(end.partition(b",")[0])) - len(end) or None
-    short = [block[begin:stop] if block.startswith(start) and block.endswith(end) else block for block in blocks]
-    return b"\n".join([*short, start, end])
+    shortened = [block[begin:stop] if block.startswith(start) and block.endswith(end) else block for block in blocks]
+    return b"\n".join([*shortened, start, end])
 
 
 # Forms

@@ -88,8 +88,8 @@ def _fold(body: bytes) -> Folded:
             after = max(after, at + 1)
             done += blocks[at:after]
         at = after
-    long = max(map(len, pieces), default=0) >= _LONG
-    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if long else b"")
+    is_long = max(map(len, pieces), default=0) >= _LONG
+    return Folded(separator.join(done), b'"%s"' % b'"\n"'.join(pieces) if is_long else b"")
 
 
 #: A call has two bodies, the request's and the response's.

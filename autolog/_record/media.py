@@ -162,14 +162,14 @@ def take_out(body: bytes, entries: Sequence[Entry]) -> tuple[bytes, dict[str, by
 def put_back(body: bytes, entries: Sequence[Entry], load: Callable[[str], bytes | None]) -> bytes:
     """Return the body as it was before `take_out`; `load` returns a piece of media by its hash, or None."""
     pieces: list[bytes] = []
-    at = gone = 0
+    at = removed = 0
     for entry in _standing(entries):
         content = load(entry["sha256"])
         if content is None:
             continue
-        start = entry["offset"] - gone
+        start = entry["offset"] - removed
         pieces += [body[at:start], base64.b64encode(content) if entry["encoding"] == "base64" else content]
-        at, gone = start, gone + entry["length"]
+        at, removed = start, removed + entry["length"]
     pieces.append(body[at:])
     return b"".join(pieces)
 
@@ -184,11 +184,11 @@ def take_media(record: Record) -> tuple[list[bytes | None], dict[str, bytes]]:
     entries = record.media or []
     for side in ("request", "response"):
         body: bytes | None = getattr(record, f"{side}_body")
-        mine = [entry for entry in entries if entry["body"] == side]
-        if body is not None and mine:
-            body, taken = take_out(body, mine)
+        of_side = [entry for entry in entries if entry["body"] == side]
+        if body is not None and of_side:
+            body, taken = take_out(body, of_side)
             contents |= taken
-            if not taken and any(entry.get("kept") is not False for entry in mine):
+            if not taken and any(entry.get("kept") is not False for entry in of_side):
                 record.media = [entry for entry in record.media or () if entry["body"] != side] or None
         bodies.append(body)
     return bodies, contents
@@ -199,8 +199,8 @@ def give_media(record: Record, load: Callable[[str], bytes | None]) -> None:
     for side in ("request", "response"):
         body: bytes | None = getattr(record, f"{side}_body")
         if body is not None and record.media:
-            mine = [entry for entry in record.media if entry["body"] == side]
-            setattr(record, f"{side}_body", put_back(body, mine, load))
+            of_side = [entry for entry in record.media if entry["body"] == side]
+            setattr(record, f"{side}_body", put_back(body, of_side, load))
 
 
 def _standing(entries: Sequence[Entry]) -> list[Entry]:
@@ -236,9 +236,9 @@ def limit_media(record: Record, max_bytes: int) -> None:
             continue
         large = [entry for entry in entries if entry["size"] > max_bytes]
         setattr(record, name, take_out(body, large)[0] if large else body)
-        gone = 0
+        removed = 0
         for entry in entries:
-            entry["offset"] -= gone
+            entry["offset"] -= removed
             if entry in large:
-                gone += entry["length"]
+                removed += entry["length"]
                 entry |= {"length": 0, "kept": False}

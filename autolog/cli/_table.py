@@ -60,11 +60,11 @@ def _natural(columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list
 
 
 def _usual(columns: Sequence[Column], natural: Sequence[int]) -> list[int]:
-    return [min(wide, column.most or wide) for wide, column in zip(natural, columns, strict=True)]
+    return [min(width, column.most or width) for width, column in zip(natural, columns, strict=True)]
 
 
 def _least(columns: Sequence[Column], usual: Sequence[int]) -> list[int]:
-    return [min(wide, column.least or wide) for wide, column in zip(usual, columns, strict=True)]
+    return [min(width, column.least or width) for width, column in zip(usual, columns, strict=True)]
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int | None) -> dict[int, int]:
@@ -80,9 +80,9 @@ def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: i
             break
         del left[first]
     room = width - sum(left.values()) - len(_GAP) * (len(left) - 1)
-    for wide in (usual, natural):
+    for limits in (usual, natural):
         for index in sorted(left, key=lambda index: columns[index].leave):
-            more = min(wide[index] - left[index], max(room, 0))
+            more = min(limits[index] - left[index], max(room, 0))
             left[index] += more
             room -= more
     return left

@@ -40,10 +40,10 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
     """Print the differences between two records."""
     figures = compare_figures(left, right)
     requested = compare_lines(request_lines(left), request_lines(right))
-    answered = compare_lines(answer_lines(left), answer_lines(right))
+    received = compare_lines(answer_lines(left), answer_lines(right))
     if as_json:
         sides = {"left": left.id, "right": right.id, "figures": {name: [one, other] for name, one, other in figures}}
-        lines = {"request": [asdict(line) for line in requested], "answer": [asdict(line) for line in answered]}
+        lines = {"request": [asdict(line) for line in requested], "answer": [asdict(line) for line in received]}
         echo_json({**sides, **lines})
         return
     screen = console()
@@ -55,10 +55,10 @@ def show_difference(left: Record, right: Record, as_json: bool) -> None:
         style = "" if one == other else "bold yellow"
         table.add_row(Text(name, style="dim"), Text(safe(one), style=style), Text(safe(other), style=style))
     screen.print(table)
-    for title, lines_ in (("asked", requested), ("answered", answered)):
+    for title, lines_ in (("asked", requested), ("answered", received)):
         screen.print(Text(f"\n{title}", style="bold cyan"))
-        for far, stretch in folded(lines_):
-            if far:
+        for is_far, stretch in folded(lines_):
+            if is_far:
                 screen.print(Text(f"  … {counted(len(stretch), 'equal line')}", style="dim italic"))
                 continue
             for line in stretch:

@@ -106,8 +106,8 @@ def _journal(config: Config) -> Iterator[Check]:
     words = "; ".join(contents) + resent or "nothing waiting"
     yield "journal", not contents, f"{words}; schema version {journal_file.VERSION}"
     if losses:
-        lost = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
-        yield "losses", False, "; ".join(lost)
+        reports = [f"{loss['count']} ({loss['reason']}), process {loss['pid']}, {loss['at']}" for loss in losses[-5:]]
+        yield "losses", False, "; ".join(reports)
     else:
         yield "losses", True, "none reported by processes that ended; for a running one, see autolog.status()"
 
@@ -164,12 +164,12 @@ def _protocol(address: str, version: str | None) -> Check:
     """Check the protocol version of a server; the first releases did not report one."""
     if version is None:
         return "server", True, f"{address} accepts records"
-    ours = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
-    spoken = f"protocol {version} there, {native.PROTOCOL} here"
+    is_compatible = native.PROTOCOL.partition(".")[0] == version.partition(".")[0]
+    versions = f"protocol {version} there, {native.PROTOCOL} here"
     return (
         "server",
-        ours,
-        f"{address} {'accepts records' if ours else 'or this installation must be upgraded'}: {spoken}",
+        is_compatible,
+        f"{address} {'accepts records' if is_compatible else 'or this installation must be upgraded'}: {versions}",
     )
 
 

@@ -71,16 +71,16 @@ def reconcile(
     if file is not None:
         with file.open(newline="", encoding="utf-8-sig") as rows:
             try:
-                theirs = reports.csv_report(csv.DictReader(rows))
+                billed = reports.csv_report(csv.DictReader(rows))
             except ValueError as error:
                 raise AutologError(f"{file}: {error}") from error
         days = (start.date().isoformat(), end.date().isoformat())
-        theirs.sums = {key: total for key, total in theirs.sums.items() if days[0] <= key[0] <= days[1]}
+        billed.sums = {key: total for key, total in billed.sums.items() if days[0] <= key[0] <= days[1]}
     else:
-        theirs = read(_fetcher(provider, base_url or address, variable), start.date(), after.date())
+        billed = read(_fetcher(provider, base_url or address, variable), start.date(), after.date())
     since, before = start.replace(tzinfo=UTC), after.replace(tzinfo=UTC)
     query = Query({"provider_name": provider, "kind": "llm"}, since=since, until=before)
-    lines = compare.compare(compare.logged(open_for_reading(store).scan(query), theirs.keys), theirs)
+    lines = compare.compare(compare.logged(open_for_reading(store).scan(query), billed.keys), billed)
     _show(lines, everything, as_json)
     if any(line.verdict != "agreed" for line in lines):
         click.get_current_context().exit(1)

@@ -111,11 +111,11 @@ def _message(item: Any, role: str) -> Iterator[Json]:
         yield {"role": "tool", "tool_call_id": str(call_id), "content": text_of(pieces.content()) or ""}
         return
     if not pieces.results or pieces.content() or pieces.calls:
-        thought = item.get("reasoning_content") or "\n".join(pieces.thoughts)
+        reasoning = item.get("reasoning_content") or "\n".join(pieces.thoughts)
         yield {
             "role": named,
             "content": pieces.content(),
-            **({"reasoning_content": thought} if thought else {}),
+            **({"reasoning_content": reasoning} if reasoning else {}),
             **({"tool_calls": pieces.calls} if pieces.calls else {}),
         }
     yield from pieces.results

@@ -126,7 +126,7 @@ def _depth(value: Any, prune: bool) -> int:
             for item in level:
                 item.clear()
         children = (item.values() if type(item) is dict else item for item in level if type(item) in _CONTAINERS)
-        level = [child for some in children for child in some if type(child) in _CONTAINERS]
+        level = [child for siblings in children for child in siblings if type(child) in _CONTAINERS]
     return depth
 
 

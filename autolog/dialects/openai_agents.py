@@ -226,12 +226,15 @@ def _response(output: Any) -> Any:
 
 def _read_usage(record: Record, usage: Json) -> None:
     """Read the SDK's counts: the input includes cached tokens, and the output includes reasoning tokens."""
-    read, thought = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
+    input_details, output_details = (
+        mapping(usage.get("input_tokens_details")),
+        mapping(usage.get("output_tokens_details")),
+    )
     record.usage_input_tokens = count(usage.get("input_tokens"))
     record.usage_output_tokens = count(usage.get("output_tokens"))
-    record.usage_cache_read_input_tokens = count(read.get("cached_tokens"))
-    record.usage_cache_creation_input_tokens = count(read.get("cache_write_tokens"))
-    record.usage_reasoning_output_tokens = count(thought.get("reasoning_tokens"))
+    record.usage_cache_read_input_tokens = count(input_details.get("cached_tokens"))
+    record.usage_cache_creation_input_tokens = count(input_details.get("cache_write_tokens"))
+    record.usage_reasoning_output_tokens = count(output_details.get("reasoning_tokens"))
 
 
 def _derive(record: Record) -> None:

@@ -136,10 +136,10 @@ def format_for(host: str, path: str) -> Format | None:
     Not every call to a provider's host is a model call: see `Format.billable`.
     """
     path = plain_path(path)
-    there = [row for row in ROWS if _name_at(row, host) is not None]
-    found = next((row for row in there if row.has(path)), None)
+    rows = [row for row in ROWS if _name_at(row, host) is not None]
+    found = next((row for row in rows if row.has(path)), None)
     found = found or next((row for row in ROWS if row.anywhere and re.search(row.paths, path)), None)
-    found = found or next(iter(there), None)
+    found = found or next(iter(rows), None)
     return None if found is None else format_named(found.module)
 
 

@@ -23,13 +23,13 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     """Read a usage object of Converse, whose `inputTokens` exclude cache reads and writes, as Anthropic's do."""
     read = first_count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     written = first_count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
-    fresh = count(usage.get("inputTokens"))
+    uncached = count(usage.get("inputTokens"))
     classes: dict[str, int | None] = {}
     for item in objects(usage.get("cacheDetails")):
         lifetime = str(item.get("ttl"))
         classes[lifetime] = total(classes.get(lifetime), count(item.get("inputTokens")))
     return Usage(
-        input=None if fresh is None else total(fresh, read, written),
+        input=None if uncached is None else total(uncached, read, written),
         output=count(usage.get("outputTokens")),
         cache_read=read,
         cache_creation=written,

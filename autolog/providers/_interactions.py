@@ -82,9 +82,9 @@ def count_modalities(read: Usage, details: Sequence[Any], tokens: str) -> None:
             of objects with a `modality`, in upper or lower case, and a token count.
         tokens: the key of the token count in those objects.
     """
-    prompt, beside, output, kept = (_by_modality(items, tokens) for items in details)
-    read.input_audio = total(prompt.get("audio"), beside.get("audio"))
-    read.input_image = total(prompt.get("image"), beside.get("image"))
+    prompt, tool_prompt, output, kept = (_by_modality(items, tokens) for items in details)
+    read.input_audio = total(prompt.get("audio"), tool_prompt.get("audio"))
+    read.input_image = total(prompt.get("image"), tool_prompt.get("image"))
     read.output_audio, read.output_image = output.get("audio"), output.get("image")
     untold = 0 if kept else None
     read.cache_audio_read, read.cache_image_read = kept.get("audio", untold), kept.get("image", untold)

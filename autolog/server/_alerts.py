@@ -189,10 +189,10 @@ def check_rule(rule: Rule) -> None:
     if not _NAME.fullmatch(rule.name) or rule.name in {".", ".."}:
         raise AutologError(f"name: {rule.name[:100]!r}: an alert's name has 1 to 100 characters, and no slash")
     condition = rule.condition
-    wrong = [word for word in rule.filters if word not in RULE_FILTERS]
-    if wrong:
+    unknown = [word for word in rule.filters if word not in RULE_FILTERS]
+    if unknown:
         raise AutologError(
-            f"filters: {wrong[0][:50]!r} is not a filter of alerts; choose one of {', '.join(RULE_FILTERS)}"
+            f"filters: {unknown[0][:50]!r} is not a filter of alerts; choose one of {', '.join(RULE_FILTERS)}"
         )
     if condition.measure == "error_rate" and "status" in rule.filters:
         raise AutologError("filters: the error rate of calls with one status is 0 or 100%; leave status out")

@@ -114,12 +114,16 @@ class Spending:
 
     def _claim(self, budget: Budget, value: str) -> bool:
         """Return whether this server is the one to act on a budget in this period: the last one to write a claim is."""
-        name, mine, now = f"{budget.kind}:{value}:{budget.limit}:{budget.period}", uuid.uuid4().hex, datetime.now(UTC)
+        name, claim_id, now = (
+            f"{budget.kind}:{value}:{budget.limit}:{budget.period}",
+            uuid.uuid4().hex,
+            datetime.now(UTC),
+        )
         known = self._store.documents(_KIND).get(name)
         if known is not None and now - datetime.fromisoformat(known["at"]) < budget.period:
             return False
-        self._writer.run(lambda store: store.put_document(_KIND, name, {"at": now.isoformat(), "by": mine}))
-        return self._store.documents(_KIND).get(name, {}).get("by") == mine
+        self._writer.run(lambda store: store.put_document(_KIND, name, {"at": now.isoformat(), "by": claim_id}))
+        return self._store.documents(_KIND).get(name, {}).get("by") == claim_id
 
 
 def _accounts(store: Store) -> Accounts:

@@ -152,11 +152,13 @@ class _Folding:
     def fold(self, new: Candidate) -> None:
         """Fold a call with all known reports of it."""
         record = new.record
-        again = self.known.reported(record)
-        if again is not None and again.record.id != record.id:  # a report that was folded earlier has been sent again
-            self._fold_again(again, new)
+        earlier = self.known.reported(record)
+        if (
+            earlier is not None and earlier.record.id != record.id
+        ):  # a report that was folded earlier has been sent again
+            self._fold_again(earlier, new)
             return
-        if again is None or len(reports(again.record)) == 1:
+        if earlier is None or len(reports(earlier.record)) == 1:
             for other in list(self.known.matching(record)):
                 if record.seq is not None and other.record.dialect != "native" and (other.record.seq or 0) > record.seq:
                     continue  # of two stored records the later looks for the other, so that only one decides
@@ -164,7 +166,7 @@ class _Folding:
                 if joined or not is_call(other.record):
                     continue
                 is_same = takes(other.record, record) and is_one_call(other.record, record)
-                if is_same and not self._join(other, new, again):
+                if is_same and not self._join(other, new, earlier):
                     return
         if record.start_time is None and self.known.is_step(record):
             _forget_bill(record)
@@ -180,18 +182,18 @@ class _Folding:
         else:
             _unbill(new.record, known.record)
 
-    def _join(self, other: Candidate, new: Candidate, again: Candidate | None) -> bool:
+    def _join(self, other: Candidate, new: Candidate, earlier: Candidate | None) -> bool:
         """Leave the cost of a call with one of two reports; return whether that is the new one.
 
-        `again` is what was known of the new report before: an earlier part of it, or the same one.
+        `earlier` is what was known of the new report before: an earlier part of it, or the same one.
         """
         both = {other.record.dialect: other, new.record.dialect: new}
         if both.keys() == {"native", "otlp"} and "otel" not in both["native"].record.extra:
             return self._merge(other, new)
         winner, loser = (new, other) if rank(new.record) > rank(other.record) else (other, new)
         self._bill(winner, loser, new)
-        if winner is other and again is not None:  # the record was a call of its own until now
-            self._change(again, partial(_unbill, bearer=other.record))
+        if winner is other and earlier is not None:  # the record was a call of its own until now
+            self._change(earlier, partial(_unbill, bearer=other.record))
         return winner is new
 
     def _merge(self, other: Candidate, new: Candidate) -> bool:
@@ -249,10 +251,10 @@ class _Folding:
             if other.folded or not is_call(other.record) or not may_be_layers(other.record, new.record):
                 continue
             inner, outer = (new, other) if is_above else (other, new)
-            alike = used(inner.record) == used(outer.record)
-            if not alike and len(reports(outer.record)) > 1 and outer.record.dialect != "native":
+            same_usage = used(inner.record) == used(outer.record)
+            if not same_usage and len(reports(outer.record)) > 1 and outer.record.dialect != "native":
                 continue  # the outer span already bears the cost of another call
-            if outer.record.dialect == "native" or (alike and rank(outer.record) > rank(inner.record)):
+            if outer.record.dialect == "native" or (same_usage and rank(outer.record) > rank(inner.record)):
                 inner, outer = outer, inner  # the call is what was captured on the wire; spans inside it are its steps
             self._bill(inner, outer, new)
             if outer is new:

@@ -64,12 +64,12 @@ class Known:
         self._order: dict[Candidate, int] = {}
         """The number of candidates that were placed before each."""
         for project in {record.project for record in records}:
-            mine = [record for record in records if record.project == project]
+            of_project = [record for record in records if record.project == project]
             for native in (True, False):  # two native records are never the same call
-                asking = mine if not native else [call for call in mine if call.dialect != "native"]
+                asking = of_project if not native else [call for call in of_project if call.dialect != "native"]
                 self._fetch_responses(store, project, asking, native)
                 self._fetch_used(store, project, asking, native)
-            self._fetch_traces(store, project, mine)
+            self._fetch_traces(store, project, of_project)
 
     @property
     def is_empty(self) -> bool:
@@ -83,9 +83,9 @@ class Known:
 
     def _fetch_used(self, store: Store, project: str, asking: Sequence[Record], native: bool) -> None:
         counted = [call for call in asking if call.usage_output_tokens is not None or call.status == "error"]
-        for some, since, until in _stretches(counted):
-            tokens = sorted({used(call)[:2] for call in some}, key=str)
-            each = EACH_USAGE + 2 * len(some)
+        for stretch, since, until in _stretches(counted):
+            tokens = sorted({used(call)[:2] for call in stretch}, key=str)
+            each = EACH_USAGE + 2 * len(stretch)
             self._note(store.by_usage(project, tokens, native, since, until, each))
 
     def _fetch_traces(self, store: Store, project: str, calls: Sequence[Record]) -> None:
@@ -178,27 +178,27 @@ class Known:
     def _above(self, record: Record) -> Iterator[Candidate]:
         above, steps = record.parent_span_id, 0
         while above is not None and steps < MOST_DEEP:
-            there = self._at_span(record, above)
-            yield from there
-            above, steps = (there[-1].record.parent_span_id if there else None), steps + 1
+            found = self._at_span(record, above)
+            yield from found
+            above, steps = (found[-1].record.parent_span_id if found else None), steps + 1
 
     def _below(self, record: Record) -> Iterator[Candidate]:
         level, seen = [record.span_id], {record.span_id}
         for _ in range(MOST_DEEP):
-            there = [candidate for span in level if span is not None for candidate in self._at_parent(record, span)]
-            if not there:
+            found = [candidate for span in level if span is not None for candidate in self._at_parent(record, span)]
+            if not found:
                 return
-            yield from there
-            level = [candidate.record.span_id for candidate in there if candidate.record.span_id not in seen]
+            yield from found
+            level = [candidate.record.span_id for candidate in found if candidate.record.span_id not in seen]
             seen.update(level)
 
     def _at_span(self, record: Record, span: str | None) -> list[Candidate]:
-        there = self._by_span.get((record.project, record.trace_id or "", span), ())
-        return [candidate for candidate in there if candidate.record.span_id == span]  # folding may have moved a record
+        found = self._by_span.get((record.project, record.trace_id or "", span), ())
+        return [candidate for candidate in found if candidate.record.span_id == span]  # folding may have moved a record
 
     def _at_parent(self, record: Record, span: str | None) -> list[Candidate]:
-        there = self._by_parent.get((record.project, record.trace_id or "", span), ())
-        return [candidate for candidate in there if candidate.record.parent_span_id == span]
+        found = self._by_parent.get((record.project, record.trace_id or "", span), ())
+        return [candidate for candidate in found if candidate.record.parent_span_id == span]
 
     def _in_place(self, record: Record) -> list[Candidate]:
         """Return the spans that an SDK call may be the same as by its place in the trace, or vice versa."""
@@ -213,8 +213,8 @@ class Known:
         """Yield the calls that may be the same as a record; of similar ones those nearest in time first."""
         groups = [self._by_response[record.project, record.response_id]] if record.response_id else []
         kind = id_kind(record.response_id)
-        alike = self._by_usage[record.project, used(record)]
-        groups += [group for other, group in alike.items() if kind is None or other != kind]  # ids of one kind decide
+        by_kind = self._by_usage[record.project, used(record)]
+        groups += [group for other, group in by_kind.items() if kind is None or other != kind]  # ids of one kind decide
         for others in (*(group.nearest(record) for group in groups), self._in_place(record)):
             found = [
                 candidate
@@ -247,10 +247,10 @@ class _Group:
     def nearest(self, record: Record) -> Iterator[Candidate]:
         """Yield those calls without a report by the record's sender that began nearest to the record."""
         name, at = sender(record), begun(record)
-        for senders, some in self._by_senders.items():
+        for senders, candidates in self._by_senders.items():
             if name not in senders:
-                place = bisect_left(some, at, key=attrgetter("start"))
-                yield from some[max(0, place - NEAREST) : place + NEAREST]
+                place = bisect_left(candidates, at, key=attrgetter("start"))
+                yield from candidates[max(0, place - NEAREST) : place + NEAREST]
 
 
 def _distance(one: Record, other: Record) -> timedelta:

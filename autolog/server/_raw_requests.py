@@ -31,10 +31,10 @@ def join_requests(store: Store, records: Sequence[Record]) -> None:
     """
     sessions = {(record.project, record.session) for record in records if _is_request(record) or _is_waiting(record)}
     for project, session in sessions:
-        mine = [record for record in records if (record.project, record.session) == (project, session)]
-        known = _stored(store, project, session, mine)
-        calls = [record for record in (*mine, *known) if record.kind == "llm" and record.dialect == "otlp"]
-        for request in filter(_is_request, [*mine, *known]):
+        arrived = [record for record in records if (record.project, record.session) == (project, session)]
+        known = _stored(store, project, session, arrived)
+        calls = [record for record in (*arrived, *known) if record.kind == "llm" and record.dialect == "otlp"]
+        for request in filter(_is_request, [*arrived, *known]):
             call = _call_of(request, calls)
             if call is None:
                 continue
@@ -84,22 +84,22 @@ def _is_waiting(record: Record) -> bool:
 
 def _call_of(request: Record, calls: Iterable[Record]) -> Record | None:
     """Return the call that a request began: the one that has it already, or the nearest one that has none."""
-    mine = [call for call in calls if call.parent_span_id == request.parent_span_id and "event" in call.extra]
-    joined = next((call for call in mine if call.extra.get("raw_request") == request.id), None)
+    siblings = [call for call in calls if call.parent_span_id == request.parent_span_id and "event" in call.extra]
+    joined = next((call for call in siblings if call.extra.get("raw_request") == request.id), None)
     if joined is not None:
         return joined
-    taken = {call.id for call in mine if "raw_request" in call.extra}  # also of a call that is sent again
+    taken = {call.id for call in siblings if "raw_request" in call.extra}  # also of a call that is sent again
     near = [
         (request.request_model != call.request_model, apart, number, call)
-        for number, call in enumerate(mine)
+        for number, call in enumerate(siblings)
         if call.id not in taken and _is_waiting(call) and (apart := _gap(request, call)) <= NEAR
     ]
     return min(near)[-1] if near else None
 
 
 def _gap(request: Record, call: Record) -> timedelta:
-    asked, began = begun(request), begun(call)
-    return abs(asked - began) if asked is not None and began is not None else timedelta.max
+    requested, began = begun(request), begun(call)
+    return abs(requested - began) if requested is not None and began is not None else timedelta.max
 
 
 def _reduce(request: Record, call: Record) -> None:

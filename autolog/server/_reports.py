@@ -51,8 +51,8 @@ def reports(record: Record) -> dict[str, str]:
 
 def takes(known: Record, new: Record) -> bool:
     """Return whether two records may be the same call, that is, no sender has reported both."""
-    there = reports(known)
-    return all(there.get(name, report) == report for name, report in reports(new).items())
+    present = reports(known)
+    return all(present.get(name, report) == report for name, report in reports(new).items())
 
 
 def join(record: Record, other: Record) -> dict[str, str]:

@@ -56,13 +56,15 @@ class Watch:
         """Renew or claim the lease; return whether this server holds it."""
         lease = self._store.documents(_KIND).get(_LEASE)
         now = datetime.now(UTC)
-        fresh = lease is not None and now - datetime.fromisoformat(lease["at"]) < timedelta(seconds=3 * self._every)
-        mine = lease is not None and lease["by"] == self._name
-        if fresh and not mine:
+        is_current = lease is not None and now - datetime.fromisoformat(lease["at"]) < timedelta(
+            seconds=3 * self._every
+        )
+        is_ours = lease is not None and lease["by"] == self._name
+        if is_current and not is_ours:
             return False
         renewed = {"by": self._name, "at": now.isoformat()}
         self._writer.run(lambda store: store.put_document(_KIND, _LEASE, renewed))
-        if fresh:
+        if is_current:
             return True
         self.background.pause(self._settled)
         return self._store.documents(_KIND).get(_LEASE, {}).get("by") == self._name

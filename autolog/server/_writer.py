@@ -142,8 +142,8 @@ class Writer:
         (self._record_writes if isinstance(change, RecordWrite) else self._changes).put((change, waiter))
 
     def _size(self) -> int:
-        apart = self._record_writes is not self._changes
-        return self._changes.qsize() + (self._record_writes.qsize() if apart else 0)
+        has_own_queue = self._record_writes is not self._changes
+        return self._changes.qsize() + (self._record_writes.qsize() if has_own_queue else 0)
 
     def close(self) -> None:
         """Make all queued changes, then stop the threads."""
@@ -224,14 +224,14 @@ def _record_writes(group: list[Queued]) -> list[tuple[RecordWrite, Waiter]]:
 
 def _prepare(group: list[Queued]) -> tuple[list[Queued], list[Answer]]:
     """Decode the deferred changes of a group; return the changes to make, and the answers to those that are invalid."""
-    ready: list[Queued] = []
+    prepared: list[Queued] = []
     failed: list[Answer] = []
     for change, waiter in group:
         try:
-            ready.append((change.prepare() if isinstance(change, DeferredChange) else change, waiter))
+            prepared.append((change.prepare() if isinstance(change, DeferredChange) else change, waiter))
         except Exception as error:  # noqa: BLE001 - passed on to the waiter
             failed.append((waiter, None, error))
-    return ready, failed
+    return prepared, failed
 
 
 def _answer(applied: Applied) -> Answer:

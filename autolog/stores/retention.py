@@ -55,9 +55,9 @@ def prune_store(
             if not left:
                 break
             step = min(CHUNK, max(1, left // 50))
-        gone = store.delete(query, step, descending=False)
-        deleted += gone
-        if not gone:
+        batch = store.delete(query, step, descending=False)
+        deleted += batch
+        if not batch:
             break
     if deleted and compact:
         store.compact()

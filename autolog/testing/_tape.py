@@ -297,7 +297,7 @@ _OF_CONNECTIONS = re.compile(r"Timeout|Connect|Protocol|ReadError|Payload|Chunke
 def failure(record: Record) -> str | None:
     """Return how the connection of a recorded call failed, `timeout` or `broken`; None if it did not fail."""
     kind = record.error_type or ""
-    answered = record.status_code is not None
-    if answered and not (record.status_code == 200 and _OF_CONNECTIONS.search(kind)):
+    has_status = record.status_code is not None
+    if has_status and not (record.status_code == 200 and _OF_CONNECTIONS.search(kind)):
         return None
     return "timeout" if "Timeout" in kind else "broken"

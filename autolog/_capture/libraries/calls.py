@@ -84,8 +84,8 @@ class CallRules:
         """Return the format of a call, by host (with port) and path; None if the request is not a call."""
         given = self._given(host)
         if given is not None:
-            spoken = any(row.module == given and row.has(path) for row in ROWS)
-            found = format_named(given) if spoken else None
+            has_path = any(row.module == given and row.has(path) for row in ROWS)
+            found = format_named(given) if has_path else None
         else:
             found = format_for(host, path)
         return found if found is not None and found.billable(method, path) else None

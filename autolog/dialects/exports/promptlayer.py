@@ -24,7 +24,7 @@ def decode(row: Json) -> list[Record]:
     template = mapping(object_of(row.get("prompt_blueprint")).get("prompt_template"))
     settings = mapping(mapping(object_of(row.get("prompt_blueprint")).get("metadata")).get("model"))
     messages = chat_messages(template.get("messages"), "user")
-    answered = messages.pop() if messages and messages[-1].get("role") == "assistant" else None
+    answer = messages.pop() if messages and messages[-1].get("role") == "assistant" else None
     model = text(row.get("model")) or text(settings.get("name"))
     request: Json = {"model": model, **mapping(settings.get("parameters"))}
     record = Record(
@@ -34,7 +34,7 @@ def decode(row: Json) -> list[Record]:
         provider_name=provider_called(text(row.get("provider")) or text(settings.get("provider"))),
         request_model=model,
         request_body=to_body({**request, "messages": messages} if messages else request),
-        response_body=to_body(response_of([answered]) if answered else None),
+        response_body=to_body(response_of([answer]) if answer else None),
         start_time=instant(row.get("request_start_time"), "request_start_time"),
         end_time=instant(row.get("request_end_time"), "request_end_time"),
         trace_id=text(row.get("trace_id")),

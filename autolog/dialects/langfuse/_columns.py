@@ -30,13 +30,15 @@ def observation_columns(row: Json) -> Json:
 def trace_columns(row: Json, records: Sequence[Record]) -> Json:
     """Return a trace from `encode_trace_row`, with the columns that are computed from its records."""
     within = [observation_columns(encode_observation(record)) for record in records if is_observation(record)]
-    levels = Counter(one["level"] for one in within)
-    scores: dict[str, Any] = {one["name"]: one["value"] for record in records for one in encode_record_scores(record)}
-    words = {one["name"]: one["stringValue"] for record in records for one in encode_record_scores(record)
-             if "stringValue" in one}  # fmt: skip
+    levels = Counter(item["level"] for item in within)
+    scores: dict[str, Any] = {
+        item["name"]: item["value"] for record in records for item in encode_record_scores(record)
+    }
+    words = {item["name"]: item["stringValue"] for record in records for item in encode_record_scores(record)
+             if "stringValue" in item}  # fmt: skip
     return {
         **row,
-        **{column: sum(one[column] or 0 for one in within) for column in _SUMMED},
+        **{column: sum(item[column] or 0 for item in within) for column in _SUMMED},
         "level": next((level for level in reversed(_LEVELS) if levels[level]), "DEFAULT"),
         **{f"{level.lower()}Count": levels[level] for level in _LEVELS},
         "scores_avg": {name: value for name, value in scores.items() if value is not None},

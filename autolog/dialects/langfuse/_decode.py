@@ -49,18 +49,18 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
     if not isinstance(events, list):
         raise Fault(400, "batch: is not a list of events")
     check_count(len(events), most)
-    batch, things = Batch(), dict[str, Json]()
+    batch, objects = Batch(), dict[str, Json]()
     about: list[tuple[str, str]] = []
     for event in events:
         event_id = str(mapping(event).get("id") or "")
         try:
-            about.append((event_id, _add(mapping(event), things, batch, find, root_of)))
+            about.append((event_id, _add(mapping(event), objects, batch, find, root_of)))
         except MISREAD as error:
             batch.refuse(event_id, error)
     decoded, refused = list[Record](), dict[str, Exception]()
-    for thing_id, thing in things.items():
+    for thing_id, fields in objects.items():
         try:
-            decoded.append(decode_thing(thing))
+            decoded.append(decode_thing(fields))
         except MISREAD as error:
             refused[thing_id] = error
     batch.records[:0] = decoded  # before the scores of these, because the first record of a call decides its time
@@ -72,7 +72,7 @@ def decode_batch(body: Json, find: Find, root_of: Find, most: int = NO_LIMIT) ->
     return batch
 
 
-def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> str:
+def _add(event: Json, objects: dict[str, Json], batch: Batch, find: Find, root_of: Find) -> str:
     """Add an event; return the id of the trace or observation that it is about, or an empty string if it has none."""
     word, _, _ = str(event.get("type") or "").rpartition("-")
     given = event.get("body")
@@ -91,10 +91,10 @@ def _add(event: Json, things: dict[str, Json], batch: Batch, find: Find, root_of
         raise Fault(400, "body.id: must have 1 to 200 characters")
     for key in ("timestamp", "startTime", "endTime", "completionStartTime"):
         parse_time(given.get(key), key)
-    if thing_id not in things:
+    if thing_id not in objects:
         before = find(thing_id)
-        things[thing_id] = {} if before is None or before.dialect != "langfuse" else thing_of(before)
-    known = things[thing_id]
+        objects[thing_id] = {} if before is None or before.dialect != "langfuse" else thing_of(before)
+    known = objects[thing_id]
     known.update({key: value for key, value in given.items() if value is not None})
     known["type"] = kind
     known.setdefault("timestamp" if kind == "trace" else "startTime", event.get("timestamp"))

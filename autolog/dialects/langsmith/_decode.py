@@ -89,7 +89,7 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
         Fault: 413, if it has more than `most` runs and feedbacks; 422, if it is not a form.
     """
     upload = Upload()
-    bad: set[str] = set()
+    unreadable: set[str] = set()
     parts = list(form_parts(data, content_type))
     if not parts:
         raise Fault(422, "the body is not a multipart form")
@@ -108,14 +108,14 @@ def decode_multipart(data: bytes, content_type: str, most: int = NO_LIMIT) -> Up
             try:
                 value = parse_json(content)
             except Fault as fault:
-                bad.add(run_id)
+                unreadable.add(run_id)
                 upload.reject(f"{part.name[:100]}: {fault.message}")
                 continue
             if operation == "feedback":
                 upload.feedback.append(mapping(value))
             else:
                 upload.merge(operation, run_id, {key: value} if key else mapping(value))
-    for run_id in bad:
+    for run_id in unreadable:
         upload.runs.pop(run_id, None)
     return upload
 

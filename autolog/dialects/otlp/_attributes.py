@@ -104,6 +104,6 @@ def _openinference(prefix: str, messages: Sequence[Message]) -> Attributes:
             called = f"{start}tool_calls.{at}.tool_call."
             found |= {called + "id": call.id, called + "function.name": call.name}
             found[called + "function.arguments"] = text_of(call.value)
-        answered = next((part.id for part in message.parts if part.kind == "tool_result"), None)
-        found[start + "tool_call_id"] = answered
+        call_id = next((part.id for part in message.parts if part.kind == "tool_result"), None)
+        found[start + "tool_call_id"] = call_id
     return found

@@ -41,12 +41,12 @@ def without_copies(attributes: Attributes, data: Attributes, bodies: Sequence[An
         data: the same attributes, or more, with JSON parsed.
         bodies: the bodies, as JSON data.
     """
-    long = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
-    again = {key for key in long if any(data[key] is body for body in bodies)}
-    if len(again) < len(long):
+    long_keys = [key for key, value in attributes.items() if isinstance(value, str) and len(value) >= _LONG]
+    copies = {key for key in long_keys if any(data[key] is body for body in bodies)}
+    if len(copies) < len(long_keys):
         leaves = {leaf for body in bodies for leaf in _leaves(body)}
-        again |= {key for key in long if key not in again and leaves.issuperset(_leaves(data[key]))}
-    return {key: value for key, value in attributes.items() if key not in again}
+        copies |= {key for key in long_keys if key not in copies and leaves.issuperset(_leaves(data[key]))}
+    return {key: value for key, value in attributes.items() if key not in copies}
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -145,11 +145,11 @@ def check_same_site(call: Call) -> None:
     """
     site, origin = call.headers.get("sec-fetch-site"), call.headers.get("origin")
     if site is not None:
-        ours = site in {"same-origin", "none"}
+        is_same_site = site in {"same-origin", "none"}
     else:
         hosts = {call.headers.get("host"), call.headers.get("x-forwarded-host")}
-        ours = origin is None or urlsplit(origin).netloc in hosts
-    if not ours:
+        is_same_site = origin is None or urlsplit(origin).netloc in hosts
+    if not is_same_site:
         raise Fault(403, "This was sent from another site.")
 
 

@@ -144,28 +144,30 @@ class Chart:
         """Return the chart as SVG; each step shows its figures and links to its logs."""
         figures = [[figure(step.total) for step in steps] for _, _, figure in self.series]
         top = _round_up(max(_heights(figures, self.kind), default=0.0))
-        wide = (WIDTH - LEFT) / len(steps)
+        step_width = (WIDTH - LEFT) / len(steps)
         grid = Markup("").join(_grid(share, top, self.show) for share in (0.0, 0.5, 1.0))
         hover = Markup("").join(
             _HOVER.format(
                 link(step), words := _words(step, index, self.series, figures, self.show),
-                LEFT + index * wide, TOP, wide, HEIGHT - TOP - BOTTOM, words,
+                LEFT + index * step_width, TOP, step_width, HEIGHT - TOP - BOTTOM, words,
             )
             for index, step in enumerate(steps)
         )  # fmt: skip
         legend = Markup(" ").join(_KEY.format(style, name) for name, style, _ in self.series)
-        marks = self._marks(figures, top, wide)
-        return _FIGURE.format(self.title, legend, WIDTH, HEIGHT, self.title, grid, marks, _labels(steps, wide), hover)
+        marks = self._marks(figures, top, step_width)
+        return _FIGURE.format(
+            self.title, legend, WIDTH, HEIGHT, self.title, grid, marks, _labels(steps, step_width), hover
+        )
 
-    def _marks(self, figures: list[list[float | None]], top: float, wide: float) -> Markup:
+    def _marks(self, figures: list[list[float | None]], top: float, step_width: float) -> Markup:
         styles = [style for _, style, _ in self.series]
         if self.kind == "lines":
-            rows = (_line(row, style, top, wide) for row, style in zip(figures, styles, strict=True))
+            rows = (_line(row, style, top, step_width) for row, style in zip(figures, styles, strict=True))
             return Markup("").join(rows)
         below = [0.0] * len(figures[0])
         drawn = Markup("")
         for row, style in zip(figures, styles, strict=True):
-            drawn += _bars(row, style, top, wide, below)
+            drawn += _bars(row, style, top, step_width, below)
             if self.kind == "stack":
                 below = [base + (value or 0.0) for base, value in zip(below, row, strict=True)]
         return drawn
@@ -177,14 +179,14 @@ def _heights(figures: list[list[float | None]], kind: str) -> list[float]:
     return [value for row in figures for value in row if value is not None]
 
 
-def _labels(steps: Sequence[Point], wide: float) -> Markup:
+def _labels(steps: Sequence[Point], step_width: float) -> Markup:
     """Return the labels of the time axis; the outermost ones are aligned to stay inside the chart."""
     count = min(len(steps), 5)
     drawn = Markup("")
     for number in range(count):
         index = round(number * (len(steps) - 1) / max(1, count - 1))
         ends = {0: (LEFT, ""), count - 1: (WIDTH, "end")}
-        x, anchor = ends.get(number, (LEFT + (index + 0.5) * wide, "middle between" if number % 2 else "middle"))
+        x, anchor = ends.get(number, (LEFT + (index + 0.5) * step_width, "middle between" if number % 2 else "middle"))
         drawn += _AXIS.format(x, HEIGHT - 6, anchor, steps[index].label)
     return drawn
 
@@ -213,24 +215,28 @@ def _tick(value: float, show: Show) -> str:
     return re.sub(r"\.00$", "", show(value / unit)) + letter
 
 
-def _bars(row: Sequence[float | None], style: str, top: float, wide: float, below: Sequence[float]) -> Markup:
+def _bars(row: Sequence[float | None], style: str, top: float, step_width: float, below: Sequence[float]) -> Markup:
     return Markup("").join(
         _BAR.format(
-            LEFT + (index + 0.1) * wide, y := _y(value + base, top), max(0.5, wide * 0.8), _y(base, top) - y, style
+            LEFT + (index + 0.1) * step_width,
+            y := _y(value + base, top),
+            max(0.5, step_width * 0.8),
+            _y(base, top) - y,
+            style,
         )
         for index, (value, base) in enumerate(zip(row, below, strict=True))
         if value
     )
 
 
-def _line(row: Sequence[float | None], style: str, top: float, wide: float) -> Markup:
+def _line(row: Sequence[float | None], style: str, top: float, step_width: float) -> Markup:
     """Draw a line through the known values, with gaps for missing values and dots for isolated ones."""
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(row):
         if value is None:
             runs.append([])
         else:
-            runs[-1].append((LEFT + (index + 0.5) * wide, _y(value, top)))
+            runs[-1].append((LEFT + (index + 0.5) * step_width, _y(value, top)))
     drawn = Markup("")
     for run in runs:
         if len(run) == 1:

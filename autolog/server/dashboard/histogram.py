@@ -67,8 +67,8 @@ def summed(store: Store, query: Query, zone: tzinfo) -> tuple[Summary, Histogram
     whole = _total(steps)
     until = max(until, whole.last, since + timedelta(seconds=1))
     top = max(summary.records for summary in steps)
-    wide = max(1.5, WIDTH * (step / (until - since)))
-    bars = Markup("").join(_bars(summary, since, until, wide, top, zone) for summary in steps)
+    bar_width = max(1.5, WIDTH * (step / (until - since)))
+    bars = Markup("").join(_bars(summary, since, until, bar_width, top, zone) for summary in steps)
     words = f"{whole.records:,} records between {_words(since, zone)} and {_words(until, zone)}"
     return whole, Histogram(_SVG.format(WIDTH, HEIGHT, words, bars), since, until)
 
@@ -97,16 +97,16 @@ def _total(steps: Sequence[Summary]) -> Summary:
     )  # fmt: skip
 
 
-def _bars(step: Summary, since: datetime, until: datetime, wide: float, top: int, zone: tzinfo) -> Markup:
+def _bars(step: Summary, since: datetime, until: datetime, bar_width: float, top: int, zone: tzinfo) -> Markup:
     x = WIDTH * ((step.first - since) / (until - since))
-    x, wide = max(0.0, x), wide + min(0.0, x)
+    x, bar_width = max(0.0, x), bar_width + min(0.0, x)
     words = (
         f"{_words(step.first, zone)}: {step.records:,} records, {step.errors:,} errors, {figures.dollars(step.cost)}"
     )
     tall, failed = HEIGHT * step.records / top, HEIGHT * step.errors / top
-    bar = _BAR.format(x, HEIGHT - tall, max(1.0, wide - 1.5), tall, "calls", words)
+    bar = _BAR.format(x, HEIGHT - tall, max(1.0, bar_width - 1.5), tall, "calls", words)
     return bar + (
-        _BAR.format(x, HEIGHT - failed, max(1.0, wide - 1.5), failed, "errors", words) if failed else Markup("")
+        _BAR.format(x, HEIGHT - failed, max(1.0, bar_width - 1.5), failed, "errors", words) if failed else Markup("")
     )
 
 

@@ -21,7 +21,11 @@ def known(request: PageRequest) -> Reply:
     """Return the suggested values of each filter as JSON."""
     project = request.project or request.parameter("project") or None
     values = {**_of_records(request.store, project), **_of_sums(request.store, project)}
-    return Reply(200, {name: [value for value in some if value] for name, some in values.items()}, headers=HEADERS)
+    return Reply(
+        200,
+        {name: [value for value in known_values if value] for name, known_values in values.items()},
+        headers=HEADERS,
+    )
 
 
 def _of_sums(store: Store, project: str | None) -> dict[str, list[str]]:

@@ -68,8 +68,8 @@ def remove(request: PageRequest) -> Reply:
     data = request.store.documents(_KIND).get(request.id)
     if data is None or request.project not in {None, data.get("project")}:
         raise Fault(404, "There is no such view; it may have been removed.")
-    gone = {**data, "removed_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    request.call.write(lambda store: store.put_document(_KIND, request.id, gone))
+    removed = {**data, "removed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    request.call.write(lambda store: store.put_document(_KIND, request.id, removed))
     return request.redirect(data["path"])
 
 

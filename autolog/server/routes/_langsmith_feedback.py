@@ -84,9 +84,9 @@ def routes(base: str) -> list[Route]:
     def read(path: str, handler: Any, summary: str) -> Route:
         return Route("GET", base + path, handler, dialect, f"LangSmith: {summary}", "read")
 
-    made = Route("POST", base + "/feedback", create, dialect, "LangSmith: feedback on a run", ok=(202,), keeps=True)
+    creation = Route("POST", base + "/feedback", create, dialect, "LangSmith: feedback on a run", ok=(202,), keeps=True)
     return [
-        made,
+        creation,
         read("/feedback", list_all, "feedback on runs"),
         read("/feedback/{id}", get, "one feedback"),
         Route("PATCH", base + "/feedback/{id}", update, dialect, "LangSmith: change a feedback"),

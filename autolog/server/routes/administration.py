@@ -173,8 +173,8 @@ class Alert(pydantic.BaseModel):
 
 
 def get_alerts(call: Call) -> Reply:
-    mine = None if call.principal.project == ANY_PROJECT else {call.principal.project}
-    return Reply(200, {"alerts": described(call.store, mine)})
+    projects = None if call.principal.project == ANY_PROJECT else {call.principal.project}
+    return Reply(200, {"alerts": described(call.store, projects)})
 
 
 def put_alert(call: Call) -> Reply:

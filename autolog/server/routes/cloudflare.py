@@ -21,8 +21,8 @@ def _project(call: Call) -> str:
     gateway = call.path["gateway_id"]
     if not 1 <= len(gateway) <= 64:
         raise Fault(400, "gateway_id: has 1 to 64 characters")
-    mine, known = call.principal.project, call.services.keyring.projects
-    if gateway == mine or (mine == ANY_PROJECT and gateway in known):
+    own, known = call.principal.project, call.services.keyring.projects
+    if gateway == own or (own == ANY_PROJECT and gateway in known):
         return gateway
     if len(known) == 1:
         return call.project
@@ -91,8 +91,8 @@ def get_response(call: Call) -> Reply:
 
 
 def list_gateways(call: Call) -> Reply:
-    mine = call.principal.project
-    names = sorted(call.services.keyring.projects if mine == ANY_PROJECT else {mine})
+    own = call.principal.project
+    names = sorted(call.services.keyring.projects if own == ANY_PROJECT else {own})
     info = {"page": 1, "per_page": max(20, len(names)), "count": len(names), "total_count": len(names)}
     page = call.parameter("page") or "1"
     rows = [_gateway(name, call) for name in names] if page == "1" else []

@@ -162,7 +162,7 @@ def _conditions(group: Json | None) -> tuple[Condition, ...]:
             raise Fault(400, "filter_group: a filter has field, operator and value")
         value = item.get("value")
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, (str, int, float)) for one in values):
+        if not all(isinstance(candidate, (str, int, float)) for candidate in values):
             raise Fault(400, "filter_group: values are texts and numbers")
         conditions.append(Condition(field, operator, tuple(values)))
     return tuple(conditions)

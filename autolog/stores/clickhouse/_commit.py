@@ -59,7 +59,7 @@ class Commits:
         """Insert changed records, which are stored when this returns."""
         rows, media, changed_rows = list[list[Any]](), dict[str, bytes](), list[list[Any]]()
         bases = [kept.version for kept in changed]
-        mine: set[int] = set()
+        own_versions: set[int] = set()
         for kept in changed:
             before = len(rows)
             elsewhere = {micros(at): at for at in (*kept.also_at, kept.was_at) if at is not None}
@@ -68,10 +68,10 @@ class Commits:
             for at in elsewhere.values():
                 kept.version = self._clock.next_version(kept.version)
                 rows.append(tombstone(kept, at))
-                mine.add(kept.version)
+                own_versions.add(kept.version)
             if not kept.gone:
                 kept.version = self._clock.next_version(kept.version)
-                mine.add(kept.version)
+                own_versions.add(kept.version)
                 whole = msgspec.structs.replace(kept.record)
                 rows.append(to_row(kept))
                 kept.record, media = whole, media | kept.media
@@ -85,7 +85,7 @@ class Commits:
             if media:
                 self._media.insert({key: media[key] for key in media.keys() - self._media.known(media.keys())})
             if round_ < ROUNDS:
-                self._merge_with_others(changed, bases, mine, round_)
+                self._merge_with_others(changed, bases, own_versions, round_)
             self._media.drop(set().union(*(released_media(kept) for kept in changed)) - media.keys())
         except StoreError as error:
             logger.warning("autolog could not check for changes by other servers: %s", error)
@@ -102,7 +102,9 @@ class Commits:
         outdated = hours.marks(of_hours, self._clock.moment(), timedelta(seconds=2 * self._target.timeout))
         hours.seal(self._db, outdated)
 
-    def _merge_with_others(self, changed: Sequence[Kept], bases: Sequence[int], mine: set[int], round_: int) -> None:
+    def _merge_with_others(
+        self, changed: Sequence[Kept], bases: Sequence[int], own_versions: set[int], round_: int
+    ) -> None:
         """Merge records that other servers or threads have changed at the same time; the others do the same."""
         by_key = {
             (kept.record.project, kept.record.id): (kept, base) for kept, base in zip(changed, bases, strict=True)
@@ -110,25 +112,27 @@ class Commits:
         found: dict[Key, set[int]] = {}
         keys = list(by_key)
         for start in range(0, len(keys), IDS):
-            some, values = keys[start : start + IDS], Values()
+            part, values = keys[start : start + IDS], Values()
             rows = self._db.query(
-                f"SELECT project, id, version FROM place WHERE {of_keys(some, values)} "
-                f"AND version > {min(by_key[key][1] for key in some)}", values,
+                f"SELECT project, id, version FROM place WHERE {of_keys(part, values)} "
+                f"AND version > {min(by_key[key][1] for key in part)}", values,
             )  # fmt: skip
             for project, record_id, version in rows:
-                if version > by_key[project, record_id][1] and version not in mine:
+                if version > by_key[project, record_id][1] and version not in own_versions:
                     found.setdefault((project, record_id), set()).add(version)
-        again: list[Kept] = []
+        to_merge: list[Kept] = []
         for key, versions in found.items():
             kept = by_key[key][0]
             outcome = merged(kept, self._versions(key, versions))
             if outcome is None:
                 continue
             record = outcome.record or Record(id=key[1], project=key[0], media=kept.record.media)
-            gone = outcome.record is None
-            again.append(Kept(record, outcome.seq, outcome.version, gone, None, outcome.gone_at, base=kept.base))
-        if again:
-            self.records(again, round_ + 1)
+            is_deleted = outcome.record is None
+            to_merge.append(
+                Kept(record, outcome.seq, outcome.version, is_deleted, None, outcome.gone_at, base=kept.base)
+            )
+        if to_merge:
+            self.records(to_merge, round_ + 1)
 
     def _versions(self, key: Key, versions: set[int]) -> list[Kept]:
         """Return the given versions of one record, including tombstones."""

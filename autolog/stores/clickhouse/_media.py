@@ -45,8 +45,8 @@ class Media:
         values = Values()
         local, on = self._target.local("media"), self._target.on
         self._db.command(f"DELETE FROM `{local}`{on} WHERE sha256 IN ({values.marks(free)})", values)
-        again = free & self.used(free)
-        self.insert({sha256: kept[sha256] for sha256 in again & kept.keys()})
+        in_use = free & self.used(free)
+        self.insert({sha256: kept[sha256] for sha256 in in_use & kept.keys()})
 
     def contents(self, hashes: set[str]) -> dict[str, bytes]:
         """Return media by their hash."""

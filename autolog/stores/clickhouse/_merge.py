@@ -36,22 +36,22 @@ class Outcome:
     gone_at: list[datetime]
 
 
-def merged(mine: Kept, others: Sequence[Kept]) -> Outcome | None:
+def merged(ours: Kept, others: Sequence[Kept]) -> Outcome | None:
     """Merge our change with those of others; return None if the latest row already contains all of them."""
-    rows = sorted((mine, *others), key=lambda kept: kept.version)
+    rows = sorted((ours, *others), key=lambda kept: kept.version)
     latest = rows[-1]
     live = [kept for kept in rows if not kept.gone]
     times = {micros(at): at for kept in live if (at := kept.record.created_at) is not None}
     if any(kept.gone and kept.record.kind != MOVED for kept in rows):
-        return Outcome(None, mine.seq, latest.version, list(times.values())) if live else None
+        return Outcome(None, ours.seq, latest.version, list(times.values())) if live else None
     if not live:
         return None
     result = msgspec.structs.replace(live[0].record)
     for kept in live[1:]:
-        if mine.base is None:
+        if ours.base is None:
             merge(result, kept.record)
         else:
-            _apply_changes(result, mine.base, kept.record)
+            _apply_changes(result, ours.base, kept.record)
     join_pieces(result)
     created_at = result.created_at
     gone_at = [at for key, at in times.items() if created_at is None or key != micros(created_at)]

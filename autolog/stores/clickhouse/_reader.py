@@ -40,11 +40,11 @@ class Reader:
     def load(self, keys: Sequence[Key]) -> dict[Key, Kept]:
         """Return the whole records with these keys; deleted ones only have their version."""
         found: dict[Key, Kept] = {}
-        for some in batches(keys, IDS):
+        for part in batches(keys, IDS):
             values = Values()
             rows = self._db.query(
                 "SELECT project, id, toUnixTimestamp64Micro(created_at), version, gone FROM place "
-                f"WHERE {of_keys(some, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
+                f"WHERE {of_keys(part, values)} ORDER BY version DESC LIMIT 1 BY project, id", values,
             )  # fmt: skip
             live = {(project, name): from_micros(at) for project, name, at, _, gone in rows if not gone}
             found |= self.load_at(live) if live else {}
@@ -131,10 +131,10 @@ class Reader:
 
     def with_bodies(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield copies of records with their bodies, limiting how much each statement reads."""
-        for some in batches(records, _AT_ONCE):
+        for part in batches(records, _AT_ONCE):
             waiting: dict[Key, Record] = {}
             size = 0
-            for record, length in self._lengths(some):
+            for record, length in self._lengths(part):
                 if waiting and size + length > _BYTES:
                     yield from self._give_bodies(waiting)
                     waiting, size = {}, 0

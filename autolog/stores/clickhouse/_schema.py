@@ -142,16 +142,16 @@ def prepare(db: Database, target: Target) -> None:
         raise StoreError(target.shown, f"ClickHouse {known} is too old; {'.'.join(map(str, OLDEST))} is the oldest")
     if target.database not in db.databases():
         db.command(f"CREATE DATABASE IF NOT EXISTS `{target.database}`{target.on}", database=False)
-    there = _columns_there(db)
+    tables = _columns_there(db)
     version = 0
-    if "autolog_schema" in there:
+    if "autolog_schema" in tables:
         ((version,),) = db.query("SELECT max(version) FROM autolog_schema")
-    elif there.keys() & COLUMNS.keys():
+    elif tables.keys() & COLUMNS.keys():
         raise StoreError(target.shown, "this database holds another program's tables; choose another database")
     if version > len(MIGRATIONS):
         raise StoreError(target.shown, "this database was written by a newer autolog: pip install -U autolog-llm")
     if version == len(MIGRATIONS):
-        _check(there, target)
+        _check(tables, target)
     if version < len(MIGRATIONS):  # statements can be run twice, as another server may be doing the same
         for statement in _schema_table(target):
             db.command(statement)
@@ -173,15 +173,15 @@ def _columns_there(db: Database) -> dict[str, dict[str, str]]:
     return found
 
 
-def _check(there: dict[str, dict[str, str]], target: Target) -> None:
+def _check(tables: dict[str, dict[str, str]], target: Target) -> None:
     """Refuse tables without the expected columns, which a development version with the same number may have made."""
     for table, columns in COLUMNS.items():
-        wrong = [name for name, kind in columns.items() if there.get(table, {}).get(name) != kind]
-        if wrong:
+        differing = [name for name, kind in columns.items() if tables.get(table, {}).get(name) != kind]
+        if differing:
             raise StoreError(
                 target.shown,
-                f"the table {table} does not match this version (see {', '.join(wrong[:5])}): a development version of "
-                "autolog made it; export with that one and import here, or choose another database",
+                f"the table {table} does not match this version (see {', '.join(differing[:5])}): a development version "
+                "of autolog made it; export with that one and import here, or choose another database",
             )
 
 

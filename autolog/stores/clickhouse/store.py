@@ -203,9 +203,9 @@ class ClickHouseStore:
             )  # fmt: skip
             for project, record_id, at, version, seq, hashes in rows:
                 pending = self._pending((project, record_id))
-                gone = Record(id=record_id, project=project, media=[{"sha256": sha256} for sha256 in hashes])
+                tombstone = Record(id=record_id, project=project, media=[{"sha256": sha256} for sha256 in hashes])
                 was_at = pending.was_at if pending else from_micros(at)
-                self._set(Kept(gone, seq, version, gone=True, was_at=was_at))
+                self._set(Kept(tombstone, seq, version, gone=True, was_at=was_at))
             key = clean(str(query.equal.get("project", "default"))), clean(str(query.equal.get("id")))
             pending = self._pending(key)
             if not rows and pending is not None and not pending.gone and not query.equal.keys() - {"project", "id"}:
@@ -291,8 +291,8 @@ class ClickHouseStore:
         if found and found[-1].seq >= seq_at(early):  # earlier records of other servers may be on their way
             time.sleep(max(0.0, time_of(found[-1].seq) - early))
             found = self._reader.after(query, after, limit)
-        held = self._clock.oldest_open  # records after one still being written must wait
-        return [kept.record for kept in found if held is None or kept.seq < held]
+        oldest_open = self._clock.oldest_open  # records after one still being written must wait
+        return [kept.record for kept in found if oldest_open is None or kept.seq < oldest_open]
 
     def last(self) -> int:
         ((last,),) = self._db.query("SELECT max(seq) FROM log")

@@ -102,11 +102,11 @@ def read_summaries(
     # The plus keeps SQLite from reading a field's whole index, and all of its rows, instead of just the time range
     key = f"created_at / {step} * {step}" if step else f'+"{by}"' if by else "NULL"
     order = '"group"' if step else f"{_SUMMARY_ORDERS[order_by]} DESC, newest DESC"
-    some = f"{key} IS NOT NULL" if by else "1"
+    selected = f"{key} IS NOT NULL" if by else "1"
     last = by in ("session", "user") and order_by == "last" and table == "log"
     if last and (newest := _newest(db, f'"{by}"', condition, values, page)):
         places = ", ".join("?" * len(newest))
-        some = f'"{by}" IN ({places})'
+        selected = f'"{by}" IN ({places})'
         values = [*values, *newest]
     sql = f"""
         SELECT {key} AS "group", count(*), sum(parent_span_id IS NULL) AS turns, sum(log.kind = 'llm') AS calls,
@@ -114,7 +114,7 @@ def read_summaries(
             {_of_calls("coalesce(usage_output_tokens, 0)")} AS made,
             sum(CASE WHEN log.kind = 'llm' THEN cost END) AS spent,
             {_of_calls(f"({UNPRICED})")}, min(created_at), max(created_at) AS newest
-        FROM {table} WHERE {condition} AND {some} GROUP BY "group" ORDER BY {order} LIMIT ? OFFSET ?"""  # noqa: S608
+        FROM {table} WHERE {condition} AND {selected} GROUP BY "group" ORDER BY {order} LIMIT ? OFFSET ?"""  # noqa: S608
     rows = db.execute(sql, (*values, *page)).fetchall()
     return [
         Summary(*(str(group) if isinstance(by, str) else None, *sums, _moment(group if step else first), _moment(last)))

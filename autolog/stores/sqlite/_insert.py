@@ -30,9 +30,9 @@ def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], c
         conflict: an ON CONFLICT clause.
     """
     inserted = 0
-    for some in _parts(rows):
-        statement = _statement(into, len(some), len(some[0]), conflict)
-        inserted += execute(db, statement, [value for row in some for value in row])
+    for part in _parts(rows):
+        statement = _statement(into, len(part), len(part[0]), conflict)
+        inserted += execute(db, statement, [value for row in part for value in row])
     return inserted
 
 

@@ -118,9 +118,9 @@ class Rollups:
 
 def _apply(db: sqlite3.Connection, table: str, sums: dict[tuple[str, str, int, str], _Sum]) -> None:
     insert(db, table, [(*key, *_values(change)) for key, change in sums.items()], _ADD)
-    gone = [key for key, change in sums.items() if change.calls <= 0]
-    if gone:
-        db.executemany(f"DELETE FROM {table} WHERE {_KEY} AND calls <= 0", gone)  # noqa: S608
+    emptied = [key for key, change in sums.items() if change.calls <= 0]
+    if emptied:
+        db.executemany(f"DELETE FROM {table} WHERE {_KEY} AND calls <= 0", emptied)  # noqa: S608
 
 
 _KEY = "project = ? AND dimension = ? AND hour = ? AND value = ?"

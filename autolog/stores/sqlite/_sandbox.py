@@ -144,10 +144,10 @@ def _authorizer(name: str) -> Callable[..., int]:
             known = (second or "").lower()
             return sqlite3.SQLITE_OK if known in _FUNCTIONS or known == name else sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_READ and not (first or "").lower().startswith(("sqlite_", "pragma_")):
-            ours = place == "temp" and (first or "").lower() in VIEWS
+            is_view = place == "temp" and (first or "").lower() in VIEWS
             unread = place in {None, name} and not second  # no column is read, only rows counted
             within = place == name and (source or "").lower() in VIEWS
-            if ours or within or unread or (first or "").lower() in _TABLES_OF_FUNCTIONS:
+            if is_view or within or unread or (first or "").lower() in _TABLES_OF_FUNCTIONS:
                 return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 

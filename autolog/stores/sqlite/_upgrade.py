@@ -149,9 +149,9 @@ def _indexes(db: sqlite3.Connection) -> dict[str, str]:
 
 def _mend_indexes(db: sqlite3.Connection) -> None:
     """Create the indexes that are missing or have another definition."""
-    there = _indexes(db)
+    existing = _indexes(db)
     for name, sql in _expected(len(MIGRATIONS))[1].items():
-        if there.get(name) != sql:
+        if existing.get(name) != sql:
             db.execute(f"DROP INDEX IF EXISTS {name}")
             db.execute(sql)
 

@@ -177,8 +177,8 @@ def _condition(condition: Condition) -> tuple[str, list[Any]]:
     if condition.field in {"metadata.key", "metadata.value"}:
         column = "meta." + condition.field.rpartition(".")[2]
         test, more = _comparison(column, "eq" if condition.operator == "neq" else condition.operator, values)
-        some = f"EXISTS (SELECT 1 FROM meta WHERE meta.n = log.n AND {test})"  # noqa: S608
-        return (f"NOT {some}" if condition.operator == "neq" else some), more
+        exists = f"EXISTS (SELECT 1 FROM meta WHERE meta.n = log.n AND {test})"  # noqa: S608
+        return (f"NOT {exists}" if condition.operator == "neq" else exists), more
     compared = expression(condition.field)
     if condition.operator == "neq":
         test, more = _comparison(compared, "eq", values)
@@ -190,8 +190,8 @@ def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str,
     if operator not in OPERATORS:
         raise ValueError(f"cannot compare with {operator!r}; choose one of {', '.join(OPERATORS)}")
     if operator == "contains":
-        some = f"EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr({expression}, wanted.value))"  # noqa: S608
-        return some, [json.dumps([str(value) for value in values])]
+        exists = f"EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE instr({expression}, wanted.value))"  # noqa: S608
+        return exists, [json.dumps([str(value) for value in values])]
     known = [value for value in values if value is not None]
     tests = [f"{expression} IS NULL"] if len(known) < len(values) and operator == "eq" else []
     if operator == "eq" and known:

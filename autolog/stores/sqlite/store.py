@@ -140,8 +140,8 @@ class SQLiteStore:
         found = []
         for of_dialect in ("= 'native'",) if native else ("< 'native'", "> 'native'"):  # an OR would use no index
             condition = f"kind = 'llm' AND response_id = {{value}} AND dialect {of_dialect}"
-            there = self._existing(condition.format(value="value"), "value", values)
-            found += self._newest(condition.format(value="?"), there, project, each)
+            existing = self._existing(condition.format(value="value"), "value", values)
+            found += self._newest(condition.format(value="?"), existing, project, each)
         return found
 
     def by_usage(
@@ -152,8 +152,8 @@ class SQLiteStore:
             f"AND created_at BETWEEN {micros(since)} AND {micros(until)} AND dialect {'=' if native else '<>'} 'native'"
         )
         pair = "value ->> 0", "value ->> 1"
-        there = self._existing(condition.format(*pair), ", ".join(pair), json.dumps(tokens))
-        return self._newest(condition.format("?", "?"), there, project, each)
+        existing = self._existing(condition.format(*pair), ", ".join(pair), json.dumps(tokens))
+        return self._newest(condition.format("?", "?"), existing, project, each)
 
     def _existing(self, condition: str, wanted: str, values: str) -> list[tuple[Any, ...]]:
         """Return the values in a JSON list for which there are records; usually there are none."""

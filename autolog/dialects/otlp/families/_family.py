@@ -81,7 +81,7 @@ class Family:
             self.tags,
             self.metadata,
         )
-        names = {name for some in listed for name in some}
+        names = {name for group in listed for name in group}
         object.__setattr__(self, "_names", frozenset(names))
         object.__setattr__(self, "_prefixes", tuple(name for name in names if name.endswith(".")))
 

@@ -39,9 +39,9 @@ def _responses(attributes: Attributes) -> Iterator[Any]:
     calls = next((attributes[key] for key in _CALLS if attributes.get(key)), None)
     if text or calls:
         reason = attributes.get("ai.response.finishReason", attributes.get("ai.finishReason"))
-        thought = attributes.get("ai.response.reasoning")
+        reasoning = attributes.get("ai.response.reasoning")
         yield response_of([{"role": "assistant", "content": text, "tool_calls": calls, "finish_reason": reason,
-                            "reasoning_content": thought}])  # fmt: skip
+                            "reasoning_content": reasoning}])  # fmt: skip
     yield parsed(attributes.get("ai.toolCall.result", attributes.get("ai.toolCall.output")))
 
 
