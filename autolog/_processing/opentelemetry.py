@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from autolog._capture.opentelemetry import EndedOTelSpan
@@ -11,10 +11,10 @@ from autolog._capture.snapshot import thaw
 from autolog._pricing.cost import unknown
 from autolog._record.ids import format_span, format_trace
 from autolog._record.record import Record
+from autolog._record.times import from_nanos
 from autolog.dialects.otlp._spans import decode_span
 from autolog.dialects.otlp._wire import Event, Scope, Span
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Fields that a span describing a call may have, and the captured request does not.
 _GAPS = (
     "user",
@@ -69,4 +69,4 @@ def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _time(epoch_ns: int | None) -> datetime | None:
-    return None if epoch_ns is None else _EPOCH + timedelta(microseconds=epoch_ns // 1000)
+    return None if epoch_ns is None else from_nanos(epoch_ns)

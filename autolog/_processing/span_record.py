@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns, time_ns
 
 from autolog._capture.snapshot import thaw
 from autolog._capture.span import Span
 from autolog._record.ids import format_span, format_trace, new_record_id
 from autolog._record.record import Record
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from autolog._record.times import from_nanos
 
 
 def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None) -> Record:
@@ -19,7 +17,7 @@ def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None
     end_ns = span.end_ns if end_ns is None else end_ns
     start_epoch = time_ns() - perf_counter_ns() + start_ns
     context = span.context
-    start = _time(start_epoch)
+    start = from_nanos(start_epoch)
     record = Record(
         id=span.record_id or new_record_id(start_epoch // 1_000_000),
         kind=span.kind,
@@ -30,7 +28,7 @@ def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None
         parent_span_id=None if span.parent_span is None else format_span(span.parent_span),
         created_at=start,
         start_time=start,
-        end_time=_time(start_epoch + end_ns - start_ns),
+        end_time=from_nanos(start_epoch + end_ns - start_ns),
         duration=(end_ns - start_ns) / 1e9,
         user=context.user,
         session=context.session,
@@ -41,7 +39,3 @@ def record_of(span: Span, start_ns: int | None = None, end_ns: int | None = None
         record.status = "error"
         record.error_type, record.error_message = span.error
     return record
-
-
-def _time(epoch_ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=epoch_ns // 1000)

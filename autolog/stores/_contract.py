@@ -87,7 +87,10 @@ class Store(Protocol):
         ...
 
     def extremes(self, query: Query, fields: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-        """Return the least and the greatest value of each field (COMPARED_FIELDS) over the matching records."""
+        """Return the least and the greatest value of each field (COMPARED_FIELDS) over the matching records.
+
+        Times are in microseconds since 1970; both values are None if no record has the field.
+        """
         ...
 
     def tail(self, query: Query, after: int, limit: int = 100) -> list[Record]:

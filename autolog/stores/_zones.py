@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from autolog._record.times import from_micros, to_micros
+from autolog.stores._contract import Store
+from autolog.stores.query import Query
+
 _DAY = timedelta(days=1)
 #: The longest range that is examined for changes of the offset; before it, the earliest offset found applies.
 _MOST = 60 * 366 * _DAY
+
+
+def shifts(store: Store, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
+    """Return the zone's UTC offsets over the time of a store's records within a query's range.
+
+    They are pairs of the time in microseconds since 1970 from which an offset applies, and its seconds. An empty list
+    stands for UTC.
+    """
+    first, last = store.extremes(Query(), ["created_at"])["created_at"]
+    if first is None or zone is UTC:
+        return []
+    begin, end = from_micros(first), from_micros(last)
+    begin, end = max(begin, query.since or begin), min(end, query.until or end)
+    return [(to_micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
 
 
 def offsets(zone: tzinfo | None, first: datetime, last: datetime) -> list[tuple[datetime, int]]:

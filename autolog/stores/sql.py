@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -28,6 +28,7 @@ from autolog._reading.messages import request_messages, response_messages
 from autolog._record.bodies import encode_json
 from autolog._record.record import Record
 from autolog._record.scores import entries_of
+from autolog._record.times import to_micros
 from autolog.errors import AutologError
 from autolog.stores._contract import Store
 from autolog.stores.query import Query
@@ -143,8 +144,8 @@ def _run(store: Store, sql: str, query: Query, seconds: float, rows: int) -> Ans
     task = {
         "sql": sql, "seconds": seconds, "rows": rows, "bytes": BYTES, "path": None if path is None else str(path),
         "project": query.equal.get("project"),
-        "since": None if query.since is None else _micros(query.since),
-        "until": None if query.until is None else _micros(query.until),
+        "since": None if query.since is None else to_micros(query.since),
+        "until": None if query.until is None else to_micros(query.until),
     }  # fmt: skip
     child = subprocess.Popen(
         [sys.executable, "-m", "autolog.stores.sqlite._sandbox"],
@@ -250,10 +251,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     return encode_json(value).decode(errors="replace") if isinstance(value, (dict, list)) else value
-
-
-def _micros(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _time_text(at: datetime) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from autolog._record.times import from_micros
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._reader import FROM
-from autolog.stores.clickhouse._rows import from_micros
 from autolog.stores.clickhouse._where import Values
 from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, ScoreSum, Summary
 

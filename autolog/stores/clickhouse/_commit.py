@@ -14,6 +14,7 @@ import msgspec
 
 from autolog._guard import logger
 from autolog._record.record import Record
+from autolog._record.times import from_micros
 from autolog.errors import StoreError
 from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._client import Database
@@ -27,7 +28,6 @@ from autolog.stores.clickhouse._rows import (
     WITH_BODIES,
     Kept,
     change_of,
-    from_micros,
     from_row,
     micros,
     to_row,

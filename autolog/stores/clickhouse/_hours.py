@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from autolog._record.times import EPOCH, to_micros
 from autolog.stores._histogram import BY_DAY, middle
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._where import Values
@@ -25,7 +26,6 @@ SETTLED = timedelta(minutes=5)
 SPARSE = 24 * 100
 #: The most hours sealed by one statement.
 AT_ONCE = 24 * 31
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _MAX = 2**62
 _MICROS = 3_600_000_000
@@ -60,11 +60,11 @@ _SUMS = f"""
 
 
 def hour_of(at: datetime) -> int:
-    return (at - _EPOCH) // _HOUR
+    return (at - EPOCH) // _HOUR
 
 
 def stamp(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return to_micros(at)
 
 
 def marks(hours: Iterable[int], now: datetime, writing: timedelta) -> list[list[int]]:
@@ -93,7 +93,7 @@ class Sums:
     ) -> Iterator[Hour]:
         """Yield the sums of each hour from `since` to `until`, or of each day for long ranges."""
         step = 24 if until - since > BY_DAY else 1
-        first, last = hour_of(since) // step * step, -((_EPOCH - until) // _HOUR)
+        first, last = hour_of(since) // step * step, -((EPOCH - until) // _HOUR)
         ((least, greatest),) = self._query(
             "SELECT toUnixTimestamp64Micro(min(created_at)), toUnixTimestamp64Micro(max(created_at)) FROM log"
         )
@@ -109,7 +109,7 @@ class Sums:
         for (start, name), sums in sorted(found.items()):
             calls, errors, input_, output, cost, priced, counts = sums
             durations = {middle(bucket): count for bucket, count in counts.items()}
-            yield Hour(_EPOCH + start * _HOUR, name, calls, errors, input_, output, cost, priced, durations)
+            yield Hour(EPOCH + start * _HOUR, name, calls, errors, input_, output, cost, priced, durations)
 
     def _sealed(self, present: Sequence[int], begin: int, end: int, now: datetime) -> dict[int, int]:
         """Return the stamps of the hours with valid sums, after sealing all hours that can be sealed."""

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from autolog._record.record import Record
+from autolog._record.times import from_micros
 from autolog.stores._batches import batches
 from autolog.stores._texts import clean
 from autolog.stores.clickhouse._client import Database
 from autolog.stores.clickhouse._clock import Clock
 from autolog.stores.clickhouse._commit import IDS, Key
 from autolog.stores.clickhouse._media import Media
-from autolog.stores.clickhouse._rows import BEYOND, BODIES, RAW, SELECT, WITH_BODIES, Kept, from_micros, from_row
+from autolog.stores.clickhouse._rows import BEYOND, BODIES, RAW, SELECT, WITH_BODIES, Kept, from_row
 from autolog.stores.clickhouse._where import Values, of_keys, order_sql, where
 from autolog.stores.query import Query
 

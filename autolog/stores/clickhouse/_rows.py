@@ -15,9 +15,9 @@ from autolog._record.bodies import encode_json
 from autolog._record.media import take_media
 from autolog._record.record import Record, pack
 from autolog._record.scores import values_of
+from autolog._record.times import EPOCH, from_micros, to_micros
 from autolog.stores._texts import as_text, clean
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The latest time that the engine can calculate with.
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 #: A bound above all stored times.
@@ -91,11 +91,7 @@ class Kept:
 
 def micros(at: datetime, latest: datetime = _LATEST) -> int:
     """Return a time in the store's form: microseconds since 1970, UTC."""
-    return (min(max(at, _EPOCH), latest) - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_micros(value: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=value)
+    return to_micros(min(max(at, EPOCH), latest))
 
 
 def to_row(kept: Kept) -> list[Any]:

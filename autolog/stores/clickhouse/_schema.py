@@ -180,8 +180,8 @@ def _check(tables: dict[str, dict[str, str]], target: Target) -> None:
         if differing:
             raise StoreError(
                 target.shown,
-                f"the table {table} does not match this version (see {', '.join(differing[:5])}): a development version "
-                "of autolog made it; export with that one and import here, or choose another database",
+                f"the table {table} does not match this version (see {', '.join(differing[:5])}): a development "
+                "version of autolog made it; export with that one and import here, or choose another database",
             )
 
 

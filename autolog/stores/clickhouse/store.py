@@ -28,8 +28,9 @@ import msgspec
 from autolog._reading.pieces import join_pieces
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record, merge
+from autolog._record.times import from_micros
 from autolog.stores._texts import clean
-from autolog.stores._zones import offsets
+from autolog.stores._zones import shifts
 from autolog.stores.clickhouse import _hours as hours
 from autolog.stores.clickhouse._aggregate import read_scores, read_summaries, read_sums
 from autolog.stores.clickhouse._client import Database
@@ -37,7 +38,7 @@ from autolog.stores.clickhouse._clock import Clock, seq_at, time_of
 from autolog.stores.clickhouse._commit import Commits, Key
 from autolog.stores.clickhouse._media import Media
 from autolog.stores.clickhouse._reader import FROM, Reader
-from autolog.stores.clickhouse._rows import Kept, from_micros, micros
+from autolog.stores.clickhouse._rows import Kept
 from autolog.stores.clickhouse._schema import MIGRATIONS, prepare
 from autolog.stores.clickhouse._url import read_url
 from autolog.stores.clickhouse._where import Values, expression, order_sql, where
@@ -305,18 +306,9 @@ class ClickHouseStore:
 
     def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
         check_group(group)
-        shifts = self._shifts(query, zone) if group in TIME_GROUPS else []
+        changes = shifts(self, query, zone) if group in TIME_GROUPS else []
         values = Values()
-        return read_sums(self._db, group, where(query, values), values, shifts)
-
-    def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
-        """Return the zone's UTC offsets over the time of the records, as pairs of start (microseconds) and seconds."""
-        first, last = self.extremes(Query(), ["created_at"])["created_at"]
-        if first is None or zone is UTC:
-            return []
-        begin, end = from_micros(first), from_micros(last)
-        begin, end = max(begin, query.since or begin), min(end, query.until or end)
-        return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
+        return read_sums(self._db, group, where(query, values), values, changes)
 
     def summarise(
         self,

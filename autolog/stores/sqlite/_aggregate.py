@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from math import ceil
 from operator import itemgetter
 from typing import Any
 
+from autolog._record.times import from_micros
 from autolog.stores.query import TIME_GROUPS, UNPRICED, Aggregate, ScoreSum, Summary
 from autolog.stores.sqlite._where import score_value
 
@@ -77,7 +78,6 @@ def _shifted(shifts: Sequence[tuple[int, int]]) -> str:
     return f"(created_at / 1000000 + {f'CASE {cases}ELSE {first} END' if later else first})"
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The most records that are read to find the newest sessions or users.
 _LATEST = 10_000
 
@@ -115,9 +115,9 @@ def read_summaries(
             sum(CASE WHEN log.kind = 'llm' THEN cost END) AS spent,
             {_of_calls(f"({UNPRICED})")}, min(created_at), max(created_at) AS newest
         FROM {table} WHERE {condition} AND {selected} GROUP BY "group" ORDER BY {order} LIMIT ? OFFSET ?"""  # noqa: S608
-    rows = db.execute(sql, (*values, *page)).fetchall()
+    rows, named = db.execute(sql, (*values, *page)).fetchall(), isinstance(by, str)
     return [
-        Summary(*(str(group) if isinstance(by, str) else None, *sums, _moment(group if step else first), _moment(last)))
+        Summary(*(str(group) if named else None, *sums, from_micros(group if step else first), from_micros(last)))
         for group, *sums, first, last in rows
         if first is not None
     ]
@@ -161,10 +161,6 @@ def read_scores(db: sqlite3.Connection, group: str | None, condition: str, value
         ScoreSum(str(name), None if of is None else str(of), count, *map(float, sums))
         for name, of, count, *sums in rows
     ]
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 #: SQL for the names of all projects, which skips through the index.

@@ -12,12 +12,12 @@ from autolog._reading.pieces import join_pieces
 from autolog._record.bodies import encode_json
 from autolog._record.media import give_media, take_media
 from autolog._record.record import Record, merge
+from autolog._record.times import EPOCH, to_micros
 from autolog.stores._texts import as_text, clean
 from autolog.stores.sqlite._bodies import Bodies
 from autolog.stores.sqlite._insert import execute, insert
 from autolog.stores.sqlite._rollup import Rollups
-from autolog.stores.sqlite._rows import COLUMNS, EPOCH, INTO_LOG, SELECT, facets, from_row, to_row
-from autolog.stores.sqlite._where import micros
+from autolog.stores.sqlite._rows import COLUMNS, INTO_LOG, SELECT, facets, from_row, to_row
 
 #: Bodies larger than this, in bytes, are inserted one by one, because SQLite copies the values of a statement and keeps
 #: them until its next use.
@@ -160,7 +160,7 @@ class RecordWriter:
             return
         (old,) = found
         self._rollups.note(old, -1)
-        db, at = self._db, micros(old.created_at or EPOCH)
+        db, at = self._db, to_micros(old.created_at or EPOCH)
         db.executemany(
             "DELETE FROM facet WHERE kind = ? AND value = ? AND at = ? AND n = ?",
             [(kind, value, at, seq) for kind, value in facets(old)],
@@ -186,7 +186,7 @@ def write_facets(db: sqlite3.Connection, records: Iterable[tuple[int, Record]]) 
     found: list[tuple[Any, ...]] = []
     described: list[tuple[Any, ...]] = []
     for seq, record in records:
-        at = micros(record.created_at or EPOCH)
+        at = to_micros(record.created_at or EPOCH)
         found += [(kind, value, at, seq) for kind, value in facets(record)]
         described += [(clean(key), as_text(value), at, seq) for key, value in record.metadata.items()]
     insert(db, "facet", found, "ON CONFLICT DO NOTHING")

@@ -11,11 +11,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
+from autolog._record.times import EPOCH
 from autolog.stores._histogram import BY_DAY, bucket, middle
 from autolog.stores._texts import clean
 from autolog.stores.query import Hour, is_unpriced
@@ -26,7 +27,6 @@ _TABLES = {"rollup_hour": 1, "rollup_day": 24}
 #: Limits beyond any real value, because sums must never make a write fail.
 MAX_TOKENS = 2**62
 MAX_SECONDS = 1e9
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -83,7 +83,7 @@ class Rollups:
         """Note that a record was added (`sign` 1) or removed (-1)."""
         if record.kind != "llm" or record.created_at is None:
             return
-        hour = (record.created_at - _EPOCH) // timedelta(hours=1)
+        hour = (record.created_at - EPOCH) // timedelta(hours=1)
         values = [
             ("all", ""),
             ("model", record.request_model or record.response_model),
@@ -181,7 +181,7 @@ def read_hours(
         condition, values = f"{condition} AND {named} = ?", [*values, value]
     sql = f"SELECT hour, {named}, {_SUMS} FROM {table} WHERE {condition} ORDER BY hour"  # noqa: S608
     for hour, found, calls, errors, input_, output, cost, priced, durations in db.execute(sql, values):
-        start = _EPOCH + timedelta(hours=hour)
+        start = EPOCH + timedelta(hours=hour)
         yield Hour(start, found, calls, errors, input_, output, cost, priced, _Durations(durations))
 
 
@@ -192,7 +192,7 @@ def _of_project(project: str | None) -> tuple[str, list[Any]]:
 
 def _ends(since: datetime, until: datetime) -> tuple[int, int]:
     """Return the first hour of a range, and the one after its last, counted from 1970."""
-    return (since - _EPOCH) // timedelta(hours=1), -((_EPOCH - until) // timedelta(hours=1))
+    return (since - EPOCH) // timedelta(hours=1), -((EPOCH - until) // timedelta(hours=1))
 
 
 def read_totals(

@@ -12,7 +12,7 @@ import msgspec
 from autolog._record.bodies import decode_json, decode_object, encode_json
 from autolog._record.record import DEFAULTS, FIELDS, Record
 from autolog._record.scores import values_of
-from autolog.stores.sqlite._where import micros
+from autolog._record.times import EPOCH, to_micros
 
 TIMES = frozenset({"created_at", "received_at", "updated_at"})
 _JSON = frozenset({"tags", "metadata"})
@@ -37,8 +37,6 @@ INTO_LOG = f"log (n, {_QUOTED}, rest)"
 #: The columns of a record, in the order expected by `from_row`.
 SELECT = f"n, {_QUOTED}, rest"
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 _column_values = attrgetter(*COLUMNS)
 _rest_values = attrgetter(*_REST)
@@ -50,7 +48,7 @@ def to_row(record: Record) -> tuple[Any, ...]:
     now = datetime.now(UTC)
     values = list(_column_values(record))
     for index in _TIME_INDEXES:
-        values[index] = micros(values[index] or now)
+        values[index] = to_micros(values[index] or now)
     for index in _JSON_INDEXES:
         values[index] = encode_json(values[index]).decode() if values[index] else None
     rest = {

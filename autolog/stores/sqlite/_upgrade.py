@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -18,12 +17,13 @@ import msgspec
 from autolog._guard import logger
 from autolog._record.bodies import decode_json, decode_object
 from autolog._record.record import FIELDS, Record
+from autolog._record.times import from_micros
 from autolog.errors import StoreError, shown
 from autolog.stores.sqlite import _rollup
 from autolog.stores.sqlite._insert import insert
 from autolog.stores.sqlite._records import write_facets
 from autolog.stores.sqlite._rollup import Rollups
-from autolog.stores.sqlite._rows import EPOCH, INTO_LOG, TIMES, to_row
+from autolog.stores.sqlite._rows import INTO_LOG, TIMES, to_row
 from autolog.stores.sqlite._schema import MIGRATIONS
 
 #: Marks a file as autolog's ("alog"), so that no other program's database is mistaken for one.
@@ -203,7 +203,7 @@ def _old_records(db: sqlite3.Connection) -> Iterator[tuple[int, Record]]:
 def _field(name: str, value: Any) -> Any:
     """Return a column's value in the type that `Record` has for it."""
     if name in TIMES and isinstance(value, int):
-        return EPOCH + timedelta(microseconds=value)
+        return from_micros(value)
     if isinstance(value, str) and "str |" not in (kind := str(Record.__annotations__[name])) and kind != "str":
         return value if name in TIMES else decode_json(value)
     return value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from autolog._record.times import to_micros
 from autolog.stores._texts import clean
 from autolog.stores.query import COMPARED_FIELDS, EQUAL_FIELDS, OPERATORS, Condition, Query
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SIGNS = {"eq": "=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 
 _FIELD_SQL = {
@@ -122,7 +122,7 @@ def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
         values += [clean(key), clean(value)]
     if query.past is not None:
         clauses.append("(created_at, n) < (?, ?)")
-        values += [micros(query.past[0]), query.past[1]]
+        values += [to_micros(query.past[0]), query.past[1]]
     for given in query.conditions:
         clause, more = _condition(given)
         clauses.append(clause)
@@ -143,7 +143,7 @@ def where(query: Query, order_by: str = "created_at") -> tuple[str, list[Any]]:
     for clause, at in (("created_at >= ?", query.since), ("created_at < ?", query.until)):
         if at is not None:
             clauses.append(clause)
-            values.append(micros(at))
+            values.append(to_micros(at))
     if query.roots:
         clauses.append("parent_span_id IS NULL")
     return " AND ".join(clauses), values
@@ -207,14 +207,9 @@ def _comparison(expression: str, operator: str, values: list[Any]) -> tuple[str,
 def _bindable(value: Any) -> Any:
     """Return a value that SQLite accepts: times as microseconds, text as valid UTF-8, huge integers as floats."""
     if isinstance(value, datetime):
-        return micros(value)
+        return to_micros(value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return 1e308 if value > 0 else -1e308
     return value
-
-
-def micros(at: datetime) -> int:
-    """Return a time in the store's form: microseconds since 1970, UTC."""
-    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -20,8 +20,9 @@ from msgspec.structs import replace
 
 from autolog._record.bodies import decode_object, encode_json
 from autolog._record.record import Record
+from autolog._record.times import from_micros, to_micros
 from autolog.stores._texts import clean
-from autolog.stores._zones import offsets
+from autolog.stores._zones import shifts
 from autolog.stores.query import (
     TIME_GROUPS,
     Aggregate,
@@ -38,9 +39,9 @@ from autolog.stores.query import (
 from autolog.stores.sqlite import _aggregate, _rollup
 from autolog.stores.sqlite._file import SQLiteFile, path_of
 from autolog.stores.sqlite._records import RecordWriter, add_bodies, load
-from autolog.stores.sqlite._rows import EPOCH, SELECT, from_row
+from autolog.stores.sqlite._rows import SELECT, from_row
 from autolog.stores.sqlite._schema import MIGRATIONS
-from autolog.stores.sqlite._where import expression, micros, order_sql, source, where
+from autolog.stores.sqlite._where import expression, order_sql, source, where
 
 #: The number of records that a scan reads at a time, without their bodies.
 _SCAN = 200
@@ -149,7 +150,8 @@ class SQLiteStore:
     ) -> list[Record]:
         condition = (
             "kind = 'llm' AND usage_input_tokens IS {} AND usage_output_tokens IS {} "
-            f"AND created_at BETWEEN {micros(since)} AND {micros(until)} AND dialect {'=' if native else '<>'} 'native'"
+            f"AND created_at BETWEEN {to_micros(since)} AND {to_micros(until)} "
+            f"AND dialect {'=' if native else '<>'} 'native'"
         )
         pair = "value ->> 0", "value ->> 1"
         existing = self._existing(condition.format(*pair), ", ".join(pair), json.dumps(tokens))
@@ -200,19 +202,10 @@ class SQLiteStore:
 
     def aggregate(self, query: Query, group: str | None = None, zone: tzinfo | None = UTC) -> list[Aggregate]:
         check_group(group)
-        shifts = self._shifts(query, zone) if group in TIME_GROUPS else []
+        changes = shifts(self, query, zone) if group in TIME_GROUPS else []
         condition, values = where(query)
         with self._file.translated():
-            return _aggregate.read_sums(self._file.reader, group, condition, values, shifts)
-
-    def _shifts(self, query: Query, zone: tzinfo | None) -> list[tuple[int, int]]:
-        """Return the zone's UTC offsets over the time of the records, as pairs of start (microseconds) and seconds."""
-        first, last = self.extremes(Query(), ["created_at"])["created_at"]
-        if first is None or zone is UTC:
-            return []
-        begin, end = EPOCH + timedelta(microseconds=first), EPOCH + timedelta(microseconds=last)
-        begin, end = max(begin, query.since or begin), min(end, query.until or end)
-        return [(micros(at), seconds) for at, seconds in offsets(zone, begin, max(begin, end))]
+            return _aggregate.read_sums(self._file.reader, group, condition, values, changes)
 
     def summarise(
         self,
@@ -242,7 +235,7 @@ class SQLiteStore:
     def volumes(self) -> dict[str, tuple[int, datetime]]:
         with self._file.translated():
             rows = self._file.reader.execute("SELECT project, count(*), max(created_at) FROM log GROUP BY project")
-            return {name: (count, EPOCH + timedelta(microseconds=latest)) for name, count, latest in rows}
+            return {name: (count, from_micros(latest)) for name, count, latest in rows}
 
     def hours(
         self, project: str | None, dimension: str, since: datetime, until: datetime, value: str | None = None
