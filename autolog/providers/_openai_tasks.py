@@ -50,6 +50,14 @@ def _task(body: dict[str, Any]) -> LongRunning | None:
     return LongRunning(f"task:{identity}", "chat", _TASK_STATES[state])
 
 
+def _agent(body: dict[str, Any]) -> LongRunning | None:
+    """Return the work of an agent at Z.ai that a response reports on; None if it reports on none."""
+    identity, state = text(body.get("async_id")) or text(body.get("id")), text(body.get("status"))
+    if "agent_id" not in body or "object" in body or identity is None or state is None:
+        return None
+    return LongRunning(f"task:{identity}", "invoke_agent", state.lower() not in {"pending", "processing", "running"})
+
+
 def _named(body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on by its `object` and its id; None if it reports on none."""
     kind, identity = str(body.get("object")), text(body.get("id"))
@@ -64,4 +72,4 @@ def _named(body: dict[str, Any]) -> LongRunning | None:
 
 def long_running(path: str, body: dict[str, Any]) -> LongRunning | None:
     """Return the work that a response reports on and that outlives the call that began it; None if there is none."""
-    return _deferred(path, body) or _task(body) or _named(body)
+    return _deferred(path, body) or _task(body) or _agent(body) or _named(body)

@@ -95,7 +95,8 @@ ROWS = (
         marks=frozenset({"chat_history", "generation_id"})),
     Row("ollama", {"ollama.com": "ollama", ":11434": "ollama"}, r"^/api/",
         marks=frozenset({"done_reason", "eval_count", "prompt_eval_count"})),
-    Row("voyage", {"api.voyageai.com": "voyage", "ai.mongodb.com": "voyage"}, r"^/v1/"),
+    Row("voyage", {"api.voyageai.com": "voyage", "ai.mongodb.com": "voyage"},
+        r"^/v1/(?!batches|files)"),  # batches are OpenAI's format
     Row("huggingface", {"router.huggingface.co": "huggingface", "api-inference.huggingface.co": "huggingface",
                         ".huggingface.cloud": "huggingface"},
         r"/models/.+|/pipeline/|/generate(_stream)?$|/embed$|/rerank$", marks=frozenset({"generated_text"})),

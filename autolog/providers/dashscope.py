@@ -33,12 +33,13 @@ _ROUTES = (
     (r"/embeddings/", "embeddings"),
     (r"/text-rerank/|/reranks$", "rerank"),
     (r"/apps/[^/]+/completion$", "invoke_agent"),
+    (r"/api/v1/fine-tunes$", "fine_tuning"),
     (r"/(text2image|image2image|image-generation)/", "image_generation"),
     (r"/(video-generation|image2video)/", "video_generation"),
     (r"/audio/asr/", "transcription"),
     (r"/audio/tts/", "speech"),
 )
-_CALL = r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/compatible-api/v1/reranks$"
+_CALL = r"/api/v1/services/|/api/v1/apps/[^/]+/completion$|/api/v1/fine-tunes$|/compatible-api/v1/reranks$"
 _TASK = r"/api/v1/tasks/[^/]+$"
 _ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"}
 
@@ -71,6 +72,8 @@ def guess_path(request: dict[str, Any]) -> str:
 
 def unbilled_reason(path: str) -> str | None:
     """Return why the cost of a call to this path cannot be computed; None if it can."""
+    if operation(path) == "fine_tuning":
+        return "the response does not say how much was trained"
     if operation(path) in {"image_generation", "video_generation", "speech", "transcription", "task"}:
         return "billed per item, for which no price is known"
     return None

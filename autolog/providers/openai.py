@@ -27,11 +27,13 @@ _ROUTES = (
     (r"/embeddings$", "embeddings"),
     (r"/moderations$", "moderation"),
     (r"/images(/generations|/edits|/variations)?$", "image_generation"),
+    (r"/workflows/.+/models/[^/]+(/(text|image)_to_image)?$", "image_generation"),  # Fireworks'
     (r"/audio/speech$", "speech"),
     (r"/audio/transcriptions$", "transcription"),
     (r"/audio/translations$", "translation"),
     (r"/videos(/[^/]+/remix|/edits|/extensions|/characters|/generations)?$", "video_generation"),
-    (r"/layout_parsing$|/files/ocr$|/files/parser/(create|sync)$", "ocr"),  # Z.ai's
+    (r"/layout_parsing$|/files/ocr$|/files/parser/(create|sync)$|/azure/ocr$", "ocr"),  # Z.ai's, and Mistral's at Azure
+    (r"/api/v1/agents$", "invoke_agent"),  # Z.ai's
     (r"/batches$", "batch"),
     (r"/evals/[^/]+/runs$", "evaluation"),
     (r"/graders/run$", "evaluation"),
@@ -68,7 +70,7 @@ _FOLLOW_UP = {
     ),
     "post": (
         r"/responses/[^/]+/cancel$|/batches/[^/]+/cancel$|/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)$"
-        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$"
+        r"|/evals/[^/]+/runs/[^/]+$|/fine_tuning/jobs/[^/]+/(cancel|pause|resume)$|/api/v1/agents/async-result$"
     ),
 }
 _NOT_FOLLOW_UP = r"/responses/(compact|input_tokens)$|/videos/(edits|extensions|characters)$|/organization/"
@@ -158,6 +160,8 @@ def read(path: str, body: Any, headers: Mapping[str, str]) -> Facts:
         _read_usage(facts, body)
     if operation(path) == "image_generation" and facts.usage.output_image is None:
         facts.usage.output_image = facts.usage.output  # older models do not report it, but all output is images
+    if operation(path) == "embeddings" and facts.usage.input is facts.usage.output is None:
+        facts.usage.input = count(mapping(facts.raw_usage).get("total_tokens"))  # all tokens are input
     if _BY_MODEL & body.keys():
         _read_models(facts, body)
     if isinstance(body.get("last_error"), dict):
@@ -220,6 +224,8 @@ def unbilled_reason(path: str) -> str | None:
 def billable_units(path: str, request: dict[str, Any], response: Any) -> dict[str, float]:
     """Return the quantities that are billed per unit, by the unit names in `_pricing.units.UNITS`."""
     response = mapping(response)
+    if pages := count(mapping(response.get("usage_info")).get("pages_processed")):
+        return {f"page of {response.get('model')}": pages}
     kind = response.get("object")
     if kind == "video" and response.get("status") == "completed":
         length = request.get("seconds") if path.endswith("/extensions") else response.get("seconds")

@@ -168,3 +168,25 @@ def test_googles_openai_paths_are_openais() -> None:
     found = format_for("generativelanguage.googleapis.com", "/v1beta/openai/embeddings")
     assert found is not None
     assert (found.name, found.operation("/v1beta/openai/embeddings")) == ("openai", "embeddings")
+
+
+def test_all_tokens_of_embeddings_are_input() -> None:
+    body = {"object": "list", "data": [], "model": "voyage-4", "usage": {"total_tokens": 7}}
+    assert openai.read("/v1/embeddings", body, {}).usage.input == 7
+    assert openai.read("/v1/chat/completions", body, {}).usage.input is None
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [("/inference/v1/workflows/accounts/fireworks/models/flux-1-schnell/text_to_image", "image_generation"),
+     ("/inference/v1/workflows/accounts/fireworks/models/flux-kontext-pro", "image_generation"),
+     ("/providers/mistral/azure/ocr", "ocr"), ("/api/v1/agents", "invoke_agent")],
+)  # fmt: skip
+def test_calls_at_paths_that_look_like_management(path: str, operation: str) -> None:
+    assert openai.billable("POST", path)
+    assert openai.operation(path) == operation
+
+
+def test_pages_are_billed_by_the_piece() -> None:
+    response = {"model": "mistral-ocr-latest", "usage_info": {"pages_processed": 3}}
+    assert openai.billable_units("/ocr", {}, response) == {"page of mistral-ocr-latest": 3}

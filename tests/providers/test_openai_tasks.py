@@ -44,3 +44,16 @@ def test_other_answers_are_not(path: str) -> None:
 
 def test_its_videos_are_counted_by_the_second() -> None:
     assert openai.billable_units("/v1/videos/r-1", {}, VIDEO) == {"second of grok-imagine-video": 6}
+
+
+def test_an_agent_of_zai_that_goes_on_is_completed_by_a_later_post() -> None:
+    begun = {"agent_id": "translator", "async_id": "t", "status": "pending"}
+    answer = {"finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}
+    ended = {**begun, "status": "success", "choices": [answer], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    assert openai.billable("POST", "/api/v1/agents")
+    assert openai.is_follow_up("POST", "/api/v1/agents/async-result")
+    first, last = (openai.read("/api/v1/agents", body, {}) for body in (begun, ended))
+    assert first.long_running is not None
+    assert last.long_running is not None
+    assert (first.long_running.key, first.long_running.final, last.long_running.final) == ("task:t", False, True)
+    assert (last.output_text, last.usage.input) == ("So.", 9)
