@@ -1,7 +1,7 @@
 """Formats of API keys, as published by their issuers or contributed by them to secret scanners (read 2026-11).
 
-Each format is an ASCII regular expression that, if possible, begins with a letter or digit; a key is never preceded by
-one. Matching must take linear time: either a repetition is bounded, or what follows it cannot begin with a character
+Each format is an ASCII regular expression that begins with a letter or digit, or is in `INNER`; a key is never preceded
+by one. Matching must take linear time: either a repetition is bounded, or what follows it cannot begin with a character
 that it repeats.
 """
 
@@ -26,12 +26,11 @@ _CLOUDS = (
     r"A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}(?![0-9A-Z])", r"ABSK[A-Za-z0-9+/]{100,}={0,2}", r"bedrock-api-key-[\w+/-]{40,}",
     r"AIza[\w-]{35}(?![\w-])", r"ya29\.[\w-]{20,}", r"GOCSPX-[\w-]{20,}", r"1//0[\w-]{40,}",  # Google
     r"AccountKey=[A-Za-z0-9+/]{40,}={0,2}", r"SharedAccessKey=[A-Za-z0-9+/]{40,}={0,2}",  # Azure
-    r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}", r"[A-Za-z0-9]{50,60}(?:JQQJ99|AAAAACO)[A-Za-z0-9]{10,40}",
     r"LTAI[A-Za-z0-9]{16,24}(?![A-Za-z0-9])", r"AKID[A-Za-z0-9]{24,40}(?![A-Za-z0-9])",  # Alibaba, Tencent
     r"do[opr]_v1_" + _HEX64, r"HRKU-[\w-]{36,}", r"fo1_[\w-]{40,}", r"fm[12][a-z]?_[A-Za-z0-9+/=_-]{60,}",
     r"nfp_[A-Za-z0-9]{36,}", r"v1\.0-[0-9a-f]{24}-[0-9a-f]{140,}", r"sbp_[0-9a-f]{40,}", r"sb_secret_[\w-]{20,}",
     r"pscale_(?:tkn|pw|oauth)_[\w.-]{30,}", r"dapi[0-9a-f]{32}(?:-\d)?", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}",
-    r"hv[sbr]\.[\w-]{24,}", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}", r"pul-" + _HEX40, r"tskey-[a-z]+-[\w-]{10,}",
+    r"hv[sbr]\.[\w-]{24,}", r"pul-" + _HEX40, r"tskey-[a-z]+-[\w-]{10,}",
     r"ops_eyJ[\w-]{60,}", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}", r"NRAK-[A-Z0-9]{27}", r"NRII-[\w-]{30,}",
     r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}", r"glc_[A-Za-z0-9+/=]{32,}",  # Grafana
 )  # fmt: skip
@@ -48,15 +47,14 @@ _SERVICES = (
     r"xox[abceoprs]-[\w-]{16,}", r"xoxe\.xox[bp]-[\w-]{16,}", r"xapp-[\w-]{16,}",
     r"hooks\.slack\.com/(?:services|workflows)/[A-Z0-9]{6,}/[A-Z0-9]{6,}/[A-Za-z0-9/]{16,}",
     r"discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d{16,20}/[\w-]{50,}",
-    r"[MNO][A-Za-z\d_-]{23,28}+\.[\w-]{6}\.[\w-]{27,38}",
-    r"(?:bot)?\d{8,10}+:AA[\w-]{32,35}",  # Telegram
+    *(letter + r"[A-Za-z\d_-]{23,28}+\.[\w-]{6}\.[\w-]{27,38}" for letter in "MNO"),  # Discord
     r"base64:[A-Za-z0-9+/]{43}=(?!=)",  # Laravel's key
-    r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
     r"SK" + _HEX32 + r"(?![0-9a-f])",  # Twilio
-    r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}", r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",
+    r"sk_(?:live|test)_[A-Za-z0-9]{16,}", r"rk_(?:live|test)_[A-Za-z0-9]{16,}",
+    r"whsec_[A-Za-z0-9+/=]{20,}", r"rzp_(?:live|test)_[A-Za-z0-9]{14,}",
     r"sq0(?:atp|csp|idp)-[\w-]{22,}", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", r"EZ[AT]K[A-Za-z0-9]{54}",
     r"shippo_(?:live|test)_" + _HEX40, r"access-(?:sandbox|development|production)-" + _UUID,
-    r"SG\.[\w-]{16,}\.[\w-]{16,}", r"key-" + _HEX32 + r"(?![0-9a-f])", _HEX32 + r"-us\d{1,2}(?!\d)",
+    r"SG\.[\w-]{16,}\.[\w-]{16,}", r"key-" + _HEX32 + r"(?![0-9a-f])",
     r"re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{20,}",
     r"ntn_[A-Za-z0-9]{40,}", r"secret_[A-Za-z0-9]{43}(?![A-Za-z0-9])", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
     r"pat-(?:na|eu)\d-" + _UUID, r"sl\.(?:u\.)?[\w-]{100,}", r"EAA[A-Za-z0-9]{80,}",
@@ -64,4 +62,13 @@ _SERVICES = (
     r"phx_[A-Za-z0-9]{40,}",
 )  # fmt: skip
 
+#: Formats without a fixed beginning, each with a part that every key contains.
+INNER = {
+    r"\dQ~": r"[A-Za-z0-9_~.-]{3}\dQ~[\w~.-]{31,34}",  # Azure
+    r"JQQJ99|AAAAACO": r"[A-Za-z0-9]{50,60}(?:JQQJ99|AAAAACO)[A-Za-z0-9]{10,40}",
+    r"\.atlasv1\.": r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}",  # Terraform
+    r"\d:AA": r"(?:bot)?\d{8,10}+:AA[\w-]{32,35}",  # Telegram
+    r"\.webhook\.office\.com/": r"[a-z0-9-]{1,40}+\.webhook\.office\.com/webhookb2/[\w@/-]{60,}",
+    r"-us\d": _HEX32 + r"-us\d{1,2}(?!\d)",  # Mailchimp
+}
 FORMATS = (*_MODELS, *_CLOUDS, *_CODE, *_SERVICES)

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 
 from autolog._redaction.names import holds_password, suggests_secret
 from autolog._redaction.places import is_chosen
-
-Span = tuple[int, int]
-
-_MAYBE_QUOTE = rb"\\{0,7}[\"'`]?"
+from autolog._redaction.spans import MAYBE_QUOTE, PASSWORD, Span
 
 
 def blocks_in(text: bytes, lowered: bytes) -> Iterator[Span]:
@@ -45,6 +42,8 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
     blocks = (found for pattern in _BLOCKS for found in pattern.finditer(text))
     for found in sorted(blocks, key=re.Match.start):
         start = found.start()
+        if not text[max(0, start - 5) : start].rstrip(b" \t").endswith(b":"):
+            continue
         name = _BLOCK_NAME.search(text, max(at, start - 135), start)
         if name and suggests_secret(name[1].decode()):
             at = found.end()
@@ -54,7 +53,7 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
             yield found.end(), at
 
 
-_MANIFEST = re.compile(rb"kind: ?" + _MAYBE_QUOTE + rb"secret" + _MAYBE_QUOTE + rb"\s")
+_MANIFEST = re.compile(rb"kind: ?" + MAYBE_QUOTE + rb"secret" + MAYBE_QUOTE + rb"\s")
 _DATA = re.compile(rb"\n([ \t]*+)(?:string)?data:[ \t]*+\n((?:\1[ \t]++[^\n]*+(?:\n|\Z))++)")
 _ENTRY = re.compile(rb"(?:\A|\n)[ \t]*+[\w.-]{1,100}:[ \t]++(?![|>][+-]?(?:\n|\Z))([^\s\[][^\n]{3,})")
 #: A multi-line value: a key, and the lines indented more deeply below it.
@@ -118,8 +117,12 @@ def _line_end(text: bytes, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def may_be_column(found: re.Match[bytes]) -> bool:
-    """Return whether a password's name is next to a cell separator, and so may be a column heading."""
+def may_hold_column(lowered: bytes) -> bool:
+    """Return whether a password's name is next to a cell separator in a lower-case body, as in a column heading."""
+    return any(map(_is_beside_separator, PASSWORD.finditer(lowered)))
+
+
+def _is_beside_separator(found: re.Match[bytes]) -> bool:
     text, (start, end) = found.string, found.span()
     before = text[max(0, start - 30) : start].replace(b"\\t", b"\t").rstrip(b" \\\"'")
     after = text[end : end + 10].replace(b"\\t", b"\t").lstrip(b" \\\"'")

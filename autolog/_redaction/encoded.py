@@ -1,11 +1,17 @@
-"""Decode what is encoded inside texts: URL-encoded JSON and forms, with the original offsets, and JSON escapes."""
+"""Decode what is encoded inside texts: URL-encoded JSON and forms, with the original offsets, JSON escapes, base64."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import bisect
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from autolog._redaction.names import suggests_secret
 
 #: How many levels of URL encoding are undone.
 TWICE = 2
@@ -65,3 +71,42 @@ def unescaped(body: bytes) -> Iterator[bytes]:
         for escape, plain in _ESCAPES:
             body = body.replace(escape, plain)
         yield body
+
+
+# Base64
+
+
+def is_login(value: str) -> bool:
+    """Return whether a text is base64 of `user:password`, as in `Basic` authentication and Docker's `auth`."""
+    plain = _base64_decoded(value[:1000].encode()).strip(b"\0").replace(b"\0", b":")
+    return 0 < plain.find(b":") < len(plain) - 1 and plain.isascii() and plain.decode().isprintable()
+
+
+def _base64_decoded(text: bytes) -> bytes:
+    """Decode base64 in the standard or the URL-safe alphabet; return `b""` if the text is neither."""
+    plain = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    try:
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
+    except binascii.Error:
+        return b""
+
+
+def holds_private_key(value: str) -> bool:
+    return b" PRIVATE KEY" in _base64_decoded(value[:400].encode())
+
+
+def holds_named_secret(value: str) -> bool:
+    """Return whether a text is base64 of JSON in which a string is stored under the name of a secret."""
+    try:
+        left: list[Any] = [json.loads(_base64_decoded(value.encode()))]
+    except (ValueError, RecursionError):
+        return False
+    while left:
+        item = left.pop()
+        if isinstance(item, list):
+            left += item
+        elif isinstance(item, dict):
+            left += item.values()
+            if any(isinstance(held, str) and len(held) >= 4 and suggests_secret(name) for name, held in item.items()):
+                return True
+    return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from autolog._redaction.credentials import is_login
+from autolog._redaction.encoded import is_login
 from autolog._redaction.names import (
     holds_code,
     holds_password,

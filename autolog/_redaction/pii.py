@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autolog._redaction._given_names import AMBIGUOUS, GIVEN_NAMES
+from autolog._redaction.spans import Span
 from autolog._redaction.walk import Edit
 
 #: A start and an end offset.
-Span = tuple[int, int]
 
 _LOCAL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}")
 _DOMAIN = re.compile(r"@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")

@@ -12,18 +12,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 from autolog._redaction.letters import alternatives, patterns
 from autolog._redaction.names import holds_password, suggests_secret
+from autolog._redaction.signs import Signed, Signs
+from autolog._redaction.spans import MAYBE_QUOTE, QUOTE, WORD, Search, Span
 
-Span = tuple[int, int]
-#: Yields spans of a text, which is passed unchanged and in lower case.
-_Search = Callable[[bytes, bytes], Iterator[Span]]
-
-_QUOTE = rb"\\{0,3}[\"'`]?"
-#: A word of a command, without its quotes.
-_WORD = rb"((?!-)[^\s\"'`\\;|&]{4,256})"
 _PLACEHOLDER = re.compile(
     r"(?i)[$<{*%\[(-]|x+\Z|\.+|(?:your|my|the|some|new|old|test)?[-_]?(?:user|pass(?:word|wd|phrase|code)?|pwd|secret|"
     r"token|(?:api)?[-_]?key|value|example|null|none|true|false|redacted|changeme|todo|string|prompt|stdin)\d?\Z"
@@ -61,12 +56,21 @@ def is_identifier(value: str) -> bool:
 
 
 def passwords_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return the spans of passwords recognised by their place, in no particular order; spans may overlap.
+    """Return the spans of passwords after the name of a secret, in no particular order; spans may overlap.
 
     Args:
         lowered: the text in lower case.
     """
-    for words, search in _SEARCHES:
+    yield from _run(_NAMED, text, lowered)
+
+
+def passwords_in_files(text: bytes, lowered: bytes) -> Iterator[Span]:
+    """Return the spans of those in lines of certain files and in URLs; arguments as above."""
+    yield from _run(_IN_FILES, text, lowered)
+
+
+def _run(searches: Iterable[tuple[tuple[bytes, ...], Search]], text: bytes, lowered: bytes) -> Iterator[Span]:
+    for words, search in searches:
         for word in words:
             if word in lowered:
                 yield from search(text, lowered)
@@ -80,9 +84,7 @@ def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
         lowered: the body in lower case.
         login: whether the word `login` may occur in it.
     """
-    searches: list[_Search] = []
-    if _DASH.search(body):
-        searches += (_commands, _long_options, _piped, _listed_options)
+    searches = _OPTIONS_IN_BODIES.searches(lowered)
     if login or _PORT.search(body):
         searches.append(_files)
     for search in searches:
@@ -94,19 +96,19 @@ def may_hold_password(body: bytes, lowered: bytes, login: bool) -> bool:
 # Commands, and their options that take a password
 
 _OPTIONS = (
-    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
-    (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + _QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + _WORD),
+    (rb"curl", rb"(?:-[uU]|--(?:proxy-)?user)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
+    (rb"https?|xh", rb"(?:-a|--auth)[ =]?" + MAYBE_QUOTE + rb"[^\s:\"'`\\$]{0,64}:" + WORD),
     (b"|".join(name + b" login" for name in (b"docker", b"podman", b"nerdctl", b"buildah", b"skopeo", b"oras", b"crane",
-                                             b"az", b"helm registry")), rb"-p[ =]?" + _QUOTE + _WORD),
+                                             b"az", b"helm registry")), rb"-p[ =]?" + MAYBE_QUOTE + WORD),
     (rb"sshpass|useradd|usermod|cqlsh|twine|ncftp|mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport",
-     rb"-p[ =]?" + _QUOTE + _WORD),
-    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + _QUOTE + _WORD),
-    (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + _QUOTE + _WORD),
-    (rb"redis-cli", rb"-a " + _QUOTE + _WORD),
-    (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + _QUOTE + _WORD),
-    (rb"openssl", rb"(?:-[kK] " + _QUOTE + rb"|-pass(?:in|out|) " + _QUOTE + rb"pass:)" + _WORD),
-    (rb"htpasswd", rb"-[a-zA-Z]{0,5}b[a-zA-Z]{0,5} \S{1,200} \S{1,64} " + _QUOTE + _WORD),
-    (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + _QUOTE + rb"[^\s%]{1,64}%" + _WORD),
+     rb"-p[ =]?" + MAYBE_QUOTE + WORD),
+    (rb"mysql\w{0,12}|mariadb[\w-]{0,12}|7za?|rar", rb"-p" + MAYBE_QUOTE + WORD),
+    (rb"sqlcmd|bcp|isql|unzip|zip", rb"-P ?" + MAYBE_QUOTE + WORD),
+    (rb"redis-cli", rb"-a " + MAYBE_QUOTE + WORD),
+    (rb"ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", rb"-w " + MAYBE_QUOTE + WORD),
+    (rb"openssl", rb"(?:-[kK] " + MAYBE_QUOTE + rb"|-pass(?:in|out|) " + MAYBE_QUOTE + rb"pass:)" + WORD),
+    (rb"htpasswd", rb"-[a-zA-Z]{0,5}b[a-zA-Z]{0,5} \S{1,200} \S{1,64} " + MAYBE_QUOTE + WORD),
+    (rb"smbclient|rpcclient|mount\.cifs", rb"-U ?" + MAYBE_QUOTE + rb"[^\s%]{1,64}%" + WORD),
 )  # fmt: skip
 _NAMES = [name for names, _ in _OPTIONS for name in names.split(b"|")]
 #: A command, after anything that may precede one, including an escaped blank or line end.
@@ -122,10 +124,6 @@ _ANY_WORD = frozenset({b"sshpass"})
 _LONGEST = 4000
 
 
-#: What follows the dash of an option that may take a password.
-_DASH = re.compile(
-    rb"-(?:(?<=[ \t]-)(?:[uUapPwkK]|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )|(?<=--)[A-Za-z]|(?<=\"-)[-a-zA-Z]|stdin|fd)"
-)
 #: The beginning of every such option: searching for it is faster than searching for the commands.
 _HINT = re.compile(rb"-(?<=[ \t]-)(?:[uUapPwkK]|-(?:proxy-)?user|-auth|[a-zA-Z]{0,5}b[a-zA-Z]{0,5} )")
 
@@ -160,15 +158,18 @@ def _options(text: bytes, at: int, line_end: int) -> Iterator[Span]:
 _LISTED_OPTION = re.compile(
     rb"-(?<=\"-)(?:[a-z]{0,5}[uUapPwkK]|-(?:proxy-)?user|-auth)(?:\\{0,3}\"\s{0,8},\s{0,8}\\{0,3}\"|[^\"\\]{4})"
 )
+#: A known command among such words, perhaps with its path or its subcommand.
+_LISTED_COMMAND = re.compile(rb"[\"/ ](?:%s)(?=\\{0,3}\"| )" % alternatives(name.partition(b" ")[0] for name in _NAMES))
 
 
 def _listed_options(text: bytes, _: bytes) -> Iterator[Span]:
     """Find options in a list that may take a password; the walk over the list finds the password itself."""
-    yield from (found.span() for found in _LISTED_OPTION.finditer(text))
+    if _LISTED_OPTION.search(text) and _LISTED_COMMAND.search(text):
+        yield from (found.span() for found in _LISTED_OPTION.finditer(text))
 
 
 _TOKEN = re.compile(r"[\w.~+/-]{8,}=*")
-_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + _QUOTE + _WORD)
+_LONG_OPTION = re.compile(rb"--([A-Za-z][\w-]{2,40}+)[ =]" + MAYBE_QUOTE + WORD)
 
 
 def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
@@ -180,7 +181,11 @@ def _long_options(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 _PIPED = re.compile(
-    rb"echo (?:-n )?" + _QUOTE + _WORD + _QUOTE + rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
+    rb"h(?<=ech)o (?:-n )?"
+    + MAYBE_QUOTE
+    + WORD
+    + MAYBE_QUOTE
+    + rb" ?\| ?[\w ./-]{0,80}-pass(?:word|wd|phrase)-(?:stdin|fd)"
 )
 
 
@@ -189,14 +194,22 @@ def _piped(text: bytes, _: bytes) -> Iterator[Span]:
     yield from (found.span(1) for found in _PIPED.finditer(text) if is_given(found[1].decode()))
 
 
-# Files
+#: The searches for options of commands with their signs, and those for an undecoded body, which may have them in lists.
+IN_COMMANDS: tuple[Signed, ...] = (
+    ((rb"-(?<=[ \t]-)(?:[uapwk]|-(?:proxy-)?user|-auth|[a-z]{0,5}b[a-z]{0,5} )",), _commands),
+    ((rb"-(?<=--)[a-z]",), _long_options), ((rb"-(?:stdin|fd)",), _piped),
+)  # fmt: skip
+_OPTIONS_IN_BODIES = Signs((*IN_COMMANDS, ((rb"-(?<=\"-)[-a-z]",), _listed_options)), {})
+
+
+# Files, and URLs
 
 #: The start and the end of a setting on a line of its own, as in shells, Dockerfiles, YAML, INI and properties files.
 _LINE_START = re.compile(
-    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG ))?" + _QUOTE + rb"([\w.-]{0,60}+)\Z"
+    rb"(?:\A|\n)[ \t]*+(?:- |-e |export |set |declare -x |\$env:|(ENV |ARG ))?" + MAYBE_QUOTE + rb"([\w.-]{0,60}+)\Z"
 )
-_LINE_END = rb"([\w.-]{0,20}+)" + _QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*+" + _QUOTE + (
-    rb"([^\s\"'`\\]{4,256}+)" + _QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
+_LINE_END = rb"([\w.-]{0,20}+)" + MAYBE_QUOTE + rb"([ \t]*+(?::=|[=:])|(?=[ ]))[ \t]*+" + MAYBE_QUOTE + (
+    rb"([^\s\"'`\\]{4,256}+)" + MAYBE_QUOTE + rb"[ \t]*+\r?(?=\n|\Z)"
 )  # fmt: skip
 _LINES = tuple(re.compile(b"(" + word + b")" + _LINE_END) for word in (b"pass", b"pwd", b"secret"))
 #: Signs that a value is code and not a password.
@@ -217,7 +230,7 @@ def _settings(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: Settings beside others on one line, as in a libpq connection string; and what may precede their names.
-_BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + _QUOTE + rb"([^\s\"'`\\;&]{4,256}+)")
+_BESIDE = re.compile(rb"pass(?:word|wd|phrase)=" + MAYBE_QUOTE + rb"([^\s\"'`\\;&]{4,256}+)")
 _BEFORE = re.compile(rb"(?:\A|[\s\"'`;,=]|\\n)[\w-]{0,40}\Z")
 
 
@@ -231,33 +244,58 @@ def _beside(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 _BLANK = rb"(?:\s|\\{1,3}[nrt])"
-#: Lines of .netrc, .npmrc and .pgpass, Oracle addresses and PuTTY keys: what precedes the password, and the password.
-_FILES = {
-    b"password": (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}\Z"),
-                  re.compile(rb"password" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})")),
-    b"_auth": (re.compile(rb"(?:\A|[^A-Za-z0-9]|\\[nrt])\Z"), re.compile(rb"_auth ?= ?" + _QUOTE + rb"([\w+/=-]{8,})")),
-    b":": (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
-           re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})")),
-    b"jdbc:oracle": (re.compile(rb""), re.compile(rb"jdbc:oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@")),
-    b"private-lines": (re.compile(rb""), re.compile(rb"Private-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)")),
-}  # fmt: skip
+#: Lines of .netrc, .npmrc and .pgpass, Oracle addresses and PuTTY keys: what comes before a rare letter, the password
+#: after that letter, and its check.
+_FILES = (
+    (re.compile(rb"(?:machine|login)" + _BLANK + rb"{1,8}[^\s\\]{1,100}" + _BLANK + rb"{1,8}pass\Z"),
+     re.compile(rb"w(?<=passw)ord" + _BLANK + rb"{1,8}([^\s\\\"]{1,200})"), is_given),
+    (re.compile(rb"(?:\A|[^A-Za-z0-9]|\\[nrt])\Z"),
+     re.compile(rb"_(?=auth)auth ?= ?" + MAYBE_QUOTE + rb"([\w+/=-]{8,})"), bool),
+    (re.compile(rb"(?:\A|[\s\"']|\\n)(?:[\w-]{1,60}(?:\.[\w-]{1,60}){1,8}|localhost|\*)\Z"),
+     re.compile(rb":(?:\d{4,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:([^\s\"'\\:]{4,200})"), is_given),
+    (re.compile(rb"(?:jdb)\Z"), re.compile(rb"c(?<=jdbc):oracle:\w{1,10}:[^/\s]{1,100}/([^@\s]{1,200})@"), bool),
+    (re.compile(rb""), re.compile(rb"P(?=r)rivate-Lines: ?\d+((?:\s|\\[nr]|[A-Za-z0-9+/=])++)"), bool),
+)  # fmt: skip
 #: A sign of .pgpass in an undecoded body; the sign of .netrc is the word `login`.
 _PORT = re.compile(rb":(?:\*:|54)")
-#: The files whose password must not be an ordinary word.
-_PLAIN_FILES = (b"password", b":")
 
 
-def _files(text: bytes, lowered: bytes) -> Iterator[Span]:
-    for word, (before, pattern) in _FILES.items():
-        for found in pattern.finditer(text) if word in lowered else ():
-            certain = word not in _PLAIN_FILES or is_given(found[1].decode())
-            if certain and before.search(text, max(0, found.start() - 220), found.start()):
+def _files(text: bytes, _: bytes) -> Iterator[Span]:
+    for before, pattern, check in _FILES:
+        for found in pattern.finditer(text):
+            if check(found[1].decode()) and before.search(text, max(0, found.start() - 220), found.start()):
                 yield found.span(1)
+
+
+#: What precedes `://` in a URL, and what follows it if the URL contains a password.
+_URL_SCHEME = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}\Z")
+_USER_INFO = re.compile(rb"://[^\s/:@\"']{0,256}:([^\s/@\"']{1,512})@")
+_SENTRY = re.compile(rb"://([0-9a-f]{32})(?::[0-9a-f]{32})?@[\w.-]{1,80}sentry")
+_NO_LOGIN = re.compile(
+    r"(?i)[$<{*%\[].*|x+|\.+|(?:your|my|the|some)?[-_]?(?:user|pass(?:word)?|passwd|pwd|secret|token)\Z"
+)
+
+
+def logins_in(text: bytes, _: bytes = b"") -> Iterator[Span]:
+    """Return the spans of the passwords in URLs."""
+    if b"@" in text:
+        for found in _USER_INFO.finditer(text):
+            scheme = _URL_SCHEME.search(text, max(0, found.start() - 31), found.start())
+            if scheme and not _NO_LOGIN.match(found[1].decode("latin-1")):
+                yield found.span(1)
+        yield from (found.span(1) for found in _SENTRY.finditer(text))
 
 
 #: An environment variable in a manifest, with its name on one line and its value on the next.
 _NAME_AND_VALUE = re.compile(
-    rb"name:[ \t]{1,4}" + _QUOTE + rb"([\w.-]{3,80})" + _QUOTE + _BLANK + rb"{1,40}value:[ \t]{1,4}" + _QUOTE + _WORD
+    rb"name:[ \t]{1,4}"
+    + MAYBE_QUOTE
+    + rb"([\w.-]{3,80})"
+    + MAYBE_QUOTE
+    + _BLANK
+    + rb"{1,40}value:[ \t]{1,4}"
+    + MAYBE_QUOTE
+    + WORD
 )
 
 
@@ -270,7 +308,7 @@ def _manifests(text: bytes, _: bytes) -> Iterator[Span]:
 # Headers, code and speech
 
 _AUTHORIZATION = re.compile(
-    rb"authorization" + _QUOTE + rb"\s{0,3}[:=,]\s{0,3}" + _QUOTE +
+    rb"authorization" + MAYBE_QUOTE + rb"\s{0,3}[:=,]\s{0,3}" + MAYBE_QUOTE +
     rb"(?:basic|bearer|token|api-?key|key|negotiate|ntlm) {1,4}([a-z0-9._~+/-]{6,}+={0,2})"
 )  # fmt: skip
 
@@ -288,7 +326,8 @@ def _authorizations(text: bytes, lowered: bytes) -> Iterator[Span]:
 _DEFAULT = tuple(patterns(dict.fromkeys(
     (b"key", b"token", b"secret", b"pass", b"pwd", b"credential"),
     rb"((?:word|wd|phrase|s)?(?:_?[a-z0-9]{1,8})?)"
-    rb"(?:" + _QUOTE + rb"[\])]{0,2}\s{0,4}(?:,|\|\||\?\?|\?:|\bor\b|\{)\s{0,4}(?:default\s?=\s?)?\\{0,3}[\"'`]|:[-=])"
+    rb"(?:" + MAYBE_QUOTE + rb"[\])]{0,2}\s{0,4}(?:,|\|\||\?\?|\?:|\bor\b|\{)\s{0,4}(?:default\s?=\s?)?" +
+    QUOTE + rb"|:[-=])"
     rb"([^\s\"'`\\{}]{4,256}+)"
 )))  # fmt: skip
 #: Signs that a program asks for its settings.
@@ -310,8 +349,8 @@ def _defaults(text: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: A code after its name; a long one also without a sign between them.
-_IS = (rb"(?:" + _QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + _QUOTE + rb"(?=\d{3,8}(?!\d))|[ ](?=\d{6,8}(?!\d)))"
-       rb"(\d{3,8})(?!\.)")  # fmt: skip
+_IS = (rb"(?:" + MAYBE_QUOTE + rb"\s{0,3}(?:\bis\b|[:=])\s{0,3}" + MAYBE_QUOTE + rb"(?=\d{3,8}(?!\d))|"
+       rb"[ ](?=\d{6,8}(?!\d)))(\d{3,8})(?!\.)")  # fmt: skip
 _CODES = tuple(re.compile(b"(" + name + b")" + _IS) for name in (rb"otp", rb"cv[vc]2?", rb"pin", rb"code"))
 _CODE_NAME = re.compile(
     rb"(?:^|[^a-z0-9]|\\[nrt])(?:t?otp|cvv2?|cvc2?|pin|"
@@ -333,9 +372,10 @@ def _codes(_: bytes, lowered: bytes) -> Iterator[Span]:
 
 
 #: Each search, with lower-case strings of which at least one occurs in every text where the search finds something.
-_SEARCHES: tuple[tuple[tuple[bytes, ...], _Search], ...] = (
-    ((b" -",), _commands), ((b"--",), _long_options), ((b"echo ",), _piped),
-    ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), (tuple(_FILES), _files),
-    ((b"name:",), _manifests), ((b"authorization",), _authorizations), (_ASKS, _defaults),
-    ((b"otp", b"cv", b"pin", b"code"), _codes),
+_IN_FILES: tuple[tuple[tuple[bytes, ...], Search], ...] = (
+    ((b":", b"password", b"_auth"), _files), ((b"://",), logins_in),
+)  # fmt: skip
+_NAMED: tuple[tuple[tuple[bytes, ...], Search], ...] = (
+    ((b"pass", b"pwd", b"secret"), _settings), ((b"pass",), _beside), ((b"name:",), _manifests),
+    ((b"authorization",), _authorizations), (_ASKS, _defaults), ((b"otp", b"cv", b"pin", b"code"), _codes),
 )  # fmt: skip

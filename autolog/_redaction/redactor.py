@@ -17,7 +17,7 @@ from autolog._record.bodies import encode_json, without_repeats
 from autolog._record.folded import fold
 from autolog._record.record import Record
 from autolog._redaction.headers import KEY_HEADERS
-from autolog._redaction.look import lists_joined, may_hold_secret, pieces_joined, several_at_once
+from autolog._redaction.look import is_long_text, lists_joined, may_hold_secret, pieces_joined, several_at_once
 from autolog._redaction.objects import hides_secret
 from autolog._redaction.pii import hides_number, personal_data
 from autolog._redaction.presidio import recognized
@@ -122,11 +122,13 @@ class Redactor:
                 setattr(record, name, new)
 
     def _may_concern(self, body: bytes, kind: str) -> bool:
-        return self._looks_at_all or (self._secrets and self._may_hold_key([_searched(body, kind)]))
+        if self._looks_at_all or (self._secrets and is_long_text(body)):
+            return True
+        return self._secrets and self._may_hold_key([_searched(body, kind)])
 
     def _needs_nothing(self, record: Record, texts: tuple[Any, ...]) -> bool:
         """Return whether the rules cannot match anything in a record, by one search of all its texts."""
-        if self._looks_at_all:
+        if self._looks_at_all or any(map(is_long_text, filter(None, (record.request_body, record.response_body)))):
             return False
         sent = tuple((record.request_headers or {}).items())
         seen = record.request_headers if sent in self._clean else None

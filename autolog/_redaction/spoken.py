@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from autolog._redaction.letters import patterns
 from autolog._redaction.names import PASSWORD_ELSEWHERE
 from autolog._redaction.places import is_chosen, is_identifier
-
-Span = tuple[int, int]
+from autolog._redaction.spans import Span
 
 #: The words for a password that are ASCII; most others are also listed without their accents.
 ASCII_WORDS = tuple(word.encode() for word in PASSWORD_ELSEWHERE if word.isascii())
@@ -35,7 +34,7 @@ _ASCII = tuple(patterns(dict.fromkeys(ASCII_WORDS, _FOLLOWS)))
 
 
 def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
-    """Return the spans of passwords after their name in another language, and of codes before their purpose.
+    """Return the spans of passwords after their name in another language.
 
     Args:
         text: the text in ASCII, with all other characters replaced by question marks.
@@ -44,7 +43,6 @@ def spoken_in(text: bytes, lowered: bytes) -> Iterator[Span]:
     for found in itertools.chain.from_iterable(pattern.finditer(lowered) for pattern in _ASCII):
         if _is_password(text[slice(*found.span(1))].decode()):
             yield found.span(1)
-    yield from codes_given(lowered)
 
 
 def _is_password(value: str) -> bool:
@@ -82,7 +80,7 @@ BEFORE_CODE = b" is your "
 _CODE = re.compile(rb"(?:(?<![\w.,$#-])|(?<=\\[nrt]))(?:[a-z]-)?(\d{4,8}) is yo\Z")
 
 
-def codes_given(lowered: bytes) -> Iterator[Span]:
+def codes_in(_: bytes, lowered: bytes) -> Iterator[Span]:
     """Return the spans of codes that are followed by their purpose, in a lower-case text."""
     for found in _FOR.finditer(lowered):
         code = _CODE.search(lowered, max(0, found.start() - 18), found.start())
@@ -115,7 +113,7 @@ def may_speak(body: bytes, lowered: bytes, words: frozenset[bytes]) -> bool:
         words: contains `BEFORE_CODE` if that may occur in it.
     """
     return (
-        (BEFORE_CODE in words and next(codes_given(lowered), None) is not None)
+        (BEFORE_CODE in words and next(codes_in(body, lowered), None) is not None)
         or (not body.isascii() and _BEYOND_ASCII.search(body) is not None)
         or (b"\\" in lowered and b"\\u" in lowered and _ESCAPED.search(lowered) is not None)
     )

@@ -11,7 +11,7 @@ KEY = "glpat-q8Zr3Lk9Vx2Pm7Tn4Wb6"
 
 def found(text: str) -> list[str]:
     plain = text.encode()
-    return [text[slice(*span)] for span in keys_in(plain, long_words(plain))]
+    return [text[slice(*span)] for span in keys_in(plain, list(long_words(plain)))]
 
 
 @pytest.mark.parametrize(("text", "keys"), [

@@ -8,8 +8,9 @@ import pytest
 import secret_corpus
 
 from autolog._record.record import Record
+from autolog._redaction.credentials import credentials_in
 from autolog._redaction.look import may_hold_secret
-from autolog._redaction.places import is_chosen, is_given, passwords_in
+from autolog._redaction.places import is_chosen, is_given, passwords_in, passwords_in_files
 from autolog._redaction.redactor import REDACTED, Redactor
 
 PLANTED = [(text, secret) for kind, text, secret in secret_corpus.planted() if kind == "by its place"]
@@ -43,12 +44,14 @@ def test_a_password_is_found_in_a_body_and_in_a_field(text: str, secret: str, ar
     "wget -U Agent:1.0 https://a.example", "the -p option of mysql", "login page, password field",
 ])  # fmt: skip
 def test_what_only_looks_like_such_a_place_stays(text: str) -> None:
-    assert list(passwords_in(text.encode(), text.encode().lower())) == []
+    plain = text.encode()
+    for search in (passwords_in, passwords_in_files, credentials_in):
+        assert list(search(plain, plain.lower())) == []
 
 
 def test_a_command_goes_on_in_the_next_line_and_ends_before_the_next_command() -> None:
     text = b"docker login \\\n  -u ada \\\n  -p a1b2!c3d\nls -p e5f6!g7h && mysql -pi8j9!k0l; ls -p m1n2!o3p"
-    assert [text[slice(*span)] for span in passwords_in(text, text.lower())] == [b"a1b2!c3d", b"i8j9!k0l"]
+    assert [text[slice(*span)] for span in credentials_in(text, text.lower())] == [b"a1b2!c3d", b"i8j9!k0l"]
 
 
 @pytest.mark.parametrize(("word", "given"), [

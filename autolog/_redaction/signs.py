@@ -1,0 +1,62 @@
+"""Choose the searches that a text needs by their signs: cheap patterns that match wherever a search finds something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from autolog._redaction.spans import Search
+
+#: Patterns of which at least one matches every lower-case text, escaped or not, in which the search finds something.
+#: Each begins with a byte that is rare in prose.
+Signed = tuple[tuple[bytes, ...], Search]
+
+
+class _Sign(NamedTuple):
+    pattern: re.Pattern[bytes]
+    search: Search
+
+
+class Signs:
+    """The signs of several searches.
+
+    Args:
+        signed: the searches with their signs.
+        by_word: the signs that are only looked for if a word may occur in the text, with that word.
+    """
+
+    def __init__(self, signed: Iterable[Signed], by_word: Mapping[bytes, bytes]) -> None:
+        single = [(sign, search) for signs, search in signed for sign in signs]
+        self._all = list(_by_first(single))
+        self._by_word = [(by_word[sign], _Sign(re.compile(sign), search)) for sign, search in single if sign in by_word]
+        self._by_first = list(_by_first([(sign, search) for sign, search in single if sign not in by_word]))
+
+    def searches(self, lowered: bytes, words: frozenset[bytes] | None = None) -> list[Search]:
+        """Return the searches of which a sign is in a text.
+
+        Args:
+            lowered: the text in lower case.
+            words: the words that may occur in it, if they are known.
+        """
+        found: list[Search] = []
+        if words is not None:
+            found += [sign.search for word, sign in self._by_word if word in words and sign.pattern.search(lowered)]
+        for first, together, signs in self._all if words is None else self._by_first:
+            if first in lowered and together.search(lowered):
+                found += [sign.search for sign in signs if sign.pattern.search(lowered)]
+        return list(dict.fromkeys(found)) if found else found
+
+
+def _by_first(signs: list[tuple[bytes, Search]]) -> Iterator[tuple[bytes, re.Pattern[bytes], list[_Sign]]]:
+    """Combine signs with the same first byte; yield that byte, the combined pattern and the signs.
+
+    A search for a pattern that begins with a single byte is fast, and one for the byte alone is faster still.
+    """
+    grouped: dict[bytes, list[tuple[bytes, Search]]] = {}
+    for sign, search in signs:
+        grouped.setdefault(sign[: 2 if sign.startswith(b"\\") else 1], []).append((sign, search))
+    for first, same in grouped.items():
+        rests = dict.fromkeys(sign[len(first) :] for sign, _ in same)
+        together = re.compile(first + b"(?:" + b"|".join(rests) + b")")
+        yield first[-1:], together, [_Sign(re.compile(sign), search) for sign, search in same]

@@ -1,0 +1,19 @@
+"""The spans that searches yield, and the parts of patterns that several searches share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+#: The offset of a secret in a text, and the offset of its end.
+Span = tuple[int, int]
+#: Yields spans of a text, which is passed unchanged and in lower case.
+Search = Callable[[bytes, bytes], Iterator[Span]]
+
+#: A quote, which may be escaped, because a text may be JSON inside JSON.
+QUOTE = rb"\\{0,7}[\"'`]"
+MAYBE_QUOTE = QUOTE + rb"?"
+#: A word of a command, without its quotes, as a group.
+WORD = rb"((?!-)[^\s\"'`\\;|&]{4,256})"
+#: The name of a password in a lower-case text.
+PASSWORD = re.compile(rb"passw(?:or)?d")
