@@ -32,7 +32,14 @@ def _private_keys(text: bytes, _: bytes) -> Iterator[Span]:
 
 
 #: The start of a YAML block scalar; two searches for one character each are faster than one search for either.
-_BLOCKS = tuple(re.compile(sign + rb"[+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)") for sign in (rb"\|", rb">"))
+_BLOCKS = tuple(
+    re.compile(
+        sign
+        + rb"(?:(?<=:%b)|(?<=:[ \t]%b)|(?<=:[ \t]{2}%b))" % (sign, sign, sign)
+        + rb"[+-]?\d?[ \t]{0,4}\r?\n([ \t]{1,40}+)"
+    )
+    for sign in (rb"\|", rb">")
+)
 _BLOCK_NAME = re.compile(rb"(?:\A|\n)[ \t-]{0,40}[\"']?([\w.-]{3,80})[\"']?:[ \t]{0,4}\Z")
 
 
@@ -42,8 +49,6 @@ def _yaml_blocks(text: bytes, _: bytes) -> Iterator[Span]:
     blocks = (found for pattern in _BLOCKS for found in pattern.finditer(text))
     for found in sorted(blocks, key=re.Match.start):
         start = found.start()
-        if not text[max(0, start - 5) : start].rstrip(b" \t").endswith(b":"):
-            continue
         name = _BLOCK_NAME.search(text, max(at, start - 135), start)
         if name and suggests_secret(name[1].decode()):
             at = found.end()

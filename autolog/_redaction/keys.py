@@ -69,13 +69,13 @@ def _is_sk_key(rest: str) -> bool:
 
 def long_words(text: bytes) -> Iterator[Span]:
     """Return the spans of the words that are long enough to be a key."""
-    marks, at = text.translate(_MARKS), 0
-    while (at := marks.find(_LONG, at)) >= 0:
-        end = marks.find(b" ", at)
-        end = len(text) if end < 0 else end
+    marks = text.translate(_MARKS) + b" "
+    at = marks.find(_LONG)
+    while at >= 0:
+        end = marks.find(b" ", at + RUN)
         if end - at <= _BLOB or not _BASE64.fullmatch(text, at, end):
             yield at, end
-        at = end
+        at = marks.find(_LONG, end)
 
 
 #: Longer base64 words are data, in which anything that looks like a key is there by chance.

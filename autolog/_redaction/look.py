@@ -97,11 +97,13 @@ _PATIENCE = 2000
 
 
 def is_long_text(body: bytes) -> bool:
-    """Return whether a body is long and consists of few texts, so that its walk takes no longer than a quick check.
+    """Return whether a body is long and seems to consist of few texts: its walk takes no longer than a quick check.
 
     A 30 MB prompt with one key takes 0.3 s less without the check.
     """
-    return len(body) > _LONG and (body.count(b'":"') + body.count(b'": "')) * _LONG_TEXT < len(body)
+    beginning = body[:1_048_576]
+    texts = beginning.count(b'":"') + beginning.count(b'": "') if len(body) > _LONG else 0
+    return len(body) > _LONG and texts * _LONG_TEXT < len(beginning)
 
 
 def may_hold_secret(body: bytes) -> bool:
