@@ -522,3 +522,13 @@ def test_traces_are_deleted_by_their_ids(server: Server) -> None:
     assert server.call("DELETE", "/api/public/traces", {"traceIds": ["t1"]}).status_code == 200
     assert server.call("DELETE", "/api/public/traces", {"traceIds": "t2"}).status_code == 400
     assert [record.trace_id for record in server.rows()] == ["t2"]
+
+
+def test_a_score_is_removed_by_the_id_with_which_it_is_listed(server: Server) -> None:
+    send(server, event("trace-create", {"id": "t", "name": "t"}))
+    for name in ("tone", "is/it"):
+        server.call("POST", "/api/public/scores", {"traceId": "t", "name": name, "value": 1})
+    listed = {item["name"]: item["id"] for item in server.call("GET", "/api/public/v2/scores").json()["data"]}
+    assert server.call("DELETE", f"/api/public/scores/{listed['is/it']}").status_code == 200
+    assert server.call("DELETE", f"/api/public/scores/{listed['is/it']}").status_code == 404
+    assert list(server.only().scores) == ["tone"]

@@ -28,6 +28,7 @@ from autolog.server.routes._langfuse_query import (
     page_of,
     query_beside,
 )
+from autolog.stores._contract import Store
 from autolog.stores.query import Condition, Query
 
 
@@ -243,6 +244,29 @@ def _scores(call: Call, encode: Callable[[Record], list[Json]]) -> list[Json]:
     return [entry for record in records for entry in encode(record) if name in (None, entry["name"])]
 
 
+def delete_score(call: Call) -> Reply:
+    """Remove a score by the id with which it is listed: its record's id, a slash, and its name.
+
+    Raises:
+        Fault: 404, if there is none.
+    """
+    parts = call.path["id"].split("/")
+    for end in range(1, len(parts)):
+        record_id, name = "/".join(parts[:end]), "/".join(parts[end:])
+        record = call.store.get(record_id, call.project, bodies=False)
+        if record is not None and name in record.scores:
+            call.write(functools.partial(_remove_score, record_id=record_id, project=call.project, name=name))
+            return Reply(200, {"message": "deleted"})
+    raise Fault(404, "there is no score with this id")
+
+
+def _remove_score(store: Store, record_id: str, project: str, name: str) -> None:
+    def remove(record: Record) -> None:
+        record.scores = {key: value for key, value in record.scores.items() if key != name}
+
+    store.update(record_id, project, remove)
+
+
 def list_scores(call: Call) -> Reply:
     given = call.parameters
     page, limit = given.integer("page", 1, 1), given.integer("limit", 50, 1, MAX_PAGE)
@@ -308,6 +332,7 @@ ROUTES = [
     *_langfuse_configs.ROUTES,
     *_langfuse_metrics.ROUTES,
     Route("DELETE", "/api/public/traces/{id}", delete_trace, dialect, "Langfuse: delete a trace", "admin"),
+    Route("DELETE", "/api/public/scores/{id:path}", delete_score, dialect, "Langfuse: remove a score"),
     Route("DELETE", "/api/public/traces", delete_traces, dialect, "Langfuse: delete traces", "admin"),
     Route("GET", "/api/public/projects", projects, dialect, "Langfuse: the project of a key"),
     Route("GET", "/api/public/health", health, dialect, "Langfuse: whether the server answers", open=True),
